@@ -1,0 +1,1 @@
+"""Relax module to Relax module; ``pipeline`` lists them in order."""

@@ -1,0 +1,73 @@
+"""rdpass takes the shortcuts out of trained residual networks so that they run lean on ARM.
+
+Names are loaded on first use: a board has numpy and the TVM runtime, neither torch nor a compiler.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from rdpass.building import Bundle, compile
+    from rdpass.conversion import Conversion, convert
+    from rdpass.distillation import distill
+    from rdpass.inspection import inspect
+    from rdpass.manifest import Manifest, TensorSpec
+    from rdpass.runner import Runner, load
+    from rdpass.targets import ArmTarget
+    from rdpass.types import Cut, Plan, Region, Skipped, Traced
+    from rdpass.verification import verify
+
+_HOME = {
+    "ArmTarget": "targets",
+    "Bundle": "building",
+    "Conversion": "conversion",
+    "Cut": "types",
+    "Manifest": "manifest",
+    "Plan": "types",
+    "Region": "types",
+    "Runner": "runner",
+    "Skipped": "types",
+    "TensorSpec": "manifest",
+    "Traced": "types",
+    "compile": "building",
+    "convert": "conversion",
+    "distill": "distillation",
+    "inspect": "inspection",
+    "load": "runner",
+    "verify": "verification",
+}
+
+__all__ = [
+    "ArmTarget",
+    "Bundle",
+    "Conversion",
+    "Cut",
+    "Manifest",
+    "Plan",
+    "Region",
+    "Runner",
+    "Skipped",
+    "TensorSpec",
+    "Traced",
+    "__version__",
+    "compile",
+    "convert",
+    "distill",
+    "inspect",
+    "load",
+    "verify",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'rdpass' has no attribute {name!r}")
+    return getattr(import_module(f"rdpass.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})

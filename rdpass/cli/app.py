@@ -1,0 +1,83 @@
+"""Joins the subcommands and turns every error into one line on stderr and the exit code of its kind.
+
+Results go to stdout, everything else to stderr. Subcommands import what is heavy when they run, so that
+``rdpass --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from typing import Annotated
+
+import click
+import typer
+
+from rdpass import __version__
+from rdpass.cli.compile import compile_command
+from rdpass.cli.convert import convert_command
+from rdpass.cli.doctor import doctor_command
+from rdpass.cli.export import export_command
+from rdpass.cli.inspect import inspect_command
+from rdpass.cli.run import run_command
+from rdpass.cli.targets import targets_command
+from rdpass.cli.verify import verify_command
+from rdpass.errors import PassError, RdpassError
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    help="Take the shortcuts out of a trained residual network and deploy it on ARM.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("inspect")(inspect_command)
+app.command("convert")(convert_command)
+app.command("export")(export_command)
+app.command("compile")(compile_command)
+app.command("run")(run_command)
+app.command("verify")(verify_command)
+app.command("targets")(targets_command)
+app.command("doctor")(doctor_command)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line with ``arguments`` (default: the process's own) and exit with its code."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """The exit code of one command line; see the table in the README."""
+    try:
+        result = app(arguments, standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        print("rdpass: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except PassError:
+        traceback.print_exc()
+        return PassError.exit_code
+    except RdpassError as error:
+        print(f"rdpass: {' '.join(str(error).split())}", file=sys.stderr)
+        return error.exit_code

@@ -1,0 +1,118 @@
+"""``manifest.json``, what a bundle says about itself, and the check that not one byte of a bundle has changed.
+
+A bundle is a folder whose manifest lists every other file with its SHA-256. The manifest carries a SHA-256 of its own
+text (with that field empty), so a byte changed anywhere, the manifest included, is found before anything is loaded.
+Equal inputs give equal bytes: keys are sorted and there are no timestamps.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from rdpass.comparison import Gate
+from rdpass.errors import IntegrityError
+
+NAME = "manifest.json"
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """An input or output: its name, static shape and numpy dtype name."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What was built, for what, how exactly it computes, and the digest of every file (paths relative, POSIX)."""
+
+    target: dict[str, Any]
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    library: str
+    gates: tuple[Gate, ...]
+    golden: dict[str, Any]
+    planned_activation_bytes: int
+    versions: dict[str, str]
+    files: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    format: int = FORMAT
+
+
+def seal(folder: Path, manifest: Manifest) -> Manifest:
+    """Write ``manifest.json`` into ``folder`` with the digest of every file there, and return what was written."""
+    files = {name: file_digest(folder / name) for name in _file_names(folder) if name != NAME}
+    sealed = replace(manifest, files=files)
+    (folder / NAME).write_bytes(_encode(sealed))
+    return sealed
+
+
+def open_sealed(folder: Path) -> Manifest:
+    """The manifest of ``folder``, once every byte of every file has been checked against it.
+
+    Raises:
+        IntegrityError: not a bundle, or a file is missing, added or changed; the message names it.
+    """
+    manifest = _decode(folder)
+    present = set(_file_names(folder)) - {NAME}
+    for name in sorted(manifest.files.keys() | present):
+        if name not in present:
+            raise IntegrityError(f"{folder}: {name} is missing; build or copy the bundle again")
+        if name not in manifest.files:
+            raise IntegrityError(f"{folder}: {name} is not part of the bundle; build or copy the bundle again")
+        if file_digest(folder / name) != manifest.files[name]:
+            raise IntegrityError(f"{folder}: {name} has changed since it was built; build or copy the bundle again")
+    return manifest
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _file_names(folder: Path) -> list[str]:
+    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_symlink() or not p.is_dir())
+
+
+def _encode(manifest: Manifest) -> bytes:
+    body = asdict(manifest)
+    body["sha256"] = ""
+    body["sha256"] = hashlib.sha256(_text(body)).hexdigest()
+    return _text(body)
+
+
+def _text(body: dict[str, Any]) -> bytes:
+    return (json.dumps(body, indent=1, sort_keys=True) + "\n").encode()
+
+
+def _decode(folder: Path) -> Manifest:
+    try:
+        raw = (folder / NAME).read_bytes()
+        manifest = _from_json(json.loads(raw))
+        intact = _encode(manifest) == raw
+    except OSError as error:
+        raise IntegrityError(f"{folder} is not a bundle: {NAME} can't be read ({error.strerror})") from error
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise IntegrityError(f"{folder}: {NAME} is damaged; build or copy the bundle again") from error
+    if not intact:
+        raise IntegrityError(f"{folder}: {NAME} has changed since it was built; build or copy the bundle again")
+    if manifest.format != FORMAT:
+        raise IntegrityError(f"{folder}: format {manifest.format}, this version reads {FORMAT}; build the bundle again")
+    return manifest
+
+
+def _from_json(body: dict[str, Any]) -> Manifest:
+    fields = {key: value for key, value in body.items() if key != "sha256"}
+    for key in ("inputs", "outputs"):
+        fields[key] = tuple(TensorSpec(s["name"], tuple(s["shape"]), s["dtype"]) for s in fields[key])
+    fields["gates"] = tuple(Gate(**gate) for gate in fields["gates"])
+    fields["notes"] = tuple(fields["notes"])
+    return Manifest(**fields)

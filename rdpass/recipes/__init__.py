@@ -1,0 +1,1 @@
+"""How a shortcut is removed: exactly (``carry``) or by training (``migrate``). One recipe a file."""
