@@ -31,8 +31,14 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What was built, for what, how exactly it computes, and the digest of every file (paths relative, POSIX)."""
+    """What was built from what, for what, how exactly it computes, and the digest of every file.
 
+    ``source`` is the SHA-256 of the ONNX model. ``planned_activation_bytes`` are the activations' blocks and the
+    outputs, ``planned_workspace_bytes`` the scratch of the one function that needs most. ``fallbacks`` are the functions
+    that no kernel of ours computes. File names are relative, with slashes.
+    """
+
+    source: str
     target: dict[str, Any]
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
@@ -40,6 +46,8 @@ class Manifest:
     gates: tuple[Gate, ...]
     golden: dict[str, Any]
     planned_activation_bytes: int
+    planned_workspace_bytes: int
+    fallbacks: tuple[dict[str, Any], ...]
     versions: dict[str, str]
     files: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -114,5 +122,6 @@ def _from_json(body: dict[str, Any]) -> Manifest:
     for key in ("inputs", "outputs"):
         fields[key] = tuple(TensorSpec(s["name"], tuple(s["shape"]), s["dtype"]) for s in fields[key])
     fields["gates"] = tuple(Gate(**gate) for gate in fields["gates"])
-    fields["notes"] = tuple(fields["notes"])
+    for key in ("fallbacks", "notes"):
+        fields[key] = tuple(fields[key])
     return Manifest(**fields)

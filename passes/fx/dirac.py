@@ -1,0 +1,95 @@
+"""Where an identity sits in a convolution's weight, and the pointwise map that a projection shortcut is.
+
+A convolution with stride s, padding p and dilation d reads, at output o and tap t, the input at o s - p + t d. The tap
+t = p / d per axis therefore reads o s: a one there passes the input on, sampled at the stride.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from rdpass.passes.fx.operators import CONVOLUTIONS
+
+Convolution = nn.Conv1d | nn.Conv2d | nn.Conv3d
+
+
+def identity_tap(conv: nn.Module) -> tuple[int, ...] | None:
+    """The kernel index, per axis, that reads the input at the output's own position; None where there is none."""
+    if not isinstance(conv, CONVOLUTIONS):
+        return None
+    tap = []
+    for kernel, padding, dilation in zip(conv.kernel_size, numeric_padding(conv), conv.dilation, strict=True):
+        if padding % dilation or padding // dilation >= kernel:
+            return None
+        tap.append(padding // dilation)
+    return tuple(tap)
+
+
+def numeric_padding(conv: Convolution) -> tuple[int, ...]:
+    """Padding per axis, also where it was given as 'same' (odd kernels) or 'valid'."""
+    if conv.padding == "valid":
+        return (0,) * len(conv.kernel_size)
+    if conv.padding == "same":
+        return tuple(d * (k - 1) // 2 for k, d in zip(conv.kernel_size, conv.dilation, strict=True))
+    return tuple(int(p) for p in conv.padding)
+
+
+@dataclass(frozen=True)
+class Pointwise:
+    """A linear map per position, ``weight`` (C_out, C_in) and ``bias`` (C_out,), read at every ``stride``-th one."""
+
+    weight: Tensor
+    bias: Tensor
+    stride: tuple[int, ...]
+
+
+def as_pointwise(conv: nn.Module) -> Pointwise | None:
+    """A dense 1x1 convolution without padding as what it computes; None for any other module."""
+    if not isinstance(conv, CONVOLUTIONS) or conv.groups != 1 or set(conv.kernel_size) != {1}:
+        return None
+    if any(numeric_padding(conv)):
+        return None
+    bias = torch.zeros(conv.out_channels).to(conv.weight) if conv.bias is None else conv.bias.detach()
+    return Pointwise(conv.weight.detach().flatten(1), bias, tuple(conv.stride))
+
+
+def identity_map(channels: int, dims: int, like: Tensor) -> Pointwise:
+    """The pointwise map that an identity shortcut is."""
+    return Pointwise(torch.eye(channels).to(like), torch.zeros(channels).to(like), (1,) * dims)
+
+
+def resized(conv: Convolution, weight: Tensor, bias: Tensor | None, groups: int) -> Convolution:
+    """A convolution like ``conv`` (stride, padding, dilation, type) with another weight, bias and grouping."""
+    result = type(conv)(
+        weight.shape[1] * groups, weight.shape[0], conv.kernel_size, conv.stride, conv.padding, conv.dilation, groups,
+        bias=bias is not None, padding_mode=conv.padding_mode, device="meta",
+    )  # fmt: skip
+    result.weight = nn.Parameter(weight)
+    if bias is not None:
+        result.bias = nn.Parameter(bias)
+    return result
+
+
+def bias_of(conv: Convolution) -> Tensor:
+    """The bias, zeros where there is none."""
+    return conv.weight.new_zeros(conv.out_channels) if conv.bias is None else conv.bias.detach().clone()
+
+
+def add_pointwise(conv: Convolution, added: Pointwise) -> Convolution:
+    """``conv(x) + added(x)`` as one convolution. ``added`` must have ``conv``'s stride and shape, and ``conv`` a tap.
+
+    A grouped convolution takes the identity only: ``added.weight`` is then diagonal.
+    """
+    tap = identity_tap(conv)
+    assert tap is not None
+    weight = conv.weight.detach().clone()
+    at_tap = weight[(slice(None), slice(None), *tap)]
+    if conv.groups == 1:
+        at_tap += added.weight
+    else:
+        rows = torch.arange(conv.out_channels)
+        at_tap[rows, rows % (conv.in_channels // conv.groups)] += added.weight.diagonal()
+    return resized(conv, weight, bias_of(conv) + added.bias, conv.groups)

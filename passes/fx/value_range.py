@@ -1,0 +1,60 @@
+"""The range that every value of a node's output lies in, as far as the graph alone tells."""
+
+from __future__ import annotations
+
+from math import inf
+
+import torch
+from torch import nn
+from torch.fx import GraphModule, Node
+
+from rdpass.layers import ChannelClamp
+from rdpass.passes.fx.operators import kind_of, module_of
+
+Range = tuple[float, float]
+ANY: Range = (-inf, inf)
+
+
+def value_ranges(graph_module: GraphModule) -> dict[Node, Range]:
+    """Lowest and highest possible value of every node; (-inf, inf) where nothing is known."""
+    ranges: dict[Node, Range] = {}
+    for node in graph_module.graph.nodes:
+        ranges[node] = _range(graph_module, node, [ranges[source] for source in node.all_input_nodes])
+    return ranges
+
+
+def _range(graph_module: GraphModule, node: Node, sources: list[Range]) -> Range:
+    kind = kind_of(graph_module, node)
+    if kind == "activation":
+        return activation_range(module_of(graph_module, node), sources[0])
+    if kind in ("pool", "view", "pass", "slice") and len(sources) == 1:
+        low, high = sources[0]
+        return (min(low, 0.0), max(high, 0.0)) if kind in ("pool", "pass") else (low, high)
+    if kind == "add" and len(sources) == 2:
+        return sources[0][0] + sources[1][0], sources[0][1] + sources[1][1]
+    if kind == "concat" and sources:
+        return min(low for low, _ in sources), max(high for _, high in sources)
+    return ANY
+
+
+def activation_range(module: nn.Module | None, source: Range) -> Range:
+    """The range after an activation whose input lies in ``source``."""
+    low, high = source
+    if isinstance(module, nn.Hardtanh):  # ReLU6 is one
+        bottom, top = float(module.min_val), float(module.max_val)
+        return min(max(low, bottom), top), max(min(high, top), bottom)
+    if isinstance(module, nn.ReLU):
+        return max(low, 0.0), max(high, 0.0)
+    if isinstance(module, ChannelClamp):
+        return float(module.lower.min()), float(module.upper.max())
+    return (0.0, 1.0) if isinstance(module, nn.Sigmoid | nn.Hardsigmoid) else ANY
+
+
+def passes_unchanged(module: nn.Module | None, source: Range) -> bool:
+    """Whether an activation leaves every value in ``source`` as it is."""
+    low, high = source
+    if isinstance(module, nn.Hardtanh):
+        return low >= module.min_val and high <= module.max_val
+    if isinstance(module, nn.PReLU):
+        return low >= 0 or bool(torch.all(module.weight == 1))
+    return isinstance(module, nn.ReLU | nn.LeakyReLU) and low >= 0

@@ -1,0 +1,147 @@
+"""``convert``: a model in, its student without shortcuts out; the model itself is never touched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from rdpass.comparison import Gate
+from rdpass.config import DistillConfig
+from rdpass.errors import ConfigError, NothingToConvert, PassError
+from rdpass.inspection import plan_of
+from rdpass.passes.fx.census import take_census
+from rdpass.passes.fx.cost import cost_of
+from rdpass.passes.fx.find_cuts import find_cuts
+from rdpass.recipes.recipe import Recipe, Removal, Request
+from rdpass.tracing import Example, trace
+from rdpass.types import Cost, Cut, Outcome, Plan, Skipped, Traced
+
+RECIPES = ("auto", "carry", "migrate")
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """A student beside its teacher, and how each shortcut went.
+
+    ``teacher`` is the model that was given, ``student`` a graph module in eval mode and deploy form (batch norms
+    folded); ``cost`` is the student's. ``gates`` are the comparisons passed on the way, ``history`` the epochs.
+    """
+
+    teacher: nn.Module
+    student: nn.Module
+    plan: Plan
+    cuts: tuple[Cut, ...]
+    outcomes: tuple[Outcome, ...]
+    cost: Cost
+    gates: tuple[Gate, ...]
+    history: tuple[dict[str, float], ...]
+    example: tuple[Tensor, ...]
+    recipe: str
+
+    @property
+    def removed(self) -> tuple[Outcome, ...]:
+        return tuple(outcome for outcome in self.outcomes if outcome.how != "kept")
+
+    def export_onnx(self, path: str | Path, *, force: bool = False) -> Path:
+        """Write the student as simplified ONNX, checked against torch; see ``rdpass.exporting.export_onnx``."""
+        from rdpass.exporting import export_onnx
+
+        return export_onnx(self.student, self.example, path, gates=self.gates, force=force)
+
+
+def convert(
+    model: nn.Module,
+    example: Example = None,
+    *,
+    recipe: str = "auto",
+    train: Iterable[Any] | None = None,
+    validate: Iterable[Any] | None = None,
+    max_macs: float = 1.3,
+    only: Sequence[str] = (),
+    skip: Sequence[str] = (),
+    config: DistillConfig | None = None,
+    out: str | Path | None = None,
+    resume: str | None = None,
+    force: bool = False,
+    show_progress: bool = True,
+) -> Conversion:
+    """Remove the shortcuts of ``model``: exactly where no data are given, by distillation where they are.
+
+    Args:
+        model: any module; copied, never changed.
+        example: a tensor or tuple as the model takes it.
+        recipe: ``carry`` (exact, no data), ``migrate`` (trained), or ``auto``: ``migrate`` with data, else ``carry``.
+        train: batches of (inputs, labels), for a recipe that trains.
+        validate: batches for an accuracy after each epoch; nothing is picked by it.
+        max_macs: how many multiply-accumulates an exact student may have, as a ratio to the model's.
+        only, skip: globs on node names or module paths that select shortcuts.
+        config: training settings.
+        out: a folder for the result; a training's state is kept in ``<out>.partial`` until it is done.
+        resume: ``"auto"`` goes on from that state where there is one.
+        force: replace what lies at ``out``.
+
+    Raises:
+        ConfigError: a wrong argument, or an output place that can't be used.
+        TraceError: the model can't be turned into a graph.
+        NothingToConvert: it has no shortcut that could be removed.
+        ParityError: the student is not what it should be equal to.
+        DivergedError: training failed on the data.
+    """
+    from rdpass.run_folder import check_run, save_run, training_state
+
+    run = _recipe_named(recipe, train)
+    check_run(out, resume, force)
+    traced = trace(model, example)
+    plan = plan_of(traced, tuple(only), tuple(skip))
+    if not plan.removable:
+        raise NothingToConvert(f"{type(model).__name__} has no shortcut to remove: {_why(plan)}")
+    request = Request(
+        tuple(only), tuple(skip), max_macs, train, validate, config or DistillConfig(),
+        training_state(out), resume == "auto", show_progress,
+    )  # fmt: skip
+    removal = run(traced, plan, request)
+    _check_removed(removal)
+    conversion = Conversion(
+        model, removal.student.module.eval(), plan, find_cuts(plan.regions), removal.outcomes,
+        cost_of(removal.student.module), (*traced.gates, *removal.gates), removal.history, traced.example,
+        run.__name__,
+    )  # fmt: skip
+    if out is not None:
+        save_run(conversion, Path(out), request.config, force)
+    return conversion
+
+
+def _recipe_named(name: str, train: Iterable[Any] | None) -> Recipe | Callable[..., Removal]:
+    from rdpass.recipes.carry import carry
+    from rdpass.recipes.migrate import migrate
+
+    recipes: dict[str, Callable[..., Removal]] = {
+        "carry": carry,
+        "migrate": migrate,
+        "auto": carry if train is None else migrate,
+    }
+    if name not in recipes:
+        raise ConfigError(f"unknown recipe {name!r}; there are {', '.join(RECIPES)}")
+    if recipes[name] is migrate and train is None:
+        raise ConfigError("recipe migrate trains: give it data (train=loader, or --data pkg.mod:fn)")
+    return recipes[name]
+
+
+def _check_removed(removal: Removal) -> None:
+    """The census itself must find no add any more that the recipe says it removed."""
+    regions, skipped = take_census(removal.student)
+    left = {finding.add for finding in (*regions, *skipped)}
+    still = [outcome.add for outcome in removal.outcomes if outcome.how != "kept" and outcome.add in left]
+    if still:
+        raise PassError(f"adds that were to be removed are still there: {', '.join(still)}")
+
+
+def _why(plan: Plan) -> str:
+    kept = [f"{region.add} ({region.reason})" for region in plan.regions]
+    skipped = [f"{skipped.add} ({skipped.reason})" for skipped in plan.skipped]
+    listed = kept + skipped
+    return "; ".join(listed[:4]) + (f" and {len(listed) - 4} more" if len(listed) > 4 else "") or "it adds nothing"

@@ -1,0 +1,56 @@
+"""Runs a bundle's own runner on this machine, under an emulator where the bundle is for another CPU."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from rdpass.comparison import Array
+from rdpass.errors import DeviceError
+from rdpass.manifest import Manifest
+
+RUNNER = "run"
+
+
+def execute(folder: Path, manifest: Manifest, launcher: Sequence[str], inputs: Sequence[Array]) -> tuple[Array, ...]:
+    """The outputs that ``folder/run`` writes for ``inputs``, arrays of the manifest's shapes and types.
+
+    Raises:
+        DeviceError: the runner failed or crashed; the message carries what it said.
+    """
+    with tempfile.TemporaryDirectory() as place:
+        given = [Path(place, f"input_{index}.npy") for index in range(len(inputs))]
+        written = [Path(place, f"output_{index}.npy") for index in range(len(manifest.outputs))]
+        for path, value in zip(given, inputs, strict=True):
+            np.save(path, np.ascontiguousarray(value))
+        run(folder, launcher, [*given, *written])
+        return tuple(np.load(path) for path in written)
+
+
+def run(folder: Path, launcher: Sequence[str], files: Sequence[Path]) -> None:
+    """Run ``folder/run`` on .npy files, inputs first.
+
+    Raises:
+        DeviceError: it failed or crashed.
+    """
+    command = [*launcher, str(folder.absolute() / RUNNER), *(str(path) for path in files)]
+    # A library path of the caller's would come before the bundle's own libraries.
+    environment = {name: value for name, value in os.environ.items() if name != "LD_LIBRARY_PATH"}
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    except OSError as error:
+        raise DeviceError(f"{folder / RUNNER} can't be started: {error.strerror}") from error
+    if done.returncode:
+        raise DeviceError(f"{folder / RUNNER} {_failure(done.returncode)}: {done.stderr.strip() or 'it said nothing'}")
+
+
+def _failure(code: int) -> str:
+    if code < 0:
+        return f"crashed ({signal.Signals(-code).name})"
+    return f"failed with exit code {code}"

@@ -1,0 +1,138 @@
+"""``export_onnx``: a module becomes simplified ONNX that computes what torch computes, with the proof beside it.
+
+1. Deploy form: batch norms folded, padding absorbed (torch against torch).
+2. ``torch.onnx.export``, checked by ``onnx.checker`` and, under ONNX Runtime, against torch.
+3. onnxsim, checked again.
+
+The gates go into the file's metadata, and ``<stem>.golden.npz`` beside it holds the example and torch's outputs, tied
+to the file by its digest. Nothing in the file names the machine it was written on.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxsim
+import torch
+from torch import Tensor, nn
+
+from rdpass.comparison import Array, Gate, check_close
+from rdpass.errors import ConfigError, ParityError, TraceError
+from rdpass.manifest import file_digest
+from rdpass.onnx_runtime import run_onnx
+from rdpass.output import check_free, new_file
+from rdpass.passes.fx.absorb_padding import absorb_padding
+from rdpass.passes.fx.fold_batch_norm import fold_batch_norm
+from rdpass.staging import Stage, run_stages
+from rdpass.tensors import arrays_of
+from rdpass.tracing import trace
+
+OPSET = 18
+FOLD_TOLERANCE = 1e-5
+ONNX_TOLERANCE = 1e-5
+
+
+def export_onnx(
+    module: nn.Module,
+    example: tuple[Tensor, ...],
+    path: str | Path,
+    *,
+    gates: Sequence[Gate] = (),
+    force: bool = False,
+) -> Path:
+    """Write ``module`` to ``path`` for the example's very shapes, and return the path.
+
+    Args:
+        module: any module that ``trace`` takes; copied.
+        example: its inputs; their values become the golden ones.
+        gates: comparisons passed before, to be recorded first.
+        force: replace a file that is there.
+
+    Raises:
+        ConfigError: the place can't be used.
+        TraceError: the module can't be exported.
+        ParityError: one of the three comparisons failed.
+    """
+    path = Path(path)
+    for place in (path, golden_path(path)):
+        check_free(place, force)
+    deploy = run_stages(
+        trace(module, example),
+        (
+            Stage("absorb_padding", absorb_padding, FOLD_TOLERANCE),
+            Stage("fold_batch_norm", fold_batch_norm, FOLD_TOLERANCE),
+        ),
+    )
+    inputs = [x.detach().cpu().numpy() for x in example]
+    with torch.no_grad():
+        expected = arrays_of(deploy.module.eval()(*example))
+    exported = _exported(deploy.module, example)
+    passed = [*gates, *deploy.gates, check_close("onnx", run_onnx(exported, inputs), expected, ONNX_TOLERANCE)]
+    simplified = _simplified(exported)
+    passed.append(check_close("onnx-simplified", run_onnx(simplified, inputs), expected, ONNX_TOLERANCE))
+    del simplified.metadata_props[:]
+    simplified.metadata_props.add(key="rdpass.gates", value=json.dumps([asdict(gate) for gate in passed]))
+    _write(simplified, inputs, expected, path, force)
+    return path
+
+
+def golden_path(path: Path) -> Path:
+    """Where the golden input and output of an ONNX file lie."""
+    return path.with_name(f"{path.stem}.golden.npz")
+
+
+def _exported(module: nn.Module, example: tuple[Tensor, ...]) -> onnx.ModelProto:
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            program = torch.onnx.export(module, example, dynamo=True, opset_version=OPSET, verbose=False)
+            assert program is not None
+            program.save(str(Path(folder) / "model.onnx"), external_data=False)
+        except Exception as error:
+            raise TraceError(f"{type(module).__name__} can't be exported to ONNX: {error}") from error
+        model = onnx.load(str(Path(folder) / "model.onnx"))
+    return _checked(_anonymous(model))
+
+
+def _simplified(model: onnx.ModelProto) -> onnx.ModelProto:
+    simplified, sound = onnxsim.simplify(model)
+    if not sound:
+        raise ParityError("onnx-simplified: onnxsim's own check of its result failed")
+    return _checked(simplified)
+
+
+def _checked(model: onnx.ModelProto) -> onnx.ModelProto:
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise TraceError(f"the exported ONNX is not valid: {error}") from error
+    return model
+
+
+def _anonymous(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Without the source lines, with their paths, that the exporter notes on every node and value."""
+    graph = model.graph
+    for holder in (model, graph, *graph.node, *graph.value_info, *graph.input, *graph.output, *graph.initializer):
+        del holder.metadata_props[:]
+        holder.doc_string = ""
+    del model.functions[:]
+    return model
+
+
+def _write(model: onnx.ModelProto, inputs: list[Array], outputs: list[Array], path: Path, force: bool) -> None:
+    try:
+        with new_file(path, force) as temporary:
+            onnx.save(model, str(temporary))
+            digest = np.array(file_digest(temporary))
+            arrays = {f"input_{i}": x for i, x in enumerate(inputs)} | {f"output_{i}": y for i, y in enumerate(outputs)}
+            with new_file(golden_path(path), force) as golden:
+                np.savez(golden, onnx_sha256=digest, **arrays)  # type: ignore[arg-type]
+    except OSError as error:
+        raise ConfigError(f"{path} can't be written: {error.strerror}") from error

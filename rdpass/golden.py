@@ -1,0 +1,94 @@
+"""The input that every stage is compared on, and the output it is to give.
+
+1. A file given, or the one beside the model (``student.onnx`` has ``student.golden.npz``), which export writes: torch's
+   own numbers.
+2. Else standard-normal numbers from a fixed seed, and what ONNX Runtime makes of them.
+
+Such a file holds ``input_0``, ..., ``output_0``, ... and ``onnx_sha256``, the digest of the model it belongs to.
+"""
+
+from __future__ import annotations
+
+import logging
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from rdpass.comparison import Array
+from rdpass.errors import ConfigError
+from rdpass.manifest import TensorSpec
+from rdpass.onnx_source import OnnxSource
+
+log = logging.getLogger(__name__)
+
+SEED = 0
+
+
+@dataclass(frozen=True)
+class Golden:
+    """Inputs and the outputs expected for them, in the model's order; ``source`` names what computed these."""
+
+    inputs: tuple[Array, ...]
+    outputs: tuple[Array, ...]
+    source: str
+
+
+def find_golden(model: OnnxSource, given: Path | None = None) -> Golden:
+    """The numbers to compare ``model`` with. A file beside the model that belongs to another one is left alone.
+
+    Raises:
+        ConfigError: the file given does not belong to the model or can't be read.
+    """
+    if given is not None:
+        return _read(model, given)
+    beside = model.path and model.path.with_suffix(".golden.npz")
+    if beside and beside.exists():
+        try:
+            return _read(model, beside)
+        except ConfigError as error:
+            log.warning("%s; ONNX Runtime's output is used instead", error)
+    inputs = tuple(_random(spec, index) for index, spec in enumerate(model.inputs))
+    return Golden(inputs, reference_outputs(model, inputs), "onnxruntime")
+
+
+def reference_outputs(model: OnnxSource, inputs: Sequence[Array]) -> tuple[Array, ...]:
+    """What ONNX Runtime computes, on one thread so that it computes the same each time."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(model.model.SerializeToString(), options, ["CPUExecutionProvider"])
+    feed = {spec.name: value for spec, value in zip(model.inputs, inputs, strict=True)}
+    return tuple(np.asarray(output) for output in session.run([spec.name for spec in model.outputs], feed))
+
+
+def _random(spec: TensorSpec, index: int) -> Array:
+    generator = np.random.default_rng([SEED, index])
+    if np.dtype(spec.dtype).kind == "f":
+        return generator.standard_normal(spec.shape).astype(spec.dtype)
+    return generator.integers(0, 2, spec.shape).astype(spec.dtype)
+
+
+def _read(model: OnnxSource, path: Path) -> Golden:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            stored = {name: file[name] for name in file.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise ConfigError(f"{path} can't be read as golden numbers ({error})") from error
+    if str(stored.get("onnx_sha256", "")) != model.digest:
+        raise ConfigError(f"{path} belongs to another model")
+    return Golden(
+        _tensors(stored, "input", model.inputs, path), _tensors(stored, "output", model.outputs, path), "torch"
+    )
+
+
+def _tensors(stored: Mapping[str, Array], kind: str, specs: Sequence[TensorSpec], path: Path) -> tuple[Array, ...]:
+    tensors = []
+    for index, spec in enumerate(specs):
+        tensor = stored.get(f"{kind}_{index}")
+        if tensor is None or tensor.shape != spec.shape or tensor.dtype != spec.dtype:
+            raise ConfigError(f"{path}: {kind}_{index} is not {spec.dtype} {spec.shape} as the model's {spec.name!r}")
+        tensors.append(np.ascontiguousarray(tensor).reshape(spec.shape))
+    return tuple(tensors)

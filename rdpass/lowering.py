@@ -1,0 +1,90 @@
+"""From a checked ONNX model to machine code: into Relax, through the passes, and out as a shared library."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tvm
+from tvm import relax
+from tvm.relax.frontend.onnx import from_onnx
+from tvm.target.codegen import llvm_is_valid_cpu
+
+from rdpass.comparison import Array
+from rdpass.errors import ConfigError, TargetError
+from rdpass.onnx_source import OnnxSource
+from rdpass.passes.relax.fallbacks import Fallback, find_fallbacks
+from rdpass.passes.relax.pipeline import lower
+from rdpass.passes.relax.planned_memory import PlannedMemory, planned_memory
+from rdpass.targets import ArmTarget
+from rdpass.toolchain import Compiler
+
+# Equal modules are to give equal files: no build id, no symbol that names a temporary file.
+LINK_OPTIONS = ("-Wl,--build-id=none", "-s")
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """Compiled code that is not yet a file, the memory it plans to use, and what no kernel of ours computes."""
+
+    executable: Any
+    memory: PlannedMemory
+    fallbacks: tuple[Fallback, ...]
+
+
+def tvm_target(target: ArmTarget) -> tvm.target.Target:
+    """``target`` as TVM says it.
+
+    Raises:
+        TargetError: LLVM does not know the CPU. TVM itself would only print so and build for a generic one.
+    """
+    if not llvm_is_valid_cpu(target.cpu, target.triple):
+        raise TargetError(f"target {target.name}: LLVM knows no CPU {target.cpu!r} for {target.triple}")
+    return tvm.target.Target({"kind": "llvm", "mtriple": target.triple, "mcpu": target.cpu, "num-cores": target.cores})
+
+
+def import_onnx(source: OnnxSource) -> tvm.IRModule:
+    """The model as a Relax module, its weights as constants.
+
+    Raises:
+        ConfigError: the model has an operator that TVM does not know.
+    """
+    try:
+        return from_onnx(source.model, keep_params_in_input=False)
+    except Exception as error:  # the importer raises whatever its operators' converters do
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise ConfigError(f"TVM can't import {source.path or 'the ONNX model'}: {reason}") from error
+
+
+def build(module: tvm.IRModule, target: tvm.target.Target) -> Lowered:
+    """Lower ``module`` (left as it was) and compile it for ``target``."""
+    lowered = lower(module, target)
+    executable = tvm.compile(lowered, target=target, relax_pipeline=None)
+    return Lowered(executable, planned_memory(lowered), find_fallbacks(lowered))
+
+
+def run_here(lowered: Lowered, inputs: Sequence[Array]) -> tuple[Array, ...]:
+    """The outputs of a network built for this machine."""
+    machine = relax.VirtualMachine(lowered.executable, tvm.cpu())
+    result = machine["main"](*(tvm.runtime.tensor(np.ascontiguousarray(value)) for value in inputs))
+    outputs = [result] if isinstance(result, tvm.runtime.Tensor) else list(result)
+    return tuple(output.numpy() for output in outputs)
+
+
+def write_library(lowered: Lowered, path: Path, compiler: Compiler) -> None:
+    """Link the code into the shared library ``path``.
+
+    Raises:
+        TargetError: the compiler failed.
+    """
+    with tempfile.TemporaryDirectory() as workspace:
+        try:
+            lowered.executable.export_library(
+                path, cc=compiler.command, options=list(LINK_OPTIONS), workspace_dir=workspace
+            )
+        except RuntimeError as error:
+            raise TargetError(f"{compiler.version} could not link {path.name}: {error}") from error

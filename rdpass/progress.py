@@ -1,0 +1,70 @@
+"""Progress of long work on stderr: a bar on a terminal, plain lines elsewhere, nothing when silent."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
+
+LINE_EVERY = 10.0  # seconds between plain lines
+
+
+class Progress(Protocol):
+    """Told after every step what was reached, and now and then something worth keeping on the screen."""
+
+    def step(self, done: int, text: str) -> None: ...
+
+    def note(self, text: str) -> None: ...
+
+
+class Silent:
+    """Progress that nobody wants to see."""
+
+    def step(self, done: int, text: str) -> None: ...
+
+    def note(self, text: str) -> None: ...
+
+
+class _Bar:
+    def __init__(self, bar: RichProgress, title: str, total: int) -> None:
+        self._bar = bar
+        self._task = bar.add_task(title, total=total, text="")
+
+    def step(self, done: int, text: str) -> None:
+        self._bar.update(self._task, completed=done, text=text)
+
+    def note(self, text: str) -> None:
+        self._bar.console.print(text, highlight=False)
+
+
+class _Lines:
+    def __init__(self, title: str, total: int) -> None:
+        self._title, self._total, self._last = title, total, time.monotonic()
+
+    def step(self, done: int, text: str) -> None:
+        if time.monotonic() - self._last >= LINE_EVERY:
+            self.note(f"{self._title} {done}/{self._total}  {text}")
+
+    def note(self, text: str) -> None:
+        self._last = time.monotonic()
+        print(text, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def progress(title: str, total: int, show: bool = True) -> Iterator[Progress]:
+    """Progress of ``total`` steps, shown until the block ends."""
+    if not show:
+        yield Silent()
+    elif not sys.stderr.isatty():
+        yield _Lines(title, total)
+    else:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+                   TextColumn("{task.fields[text]}"))  # fmt: skip
+        with RichProgress(*columns, console=Console(stderr=True)) as bar:
+            yield _Bar(bar, title, total)
