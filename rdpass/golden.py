@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 
 from rdpass.comparison import Array
 from rdpass.errors import ConfigError
 from rdpass.manifest import TensorSpec
+from rdpass.onnx_runtime import run_onnx
 from rdpass.onnx_source import OnnxSource
 
 log = logging.getLogger(__name__)
@@ -52,16 +52,7 @@ def find_golden(model: OnnxSource, given: Path | None = None) -> Golden:
         except ConfigError as error:
             log.warning("%s; ONNX Runtime's output is used instead", error)
     inputs = tuple(_random(spec, index) for index, spec in enumerate(model.inputs))
-    return Golden(inputs, reference_outputs(model, inputs), "onnxruntime")
-
-
-def reference_outputs(model: OnnxSource, inputs: Sequence[Array]) -> tuple[Array, ...]:
-    """What ONNX Runtime computes, on one thread so that it computes the same each time."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(model.model.SerializeToString(), options, ["CPUExecutionProvider"])
-    feed = {spec.name: value for spec, value in zip(model.inputs, inputs, strict=True)}
-    return tuple(np.asarray(output) for output in session.run([spec.name for spec in model.outputs], feed))
+    return Golden(inputs, tuple(run_onnx(model.model, inputs)), "onnxruntime")
 
 
 def _random(spec: TensorSpec, index: int) -> Array:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from torch import nn
+from torch.fx import GraphModule
 
+from rdpass.passes.fx.absorb_padding import absorb_padding
 from rdpass.passes.fx.census import take_census
 from rdpass.passes.fx.cost import cost_of
 from rdpass.passes.fx.remove_shortcuts import remove_shortcuts
 from rdpass.passes.fx.shapes import annotate_shapes
 from rdpass.tracing import Example, trace
-from rdpass.types import Forecast, Plan, Traced
+from rdpass.types import Cost, Forecast, Plan, Traced
 
 
 def inspect(model: nn.Module, example: Example = None, *, only: Sequence[str] = (), skip: Sequence[str] = ()) -> Plan:
@@ -34,5 +36,11 @@ def plan_of(traced: Traced, only: tuple[str, ...] = (), skip: tuple[str, ...] = 
     regions, skipped = take_census(traced, only, skip)
     removable = [region for region in regions if region.verdict == "removable"]
     plain = remove_shortcuts(traced.module, removable)
-    annotate_shapes(plain, traced.example)
-    return Plan(regions, skipped, Forecast(cost_of(traced.module), cost_of(plain)))
+    return Plan(regions, skipped, Forecast(_deployed_cost(traced.module, traced), _deployed_cost(plain, traced)))
+
+
+def _deployed_cost(module: GraphModule, traced: Traced) -> Cost:
+    """The cost once explicit zero padding lies in the convolutions, as it does in what is deployed."""
+    deployed = absorb_padding(module)
+    annotate_shapes(deployed, traced.example)
+    return cost_of(deployed)

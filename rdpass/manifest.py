@@ -34,8 +34,8 @@ class Manifest:
     """What was built from what, for what, how exactly it computes, and the digest of every file.
 
     ``source`` is the SHA-256 of the ONNX model. ``planned_activation_bytes`` are the activations' blocks and the
-    outputs, ``planned_workspace_bytes`` the scratch of the one function that needs most. ``fallbacks`` are the functions
-    that no kernel of ours computes. File names are relative, with slashes.
+    outputs, ``planned_workspace_bytes`` the scratch of the one function that needs most. ``fallbacks`` are the
+    functions that no kernel of ours computes. File names are relative, with slashes.
     """
 
     source: str

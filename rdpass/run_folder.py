@@ -35,8 +35,8 @@ WEIGHTS = "student.safetensors"
 RECORD = "conversion.json"
 
 
-def check_run(out: str | Path | None, resume: str | None, force: bool) -> None:
-    """Refuse, before any work, an output place or a resume that can't be.
+def check_run(out: str | Path | None, resume: str | None, force: bool, starting: bool = True) -> None:
+    """Refuse, before any work, an output place or a resume that can't be. ``starting`` with force drops an old state.
 
     Raises:
         ConfigError: the place is taken or can't be written, or an interrupted run lies there and it is not said
@@ -53,7 +53,8 @@ def check_run(out: str | Path | None, resume: str | None, force: bool) -> None:
     if state.exists() and not resume:
         if not force:
             raise ConfigError(f"an interrupted run lies in {state.parent}; resume it (--resume auto), or --force anew")
-        shutil.rmtree(state.parent)
+        if starting:
+            shutil.rmtree(state.parent)
 
 
 def training_state(out: str | Path | None) -> Path | None:
@@ -67,6 +68,7 @@ def save_run(conversion: Conversion, out: Path, config: DistillConfig, force: bo
         save_program(conversion.student, conversion.example, folder / PROGRAM)
         state = {name: value.contiguous() for name, value in conversion.student.state_dict().items()}
         save_file(state, folder / WEIGHTS)
+        (folder / WEIGHTS).chmod(0o644)  # safetensors gives its files to their owner alone
         (folder / RECORD).write_text(json.dumps(_record(conversion, config), indent=1) + "\n")
     shutil.rmtree(f"{out}.partial", ignore_errors=True)
 

@@ -6,6 +6,7 @@ Results go to stdout, everything else to stderr. Subcommands import what is heav
 
 from __future__ import annotations
 
+import signal
 import sys
 import traceback
 from typing import Annotated
@@ -24,7 +25,7 @@ from rdpass.cli.targets import targets_command
 from rdpass.cli.verify import verify_command
 from rdpass.errors import PassError, RdpassError
 
-INTERRUPTED = 130
+INTERRUPTED, TERMINATED = 130, 143
 
 app = typer.Typer(
     help="Take the shortcuts out of a trained residual network and deploy it on ARM.",
@@ -59,7 +60,16 @@ def _root(
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line with ``arguments`` (default: the process's own) and exit with its code."""
+    signal.signal(signal.SIGTERM, _terminate)
     sys.exit(run(arguments))
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM, unwound like Ctrl-C so that temporaries go and what was saved stays."""
+
+
+def _terminate(signum: int, frame: object) -> None:
+    raise _Terminated
 
 
 def run(arguments: list[str] | None = None) -> int:
@@ -72,6 +82,9 @@ def run(arguments: list[str] | None = None) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
+    except _Terminated:
+        print("rdpass: terminated", file=sys.stderr)
+        return TERMINATED
     except (KeyboardInterrupt, click.Abort):
         print("rdpass: interrupted", file=sys.stderr)
         return INTERRUPTED

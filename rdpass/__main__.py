@@ -1,0 +1,5 @@
+"""``python -m rdpass`` is the ``rdpass`` command."""
+
+from rdpass.cli.app import main
+
+main()

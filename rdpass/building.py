@@ -1,0 +1,142 @@
+"""``compile``: from an ONNX file to a bundle, the folder that runs on a board.
+
+    model.so   the network, its weights inside      golden/        an input, and the output expected for it
+    run        the runner                           manifest.json  what it all is, and the digest of every file
+    lib/       TVM's runtime libraries
+
+1. What can be refused at once is refused: the target, the place, missing tools, the model.
+2. The network is built for this machine and compared with ONNX Runtime (gate ``tvm-host``).
+3. It is built for the target and put together in a temporary folder.
+4. The runner in that folder, emulated if need be, is compared with the golden output (gate ``bundle``).
+5. The folder is sealed and renamed to its place.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+
+import onnx
+
+from rdpass import __version__
+from rdpass.assembly import LIBRARY, assemble, golden_files
+from rdpass.comparison import Gate, check_close
+from rdpass.errors import ConfigError, TargetError
+from rdpass.execution import execute
+from rdpass.golden import Golden, find_golden
+from rdpass.lowering import Lowered, build, import_onnx, run_here, tvm_target
+from rdpass.manifest import Manifest, seal
+from rdpass.onnx_runtime import run_onnx
+from rdpass.onnx_source import OnnxSource, read_onnx
+from rdpass.output import check_free, new_folder
+from rdpass.runtime_libraries import find_libraries, tvm_versions
+from rdpass.targets import HOST, ArmTarget, find_target, host_target
+from rdpass.toolchain import Compiler, find_compiler, find_launcher
+
+log = logging.getLogger(__name__)
+
+TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A built folder and what its manifest says."""
+
+    folder: Path
+    manifest: Manifest
+
+
+def compile(
+    onnx: str | Path | onnx.ModelProto,
+    target: str | ArmTarget = HOST,
+    out: str | Path | None = None,
+    *,
+    golden: str | Path | None = None,
+    force: bool = False,
+) -> Bundle:
+    """Build ``onnx`` for ``target`` into the folder ``out``.
+
+    Args:
+        onnx: a file or a model, of static shapes.
+        target: a name that ``rdpass targets`` lists, or a target of one's own.
+        out: the bundle's folder; by default the file's name with ``.rdp``, in the current folder.
+        golden: an ``.npz`` of golden numbers; by default the one beside the file, else random ones (see ``golden``).
+        force: replace what is at ``out``.
+
+    Raises:
+        ConfigError: the model can't be built, or the place can't be written.
+        TargetError: an unknown target, or a tool for it is missing or failed.
+        ParityError: what was built computes something else than the model.
+        DeviceError: the bundle's runner failed.
+    """
+    place = _place(onnx, out)
+    chosen = find_target(target) if isinstance(target, str) else target
+    check_free(place, force)
+    compiler, libraries = find_compiler(chosen), find_libraries(chosen)
+    tvm_target(chosen)
+    source = read_onnx(Path(onnx) if isinstance(onnx, str) else onnx)
+    reference = find_golden(source, Path(golden) if golden else None)
+    lowered, gate = _build_checked(source, chosen, reference)
+    with new_folder(place, force) as folder:
+        assemble(folder, lowered, reference, compiler, libraries)
+        manifest = _manifest(source, chosen, lowered, reference, compiler)
+        manifest = seal(folder, replace(manifest, gates=(*source.gates, gate)))
+        manifest = seal(folder, _run_once(folder, manifest, chosen, reference))
+    log.info("%s: built for %s", place, chosen.name)
+    return Bundle(place, manifest)
+
+
+def _place(model: str | Path | onnx.ModelProto, out: str | Path | None) -> Path:
+    if out is not None:
+        return Path(out)
+    if isinstance(model, onnx.ModelProto):
+        raise ConfigError("a model that is not a file has no name to call its bundle by; give out=")
+    return Path(f"{Path(model).stem}.rdp")
+
+
+def _build_checked(source: OnnxSource, target: ArmTarget, golden: Golden) -> tuple[Lowered, Gate]:
+    """The code for ``target``, once the same passes for this machine have given ONNX Runtime's numbers."""
+    module = import_onnx(source)
+    here = host_target()
+    native = build(module, tvm_target(here))
+    expected = run_onnx(source.model, golden.inputs)
+    gate = check_close("tvm-host", run_here(native, golden.inputs), expected, TOLERANCE)
+    lowered = native if target == here else build(module, tvm_target(target))
+    for fallback in lowered.fallbacks:
+        log.debug("%s: TVM's own function, %d calls, %d operations", *asdict(fallback).values())
+    return lowered, gate
+
+
+def _manifest(source: OnnxSource, target: ArmTarget, lowered: Lowered, golden: Golden, compiler: Compiler) -> Manifest:
+    return Manifest(
+        source=source.digest,
+        target=asdict(target),
+        inputs=source.inputs,
+        outputs=source.outputs,
+        library=LIBRARY,
+        gates=(),
+        golden={"source": golden.source, **golden_files(golden)},
+        planned_activation_bytes=lowered.memory.activations,
+        planned_workspace_bytes=lowered.memory.workspace,
+        fallbacks=tuple(asdict(fallback) for fallback in lowered.fallbacks),
+        versions={
+            "rdpass": __version__,
+            **tvm_versions(),
+            **{name: version(name) for name in ("onnx", "onnxruntime")},
+            "compiler": compiler.version,
+        },
+    )
+
+
+def _run_once(folder: Path, manifest: Manifest, target: ArmTarget, golden: Golden) -> Manifest:
+    """The manifest with the gate of the finished folder, or with a note that nothing here could run it."""
+    try:
+        launcher = find_launcher(target)
+    except TargetError as error:
+        log.warning("the bundle is built but was not run: %s", error)
+        return replace(manifest, notes=(f"not run when it was built: no emulator for {target.architecture}",))
+    outputs = execute(folder, manifest, launcher, golden.inputs)
+    gate = check_close("bundle", outputs, golden.outputs, TOLERANCE)
+    return replace(manifest, gates=(*manifest.gates, gate))

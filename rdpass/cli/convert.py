@@ -1,0 +1,81 @@
+"""``rdpass convert``: a model into a folder with its student."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rdpass.cli.inspect import INPUT_HELP, MODEL_HELP
+
+if TYPE_CHECKING:
+    from rdpass.conversion import Conversion
+
+
+def convert_command(
+    model: Annotated[str, typer.Argument(help=MODEL_HELP)],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the result.")],
+    data: Annotated[str | None, typer.Option(help="pkg.mod:fn giving a loader, or (train, validate).")] = None,
+    input_shape: Annotated[str | None, typer.Option("--input", help=INPUT_HELP)] = None,
+    recipe: Annotated[str, typer.Option(help="auto, carry or migrate.")] = "auto",
+    max_macs: Annotated[float, typer.Option(help="Budget of exact recipes, as a ratio to the model's MACs.")] = 1.3,
+    only: Annotated[list[str] | None, typer.Option(help="Select by a glob on node name or module path.")] = None,
+    skip: Annotated[list[str] | None, typer.Option(help="Leave out by such a glob.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the data.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of shuffling and of the example.")] = 0,
+    device: Annotated[str | None, typer.Option(help="Where to train: cpu, cuda, …")] = None,
+    resume: Annotated[str | None, typer.Option(help="auto: go on from an interrupted run.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace what lies at the output.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Remove the shortcuts of MODEL: exactly without --data, by distillation with it."""
+    from rdpass.config import distill_config
+    from rdpass.conversion import convert
+    from rdpass.models import first_sample, load_data, load_model, parse_input
+    from rdpass.run_folder import check_run
+
+    check_run(out, resume, force, starting=False)
+    config = distill_config(epochs=epochs, lr=lr, seed=seed, device=device)
+    loaded, example = load_model(model)
+    train, validate = load_data(data) if data else (None, None)
+    if input_shape:
+        example = parse_input(input_shape, seed)
+    elif train is not None:
+        example = first_sample(validate if validate is not None else train)
+    conversion = convert(
+        loaded, example, recipe=recipe, train=train, validate=validate, max_macs=max_macs, only=only or (),
+        skip=skip or (), config=config, out=out, resume=resume, force=force,
+    )  # fmt: skip
+    if as_json:
+        print(json.dumps(_summary(conversion, out), indent=1))
+    else:
+        _print_conversion(conversion, out)
+
+
+def _summary(conversion: Conversion, out: Path) -> dict[str, object]:
+    return {
+        "out": str(out),
+        "recipe": conversion.recipe,
+        "outcomes": [asdict(outcome) for outcome in conversion.outcomes],
+        "shortcuts_before": len(conversion.plan.regions),
+        "shortcuts_after": len(conversion.plan.regions) - len(conversion.removed),
+        "cost": asdict(conversion.cost),
+        "gates": [asdict(gate) for gate in conversion.gates],
+        "history": list(conversion.history),
+    }
+
+
+def _print_conversion(conversion: Conversion, out: Path) -> None:
+    from rdpass.cli.tables import print_table
+
+    kinds = {region.add: region.kind for region in conversion.plan.regions}
+    rows = [(outcome.add, kinds[outcome.add], outcome.how, outcome.reason) for outcome in conversion.outcomes]
+    print_table(("shortcut", "kind", "went", "how"), rows)
+    print_table(("gate", ">max relative error", ">tolerance"),
+                [(gate.name, f"{gate.error:.2g}", f"{gate.tolerance:.0e}") for gate in conversion.gates])  # fmt: skip
+    left = len(conversion.plan.regions) - len(conversion.removed)
+    print(f"{len(conversion.removed)} of {len(conversion.plan.regions)} shortcuts removed, {left} left; saved to {out}")

@@ -1,0 +1,36 @@
+"""``rdpass export``: a converted student, or any model, as checked ONNX."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rdpass.cli.inspect import INPUT_HELP
+
+
+def export_command(
+    source: Annotated[str, typer.Argument(help="The folder that convert wrote, or a MODEL as inspect takes it.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The .onnx file to write.")],
+    input_shape: Annotated[str | None, typer.Option("--input", help=INPUT_HELP + " For a MODEL.")] = None,
+    data: Annotated[str | None, typer.Option(help="pkg.mod:fn, to take the example from. For a MODEL.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+) -> None:
+    """Write ONNX with batch norm folded, simplified, checked against torch. Its golden input lies beside it."""
+    from rdpass.exporting import export_onnx
+    from rdpass.models import first_sample, load_data, load_model, parse_input
+    from rdpass.run_folder import load_run
+    from rdpass.tracing import as_inputs
+
+    if Path(source).is_dir():
+        module, example, gates = load_run(Path(source))
+    else:
+        loaded, found = load_model(source)
+        if input_shape:
+            found = parse_input(input_shape)
+        elif data:
+            train, validate = load_data(data)
+            found = first_sample(validate if validate is not None else train)
+        module, example, gates = loaded, as_inputs(loaded, found), ()
+    print(export_onnx(module, example, out, gates=gates, force=force))

@@ -1,0 +1,34 @@
+"""Tables for people, on stdout."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+WIDTH_OFF_TERMINAL = 150
+
+
+def console() -> Console:
+    """A console on stdout, wide where nobody looks, so that nothing is cut in a file or pipe."""
+    return Console(width=None if sys.stdout.isatty() else WIDTH_OFF_TERMINAL, highlight=False)
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str | None = None) -> None:
+    """Print a table; columns whose name starts with ``>`` are right-aligned."""
+    table = Table(title=title, box=SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    for column in columns:
+        table.add_column(column.removeprefix(">"), justify="right" if column.startswith(">") else "left")
+    for row in rows:
+        table.add_row(*row)
+    console().print(table)
+
+
+def size(count: int) -> str:
+    """Bytes for people: 25.1 kB, 4.01 MB (powers of 1000)."""
+    if count < 1000:
+        return f"{count} B"
+    return f"{count / 1e3:.1f} kB" if count < 1e6 else f"{count / 1e6:.2f} MB"

@@ -1,0 +1,117 @@
+"""What a user names on the command line, loaded: models, data, input shapes."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rdpass.errors import ConfigError
+from rdpass.programs import load_program
+
+
+def load_model(spec: str) -> tuple[nn.Module, tuple[Tensor, ...] | None]:
+    """The model that ``spec`` names, and the example that came with it, if any.
+
+    ``pkg.mod:callable`` calls it without arguments (or takes a module that stands there); ``torchvision:NAME`` and
+    ``timm:NAME`` build the architecture with random weights, for nothing is downloaded; ``FILE.pt2`` is a
+    ``torch.export`` program.
+
+    Raises:
+        ConfigError: nothing of the kind can be loaded; the message names what failed.
+    """
+    if spec.endswith(".pt2"):
+        module, example = load_program(Path(spec))
+        return module, example or None
+    if spec.endswith(".onnx"):
+        raise ConfigError(f"{spec}: ONNX goes to rdpass compile; what changes the network needs the torch model")
+    if spec.startswith(("torchvision:", "timm:")):
+        return _from_library(*spec.split(":", 1)), None
+    made = call_named(spec, "the model")
+    if not isinstance(made, nn.Module):
+        raise ConfigError(f"{spec} gave a {type(made).__name__}, not a torch.nn.Module")
+    return made, None
+
+
+def load_data(spec: str) -> tuple[Iterable[Any], Iterable[Any] | None]:
+    """Training and validation batches from ``pkg.mod:fn``, which gives one loader or a pair of them.
+
+    Raises:
+        ConfigError: it can't be called, or gives something else.
+    """
+    made = call_named(spec, "the data")
+    train, validate = made if isinstance(made, tuple) and len(made) == 2 else (made, None)
+    if not isinstance(train, Iterable) or not (validate is None or isinstance(validate, Iterable)):
+        raise ConfigError(f"{spec} must give a loader of (inputs, labels), or a pair (train, validate) of them")
+    return train, validate
+
+
+def first_sample(loader: Iterable[Any]) -> tuple[Tensor, ...]:
+    """The first input of a loader as a batch of one.
+
+    Raises:
+        ConfigError: the loader is empty or its batches don't begin with a tensor.
+    """
+    batch = next(iter(loader), None)
+    inputs = batch[0] if isinstance(batch, tuple | list) and batch else batch
+    if not isinstance(inputs, Tensor) or not inputs.ndim:
+        raise ConfigError("the data loader gave no batch of (inputs, labels) to take an example from")
+    return (inputs[:1].clone(),)
+
+
+def parse_input(text: str, seed: int = 0) -> tuple[Tensor, ...]:
+    """Seeded standard-normal tensors for ``1x3x224x224``, several shapes separated by commas.
+
+    Raises:
+        ConfigError: not such a text.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    try:
+        shapes = [tuple(int(size) for size in part.split("x")) for part in text.split(",")]
+    except ValueError:
+        shapes = [(0,)]
+    if any(size < 1 for shape in shapes for size in shape):
+        raise ConfigError(f"--input {text!r} is no shape; write it as 1x3x224x224, several with commas between")
+    return tuple(torch.randn(shape, generator=generator) for shape in shapes)
+
+
+def call_named(spec: str, what: str) -> Any:
+    """What ``pkg.mod:name`` names, called if it can be called; the current folder is on the path."""
+    module_name, _, name = spec.partition(":")
+    if not module_name or not name:
+        raise ConfigError(f"{what} {spec!r} is not understood: write pkg.mod:callable")
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        found = importlib.import_module(module_name)
+        for part in name.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(f"{what} {spec!r} can't be found: {error}") from error
+    if isinstance(found, nn.Module) or not callable(found):
+        return found
+    try:
+        return found()
+    except Exception as error:
+        raise ConfigError(f"{what} {spec!r} raised {type(error).__name__}: {error}") from error
+
+
+def _from_library(library: str, name: str) -> nn.Module:
+    try:
+        if library == "timm":
+            import timm
+
+            model: nn.Module = timm.create_model(name, pretrained=False)
+        else:
+            import torchvision
+
+            model = torchvision.models.get_model(name, weights=None)
+    except Exception as error:
+        raise ConfigError(f"{library}:{name} can't be built ({type(error).__name__}: {error})") from error
+    return model
