@@ -1,0 +1,54 @@
+"""From the module that TVM's importer made to one that its virtual machine runs: every pass, in order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tvm
+from tvm import relax
+from tvm.relax import transform
+
+from rdpass.kernels import RULES, KernelRule
+from rdpass.passes.relax.apply_kernels import ApplyKernels
+from rdpass.passes.relax.restore_extrema import RestoreExtrema
+
+
+def lowering(target: tvm.target.Target, rules: tuple[KernelRule, ...] = RULES) -> tuple[Any, ...]:
+    """The passes for ``target``. They are to run with ``target`` current."""
+    return (
+        # 1. Operators as the network means them, every constant computed
+        RestoreExtrema(),
+        transform.CanonicalizeBindings(),
+        transform.FoldConstant(),
+        transform.DeadCodeElimination(),
+        # 2. Our kernels, and the constants they packed
+        ApplyKernels(rules, target),
+        transform.FoldConstant(),
+        # 3. TVM's own functions for the rest, fused
+        relax.backend.DispatchSortScan(),
+        transform.LegalizeOps(),
+        transform.AnnotateTIROpPattern(),
+        transform.FoldConstant(),
+        transform.FuseOps(),
+        transform.FuseTIR(),
+        transform.DeadCodeElimination(),
+        # 4. Memory, planned ahead
+        transform.RewriteDataflowReshape(),
+        transform.ToNonDataflow(),
+        transform.RemovePurityChecking(),
+        transform.CallTIRRewrite(),
+        transform.StaticPlanBlockMemory(),
+        # 5. Instructions of the virtual machine
+        transform.LowerAllocTensor(),
+        transform.KillAfterLastUse(),
+        transform.LowerRuntimeBuiltin(),
+        transform.ComputePrimValue(),
+        transform.VMShapeLower(),
+        transform.AttachGlobalSymbol(),
+    )
+
+
+def lower(module: tvm.IRModule, target: tvm.target.Target, rules: tuple[KernelRule, ...] = RULES) -> tvm.IRModule:
+    """``module`` after every pass; it is left as it was."""
+    with target:
+        return tvm.transform.Sequential(list(lowering(target, rules)))(module)
