@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import tvm_ffi
 
-from rdpass.comparison import Array
 from rdpass.errors import TargetError
 from rdpass.execution import RUNNER
 from rdpass.golden import Golden

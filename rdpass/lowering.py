@@ -14,6 +14,7 @@ from tvm import relax
 from tvm.relax.frontend.onnx import from_onnx
 from tvm.target.codegen import llvm_is_valid_cpu
 
+from rdpass.chatter import without_scope_lines
 from rdpass.comparison import Array
 from rdpass.errors import ConfigError, TargetError
 from rdpass.onnx_source import OnnxSource
@@ -69,7 +70,8 @@ def build(module: tvm.IRModule, target: tvm.target.Target) -> Lowered:
 
 def run_here(lowered: Lowered, inputs: Sequence[Array]) -> tuple[Array, ...]:
     """The outputs of a network built for this machine."""
-    machine = relax.VirtualMachine(lowered.executable, tvm.cpu())
+    with without_scope_lines():
+        machine = relax.VirtualMachine(lowered.executable, tvm.cpu())
     result = machine["main"](*(tvm.runtime.tensor(np.ascontiguousarray(value)) for value in inputs))
     outputs = [result] if isinstance(result, tvm.runtime.Tensor) else list(result)
     return tuple(output.numpy() for output in outputs)
@@ -81,7 +83,7 @@ def write_library(lowered: Lowered, path: Path, compiler: Compiler) -> None:
     Raises:
         TargetError: the compiler failed.
     """
-    with tempfile.TemporaryDirectory() as workspace:
+    with tempfile.TemporaryDirectory() as workspace, without_scope_lines():
         try:
             lowered.executable.export_library(
                 path, cc=compiler.command, options=list(LINK_OPTIONS), workspace_dir=workspace

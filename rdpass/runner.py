@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from rdpass.chatter import without_scope_lines
 from rdpass.comparison import Array
 from rdpass.errors import ConfigError, IntegrityError
 from rdpass.manifest import Manifest, TensorSpec, open_sealed
@@ -34,7 +35,8 @@ class Runner:
         import tvm_ffi
 
         self.manifest = manifest
-        self._machine = tvm_ffi.load_module(str(library))["vm_load_executable"]()
+        with without_scope_lines():
+            self._machine = tvm_ffi.load_module(str(library))["vm_load_executable"]()
         self._machine["vm_initialization"](_CPU, 0, _POOLED_ALLOCATOR)
         self._main = self._machine["main"]
 

@@ -48,8 +48,19 @@ json::Object ReadManifest(const std::filesystem::path& path) {
   return json::Parse(text).cast<json::Object>();
 }
 
+// Keeps std::cerr silent: while it loads, TVM 0.27 warns of every constant's memory scope, which is no fault.
+class Silence {
+ public:
+  Silence() : buffer_(std::cerr.rdbuf(nullptr)) {}
+  ~Silence() { std::cerr.rdbuf(buffer_); }
+
+ private:
+  std::streambuf* buffer_;
+};
+
 // A Relax virtual machine on the CPU. Its modules must outlive the functions taken from it.
 ffi::Module LoadMachine(const std::filesystem::path& path) {
+  const Silence silence;
   ffi::Module library = ffi::Module::LoadFromFile(path.string());
   auto machine = library->GetFunction("vm_load_executable").value()().cast<ffi::Module>();
   machine->GetFunction("vm_initialization").value()(static_cast<int>(kDLCPU), 0, kPooledAllocator);
