@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import importlib.util
 import platform
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -46,11 +47,7 @@ class Runner:
         Raises:
             ConfigError: the number, shape or type of the inputs is not the manifest's; the message names the input.
         """
-        specs = self.manifest.inputs
-        if len(inputs) != len(specs):
-            raise ConfigError(f"{len(inputs)} inputs given; the model takes {', '.join(map(_describe, specs))}")
-        for value, spec in zip(inputs, specs, strict=True):
-            _check(value, spec)
+        check_inputs(inputs, self.manifest.inputs)
         outputs = _unpack(self._main(*map(_to_tensor, inputs)))
         return outputs[0] if len(self.manifest.outputs) == 1 else outputs
 
@@ -77,6 +74,18 @@ def check_architecture(folder: Path, manifest: Manifest) -> None:
     built_for = str(manifest.target["triple"]).partition("-")[0]
     if built_for != platform.machine():
         raise IntegrityError(f"{folder} is for another CPU: {built_for}, and this is {platform.machine()}")
+
+
+def check_inputs(inputs: Sequence[Array], specs: Sequence[TensorSpec]) -> None:
+    """Refuse inputs that are not exactly what the model takes.
+
+    Raises:
+        ConfigError: their number, or one's shape or type, is wrong; the message names the input.
+    """
+    if len(inputs) != len(specs):
+        raise ConfigError(f"{len(inputs)} inputs given; the model takes {', '.join(map(_describe, specs))}")
+    for value, spec in zip(inputs, specs, strict=True):
+        _check(value, spec)
 
 
 def _load_runtime(folder: Path, manifest: Manifest) -> None:

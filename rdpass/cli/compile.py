@@ -1,0 +1,48 @@
+"""``rdpass compile``: an ONNX file as a bundle for a CPU."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rdpass.building import Bundle
+
+
+def compile_command(
+    model: Annotated[Path, typer.Argument(help="The .onnx file.", metavar="FILE.onnx")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write.")],
+    target: Annotated[str, typer.Option(help="A name that `rdpass targets` lists.")] = "host",
+    golden: Annotated[Path | None, typer.Option(help="Golden numbers (.npz); default: those beside FILE.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the manifest as JSON.")] = False,
+) -> None:
+    """Build FILE.onnx for a CPU and compare what was built with the golden output before it is kept."""
+    from rdpass.building import compile
+
+    bundle = compile(model, target, out, golden=golden, force=force)
+    if as_json:
+        print((bundle.folder / "manifest.json").read_text(), end="")
+    else:
+        print_bundle(bundle)
+
+
+def print_bundle(bundle: Bundle) -> None:
+    """Where it is, its sizes, and every gate that was passed on the way to it."""
+    from rdpass.cli.tables import print_table, size
+
+    manifest = bundle.manifest
+    library = (bundle.folder / manifest.library).stat().st_size
+    print(f"{bundle.folder}: {manifest.target['name']} ({manifest.target['cpu']}), {manifest.library} {size(library)}")
+    print(
+        f"planned memory: activations {size(manifest.planned_activation_bytes)},"
+        f" largest scratch of a function {size(manifest.planned_workspace_bytes)}"
+    )
+    print_table(
+        ("gate", ">largest error", ">tolerance"),
+        [(gate.name, f"{gate.error:.2e}", f"{gate.tolerance:.0e}") for gate in manifest.gates],
+    )
+    for note in manifest.notes:
+        print(f"note: {note}")

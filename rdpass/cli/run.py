@@ -1,0 +1,71 @@
+"""``rdpass run``: a bundle's network on .npy files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rdpass.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rdpass.comparison import Array
+
+
+def run_command(
+    bundle: Annotated[Path, typer.Argument(help="The bundle's folder.", metavar="DIR")],
+    inputs: Annotated[list[Path], typer.Argument(help="One .npy file an input, in order.", metavar="INPUT.npy...")],
+    out: Annotated[
+        list[Path] | None, typer.Option("--out", "-o", help="The .npy to write, once an output. Else they are printed.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
+) -> None:
+    """Run DIR's own runner on .npy files, emulated if it is for another CPU."""
+    from rdpass.execution import execute
+    from rdpass.manifest import open_sealed
+    from rdpass.output import check_free
+    from rdpass.runner import check_inputs
+    from rdpass.toolchain import find_launcher
+    from rdpass.verification import target_of
+
+    manifest = open_sealed(bundle)
+    places = out or []
+    if places and len(places) != len(manifest.outputs):
+        raise ConfigError(f"{len(places)} files to write, and the model has {len(manifest.outputs)} outputs")
+    for place in places:
+        check_free(place, force)
+    given = [read_array(path) for path in inputs]
+    check_inputs(given, manifest.inputs)
+    outputs = execute(bundle, manifest, find_launcher(target_of(manifest)), given)
+    for place, output in zip(places, outputs, strict=False):
+        write_array(place, output, force)
+    if not places:
+        for spec, output in zip(manifest.outputs, outputs, strict=True):
+            print(f"{spec.name} {spec.dtype} {spec.shape}\n{output}")
+
+
+def read_array(path: Path) -> Array:
+    """The array in an .npy file.
+
+    Raises:
+        ConfigError: it can't be read as one.
+    """
+    import numpy as np
+
+    try:
+        with path.open("rb") as file:
+            array: Array = np.lib.format.read_array(file, allow_pickle=False)
+            return array
+    except (OSError, ValueError, EOFError) as error:
+        raise ConfigError(f"{path} can't be read as an .npy file ({error})") from error
+
+
+def write_array(path: Path, array: Array, force: bool) -> None:
+    """Write an .npy file, whole or not at all."""
+    import numpy as np
+
+    from rdpass.output import new_file
+
+    with new_file(path, force) as temporary, temporary.open("wb") as file:
+        np.save(file, array)

@@ -1,0 +1,28 @@
+"""``rdpass verify``: is a bundle what was built, and does it still compute what it should."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def verify_command(
+    bundle: Annotated[Path, typer.Argument(help="The bundle's folder.", metavar="DIR")],
+    tolerance: Annotated[float, typer.Option(help="Largest relative error allowed.", min=0.0)] = 1e-4,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Check every byte of DIR, run it (emulated, if it is for another CPU) and compare with its golden output.
+
+    Exit code 8 if a byte differs, before anything of it has run; 4 if the output does.
+    """
+    from rdpass.verification import verify
+
+    gate = verify(bundle, tolerance=tolerance)
+    if as_json:
+        print(json.dumps({"bundle": str(bundle), "ok": True, **asdict(gate)}, indent=1))
+    else:
+        print(f"{bundle}: intact; output within {gate.error:.2e} of the golden one (tolerance {gate.tolerance:.0e})")

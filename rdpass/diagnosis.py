@@ -1,0 +1,61 @@
+"""What building and checking needs on this machine: what is here, what is missing, and how to get it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+from rdpass.errors import TargetError
+from rdpass.runtime_libraries import find_libraries
+from rdpass.targets import ArmTarget, find_target, host_target
+from rdpass.toolchain import find_compiler, find_launcher
+
+# What the project is built and tested with: the newest tvm-ffi that pip would take crashes this release of TVM.
+PINS = {"apache-tvm": "0.27.0.post1", "apache-tvm-ffi": "0.1.14.post1"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is needed: whether it is here, and which it is or how to get it."""
+
+    need: str
+    present: bool
+    detail: str
+
+
+def diagnose(board: str = "rpi4") -> tuple[Finding, ...]:
+    """What is needed to build and check for this host and for ``board``."""
+    findings = [_package(name, wanted) for name, wanted in PINS.items()]
+    for target in (host_target(), find_target(board)):
+        findings.append(_tool(f"C++ compiler for {target.architecture}", lambda t: find_compiler(t).version, target))
+        findings.append(_tool(f"TVM runtime for {target.architecture}", _library_names, target))
+        if not target.is_native:
+            findings.append(_tool(f"emulator for {target.architecture}", _emulator, target))
+    return tuple(dict.fromkeys(findings))
+
+
+def _package(name: str, wanted: str) -> Finding:
+    try:
+        found = version(name)
+    except PackageNotFoundError:
+        found = "nothing"
+    if found == wanted:
+        return Finding(name, True, found)
+    return Finding(name, False, f"{found} is installed; pip install {name}=={wanted}")
+
+
+def _tool(need: str, find: Callable[[ArmTarget], str], target: ArmTarget) -> Finding:
+    try:
+        return Finding(need, True, find(target))
+    except TargetError as error:
+        return Finding(need, False, str(error))
+
+
+def _library_names(target: ArmTarget) -> str:
+    return ", ".join(path.name for path in find_libraries(target))
+
+
+def _emulator(target: ArmTarget) -> str:
+    command, *options = find_launcher(target)
+    return f"{command.rpartition('/')[2]}, posing as {options[1]}"
