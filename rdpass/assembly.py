@@ -53,7 +53,7 @@ def compile_runner(folder: Path, compiler: Compiler) -> None:
         TargetError: the compiler failed; the message carries the first thing it said.
     """
     headers = tvm_ffi.libinfo.include_paths()
-    command = [compiler.command, "-std=c++17", "-O2", *(f"-isystem{path}" for path in headers)]
+    command = [compiler.command, "-std=c++17", "-Os", *(f"-isystem{path}" for path in headers)]
     # The headers' assertions name their own files: without the place they lie at on this machine.
     command += [f"-ffile-prefix-map={path}=." for path in headers]
     command += [f"-ffile-prefix-map={_RUNNER_SOURCE.parent}=.", str(_RUNNER_SOURCE), "-o", str(folder / RUNNER)]

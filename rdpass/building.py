@@ -112,7 +112,7 @@ def _build_checked(source: OnnxSource, target: ArmTarget, golden: Golden) -> tup
 def _manifest(source: OnnxSource, target: ArmTarget, lowered: Lowered, golden: Golden, compiler: Compiler) -> Manifest:
     return Manifest(
         source=source.digest,
-        target=asdict(target),
+        target={**asdict(target), "features": list(target.features)},
         inputs=source.inputs,
         outputs=source.outputs,
         library=LIBRARY,

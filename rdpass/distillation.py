@@ -82,10 +82,11 @@ def train_student(
             if request.validate is not None:
                 record["accuracy"] = accuracy(student, request.validate, config.device)
             history.append(record)
-            shown.note(_line(record, config.epochs))
             if request.checkpoint is not None:
                 loop.save(request.checkpoint, history)
-    student.to("cpu")
+            shown.note(_line(record, config.epochs))
+    student.to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    teacher.to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     return history
 
 
@@ -135,8 +136,10 @@ class _Loop:
     def __post_init__(self) -> None:
         if not isinstance(self.loader, Sized) or len(self.loader) == 0:
             raise DivergedError("the training loader is empty, or has no length to plan the schedule with")
-        self.student.to(self.config.device)
-        self.teacher.to(self.config.device).eval().requires_grad_(False)
+        # Channels last is what convolutions run fastest on, on CPUs as on GPUs; values do not depend on it.
+        self.student.to(self.config.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.teacher.to(self.config.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.teacher.eval().requires_grad_(False)
         self.optimiser = torch.optim.SGD(
             _parameter_groups(self.student, self.config.weight_decay),
             lr=self.config.lr, momentum=self.config.momentum, nesterov=self.config.momentum > 0,
@@ -159,6 +162,8 @@ class _Loop:
 
     def _take_step(self, batch: Any, index: int) -> float:
         inputs, labels = unpack(batch, index, self.config.device)
+        if inputs.ndim == 4:
+            inputs = inputs.contiguous(memory_format=torch.channels_last)
         self.on_faded(min(1.0, self.step / (self.config.fade * self.total)))
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.step, self.total, self.config)

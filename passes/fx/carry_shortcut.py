@@ -130,7 +130,7 @@ def _new_modules(
         elif kind == "activation":
             if node < convs[0] or convs[-1] < node:
                 raise _NotCovered(f"{node.name} stands outside the convolutions (pre-activation)")
-            if not passes_unchanged(module, fork_range):
+            if _per_channel(module) or not passes_unchanged(module, fork_range):
                 modules[node.name] = _masked(node, module, layout, shortcut)
         elif kind == "batch_norm":
             raise _NotCovered(f"{node.name} does not fold into a convolution before it")
@@ -224,12 +224,21 @@ def _masked(node: Node, module: nn.Module | None, layout: _Layout, shortcut: Poi
         slope = module.weight.detach() if isinstance(module, nn.PReLU) else module.negative_slope
         masked.weight.data[layout.own] = slope
         return masked
-    if not isinstance(module, nn.ReLU | nn.Hardtanh):
-        raise _NotCovered(f"{node.name} ({type(module).__name__}) has no form that leaves carried channels alone")
-    bottom, top = (module.min_val, module.max_val) if isinstance(module, nn.Hardtanh) else (0.0, torch.inf)
     lower, upper = torch.full((layout.total,), -torch.inf), torch.full((layout.total,), torch.inf)
-    lower[layout.own], upper[layout.own] = float(bottom), float(top)
+    if isinstance(module, ChannelClamp):
+        lower[layout.own], upper[layout.own] = module.lower.flatten(), module.upper.flatten()
+    elif isinstance(module, nn.Hardtanh):  # ReLU6 is one
+        lower[layout.own], upper[layout.own] = float(module.min_val), float(module.max_val)
+    elif isinstance(module, nn.ReLU):
+        lower[layout.own] = 0.0
+    else:
+        raise _NotCovered(f"{node.name} ({type(module).__name__}) has no form that leaves carried channels alone")
     return ChannelClamp(lower, upper, len(shortcut.stride))
+
+
+def _per_channel(module: nn.Module | None) -> bool:
+    """Whether an activation holds numbers per channel, so that it can't take more channels as it is."""
+    return isinstance(module, ChannelClamp) or (isinstance(module, nn.PReLU) and module.num_parameters > 1)
 
 
 def _at_tap(weight: Tensor, conv: Convolution) -> Tensor:

@@ -50,9 +50,10 @@ def fade_shortcuts(graph_module: GraphModule, regions: Iterable[Region]) -> Fadi
     for region in regions:
         add = nodes[region.add]
         _compute_shortcut_first(nodes, region)
-        identities[region.add] = _insert_identities(result, add, region)
         body, shortcut = body_output(add, region), shortcut_output(add, region)
-        _insert_call(result, add, f"{add.name}_fading", FadingAdd(), (body, shortcut), replaces=add)
+        # The node keeps its name, for it may be the next region's fork.
+        add.op, add.target, add.args = "call_module", add_module(result, f"{add.name}_fading", FadingAdd()), (body, shortcut)
+        identities[region.add] = _insert_identities(result, region, shortcut)
     return Fading(tidy(result), identities)
 
 
@@ -64,11 +65,10 @@ def _compute_shortcut_first(nodes: dict[str, Node], region: Region) -> None:
         place = nodes[name]
 
 
-def _insert_identities(graph_module: GraphModule, add: Node, region: Region) -> int:
+def _insert_identities(graph_module: GraphModule, region: Region, shortcut: Node) -> int:
     chain = body_chain(graph_module, region)
     if isinstance(chain, str):
         return 0  # the shortcut fades all the same, with nothing to take over
-    shortcut = shortcut_output(add, region)
     count = 0
     for unit in _units(graph_module, chain):
         first = unit.conv.all_input_nodes[0].name == region.fork
@@ -77,10 +77,7 @@ def _insert_identities(graph_module: GraphModule, add: Node, region: Region) -> 
             continue
         shape = shape_of(unit.output) or ()
         identity = GainedIdentity(shape[1], len(shape) - 2)
-        _insert_call(
-            graph_module, unit.output.next, f"{unit.conv.name}_identity", identity, (unit.output, carried),
-            replaces=unit.output,
-        )  # fmt: skip
+        _insert_after(graph_module, unit.output, f"{unit.conv.name}_identity", identity, carried)
         count += 1
     return count
 
@@ -119,12 +116,10 @@ def _named(graph_module: GraphModule, names: tuple[str, ...]) -> list[Node]:
     return [node for node in graph_module.graph.nodes if node.name in names]
 
 
-def _insert_call(
-    graph_module: GraphModule, before: Node, name: str, module: nn.Module, operands: tuple[Node, Node], replaces: Node
-) -> None:
-    """Call ``module`` on ``operands`` just before ``before``, and let those who read ``replaces`` read that."""
+def _insert_after(graph_module: GraphModule, node: Node, name: str, module: nn.Module, other: Node) -> None:
+    """Call ``module`` on ``node`` and ``other``, and let those who read ``node`` read that."""
     path = add_module(graph_module, name, module)
-    with graph_module.graph.inserting_before(before):
-        call = graph_module.graph.call_module(path, operands)
-    call.meta = {key: value for key, value in replaces.meta.items() if key in ("tensor_meta", "nn_module_stack")}
-    replaces.replace_all_uses_with(call, delete_user_cb=lambda user: user is not call)
+    with graph_module.graph.inserting_after(node):
+        call = graph_module.graph.call_module(path, (node, other))
+    call.meta = {key: value for key, value in node.meta.items() if key in ("tensor_meta", "nn_module_stack")}
+    node.replace_all_uses_with(call, delete_user_cb=lambda user: user is not call)

@@ -32,6 +32,7 @@ MODULE_KINDS: tuple[tuple[tuple[type[nn.Module], ...], str], ...] = (
     (PASSING, "pass"),
     (OTHER_NORMS, "other_norm"),
     ((nn.MultiheadAttention,), "attention"),
+    ((nn.Flatten, nn.Unflatten), "view"),
 )
 
 FUNCTION_KINDS: dict[str, str] = {

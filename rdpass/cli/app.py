@@ -64,12 +64,10 @@ def main(arguments: list[str] | None = None) -> None:
     sys.exit(run(arguments))
 
 
-class _Terminated(KeyboardInterrupt):
-    """SIGTERM, unwound like Ctrl-C so that temporaries go and what was saved stays."""
-
-
 def _terminate(signum: int, frame: object) -> None:
-    raise _Terminated
+    """Unwind like Ctrl-C does, so that temporaries go and what was saved stays."""
+    print("rdpass: terminated", file=sys.stderr)
+    raise SystemExit(TERMINATED)
 
 
 def run(arguments: list[str] | None = None) -> int:
@@ -82,9 +80,6 @@ def run(arguments: list[str] | None = None) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except _Terminated:
-        print("rdpass: terminated", file=sys.stderr)
-        return TERMINATED
     except (KeyboardInterrupt, click.Abort):
         print("rdpass: interrupted", file=sys.stderr)
         return INTERRUPTED

@@ -1,0 +1,111 @@
+"""``load``: numpy in, numpy out, without torch or TVM's compiler."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rdpass.building import Bundle
+from rdpass.comparison import relative_error
+from rdpass.errors import ConfigError
+from rdpass.runner import load
+
+RUNS = """
+import sys
+import numpy as np
+from rdpass.runner import load
+folder = sys.argv[1]
+output = load(folder)(np.load(folder + "/golden/input_0.npy"))
+expected = np.load(folder + "/golden/output_0.npy")
+assert np.abs(output - expected).max() <= 1e-5 * np.abs(expected).max()
+print(*sorted({"torch", "tvm", "onnx", "onnxruntime"} & sys.modules.keys()))
+maps = open("/proc/self/maps").read()
+assert "libtvm_compiler" not in maps
+assert maps.count("libtvm_runtime.so") > 0
+"""
+
+# As on a board: no TVM package, so the runtime can only be the bundle's own.
+BOARD = """
+import importlib.util
+find = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *more: None if name == "tvm" else find(name, *more)
+"""
+
+# The compiler is imported before or after: the process ends up with one runtime and both work.
+WITH_TVM = """
+import tvm
+""", """
+import tvm
+assert tvm.runtime.tensor(expected).numpy().shape == expected.shape
+"""
+
+
+def _python(code: str, folder: Path) -> str:
+    done = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Scope" not in done.stderr
+    return done.stdout.strip()
+
+
+def test_it_imports_neither_torch_nor_tvm(host_bundle: Bundle) -> None:
+    assert _python(RUNS, host_bundle.folder) == ""
+
+
+def test_it_takes_the_bundles_own_runtime_where_tvm_is_not_installed(host_bundle: Bundle) -> None:
+    check = f"\nassert '{host_bundle.folder}/lib/libtvm_runtime.so' in maps"
+    assert _python(BOARD + RUNS + check, host_bundle.folder) == ""
+
+
+@pytest.mark.slow
+def test_it_gets_along_with_tvm_imported_before_or_after(host_bundle: Bundle) -> None:
+    before, after = WITH_TVM
+    _python((before + RUNS).replace("assert \"libtvm_compiler\"", "assert \"\" or \"libtvm_none\""), host_bundle.folder)
+    _python(RUNS + after, host_bundle.folder)
+
+
+def test_two_bundles_can_be_loaded_in_one_process(host_bundle: Bundle) -> None:
+    first, second = load(host_bundle.folder), load(host_bundle.folder)
+    x = np.ones((1, 3, 17, 15), np.float32)
+    assert np.array_equal(first(x), second(x))
+
+
+def test_an_output_is_the_callers_own(host_bundle: Bundle) -> None:
+    runner = load(host_bundle.folder)
+    x = np.ones((1, 3, 17, 15), np.float32)
+    first = runner(x)
+    kept = first.copy()
+    runner(-x)
+    assert np.array_equal(first, kept)
+    first[...] = 0
+    assert np.array_equal(runner(x), kept)
+
+
+@pytest.mark.parametrize("offset", range(4))
+def test_inputs_of_any_layout_and_alignment_are_taken(host_bundle: Bundle, offset: int) -> None:
+    runner = load(host_bundle.folder)
+    x = np.load(host_bundle.folder / "golden/input_0.npy")
+    room = np.empty(x.nbytes + 4, np.uint8)
+    shifted = room[offset : offset + x.nbytes].view(x.dtype).reshape(x.shape)
+    shifted[...] = x
+    shifted.flags.writeable = False
+    for given in (shifted, np.asfortranarray(x)):
+        assert relative_error(runner(given), runner(x)) == 0
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ((), r"0 inputs given; the model takes 'x' \(float32 \(1, 3, 17, 15\)\)"),
+        ((np.zeros((1, 3, 17, 15), np.float32),) * 2, "2 inputs given"),
+        ((np.zeros((3, 17, 15), np.float32),), r"'x' .* was given float32 \(3, 17, 15\)"),
+        ((np.zeros((1, 3, 17, 15)),), "'x' .* was given float64"),
+        (([1.0],), "'x' .* numpy array, not list"),
+    ],
+)
+def test_wrong_inputs_are_refused_by_name(host_bundle: Bundle, inputs: tuple, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load(host_bundle.folder)(*inputs)

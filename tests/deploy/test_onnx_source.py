@@ -1,0 +1,74 @@
+"""Which ONNX files are taken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx
+import pytest
+
+from rdpass.errors import ConfigError
+from rdpass.lowering import import_onnx
+from rdpass.onnx_source import GATES_KEY, read_onnx
+
+
+def test_names_shapes_and_types_are_read(two_by_two_onnx: Path) -> None:
+    source = read_onnx(two_by_two_onnx)
+    assert [(s.name, s.shape) for s in source.inputs] == [("left", (2, 4)), ("right", (6,))]
+    assert [s.name for s in source.outputs] == ["total", "positive"]
+    assert source.gates == ()
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="none.onnx can't be read"):
+        read_onnx(tmp_path / "none.onnx")
+
+
+def test_a_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="can't be read"):
+        read_onnx(tmp_path)
+
+
+@pytest.mark.parametrize("size", [0, 100, 1000, -1])
+def test_a_truncated_file_is_refused(residual_onnx: Path, tmp_path: Path, size: int) -> None:
+    torn = tmp_path / "torn.onnx"
+    torn.write_bytes(residual_onnx.read_bytes()[:size])
+    with pytest.raises(ConfigError, match="not a valid ONNX model"):
+        read_onnx(torn)
+
+
+def test_a_file_that_is_not_onnx_is_refused(tmp_path: Path) -> None:
+    other = tmp_path / "other.onnx"
+    other.write_bytes(b"\x89PNG" * 50)
+    with pytest.raises(ConfigError, match="not a valid ONNX model"):
+        read_onnx(other)
+
+
+def test_a_model_of_dynamic_shapes_is_refused(dynamic_onnx: Path) -> None:
+    with pytest.raises(ConfigError, match="'x' has no static shape"):
+        read_onnx(dynamic_onnx)
+
+
+def test_a_model_whose_shapes_contradict_its_graph_is_refused(residual_onnx: Path) -> None:
+    model = onnx.load(residual_onnx)
+    model.graph.output[0].type.tensor_type.shape.dim[1].dim_value = 6
+    with pytest.raises(ConfigError, match="not a valid ONNX model"):
+        read_onnx(model)
+
+
+def test_damaged_gates_are_refused(residual_onnx: Path) -> None:
+    model = onnx.load(residual_onnx)
+    model.metadata_props.add(key=GATES_KEY, value='[{"name": "x"}]')
+    with pytest.raises(ConfigError, match="metadata 'rdpass.gates' is damaged"):
+        read_onnx(model)
+
+
+def test_an_operator_that_tvm_does_not_know_is_named() -> None:
+    graph = onnx.parser.parse_graph("net (float[3] x) => (float[3] y) { y = TfIdfVectorizer(x) }")
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)])
+    shape = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [3])
+    node = onnx.helper.make_node("GlobalLpPool", ["x"], ["y"])
+    graph = onnx.helper.make_graph([node], "net", [shape], [onnx.helper.make_tensor_value_info("y", 1, [3])])
+    del model
+    with pytest.raises(ConfigError, match="TVM can't import"):
+        import_onnx(read_onnx(onnx.helper.make_model(graph)))

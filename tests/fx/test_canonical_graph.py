@@ -1,0 +1,142 @@
+"""functionalise, lift_layers, absorb_padding, fold_batch_norm: the same numbers in fewer forms."""
+
+import operator
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from rdpass.passes.fx.absorb_padding import absorb_padding
+from rdpass.passes.fx.fold_batch_norm import fold_batch_norm
+from rdpass.passes.fx.functionalise import functionalise
+from rdpass.passes.fx.lift_layers import lift_layers
+from rdpass.passes.fx.operators import callee, kind_of
+from rdpass.passes.fx.shapes import annotate_shapes
+from rdpass.tracing import trace
+from tests.models import OverwrittenFork, PreActivation, SharedLayer, conv_bn, seeded, small_resnet
+from tests.support import Untouched, error_between
+
+
+def kinds(graph_module):
+    return [kind_of(graph_module, node) for node in graph_module.graph.nodes]
+
+
+class InPlace(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 3, 1, 1)
+
+    def forward(self, x):
+        y = self.conv(x)
+        z = y.mul(2)
+        y.add_(z, alpha=3)
+        y += 1
+        y.clamp_(min=-1).sigmoid_()
+        torch.relu_(y)
+        return torch.add(y, z, alpha=0.5)
+
+
+@pytest.mark.parametrize("model", [InPlace(), OverwrittenFork(), PreActivation(3)])
+def test_nothing_in_place_is_left_and_the_values_are_those_of_the_overwritten_tensors(model):
+    model = seeded(lambda: model)
+    traced = torch.fx.symbolic_trace(model)
+    before = Untouched(traced)
+    result = functionalise(traced)
+    assert error_between(result, model, torch.randn(2, 3, 8, 8)) <= 1e-6
+    before.check()
+    assert not any(callee(n).endswith("_") for n in result.graph.nodes if n.op in ("call_method", "call_function"))
+    assert not any(getattr(module, "inplace", False) for module in result.modules())
+
+
+def test_every_spelling_of_add_is_one():
+    result = functionalise(torch.fx.symbolic_trace(InPlace()))
+    adds = [node for node in result.graph.nodes if kind_of(result, node) == "add"]
+    assert len(adds) == 3
+    assert all(node.target is operator.add and len(node.args) == 2 and not node.kwargs for node in adds)
+
+
+class Functional(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.randn(4, 3, 3, 3)), nn.Parameter(torch.randn(4))
+        self.norm, self.fc = nn.BatchNorm2d(4), nn.Parameter(torch.randn(2, 4))
+
+    def forward(self, x):
+        x = F.conv2d(x, self.weight, self.bias, stride=2, padding=(1, 0))
+        n = self.norm
+        x = F.batch_norm(x, n.running_mean, n.running_var, n.weight, n.bias, False, 0.1, 1e-3)
+        x = F.leaky_relu(F.relu6(x), 0.3)
+        return F.linear(x.mean((2, 3)).tanh(), self.fc)
+
+
+def test_functional_layers_become_modules_that_hold_the_same_parameters():
+    model = seeded(Functional)
+    traced = functionalise(torch.fx.symbolic_trace(model))
+    annotate_shapes(traced, (torch.randn(1, 3, 8, 8),))
+    before = Untouched(traced)
+    result = lift_layers(traced)
+    before.check()
+    assert kinds(result) == [
+        "placeholder", "conv", "batch_norm", "activation", "activation", "pool", "activation", "linear", "output",
+    ]  # fmt: skip
+    assert error_between(result, model, torch.randn(2, 3, 8, 8)) == 0
+    assert sum(p.numel() for p in result.parameters()) == sum(p.numel() for p in model.parameters())
+
+
+def test_a_convolution_whose_weight_is_computed_stays_a_function():
+    class Computed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.randn(4, 3, 3, 3))
+
+        def forward(self, x):
+            return F.conv2d(x, self.weight * 2)
+
+    traced = trace(Computed(), torch.randn(1, 3, 8, 8))
+    assert any(node.op == "call_function" and callee(node) == "conv2d" for node in traced.module.graph.nodes)
+
+
+def test_batch_norms_fold_into_convolutions_and_linear_layers():
+    net = lambda: nn.Sequential(conv_bn(3, 4), nn.ReLU(), nn.Flatten(), nn.Linear(64, 5), nn.BatchNorm1d(5))  # noqa: E731
+    model = seeded(net)
+    traced = trace(model, torch.randn(2, 3, 4, 4))
+    before = Untouched(traced.module)
+    folded = fold_batch_norm(traced.module)
+    before.check()
+    assert "batch_norm" not in kinds(folded)
+    assert error_between(folded, model, torch.randn(3, 3, 4, 4)) <= 1e-6
+
+
+def test_a_shared_layer_folds_at_each_of_its_places():
+    model = seeded(SharedLayer)
+    folded = fold_batch_norm(trace(model, torch.randn(1, 4, 7, 7)).module)
+    assert "batch_norm" not in kinds(folded)
+    assert error_between(folded, model, torch.randn(2, 4, 7, 7)) <= 1e-6
+
+
+def test_a_batch_norm_before_a_padded_convolution_and_one_that_is_read_twice_stay():
+    model = seeded(lambda: PreActivation(4))
+    folded = fold_batch_norm(trace(model, torch.randn(1, 4, 7, 7)).module)
+    assert kinds(folded).count("batch_norm") == 1
+    assert error_between(folded, model, torch.randn(2, 4, 7, 7)) <= 1e-6
+
+
+def test_symmetric_zero_padding_moves_into_the_convolution_and_other_padding_stays():
+    even = seeded(lambda: nn.Sequential(nn.ZeroPad2d((2, 2, 1, 1)), nn.Conv2d(3, 4, 3, padding=1)))
+    odd = seeded(lambda: nn.Sequential(nn.ZeroPad2d((0, 1, 0, 1)), nn.Conv2d(3, 4, 3, 2)))
+    filled = seeded(lambda: nn.Sequential(nn.ConstantPad2d(1, 0.5), nn.Conv2d(3, 4, 3)))
+    for model, pads in ((even, 0), (odd, 1), (filled, 1)):
+        absorbed = absorb_padding(trace(model, torch.randn(1, 3, 8, 8)).module)
+        assert kinds(absorbed).count("pad") == pads
+        assert error_between(absorbed, model, torch.randn(2, 3, 8, 8)) <= 1e-6
+
+
+def test_an_exported_graph_becomes_the_same_canonical_graph():
+    from rdpass.programs import export_program, unpack_program
+
+    model = seeded(small_resnet)
+    x = torch.randn(1, 3, 9, 9)
+    direct = trace(model, x)
+    again = trace(unpack_program(export_program(model, (x,))), x)
+    assert kinds(again.module) == [kind for kind in kinds(direct.module) if kind != "pass"]

@@ -1,0 +1,188 @@
+"""Small models, the hostile kind: batch norms with real statistics, odd sizes, in-place operations, shared layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def seeded(build: Callable[[], nn.Module], seed: int = 0) -> nn.Module:
+    """``build()`` in eval mode with seeded weights and batch norms that have seen data."""
+    torch.manual_seed(seed)
+    model = build().eval()
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d):
+            module.running_mean = torch.randn(module.num_features) * 0.3
+            module.running_var = torch.rand(module.num_features) * 2 + 0.3
+            if module.affine:
+                nn.init.uniform_(module.weight, -1.5, 1.5)
+                nn.init.normal_(module.bias, std=0.5)
+    return model
+
+
+def conv_bn(channels_in: int, channels: int, kernel: int = 3, stride: int = 1, **options: object) -> nn.Sequential:
+    padding = kernel // 2
+    conv = nn.Conv2d(channels_in, channels, kernel, stride, padding, bias=False, **options)  # type: ignore[arg-type]
+    return nn.Sequential(conv, nn.BatchNorm2d(channels))
+
+
+class Residual(nn.Module):
+    """``after(body(x) + shortcut(x))``."""
+
+    def __init__(self, body: nn.Module, shortcut: nn.Module | None = None, after: nn.Module | None = None) -> None:
+        super().__init__()
+        self.body, self.shortcut, self.after = body, shortcut, after
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.body(x) + (x if self.shortcut is None else self.shortcut(x))
+        return y if self.after is None else self.after(y)
+
+
+def basic_block(channels_in: int, channels: int, stride: int = 1, after: bool = True) -> Residual:
+    body = nn.Sequential(*conv_bn(channels_in, channels, stride=stride), nn.ReLU(), *conv_bn(channels, channels))
+    projected = stride != 1 or channels_in != channels
+    shortcut = conv_bn(channels_in, channels, 1, stride) if projected else None
+    return Residual(body, shortcut, nn.ReLU() if after else None)
+
+
+def bottleneck(channels: int, width: int, groups: int = 1, stride: int = 1, out: int | None = None) -> Residual:
+    out = out or channels
+    body = nn.Sequential(
+        *conv_bn(channels, width, 1), nn.ReLU(), *conv_bn(width, width, 3, stride, groups=groups), nn.ReLU(),
+        *conv_bn(width, out, 1),
+    )  # fmt: skip
+    projected = stride != 1 or out != channels
+    return Residual(body, conv_bn(channels, out, 1, stride) if projected else None, nn.ReLU())
+
+
+def inverted_residual(channels: int, wide: int, kernel: int = 3) -> Residual:
+    """Linear at both ends, depthwise in the middle, so what the shortcut carries has either sign."""
+    return Residual(nn.Sequential(
+        *conv_bn(channels, wide, 1), nn.ReLU6(), *conv_bn(wide, wide, kernel, groups=wide), nn.ReLU6(),
+        *conv_bn(wide, channels, 1),
+    ))  # fmt: skip
+
+
+def classifier(*blocks: nn.Module, channels_in: int = 3, channels: int = 8, classes: int = 5) -> nn.Sequential:
+    """A stem, the blocks (ending with ``channels`` of them), global pooling and a linear layer."""
+    first = next(m for block in blocks for m in block.modules() if isinstance(m, nn.Conv2d)).in_channels
+    stem = nn.Sequential(*conv_bn(channels_in, first), nn.ReLU())
+    return nn.Sequential(stem, *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, classes))
+
+
+def small_resnet() -> nn.Module:
+    return classifier(basic_block(4, 4), basic_block(4, 8, 2), basic_block(8, 8))
+
+
+class PreActivation(nn.Module):
+    """BN, ReLU, conv twice, and the identity added to what comes before the first BN; the ReLUs work in place."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.bn1, self.bn2 = nn.BatchNorm2d(channels), nn.BatchNorm2d(channels)
+        self.conv1 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
+        self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.conv1(F.relu(self.bn1(x), inplace=True))
+        out = self.conv2(F.relu(self.bn2(out), inplace=True))
+        out += x
+        return out
+
+
+class OverwrittenFork(nn.Module):
+    """An in-place ReLU overwrites the fork: the shortcut carries the rectified map, whatever the code looks like."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 3, 1, 1)
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x * 1.0
+        return self.conv(self.relu(x)) + x
+
+
+class SqueezeExcite(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.down, self.up = nn.Conv2d(channels, 2, 1), nn.Conv2d(2, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * torch.sigmoid(self.up(F.relu(self.down(x.mean((2, 3), keepdim=True)))))
+
+
+class UNet(nn.Module):
+    """Down, across, up, and an add at the outer resolution: a fusion of scales, no shortcut."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down, self.inner = nn.Conv2d(3, 3, 3, 2, 1), nn.Conv2d(3, 3, 3, 1, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + F.interpolate(self.inner(self.down(x)), scale_factor=2.0)
+
+
+class PositionalEmbedding(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.position = nn.Parameter(torch.randn(1, 3, 8, 8))
+        self.conv = nn.Conv2d(3, 3, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(x) + self.position + 1.0
+
+
+class TwoInputs(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 3, 1, 1)
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        return self.conv(x) + y
+
+
+class SharedLayer(nn.Module):
+    """One convolution and one batch norm called twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.bn = nn.Conv2d(4, 4, 3, 1, 1), nn.BatchNorm2d(4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for _ in range(2):
+            x = torch.relu(self.bn(self.conv(x)) + x)
+        return x
+
+
+class ControlFlow(nn.Module):
+    """Branches on its values: no tracer can follow."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 3, 1, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.sum() > 0:
+            return self.conv(x) + x
+        return x
+
+
+class ShapeFlow(nn.Module):
+    """Branches on its shape: symbolic tracing fails, exporting does not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.bn = nn.Conv2d(3, 3, 3, 1, 1), nn.BatchNorm2d(3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[-1] > 4:
+            return torch.relu(self.bn(self.conv(x)).add_(x))
+        return x
+
+
+def small_resnet_of_four() -> nn.Module:
+    return seeded(lambda: classifier(basic_block(4, 4), basic_block(4, 8, 2), classes=4))

@@ -1,0 +1,223 @@
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+import rdpass
+from rdpass.config import DistillConfig, distill_config
+from rdpass.distillation import accuracy, distillation_loss, learning_rate
+from rdpass.errors import ConfigError, DivergedError
+from rdpass.passes.fx.census import take_census
+from rdpass.tracing import trace
+from tests.data import batches
+from tests.models import basic_block, classifier, seeded
+from tests.support import Untouched, error_between
+
+EXAMPLE = torch.randn(1, 3, 8, 8)
+
+
+def teacher(epochs=6):
+    model = seeded(lambda: classifier(basic_block(4, 4), basic_block(4, 8, 2), classes=4))
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
+    for _ in range(epochs):
+        for images, labels in batches():
+            optimiser.zero_grad()
+            nn.functional.cross_entropy(model.train()(images), labels).backward()
+            optimiser.step()
+    return model.eval()
+
+
+def migrated(model, **options):
+    settings = {"config": DistillConfig(epochs=4, lr=0.05), "show_progress": False, "train": batches(), **options}
+    return rdpass.convert(model, EXAMPLE, recipe="migrate", **settings)
+
+
+def test_migrate_gives_a_plain_student_that_knows_what_its_teacher_knows():
+    model = teacher()
+    before = Untouched(model)
+    validation = batches(seed=1)
+    conversion = migrated(model, validate=validation)
+    assert [outcome.how for outcome in conversion.outcomes] == ["distilled"] * 2
+    assert take_census(trace(conversion.student, EXAMPLE)) == ((), ())
+    assert accuracy(model, validation) > 90
+    assert accuracy(conversion.student, validation) > 80
+    assert conversion.history[-1]["accuracy"] == pytest.approx(accuracy(conversion.student, validation), abs=1.0)
+    assert {gate.name for gate in conversion.gates} >= {"eager-traced", "migrate-start", "settle_shortcuts"}
+    before.check()
+
+
+def test_auto_trains_with_data_and_is_exact_without():
+    model = teacher(epochs=1)
+    one = DistillConfig(epochs=1)
+    trained = rdpass.convert(model, EXAMPLE, train=batches(2), config=one, show_progress=False)
+    assert trained.recipe == "migrate"
+    exact = rdpass.convert(model, EXAMPLE, max_macs=10)
+    assert exact.recipe == "carry"
+    assert error_between(exact.student, model, torch.randn(4, 3, 8, 8)) <= 1e-5
+
+
+def test_shortcuts_left_out_stay_and_the_rest_migrates():
+    conversion = migrated(teacher(epochs=1), skip=("add_1",), config=DistillConfig(epochs=1))
+    assert [outcome.how for outcome in conversion.outcomes] == ["distilled", "kept"]
+    regions, _ = take_census(trace(conversion.student, EXAMPLE))
+    assert [region.kind for region in regions] == ["projection"]
+
+
+def test_the_same_seed_gives_the_same_student_and_another_does_not():
+    model = teacher(epochs=1)
+    train = ShuffledBatches()
+    first, second = (migrated(model, train=train, config=DistillConfig(epochs=1)) for _ in range(2))
+    other = migrated(model, train=train, config=DistillConfig(epochs=1, seed=1))
+    assert error_between(first.student, second.student, EXAMPLE) == 0
+    assert error_between(first.student, other.student, EXAMPLE) > 0
+
+
+class ShuffledBatches:
+    def __len__(self):
+        return 8
+
+    def __iter__(self):
+        made = batches()
+        for index in torch.randperm(8).tolist():
+            yield made[index]
+
+
+class StopsAfter(ShuffledBatches):
+    """Interrupts, as Ctrl-C would, in the middle of its ``epochs``-th pass."""
+
+    def __init__(self, epochs):
+        self.passes, self.epochs = 0, epochs
+
+    def __iter__(self):
+        self.passes += 1
+        for index, batch in enumerate(super().__iter__()):
+            if self.passes == self.epochs and index == 3:
+                raise KeyboardInterrupt
+            yield batch
+
+
+def test_an_interrupted_run_resumes_bit_for_bit(tmp_path):
+    model = teacher(epochs=1)
+    whole = migrated(model, train=ShuffledBatches(), out=tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        migrated(model, train=StopsAfter(3), out=tmp_path / "run")
+    assert (tmp_path / "run.partial" / "checkpoint.pt").exists()
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(ConfigError, match="resume auto"):
+        migrated(model, train=ShuffledBatches(), out=tmp_path / "run")
+    resumed = migrated(model, train=ShuffledBatches(), out=tmp_path / "run", resume="auto")
+    assert resumed.history == whole.history
+    for name, value in whole.student.state_dict().items():
+        assert torch.equal(value, resumed.student.state_dict()[name]), name
+    assert not (tmp_path / "run.partial").exists()
+
+
+def test_a_run_is_not_resumed_with_other_settings(tmp_path):
+    model = teacher(epochs=1)
+    with pytest.raises(KeyboardInterrupt):
+        migrated(model, train=StopsAfter(2), out=tmp_path / "run")
+    with pytest.raises(ConfigError, match="other settings"):
+        migrated(model, out=tmp_path / "run", resume="auto", config=DistillConfig(epochs=9))
+
+
+def test_distil_trains_a_conversion_further_and_leaves_it_as_it_was():
+    conversion = migrated(teacher(), config=DistillConfig(epochs=1, lr=0.005))
+    before = Untouched(conversion.student)
+    longer = rdpass.distill(conversion, batches(), DistillConfig(epochs=3, lr=0.02), show_progress=False)
+    before.check()
+    assert len(longer.history) == 4
+    assert longer.history[-1]["loss"] < longer.history[1]["loss"]
+    assert take_census(trace(longer.student, EXAMPLE)) == ((), ())
+
+
+def poisoned(value):
+    made = batches(4)
+    made[2][0][0, 0, 0, 0] = value
+    return made
+
+
+@pytest.mark.parametrize(
+    ("train", "message"),
+    [
+        ([], "empty"),
+        ((batch for batch in batches(2)), "no length"),
+        (poisoned(float("nan")), "batch 2 holds inputs that are not finite"),
+        (poisoned(float("inf")), "batch 2"),
+        ([{"image": 1}], "is not \\(inputs, labels\\)"),
+    ],
+    ids=["empty", "generator", "nan", "inf", "dict"],
+)
+def test_data_that_cannot_be_used_stop_the_run_with_the_batch(train, message):
+    with pytest.raises(DivergedError, match=message):
+        migrated(teacher(epochs=0), train=train)
+
+
+def test_a_loss_that_diverges_stops_the_run_and_leaves_no_folder(tmp_path):
+    with pytest.raises(DivergedError, match="at step"):
+        migrated(teacher(epochs=0), config=DistillConfig(epochs=4, lr=1e6), out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_batches_without_labels_are_distilled_from_the_teacher_alone():
+    conversion = migrated(teacher(), train=[images for images, _ in batches()], config=DistillConfig(epochs=2))
+    assert accuracy(conversion.student, batches(seed=1)) > 60
+
+
+def test_the_loss_is_the_labels_cross_entropy_and_the_tempered_divergence():
+    student, wanted = torch.tensor([[1.0, 2.0, 0.5]]), torch.tensor([[0.0, 3.0, 1.0]])
+    labels = torch.tensor([1])
+    p, q = (wanted / 4).softmax(1), (student / 4).softmax(1)
+    divergence = 16 * (p * (p / q).log()).sum()
+    expected = 0.1 * nn.functional.cross_entropy(student, labels) + 0.9 * divergence
+    assert distillation_loss(student, wanted, labels, DistillConfig()).item() == pytest.approx(expected.item(), rel=1e-5)
+    assert distillation_loss(wanted, wanted, None, DistillConfig()).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_the_learning_rate_warms_up_and_ends_near_zero():
+    config = DistillConfig(lr=1.0, warmup=0.1)
+    rates = [learning_rate(step, 100, config) for step in range(100)]
+    assert rates[0] < 0.11
+    assert max(rates) == pytest.approx(1.0, abs=0.03)
+    assert rates[-1] < 1e-3
+    assert rates[20:] == sorted(rates[20:], reverse=True)
+
+
+@pytest.mark.parametrize("settings", [{"epochs": 0}, {"lr": -1.0}, {"fade": 2.0}, {"unknown": 1}])
+def test_a_wrong_setting_is_named(settings):
+    with pytest.raises(ConfigError, match=next(iter(settings))):
+        distill_config(**settings)
+
+
+SLOW_DATA = """
+import time
+from tests.data import batches
+class Slow(list):
+    def __iter__(self):
+        for batch in super().__iter__():
+            time.sleep(0.3)
+            yield batch
+def loader(): return Slow(batches())
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signals_end_the_command_with_their_code_and_keep_what_was_saved(tmp_path, number, code):
+    (tmp_path / "slow_data.py").write_text(SLOW_DATA)
+    root = Path(__file__).parent.parent
+    command = [sys.executable, "-m", "rdpass", "convert", "tests.models:small_resnet_of_four", "--data",
+               "slow_data:loader", "--epochs", "9", "-o", str(tmp_path / "run")]  # fmt: skip
+    environment = {"PYTHONPATH": f"{root}:{tmp_path}", "PATH": "/usr/bin:/bin"}
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=root, env=environment)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("epoch 1/"):
+            process.send_signal(number)
+            break
+    assert process.wait(60) == code
+    assert (tmp_path / "run.partial" / "checkpoint.pt").exists()
+    assert not (tmp_path / "run").exists()
