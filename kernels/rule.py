@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Workload:
     """One place in a module that a rule's pattern fits: the expression whose value the kernel is to compute, and the
-    expression that each part of the pattern stands for (weights are ``relax.Constant``, so a rule can pack them).
+    expression that each part of the pattern stands for (weights are ``tvm.ir.GenericConst``, so a rule can pack them).
     """
 
     root: relax.Expr

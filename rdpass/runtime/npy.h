@@ -5,7 +5,7 @@
 #ifndef RDPASS_RUNTIME_NPY_H_
 #define RDPASS_RUNTIME_NPY_H_
 
-#include <tvm/ffi/tvm_ffi.h>
+#include <tvm/ffi/container/tensor.h>
 
 #include <cstdint>
 #include <cstdio>

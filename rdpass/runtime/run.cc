@@ -3,9 +3,11 @@
 // It needs the bundle alone: model.so, the two runtime libraries in lib/, and manifest.json for the inputs' and outputs'
 // names, shapes and types. Exit code 0, or 2 for wrong arguments or files, or 1 when the network itself fails; then
 // stderr says why in one line.
+#include <tvm/ffi/container/array.h>
+#include <tvm/ffi/container/tensor.h>
 #include <tvm/ffi/extra/json.h>
 #include <tvm/ffi/extra/module.h>
-#include <tvm/ffi/tvm_ffi.h>
+#include <tvm/ffi/function.h>
 
 #include <exception>
 #include <filesystem>
