@@ -107,9 +107,7 @@ def test_a_bundle_for_a_board_is_the_same_bytes_wherever_it_is_built(
     assert _files(again.folder) == _files(board_bundle.folder)
 
 
-def test_a_host_bundle_is_the_same_bytes_each_time(
-    host_bundle: Bundle, residual_onnx: Path, tmp_path: Path
-) -> None:
+def test_a_host_bundle_is_the_same_bytes_each_time(host_bundle: Bundle, residual_onnx: Path, tmp_path: Path) -> None:
     assert _files(compile(residual_onnx, out=tmp_path / "again.rdp").folder) == _files(host_bundle.folder)
 
 

@@ -78,7 +78,7 @@ def test_one_flipped_bit_anywhere_in_the_manifest_is_found(host_bundle: Bundle, 
     for at in range(0, len(original), 7):
         (tmp_path / "manifest.json").write_bytes(original)
         _flip(tmp_path / "manifest.json", at)
-        with pytest.raises(IntegrityError, match="manifest.json"):
+        with pytest.raises(IntegrityError, match=r"manifest\.json"):
             open_sealed(tmp_path)
 
 
@@ -113,7 +113,7 @@ def test_a_truncated_manifest_is_found(spoiled: Callable[[], Path], size: int) -
     folder = spoiled()
     text = (folder / "manifest.json").read_bytes()
     (folder / "manifest.json").write_bytes(text[:size])
-    with pytest.raises(IntegrityError, match="manifest.json is damaged"):
+    with pytest.raises(IntegrityError, match=r"manifest\.json is damaged"):
         load(folder)
 
 
@@ -121,7 +121,7 @@ def test_a_truncated_manifest_is_found(spoiled: Callable[[], Path], size: int) -
 def test_a_manifest_of_another_form_is_found(spoiled: Callable[[], Path], text: str) -> None:
     folder = spoiled()
     (folder / "manifest.json").write_text(text, "latin-1")
-    with pytest.raises(IntegrityError, match="manifest.json is damaged"):
+    with pytest.raises(IntegrityError, match=r"manifest\.json is damaged"):
         load(folder)
 
 

@@ -20,7 +20,7 @@ def test_names_shapes_and_types_are_read(two_by_two_onnx: Path) -> None:
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="none.onnx can't be read"):
+    with pytest.raises(ConfigError, match=r"none\.onnx can't be read"):
         read_onnx(tmp_path / "none.onnx")
 
 
@@ -59,16 +59,11 @@ def test_a_model_whose_shapes_contradict_its_graph_is_refused(residual_onnx: Pat
 def test_damaged_gates_are_refused(residual_onnx: Path) -> None:
     model = onnx.load(residual_onnx)
     model.metadata_props.add(key=GATES_KEY, value='[{"name": "x"}]')
-    with pytest.raises(ConfigError, match="metadata 'rdpass.gates' is damaged"):
+    with pytest.raises(ConfigError, match=r"metadata 'rdpass\.gates' is damaged"):
         read_onnx(model)
 
 
 def test_an_operator_that_tvm_does_not_know_is_named() -> None:
-    graph = onnx.parser.parse_graph("net (float[3] x) => (float[3] y) { y = TfIdfVectorizer(x) }")
-    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)])
-    shape = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [3])
-    node = onnx.helper.make_node("GlobalLpPool", ["x"], ["y"])
-    graph = onnx.helper.make_graph([node], "net", [shape], [onnx.helper.make_tensor_value_info("y", 1, [3])])
-    del model
-    with pytest.raises(ConfigError, match="TVM can't import"):
-        import_onnx(read_onnx(onnx.helper.make_model(graph)))
+    text = '<ir_version: 9, opset_import: ["" : 18]> net (float[1, 3, 3] x) => (float[1] y) { y = Det(x) }'
+    with pytest.raises(ConfigError, match=r"TVM can't import the ONNX model: .*Det"):
+        import_onnx(read_onnx(onnx.parser.parse_model(text)))

@@ -1,0 +1,102 @@
+"""The commands from ONNX to a checked bundle: results on stdout, one line on stderr, the exit code of each fault."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rdpass.building import Bundle
+from rdpass.cli.app import run
+from rdpass.manifest import seal
+
+
+def test_compile_writes_a_bundle_and_verify_accepts_it(
+    two_by_two_onnx: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["compile", str(two_by_two_onnx), "-o", str(tmp_path / "two.rdp")]) == 0
+    shown = capfd.readouterr()
+    assert "tvm-host" in shown.out
+    assert "bundle" in shown.out
+    assert shown.err == ""
+    assert run(["verify", str(tmp_path / "two.rdp")]) == 0
+    assert "intact" in capfd.readouterr().out
+
+
+def test_compile_prints_the_manifest_as_json(
+    two_by_two_onnx: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["compile", str(two_by_two_onnx), "-o", str(tmp_path / "two.rdp"), "--json"]) == 0
+    assert json.loads(capfd.readouterr().out) == json.loads((tmp_path / "two.rdp" / "manifest.json").read_text())
+
+
+def test_a_board_bundle_runs_and_verifies_under_the_emulator(
+    board_bundle: Bundle, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = str(board_bundle.folder)
+    assert run(["verify", folder, "--json"]) == 0
+    report = json.loads(capfd.readouterr().out)
+    assert report["ok"]
+    assert report["error"] <= 1e-5
+    assert run(["run", folder, f"{folder}/golden/input_0.npy", "-o", str(tmp_path / "y.npy")]) == 0
+    assert np.allclose(np.load(tmp_path / "y.npy"), np.load(f"{folder}/golden/output_0.npy"), rtol=1e-4)
+
+
+def test_run_prints_what_it_is_not_told_to_write(host_bundle: Bundle, capfd: pytest.CaptureFixture[str]) -> None:
+    folder = str(host_bundle.folder)
+    assert run(["run", folder, f"{folder}/golden/input_0.npy"]) == 0
+    assert capfd.readouterr().out.startswith("y float32 (1, 5)\n[[")
+
+
+def _one_line(capfd: pytest.CaptureFixture[str]) -> str:
+    shown = capfd.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith("rdpass: ")
+    assert shown.err.count("\n") == 1
+    return shown.err
+
+
+def test_every_fault_ends_with_its_own_exit_code_and_one_line(
+    residual_onnx: Path,
+    host_bundle: Bundle,
+    spoiled: Callable[[], Path],
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    folder, model = str(host_bundle.folder), str(residual_onnx)
+    golden = f"{folder}/golden/input_0.npy"
+    changed = spoiled()
+    (changed / "model.so").write_bytes(b"x")
+    wrong = spoiled()
+    np.save(wrong / "golden/output_0.npy", np.ones((1, 5), np.float32))
+    seal(wrong, host_bundle.manifest)
+    np.save(tmp_path / "wrong.npy", np.zeros((1, 3, 5, 5), np.float32))
+    np.save(tmp_path / "there.npy", np.zeros(1))
+    for arguments, code, reason in (
+        (["compile", model, "--target", "rpi9", "-o", str(tmp_path / "n")], 6, "no target is called"),
+        (["compile", model, "-o", folder], 2, "exists already"),
+        (["compile", str(tmp_path / "none.onnx"), "-o", str(tmp_path / "n")], 2, "can't be read"),
+        (["verify", str(changed)], 8, "model.so has changed"),
+        (["run", str(changed), golden], 8, "model.so has changed"),
+        (["verify", str(tmp_path)], 8, "is not a bundle"),
+        (["verify", str(wrong)], 4, "differs by"),
+        (["run", folder, golden, golden], 2, "2 inputs given"),
+        (["run", folder, str(tmp_path / "wrong.npy")], 2, "was given float32 (1, 3, 5, 5)"),
+        (["run", folder, str(changed / "model.so")], 2, "can't be read as an .npy file"),
+        (["run", folder, golden, "-o", str(tmp_path / "there.npy")], 2, "exists already"),
+        (["run", folder, golden, "-o", "a.npy", "-o", "b.npy"], 2, "2 files to write"),
+        (["doctor", "--fetch-runtime", "rpi9"], 6, "no target is called"),
+    ):
+        assert run(arguments) == code, arguments
+        assert reason in _one_line(capfd)
+
+
+def test_targets_and_doctor_print_json(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["targets", "--json"]) == 0
+    names = [target["name"] for target in json.loads(capfd.readouterr().out)]
+    assert {"host", "rpi3", "rpi4", "rpi5", "rk3399", "generic-armv8a"} <= set(names)
+    assert run(["doctor", "--json"]) == 0
+    assert {"need", "present", "detail"} == json.loads(capfd.readouterr().out)[0].keys()
