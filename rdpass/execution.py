@@ -28,7 +28,7 @@ def execute(folder: Path, manifest: Manifest, launcher: Sequence[str], inputs: S
         given = [Path(place, f"input_{index}.npy") for index in range(len(inputs))]
         written = [Path(place, f"output_{index}.npy") for index in range(len(manifest.outputs))]
         for path, value in zip(given, inputs, strict=True):
-            np.save(path, np.ascontiguousarray(value))
+            np.save(path, np.asarray(value, order="C"))
         run(folder, launcher, [*given, *written])
         return tuple(np.load(path) for path in written)
 

@@ -81,5 +81,5 @@ def _tensors(stored: Mapping[str, Array], kind: str, specs: Sequence[TensorSpec]
         tensor = stored.get(f"{kind}_{index}")
         if tensor is None or tensor.shape != spec.shape or tensor.dtype != spec.dtype:
             raise ConfigError(f"{path}: {kind}_{index} is not {spec.dtype} {spec.shape} as the model's {spec.name!r}")
-        tensors.append(np.ascontiguousarray(tensor).reshape(spec.shape))
+        tensors.append(np.asarray(tensor, order="C"))
     return tuple(tensors)

@@ -72,7 +72,7 @@ def run_here(lowered: Lowered, inputs: Sequence[Array]) -> tuple[Array, ...]:
     """The outputs of a network built for this machine."""
     with without_scope_lines():
         machine = relax.VirtualMachine(lowered.executable, tvm.cpu())
-    result = machine["main"](*(tvm.runtime.tensor(np.ascontiguousarray(value)) for value in inputs))
+    result = machine["main"](*(tvm.runtime.tensor(np.asarray(value, order="C")) for value in inputs))
     outputs = [result] if isinstance(result, tvm.runtime.Tensor) else list(result)
     return tuple(output.numpy() for output in outputs)
 

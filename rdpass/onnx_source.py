@@ -65,6 +65,8 @@ def _spec(value: onnx.ValueInfoProto, label: str) -> TensorSpec:
     if not kind.HasField("shape") or not all(d.HasField("dim_value") and d.dim_value > 0 for d in extents):
         raise ConfigError(f"{label}: {value.name!r} has no static shape; export the model with fixed sizes")
     dtype = onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type)
+    if dtype.kind not in "fiub":
+        raise ConfigError(f"{label}: {value.name!r} is of type {dtype.name}, which .npy files and numpy don't have")
     return TensorSpec(value.name, tuple(d.dim_value for d in extents), dtype.name)
 
 

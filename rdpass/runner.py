@@ -20,6 +20,7 @@ from rdpass.chatter import without_scope_lines
 from rdpass.comparison import Array
 from rdpass.errors import ConfigError, IntegrityError
 from rdpass.manifest import Manifest, TensorSpec, open_sealed
+from rdpass.targets import cpu_features
 
 # TVM's kernels may assume that tensors start at a multiple of this.
 _ALIGNMENT = 64
@@ -60,20 +61,24 @@ def load(folder: str | Path) -> Runner:
     """
     folder = Path(folder)
     manifest = open_sealed(folder)
-    check_architecture(folder, manifest)
+    check_cpu(folder, manifest)
     _load_runtime(folder, manifest)
     return Runner(manifest, (folder / manifest.library).absolute())
 
 
-def check_architecture(folder: Path, manifest: Manifest) -> None:
-    """Refuse a bundle for another architecture than this machine's.
+def check_cpu(folder: Path, manifest: Manifest) -> None:
+    """Refuse a bundle for another architecture, or one that uses what this CPU lacks: it would die midway.
 
     Raises:
-        IntegrityError: it is for the wrong CPU.
+        IntegrityError: it is for the wrong CPU; the message names what is missing.
     """
     built_for = str(manifest.target["triple"]).partition("-")[0]
     if built_for != platform.machine():
         raise IntegrityError(f"{folder} is for another CPU: {built_for}, and this is {platform.machine()}")
+    available = cpu_features()
+    missing = sorted(set(manifest.target["features"]) - available)
+    if available and missing:
+        raise IntegrityError(f"{folder} is for another CPU: this one has no {', '.join(missing)}")
 
 
 def check_inputs(inputs: Sequence[Array], specs: Sequence[TensorSpec]) -> None:

@@ -82,7 +82,8 @@ def _download(target: ArmTarget, folder: Path) -> None:
     command = [sys.executable, "-m", "pip", "download", "--quiet", *where, "--dest", str(folder), *wanted]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        reason = (done.stderr.strip() or "pip gave no reason").splitlines()[-1]
+        lines = done.stderr.strip().splitlines() or ["pip gave no reason"]
+        reason = next((line for line in lines if line.startswith("ERROR")), lines[-1])
         raise TargetError(f"the runtime for {target.name} could not be downloaded: {reason}")
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -107,8 +110,30 @@ def test_a_bundle_for_a_board_is_the_same_bytes_wherever_it_is_built(
     assert _files(again.folder) == _files(board_bundle.folder)
 
 
-def test_a_host_bundle_is_the_same_bytes_each_time(host_bundle: Bundle, residual_onnx: Path, tmp_path: Path) -> None:
-    assert _files(compile(residual_onnx, out=tmp_path / "again.rdp").folder) == _files(host_bundle.folder)
+@pytest.mark.slow
+def test_a_bundle_is_the_same_bytes_from_another_process(
+    host_bundle: Bundle, residual_onnx: Path, tmp_path: Path
+) -> None:
+    again = tmp_path / "again.rdp"
+    code = f"from rdpass.building import compile; compile({str(residual_onnx)!r}, out={str(again)!r})"
+    environment = {**os.environ, "PYTHONHASHSEED": "12345", "TVM_NUM_THREADS": "1"}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+    assert _files(again) == _files(host_bundle.folder)
+
+
+def test_scalars_booleans_and_integers_pass_through(tmp_path: Path) -> None:
+    text = (
+        '<ir_version: 9, opset_import: ["" : 18]>'
+        " net (bool[3] c, int64[3] a, float s) => (int64[3] n, float t, bool[3] d)"
+        " { b = Neg(a) n = Where(c, a, b) t = Neg(s) d = Not(c) }"
+    )
+    model = onnx.parser.parse_model(text)
+    bundle = compile(model, out=tmp_path / "net.rdp")
+    inputs = [np.array([True, False, True]), np.array([5, -(2**40), 7]), np.array(2.5, np.float32)]
+    expected = run_onnx(model, inputs)
+    assert [e.dtype.name for e in expected] == ["int64", "float32", "bool"]
+    for outputs in (execute(bundle.folder, bundle.manifest, (), inputs), load(bundle.folder)(*inputs)):
+        assert all(np.array_equal(o, e) and o.dtype == e.dtype for o, e in zip(outputs, expected, strict=True))
 
 
 def test_no_file_of_a_bundle_names_a_place_on_the_building_machine(host_bundle: Bundle, residual_onnx: Path) -> None:

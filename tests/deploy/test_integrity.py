@@ -142,6 +142,19 @@ def test_a_bundle_for_another_cpu_is_refused(host_bundle: Bundle, tmp_path: Path
         load(folder)
 
 
+def test_a_bundle_that_uses_what_this_cpu_lacks_is_refused(
+    host_bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "newer.rdp"
+    shutil.copytree(host_bundle.folder, folder)
+    manifest = open_sealed(folder)
+    manifest.target["features"] = ["fpu", "sve"]
+    seal(folder, manifest)
+    monkeypatch.setattr("rdpass.runner.cpu_features", lambda: frozenset({"fpu"}))
+    with pytest.raises(IntegrityError, match="this one has no sve"):
+        load(folder)
+
+
 def test_a_copied_bundle_is_still_one(spoiled: Callable[[], Path]) -> None:
     folder = spoiled()
     (folder / "run").chmod(0o755)

@@ -56,6 +56,12 @@ def test_a_model_whose_shapes_contradict_its_graph_is_refused(residual_onnx: Pat
         read_onnx(model)
 
 
+def test_a_type_that_numpy_does_not_have_is_refused() -> None:
+    text = '<ir_version: 9, opset_import: ["" : 18]> net (bfloat16[3] x) => (bfloat16[3] y) { y = Neg(x) }'
+    with pytest.raises(ConfigError, match="'x' is of type bfloat16"):
+        read_onnx(onnx.parser.parse_model(text))
+
+
 def test_damaged_gates_are_refused(residual_onnx: Path) -> None:
     model = onnx.load(residual_onnx)
     model.metadata_props.add(key=GATES_KEY, value='[{"name": "x"}]')
