@@ -11,6 +11,7 @@ def register_missing_operators() -> None:
     """Define ``torchvision::nms`` and ``qnms`` as names without code, unless they are there."""
     global _library
     if _library is None:
-        _library = torch.library.Library("torchvision", "FRAGMENT")
+        _library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
         for name in ("nms", "qnms"):
-            _library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+            signature = f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+            _library.define(signature)  # type: ignore[no-untyped-call]

@@ -18,14 +18,14 @@ class DistillConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    epochs: int = Field(10, ge=1)
-    lr: float = Field(0.05, gt=0)
-    momentum: float = Field(0.9, ge=0, lt=1)
-    weight_decay: float = Field(5e-4, ge=0)
-    warmup: float = Field(0.05, ge=0, lt=1)
-    fade: float = Field(0.75, gt=0, le=1)
-    alpha: float = Field(0.9, ge=0, le=1)
-    temperature: float = Field(4.0, gt=0)
+    epochs: int = Field(default=10, ge=1)
+    lr: float = Field(default=0.05, gt=0)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    weight_decay: float = Field(default=5e-4, ge=0)
+    warmup: float = Field(default=0.05, ge=0, lt=1)
+    fade: float = Field(default=0.75, gt=0, le=1)
+    alpha: float = Field(default=0.9, ge=0, le=1)
+    temperature: float = Field(default=4.0, gt=0)
     seed: int = 0
     device: str = "cpu"
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +11,15 @@ from torch import Tensor, nn
 
 from rdpass.comparison import Gate
 from rdpass.config import DistillConfig
-from rdpass.errors import ConfigError, NothingToConvert, PassError
+from rdpass.errors import NothingToConvert, PassError
 from rdpass.inspection import plan_of
 from rdpass.passes.fx.census import take_census
 from rdpass.passes.fx.cost import cost_of
 from rdpass.passes.fx.find_cuts import find_cuts
-from rdpass.recipes.recipe import Recipe, Removal, Request
+from rdpass.recipes.catalogue import find_recipe
+from rdpass.recipes.recipe import Removal, Request
 from rdpass.tracing import Example, trace
-from rdpass.types import Cost, Cut, Outcome, Plan, Skipped, Traced
-
-RECIPES = ("auto", "carry", "migrate")
+from rdpass.types import Cost, Cut, Outcome, Plan
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,7 @@ def convert(
     """
     from rdpass.run_folder import check_run, save_run, training_state
 
-    run = _recipe_named(recipe, train)
+    chosen = find_recipe(recipe, has_data=train is not None)
     check_run(out, resume, force)
     traced = trace(model, example)
     plan = plan_of(traced, tuple(only), tuple(skip))
@@ -103,38 +102,22 @@ def convert(
         tuple(only), tuple(skip), max_macs, train, validate, config or DistillConfig(),
         training_state(out), resume == "auto", show_progress,
     )  # fmt: skip
-    removal = run(traced, plan, request)
+    removal = chosen.remove(traced, plan, request)
     _check_removed(removal)
     conversion = Conversion(
         model, removal.student.module.eval(), plan, find_cuts(plan.regions), removal.outcomes,
         cost_of(removal.student.module), (*traced.gates, *removal.gates), removal.history, traced.example,
-        run.__name__,
+        chosen.name,
     )  # fmt: skip
     if out is not None:
         save_run(conversion, Path(out), request.config, force)
     return conversion
 
 
-def _recipe_named(name: str, train: Iterable[Any] | None) -> Recipe | Callable[..., Removal]:
-    from rdpass.recipes.carry import carry
-    from rdpass.recipes.migrate import migrate
-
-    recipes: dict[str, Callable[..., Removal]] = {
-        "carry": carry,
-        "migrate": migrate,
-        "auto": carry if train is None else migrate,
-    }
-    if name not in recipes:
-        raise ConfigError(f"unknown recipe {name!r}; there are {', '.join(RECIPES)}")
-    if recipes[name] is migrate and train is None:
-        raise ConfigError("recipe migrate trains: give it data (train=loader, or --data pkg.mod:fn)")
-    return recipes[name]
-
-
 def _check_removed(removal: Removal) -> None:
     """The census itself must find no add any more that the recipe says it removed."""
     regions, skipped = take_census(removal.student)
-    left = {finding.add for finding in (*regions, *skipped)}
+    left = {region.add for region in regions} | {other.add for other in skipped}
     still = [outcome.add for outcome in removal.outcomes if outcome.how != "kept" and outcome.add in left]
     if still:
         raise PassError(f"adds that were to be removed are still there: {', '.join(still)}")

@@ -10,11 +10,12 @@ to the file by its digest. Nothing in the file names the machine it was written 
 
 from __future__ import annotations
 
+import copy
 import json
 import tempfile
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,8 @@ from rdpass.passes.fx.absorb_padding import absorb_padding
 from rdpass.passes.fx.fold_batch_norm import fold_batch_norm
 from rdpass.staging import Stage, run_stages
 from rdpass.tensors import arrays_of
-from rdpass.tracing import trace
+from rdpass.tracing import check_agreement, trace
+from rdpass.types import Traced
 
 OPSET = 18
 FOLD_TOLERANCE = 1e-5
@@ -63,13 +65,7 @@ def export_onnx(
     path = Path(path)
     for place in (path, golden_path(path)):
         check_free(place, force)
-    deploy = run_stages(
-        trace(module, example),
-        (
-            Stage("absorb_padding", absorb_padding, FOLD_TOLERANCE),
-            Stage("fold_batch_norm", fold_batch_norm, FOLD_TOLERANCE),
-        ),
-    )
+    deploy = _deploy_form(module, example)
     inputs = [x.detach().cpu().numpy() for x in example]
     with torch.no_grad():
         expected = arrays_of(deploy.module.eval()(*example))
@@ -86,6 +82,18 @@ def export_onnx(
 def golden_path(path: Path) -> Path:
     """Where the golden input and output of an ONNX file lie."""
     return path.with_name(f"{path.stem}.golden.npz")
+
+
+def _deploy_form(module: nn.Module, example: tuple[Tensor, ...]) -> Traced:
+    """The graph as it is deployed, with one gate: against ``module`` itself."""
+    stages = (
+        Stage("absorb_padding", absorb_padding, FOLD_TOLERANCE),
+        Stage("fold_batch_norm", fold_batch_norm, FOLD_TOLERANCE),
+    )
+    folded = run_stages(trace(module, example), stages)
+    eager = copy.deepcopy(module).eval()
+    gate = check_agreement("deploy-form", folded.module, eager, example, FOLD_TOLERANCE)
+    return replace(folded, gates=(gate,))
 
 
 def _exported(module: nn.Module, example: tuple[Tensor, ...]) -> onnx.ModelProto:

@@ -47,7 +47,9 @@ def load_program(path: Path) -> tuple[GraphModule, tuple[Tensor, ...]]:
         ConfigError: there is no such file, or it is not an exported program.
     """
     try:
-        program = torch.export.load(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            program = torch.export.load(path)
     except Exception as error:
         raise ConfigError(f"{path} is not a readable torch.export program: {error}") from error
     arguments = program.example_inputs[0] if program.example_inputs else ()

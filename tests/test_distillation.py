@@ -9,10 +9,10 @@ from torch import nn
 
 import rdpass
 from rdpass.config import DistillConfig, distill_config
-from rdpass.distillation import accuracy, distillation_loss, learning_rate
 from rdpass.errors import ConfigError, DivergedError
 from rdpass.passes.fx.census import take_census
 from rdpass.tracing import trace
+from rdpass.training import accuracy, distillation_loss, learning_rate
 from tests.data import batches
 from tests.models import basic_block, classifier, seeded
 from tests.support import Untouched, error_between
@@ -173,7 +173,8 @@ def test_the_loss_is_the_labels_cross_entropy_and_the_tempered_divergence():
     p, q = (wanted / 4).softmax(1), (student / 4).softmax(1)
     divergence = 16 * (p * (p / q).log()).sum()
     expected = 0.1 * nn.functional.cross_entropy(student, labels) + 0.9 * divergence
-    assert distillation_loss(student, wanted, labels, DistillConfig()).item() == pytest.approx(expected.item(), rel=1e-5)
+    loss = distillation_loss(student, wanted, labels, DistillConfig())
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
     assert distillation_loss(wanted, wanted, None, DistillConfig()).item() == pytest.approx(0, abs=1e-6)
 
 
@@ -218,6 +219,7 @@ def test_signals_end_the_command_with_their_code_and_keep_what_was_saved(tmp_pat
         if line.startswith("epoch 1/"):
             process.send_signal(number)
             break
-    assert process.wait(60) == code
+    rest = process.stderr.read()
+    assert process.wait(60) == code, rest
     assert (tmp_path / "run.partial" / "checkpoint.pt").exists()
     assert not (tmp_path / "run").exists()

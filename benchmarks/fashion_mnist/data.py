@@ -64,7 +64,7 @@ class Loader:
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         order = torch.randperm(len(self.images)) if self.augment else torch.arange(len(self.images))
-        for rows in order.split(self.batch):
+        for rows in torch.split(order, self.batch):
             images = self.images[rows]
             yield (shift_and_mirror(images) if self.augment else images), self.labels[rows]
 
@@ -84,6 +84,8 @@ def shift_and_mirror(images: Tensor, reach: int = 2) -> Tensor:
 def loaders() -> tuple[Loader, Loader]:
     """Training and held-out batches of the subset, as ``rdpass convert --data`` takes them."""
     arrays = np.load(SUBSET)
-    parts = [(normalise(arrays[f"{part}_images"]), torch.from_numpy(arrays[f"{part}_labels"].astype(np.int64)))
-             for part in ("train", "held_out")]
+    parts = [
+        (normalise(arrays[f"{part}_images"]), torch.from_numpy(arrays[f"{part}_labels"].astype(np.int64)))
+        for part in ("train", "held_out")
+    ]
     return Loader(*parts[0], augment=True), Loader(*parts[1], batch=500)

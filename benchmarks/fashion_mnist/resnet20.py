@@ -54,7 +54,8 @@ class ResNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = torch.relu(self.bn1(self.conv1(x)))
-        return self.fc(self.blocks(x).mean((2, 3)))
+        logits: Tensor = self.fc(self.blocks(x).mean((2, 3)))
+        return logits
 
 
 def trained() -> ResNet:

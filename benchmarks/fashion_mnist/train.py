@@ -57,9 +57,10 @@ def train(model: nn.Module, loader: Loader, validation: Loader, epochs: int) -> 
         for images, labels in loader:
             for group in optimiser.param_groups:
                 group["lr"] = rate(step, steps, 0.1)
-            loss: Tensor = nn.functional.cross_entropy(model(images.contiguous(memory_format=torch.channels_last)), labels)
+            logits = model(images.contiguous(memory_format=torch.channels_last))
+            loss: Tensor = nn.functional.cross_entropy(logits, labels)
             optimiser.zero_grad(set_to_none=True)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             total += loss.detach()
             step += 1
@@ -74,7 +75,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=WEIGHTS)
     options = parser.parse_args()
     torch.manual_seed(options.seed)
-    model = ResNet().to(memory_format=torch.channels_last)
+    model = ResNet().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     validation = part("validation", batch=500)
     train(model, part("train", augment=True), validation, options.epochs)
     report = {

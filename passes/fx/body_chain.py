@@ -17,6 +17,8 @@ def body_chain(graph_module: GraphModule, region: Region) -> tuple[Node, ...] | 
         if node.all_input_nodes != [before]:
             return f"the body branches at {node.name}"
         if kind_of(graph_module, node) not in ("conv", "batch_norm", "activation", "pass"):
-            return f"{node.name} ({kind_of(graph_module, node)}) in the body, which is to be convolutions and activations"
+            return (
+                f"{node.name} ({kind_of(graph_module, node)}) in the body, which is to be convolutions and activations"
+            )
         before = node
     return chain

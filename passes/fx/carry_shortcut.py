@@ -30,6 +30,7 @@ from rdpass.passes.fx.dirac import (
     Pointwise,
     add_pointwise,
     as_pointwise,
+    at,
     bias_of,
     identity_map,
     identity_tap,
@@ -245,7 +246,7 @@ def _at_tap(weight: Tensor, conv: Convolution) -> Tensor:
     """The slice of ``weight`` (…, kernel axes) at the identity tap, as a view."""
     tap = identity_tap(conv)
     assert tap is not None
-    return weight[(..., *tap)]
+    return at(weight, tap)
 
 
 def _extra_macs(graph_module: GraphModule, region: Region, modules: dict[str, nn.Module]) -> int:

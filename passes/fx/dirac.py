@@ -7,6 +7,7 @@ t = p / d per axis therefore reads o s: a one there passes the input on, sampled
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -63,7 +64,8 @@ def identity_map(channels: int, dims: int, like: Tensor) -> Pointwise:
 
 def resized(conv: Convolution, weight: Tensor, bias: Tensor | None, groups: int) -> Convolution:
     """A convolution like ``conv`` (stride, padding, dilation, type) with another weight, bias and grouping."""
-    result = type(conv)(
+    build: Any = type(conv)
+    result: Convolution = build(
         weight.shape[1] * groups, weight.shape[0], conv.kernel_size, conv.stride, conv.padding, conv.dilation, groups,
         bias=bias is not None, padding_mode=conv.padding_mode, device="meta",
     )  # fmt: skip
@@ -71,6 +73,13 @@ def resized(conv: Convolution, weight: Tensor, bias: Tensor | None, groups: int)
     if bias is not None:
         result.bias = nn.Parameter(bias)
     return result
+
+
+def at(weight: Tensor, tap: tuple[int, ...]) -> Tensor:
+    """The slice (C_out, C_in) of ``weight`` at one kernel index, as a view."""
+    for index in reversed(tap):
+        weight = weight[..., index]
+    return weight
 
 
 def bias_of(conv: Convolution) -> Tensor:
@@ -86,7 +95,7 @@ def add_pointwise(conv: Convolution, added: Pointwise) -> Convolution:
     tap = identity_tap(conv)
     assert tap is not None
     weight = conv.weight.detach().clone()
-    at_tap = weight[(slice(None), slice(None), *tap)]
+    at_tap = at(weight, tap)
     if conv.groups == 1:
         at_tap += added.weight
     else:

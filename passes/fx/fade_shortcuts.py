@@ -1,6 +1,7 @@
 """``migrate`` begins: shortcuts that can fade, and identities round the single convolutions that take over.
 
-For y = act(S(x) + F(x)) with F a chain of units u_i = BN_i(conv_i(.)), the graph becomes, with s from 1 to 0 and r = 1 - s,
+For y = act(S(x) + F(x)) with F a chain of units u_i = BN_i(conv_i(.)), the graph becomes, s going from 1 to 0 and
+r = 1 - s,
 
     u_i(h) + r * a_i * c_i      c_1 = S(x), c_i = h for the later units      wherever the shapes agree
     y = act(F(x) + s * S(x))
@@ -52,7 +53,11 @@ def fade_shortcuts(graph_module: GraphModule, regions: Iterable[Region]) -> Fadi
         _compute_shortcut_first(nodes, region)
         body, shortcut = body_output(add, region), shortcut_output(add, region)
         # The node keeps its name, for it may be the next region's fork.
-        add.op, add.target, add.args = "call_module", add_module(result, f"{add.name}_fading", FadingAdd()), (body, shortcut)
+        add.op, add.target, add.args = (
+            "call_module",
+            add_module(result, f"{add.name}_fading", FadingAdd()),
+            (body, shortcut),
+        )
         identities[region.add] = _insert_identities(result, region, shortcut)
     return Fading(tidy(result), identities)
 

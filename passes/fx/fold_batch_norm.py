@@ -5,6 +5,7 @@ W' = W * gamma / sigma per output channel, b' = (b - mu) * gamma / sigma + beta,
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import deepcopy
 
 from torch import nn
@@ -35,6 +36,5 @@ def fold_batch_norm(graph_module: GraphModule) -> GraphModule:
 
 def folded(layer: nn.Module, norm: nn.Module) -> nn.Module:
     """A new layer that computes ``norm(layer(x))`` in eval mode."""
-    if isinstance(layer, nn.Linear):
-        return fuse_linear_bn_eval(deepcopy(layer).eval(), deepcopy(norm).eval())  # type: ignore[arg-type]
-    return fuse_conv_bn_eval(deepcopy(layer).eval(), deepcopy(norm).eval())  # type: ignore[arg-type,return-value]
+    fuse: Callable[..., nn.Module] = fuse_linear_bn_eval if isinstance(layer, nn.Linear) else fuse_conv_bn_eval
+    return fuse(deepcopy(layer).eval(), deepcopy(norm).eval())

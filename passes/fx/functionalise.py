@@ -59,7 +59,7 @@ def _separate_module(graph_module: GraphModule, node: Node, module: torch.nn.Mod
     if getattr(module, "inplace", False) is not True:
         return False
     separate = copy(module)  # shares parameters; only the flag is its own
-    separate.inplace = False
+    setattr(separate, "inplace", False)  # noqa: B010  (torch types a module's attributes as tensors)
     graph_module.set_submodule(str(node.target), separate)
     return True
 

@@ -89,7 +89,7 @@ def kind_of(graph_module: GraphModule, node: Node) -> str:
 def shape_of(node: Node) -> tuple[int, ...] | None:
     """The shape of the tensor a node gives on the example; None for what is not one tensor."""
     meta = node.meta.get("tensor_meta")
-    return tuple(meta.shape) if hasattr(meta, "shape") else None
+    return tuple(meta.shape) if meta is not None and hasattr(meta, "shape") else None
 
 
 def bytes_of(node: Node) -> int:

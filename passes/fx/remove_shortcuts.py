@@ -1,4 +1,4 @@
-"""Takes shortcuts out of a graph: each add gives what its body gave. Values change; the caller says how that is mended."""
+"""Takes shortcuts out of a graph: each add gives what its body gave. The values change; the caller mends that."""
 
 from __future__ import annotations
 

@@ -41,7 +41,11 @@ def _settle(graph_module: GraphModule, node: Node) -> None:
         raise PassError(f"settle_shortcuts: {linear.name} before {node.name} is not a convolution")
     source = _map_to(graph_module, linear.all_input_nodes[0], carried, conv)
     gain = identity.gain.detach().flatten()
-    place_module(graph_module, linear, add_pointwise(conv, Pointwise(gain[:, None] * source.weight, gain * source.bias, source.stride)))
+    place_module(
+        graph_module,
+        linear,
+        add_pointwise(conv, Pointwise(gain[:, None] * source.weight, gain * source.bias, source.stride)),
+    )
     node.replace_all_uses_with(linear)
     graph_module.graph.erase_node(node)
 

@@ -6,12 +6,13 @@ Results go to stdout, everything else to stderr. Subcommands import what is heav
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import traceback
+import warnings
 from typing import Annotated
 
-import click
 import typer
 
 from rdpass import __version__
@@ -25,7 +26,7 @@ from rdpass.cli.targets import targets_command
 from rdpass.cli.verify import verify_command
 from rdpass.errors import PassError, RdpassError
 
-INTERRUPTED, TERMINATED = 130, 143
+TERMINATED = 143
 
 app = typer.Typer(
     help="Take the shortcuts out of a trained residual network and deploy it on ARM.",
@@ -66,26 +67,21 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _terminate(signum: int, frame: object) -> None:
     """Unwind like Ctrl-C does, so that temporaries go and what was saved stays."""
-    print("rdpass: terminated", file=sys.stderr)
+    os.write(sys.stderr.fileno(), b"rdpass: terminated\n")  # print is not reentrant
     raise SystemExit(TERMINATED)
 
 
 def run(arguments: list[str] | None = None) -> int:
     """The exit code of one command line; see the table in the README."""
+    warnings.filterwarnings("ignore", category=FutureWarning)  # torch's to itself; a user can do nothing about them
     try:
-        result = app(arguments, standalone_mode=False)
-        return result if isinstance(result, int) else 0
-    except click.exceptions.Exit as stop:
-        return stop.exit_code
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        print("rdpass: interrupted", file=sys.stderr)
-        return INTERRUPTED
+        app(arguments)
+    except SystemExit as stop:  # typer ends every command so, 130 for Ctrl-C among them
+        return stop.code if isinstance(stop.code, int) else 0
     except PassError:
         traceback.print_exc()
         return PassError.exit_code
     except RdpassError as error:
         print(f"rdpass: {' '.join(str(error).split())}", file=sys.stderr)
         return error.exit_code
+    return 0

@@ -24,7 +24,8 @@ def export_command(
     from rdpass.tracing import as_inputs
 
     if Path(source).is_dir():
-        module, example, gates = load_run(Path(source))
+        student, example, gates = load_run(Path(source))
+        print(export_onnx(student, example, out, gates=gates, force=force))
     else:
         loaded, found = load_model(source)
         if input_shape:
@@ -32,5 +33,4 @@ def export_command(
         elif data:
             train, validate = load_data(data)
             found = first_sample(validate if validate is not None else train)
-        module, example, gates = loaded, as_inputs(loaded, found), ()
-    print(export_onnx(module, example, out, gates=gates, force=force))
+        print(export_onnx(loaded, as_inputs(loaded, found), out, force=force))

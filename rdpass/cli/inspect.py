@@ -21,7 +21,7 @@ def inspect_command(
     only: Annotated[list[str] | None, typer.Option(help="Select by a glob on node name or module path.")] = None,
     skip: Annotated[list[str] | None, typer.Option(help="Leave out by such a glob.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
-) -> int:
+) -> None:
     """Show every add of MODEL: verdict, kind, reason, bytes held live. Reads only.
 
     Exit code 3 if there is no shortcut to remove.
@@ -36,7 +36,8 @@ def inspect_command(
         print(json.dumps(plan_as_json(plan), indent=1))
     else:
         print_plan(plan)
-    return 0 if plan.removable else NothingToConvert.exit_code
+    if not plan.removable:
+        raise typer.Exit(NothingToConvert.exit_code)
 
 
 def plan_as_json(plan: Plan) -> dict[str, object]:

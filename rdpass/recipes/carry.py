@@ -14,9 +14,9 @@ from rdpass.passes.fx.cost import macs_of
 from rdpass.passes.fx.editing import tidy
 from rdpass.passes.fx.fold_batch_norm import fold_batch_norm
 from rdpass.passes.fx.value_range import value_ranges
-from rdpass.recipes.recipe import Removal, Request
+from rdpass.recipes.recipe import Recipe, Removal, Request
 from rdpass.staging import Stage, run_stages
-from rdpass.types import Outcome, Plan, Region, Traced
+from rdpass.types import How, Outcome, Plan, Region, Traced
 
 FOLD_TOLERANCE = 1e-5
 EXACT_TOLERANCE = 1e-5
@@ -71,7 +71,7 @@ def _within_budget(
             continue
         macs += plan.extra_macs
         chosen.append(plan)
-        how = "merged" if plan.merged else "carried"
+        how: How = "merged" if plan.merged else "carried"
         outcomes[add] = Outcome(add, how, f"exact, {plan.extra_macs / 1e6:+.2f} M MACs")
     return chosen
 
@@ -81,3 +81,6 @@ def _carried(module: GraphModule, plans: list[CarryPlan]) -> GraphModule:
     for plan in plans:
         apply_carry(result, plan)
     return tidy(result)
+
+
+CARRY = Recipe("carry", needs_data=False, remove=carry)

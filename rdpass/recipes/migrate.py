@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rdpass.distillation import train_student
-from rdpass.errors import ConfigError
 from rdpass.passes.fx.absorb_padding import absorb_padding
 from rdpass.passes.fx.fade_shortcuts import fade_shortcuts
 from rdpass.passes.fx.settle_shortcuts import settle_shortcuts
 from rdpass.passes.fx.shapes import annotate_shapes
-from rdpass.recipes.recipe import Removal, Request
+from rdpass.recipes.recipe import Recipe, Removal, Request
 from rdpass.staging import Stage, run_stages
 from rdpass.tracing import check_agreement
+from rdpass.training import train_student
 from rdpass.types import Outcome, Plan, Traced
 
 START_TOLERANCE = 1e-5
@@ -25,12 +24,9 @@ def migrate(teacher: Traced, plan: Plan, request: Request) -> Removal:
     It starts equal to the teacher and ends equal to its folded form; both are checked.
 
     Raises:
-        ConfigError: no training data were given.
         ParityError: one of the two checks failed.
         DivergedError: the data or the loss were not usable.
     """
-    if request.train is None:
-        raise ConfigError("recipe migrate trains: give it data (train=loader, or --data pkg.mod:fn)")
     fading = fade_shortcuts(teacher.module, plan.removable)
     annotate_shapes(fading.module, teacher.example)
     start = check_agreement("migrate-start", fading.module.eval(), teacher.module, teacher.example, START_TOLERANCE)
@@ -58,3 +54,6 @@ def _taken_over(identities: int) -> str:
     if not identities:
         return "faded out; no identity fits round the body's layers"
     return f"migrated onto {identities} convolution{'s' if identities > 1 else ''}"
+
+
+MIGRATE = Recipe("migrate", needs_data=True, remove=migrate)

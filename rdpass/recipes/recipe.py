@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from rdpass.comparison import Gate
 from rdpass.config import DistillConfig
@@ -25,7 +25,7 @@ class Request:
     max_macs: float = 1.3
     train: Iterable[Any] | None = None
     validate: Iterable[Any] | None = None
-    config: DistillConfig = field(default_factory=DistillConfig)
+    config: DistillConfig = field(default_factory=lambda: DistillConfig())
     checkpoint: Path | None = None
     resume: bool = False
     show_progress: bool = True
@@ -41,7 +41,10 @@ class Removal:
     history: tuple[dict[str, float], ...] = ()
 
 
-class Recipe(Protocol):
-    """Removes the removable shortcuts of ``plan`` from a graph; ``teacher`` is not changed."""
+@dataclass(frozen=True)
+class Recipe:
+    """A way to lose shortcuts. ``remove`` takes those that ``Plan.removable`` lists; the graph it is given stays."""
 
-    def __call__(self, teacher: Traced, plan: Plan, request: Request) -> Removal: ...
+    name: str
+    needs_data: bool
+    remove: Callable[[Traced, Plan, Request], Removal]

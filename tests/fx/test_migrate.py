@@ -85,7 +85,7 @@ def test_a_settled_graph_is_strictly_plain(build, shape, identities):
 
 def test_the_projection_lands_in_the_first_convolution_and_costs_nothing_afterwards():
     model = seeded(lambda: classifier(basic_block(4, 8, 2)))
-    traced, fading = faded(model, 1, 3, 8, 8)
+    _, fading = faded(model, 1, 3, 8, 8)
     fading.set_progress(1.0)
     settled = settle_shortcuts(fading.module)
     weights = sum(p.numel() for p in settled.parameters() if p.ndim == 4)

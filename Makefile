@@ -1,0 +1,38 @@
+# Two commands: `make demo` runs the whole road on data that lies in the repository, `make test` the whole suite.
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+# Compiler and emulator of a user without root are unpacked here by .ci/system-packages.
+export PATH := $(CURDIR)/.tools/bin:$(PATH)
+export QEMU_LD_PREFIX = $(shell [ ! -d .tools/root ] || echo $(CURDIR)/.tools/root/usr/aarch64-linux-gnu)
+
+.PHONY: demo test test-fast check packages runtime clean
+
+demo: packages $(INSTALLED)
+	$(BIN)/python -m benchmarks.demo
+
+test: check runtime
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+
+test-fast: check
+	$(BIN)/python -m pytest -q -m "not slow"
+
+check: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+packages:
+	@.ci/system-packages
+
+runtime: packages $(INSTALLED)
+	@$(BIN)/rdpass doctor --fetch-runtime rpi4 >/dev/null || true
+
+$(INSTALLED): pyproject.toml constraints.txt | packages
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet -c constraints.txt torch==2.13.0 -e ".[dev,zoo,train]"
+	@touch $(INSTALLED)
+
+clean:
+	rm -rf .venv .tools demo-out build dist *.egg-info

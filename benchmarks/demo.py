@@ -1,0 +1,103 @@
+"""The whole road on the ResNet-20 of this folder, through the public command line: ``make demo``.
+
+    python -m benchmarks.demo [--epochs 4] [--out demo-out]
+
+Where the cross compiler, the emulator or the aarch64 runtime is missing, it goes on with what can run on this host.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.fashion_mnist.data import loaders
+from benchmarks.fashion_mnist.resnet20 import trained
+from rdpass.cli.tables import print_table, size
+from rdpass.programs import load_program
+from rdpass.training import accuracy
+
+MODEL, DATA = "benchmarks.fashion_mnist.resnet20:trained", "benchmarks.fashion_mnist.data:loaders"
+BOARD = "rpi4"
+
+
+def rdpass(*arguments: str | Path) -> None:
+    """Run one command, shown as a user would type it; a failure ends the demo with its exit code."""
+    print(f"\n$ rdpass {' '.join(map(str, arguments))}", flush=True)
+    done = subprocess.run([sys.executable, "-m", "rdpass", *map(str, arguments)], check=False)
+    if done.returncode:
+        sys.exit(done.returncode)
+
+
+def missing_for_board() -> str:
+    """What ``rdpass doctor`` finds missing for the board, fetching the runtime libraries; empty if it is complete."""
+    fetch = [sys.executable, "-m", "rdpass", "doctor", "--fetch-runtime", BOARD]
+    fetched = subprocess.run(fetch, capture_output=True, text=True, check=False)
+    if fetched.returncode:
+        return fetched.stderr.strip().splitlines()[-1]
+    asked = subprocess.run([sys.executable, "-m", "rdpass", "doctor", "--json"], capture_output=True, check=True)
+    rows = json.loads(asked.stdout)
+    return "; ".join(row["detail"] for row in rows if row["need"].endswith("aarch64") and not row["present"])
+
+
+def manifest(bundle: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((bundle / "manifest.json").read_text())
+    return found
+
+
+def closing_table(out: Path, target: str) -> None:
+    """Teacher and student side by side."""
+    record = json.loads((out / "run" / "conversion.json").read_text())
+    _, held_out = loaders()
+    student, _ = load_program(out / "run" / "student.pt2")
+    before, after = record["plan"]["forecast"]["model"], record["cost"]
+    bundles = [out / f"teacher-{target}.rdp", out / f"student-{target}.rdp"]
+    planned = [manifest(bundle)["planned_activation_bytes"] for bundle in bundles]
+    libraries = [(bundle / "model.so").stat().st_size for bundle in bundles]
+    left = sum(outcome["how"] == "kept" for outcome in record["outcomes"])
+    print_table(
+        (f"ResNet-20, {target}", ">teacher", ">student"),
+        [
+            ("accuracy, 2000 held-out images", f"{accuracy(trained(), held_out):.2f} %",
+             f"{accuracy(student, held_out):.2f} %"),
+            ("shortcuts", str(len(record["plan"]["regions"])), str(left)),
+            ("parameters", f"{before['parameters'] / 1e3:.1f} k", f"{after['parameters'] / 1e3:.1f} k"),
+            ("MACs", f"{before['macs'] / 1e6:.2f} M", f"{after['macs'] / 1e6:.2f} M"),
+            ("peak activation, planned by TVM", size(planned[0]), size(planned[1])),
+            ("model.so", size(libraries[0]), size(libraries[1])),
+        ],
+    )  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--out", type=Path, default=Path("demo-out"))
+    options = parser.parse_args()
+    out, started = options.out, time.monotonic()
+    rdpass("inspect", MODEL, "--input", "1x1x28x28")
+    rdpass("convert", MODEL, "--data", DATA, "--epochs", str(options.epochs), "-o", out / "run", "--force")
+    rdpass("export", out / "run", "-o", out / "student.onnx", "--force")
+    rdpass("export", MODEL, "--data", DATA, "-o", out / "teacher.onnx", "--force")
+    missing = missing_for_board()
+    for target in ("host",) if missing else ("host", BOARD):
+        for net in ("teacher", "student"):
+            if (net, target) != ("teacher", "host") or missing:
+                bundle = out / f"{net}-{target}.rdp"
+                rdpass("compile", out / f"{net}.onnx", "--target", target, "-o", bundle, "--force")
+    rdpass("verify", out / "student-host.rdp")
+    if missing:
+        print(f"\nnot built for {BOARD}: {missing}")
+    else:
+        rdpass("verify", out / f"student-{BOARD}.rdp")
+    print()
+    closing_table(out, "host" if missing else BOARD)
+    print(f"done in {time.monotonic() - started:.0f} s; the bundles are in {out}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,27 @@
+"""All recipes by name, and which one ``auto`` is."""
+
+from __future__ import annotations
+
+from rdpass.errors import ConfigError
+from rdpass.recipes.carry import CARRY
+from rdpass.recipes.migrate import MIGRATE
+from rdpass.recipes.recipe import Recipe
+
+AUTO = "auto"
+RECIPES: tuple[Recipe, ...] = (CARRY, MIGRATE)
+
+
+def find_recipe(name: str, has_data: bool) -> Recipe:
+    """The recipe called ``name``; ``auto`` is the best trained one with data, the exact one without.
+
+    Raises:
+        ConfigError: there is none of that name, or it trains and there are no data.
+    """
+    if name == AUTO:
+        return MIGRATE if has_data else CARRY
+    found = next((recipe for recipe in RECIPES if recipe.name == name), None)
+    if found is None:
+        raise ConfigError(f"unknown recipe {name!r}; there are {', '.join([AUTO, *(r.name for r in RECIPES)])}")
+    if found.needs_data and not has_data:
+        raise ConfigError(f"recipe {name} trains: give it data (train=loader, or --data pkg.mod:fn)")
+    return found
