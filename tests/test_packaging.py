@@ -1,0 +1,101 @@
+import os
+import subprocess
+import sys
+import tomllib
+import venv
+from pathlib import Path
+
+import pytest
+
+import rdpass
+
+ROOT = Path(__file__).parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def python(code, *, executable=sys.executable, cwd=ROOT):
+    done = subprocess.run([executable, "-c", code], capture_output=True, text=True, check=False, cwd=cwd)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_importing_rdpass_loads_neither_torch_nor_tvm_nor_numpy():
+    heavy = python("import sys, rdpass; print(sorted({'torch', 'tvm', 'tvm_ffi', 'numpy'} & set(sys.modules)))")
+    assert heavy == "[]"
+
+
+def test_every_public_name_is_there_and_listed():
+    for name in rdpass.__all__:
+        assert getattr(rdpass, name) is not None
+    assert set(rdpass.__all__) <= set(dir(rdpass))
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = rdpass.nonsense
+
+
+def test_the_help_of_the_command_line_loads_neither_torch_nor_tvm():
+    code = "import sys; from rdpass.cli.app import run; run(['--help']); print({'torch', 'tvm'} & set(sys.modules))"
+    assert python(code).endswith("set()")
+
+
+def test_every_package_on_disk_is_in_the_wheel():
+    on_disk = {"rdpass" + str(init.parent.relative_to(ROOT / "rdpass")).replace(".", "", 1).replace("/", ".")
+               if init.parent == ROOT / "rdpass" else ".".join(init.parent.relative_to(ROOT).parts)
+               for init in (ROOT / "rdpass").rglob("__init__.py")}  # fmt: skip
+    for folder in ("passes", "kernels"):
+        on_disk |= {".".join(("rdpass", *init.parent.relative_to(ROOT).parts))
+                    for init in (ROOT / folder).rglob("__init__.py")}  # fmt: skip
+    assert set(PROJECT["tool"]["setuptools"]["packages"]) == on_disk
+
+
+def test_the_two_links_lead_to_the_folders_that_setuptools_maps():
+    mapping = PROJECT["tool"]["setuptools"]["package-dir"]
+    for package, folder in mapping.items():
+        link = ROOT / package.replace(".", "/")
+        assert link.is_symlink()
+        assert link.resolve() == ROOT / folder
+
+
+def test_the_extras_that_scripts_rely_on_exist_and_every_dependency_is_pinned():
+    extras = PROJECT["project"]["optional-dependencies"]
+    assert {"dev", "zoo", "train", "viz"} <= extras.keys()
+    pins = {line.split("==")[0].lower().replace("_", "-") for line in (ROOT / "constraints.txt").read_text().split()
+            if "==" in line}  # fmt: skip
+    wanted = [*PROJECT["project"]["dependencies"], *(name for extra in extras.values() for name in extra)]
+    for requirement in wanted:
+        name = requirement.split("=")[0].split(">")[0].split("<")[0].strip().lower()
+        assert name in pins, name
+
+
+@pytest.mark.slow
+def test_a_wheel_works_in_an_empty_environment_outside_the_checkout(tmp_path):
+    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", str(tmp_path), str(ROOT)]
+    subprocess.run(build, check=True)
+    (wheel,) = tmp_path.glob("rdpass-*.whl")
+    venv.create(tmp_path / "empty", with_pip=True)
+    executable = tmp_path / "empty" / "bin" / "python"
+    install = [executable, "-m", "pip", "install", "--quiet", "-c", ROOT / "constraints.txt", "torch==2.13.0", wheel]
+    subprocess.run(list(map(str, install)), check=True)
+    where = python("import rdpass.passes, rdpass.kernels; print(rdpass.passes.__file__)", executable=executable,
+                   cwd=tmp_path)  # fmt: skip
+    assert str(tmp_path) in where
+    (tmp_path / "mine.py").write_text(
+        "import torch\n"
+        "class Block(torch.nn.Module):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.conv = torch.nn.Conv2d(3, 3, 3, 1, 1)\n"
+        "    def forward(self, x):\n"
+        "        return self.conv(x) + x\n"
+    )
+    command = [tmp_path / "empty" / "bin" / "rdpass", "convert", "mine:Block", "--input", "1x3x8x8", "-o", "run"]
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=tmp_path, env=environment,
+                          check=False)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "1 of 1 shortcuts removed" in done.stdout
+    compiled = [tmp_path / "empty" / "bin" / "rdpass", "export", "run", "-o", "block.onnx"]
+    subprocess.run(list(map(str, compiled)), check=True, cwd=tmp_path, env=environment)
+    compiled = [tmp_path / "empty" / "bin" / "rdpass", "compile", "block.onnx", "-o", "block.rdp"]
+    subprocess.run(list(map(str, compiled)), check=True, cwd=tmp_path, env=environment)
+    verified = [tmp_path / "empty" / "bin" / "rdpass", "verify", "block.rdp"]
+    subprocess.run(list(map(str, verified)), check=True, cwd=tmp_path, env=environment)
