@@ -90,7 +90,7 @@ def convert(
         ParityError: the student is not what it should be equal to.
         DivergedError: training failed on the data.
     """
-    from rdpass.run_folder import check_run, save_run, training_state
+    from rdpass.run_folder import check_run, drop_training_state, save_run, training_state
 
     chosen = find_recipe(recipe, has_data=train is not None)
     check_run(out, resume, force)
@@ -98,6 +98,8 @@ def convert(
     plan = plan_of(traced, tuple(only), tuple(skip))
     if not plan.removable:
         raise NothingToConvert(f"{type(model).__name__} has no shortcut to remove: {_why(plan)}")
+    if not resume:
+        drop_training_state(out)
     request = Request(
         tuple(only), tuple(skip), max_macs, train, validate, config or DistillConfig(),
         training_state(out), resume == "auto", show_progress,

@@ -35,8 +35,8 @@ WEIGHTS = "student.safetensors"
 RECORD = "conversion.json"
 
 
-def check_run(out: str | Path | None, resume: str | None, force: bool, starting: bool = True) -> None:
-    """Refuse, before any work, an output place or a resume that can't be. ``starting`` with force drops an old state.
+def check_run(out: str | Path | None, resume: str | None, force: bool) -> None:
+    """Refuse, before any work, an output place or a resume that can't be.
 
     Raises:
         ConfigError: the place is taken or can't be written, or an interrupted run lies there and it is not said
@@ -50,16 +50,20 @@ def check_run(out: str | Path | None, resume: str | None, force: bool, starting:
             raise ConfigError("resume needs out, the folder of the interrupted run")
         return
     check_free(Path(out), force)
-    if state.exists() and not resume:
-        if not force:
-            raise ConfigError(f"an interrupted run lies in {state.parent}; resume it (--resume auto), or --force anew")
-        if starting:
-            shutil.rmtree(state.parent)
+    if state.exists() and not resume and not force:
+        raise ConfigError(f"an interrupted run lies in {state.parent}; resume it (--resume auto), or --force anew")
 
 
 def training_state(out: str | Path | None) -> Path | None:
     """The file that a training towards ``out`` keeps its state in."""
     return None if out is None else Path(f"{out}.partial") / "checkpoint.pt"
+
+
+def drop_training_state(out: str | Path | None) -> None:
+    """Remove what an interrupted run towards ``out`` left."""
+    state = training_state(out)
+    if state is not None:
+        shutil.rmtree(state.parent, ignore_errors=True)
 
 
 def save_run(conversion: Conversion, out: Path, config: DistillConfig, force: bool) -> None:
@@ -70,7 +74,7 @@ def save_run(conversion: Conversion, out: Path, config: DistillConfig, force: bo
         save_file(state, folder / WEIGHTS)
         (folder / WEIGHTS).chmod(0o644)  # safetensors gives its files to their owner alone
         (folder / RECORD).write_text(json.dumps(_record(conversion, config), indent=1) + "\n")
-    shutil.rmtree(f"{out}.partial", ignore_errors=True)
+    drop_training_state(out)
 
 
 def load_run(folder: Path) -> tuple[GraphModule, tuple[Tensor, ...], tuple[Gate, ...]]:

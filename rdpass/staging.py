@@ -43,7 +43,7 @@ def run_stages(traced: Traced, stages: Sequence[Stage]) -> Traced:
             raise ParityError(f"{error} (after {', '.join(done) or 'no other pass'})") from error
         except RuntimeError as error:
             raise PassError(f"{stage.name} (after {', '.join(done) or 'no other pass'}): {error}") from error
-        dump(stage.name, str(module.graph))
+        dump(stage.name, module)
         traced = replace(traced, module=module)
         done.append(stage.name)
     return traced

@@ -99,7 +99,7 @@ def _canonical(graph_module: GraphModule, eager: nn.Module, inputs: tuple[Tensor
         if change is not None:
             graph_module = change(graph_module)
         annotate_shapes(graph_module, inputs)
-        dump(stage, str(graph_module.graph))
+        dump(stage, graph_module)
     graph_module.eval()
     gate = check_agreement("eager-traced", graph_module, copy.deepcopy(eager), inputs, TRACE_TOLERANCE)
     return Traced(graph_module, inputs, (gate,))

@@ -84,9 +84,8 @@ def _redirect_later_uses(node: Node) -> None:
     overwritten = node.args[0] if node.args else None
     if not isinstance(overwritten, Node):
         return
-    position = {n: i for i, n in enumerate(node.graph.nodes)}
     for user in list(overwritten.users):
-        if position[user] > position[node]:
+        if node < user:  # nodes compare by their place in the graph
             user.replace_input_with(overwritten, node)
 
 

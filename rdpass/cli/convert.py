@@ -38,7 +38,7 @@ def convert_command(
     from rdpass.models import first_sample, load_data, load_model, parse_input
     from rdpass.run_folder import check_run
 
-    check_run(out, resume, force, starting=False)
+    check_run(out, resume, force)
     config = distill_config(epochs=epochs, lr=lr, seed=seed, device=device)
     loaded, example = load_model(model)
     train, validate = load_data(data) if data else (None, None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 from dataclasses import replace
 
-from torch.fx import GraphModule
+from torch.fx import GraphModule, Node
 
 from rdpass.passes.fx.absorb_padding import absorb_padding
 from rdpass.passes.fx.carry_shortcut import CarryPlan, apply_carry, plan_carry
@@ -13,7 +13,7 @@ from rdpass.passes.fx.census import take_census
 from rdpass.passes.fx.cost import macs_of
 from rdpass.passes.fx.editing import tidy
 from rdpass.passes.fx.fold_batch_norm import fold_batch_norm
-from rdpass.passes.fx.value_range import value_ranges
+from rdpass.passes.fx.value_range import Range, value_ranges
 from rdpass.recipes.recipe import Recipe, Removal, Request
 from rdpass.staging import Stage, run_stages
 from rdpass.types import How, Outcome, Plan, Region, Traced
@@ -38,8 +38,9 @@ def carry(teacher: Traced, plan: Plan, request: Request) -> Removal:
     regions, _ = take_census(deployable, request.only, request.skip)
     outcomes: dict[str, Outcome] = {}
     feasible = []
+    ranges = value_ranges(deployable.module)
     for region in regions:
-        found = _plan(deployable.module, region)
+        found = _plan(deployable.module, region, ranges)
         if isinstance(found, CarryPlan):
             feasible.append(found)
         else:
@@ -49,11 +50,11 @@ def carry(teacher: Traced, plan: Plan, request: Request) -> Removal:
     return Removal(exact, tuple(outcomes[region.add] for region in plan.regions), exact.gates)
 
 
-def _plan(module: GraphModule, region: Region) -> CarryPlan | str:
+def _plan(module: GraphModule, region: Region, ranges: dict[Node, Range]) -> CarryPlan | str:
     if region.verdict == "kept":
         return region.reason
-    fork = next(node for node in module.graph.nodes if node.name == region.fork)
-    return plan_carry(module, region, value_ranges(module)[fork])
+    fork = next(node for node in ranges if node.name == region.fork)
+    return plan_carry(module, region, ranges[fork])
 
 
 def _within_budget(
