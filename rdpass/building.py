@@ -31,6 +31,7 @@ from rdpass.manifest import Manifest, seal
 from rdpass.onnx_runtime import run_onnx
 from rdpass.onnx_source import OnnxSource, read_onnx
 from rdpass.output import check_free, new_folder
+from rdpass.progress import Progress, progress
 from rdpass.runtime_libraries import find_libraries, tvm_versions
 from rdpass.targets import HOST, ArmTarget, find_target, host_target
 from rdpass.toolchain import Compiler, find_compiler, find_launcher
@@ -55,6 +56,7 @@ def compile(
     *,
     golden: str | Path | None = None,
     force: bool = False,
+    show_progress: bool = True,
 ) -> Bundle:
     """Build ``onnx`` for ``target`` into the folder ``out``.
 
@@ -64,6 +66,7 @@ def compile(
         out: the bundle's folder; by default the file's name with ``.rdp``, in the current folder.
         golden: an ``.npz`` of golden numbers; by default the one beside the file, else random ones (see ``golden``).
         force: replace what is at ``out``.
+        show_progress: show on stderr which of the steps is under way.
 
     Raises:
         ConfigError: the model can't be built, or the place can't be written.
@@ -78,13 +81,16 @@ def compile(
     tvm_target(chosen)
     source = read_onnx(Path(onnx) if isinstance(onnx, str) else onnx)
     reference = find_golden(source, Path(golden) if golden else None)
-    lowered, gate = _build_checked(source, chosen, reference)
-    with new_folder(place, force) as folder:
-        assemble(folder, lowered, reference, compiler, libraries)
-        manifest = _manifest(source, chosen, lowered, reference, compiler)
-        manifest = seal(folder, replace(manifest, gates=(*source.gates, gate)))
-        manifest = seal(folder, _run_once(folder, manifest, chosen, reference))
-    log.info("%s: built for %s", place, chosen.name)
+    with progress("compile", 4, show_progress) as shown:
+        lowered, gate = _build_checked(source, chosen, reference, shown)
+        with new_folder(place, force) as folder:
+            shown.step(2, f"linking with {compiler.version}")
+            assemble(folder, lowered, reference, compiler, libraries)
+            manifest = _manifest(source, chosen, lowered, reference, compiler)
+            manifest = seal(folder, replace(manifest, gates=(*source.gates, gate)))
+            shown.step(3, "running what was built")
+            manifest = seal(folder, _run_once(folder, manifest, chosen, reference))
+        shown.step(4, "done")
     return Bundle(place, manifest)
 
 
@@ -96,13 +102,15 @@ def _place(model: str | Path | onnx.ModelProto, out: str | Path | None) -> Path:
     return Path(f"{Path(model).stem}.rdp")
 
 
-def _build_checked(source: OnnxSource, target: ArmTarget, golden: Golden) -> tuple[Lowered, Gate]:
+def _build_checked(source: OnnxSource, target: ArmTarget, golden: Golden, shown: Progress) -> tuple[Lowered, Gate]:
     """The code for ``target``, once the same passes for this machine have given ONNX Runtime's numbers."""
+    shown.step(0, "building for this machine, to compare")
     module = import_onnx(source)
     here = host_target()
     native = build(module, tvm_target(here))
     expected = run_onnx(source.model, golden.inputs)
     gate = check_close("tvm-host", run_here(native, golden.inputs), expected, TOLERANCE)
+    shown.step(1, f"building for {target.name}")
     lowered = native if target == here else build(module, tvm_target(target))
     for fallback in lowered.fallbacks:
         log.debug("%s: TVM's own function, %d calls, %d operations", *asdict(fallback).values())
