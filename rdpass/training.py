@@ -140,6 +140,11 @@ class _Loop:
             group["lr"] = learning_rate(self.step, self.total, self.config)
         with torch.no_grad():
             wanted = self.teacher(inputs)
+        if not isinstance(wanted, Tensor) or wanted.ndim < 2:
+            raise ConfigError(
+                f"training is for models that give one tensor of logits (N, classes, …); this one gave"
+                f" {tuple(wanted.shape) if isinstance(wanted, Tensor) else type(wanted).__name__}"
+            )
         loss = distillation_loss(self.student(inputs), wanted, labels, self.config)
         if not torch.isfinite(loss):
             raise DivergedError(f"the loss is {loss.item()} at step {self.step}, batch {index}; try a lower --lr")

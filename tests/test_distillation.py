@@ -162,6 +162,29 @@ def test_a_loss_that_diverges_stops_the_run_and_leaves_no_folder(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+class TwoHeads(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.block, self.a, self.b = basic_block(3, 3), nn.Conv2d(3, 2, 1), nn.Conv2d(3, 4, 1)
+
+    def forward(self, x):
+        x = self.block(x)
+        return self.a(x), self.b(x)
+
+
+def test_a_model_without_one_tensor_of_logits_is_refused_for_training():
+    with pytest.raises(ConfigError, match="this one gave tuple"):
+        migrated(seeded(TwoHeads))
+
+
+def test_maps_of_logits_are_distilled_per_position():
+    model = seeded(lambda: nn.Sequential(basic_block(3, 3), nn.Conv2d(3, 4, 1)))
+    train = [(images, torch.randint(0, 4, (len(images), 8, 8))) for images, _ in batches(4)]
+    conversion = migrated(model, train=train, config=DistillConfig(epochs=2, lr=0.01))
+    assert conversion.student(EXAMPLE).shape == (1, 4, 8, 8)
+    assert take_census(trace(conversion.student, EXAMPLE)) == ((), ())
+
+
 def test_batches_without_labels_are_distilled_from_the_teacher_alone():
     conversion = migrated(teacher(), train=[images for images, _ in batches()], config=DistillConfig(epochs=2))
     assert accuracy(conversion.student, batches(seed=1)) > 60
