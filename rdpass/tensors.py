@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
 from rdpass.comparison import Array
+from rdpass.errors import ConfigError
 
 
 def arrays_of(outputs: Any) -> list[Array]:
-    """The tensors of ``outputs``, in order, as numpy arrays."""
-    return [leaf.detach().cpu().numpy() for leaf in tree_leaves(outputs) if hasattr(leaf, "detach")]
+    """The tensors of ``outputs``, in order, as numpy arrays.
+
+    Raises:
+        ConfigError: there is none, or there is something that can't be compared.
+    """
+    leaves = [leaf for leaf in tree_leaves(outputs) if leaf is not None]
+    foreign = next((leaf for leaf in leaves if not isinstance(leaf, Tensor)), None)
+    if foreign is not None or not leaves:
+        found = "nothing" if foreign is None else type(foreign).__name__
+        raise ConfigError(f"a model must return tensors, in tuples, lists or dicts; this one returned {found}")
+    return [leaf.detach().cpu().numpy() for leaf in leaves]

@@ -79,11 +79,12 @@ def _check_example(eager: nn.Module, inputs: tuple[Tensor, ...]) -> None:
     shapes = ", ".join("x".join(map(str, x.shape)) for x in inputs)
     try:
         with torch.no_grad():
-            copy.deepcopy(eager)(*inputs)
+            outputs = copy.deepcopy(eager)(*inputs)
     except Exception as error:
         raise ConfigError(
             f"{type(eager).__name__} does not take an input of shape {shapes}: {_first_line(error)}"
         ) from error
+    arrays_of(outputs)
 
 
 def _symbolic(eager: nn.Module, inputs: tuple[Tensor, ...]) -> GraphModule:

@@ -63,7 +63,7 @@ def train_student(
 
 @torch.no_grad()
 def accuracy(model: Callable[[Tensor], Tensor], loader: Iterable[Any], device: str = "cpu") -> float:
-    """Per cent of a loader's samples whose largest logit is the label's; a module is put into eval mode for it.
+    """Per cent of a loader's labels that are the largest logit's index; a module is put into eval mode for it.
 
     Raises:
         DivergedError: the loader is empty or has no labels.
@@ -76,7 +76,7 @@ def accuracy(model: Callable[[Tensor], Tensor], loader: Iterable[Any], device: s
         if labels is None:
             raise DivergedError(f"validation batch {index} has no labels to compare with")
         right += int((model(inputs).argmax(1) == labels).sum())
-        seen += len(labels)
+        seen += labels.numel()
     if not seen:
         raise DivergedError("the validation loader gave no batch")
     return 100.0 * right / seen
@@ -111,6 +111,7 @@ class _Loop:
         self.student.to(self.config.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.teacher.to(self.config.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.teacher.eval().requires_grad_(False)
+        self.student.requires_grad_(True)  # the model it comes from may have been frozen
         self.optimiser = torch.optim.SGD(
             _parameter_groups(self.student, self.config.weight_decay),
             lr=self.config.lr, momentum=self.config.momentum, nesterov=self.config.momentum > 0,

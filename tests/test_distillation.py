@@ -177,11 +177,12 @@ def test_a_model_without_one_tensor_of_logits_is_refused_for_training():
         migrated(seeded(TwoHeads))
 
 
-def test_maps_of_logits_are_distilled_per_position():
-    model = seeded(lambda: nn.Sequential(basic_block(3, 3), nn.Conv2d(3, 4, 1)))
+def test_maps_of_logits_are_distilled_per_position_also_from_a_frozen_model():
+    model = seeded(lambda: nn.Sequential(basic_block(3, 3), nn.Conv2d(3, 4, 1))).requires_grad_(False)
     train = [(images, torch.randint(0, 4, (len(images), 8, 8))) for images, _ in batches(4)]
-    conversion = migrated(model, train=train, config=DistillConfig(epochs=2, lr=0.01))
+    conversion = migrated(model, train=train, validate=train, config=DistillConfig(epochs=2, lr=0.01))
     assert conversion.student(EXAMPLE).shape == (1, 4, 8, 8)
+    assert 0 < conversion.history[-1]["accuracy"] < 100
     assert take_census(trace(conversion.student, EXAMPLE)) == ((), ())
 
 

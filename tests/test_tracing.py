@@ -86,6 +86,20 @@ def test_without_an_example_the_first_convolution_tells_and_a_warning_says_so():
         rdpass.inspect(nn.Linear(3, 3))
 
 
+@pytest.mark.parametrize("returned", [lambda x: None, lambda x: "text", lambda x: (x, 1.5)])
+def test_outputs_that_cannot_be_compared_are_refused(returned):
+    class Returning(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(3, 3, 1)
+
+        def forward(self, x):
+            return returned(self.conv(x) + x)
+
+    with pytest.raises(ConfigError, match="must return tensors"):
+        trace(Returning(), torch.randn(1, 3, 4, 4))
+
+
 def test_several_inputs_are_given_as_a_tuple():
     plan = rdpass.inspect(TwoInputs(), (torch.randn(1, 3, 8, 8), torch.randn(1, 3, 8, 8)))
     assert len(plan.skipped) == 1
