@@ -19,7 +19,7 @@ from rdpass.passes.fx.find_cuts import find_cuts
 from rdpass.recipes.catalogue import find_recipe
 from rdpass.recipes.recipe import Removal, Request
 from rdpass.tracing import Example, trace
-from rdpass.types import Cost, Cut, Outcome, Plan
+from rdpass.types import Cost, Cut, Outcome, Plan, Traced
 
 
 @dataclass(frozen=True)
@@ -106,14 +106,26 @@ def convert(
     )  # fmt: skip
     removal = chosen.remove(traced, plan, request)
     _check_removed(removal)
-    conversion = Conversion(
-        model, removal.student.module.eval(), plan, find_cuts(plan.regions), removal.outcomes,
-        cost_of(removal.student.module), (*traced.gates, *removal.gates), removal.history, traced.example,
-        chosen.name,
-    )  # fmt: skip
+    conversion = _conversion(model, traced, plan, removal, chosen.name)
     if out is not None:
         save_run(conversion, Path(out), request.config, force)
     return conversion
+
+
+def _conversion(model: nn.Module, traced: Traced, plan: Plan, removal: Removal, recipe: str) -> Conversion:
+    student = removal.student.module.eval()
+    return Conversion(
+        teacher=model,
+        student=student,
+        plan=plan,
+        cuts=find_cuts(plan.regions),
+        outcomes=removal.outcomes,
+        cost=cost_of(student),
+        gates=(*traced.gates, *removal.gates),
+        history=removal.history,
+        example=traced.example,
+        recipe=recipe,
+    )
 
 
 def _check_removed(removal: Removal) -> None:

@@ -15,8 +15,10 @@ What is residual in form but has attention or LayerNorm in its body is a region 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from functools import partial
 from math import prod
 
 from torch.fx import GraphModule, Node
@@ -129,8 +131,10 @@ def _sides(graph_module: GraphModule, add: Node, operands: tuple[Node, Node], fo
     return _Sides(fork, _ordered(first), _ordered(second), operands[1])
 
 
-def _between(fork: Node, operand: Node) -> dict[Node, None]:
-    """The nodes on paths from ``fork`` (exclusive) to ``operand`` (inclusive), parameters left out."""
+def _between(
+    fork: Node, operand: Node, sources: Callable[[Node], list[Node]] = lambda node: node.all_input_nodes
+) -> dict[Node, None]:
+    """The nodes on paths from ``fork`` (exclusive) to ``operand`` (inclusive) by ``sources``, parameters left out."""
     found: dict[Node, None] = {}
     pending = [operand]
     while pending:
@@ -138,7 +142,7 @@ def _between(fork: Node, operand: Node) -> dict[Node, None]:
         if node is fork or node in found or node.op == "get_attr":
             continue
         found[node] = None
-        pending.extend(node.all_input_nodes)
+        pending.extend(sources(node))
     return found
 
 
@@ -179,25 +183,17 @@ def _first_foreign(graph_module: GraphModule, sides: _Sides) -> str:
 def _check_resolution(graph_module: GraphModule, add: Node, operands: tuple[Node, Node], sides: _Sides) -> None:
     ends = min(_resolution(sides.fork), _resolution(add))
     for operand in operands:
-        for node in _main_chain(graph_module, sides.fork, operand):
+        for node in _between(sides.fork, operand, partial(_main_sources, graph_module)):
             if 0 < _resolution(node) < ends:
                 raise _NotResidual(f"cross-scale: {node.name} lies below the resolution of both ends")
 
 
-def _main_chain(graph_module: GraphModule, fork: Node, operand: Node) -> list[Node]:
-    """What leads from ``fork`` to ``operand``, gates (operands that a product broadcasts) left out."""
-    found: dict[Node, None] = {}
-    pending = [operand]
-    while pending:
-        node = pending.pop()
-        if node is fork or node in found or node.op == "get_attr":
-            continue
-        found[node] = None
-        sources = node.all_input_nodes
-        if kind_of(graph_module, node) == "mul":
-            sources = [source for source in sources if shape_of(source) == shape_of(node)]
-        pending.extend(sources)
-    return list(found)
+def _main_sources(graph_module: GraphModule, node: Node) -> list[Node]:
+    """What ``node`` reads, gates (operands that a product broadcasts) left out."""
+    sources = node.all_input_nodes
+    if kind_of(graph_module, node) != "mul":
+        return sources
+    return [source for source in sources if shape_of(source) == shape_of(node)]
 
 
 def _resolution(node: Node) -> int:
