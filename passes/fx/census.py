@@ -15,7 +15,7 @@ What is residual in form but has attention or LayerNorm in its body is a region 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import partial
@@ -26,6 +26,8 @@ from torch.fx import GraphModule, Node
 from rdpass.passes.fx.dominance import immediate_dominators
 from rdpass.passes.fx.operators import bytes_of, kind_of, shape_of
 from rdpass.types import Kind, Region, Skipped, Traced, Verdict
+
+Dominators = dict[Node, Node | None]  # of every node that depends on an input, and of no other
 
 WEIGHTED = {"conv", "linear"}
 LINEAR = {"conv", "linear", "batch_norm", "pool", "pad", "slice", "pass", "view", "concat"}
@@ -73,9 +75,9 @@ def take_census(
     return tuple(regions), tuple(skipped)
 
 
-def _region(graph_module: GraphModule, add: Node, dominators: dict[Node, Node | None]) -> Region:
+def _region(graph_module: GraphModule, add: Node, dominators: Dominators) -> Region:
     operands = _operands(add, dominators)
-    sides = _sides(graph_module, add, operands, dominators.get(add))
+    sides = _sides(graph_module, add, operands, dominators)
     _check_resolution(graph_module, add, operands, sides)
     verdict, reason = _verdict(graph_module, sides)
     return Region(
@@ -92,7 +94,7 @@ def _region(graph_module: GraphModule, add: Node, dominators: dict[Node, Node | 
     )
 
 
-def _operands(add: Node, dominators: dict[Node, Node | None]) -> tuple[Node, Node]:
+def _operands(add: Node, dominators: Dominators) -> tuple[Node, Node]:
     if len(add.args) != 2 or not all(isinstance(arg, Node) for arg in add.args):
         raise _NotResidual("one operand is a number")
     a, b = add.args
@@ -114,10 +116,11 @@ def _operands(add: Node, dominators: dict[Node, Node | None]) -> tuple[Node, Nod
     return a, b
 
 
-def _sides(graph_module: GraphModule, add: Node, operands: tuple[Node, Node], fork: Node | None) -> _Sides:
+def _sides(graph_module: GraphModule, add: Node, operands: tuple[Node, Node], dominators: Dominators) -> _Sides:
+    fork = dominators[add]
     if fork is None:
         raise _NotResidual("its operands come from different inputs")
-    first, second = (_between(fork, operand) for operand in operands)
+    first, second = (_between(fork, operand, dominators) for operand in operands)
     shared = first.keys() & second.keys()
     if shared:
         raise _NotResidual(f"both sides use {next(iter(shared)).name}")
@@ -132,14 +135,17 @@ def _sides(graph_module: GraphModule, add: Node, operands: tuple[Node, Node], fo
 
 
 def _between(
-    fork: Node, operand: Node, sources: Callable[[Node], list[Node]] = lambda node: node.all_input_nodes
+    fork: Node,
+    operand: Node,
+    allowed: Container[Node],
+    sources: Callable[[Node], list[Node]] = lambda node: node.all_input_nodes,
 ) -> dict[Node, None]:
-    """The nodes on paths from ``fork`` (exclusive) to ``operand`` (inclusive) by ``sources``, parameters left out."""
+    """The ``allowed`` nodes on paths from ``fork`` (exclusive) to ``operand`` (inclusive), followed by ``sources``."""
     found: dict[Node, None] = {}
     pending = [operand]
     while pending:
         node = pending.pop()
-        if node is fork or node in found or node.op == "get_attr":
+        if node is fork or node in found or node not in allowed:
             continue
         found[node] = None
         pending.extend(sources(node))
@@ -182,8 +188,9 @@ def _first_foreign(graph_module: GraphModule, sides: _Sides) -> str:
 
 def _check_resolution(graph_module: GraphModule, add: Node, operands: tuple[Node, Node], sides: _Sides) -> None:
     ends = min(_resolution(sides.fork), _resolution(add))
+    inside = {*sides.body, *sides.shortcut}
     for operand in operands:
-        for node in _between(sides.fork, operand, partial(_main_sources, graph_module)):
+        for node in _between(sides.fork, operand, inside, partial(_main_sources, graph_module)):
             if 0 < _resolution(node) < ends:
                 raise _NotResidual(f"cross-scale: {node.name} lies below the resolution of both ends")
 

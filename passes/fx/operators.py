@@ -54,7 +54,7 @@ FUNCTION_KINDS: dict[str, str] = {
     "permute": "view", "transpose": "view",
     "size": "shape", "getattr": "shape", "dim": "shape", "sym_size": "shape",
     "layer_norm": "other_norm", "group_norm": "other_norm", "instance_norm": "other_norm",
-    "softmax": "attention", "scaled_dot_product_attention": "attention", "matmul": "attention", "bmm": "attention",
+    "scaled_dot_product_attention": "attention", "matmul": "attention", "bmm": "attention",
     "relu": "activation", "relu6": "activation", "hardtanh": "activation", "clamp": "activation",
     "leaky_relu": "activation", "prelu": "activation", "silu": "activation", "hardswish": "activation",
     "gelu": "activation", "elu": "activation", "mish": "activation", "sigmoid": "activation",

@@ -148,6 +148,38 @@ def test_one_and_three_dimensions_work_like_two():
     assert kinds(census(solid, (1, 3, 5, 5, 5))[0]) == ["identity"]
 
 
+def test_weights_that_are_computed_are_no_part_of_the_dataflow():
+    class Standardised(nn.Module):
+        """A convolution whose weight is normalised before every use."""
+
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.randn(3, 3, 3, 3))
+
+        def forward(self, x):
+            weight = self.weight.reshape(3, -1)
+            weight = ((weight - weight.mean(1, keepdim=True)) / weight.std()).reshape_as(self.weight)
+            return F.conv2d(x, weight, padding=1) + x
+
+    regions, _ = census(Standardised(), (1, 3, 8, 8))
+    assert kinds(regions) == ["identity"]
+    assert regions[0].body == ("conv2d",)
+
+
+def test_a_gate_by_softmax_is_no_attention():
+    class Selecting(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.gate = nn.Conv2d(3, 3, 3, 1, 1), nn.Conv2d(3, 3, 1)
+
+        def forward(self, x):
+            y = self.conv(x)
+            return y * F.softmax(self.gate(y.mean((2, 3), keepdim=True)), dim=1) + x
+
+    regions, _ = census(Selecting(), (1, 3, 8, 8))
+    assert [(region.kind, region.verdict) for region in regions] == [("identity", "removable")]
+
+
 def test_attention_and_layer_norm_bodies_are_kept_unless_selected():
     class Norm(nn.Module):
         def __init__(self):
