@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from rdpass.comparison import Gate
 from rdpass.config import DistillConfig
-from rdpass.errors import NothingToConvert, PassError
+from rdpass.errors import ConfigError, NothingToConvert, PassError
 from rdpass.inspection import plan_of
 from rdpass.passes.fx.census import take_census
 from rdpass.passes.fx.cost import cost_of
@@ -95,6 +96,7 @@ def convert(
     chosen = find_recipe(recipe, has_data=train is not None)
     check_run(out, resume, force)
     traced = trace(model, example)
+    _check_precision(traced)
     plan = plan_of(traced, tuple(only), tuple(skip))
     if not plan.removable:
         raise NothingToConvert(f"{type(model).__name__} has no shortcut to remove: {_why(plan)}")
@@ -110,6 +112,15 @@ def convert(
     if out is not None:
         save_run(conversion, Path(out), request.config, force)
     return conversion
+
+
+def _check_precision(traced: Traced) -> None:
+    halves = {p.dtype for p in traced.module.parameters() if p.dtype in (torch.float16, torch.bfloat16)}
+    if halves:
+        raise ConfigError(
+            f"the model's parameters are {', '.join(map(str, halves))}: too coarse to fold and compare; give it and the"
+            " example in float32 (model.float())"
+        )
 
 
 def _conversion(model: nn.Module, traced: Traced, plan: Plan, removal: Removal, recipe: str) -> Conversion:

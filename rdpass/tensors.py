@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
@@ -22,4 +23,9 @@ def arrays_of(outputs: Any) -> list[Array]:
     if foreign is not None or not leaves:
         found = "nothing" if foreign is None else type(foreign).__name__
         raise ConfigError(f"a model must return tensors, in tuples, lists or dicts; this one returned {found}")
-    return [leaf.detach().cpu().numpy() for leaf in leaves]
+    return [_array(leaf.detach().cpu()) for leaf in leaves]
+
+
+def _array(tensor: Tensor) -> Array:
+    """numpy has no bfloat16; float32 holds every value of it."""
+    return tensor.float().numpy() if tensor.dtype is torch.bfloat16 else tensor.numpy()

@@ -1,0 +1,71 @@
+import copy
+import pickle
+
+import pytest
+import torch
+from torch import nn
+
+import rdpass
+from rdpass.errors import ConfigError
+from tests.models import SharedLayer, basic_block, seeded, small_resnet
+from tests.support import Untouched, error_between
+
+X = torch.randn(1, 3, 9, 9)
+
+
+def exact(model, example=X, **options):
+    return rdpass.convert(model, example, recipe="carry", max_macs=100, **options)
+
+
+def test_the_student_is_an_ordinary_module():
+    model = seeded(small_resnet)
+    student = exact(model).student
+    for twin in (pickle.loads(pickle.dumps(student)), copy.deepcopy(student)):
+        assert error_between(twin, student, X) == 0
+    other = exact(seeded(small_resnet, seed=1)).student
+    other.load_state_dict(student.state_dict())
+    assert error_between(other, student, X) == 0
+
+
+def test_the_record_names_cuts_cost_and_gates():
+    conversion = exact(seeded(small_resnet))
+    assert [cut.shape for cut in conversion.cuts] == [(1, 4, 9, 9), (1, 8, 5, 5)]
+    assert conversion.cost.macs > conversion.plan.forecast.model.macs > 0
+    assert [gate.name for gate in conversion.gates] == ["eager-traced", "absorb_padding", "fold_batch_norm", "carry"]
+    assert all(gate.error <= gate.tolerance for gate in conversion.gates)
+    assert len(conversion.removed) == 3
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_model_in_half_precision_is_inspected_but_not_converted(dtype):
+    model = seeded(small_resnet).to(dtype)
+    before = Untouched(model)
+    assert len(rdpass.inspect(model, X.to(dtype)).regions) == 3
+    with pytest.raises(ConfigError, match="in float32"):
+        exact(model, X.to(dtype))
+    before.check()
+
+
+def test_outputs_in_dicts_and_lists_stay_where_they_are():
+    class Nested(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.block, self.head = basic_block(3, 3), nn.Conv2d(3, 2, 1)
+
+        def forward(self, x):
+            y = self.block(x)
+            return {"out": self.head(y), "auxiliary": [y, y.mean()]}
+
+    model = seeded(Nested)
+    conversion = exact(model)
+    assert set(conversion.student(X)) == {"out", "auxiliary"}
+    assert error_between(conversion.student, model, torch.randn(2, 3, 9, 9)) <= 1e-5
+
+
+def test_two_blocks_that_share_their_layer_are_merged_each_for_itself():
+    model = seeded(SharedLayer)
+    before = Untouched(model)
+    conversion = exact(model, torch.randn(1, 4, 8, 8))
+    assert [outcome.how for outcome in conversion.outcomes] == ["merged", "merged"]
+    assert error_between(conversion.student, model, torch.randn(2, 4, 8, 8)) <= 1e-5
+    before.check()
