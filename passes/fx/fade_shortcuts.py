@@ -50,24 +50,12 @@ def fade_shortcuts(graph_module: GraphModule, regions: Iterable[Region]) -> Fadi
     identities = {}
     for region in regions:
         add = nodes[region.add]
-        _compute_shortcut_first(nodes, region)
         body, shortcut = body_output(add, region), shortcut_output(add, region)
+        path = add_module(result, f"{add.name}_fading", FadingAdd())
         # The node keeps its name, for it may be the next region's fork.
-        add.op, add.target, add.args = (
-            "call_module",
-            add_module(result, f"{add.name}_fading", FadingAdd()),
-            (body, shortcut),
-        )
+        add.op, add.target, add.args = "call_module", path, (body, shortcut)
         identities[region.add] = _insert_identities(result, region, shortcut)
     return Fading(tidy(result), identities)
-
-
-def _compute_shortcut_first(nodes: dict[str, Node], region: Region) -> None:
-    """Move the shortcut's nodes right behind the fork, for the body's first layer is going to read their result."""
-    place = nodes[region.fork]
-    for name in region.shortcut:
-        place.append(nodes[name])
-        place = nodes[name]
 
 
 def _insert_identities(graph_module: GraphModule, region: Region, shortcut: Node) -> int:
@@ -80,11 +68,21 @@ def _insert_identities(graph_module: GraphModule, region: Region, shortcut: Node
         carried = shortcut if first else unit.conv.all_input_nodes[0]
         if not _fits(graph_module, unit.conv, carried, region if first else None):
             continue
+        if first:
+            _compute_shortcut_first(graph_module, region)
         shape = shape_of(unit.output) or ()
         identity = GainedIdentity(shape[1], len(shape) - 2)
         _insert_after(graph_module, unit.output, f"{unit.conv.name}_identity", identity, carried)
         count += 1
     return count
+
+
+def _compute_shortcut_first(graph_module: GraphModule, region: Region) -> None:
+    """Move the shortcut's nodes right behind the fork, for the body's first layer is going to read their result."""
+    (place,) = _named(graph_module, (region.fork,))
+    for node in _named(graph_module, region.shortcut):
+        place.append(node)
+        place = node
 
 
 @dataclass(frozen=True)

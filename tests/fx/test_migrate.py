@@ -105,6 +105,22 @@ def test_where_no_identity_fits_the_shortcut_still_fades(block):
     assert error_between(settle_shortcuts(fading.module), fading.module, x) <= 1e-5
 
 
+def test_a_shortcut_whose_weight_is_computed_after_the_body_fades_too():
+    class Computed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body, self.weight = nn.Sequential(*conv_bn(4, 8)), nn.Parameter(torch.randn(8, 4, 1, 1))
+
+        def forward(self, x):
+            y = self.body(x)
+            return y + nn.functional.conv2d(x, self.weight / self.weight.std())
+
+    model = seeded(lambda: classifier(Computed()))
+    _, fading = faded(model, 2, 3, 8, 8)
+    assert list(fading.identities.values()) == [0]
+    assert error_between(fading.module, model, torch.randn(2, 3, 8, 8)) <= 1e-6
+
+
 def test_a_shared_layer_takes_a_different_identity_at_each_place():
     model = seeded(lambda: nn.Sequential(SharedLayer(), nn.Conv2d(4, 2, 1)))
     _, fading = faded(model, 2, 4, 7, 7)
