@@ -71,7 +71,7 @@ def _insert_identities(graph_module: GraphModule, region: Region, shortcut: Node
         if first:
             _compute_shortcut_first(graph_module, region)
         shape = shape_of(unit.output) or ()
-        identity = GainedIdentity(shape[1], len(shape) - 2)
+        identity = GainedIdentity(shape[1], len(shape) - 2).to(next(graph_module.parameters()))
         _insert_after(graph_module, unit.output, f"{unit.conv.name}_identity", identity, carried)
         count += 1
     return count

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from hypothesis import given, settings
 from torch import nn
 
 from rdpass.inspection import plan_of
@@ -24,6 +25,7 @@ from tests.models import (
     seeded,
     small_resnet,
 )
+from tests.strategies import blocks
 from tests.support import Untouched, error_between
 
 PLAIN = {"placeholder", "output", "conv", "activation", "pool", "linear", "view", "pass"}
@@ -128,6 +130,20 @@ def test_a_shared_layer_takes_a_different_identity_at_each_place():
     perturb_gains(fading.module)
     fading.set_progress(1.0)
     assert error_between(settle_shortcuts(fading.module), fading.module, torch.randn(2, 4, 7, 7)) <= 1e-5
+
+
+@settings(max_examples=40, deadline=None)
+@given(blocks())
+def test_any_chain_of_convolutions_starts_as_it_was_and_settles_into_what_it_ends_as(case):
+    block, sizes, seed = case
+    model = seeded(lambda: block, seed).double()
+    traced = trace(model, torch.randn(sizes, dtype=torch.float64))
+    fading = fade_shortcuts(traced.module, plan_of(traced).removable)
+    x = torch.randn(2, *sizes[1:], dtype=torch.float64)
+    assert error_between(fading.module, model, x) <= 1e-12
+    perturb_gains(fading.module)
+    fading.set_progress(1.0)
+    assert error_between(settle_shortcuts(fading.module), fading.module, x) <= 1e-10
 
 
 def test_the_gains_and_the_body_learn_while_the_shortcut_fades():
