@@ -97,8 +97,8 @@ def _linear(graph_module: GraphModule, node: Node) -> nn.Module | None:
 
 
 def _batch_norm(graph_module: GraphModule, node: Node) -> nn.Module | None:
-    exported = "aten" in str(node.target)
-    given = _arguments(node, ATEN_NORM_SIGNATURE if exported else NORM_SIGNATURE, NORM_DEFAULTS)
+    functional = getattr(node.target, "__module__", None) == "torch.nn.functional"  # torch.batch_norm goes by aten
+    given = _arguments(node, NORM_SIGNATURE if functional else ATEN_NORM_SIGNATURE, NORM_DEFAULTS)
     keys = ("weight", "bias", "running_mean", "running_var")
     stored = {key: _stored(graph_module, given[key]) for key in keys}
     mean, source = stored["running_mean"], given["input"]

@@ -84,6 +84,23 @@ def test_functional_layers_become_modules_that_hold_the_same_parameters():
     assert sum(p.numel() for p in result.parameters()) == sum(p.numel() for p in model.parameters())
 
 
+def test_the_other_order_of_batch_norms_arguments_is_understood_too():
+    class Raw(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norm = nn.BatchNorm2d(3)
+
+        def forward(self, x):
+            n = self.norm
+            return torch.batch_norm(x, n.weight, n.bias, n.running_mean, n.running_var, False, 0.1, 1e-3, False)
+
+    model = seeded(Raw)
+    traced = trace(model, torch.randn(1, 3, 4, 4))
+    assert kinds(traced.module) == ["placeholder", "batch_norm", "output"]
+    assert isinstance(next(traced.module.children()), nn.BatchNorm2d)
+    assert error_between(traced.module, model, torch.randn(2, 3, 4, 4)) <= 1e-6
+
+
 def test_a_convolution_whose_weight_is_computed_stays_a_function():
     class Computed(nn.Module):
         def __init__(self):
