@@ -25,19 +25,19 @@ import torch
 from torch import Tensor, nn
 
 from rdpass.comparison import Array, Gate, check_close
+from rdpass.deploy_form import DEPLOY_FORM, FOLD_TOLERANCE
 from rdpass.errors import ConfigError, ParityError, TraceError
+from rdpass.golden import golden_path
 from rdpass.manifest import file_digest
 from rdpass.onnx_runtime import run_onnx
+from rdpass.onnx_source import GATES_KEY
 from rdpass.output import check_free, new_file
-from rdpass.passes.fx.absorb_padding import absorb_padding
-from rdpass.passes.fx.fold_batch_norm import fold_batch_norm
-from rdpass.staging import Stage, run_stages
+from rdpass.staging import run_stages
 from rdpass.tensors import arrays_of
 from rdpass.tracing import check_agreement, trace
 from rdpass.types import Traced
 
 OPSET = 18
-FOLD_TOLERANCE = 1e-5
 ONNX_TOLERANCE = 1e-5
 
 
@@ -74,23 +74,14 @@ def export_onnx(
     simplified = _simplified(exported)
     passed.append(check_close("onnx-simplified", run_onnx(simplified, inputs), expected, ONNX_TOLERANCE))
     del simplified.metadata_props[:]
-    simplified.metadata_props.add(key="rdpass.gates", value=json.dumps([asdict(gate) for gate in passed]))
+    simplified.metadata_props.add(key=GATES_KEY, value=json.dumps([asdict(gate) for gate in passed]))
     _write(simplified, inputs, expected, path, force)
     return path
 
 
-def golden_path(path: Path) -> Path:
-    """Where the golden input and output of an ONNX file lie."""
-    return path.with_name(f"{path.stem}.golden.npz")
-
-
 def _deploy_form(module: nn.Module, example: tuple[Tensor, ...]) -> Traced:
     """The graph as it is deployed, with one gate: against ``module`` itself."""
-    stages = (
-        Stage("absorb_padding", absorb_padding, FOLD_TOLERANCE),
-        Stage("fold_batch_norm", fold_batch_norm, FOLD_TOLERANCE),
-    )
-    folded = run_stages(trace(module, example), stages)
+    folded = run_stages(trace(module, example), DEPLOY_FORM)
     eager = copy.deepcopy(module).eval()
     gate = check_agreement("deploy-form", folded.module, eager, example, FOLD_TOLERANCE)
     return replace(folded, gates=(gate,))

@@ -45,14 +45,19 @@ def find_golden(model: OnnxSource, given: Path | None = None) -> Golden:
     """
     if given is not None:
         return _read(model, given)
-    beside = model.path and model.path.with_suffix(".golden.npz")
-    if beside and beside.exists():
+    beside = golden_path(model.path) if model.path else None
+    if beside is not None and beside.exists():
         try:
             return _read(model, beside)
         except ConfigError as error:
             log.warning("%s; ONNX Runtime's output is used instead", error)
     inputs = tuple(_random(spec, index) for index, spec in enumerate(model.inputs))
     return Golden(inputs, tuple(run_onnx(model.model, inputs)), "onnxruntime")
+
+
+def golden_path(model: Path) -> Path:
+    """Where the golden numbers of an ONNX file lie: beside it."""
+    return model.with_suffix(".golden.npz")
 
 
 def _random(spec: TensorSpec, index: int) -> Array:

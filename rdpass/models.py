@@ -65,6 +65,23 @@ def first_sample(loader: Iterable[Any]) -> tuple[Tensor, ...]:
     return (inputs[:1].clone(),)
 
 
+def choose_example(
+    input_shape: str | None, data: tuple[Iterable[Any], Iterable[Any] | None] | None, seed: int = 0
+) -> tuple[Tensor, ...] | None:
+    """What a command's options say the example is: numbers of ``--input``'s shape, else the first sample of ``--data``,
+    the validation part if there is one; None where neither is given.
+
+    Raises:
+        ConfigError: the shape or the data can't be used.
+    """
+    if input_shape:
+        return parse_input(input_shape, seed)
+    if data is None:
+        return None
+    train, validate = data
+    return first_sample(train if validate is None else validate)
+
+
 def parse_input(text: str, seed: int = 0) -> tuple[Tensor, ...]:
     """Seeded standard-normal tensors for ``1x3x224x224``, several shapes separated by commas.
 

@@ -9,7 +9,8 @@ from torch import nn
 import rdpass
 from rdpass.comparison import Gate
 from rdpass.errors import ConfigError, ParityError
-from rdpass.exporting import export_onnx, golden_path
+from rdpass.exporting import export_onnx
+from rdpass.golden import golden_path
 from rdpass.manifest import file_digest
 from rdpass.onnx_runtime import run_onnx
 from tests.models import classifier, inverted_residual, seeded, small_resnet

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch.fx import GraphModule, Node
 
+from rdpass.passes.fx.editing import tidy
 from rdpass.passes.fx.operators import callee, module_of
 
 IN_PLACE_OPERATORS: dict[Any, Callable[..., Any]] = {
@@ -35,10 +36,7 @@ def functionalise(graph_module: GraphModule) -> GraphModule:
             _redirect_later_uses(node)
         if callee(node) == "add" and node.op in ("call_function", "call_method"):
             _normalise_add(result, node)
-    result.graph.eliminate_dead_code()
-    result.graph.lint()
-    result.recompile()
-    return result
+    return tidy(result)
 
 
 def _made_out_of_place(graph_module: GraphModule, node: Node) -> bool:

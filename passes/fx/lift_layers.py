@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.fx import GraphModule, Node
 
+from rdpass.passes.fx.editing import add_module, tidy
 from rdpass.passes.fx.operators import callee
 
 Arguments = dict[str, Any]
@@ -54,11 +55,7 @@ def lift_layers(graph_module: GraphModule) -> GraphModule:
             module = _module_for(result, node)
             if module is not None:
                 _replace(result, node, module)
-    result.graph.eliminate_dead_code()
-    result.delete_all_unused_submodules()
-    result.graph.lint()
-    result.recompile()
-    return result
+    return tidy(result)
 
 
 def _module_for(graph_module: GraphModule, node: Node) -> nn.Module | None:
@@ -155,8 +152,5 @@ def _holding(layer: nn.Module, **tensors: Tensor | None) -> nn.Module:
 
 def _replace(graph_module: GraphModule, node: Node, module: nn.Module) -> None:
     source = node.args[0] if node.args else node.kwargs["input"]
-    name = node.name
-    while hasattr(graph_module, name):
-        name += "_"
-    graph_module.add_submodule(name, module)
-    node.op, node.target, node.args, node.kwargs = "call_module", name, (source,), {}
+    path = add_module(graph_module, node.name, module)
+    node.op, node.target, node.args, node.kwargs = "call_module", path, (source,), {}

@@ -35,17 +35,15 @@ def convert_command(
     """Remove the shortcuts of MODEL: exactly without --data, by distillation with it."""
     from rdpass.config import distill_config
     from rdpass.conversion import convert
-    from rdpass.models import first_sample, load_data, load_model, parse_input
+    from rdpass.models import choose_example, load_data, load_model
     from rdpass.run_folder import check_run
 
     check_run(out, resume, force)
     config = distill_config(epochs=epochs, lr=lr, seed=seed, device=device)
-    loaded, example = load_model(model)
-    train, validate = load_data(data) if data else (None, None)
-    if input_shape:
-        example = parse_input(input_shape, seed)
-    elif train is not None:
-        example = first_sample(validate if validate is not None else train)
+    loaded, stored = load_model(model)
+    parts = load_data(data) if data else None
+    example = choose_example(input_shape, parts, seed) or stored
+    train, validate = parts or (None, None)
     conversion = convert(
         loaded, example, recipe=recipe, train=train, validate=validate, max_macs=max_macs, only=only or (),
         skip=skip or (), config=config, out=out, resume=resume, force=force,

@@ -19,7 +19,7 @@ def export_command(
 ) -> None:
     """Write ONNX with batch norm folded, simplified, checked against torch. Its golden input lies beside it."""
     from rdpass.exporting import export_onnx
-    from rdpass.models import first_sample, load_data, load_model, parse_input
+    from rdpass.models import choose_example, load_data, load_model
     from rdpass.run_folder import load_run
     from rdpass.tracing import as_inputs
 
@@ -27,10 +27,6 @@ def export_command(
         student, example, gates = load_run(Path(source))
         print(export_onnx(student, example, out, gates=gates, force=force))
     else:
-        loaded, found = load_model(source)
-        if input_shape:
-            found = parse_input(input_shape)
-        elif data:
-            train, validate = load_data(data)
-            found = first_sample(validate if validate is not None else train)
+        loaded, stored = load_model(source)
+        found = choose_example(input_shape, load_data(data) if data else None) or stored
         print(export_onnx(loaded, as_inputs(loaded, found), out, force=force))

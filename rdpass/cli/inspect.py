@@ -28,10 +28,10 @@ def inspect_command(
     """
     from rdpass.errors import NothingToConvert
     from rdpass.inspection import inspect
-    from rdpass.models import load_model, parse_input
+    from rdpass.models import choose_example, load_model
 
-    loaded, example = load_model(model)
-    plan = inspect(loaded, parse_input(input_shape) if input_shape else example, only=only or (), skip=skip or ())
+    loaded, stored = load_model(model)
+    plan = inspect(loaded, choose_example(input_shape, None) or stored, only=only or (), skip=skip or ())
     if as_json:
         print(json.dumps(plan_as_json(plan), indent=1))
     else:

@@ -7,18 +7,16 @@ from dataclasses import replace
 
 from torch.fx import GraphModule, Node
 
-from rdpass.passes.fx.absorb_padding import absorb_padding
+from rdpass.deploy_form import DEPLOY_FORM
 from rdpass.passes.fx.carry_shortcut import CarryPlan, apply_carry, plan_carry
 from rdpass.passes.fx.census import take_census
 from rdpass.passes.fx.cost import macs_of
 from rdpass.passes.fx.editing import tidy
-from rdpass.passes.fx.fold_batch_norm import fold_batch_norm
 from rdpass.passes.fx.value_range import Range, value_ranges
 from rdpass.recipes.recipe import Recipe, Removal, Request
 from rdpass.staging import Stage, run_stages
 from rdpass.types import How, Outcome, Plan, Region, Traced
 
-FOLD_TOLERANCE = 1e-5
 EXACT_TOLERANCE = 1e-5
 
 
@@ -30,11 +28,7 @@ def carry(teacher: Traced, plan: Plan, request: Request) -> Removal:
     Raises:
         ParityError: teacher and student differ by more than 1e-5 relative.
     """
-    stages = (
-        Stage("absorb_padding", absorb_padding, FOLD_TOLERANCE),
-        Stage("fold_batch_norm", fold_batch_norm, FOLD_TOLERANCE),
-    )
-    deployable = run_stages(replace(teacher, gates=()), stages)
+    deployable = run_stages(replace(teacher, gates=()), DEPLOY_FORM)
     regions, _ = take_census(deployable, request.only, request.skip)
     outcomes: dict[str, Outcome] = {}
     feasible = []
