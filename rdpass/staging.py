@@ -32,8 +32,8 @@ def run_stages(traced: Traced, stages: Sequence[Stage]) -> Traced:
     """
     done: list[str] = []
     for stage in stages:
-        module = stage.run(traced.module)
         try:
+            module = stage.run(traced.module)
             module.graph.lint()
             annotate_shapes(module, traced.example)
             if stage.tolerance is not None:

@@ -93,6 +93,19 @@ class PreActivation(nn.Module):
         return out
 
 
+class SharedInPlace(nn.Module):
+    """One in-place ReLU called twice; what it overwrites the second time is read once more."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(3, 3, 3, 1, 1), nn.Conv2d(3, 3, 3, 1, 1)
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv1(self.relu(x * 1.0))
+        return self.conv2(self.relu(x)) + x
+
+
 class OverwrittenFork(nn.Module):
     """An in-place ReLU overwrites the fork: the shortcut carries the rectified map, whatever the code looks like."""
 

@@ -18,7 +18,7 @@ import torch
 from torch.fx import GraphModule, Node
 
 from rdpass.passes.fx.editing import tidy
-from rdpass.passes.fx.operators import callee, module_of
+from rdpass.passes.fx.operators import callee
 
 IN_PLACE_OPERATORS: dict[Any, Callable[..., Any]] = {
     operator.iadd: operator.add,
@@ -31,19 +31,31 @@ IN_PLACE_OPERATORS: dict[Any, Callable[..., Any]] = {
 def functionalise(graph_module: GraphModule) -> GraphModule:
     """A copy of the graph in which nothing overwrites anything."""
     result = deepcopy(graph_module)
+    overwriting = _separate_modules(result)
     for node in list(result.graph.nodes):
-        if _made_out_of_place(result, node):
+        if _made_out_of_place(node, overwriting):
             _redirect_later_uses(node)
         if callee(node) == "add" and node.op in ("call_function", "call_method"):
             _normalise_add(result, node)
     return tidy(result)
 
 
-def _made_out_of_place(graph_module: GraphModule, node: Node) -> bool:
+def _separate_modules(graph_module: GraphModule) -> frozenset[str]:
+    """Put in the place of every module that works in place one that does not, and return their paths."""
+    called = [node for node in graph_module.graph.nodes if node.op == "call_module"]
+    calls = {str(node.target): graph_module.get_submodule(str(node.target)) for node in called}
+    paths = frozenset(path for path, module in calls.items() if getattr(module, "inplace", False) is True)
+    for path in paths:
+        separate = copy(calls[path])  # shares parameters; only the flag is its own
+        setattr(separate, "inplace", False)  # noqa: B010  (torch types a module's attributes as tensors)
+        graph_module.set_submodule(path, separate)
+    return paths
+
+
+def _made_out_of_place(node: Node, overwriting: frozenset[str]) -> bool:
     """Rewrite the node if it overwrites its first operand, and say whether it did."""
-    module = module_of(graph_module, node)
-    if module is not None:
-        return _separate_module(graph_module, node, module)
+    if node.op == "call_module":
+        return str(node.target) in overwriting
     if node.kwargs.get("inplace") is True:
         node.kwargs = {**node.kwargs, "inplace": False}
         return True
@@ -51,15 +63,6 @@ def _made_out_of_place(graph_module: GraphModule, node: Node) -> bool:
         node.target = IN_PLACE_OPERATORS[node.target]
         return True
     return node.op in ("call_method", "call_function") and _drop_underscore(node)
-
-
-def _separate_module(graph_module: GraphModule, node: Node, module: torch.nn.Module) -> bool:
-    if getattr(module, "inplace", False) is not True:
-        return False
-    separate = copy(module)  # shares parameters; only the flag is its own
-    setattr(separate, "inplace", False)  # noqa: B010  (torch types a module's attributes as tensors)
-    graph_module.set_submodule(str(node.target), separate)
-    return True
 
 
 def _drop_underscore(node: Node) -> bool:

@@ -9,7 +9,7 @@ from torch import nn
 from torch.fx import GraphModule, Node
 
 from rdpass.layers import ChannelClamp
-from rdpass.passes.fx.operators import kind_of, module_of
+from rdpass.passes.fx.operators import callee, kind_of, module_of
 
 Range = tuple[float, float]
 ANY: Range = (-inf, inf)
@@ -27,14 +27,24 @@ def _range(graph_module: GraphModule, node: Node, sources: list[Range]) -> Range
     kind = kind_of(graph_module, node)
     if kind == "activation":
         return activation_range(module_of(graph_module, node), sources[0])
-    if kind in ("pool", "view", "pass", "slice") and len(sources) == 1:
-        low, high = sources[0]
-        return (min(low, 0.0), max(high, 0.0)) if kind in ("pool", "pass") else (low, high)
+    if kind == "pool" and len(sources) == 1:
+        return _pool_range(graph_module, node, *sources[0])
+    if kind in ("view", "pass", "slice") and len(sources) == 1:
+        return sources[0]
     if kind == "add" and len(sources) == 2:
         return sources[0][0] + sources[1][0], sources[0][1] + sources[1][1]
     if kind == "concat" and sources:
         return min(low for low, _ in sources), max(high for _, high in sources)
     return ANY
+
+
+def _pool_range(graph_module: GraphModule, node: Node, low: float, high: float) -> Range:
+    """Padding brings zeros in. An average by a divisor of one's own (a function may have one) keeps the sign alone."""
+    module = module_of(graph_module, node)
+    free = callee(node).startswith("avg_pool") if module is None else getattr(module, "divisor_override", None)
+    if free:
+        return (0.0 if low >= 0 else -inf), (0.0 if high <= 0 else inf)
+    return min(low, 0.0), max(high, 0.0)
 
 
 def activation_range(module: nn.Module | None, source: Range) -> Range:

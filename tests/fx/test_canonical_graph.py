@@ -14,7 +14,7 @@ from rdpass.passes.fx.lift_layers import lift_layers
 from rdpass.passes.fx.operators import callee, kind_of
 from rdpass.passes.fx.shapes import annotate_shapes
 from rdpass.tracing import trace
-from tests.models import OverwrittenFork, PreActivation, SharedLayer, conv_bn, seeded, small_resnet
+from tests.models import OverwrittenFork, PreActivation, SharedInPlace, SharedLayer, conv_bn, seeded, small_resnet
 from tests.support import Untouched, error_between
 
 
@@ -37,7 +37,7 @@ class InPlace(nn.Module):
         return torch.add(y, z, alpha=0.5)
 
 
-@pytest.mark.parametrize("model", [InPlace(), OverwrittenFork(), PreActivation(3)])
+@pytest.mark.parametrize("model", [InPlace(), OverwrittenFork(), PreActivation(3), SharedInPlace()])
 def test_nothing_in_place_is_left_and_the_values_are_those_of_the_overwritten_tensors(model):
     model = seeded(lambda: model)
     traced = torch.fx.symbolic_trace(model)
