@@ -18,6 +18,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 from torch.fx import GraphModule
+from torch.nn.utils import parametrize
 
 from rdpass.comparison import Gate, check_close
 from rdpass.dump import dump
@@ -47,7 +48,7 @@ def trace(model: nn.Module, example: Example = None) -> Traced:
     if not isinstance(model, nn.Module):
         raise ConfigError(f"expected a torch.nn.Module, got {type(model).__name__}")
     inputs = as_inputs(model, example)
-    eager = copy.deepcopy(model).eval()
+    eager = _without_parametrizations(copy.deepcopy(model).eval())
     _check_example(eager, inputs)
     failures = []
     for name, tracer in (("symbolic_trace", _symbolic), ("torch.export", _exported)):
@@ -73,6 +74,23 @@ def as_inputs(model: nn.Module, example: Example) -> tuple[Tensor, ...]:
     if not inputs or not all(isinstance(x, Tensor) for x in inputs):
         raise ConfigError("the example must be a tensor or a tuple of tensors, as the model takes them")
     return tuple(x.detach() for x in inputs)
+
+
+def _without_parametrizations(model: nn.Module) -> nn.Module:
+    """Weights that are computed anew at every call (weight norm and its like) become what they are in eval mode.
+
+    Passes read and fold weights, and such a layer would overwrite what they fold. ``remove_parametrizations`` won't do:
+    it changes a class that a copy shares with the module it was copied from.
+    """
+    for module in list(model.modules()):
+        if parametrize.is_parametrized(module):
+            names = list(module.parametrizations)  # type: ignore[arg-type]
+            values = {name: getattr(module, name).detach().clone() for name in names}
+            module.__class__ = parametrize.type_before_parametrizations(module)
+            del module.parametrizations
+            for name, value in values.items():
+                module.register_parameter(name, nn.Parameter(value))
+    return model
 
 
 def _check_example(eager: nn.Module, inputs: tuple[Tensor, ...]) -> None:

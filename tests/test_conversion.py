@@ -46,6 +46,18 @@ def test_a_model_in_half_precision_is_inspected_but_not_converted(dtype):
     before.check()
 
 
+@pytest.mark.parametrize("norm", [nn.utils.parametrizations.weight_norm, nn.utils.parametrizations.spectral_norm])
+def test_a_parametrised_weight_is_folded_as_the_number_it_is(norm):
+    model = seeded(small_resnet)
+    norm(model[1].body[0])
+    norm(model[2].shortcut[0])
+    before = Untouched(model.eval())
+    conversion = exact(model)
+    assert [outcome.how for outcome in conversion.outcomes] == ["carried"] * 3
+    assert error_between(conversion.student, model, torch.randn(2, 3, 9, 9)) <= 1e-5
+    before.check()
+
+
 def test_outputs_in_dicts_and_lists_stay_where_they_are():
     class Nested(nn.Module):
         def __init__(self):
