@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.fx import GraphModule
 
-Kind = Literal["identity", "projection", "padded"]
+Kind = Literal["identity", "projection", "padded", "merge"]
 Verdict = Literal["removable", "kept"]
 How = Literal["merged", "carried", "distilled", "kept"]
 
@@ -20,9 +20,12 @@ How = Literal["merged", "carried", "distilled", "kept"]
 class Region:
     """A residual add: ``add = body(fork) + shortcut(fork)``.
 
-    ``body`` and ``shortcut`` are node names in graph order, without fork and add; an identity's ``shortcut`` is
-    empty. ``shape`` is the add's, ``bytes`` what the shortcut holds live while the body runs: the smaller of the
-    fork's map and the shortcut's output, for the better schedule may compute the shortcut first.
+    ``body`` and ``shortcut`` are node names in graph order, without fork and add; an identity's ``shortcut`` is empty
+    but for a scale or a change of view. ``kind`` is 'merge' where both sides are linear, whatever the shortcut is: one
+    convolution could do the work of both. ``shape`` is the add's, ``bytes`` what the shortcut holds live while the body
+    runs: the smaller of the fork's map and the shortcut's output, for the better schedule may compute the shortcut
+    first. ``scale`` names the nodes of either side that multiply all of it by a number or by one a channel (layer
+    scale, β, the alpha of ``torch.add``).
     """
 
     add: str
@@ -35,6 +38,7 @@ class Region:
     path: str
     verdict: Verdict
     reason: str
+    scale: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

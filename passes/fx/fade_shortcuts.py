@@ -107,7 +107,7 @@ def _fits(graph_module: GraphModule, conv: Node, carried: Node, region: Region |
     module = module_of(graph_module, conv)
     if not isinstance(module, CONVOLUTIONS) or identity_tap(module) is None or shape_of(carried) != shape_of(conv):
         return False
-    if region is None or region.kind == "identity":
+    if region is None or not region.shortcut or region.kind == "identity":
         return set(module.stride) == {1}
     layers = [node for node in _named(graph_module, region.shortcut) if kind_of(graph_module, node) == "conv"]
     others = {kind_of(graph_module, node) for node in _named(graph_module, region.shortcut)} - {"conv", "batch_norm"}

@@ -9,6 +9,7 @@ from torch import nn
 from torch.fx import GraphModule, Node
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 ACTIVATIONS = (
     nn.ReLU, nn.ReLU6, nn.Hardtanh, nn.LeakyReLU, nn.PReLU, nn.SiLU, nn.Hardswish, nn.GELU, nn.ELU, nn.Mish,
@@ -16,14 +17,16 @@ ACTIVATIONS = (
 )  # fmt: skip
 POOLS = (
     nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d, nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d,
-    nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d, nn.AdaptiveMaxPool2d,
+    nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d,
+    nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d,
 )  # fmt: skip
 PADS = (nn.ZeroPad1d, nn.ZeroPad2d, nn.ZeroPad3d, nn.ConstantPad1d, nn.ConstantPad2d, nn.ConstantPad3d)
-PASSING = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
-OTHER_NORMS = (nn.LayerNorm, nn.GroupNorm, nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
+PASSING = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
+OTHER_NORMS = (nn.LayerNorm, nn.GroupNorm, nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d, nn.RMSNorm)
 
 MODULE_KINDS: tuple[tuple[tuple[type[nn.Module], ...], str], ...] = (
     (CONVOLUTIONS, "conv"),
+    (TRANSPOSED, "conv_transpose"),
     (BATCH_NORMS, "batch_norm"),
     ((nn.Linear,), "linear"),
     (ACTIVATIONS, "activation"),
@@ -33,32 +36,47 @@ MODULE_KINDS: tuple[tuple[tuple[type[nn.Module], ...], str], ...] = (
     (OTHER_NORMS, "other_norm"),
     ((nn.MultiheadAttention,), "attention"),
     ((nn.Flatten, nn.Unflatten), "view"),
+    ((nn.PixelShuffle, nn.PixelUnshuffle, nn.ChannelShuffle), "rearrange"),
+    ((nn.Upsample, nn.UpsamplingNearest2d, nn.UpsamplingBilinear2d), "resize"),
 )
 
 FUNCTION_KINDS: dict[str, str] = {
     "add": "add",
-    "mul": "mul",
-    "cat": "concat", "concat": "concat",
-    "conv1d": "conv", "conv2d": "conv", "conv3d": "conv",
+    "sub": "sub", "subtract": "sub", "rsub": "sub", "neg": "sub",
+    "mul": "mul", "multiply": "mul", "div": "div", "divide": "div", "true_divide": "div", "truediv": "div",
+    "cat": "concat", "concat": "concat", "concatenate": "concat", "stack": "concat",
+    "conv1d": "conv", "conv2d": "conv", "conv3d": "conv", "convolution": "conv",
+    "conv_transpose1d": "conv_transpose", "conv_transpose2d": "conv_transpose", "conv_transpose3d": "conv_transpose",
     "batch_norm": "batch_norm",
     "linear": "linear",
     "avg_pool1d": "pool", "avg_pool2d": "pool", "avg_pool3d": "pool",
     "max_pool1d": "pool", "max_pool2d": "pool", "max_pool3d": "pool",
     "_max_pool1d": "pool", "_max_pool2d": "pool", "_max_pool3d": "pool", "boolean_dispatch": "pool",
     "adaptive_avg_pool1d": "pool", "adaptive_avg_pool2d": "pool", "adaptive_avg_pool3d": "pool",
+    "adaptive_max_pool1d": "pool", "adaptive_max_pool2d": "pool", "adaptive_max_pool3d": "pool",
     "mean": "pool",
     "pad": "pad", "constant_pad_nd": "pad",
-    "getitem": "slice", "slice": "slice", "narrow": "slice",
-    "dropout": "pass", "dropout2d": "pass", "contiguous": "pass", "clone": "pass",
-    "flatten": "view", "reshape": "view", "view": "view", "squeeze": "view", "unsqueeze": "view",
-    "permute": "view", "transpose": "view",
+    "getitem": "slice", "slice": "slice", "narrow": "slice", "select": "slice",
+    "chunk": "slice", "split": "slice", "unbind": "slice", "split_with_sizes": "slice", "tensor_split": "slice",
+    "dropout": "pass", "dropout1d": "pass", "dropout2d": "pass", "dropout3d": "pass", "contiguous": "pass",
+    "clone": "pass", "detach": "pass", "alias": "pass", "to": "pass", "_to_copy": "pass", "float": "pass",
+    "type_as": "pass", "stochastic_depth": "pass", "drop_path": "pass",
+    "flatten": "view", "reshape": "view", "view": "view", "squeeze": "view", "unsqueeze": "view", "unflatten": "view",
+    "permute": "view", "transpose": "view", "swapaxes": "view", "movedim": "view", "view_as": "view",
+    "reshape_as": "view",
+    "roll": "rearrange", "flip": "rearrange", "expand": "rearrange", "expand_as": "rearrange", "repeat": "rearrange",
+    "pixel_shuffle": "rearrange", "pixel_unshuffle": "rearrange", "channel_shuffle": "rearrange",
+    "interpolate": "resize", "upsample": "resize", "upsample_nearest2d": "resize", "upsample_bilinear2d": "resize",
+    "upsample_bicubic2d": "resize", "_upsample_bilinear2d_aa": "resize", "_upsample_bicubic2d_aa": "resize",
     "size": "shape", "getattr": "shape", "dim": "shape", "sym_size": "shape",
-    "layer_norm": "other_norm", "group_norm": "other_norm", "instance_norm": "other_norm",
-    "scaled_dot_product_attention": "attention", "matmul": "attention", "bmm": "attention",
+    "layer_norm": "other_norm", "group_norm": "other_norm", "instance_norm": "other_norm", "rms_norm": "other_norm",
+    "scaled_dot_product_attention": "attention", "matmul": "attention", "bmm": "attention", "einsum": "attention",
+    "baddbmm": "attention",
     "relu": "activation", "relu6": "activation", "hardtanh": "activation", "clamp": "activation",
     "leaky_relu": "activation", "prelu": "activation", "silu": "activation", "hardswish": "activation",
     "gelu": "activation", "elu": "activation", "mish": "activation", "sigmoid": "activation",
-    "hardsigmoid": "activation", "tanh": "activation", "softplus": "activation",
+    "hardsigmoid": "activation", "tanh": "activation", "softplus": "activation", "selu": "activation",
+    "celu": "activation",
 }  # fmt: skip
 
 
@@ -83,7 +101,10 @@ def kind_of(graph_module: GraphModule, node: Node) -> str:
     if module is not None:
         custom = getattr(module, "rdpass_kind", None)
         return custom or next((kind for types, kind in MODULE_KINDS if isinstance(module, types)), "other")
-    return FUNCTION_KINDS.get(callee(node), "other")
+    kind = FUNCTION_KINDS.get(callee(node), "other")
+    if kind == "attention" and any(isinstance(arg, Node) and arg.op == "get_attr" for arg in node.args):
+        return "linear"  # a product with a parameter
+    return kind
 
 
 def shape_of(node: Node) -> tuple[int, ...] | None:

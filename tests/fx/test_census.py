@@ -33,6 +33,10 @@ def kinds(regions):
     return [region.kind for region in regions]
 
 
+def two_layers(channels_in, channels, stride=1):
+    return nn.Sequential(conv_bn(channels_in, channels, 3, stride), nn.ReLU(), conv_bn(channels, channels))
+
+
 def test_basic_blocks_have_identities_and_projections():
     regions, skipped = census(small_resnet(), (1, 3, 9, 9))
     assert kinds(regions) == ["identity", "projection", "identity"]
@@ -65,10 +69,25 @@ def test_a_region_names_its_fork_body_shortcut_and_module():
         (inverted_residual(8, 16), "identity"),
         (PreActivation(8), "identity"),
         (Residual(nn.Sequential(conv_bn(8, 8), nn.ReLU(), conv_bn(8, 8), SqueezeExcite(8))), "identity"),
-        (Residual(conv_bn(4, 8, 3, 2), nn.Sequential(nn.AvgPool2d(2), *conv_bn(4, 8, 1))), "projection"),
-        (Residual(conv_bn(8, 8, 3, dilation=1), nn.Identity()), "identity"),
+        (Residual(two_layers(4, 8, 2), nn.Sequential(nn.AvgPool2d(2), *conv_bn(4, 8, 1))), "projection"),
+        (Residual(two_layers(4, 8, 2), nn.Sequential(nn.MaxPool2d(2), *conv_bn(4, 8, 1))), "projection"),
+        (Residual(two_layers(4, 8, 2), nn.Sequential(*conv_bn(4, 4, 3, 2, groups=4), *conv_bn(4, 8, 1))), "projection"),
+        (Residual(two_layers(8, 8, 2), nn.AvgPool2d(2)), "padded"),
+        (Residual(two_layers(8, 8), nn.Identity()), "identity"),
     ],
-    ids=["bottleneck", "grouped", "strided", "inverted", "preact", "se", "resnet-d", "identity-module"],
+    ids=[
+        "bottleneck",
+        "grouped",
+        "strided",
+        "inverted",
+        "preact",
+        "se",
+        "resnet-d",
+        "max-pool",
+        "ghost",
+        "pool-alone",
+        "identity-module",
+    ],
 )
 def test_every_family_of_blocks_is_found(block, kind):
     regions, skipped = census(classifier(block), (2, 3, 8, 8))
@@ -81,7 +100,7 @@ def test_a_padded_shortcut_is_told_from_a_projection():
     class PaddedShortcut(nn.Module):
         def __init__(self):
             super().__init__()
-            self.body = conv_bn(4, 8, 3, 2)
+            self.body = two_layers(4, 8, 2)
 
         def forward(self, x):
             return self.body(x) + F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 2, 2))
@@ -117,7 +136,7 @@ def test_an_escaping_tensor_is_no_region_but_a_forked_stage_output_is():
 
         def forward(self, x):
             middle = self.a(x)
-            y = self.b(middle) + x
+            y = self.b(F.relu(middle)) + x
             return (y, middle) if self.inner else (y, x * 2)
 
     regions, skipped = census(Escaping(inner=True), (1, 3, 8, 8))
@@ -142,8 +161,8 @@ def test_nested_regions_are_both_found_and_shared_layers_are_no_obstacle():
 
 
 def test_one_and_three_dimensions_work_like_two():
-    flat = Residual(nn.Sequential(nn.Conv1d(3, 3, 3, 1, 1), nn.BatchNorm1d(3)))
-    solid = Residual(nn.Sequential(nn.Conv3d(3, 3, 3, 1, 1), nn.BatchNorm3d(3)))
+    flat = Residual(nn.Sequential(nn.Conv1d(3, 3, 3, 1, 1), nn.BatchNorm1d(3), nn.ReLU()))
+    solid = Residual(nn.Sequential(nn.Conv3d(3, 3, 3, 1, 1), nn.BatchNorm3d(3), nn.ReLU()))
     assert kinds(census(flat, (1, 3, 9))[0]) == ["identity"]
     assert kinds(census(solid, (1, 3, 5, 5, 5))[0]) == ["identity"]
 
@@ -159,11 +178,11 @@ def test_weights_that_are_computed_are_no_part_of_the_dataflow():
         def forward(self, x):
             weight = self.weight.reshape(3, -1)
             weight = ((weight - weight.mean(1, keepdim=True)) / weight.std()).reshape_as(self.weight)
-            return F.conv2d(x, weight, padding=1) + x
+            return F.relu(F.conv2d(x, weight, padding=1)) + x
 
     regions, _ = census(Standardised(), (1, 3, 8, 8))
     assert kinds(regions) == ["identity"]
-    assert regions[0].body == ("conv2d",)
+    assert regions[0].body == ("conv2d", "relu")
 
 
 def test_a_gate_by_softmax_is_no_attention():
