@@ -1,0 +1,56 @@
+"""What can't be counted without the cross compiler, the emulator and LLVM's tools is skipped, with the reason."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from benchmarks.emulation.emulator import Caches, Profile, profile
+from benchmarks.emulation.llvm_tools import find_llvm_tool
+from rdpass.errors import TargetError
+from rdpass.targets import ArmTarget, find_target
+from rdpass.toolchain import find_compiler, find_launcher
+
+CodeProfile = Callable[..., Profile]
+
+
+@pytest.fixture(scope="session")
+def llvm() -> None:
+    try:
+        find_llvm_tool("llvm-mc")
+        find_llvm_tool("llvm-mca")
+    except TargetError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def rpi4(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ArmTarget]:
+    target = find_target("rpi4")
+    try:
+        find_compiler(target)
+        find_launcher(target)
+    except TargetError as error:
+        pytest.skip(str(error))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RDPASS_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield target
+
+
+@pytest.fixture
+def profile_of(rpi4: ArmTarget, tmp_path: Path) -> CodeProfile:
+    """Profiles a C statement between the two marks."""
+
+    def measure(code: str, caches: Caches | None = None, before: str = "") -> Profile:
+        (tmp_path / "program.c").write_text(
+            f"#include <sys/resource.h>\nstatic char memory[4 << 20] __attribute__((aligned(4096)));\n"
+            f"int main(void) {{ volatile char* m = memory; (void)m; {before}\n"
+            f"getpriority(0x52440001, 0); {code} getpriority(0x52440002, 0); return 0; }}\n"
+        )
+        command = [find_compiler(rpi4).command, "-x", "c", "-O1", "-static", "program.c", "-o", "program"]
+        subprocess.run(command, cwd=tmp_path, check=True)
+        return profile(tmp_path, ["./program"], rpi4, caches)
+
+    return measure

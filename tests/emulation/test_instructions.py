@@ -1,0 +1,57 @@
+"""The classes of instructions, against LLVM's own assembler."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from benchmarks.emulation.disassembly import disassemble
+from benchmarks.emulation.instructions import classify, is_address, is_branch
+from benchmarks.emulation.llvm_tools import run_llvm_tool
+
+EXAMPLES = {
+    "fmla": ["fmla v0.4s, v1.4s, v2.4s", "fmla v31.4s, v30.4s, v29.s[3]", "fmls v0.4s, v1.4s, v2.4s",
+             "fmls v0.4s, v1.4s, v20.s[1]"],
+    "simd": ["fmla v0.2s, v1.2s, v2.2s", "fmla v0.2d, v1.2d, v2.2d", "fmla v0.8h, v1.8h, v2.8h", "fadd s0, s1, s2",
+             "fmadd s0, s1, s2, s3", "fmul v0.4s, v1.4s, v2.s[1]", "movi v0.4s, #0", "dup v0.4s, v1.s[0]",
+             "fmla v0.2s, v1.2s, v2.s[3]", "fmla v0.2d, v1.2d, v2.d[1]", "fadd v1.4s, v2.4s, v3.4s", "fmov x0, d1"],
+    "load": ["ldr q0, [x1]", "ldp q0, q1, [x2, #32]", "ldp x0, x1, [sp], #16", "ldr s0, [x1, x2, lsl #2]",
+             "ld1 {v0.4s}, [x0], #16", "ld1r {v0.4s}, [x0]", "ldrb w0, [x1]", "ldrsw x0, [x1]", "ldur q3, [x1, #-16]",
+             "ldxr x0, [x1]", "ldr q0, #64", "ldr x0, #64", "ld2 {v0.4s, v1.4s}, [x0]", "ldnp q0, q1, [x0]"],
+    "store": ["str q0, [x1]", "stp q0, q1, [x2, #32]", "stp x0, x1, [sp, #-16]!", "st1 {v0.4s}, [x0]", "strb w0, [x1]",
+              "stur q3, [x1, #-16]", "stxr w2, x0, [x1]", "str s0, [x1, x2, lsl #2]", "stlr x0, [x1]"],
+    "branch": ["b #64", "bl #64", "b.ne #-64", "cbz x0, #8", "cbnz w0, #8", "tbz x0, #3, #8", "tbnz x0, #40, #8",
+               "br x1", "blr x1", "ret", "svc #0"],
+    "integer": ["add x0, x1, x2", "subs x0, x0, #1", "madd x0, x1, x2, x3", "lsl x0, x1, #3", "nop", "adr x0, #8",
+                "adrp x0, #4096", "mrs x0, tpidr_el0", "movk x0, #1, lsl #16", "csel x0, x1, x2, eq"],
+}  # fmt: skip
+
+
+def _assemble(line: str) -> int:
+    printed = run_llvm_tool("llvm-mc", ["-triple=aarch64", "-mattr=+all", "-show-encoding"], line + "\n")
+    encoding = re.search(r"encoding: \[([^\]]*)\]", printed)
+    assert encoding, printed
+    return int.from_bytes(bytes(int(byte, 16) for byte in encoding[1].split(",")), "little")
+
+
+@pytest.mark.parametrize("expected", EXAMPLES)
+def test_every_form_falls_into_its_class(llvm: None, expected: str) -> None:
+    found = {line: classify(_assemble(line)) for line in EXAMPLES[expected]}
+    assert found == dict.fromkeys(EXAMPLES[expected], expected)
+
+
+def test_addresses_and_branches_are_told_from_all_else(llvm: None) -> None:
+    words = {line: _assemble(line) for lines in EXAMPLES.values() for line in lines}
+    assert {line for line, word in words.items() if is_address(word)} == {"adr x0, #8", "adrp x0, #4096"}
+    assert {line for line, word in words.items() if is_branch(word)} == set(EXAMPLES["branch"])
+
+
+def test_disassembling_gives_the_text_back_and_leaves_out_what_is_no_instruction(llvm: None) -> None:
+    word, nonsense = _assemble("fmla v0.4s, v1.4s, v2.s[1]"), 0x00000000
+    assert disassemble([word, word])[word].split() == ["fmla", "v0.4s,", "v1.4s,", "v2.s[1]"]
+    mixed = disassemble([word, 0xFFFFFFFF])
+    assert word in mixed
+    assert 0xFFFFFFFF not in mixed
+    assert disassemble([]) == {}
+    assert nonsense not in disassemble([word])
