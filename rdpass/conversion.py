@@ -14,6 +14,7 @@ from rdpass.comparison import Gate
 from rdpass.config import DistillConfig
 from rdpass.errors import ConfigError, NothingToConvert, PassError
 from rdpass.inspection import plan_of
+from rdpass.objective import Distance, Loss
 from rdpass.passes.fx.census import take_census
 from rdpass.passes.fx.cost import cost_of
 from rdpass.passes.fx.find_cuts import find_cuts
@@ -60,6 +61,8 @@ def convert(
     recipe: str = "auto",
     train: Iterable[Any] | None = None,
     validate: Iterable[Any] | None = None,
+    loss: Loss | None = None,
+    distance: Distance | None = None,
     max_macs: float = 1.3,
     only: Sequence[str] = (),
     skip: Sequence[str] = (),
@@ -77,6 +80,10 @@ def convert(
         recipe: ``carry`` (exact, no data), ``migrate`` (trained), or ``auto``: ``migrate`` with data, else ``carry``.
         train: batches of (inputs, labels), for a recipe that trains.
         validate: batches for an accuracy after each epoch; nothing is picked by it.
+        loss: ``loss(outputs, batch)``, the mean over the batch's rows, for a task other than classification; ``batch``
+            has ``inputs`` and ``targets``. Default: cross-entropy of logits (N, classes, …) with integer labels.
+        distance: ``distance(student_out, teacher_out)`` beside it. Default: tempered KL divergence of logits, or, with
+            a ``loss`` of one's own, the relative mean square (``rdpass.losses``).
         max_macs: how many multiply-accumulates an exact student may have, as a ratio to the model's.
         only, skip: globs on node names or module paths that select shortcuts.
         config: training settings.
@@ -103,8 +110,9 @@ def convert(
     if not resume:
         drop_training_state(out)
     request = Request(
-        tuple(only), tuple(skip), max_macs, train, validate, config or DistillConfig(),
-        training_state(out), resume == "auto", show_progress,
+        only=tuple(only), skip=tuple(skip), max_macs=max_macs, train=train, validate=validate, loss=loss,
+        distance=distance, config=config or DistillConfig(), checkpoint=training_state(out),
+        resume=resume == "auto", show_progress=show_progress,
     )  # fmt: skip
     removal = chosen.remove(traced, plan, request)
     _check_removed(removal)

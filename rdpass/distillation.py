@@ -9,8 +9,10 @@ from typing import Any
 
 from rdpass.config import DistillConfig
 from rdpass.conversion import Conversion
+from rdpass.knowledge_distillation import KnowledgeDistillation
+from rdpass.objective import Distance, Loss
 from rdpass.recipes.recipe import Request
-from rdpass.training import train_student
+from rdpass.training import train as run_training
 
 
 def distill(
@@ -19,6 +21,8 @@ def distill(
     config: DistillConfig | None = None,
     *,
     validate: Iterable[Any] | None = None,
+    loss: Loss | None = None,
+    distance: Distance | None = None,
     show_progress: bool = True,
 ) -> Conversion:
     """Train a conversion's student further against its teacher; the conversion given is left as it is.
@@ -28,11 +32,15 @@ def distill(
         train: batches of (inputs, integer class labels), or of inputs alone.
         config: see ``DistillConfig``; nothing fades here.
         validate: batches of the same form, for an accuracy after each epoch.
+        loss, distance: what a task other than classification is measured by; see ``convert``.
 
     Raises:
         DivergedError: the data or the loss are not usable.
     """
     student, teacher = copy.deepcopy(conversion.student), copy.deepcopy(conversion.teacher)
-    request = Request(train=train, validate=validate, config=config or DistillConfig(), show_progress=show_progress)
-    history = train_student(student, teacher, request)
+    request = Request(
+        train=train, validate=validate, loss=loss, distance=distance, config=config or DistillConfig(),
+        show_progress=show_progress,
+    )  # fmt: skip
+    history = run_training(KnowledgeDistillation(student, teacher, request.criteria), request)
     return replace(conversion, student=student.eval(), history=(*conversion.history, *history))

@@ -12,6 +12,11 @@ from rdpass.comparison import Array
 from rdpass.errors import ConfigError
 
 
+def tensors_in(outputs: Any) -> list[Tensor]:
+    """The tensors of ``outputs``, in order; whatever else is among them is left out."""
+    return [leaf for leaf in tree_leaves(outputs) if isinstance(leaf, Tensor)]
+
+
 def arrays_of(outputs: Any) -> list[Array]:
     """The tensors of ``outputs``, in order, as numpy arrays.
 

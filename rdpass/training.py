@@ -1,6 +1,5 @@
-"""The training loop: a student learns from its frozen teacher's logits and, where there are some, from labels.
+"""The training loop: it minimises the sum of the terms that an ``Objective`` gives, and knows no recipe.
 
-Loss = (1 - alpha) CE(student, labels) + alpha T^2 KL(teacher / T || student / T) (Hinton et al., arXiv 1503.02531).
 SGD with Nesterov momentum, learning rate from a linear warm-up into a cosine to zero, no weight decay on
 normalisation, biases and gains. The last step's weights are the result: nothing is picked by looking at the
 validation data.
@@ -24,23 +23,19 @@ from torch import Tensor, nn
 from rdpass.checkpoint import load_checkpoint, save_checkpoint
 from rdpass.config import DistillConfig
 from rdpass.errors import ConfigError, DivergedError
+from rdpass.memory_layout import training_layout
+from rdpass.objective import Batch, Objective
 from rdpass.progress import Progress, progress
 from rdpass.recipes.recipe import Request
 
 Record = dict[str, float]
 
 
-def train_student(
-    student: nn.Module, teacher: nn.Module, request: Request, on_faded: Callable[[float], None] = lambda faded: None
-) -> list[Record]:
-    """Train ``student`` in place and return a record per epoch.
-
-    ``on_faded`` is told before each step how far the shortcuts have faded: 0 at the first step, 1 from ``config.fade``
-    of all steps on.
-    """
+def train(objective: Objective, request: Request) -> list[Record]:
+    """Train ``objective.student`` in place and return a record per epoch."""
     assert request.train is not None
     config = request.config
-    loop = _Loop(student, teacher, request.train, config, on_faded)
+    loop = _Loop(objective, request.train, config)
     history: list[Record] = []
     if request.checkpoint is not None and request.resume and request.checkpoint.exists():
         history = loop.restore(request.checkpoint)
@@ -51,13 +46,12 @@ def train_student(
         for epoch in range(len(history), config.epochs):
             record = {"epoch": epoch + 1.0, "loss": loop.run_epoch(shown)}
             if request.validate is not None:
-                record["accuracy"] = accuracy(student, request.validate, config.device)
+                record["accuracy"] = accuracy(objective.student, request.validate, config.device)
             history.append(record)
             if request.checkpoint is not None:
                 loop.save(request.checkpoint, history)
             shown.note(_line(record, config.epochs))
-    student.to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    teacher.to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    objective.to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     return history
 
 
@@ -98,22 +92,17 @@ def unpack(batch: Any, index: int, device: str = "cpu") -> tuple[Tensor, Tensor 
 
 @dataclass
 class _Loop:
-    student: nn.Module
-    teacher: nn.Module
+    objective: Objective
     loader: Iterable[Any]
     config: DistillConfig
-    on_faded: Callable[[float], None]
 
     def __post_init__(self) -> None:
         if not isinstance(self.loader, Sized) or len(self.loader) == 0:
             raise DivergedError("the training loader is empty, or has no length to plan the schedule with")
-        # Channels last is what convolutions run fastest on, on CPUs as on GPUs; values do not depend on it.
-        self.student.to(self.config.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.teacher.to(self.config.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.teacher.eval().requires_grad_(False)
-        self.student.requires_grad_(True)  # the model it comes from may have been frozen
+        self.layout = training_layout(self.objective, self.config.device)
+        self.objective.to(self.config.device, memory_format=self.layout)  # type: ignore[call-overload]
         self.optimiser = torch.optim.SGD(
-            _parameter_groups(self.student, self.config.weight_decay),
+            _parameter_groups(self.objective, self.config.weight_decay),
             lr=self.config.lr, momentum=self.config.momentum, nesterov=self.config.momentum > 0,
         )  # fmt: skip
         self.total = self.config.epochs * len(self.loader)
@@ -122,7 +111,7 @@ class _Loop:
     def run_epoch(self, shown: Progress) -> float:
         """The mean loss of one pass over the loader."""
         assert isinstance(self.loader, Sized)
-        self.student.train()
+        self.objective.train()
         total, count = 0.0, 0
         for index, batch in enumerate(self.loader):
             total += self._take_step(batch, index)
@@ -135,18 +124,12 @@ class _Loop:
     def _take_step(self, batch: Any, index: int) -> float:
         inputs, labels = unpack(batch, index, self.config.device)
         if inputs.ndim == 4:
-            inputs = inputs.contiguous(memory_format=torch.channels_last)
-        self.on_faded(min(1.0, self.step / (self.config.fade * self.total)))
+            inputs = inputs.contiguous(memory_format=self.layout)
+        self.objective.set_progress(self.step / self.total)
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.step, self.total, self.config)
-        with torch.no_grad():
-            wanted = self.teacher(inputs)
-        if not isinstance(wanted, Tensor) or wanted.ndim < 2:
-            raise ConfigError(
-                f"training is for models that give one tensor of logits (N, classes, …); this one gave"
-                f" {tuple(wanted.shape) if isinstance(wanted, Tensor) else type(wanted).__name__}"
-            )
-        loss = distillation_loss(self.student(inputs), wanted, labels, self.config)
+        terms = self.objective(Batch((inputs,), labels))
+        loss: Tensor = torch.stack(list(terms.values())).sum()
         if not torch.isfinite(loss):
             raise DivergedError(f"the loss is {loss.item()} at step {self.step}, batch {index}; try a lower --lr")
         self.optimiser.zero_grad(set_to_none=True)
@@ -157,7 +140,7 @@ class _Loop:
 
     def save(self, path: Path, history: list[Record]) -> None:
         save_checkpoint(path, {
-            "student": self.student.state_dict(),
+            "student": self.objective.student.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "step": self.step,
             "history": history,
@@ -168,26 +151,11 @@ class _Loop:
         state = load_checkpoint(path)
         if state["config"] != self.config.model_dump():
             raise ConfigError(f"{path} was written with other settings; resume with the same ones, or start anew")
-        self.student.load_state_dict(state["student"])
+        self.objective.student.load_state_dict(state["student"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.step = state["step"]
         history: list[Record] = state["history"]
         return history
-
-
-def distillation_loss(student: Tensor, teacher: Tensor, labels: Tensor | None, config: DistillConfig) -> Tensor:
-    """The loss above for logits of shape (N, classes, …); without labels, the teacher's part alone."""
-    temperature = config.temperature
-    learnt = nn.functional.kl_div(
-        nn.functional.log_softmax(student / temperature, 1),
-        nn.functional.log_softmax(teacher / temperature, 1),
-        reduction="none",
-        log_target=True,
-    )
-    distilled = temperature**2 * learnt.sum(1).mean()
-    if labels is None:
-        return distilled
-    return (1 - config.alpha) * nn.functional.cross_entropy(student, labels) + config.alpha * distilled
 
 
 def learning_rate(step: int, total: int, config: DistillConfig) -> float:
@@ -200,7 +168,7 @@ def _parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, A
     """Weights of layers with decay; gains, biases and normalisation, all of one axis longer than 1, without."""
     decayed: list[nn.Parameter] = []
     free: list[nn.Parameter] = []
-    for parameter in model.parameters():
+    for parameter in filter(lambda parameter: parameter.requires_grad, model.parameters()):
         long_axes = sum(size > 1 for size in parameter.shape)
         (decayed if parameter.ndim > 1 and long_axes > 1 else free).append(parameter)
     return [{"params": decayed, "weight_decay": weight_decay}, {"params": free, "weight_decay": 0.0}]

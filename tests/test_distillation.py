@@ -10,9 +10,11 @@ from torch import nn
 import rdpass
 from rdpass.config import DistillConfig, distill_config
 from rdpass.errors import ConfigError, DivergedError
+from rdpass.losses import Criteria
+from rdpass.objective import Batch
 from rdpass.passes.fx.census import take_census
 from rdpass.tracing import trace
-from rdpass.training import accuracy, distillation_loss, learning_rate
+from rdpass.training import accuracy, learning_rate
 from tests.data import batches
 from tests.models import basic_block, classifier, seeded
 from tests.support import Untouched, error_between
@@ -197,9 +199,11 @@ def test_the_loss_is_the_labels_cross_entropy_and_the_tempered_divergence():
     p, q = (wanted / 4).softmax(1), (student / 4).softmax(1)
     divergence = 16 * (p * (p / q).log()).sum()
     expected = 0.1 * nn.functional.cross_entropy(student, labels) + 0.9 * divergence
-    loss = distillation_loss(student, wanted, labels, DistillConfig())
-    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
-    assert distillation_loss(wanted, wanted, None, DistillConfig()).item() == pytest.approx(0, abs=1e-6)
+    terms = Criteria(DistillConfig()).terms(student, wanted, Batch((student,), labels))
+    assert sum(terms.values()).item() == pytest.approx(expected.item(), rel=1e-5)
+    alone = Criteria(DistillConfig()).terms(wanted, wanted, Batch((student,)))
+    assert alone.keys() == {"teacher"}
+    assert alone["teacher"].item() == pytest.approx(0, abs=1e-6)
 
 
 def test_the_learning_rate_warms_up_and_ends_near_zero():

@@ -9,11 +9,11 @@ ROOT = Path(__file__).parent.parent
 LAYERS = (
     "errors comparison",
     "manifest output chatter targets",
-    "types config layers tensors dump progress",
+    "types config layers tensors dump progress objective losses knowledge_distillation",
     "passes kernels",
     "programs example tracing staging deploy_form",
     "onnx_runtime onnx_source golden toolchain runtime_libraries lowering execution assembly",
-    "checkpoint recipes.recipe training",
+    "checkpoint memory_layout recipes.recipe training",
     "recipes inspection exporting",
     "conversion run_folder building runner verification diagnosis models",
     "distillation",

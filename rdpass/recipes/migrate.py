@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from rdpass.knowledge_distillation import KnowledgeDistillation
 from rdpass.passes.fx.absorb_padding import absorb_padding
 from rdpass.passes.fx.fade_shortcuts import fade_shortcuts
 from rdpass.passes.fx.settle_shortcuts import settle_shortcuts
@@ -11,7 +12,7 @@ from rdpass.passes.fx.shapes import annotate_shapes
 from rdpass.recipes.recipe import Recipe, Removal, Request
 from rdpass.staging import Stage, run_stages
 from rdpass.tracing import check_agreement
-from rdpass.training import train_student
+from rdpass.training import train
 from rdpass.types import Outcome, Plan, Traced
 
 START_TOLERANCE = 1e-5
@@ -30,7 +31,11 @@ def migrate(teacher: Traced, plan: Plan, request: Request) -> Removal:
     fading = fade_shortcuts(teacher.module, plan.removable)
     annotate_shapes(fading.module, teacher.example)
     start = check_agreement("migrate-start", fading.module.eval(), teacher.module, teacher.example, START_TOLERANCE)
-    history = train_student(fading.module, teacher.module, request, on_faded=fading.set_progress)
+    objective = KnowledgeDistillation(
+        fading.module, teacher.module, request.criteria,
+        on_progress=lambda progress: fading.set_progress(min(1.0, progress / request.config.fade)),
+    )  # fmt: skip
+    history = train(objective, request)
     fading.set_progress(1.0)
     fading.module.eval()
     settled = run_stages(

@@ -9,6 +9,8 @@ from typing import Any
 
 from rdpass.comparison import Gate
 from rdpass.config import DistillConfig
+from rdpass.losses import Criteria
+from rdpass.objective import Distance, Loss
 from rdpass.types import Outcome, Plan, Traced
 
 
@@ -16,8 +18,9 @@ from rdpass.types import Outcome, Plan, Traced
 class Request:
     """What the user asked for, beside the model: the selection, the budget, the data, and where progress is kept.
 
-    ``max_macs``: ratio to the teacher's. ``checkpoint``: a file to save to after each epoch and, with ``resume``, to
-    go on from.
+    ``max_macs``: ratio to the teacher's. ``loss(outputs, batch)`` and ``distance(student_out, teacher_out)`` say what a
+    task other than classification is measured by (``criteria``). ``checkpoint``: a file to save to after each epoch
+    and, with ``resume``, to go on from.
     """
 
     only: tuple[str, ...] = ()
@@ -25,10 +28,16 @@ class Request:
     max_macs: float = 1.3
     train: Iterable[Any] | None = None
     validate: Iterable[Any] | None = None
+    loss: Loss | None = None
+    distance: Distance | None = None
     config: DistillConfig = field(default_factory=lambda: DistillConfig())
     checkpoint: Path | None = None
     resume: bool = False
     show_progress: bool = True
+
+    @property
+    def criteria(self) -> Criteria:
+        return Criteria(self.config, self.loss, self.distance)
 
 
 @dataclass(frozen=True)
