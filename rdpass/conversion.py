@@ -66,6 +66,7 @@ def convert(
     max_macs: float = 1.3,
     only: Sequence[str] = (),
     skip: Sequence[str] = (),
+    leaf: Sequence[str] = (),
     config: DistillConfig | None = None,
     out: str | Path | None = None,
     resume: str | None = None,
@@ -86,6 +87,7 @@ def convert(
             a ``loss`` of one's own, the relative mean square (``rdpass.losses``).
         max_macs: how many multiply-accumulates an exact student may have, as a ratio to the model's.
         only, skip: globs on node names or module paths that select shortcuts.
+        leaf: globs on the paths of submodules to keep whole where tracing can't follow them.
         config: training settings.
         out: a folder for the result; a training's state is kept in ``<out>.partial`` until it is done.
         resume: ``"auto"`` goes on from that state where there is one.
@@ -102,7 +104,7 @@ def convert(
 
     chosen = find_recipe(recipe, has_data=train is not None)
     check_run(out, resume, force)
-    traced = trace(model, example)
+    traced = trace(model, example, leaf)
     _check_precision(traced)
     plan = plan_of(traced, tuple(only), tuple(skip))
     if not plan.removable:

@@ -24,6 +24,7 @@ import onnxsim
 import torch
 from torch import Tensor, nn
 
+from rdpass.agreement import check_agreement
 from rdpass.comparison import Array, Gate, check_close
 from rdpass.deploy_form import DEPLOY_FORM, FOLD_TOLERANCE
 from rdpass.errors import ConfigError, ParityError, TraceError
@@ -34,7 +35,7 @@ from rdpass.onnx_source import GATES_KEY
 from rdpass.output import check_free, new_file
 from rdpass.staging import run_stages
 from rdpass.tensors import arrays_of
-from rdpass.tracing import check_agreement, trace
+from rdpass.tracing import trace
 from rdpass.types import Traced
 
 OPSET = 18

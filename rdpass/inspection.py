@@ -16,19 +16,27 @@ from rdpass.tracing import Example, trace
 from rdpass.types import Cost, Forecast, Plan, Traced
 
 
-def inspect(model: nn.Module, example: Example = None, *, only: Sequence[str] = (), skip: Sequence[str] = ()) -> Plan:
+def inspect(
+    model: nn.Module,
+    example: Example = None,
+    *,
+    only: Sequence[str] = (),
+    skip: Sequence[str] = (),
+    leaf: Sequence[str] = (),
+) -> Plan:
     """Every add of ``model`` with its verdict, and a forecast. The model is copied, never run or changed.
 
     Args:
         model: any module.
         example: a tensor or tuple as the model takes it; batch size 1 gives figures per inference.
         only, skip: globs on the adds' node names or on module paths, to select regions.
+        leaf: globs on the paths of submodules to keep whole where tracing can't follow them.
 
     Raises:
         ConfigError: not a module, or the example does not fit.
         TraceError: it can't be turned into a graph.
     """
-    return plan_of(trace(model, example), tuple(only), tuple(skip))
+    return plan_of(trace(model, example, leaf), tuple(only), tuple(skip))
 
 
 def plan_of(traced: Traced, only: tuple[str, ...] = (), skip: tuple[str, ...] = ()) -> Plan:

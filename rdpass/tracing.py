@@ -1,18 +1,16 @@
 """A model becomes a checked, canonical graph: ``trace(model, example) -> Traced``. The model itself is never run.
 
-A ladder of tracers, each on a deep copy in eval mode; the first whose graph computes what the copy computes wins:
-
-1. ``torch.fx.symbolic_trace`` keeps modules, so the student trains like any model.
-2. ``torch.export`` handles control flow on shapes; ``lift_layers`` turns its operators back into modules.
-
-Checked on the example, on a random input of its shape and on twice the batch, where the model takes that.
+A ladder of tracers (``tracers``), each on a deep copy in eval mode; the first whose graph computes what the copy
+computes wins.
 """
 
 from __future__ import annotations
 
 import copy
+import fnmatch
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -20,51 +18,52 @@ from torch import Tensor, nn
 from torch.fx import GraphModule
 from torch.nn.utils import parametrize
 
-from rdpass.comparison import Gate, check_close
+from rdpass.agreement import check_agreement
 from rdpass.dump import dump
 from rdpass.errors import ConfigError, ParityError, TraceError
+from rdpass.passes.fx.editing import copy_sharing_parameters
 from rdpass.passes.fx.functionalise import functionalise
 from rdpass.passes.fx.lift_layers import lift_layers
 from rdpass.passes.fx.shapes import annotate_shapes
-from rdpass.programs import export_program, unpack_program
 from rdpass.tensors import arrays_of
+from rdpass.tracers import NotFollowed, export, trace_symbolically, trace_with_leaves
 from rdpass.types import Traced
 
 TRACE_TOLERANCE = 1e-5
 Example = Tensor | Sequence[Tensor] | None
+Inputs = tuple[Tensor, ...]
 
 
-def trace(model: nn.Module, example: Example = None) -> Traced:
+def trace(model: nn.Module, example: Example = None, leaf: Sequence[str] = ()) -> Traced:
     """The canonical graph of ``model`` in eval mode, checked against it.
 
     Args:
         model: any module; it is copied and left exactly as it was.
         example: a tensor or a tuple of them, as ``model`` takes it; inferred from the first convolution if None.
+        leaf: globs on the paths of submodules that symbolic tracing is to keep whole, as single nodes. Shortcuts in
+            them are not looked for.
 
     Raises:
         ConfigError: not a module, or the example does not fit it.
-        TraceError: no tracer gives a graph that computes the same; the message names the user's line.
+        TraceError: no tracer gives a graph that computes the same; the message names the user's line, and the
+            submodule to pass as a leaf.
     """
     if not isinstance(model, nn.Module):
         raise ConfigError(f"expected a torch.nn.Module, got {type(model).__name__}")
     inputs = as_inputs(model, example)
-    eager = _without_parametrizations(copy.deepcopy(model).eval())
+    eager = _without_parametrizations(_copy(model).eval())
+    leaves = _existing(eager, tuple(leaf))
     _check_example(eager, inputs)
-    failures = []
-    for name, tracer in (("symbolic_trace", _symbolic), ("torch.export", _exported)):
+    failures: list[_Failure] = []
+    for name, tracer in _ladder(eager, inputs, leaves):
         try:
-            return _canonical(tracer(eager, inputs), eager, inputs)
-        except ParityError as error:
-            failures.append(f"{name}: {error}")
+            return _canonical(name, tracer(), eager, inputs)
         except Exception as error:
-            failures.append(f"{name}: {_users_line(error)}{type(error).__name__}: {_first_line(error)}")
-    raise TraceError(
-        f"{type(model).__name__} can't be turned into a graph; {'; '.join(failures)}."
-        " Replace what depends on values at that line, or convert the sub-network around it"
-    )
+            failures.append(_failure(name, error))
+    raise TraceError(_message(eager, failures))
 
 
-def as_inputs(model: nn.Module, example: Example) -> tuple[Tensor, ...]:
+def as_inputs(model: nn.Module, example: Example) -> Inputs:
     """The example as a tuple of tensors, inferred where it is None."""
     if example is None:
         from rdpass.example import infer_example
@@ -74,6 +73,33 @@ def as_inputs(model: nn.Module, example: Example) -> tuple[Tensor, ...]:
     if not inputs or not all(isinstance(x, Tensor) for x in inputs):
         raise ConfigError("the example must be a tensor or a tuple of tensors, as the model takes them")
     return tuple(x.detach() for x in inputs)
+
+
+def _ladder(
+    eager: nn.Module, inputs: Inputs, leaves: tuple[str, ...]
+) -> tuple[tuple[str, Callable[[], GraphModule]], ...]:
+    return (
+        ("symbolic_trace", lambda: trace_symbolically(copy_sharing_parameters(eager), leaves)),
+        ("leaf modules", lambda: trace_with_leaves(lambda: copy_sharing_parameters(eager), leaves)),
+        ("torch.export", lambda: export(copy_sharing_parameters(eager), inputs)),
+    )
+
+
+def _copy(model: nn.Module) -> nn.Module:
+    try:
+        return copy.deepcopy(model)
+    except Exception as error:
+        raise ConfigError(
+            f"{type(model).__name__} can't be copied ({_first_line(error)}); clear what it cached of an earlier call"
+        ) from error
+
+
+def _existing(model: nn.Module, leaves: tuple[str, ...]) -> tuple[str, ...]:
+    paths = [path for path, _ in model.named_modules() if path]
+    for glob in leaves:
+        if not fnmatch.filter(paths, glob):
+            raise ConfigError(f"leaf {glob!r} names no submodule of {type(model).__name__}")
+    return leaves
 
 
 def _without_parametrizations(model: nn.Module) -> nn.Module:
@@ -93,11 +119,11 @@ def _without_parametrizations(model: nn.Module) -> nn.Module:
     return model
 
 
-def _check_example(eager: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+def _check_example(eager: nn.Module, inputs: Inputs) -> None:
     shapes = ", ".join("x".join(map(str, x.shape)) for x in inputs)
     try:
         with torch.no_grad():
-            outputs = copy.deepcopy(eager)(*inputs)
+            outputs = copy_sharing_parameters(eager)(*(x.clone() for x in inputs))
     except Exception as error:
         raise ConfigError(
             f"{type(eager).__name__} does not take an input of shape {shapes}: {_first_line(error)}"
@@ -105,60 +131,41 @@ def _check_example(eager: nn.Module, inputs: tuple[Tensor, ...]) -> None:
     arrays_of(outputs)
 
 
-def _symbolic(eager: nn.Module, inputs: tuple[Tensor, ...]) -> GraphModule:
-    return torch.fx.symbolic_trace(copy.deepcopy(eager))
-
-
-def _exported(eager: nn.Module, inputs: tuple[Tensor, ...]) -> GraphModule:
-    return unpack_program(export_program(copy.deepcopy(eager), inputs))
-
-
-def _canonical(graph_module: GraphModule, eager: nn.Module, inputs: tuple[Tensor, ...]) -> Traced:
+def _canonical(tracer: str, graph_module: GraphModule, eager: nn.Module, inputs: Inputs) -> Traced:
     for stage, change in (("trace", None), ("functionalise", functionalise), ("lift_layers", lift_layers)):
         if change is not None:
             graph_module = change(graph_module)
         annotate_shapes(graph_module, inputs)
         dump(stage, graph_module)
     graph_module.eval()
-    gate = check_agreement("eager-traced", graph_module, copy.deepcopy(eager), inputs, TRACE_TOLERANCE)
-    return Traced(graph_module, inputs, (gate,))
+    gate = check_agreement("eager-traced", graph_module, copy_sharing_parameters(eager), inputs, TRACE_TOLERANCE)
+    return Traced(graph_module, inputs, (gate,), tracer)
 
 
-def check_agreement(
-    name: str,
-    actual: Callable[..., object],
-    expected: Callable[..., object],
-    inputs: tuple[Tensor, ...],
-    tolerance: float,
-) -> Gate:
-    """Compare two modules on the example, on random numbers of its shape and on twice the batch.
+@dataclass(frozen=True)
+class _Failure:
+    """Why a tracer failed, and in which submodule, if it says."""
 
-    Raises:
-        ParityError: they differ by more than ``tolerance`` relative to the largest output.
-    """
-    worst = 0.0
-    for trial in (inputs, _random_like(inputs), _twice_the_batch(inputs)):
-        with torch.no_grad():
-            try:
-                wanted = expected(*(x.clone() for x in trial))
-            except Exception:
-                if trial is inputs:
-                    raise
-                continue  # the model itself does not take this batch size or these numbers
-            got = actual(*(x.clone() for x in trial))
-        worst = max(worst, check_close(name, arrays_of(got), arrays_of(wanted), tolerance).error)
-    return Gate(name, worst, tolerance)
+    reason: str
+    path: str = ""
 
 
-def _random_like(inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    generator = torch.Generator().manual_seed(0)
-    return tuple(
-        torch.randn(x.shape, generator=generator).to(x) if x.is_floating_point() else x.clone() for x in inputs
+def _failure(tracer: str, error: Exception) -> _Failure:
+    if isinstance(error, ParityError):
+        return _Failure(f"{tracer}: {error}")
+    path = error.path if isinstance(error, NotFollowed) else ""
+    cause = error.__cause__ if isinstance(error, NotFollowed) and error.__cause__ else error
+    return _Failure(f"{tracer}: {_users_line(cause)}{type(cause).__name__}: {_first_line(cause)}", path)
+
+
+def _message(model: nn.Module, failures: list[_Failure]) -> str:
+    reasons = list(dict.fromkeys(failure.reason for failure in failures))
+    path = next((failure.path for failure in reversed(failures) if failure.path), "")
+    remedy = f"; or keep the submodule whole: leaf=[{path!r}], --leaf {path}" if path else ""
+    return (
+        f"{type(model).__name__} can't be turned into a graph; {'; '.join(reasons)}. Replace what depends on values at"
+        f" that line, or convert the sub-network around it{remedy}"
     )
-
-
-def _twice_the_batch(inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    return tuple(torch.cat([x, 0.5 * x if x.is_floating_point() else x]) if x.ndim else x for x in inputs)
 
 
 def _users_line(error: BaseException) -> str:

@@ -106,12 +106,14 @@ class Traced:
     """A model as a graph whose numbers were checked, with the example it was traced on.
 
     The graph is functional (nothing in place) and canonical: convolutions, batch norms, linear layers and activations
-    are modules, adds are ``operator.add`` of two nodes. Node metadata carry shapes and dtypes.
+    are modules, adds are ``operator.add`` of two nodes. Node metadata carry shapes and dtypes. ``tracer`` says which
+    rung of the ladder gave it.
     """
 
     module: GraphModule
     example: tuple[Tensor, ...]
     gates: tuple[Gate, ...] = ()
+    tracer: str = ""
 
     def node(self, name: str) -> Any:
         """The node of that name (a ``torch.fx.Node``); KeyError if there is none."""

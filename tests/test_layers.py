@@ -11,7 +11,7 @@ LAYERS = (
     "manifest output chatter targets",
     "types config layers tensors dump progress objective losses knowledge_distillation",
     "passes kernels",
-    "programs example tracing staging deploy_form",
+    "programs example tracers agreement tracing staging deploy_form",
     "onnx_runtime onnx_source golden toolchain runtime_libraries lowering execution assembly",
     "checkpoint memory_layout recipes.recipe training",
     "recipes inspection exporting",

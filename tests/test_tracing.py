@@ -49,6 +49,103 @@ def test_a_model_that_no_tracer_follows_is_refused_with_its_own_line():
         trace(ControlFlow(), torch.randn(1, 3, 8, 8))
 
 
+class Mask(nn.Module):
+    """No weights, and a branch on a value: symbolic tracing stops here."""
+
+    def forward(self, x):
+        return x if x.abs().max() > 0 else x * 0
+
+
+class Gate(nn.Module):
+    """The same with weights."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 1)
+
+    def forward(self, x):
+        return self.conv(x) if x.abs().max() > 0 else x
+
+
+class Around(nn.Module):
+    """A residual block round one of the two."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.first, self.inner, self.last = nn.Conv2d(3, 3, 3, 1, 1), inner, nn.Conv2d(3, 3, 3, 1, 1)
+
+    def forward(self, x):
+        return self.last(torch.relu(self.inner(self.first(x)))) + x
+
+
+def test_a_module_without_weights_that_cannot_be_followed_becomes_a_leaf_by_itself():
+    model = seeded(lambda: Around(Mask()))
+    before = Untouched(model)
+    traced = trace(model, torch.randn(1, 3, 8, 8))
+    before.check()
+    assert traced.tracer == "leaf modules"
+    assert [str(node.target) for node in traced.module.graph.nodes if node.op == "call_module"].count("inner") == 1
+    plan = rdpass.inspect(model, torch.randn(1, 3, 8, 8))
+    assert [region.kind for region in plan.regions] == ["identity"]
+
+
+def test_a_module_with_weights_is_named_as_the_leaf_to_pass_and_the_conversion_works_on_it():
+    model = seeded(lambda: Around(Gate()))
+    with pytest.raises(
+        TraceError, match=r"test_tracing\.py:\d+ \(return self\.conv\(x\) if.*leaf=\['inner'\], --leaf inner"
+    ):
+        trace(model, torch.randn(1, 3, 8, 8))
+    plan = rdpass.inspect(model, torch.randn(1, 3, 8, 8), leaf=["inner"])
+    assert [(region.verdict, region.reason) for region in plan.regions] == [
+        ("kept", "inner in the body, a Gate, was not looked into")
+    ]
+    student = seeded(lambda: nn.Sequential(Around(Gate()), small_resnet()))
+    conversion = rdpass.convert(student, torch.randn(1, 3, 9, 9), recipe="carry", max_macs=20, leaf=["*.inner"])
+    assert len(conversion.removed) == 3
+    assert error_between(conversion.student, student, torch.randn(2, 3, 9, 9)) <= 1e-5
+
+
+def test_a_leaf_that_names_nothing_is_refused():
+    with pytest.raises(ConfigError, match="leaf 'nowhere' names no submodule"):
+        trace(seeded(small_resnet), torch.randn(1, 3, 9, 9), leaf=["nowhere"])
+
+
+def test_a_graph_that_holds_for_one_batch_size_alone_is_refused():
+    class RowByRow(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(3, 3, 3, 1, 1)
+
+        def forward(self, x):
+            return torch.cat([self.conv(row) for row in x.split(1)]) + x
+
+    with pytest.raises(TraceError, match=r"symbolic_trace: .*test_tracing\.py.*torch\.export: "):
+        trace(RowByRow(), torch.randn(2, 3, 4, 4))
+
+
+def test_a_model_with_a_cached_tensor_of_its_own_is_refused_with_what_to_do():
+    model = nn.Conv2d(3, 3, 1)
+    model.seen = model(torch.randn(1, 3, 4, 4))
+    with pytest.raises(ConfigError, match="clear what it cached"):
+        trace(model, torch.randn(1, 3, 4, 4))
+
+
+def test_numbers_that_overwrite_their_input_leave_the_example_and_the_generator_alone():
+    class Overwriting(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(3, 3, 1)
+
+        def forward(self, x):
+            return nn.functional.conv2d(x.mul_(2), self.conv.weight) + x
+
+    model, x = Overwriting(), torch.randn(1, 3, 4, 4)
+    kept, state = x.clone(), torch.get_rng_state()
+    trace(model, x)
+    assert torch.equal(x, kept)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
 def test_a_graph_that_computes_something_else_is_refused():
     class Drifting(nn.Module):
         """What a tracer freezes at its first value changes with every call."""

@@ -92,10 +92,8 @@ def _verdict(graph_module: GraphModule, kind: Kind, body: tuple[Node, ...]) -> t
             return "kept", reason
     opaque = next((node for node in body if _is_opaque(graph_module, node)), None)
     if opaque is not None:
-        return (
-            "kept",
-            f"{opaque.name} in the body is a {type(module_of(graph_module, opaque)).__name__}, not looked into",
-        )
+        name = type(module_of(graph_module, opaque)).__name__
+        return "kept", f"{opaque.name} in the body, a {name}, was not looked into"
     if "conv" not in kinds and "conv_transpose" not in kinds:
         return "kept", TOKENS_REASON
     layers = sum(found in LAYERS for found in kinds)

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+from typing import TypeVar
+
 from torch import nn
 from torch.fx import GraphModule, Node
 
 from rdpass.types import Region
+
+Module = TypeVar("Module", bound=nn.Module)
+
+
+def copy_sharing_parameters(module: Module) -> Module:
+    """A deep copy that holds the very parameters of ``module``, for those who change its form and no weights."""
+    return deepcopy(module, {id(parameter): parameter for parameter in module.parameters()})
 
 
 def body_output(add: Node, region: Region) -> Node:

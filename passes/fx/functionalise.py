@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from copy import copy, deepcopy
+from copy import copy
 from typing import Any
 
 import torch
 from torch.fx import GraphModule, Node
 
-from rdpass.passes.fx.editing import tidy
+from rdpass.passes.fx.editing import copy_sharing_parameters, tidy
 from rdpass.passes.fx.operators import callee
 
 IN_PLACE_OPERATORS: dict[Any, Callable[..., Any]] = {
@@ -30,7 +30,7 @@ IN_PLACE_OPERATORS: dict[Any, Callable[..., Any]] = {
 
 def functionalise(graph_module: GraphModule) -> GraphModule:
     """A copy of the graph in which nothing overwrites anything."""
-    result = deepcopy(graph_module)
+    result = copy_sharing_parameters(graph_module)
     overwriting = _separate_modules(result)
     for node in list(result.graph.nodes):
         if _made_out_of_place(node, overwriting):

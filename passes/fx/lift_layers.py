@@ -8,14 +8,13 @@ a tensor method or an aten operator of an exported graph. Layers whose weights a
 from __future__ import annotations
 
 from collections.abc import Callable
-from copy import deepcopy
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.fx import GraphModule, Node
 
-from rdpass.passes.fx.editing import add_module, tidy
+from rdpass.passes.fx.editing import add_module, copy_sharing_parameters, tidy
 from rdpass.passes.fx.operators import callee
 
 Arguments = dict[str, Any]
@@ -49,7 +48,7 @@ ACTIVATION_TYPES: dict[str, tuple[Callable[..., nn.Module], tuple[str, ...]]] = 
 
 def lift_layers(graph_module: GraphModule) -> GraphModule:
     """A copy of the graph (shapes annotated) in which the layers named above are modules."""
-    result = deepcopy(graph_module)
+    result = copy_sharing_parameters(graph_module)
     for node in list(result.graph.nodes):
         if node.op in ("call_function", "call_method"):
             module = _module_for(result, node)

@@ -26,9 +26,9 @@ class _Annotator(Interpreter):
 
 
 def annotate_shapes(graph_module: GraphModule, example: tuple[Tensor, ...]) -> None:
-    """Run the graph on ``example`` once, without gradients, and note what each node gives."""
+    """Run the graph once, on a copy of ``example`` and without gradients, and note what each node gives."""
     with torch.no_grad():
-        _Annotator(graph_module).run(*example)
+        _Annotator(graph_module).run(*(x.clone() for x in example))
 
 
 def _meta(value: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rdpass.cli.inspect import INPUT_HELP, MODEL_HELP
+from rdpass.cli.inspect import INPUT_HELP, LEAF_HELP, MODEL_HELP
 
 if TYPE_CHECKING:
     from rdpass.conversion import Conversion
@@ -24,6 +24,7 @@ def convert_command(
     max_macs: Annotated[float, typer.Option(help="Budget of exact recipes, as a ratio to the model's MACs.")] = 1.3,
     only: Annotated[list[str] | None, typer.Option(help="Select by a glob on node name or module path.")] = None,
     skip: Annotated[list[str] | None, typer.Option(help="Leave out by such a glob.")] = None,
+    leaf: Annotated[list[str] | None, typer.Option(help=LEAF_HELP)] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the data.")] = None,
     lr: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of shuffling and of the example.")] = 0,
@@ -46,7 +47,7 @@ def convert_command(
     train, validate = parts or (None, None)
     conversion = convert(
         loaded, example, recipe=recipe, train=train, validate=validate, max_macs=max_macs, only=only or (),
-        skip=skip or (), config=config, out=out, resume=resume, force=force,
+        skip=skip or (), leaf=leaf or (), config=config, out=out, resume=resume, force=force,
     )  # fmt: skip
     if as_json:
         print(json.dumps(_summary(conversion, out), indent=1))

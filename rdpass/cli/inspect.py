@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rdpass.types import Cost, Plan
 
 MODEL_HELP = "pkg.mod:callable, torchvision:NAME, timm:NAME or a torch.export file (.pt2)."
+LEAF_HELP = "Keep the submodules of such paths whole where tracing can't follow them."
 INPUT_HELP = "Input shape, as 1x3x224x224; several inputs with commas between. Guessed if left out."
 
 
@@ -20,6 +21,7 @@ def inspect_command(
     input_shape: Annotated[str | None, typer.Option("--input", help=INPUT_HELP)] = None,
     only: Annotated[list[str] | None, typer.Option(help="Select by a glob on node name or module path.")] = None,
     skip: Annotated[list[str] | None, typer.Option(help="Leave out by such a glob.")] = None,
+    leaf: Annotated[list[str] | None, typer.Option(help=LEAF_HELP)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Show every add of MODEL: verdict, kind, reason, bytes held live. Reads only.
@@ -31,7 +33,9 @@ def inspect_command(
     from rdpass.models import choose_example, load_model
 
     loaded, stored = load_model(model)
-    plan = inspect(loaded, choose_example(input_shape, None) or stored, only=only or (), skip=skip or ())
+    plan = inspect(
+        loaded, choose_example(input_shape, None) or stored, only=only or (), skip=skip or (), leaf=leaf or ()
+    )
     if as_json:
         print(json.dumps(plan_as_json(plan), indent=1))
     else:

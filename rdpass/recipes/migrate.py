@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from rdpass.agreement import check_agreement
 from rdpass.knowledge_distillation import KnowledgeDistillation
 from rdpass.passes.fx.absorb_padding import absorb_padding
 from rdpass.passes.fx.fade_shortcuts import fade_shortcuts
@@ -11,7 +12,6 @@ from rdpass.passes.fx.settle_shortcuts import settle_shortcuts
 from rdpass.passes.fx.shapes import annotate_shapes
 from rdpass.recipes.recipe import Recipe, Removal, Request
 from rdpass.staging import Stage, run_stages
-from rdpass.tracing import check_agreement
 from rdpass.training import train
 from rdpass.types import Outcome, Plan, Traced
 
