@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -29,22 +31,57 @@ class ChannelClamp(nn.Module):
 class GainedIdentity(nn.Module):
     """``linear + strength * gain * carried``: an identity round one linear layer, into which it folds.
 
-    ``strength`` is r of the ``migrate`` recipe, set from outside as training goes on; ``gain`` is learnt, per channel.
+    ``carried`` is read at every ``stride``-th position, as the layer's own tap reads it. ``strength`` is r of the
+    ``migrate`` recipe, set from outside as training goes on; ``gain`` is learnt, per channel.
     """
 
     rdpass_kind = "migrating"
 
-    def __init__(self, channels: int, dims: int) -> None:
+    def __init__(self, gain: Tensor, stride: tuple[int, ...]) -> None:
+        """``gain``: shape (C,), the initial one. ``stride``: per spatial axis."""
         super().__init__()
-        self.gain = nn.Parameter(torch.ones(channels, *[1] * dims))
+        self.gain = nn.Parameter(gain.reshape(-1, *[1] * len(stride)))
+        self.stride = stride
         self.strength = 0.0
 
     def forward(self, linear: Tensor, carried: Tensor) -> Tensor:
-        return linear + self.strength * self.gain * carried
+        return linear + self.strength * self.gain * sampled(carried, self.stride, linear)
+
+
+class StreamBranch(nn.Module):
+    """``linear + strength * weight * carried + bias_strength * bias``: a pointwise map round one linear layer.
+
+    It folds into that layer at the tap that reads the output's own position. ``weight`` (C_out, C_in) is kept flat:
+    what has one axis is trained without weight decay.
+    """
+
+    rdpass_kind = "migrating"
+
+    def __init__(self, weight: Tensor, bias: Tensor, stride: tuple[int, ...]) -> None:
+        super().__init__()
+        self.shape = tuple(weight.shape)
+        self.flat_weight = nn.Parameter(weight.flatten().contiguous())
+        self.bias = nn.Parameter(bias.clone())
+        self.stride = stride
+        self.strength = self.bias_strength = 0.0
+
+    @property
+    def weight(self) -> Tensor:
+        """The map, shape (C_out, C_in)."""
+        return self.flat_weight.view(self.shape)
+
+    def forward(self, linear: Tensor, carried: Tensor) -> Tensor:
+        ones = [1] * len(self.stride)
+        weight = (self.strength * self.weight).reshape(*self.shape, *ones)
+        carried = sampled(carried, self.stride, linear)
+        return linear + CONVOLVE[len(ones)](carried, weight, self.bias_strength * self.bias)
 
 
 class FadingAdd(nn.Module):
-    """``body + strength * shortcut``: a shortcut on its way out. ``strength`` (s) goes from 1 to 0."""
+    """``body + strength * shortcut``: a shortcut on its way out. ``strength`` (s) goes from 1 to 0.
+
+    At 0 the product stays in the graph, so that every parameter has a gradient in every step (DDP asks for it).
+    """
 
     rdpass_kind = "fading"
 
@@ -54,3 +91,45 @@ class FadingAdd(nn.Module):
 
     def forward(self, body: Tensor, shortcut: Tensor) -> Tensor:
         return body + self.strength * shortcut
+
+
+class DiracConvolution(nn.Module):
+    """A convolution with the weight ``alpha * delta + beta * W``, alpha and beta learnt per output channel.
+
+    delta passes the input on, channel by channel as far as there are as many on both sides. JointRD's initialisation
+    has alpha = 1, beta = 0.1 and W drawn anew (Kaiming, fan-out); alpha and beta are trained without weight decay.
+    """
+
+    rdpass_kind = "dirac"
+    delta: Tensor
+
+    def __init__(self, conv: nn.Conv1d | nn.Conv2d | nn.Conv3d, delta: Tensor, alpha: float, beta: float) -> None:
+        super().__init__()
+        self.conv = conv
+        self.register_buffer("delta", delta)
+        ones = [1] * (conv.weight.ndim - 1)
+        self.alpha = nn.Parameter(torch.full((conv.out_channels, *ones), alpha).to(conv.weight))
+        self.beta = nn.Parameter(torch.full((conv.out_channels, *ones), beta).to(conv.weight))
+
+    @property
+    def weight(self) -> Tensor:
+        """The weight that the convolution runs with."""
+        return self.alpha * self.delta + self.beta * self.conv.weight
+
+    def forward(self, x: Tensor) -> Tensor:
+        convolve: Any = self.conv._conv_forward
+        result: Tensor = convolve(x, self.weight, self.conv.bias)
+        return result
+
+
+CONVOLVE = {1: nn.functional.conv1d, 2: nn.functional.conv2d, 3: nn.functional.conv3d}
+
+
+def sampled(carried: Tensor, stride: tuple[int, ...], like: Tensor) -> Tensor:
+    """Every ``stride``-th position of a map, as many as ``like`` has."""
+    for axis, (step, size) in enumerate(zip(stride, like.shape[2:], strict=True), start=2):
+        if step != 1:
+            carried = carried[(slice(None),) * axis + (slice(None, None, step),)]
+        if carried.shape[axis] != size:
+            carried = carried.narrow(axis, 0, size)
+    return carried

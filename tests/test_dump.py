@@ -10,10 +10,12 @@ import rdpass
 from rdpass.dump import describe
 from rdpass.inspection import plan_of
 from rdpass.passes.fx.fade_shortcuts import fade_shortcuts
+from rdpass.passes.fx.plan_takeover import plan_takeover
 from rdpass.passes.fx.settle_shortcuts import settle_shortcuts
 from rdpass.passes.fx.shapes import annotate_shapes
+from rdpass.passes.fx.start_maps import start_maps
 from rdpass.tracing import trace
-from tests.models import Residual, basic_block, inverted_residual, seeded, small_resnet
+from tests.models import Residual, basic_block, bottleneck, inverted_residual, seeded, small_resnet
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -22,16 +24,23 @@ def canonical():
     return trace(seeded(lambda: basic_block(4, 8, 2)), torch.randn(1, 4, 8, 8))
 
 
-def faded():
-    traced = canonical()
-    fading = fade_shortcuts(traced.module, plan_of(traced).removable).module
-    annotate_shapes(fading, traced.example)
+def canonical_bottleneck():
+    return trace(seeded(lambda: bottleneck(8, 4, stride=2)), torch.randn(1, 8, 8, 8))
+
+
+def faded(traced):
+    regions = plan_of(traced).removable
+    takeovers = [plan_takeover(traced.module, region) for region in regions]
+    fading = fade_shortcuts(traced.module, regions, start_maps(traced.module, takeovers, [traced.example]))
+    annotate_shapes(fading.module, traced.example)
     return fading
 
 
-def settled():
-    module = settle_shortcuts(faded())
-    annotate_shapes(module, canonical().example)
+def settled(traced):
+    fading = faded(traced)
+    fading.set_faded(1.0)
+    module = settle_shortcuts(fading.module)
+    annotate_shapes(module, traced.example)
     return module
 
 
@@ -41,8 +50,10 @@ def carried(block):
 
 STAGES = {
     "basic_block_canonical": lambda: canonical().module,
-    "basic_block_faded": faded,
-    "basic_block_settled": settled,
+    "basic_block_faded": lambda: faded(canonical()).module,
+    "basic_block_settled": lambda: settled(canonical()),
+    "bottleneck_faded": lambda: faded(canonical_bottleneck()).module,
+    "bottleneck_settled": lambda: settled(canonical_bottleneck()),
     "basic_block_carried": lambda: carried(lambda: basic_block(4, 8, 2)),
     "inverted_residual_carried": lambda: carried(lambda: inverted_residual(4, 6)),
     "merged": lambda: carried(lambda: Residual(torch.nn.Conv2d(4, 4, 3, 1, 1))),

@@ -1,7 +1,8 @@
-"""``migrate`` ends: each identity folds into the layer it goes round, and the faded shortcuts are gone.
+"""``migrate`` and ``anneal`` end: each branch folds into the layer it goes round, and the faded shortcuts are gone.
 
-At s = 0, r = 1: W' = W gamma / sigma + a delta, or + a P at the tap where the shortcut is a projection P; biases
-likewise. What remains is convolution + bias, activations, pools and linear layers: the plain net, of its very cost.
+At u = 1: W' = W gamma / sigma + a delta at the tap that reads the output's own position (P, Q or, where the shortcut is
+one, the projection in the place of a delta); biases likewise. What remains is convolution + bias, activations, pools,
+linear layers and what else the body had: the plain net, of its very cost.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from torch import nn
 from torch.fx import GraphModule, Node
 
 from rdpass.errors import PassError
-from rdpass.layers import FadingAdd, GainedIdentity
+from rdpass.layers import FadingAdd, GainedIdentity, StreamBranch
 from rdpass.passes.fx.dirac import Pointwise, add_pointwise, as_pointwise, identity_map
 from rdpass.passes.fx.editing import place_module, tidy
 from rdpass.passes.fx.fold_batch_norm import fold_batch_norm
@@ -20,32 +21,45 @@ from rdpass.passes.fx.operators import CONVOLUTIONS, kind_of, module_of
 
 
 def settle_shortcuts(graph_module: GraphModule) -> GraphModule:
-    """The plain graph that a fully faded one (``Fading``) equals in eval mode; batch norms are folded throughout."""
+    """The plain graph that a fully faded one (``Fading``) equals in eval mode; batch norms are folded throughout.
+
+    Raises:
+        PassError: a shortcut has not faded yet, or a branch does not go round a single convolution.
+    """
     result = deepcopy(graph_module)
     for node in list(result.graph.nodes):
-        if isinstance(module_of(result, node), FadingAdd):
+        module = module_of(result, node)
+        if isinstance(module, FadingAdd):
+            if module.strength != 0:
+                raise PassError(f"settle_shortcuts: {node.name} still has {module.strength:.3g} of its shortcut")
             node.replace_all_uses_with(node.all_input_nodes[0])
             result.graph.erase_node(node)
     result = fold_batch_norm(result)
     for node in list(result.graph.nodes):
-        if isinstance(module_of(result, node), GainedIdentity):
+        if isinstance(module_of(result, node), GainedIdentity | StreamBranch):
             _settle(result, node)
-    return tidy(result)
+    # Once the branches are gone, batch norms that followed them (pre-activation) lie behind their convolution.
+    return fold_batch_norm(tidy(result))
 
 
 def _settle(graph_module: GraphModule, node: Node) -> None:
-    linear, carried = node.all_input_nodes
-    conv, identity = module_of(graph_module, linear), module_of(graph_module, node)
-    assert isinstance(identity, GainedIdentity)
+    linear, carried = node.all_input_nodes if len(node.all_input_nodes) == 2 else node.all_input_nodes * 2
+    conv, branch = module_of(graph_module, linear), module_of(graph_module, node)
     if not isinstance(conv, CONVOLUTIONS):
         raise PassError(f"settle_shortcuts: {linear.name} before {node.name} is not a convolution")
-    source = _map_to(graph_module, linear.all_input_nodes[0], carried, conv)
-    gain = identity.gain.detach().flatten()
-    place_module(
-        graph_module,
-        linear,
-        add_pointwise(conv, Pointwise(gain[:, None] * source.weight, gain * source.bias, source.stride)),
-    )
+    source = linear.all_input_nodes[0]
+    if isinstance(branch, StreamBranch):
+        if _passed_on(graph_module, source) is not _passed_on(graph_module, carried):
+            raise PassError(f"settle_shortcuts: {node.name} reads {carried.name}, {linear.name} another node")
+        added = Pointwise(
+            branch.strength * branch.weight.detach(), branch.bias_strength * branch.bias.detach(), branch.stride
+        )
+    else:
+        assert isinstance(branch, GainedIdentity)
+        mapped = _map_to(graph_module, source, carried, conv)
+        gain = branch.strength * branch.gain.detach().flatten()
+        added = Pointwise(gain[:, None] * mapped.weight, gain * mapped.bias, mapped.stride)
+    place_module(graph_module, linear, add_pointwise(conv, added))
     node.replace_all_uses_with(linear)
     graph_module.graph.erase_node(node)
 

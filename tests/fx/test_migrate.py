@@ -1,22 +1,27 @@
 import pytest
 import torch
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 
+from rdpass.errors import PassError
 from rdpass.inspection import plan_of
-from rdpass.layers import FadingAdd, GainedIdentity
-from rdpass.passes.fx.census import take_census
+from rdpass.layers import FadingAdd, GainedIdentity, StreamBranch
+from rdpass.passes.fx.check_plain import check_plain
+from rdpass.passes.fx.cost import macs_of
 from rdpass.passes.fx.fade_shortcuts import fade_shortcuts
-from rdpass.passes.fx.operators import kind_of
+from rdpass.passes.fx.plan_takeover import Takeover, plan_takeover
+from rdpass.passes.fx.remove_shortcuts import remove_shortcuts
 from rdpass.passes.fx.settle_shortcuts import settle_shortcuts
 from rdpass.passes.fx.shapes import annotate_shapes
+from rdpass.passes.fx.start_maps import start_maps
 from rdpass.tracing import trace
-from rdpass.types import Traced
 from tests.models import (
     PreActivation,
     Residual,
     SharedLayer,
     SqueezeExcite,
+    TwoInputs,
     basic_block,
     bottleneck,
     classifier,
@@ -25,46 +30,77 @@ from tests.models import (
     seeded,
     small_resnet,
 )
-from tests.strategies import blocks
+from tests.strategies import blocks, wide_blocks
 from tests.support import Untouched, error_between
 
-PLAIN = {"placeholder", "output", "conv", "activation", "pool", "linear", "view", "pass"}
+
+def faded(model, *shape, **options):
+    """The traced model, and its graph with every shortcut ready to fade, branches started from random pictures."""
+    example = torch.randn(shape).to(next(model.parameters()))
+    traced = trace(model, example)
+    regions = plan_of(traced).removable
+    planned = [plan_takeover(traced.module, region, **options) for region in regions]
+    takeovers = [each for each in planned if isinstance(each, Takeover)]
+    pictures = [(torch.randn(16, *shape[1:]).to(example),) for _ in range(2)]
+    return traced, fade_shortcuts(traced.module, regions, start_maps(traced.module, takeovers, pictures))
 
 
-def faded(model, *shape):
-    traced = trace(model, torch.randn(shape))
-    return traced, fade_shortcuts(traced.module, plan_of(traced).removable)
-
-
-def perturb_gains(module):
-    for part in module.modules():
+def perturb(fading):
+    """Every branch as far from its start as training might bring it."""
+    for part in fading.modules():
         if isinstance(part, GainedIdentity):
             nn.init.uniform_(part.gain, -1, 1)
+        elif isinstance(part, StreamBranch):
+            nn.init.normal_(part.flat_weight, std=0.3)
+            nn.init.normal_(part.bias, std=0.3)
 
 
-MODELS = [
+def gated(channels, width, at):
+    """A bottleneck with squeeze-and-excitation before or after its last convolution."""
+    body = [*conv_bn(channels, width, 1), nn.ReLU(), *conv_bn(width, width), nn.ReLU()]
+    body += [SqueezeExcite(width)] if at == "middle" else []
+    body += conv_bn(width, channels, 1)
+    return Residual(nn.Sequential(*body, *([SqueezeExcite(channels)] if at == "end" else [])), None, nn.ReLU())
+
+
+PLAIN = [
     (small_resnet, (2, 3, 9, 7), [2, 2, 2]),
-    (lambda: classifier(bottleneck(8, 4)), (2, 3, 8, 8), [1]),
-    (lambda: classifier(bottleneck(8, 4, groups=2)), (2, 3, 8, 8), [1]),
-    (lambda: classifier(inverted_residual(8, 12)), (2, 3, 8, 8), [1]),
-    (lambda: classifier(bottleneck(4, 4, out=8, stride=2)), (2, 3, 8, 8), [0]),
+    (lambda: classifier(bottleneck(8, 4)), (2, 3, 8, 8), [3]),
+    (lambda: classifier(bottleneck(8, 4, groups=2)), (2, 3, 8, 8), [3]),
+    (lambda: classifier(inverted_residual(8, 12)), (2, 3, 8, 8), [3]),
+    (lambda: classifier(inverted_residual(8, 6, kernel=5)), (2, 3, 7, 9), [3]),
+    (lambda: classifier(bottleneck(4, 4, out=8, stride=2)), (2, 3, 9, 7), [3]),
+    (lambda: classifier(bottleneck(4, 4, out=8, stride=2), bottleneck(8, 3)), (2, 3, 8, 8), [3, 3]),
     (lambda: classifier(basic_block(4, 4, after=False), basic_block(4, 8, after=False)), (2, 3, 8, 8), [2, 2]),
     (lambda: classifier(Residual(nn.Sequential(*conv_bn(8, 8), nn.Dropout(0.5), nn.ReLU(), *conv_bn(8, 8)))),
+     (2, 3, 8, 8), [2]),
+    (lambda: classifier(Residual(nn.Sequential(*conv_bn(8, 8), nn.PReLU(8), *conv_bn(8, 8)))), (2, 3, 8, 8), [2]),
+    (lambda: nn.Sequential(nn.Conv2d(3, 8, 1), PreActivation(8), PreActivation(8), nn.ReLU()), (2, 3, 8, 8), [2, 2]),
+    (lambda: classifier(Residual(nn.Sequential(*conv_bn(4, 3), nn.ReLU(), *conv_bn(3, 8)),
+                                 nn.Sequential(nn.AvgPool2d(1), *conv_bn(4, 8, 1)))), (2, 3, 8, 8), [2]),
+    (lambda: classifier(Residual(nn.Sequential(*conv_bn(4, 4, stride=2), nn.ReLU(), *conv_bn(4, 8)),
+                                 nn.Sequential(nn.AvgPool2d(2, ceil_mode=True), *conv_bn(4, 8, 1)))),
+     (2, 3, 9, 7), [2]),
+]  # fmt: skip
+GATED = [
+    (lambda: classifier(gated(8, 4, "middle")), (2, 3, 8, 8), [3]),
+    (lambda: classifier(gated(8, 4, "end")), (2, 3, 8, 8), [3]),
+    (lambda: classifier(Residual(nn.Sequential(conv_bn(8, 8), nn.ReLU(), conv_bn(8, 8), SqueezeExcite(8)))),
      (2, 3, 8, 8), [2]),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("build", "shape", "identities"), MODELS)
-def test_a_fading_graph_starts_as_the_model_and_settles_into_what_it_ends_as(build, shape, identities):
+@pytest.mark.parametrize(("build", "shape", "branches"), PLAIN + GATED)
+def test_a_fading_graph_starts_as_the_model_and_settles_into_what_it_ends_as(build, shape, branches):
     model = seeded(build)
     traced, fading = faded(model, *shape)
     before = Untouched(traced.module)
     x = torch.randn(shape)
-    assert list(fading.identities.values()) == identities
-    fading.set_progress(0.0)
+    assert list(fading.branches.values()) == branches
     assert error_between(fading.module, model, x) <= 1e-6
-    perturb_gains(fading.module)
-    fading.set_progress(1.0)
+    perturb(fading.module)
+    assert error_between(fading.module, model, x) <= 1e-6
+    fading.set_faded(1.0)
     during = Untouched(fading.module)
     settled = settle_shortcuts(fading.module)
     assert error_between(settled, fading.module, x) <= 1e-5
@@ -73,45 +109,142 @@ def test_a_fading_graph_starts_as_the_model_and_settles_into_what_it_ends_as(bui
     during.check()
 
 
-@pytest.mark.parametrize(("build", "shape", "identities"), MODELS)
-def test_a_settled_graph_is_strictly_plain(build, shape, identities):
-    _, fading = faded(seeded(build), *shape)
-    fading.set_progress(1.0)
-    settled = settle_shortcuts(fading.module)
-    example = (torch.randn(shape),)
-    annotate_shapes(settled, example)
-    assert {kind_of(settled, node) for node in settled.graph.nodes} <= PLAIN
-    assert take_census(Traced(settled, example)) == ((), ())
-    assert all(len(node.users) == 1 for node in settled.graph.nodes if node.op != "output")
+@pytest.mark.parametrize(("build", "shape", "branches"), PLAIN)
+def test_a_settled_graph_is_the_strictly_plain_network_of_the_same_cost(build, shape, branches):
+    traced, fading = faded(seeded(build), *shape)
+    fading.set_faded(1.0)
+    settled, bare = settle_shortcuts(fading.module), remove_shortcuts(traced.module, plan_of(traced).removable)
+    for module in (settled, bare):
+        annotate_shapes(module, traced.example)
+    check_plain(settled)
+    assert macs_of(settled) == macs_of(bare)
 
 
-def test_the_projection_lands_in_the_first_convolution_and_costs_nothing_afterwards():
-    model = seeded(lambda: classifier(basic_block(4, 8, 2)))
-    _, fading = faded(model, 1, 3, 8, 8)
-    fading.set_progress(1.0)
-    settled = settle_shortcuts(fading.module)
-    weights = sum(p.numel() for p in settled.parameters() if p.ndim == 4)
-    assert weights == 4 * 3 * 9 + 8 * 4 * 9 + 8 * 8 * 9
+def test_a_batch_norm_that_no_convolution_precedes_is_named_as_what_is_not_plain():
+    _, fading = faded(seeded(lambda: classifier(PreActivation(8))), 2, 3, 8, 8)
+    fading.set_faded(1.0)
+    with pytest.raises(PassError, match="_1_bn1: batch_norm"):
+        check_plain(settle_shortcuts(fading.module))
+
+
+def test_a_graph_is_not_settled_before_its_shortcuts_have_faded():
+    _, fading = faded(seeded(small_resnet), 1, 3, 8, 8)
+    fading.set_faded({"add": 1.0, "add_1": 0.75, "add_2": 1.0})
+    with pytest.raises(PassError, match=r"add_1 still has 0\.25"):
+        settle_shortcuts(fading.module)
+
+
+def test_the_identity_keeps_its_whole_strength_on_the_way_by_roots_and_not_linearly():
+    _, fading = faded(seeded(lambda: classifier(bottleneck(8, 4))), 1, 3, 8, 8)
+    parts = [fading.module.get_submodule(name) for name in next(iter(fading.parts.values()))]
+    for growth, kept in (("root", 1.0), ("linear", 0.5 + 0.125)):
+        fading.set_faded(0.5, growth)
+        strengths = [part.strength for part in parts]
+        assert strengths[0] + strengths[1] * strengths[2] * strengths[3] == pytest.approx(kept)
+    assert parts[1].bias_strength == parts[1].strength
+    assert parts[3].bias_strength == pytest.approx(parts[3].strength ** 3)
+
+
+def test_a_full_stream_reproduces_the_shortcut_where_nothing_else_is_in_its_channels():
+    """With the body's own weights at zero and every direction kept, a settled block is the identity it replaced."""
+    model = seeded(lambda: classifier(bottleneck(8, 8)))
+    nn.init.zeros_(model[1].body[1].weight), nn.init.zeros_(model[1].body[1].bias)
+    for norm in (model[1].body[4], model[1].body[7]):
+        nn.init.zeros_(norm.weight), nn.init.zeros_(norm.bias)
+    traced = trace(model, torch.randn(1, 3, 8, 8))
+    regions = plan_of(traced).removable
+    chain = plan_takeover(traced.module, regions[0])
+    assert chain.form == "identities"  # all widths alike: no stream is needed
+    stream = Takeover(chain.region, chain.chain, "stream", (0, 1, 2), 8, True)
+    pictures = [(torch.randn(64, 3, 8, 8),)]
+    fading = fade_shortcuts(traced.module, regions, start_maps(traced.module, [stream], pictures))
+    fading.set_faded(1.0)
+    assert error_between(settle_shortcuts(fading.module), model, *pictures[0]) <= 0.05
+
+
+def test_the_stream_carries_what_varies_most():
+    model = seeded(lambda: classifier(bottleneck(8, 3)))
+    traced = trace(model, torch.randn(1, 3, 8, 8))
+    (takeover,) = [plan_takeover(traced.module, region) for region in plan_of(traced).removable]
+    x = torch.randn(64, 3, 8, 8)
+    (start,) = start_maps(traced.module, [takeover], [(x[:40],), (x[40:],)])
+    with torch.no_grad():
+        z = model[0](x).transpose(0, 1).flatten(1)
+        p, q = start.maps[0], start.maps[2]
+        rebuilt = q.weight @ (p.weight @ z + p.bias[:, None]) + q.bias[:, None]
+    eigenvalues = torch.linalg.eigvalsh(torch.cov(z)).flip(0)
+    left = (rebuilt - z).square().mean(1).sum() / torch.cov(z).trace()
+    assert left.item() == pytest.approx((eigenvalues[3:].sum() / eigenvalues.sum()).item(), rel=1e-3)
+    assert ((p.weight @ z + p.bias[:, None]) < 0).float().mean() < 0.05  # c = 2 std keeps coordinates above the ReLU
+
+
+def test_a_bounded_activation_leaves_the_stream_below_its_bound():
+    model = seeded(lambda: classifier(inverted_residual(8, 12)))
+    nn.init.constant_(model[0][1].weight, 20.0)
+    traced = trace(model, torch.randn(1, 3, 8, 8))
+    (takeover,) = [plan_takeover(traced.module, region) for region in plan_of(traced).removable]
+    x = torch.randn(64, 3, 8, 8)
+    (start,) = start_maps(traced.module, [takeover], [(x,)])
+    with torch.no_grad():
+        z = model[0](x).transpose(0, 1).flatten(1)
+        coordinates = start.maps[0].weight @ z + start.maps[0].bias[:, None]
+    assert (coordinates > 6).float().mean() < 0.1
+    assert (coordinates != 0).any(1).sum() == 8  # of the 12 hidden channels, those that carry the stream
+
+
+def test_what_a_gate_takes_away_is_given_back_on_average():
+    model = seeded(lambda: classifier(gated(8, 4, "end")))
+    _, fading = faded(model, 2, 3, 8, 8)
+    _, ungated = faded(seeded(lambda: classifier(bottleneck(8, 4))), 2, 3, 8, 8)
+    largest = [f.module.get_submodule(next(iter(f.parts.values()))[3]).weight.abs().max() for f in (fading, ungated)]
+    assert largest[0] > 1.2 * largest[1]  # a sigmoid's mean is below 1
+
+
+class Opaque(nn.Module):
+    """Two maps of one shape multiplied: no gate, and nothing to go round."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = conv_bn(8, 8), conv_bn(8, 8)
+
+    def forward(self, x):
+        return torch.relu(self.a(x) * self.b(x) + x)
 
 
 @pytest.mark.parametrize(
-    "block", [PreActivation(8), Residual(nn.Sequential(conv_bn(8, 8), nn.ReLU(), conv_bn(8, 8), SqueezeExcite(8)))]
-)
-def test_where_no_identity_fits_the_shortcut_still_fades(block):
-    model = seeded(lambda: classifier(block))
-    _, fading = faded(model, 2, 3, 8, 8)
-    assert sum(isinstance(part, FadingAdd) for part in fading.module.modules()) == 1
+    ("build", "reason"),
+    [
+        (Opaque, "branches at"),
+        (lambda: Residual(nn.Sequential(nn.Conv2d(8, 4, 1, groups=2), nn.ReLU(), nn.Conv2d(4, 8, 1))), "is grouped"),
+        (lambda: Residual(nn.Sequential(nn.Conv2d(8, 4, 1), nn.InstanceNorm2d(4), nn.Conv2d(4, 8, 1))), "other_norm"),
+    ],
+)  # fmt: skip
+def test_where_nothing_fits_the_shortcut_still_fades_and_says_why(build, reason):
+    model = seeded(lambda: nn.Sequential(nn.Conv2d(3, 8, 1), build(), nn.Conv2d(8, 2, 1)))
     x = torch.randn(2, 3, 8, 8)
+    traced = trace(model, x)
+    regions = plan_of(traced, only=("*",)).removable
+    (why,) = [plan_takeover(traced.module, region) for region in regions]
+    assert isinstance(why, str)
+    assert reason in why
+    fading = fade_shortcuts(traced.module, regions)
+    assert sum(isinstance(part, FadingAdd) for part in fading.module.modules()) == 1
     assert error_between(fading.module, model, x) <= 1e-6
-    fading.set_progress(1.0)
+    fading.set_faded(1.0)
     assert error_between(settle_shortcuts(fading.module), fading.module, x) <= 1e-5
+
+
+def test_without_streams_a_bottleneck_has_an_identity_on_its_middle_alone():
+    _, fading = faded(seeded(lambda: classifier(bottleneck(8, 4))), 1, 3, 8, 8, stream=False)
+    assert list(fading.branches.values()) == [1]
 
 
 def test_a_shortcut_whose_weight_is_computed_after_the_body_fades_too():
     class Computed(nn.Module):
         def __init__(self):
             super().__init__()
-            self.body, self.weight = nn.Sequential(*conv_bn(4, 8)), nn.Parameter(torch.randn(8, 4, 1, 1))
+            self.body = nn.Sequential(*conv_bn(4, 8), nn.ReLU(), *conv_bn(8, 8))
+            self.weight = nn.Parameter(torch.randn(8, 4, 1, 1))
 
         def forward(self, x):
             y = self.body(x)
@@ -119,35 +252,62 @@ def test_a_shortcut_whose_weight_is_computed_after_the_body_fades_too():
 
     model = seeded(lambda: classifier(Computed()))
     _, fading = faded(model, 2, 3, 8, 8)
-    assert list(fading.identities.values()) == [0]
-    assert error_between(fading.module, model, torch.randn(2, 3, 8, 8)) <= 1e-6
+    assert list(fading.branches.values()) == [2]
+    x = torch.randn(2, 3, 8, 8)
+    assert error_between(fading.module, model, x) <= 1e-6
+    fading.set_faded(1.0)
+    assert error_between(settle_shortcuts(fading.module), fading.module, x) <= 1e-5
 
 
 def test_a_shared_layer_takes_a_different_identity_at_each_place():
     model = seeded(lambda: nn.Sequential(SharedLayer(), nn.Conv2d(4, 2, 1)))
     _, fading = faded(model, 2, 4, 7, 7)
-    assert error_between(fading.module, model, torch.randn(2, 4, 7, 7)) <= 1e-6
-    perturb_gains(fading.module)
-    fading.set_progress(1.0)
-    assert error_between(settle_shortcuts(fading.module), fading.module, torch.randn(2, 4, 7, 7)) <= 1e-5
+    x = torch.randn(2, 4, 7, 7)
+    assert error_between(fading.module, model, x) <= 1e-6
+    perturb(fading.module)
+    fading.set_faded(1.0)
+    assert error_between(settle_shortcuts(fading.module), fading.module, x) <= 1e-5
+
+
+def test_a_shortcut_beside_a_second_input_fades():
+    class Guided(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.block, self.beside, self.head = basic_block(3, 3), TwoInputs(), nn.Conv2d(3, 2, 1)
+
+        def forward(self, x, y):
+            return self.head(self.block(self.beside(x, y)))
+
+    model = seeded(Guided)
+    example = (torch.randn(2, 3, 7, 5), torch.randn(2, 3, 7, 5))
+    traced = trace(model, example)
+    regions = plan_of(traced).removable
+    takeovers = [plan_takeover(traced.module, region) for region in regions]
+    fading = fade_shortcuts(traced.module, regions, start_maps(traced.module, takeovers, [example]))
+    assert error_between(fading.module, model, *example) <= 1e-6
+    perturb(fading.module)
+    fading.set_faded(1.0)
+    assert error_between(settle_shortcuts(fading.module), fading.module, *example) <= 1e-5
 
 
 @settings(max_examples=40, deadline=None)
-@given(blocks())
+@given(st.one_of(blocks(), wide_blocks()))
 def test_any_chain_of_convolutions_starts_as_it_was_and_settles_into_what_it_ends_as(case):
     block, sizes, seed = case
     model = seeded(lambda: block, seed).double()
-    traced = trace(model, torch.randn(sizes, dtype=torch.float64))
-    fading = fade_shortcuts(traced.module, plan_of(traced).removable)
+    _, fading = faded(model, *sizes)
     x = torch.randn(2, *sizes[1:], dtype=torch.float64)
     assert error_between(fading.module, model, x) <= 1e-12
-    perturb_gains(fading.module)
-    fading.set_progress(1.0)
+    perturb(fading.module)
+    fading.set_faded(1.0)
     assert error_between(settle_shortcuts(fading.module), fading.module, x) <= 1e-10
 
 
-def test_the_gains_and_the_body_learn_while_the_shortcut_fades():
-    _, fading = faded(seeded(small_resnet), 2, 3, 9, 9)
-    fading.set_progress(0.5)
-    fading.module.train()(torch.randn(4, 3, 9, 9)).square().sum().backward()
-    assert all(parameter.grad is not None for parameter in fading.module.parameters())
+@pytest.mark.parametrize("block", [basic_block(8, 8), bottleneck(8, 4), inverted_residual(8, 12), PreActivation(8)])
+def test_the_branches_and_the_body_learn_while_the_shortcut_fades(block):
+    _, fading = faded(seeded(lambda: classifier(block)), 2, 3, 9, 9)
+    for u in (0.0, 0.5, 1.0):
+        fading.set_faded(u)
+        fading.module.zero_grad()
+        fading.module.train()(torch.randn(4, 3, 9, 9)).square().sum().backward()
+        assert all(parameter.grad is not None for parameter in fading.module.parameters())

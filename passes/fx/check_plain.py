@@ -1,0 +1,49 @@
+"""What strictly plain means, as code: one path of convolutions, activations, pools and linear layers.
+
+1. Every node is a convolution (with bias), an activation, a pool, a linear layer, a change of view, a pad, or passes
+   its input on; no batch norm, no add, no product.
+2. Every value is read once, by the next node: nothing is held live.
+"""
+
+from __future__ import annotations
+
+from torch.fx import GraphModule, Node
+
+from rdpass.errors import PassError
+from rdpass.passes.fx.operators import kind_of
+from rdpass.types import Skipped
+
+PLAIN = frozenset(("placeholder", "output", "conv", "activation", "pool", "linear", "view", "pad", "pass"))
+
+
+def find_not_plain(graph_module: GraphModule) -> Skipped | None:
+    """The first node that keeps the graph from being plain, with the reason; None for a plain graph."""
+    for node in graph_module.graph.nodes:
+        reason = _reason(graph_module, node)
+        if reason is not None:
+            return Skipped(node.name, reason)
+    return None
+
+
+def check_plain(graph_module: GraphModule) -> None:
+    """Hold a graph to the two rules above.
+
+    Raises:
+        PassError: it is not plain; the message names the node.
+    """
+    found = find_not_plain(graph_module)
+    if found is not None:
+        raise PassError(f"the student is not plain: {found.add}: {found.reason}")
+
+
+def _reason(graph_module: GraphModule, node: Node) -> str | None:
+    kind = kind_of(graph_module, node)
+    if kind not in PLAIN:
+        return f"{kind if kind != 'other' else 'an operation without a name here'} in a plain graph"
+    inputs = [source for source in node.all_input_nodes if source.op != "get_attr"]
+    if node.op not in ("placeholder", "output") and len(inputs) != 1:
+        return f"it reads {len(inputs)} nodes"
+    readers = len(node.users)
+    if node.op != "output" and readers != 1:
+        return f"it is read by {readers} nodes"
+    return None

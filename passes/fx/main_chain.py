@@ -1,0 +1,103 @@
+"""A region's body as a main chain of convolutions with gates beside it, which is what can take a shortcut over.
+
+Whatever lies between two convolutions (batch norm, activation, pool, dropout, a gate multiplied in by broadcast) may
+stay as it is: a branch goes round one convolution and its batch norm only, where it folds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch.fx import GraphModule, Node
+
+from rdpass.passes.fx.dirac import identity_tap, numeric_padding
+from rdpass.passes.fx.editing import body_output
+from rdpass.passes.fx.operators import BATCH_NORMS, CONVOLUTIONS, kind_of, module_of, shape_of
+from rdpass.types import Region
+
+BETWEEN = ("conv", "batch_norm", "activation", "pass", "pool", "pad", "mul")
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A convolution and the last node that still folds with it: its batch norm, or itself. Names."""
+
+    conv: str
+    output: str
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A product with a broadcast map on the chain: ``gate`` (N, C, 1, …) follows the ``after``-th unit, from 1 on."""
+
+    gate: str
+    after: int
+
+
+@dataclass(frozen=True)
+class MainChain:
+    """``source`` is what the first convolution reads: the fork, or what leads there (pre-activation)."""
+
+    source: str
+    units: tuple[Unit, ...]
+    gates: tuple[Gate, ...]
+    activations: tuple[str, ...]
+
+
+def main_chain(graph_module: GraphModule, region: Region) -> MainChain | str:
+    """The chain from fork to add through the body; else the reason why there is none that folds."""
+    nodes = {node.name: node for node in graph_module.graph.nodes}
+    walked = _walk(graph_module, body_output(nodes[region.add], region), nodes[region.fork])
+    if isinstance(walked, str):
+        return walked
+    units: list[Unit] = []
+    gates: list[Gate] = []
+    for index, node in enumerate(walked):
+        kind = kind_of(graph_module, node)
+        if kind == "conv":
+            unit = _unit(graph_module, node, walked[index + 1] if index + 1 < len(walked) else None)
+            if isinstance(unit, str):
+                return unit
+            units.append(unit)
+        elif kind == "mul":
+            gates += [Gate(gate.name, len(units)) for gate in node.all_input_nodes if shape_of(gate) != shape_of(node)]
+    if not units:
+        return "no convolution in the body"
+    inner = [node for node in walked if node > nodes[units[0].conv] and node < nodes[units[-1].conv]]
+    activations = tuple(node.name for node in inner if kind_of(graph_module, node) == "activation")
+    return MainChain(nodes[units[0].conv].all_input_nodes[0].name, tuple(units), tuple(gates), activations)
+
+
+def _walk(graph_module: GraphModule, node: Node, fork: Node) -> list[Node] | str:
+    """The main path from ``fork`` (exclusive) to ``node`` (inclusive), followed backwards."""
+    path: list[Node] = []
+    while node is not fork:
+        kind = kind_of(graph_module, node)
+        if kind not in BETWEEN:
+            return f"{node.name} ({kind}) in the body, which is to be convolutions, activations and gates"
+        sources = [s for s in node.all_input_nodes if kind != "mul" or shape_of(s) == shape_of(node)]
+        if len(sources) != 1:
+            return f"the body branches at {node.name}"
+        path.append(node)
+        node = sources[0]
+    return path[::-1]
+
+
+def _unit(graph_module: GraphModule, conv: Node, after: Node | None) -> Unit | str:
+    module = module_of(graph_module, conv)
+    if not isinstance(module, CONVOLUTIONS):
+        return f"{conv.name} computes its own weights"
+    if after is None or kind_of(graph_module, after) != "batch_norm":
+        return Unit(conv.name, conv.name)
+    norm = module_of(graph_module, after)
+    if len(conv.users) > 1 or not isinstance(norm, BATCH_NORMS) or norm.running_mean is None:
+        return f"{after.name} does not fold into {conv.name}"
+    return Unit(conv.name, after.name)
+
+
+def has_tap(module: object) -> bool:
+    """Whether a convolution has a tap at the output's own position, which never reads beyond the input's end."""
+    if not isinstance(module, CONVOLUTIONS) or identity_tap(module) is None:
+        return False
+    sizes = zip(numeric_padding(module), module.dilation, module.kernel_size, strict=True)
+    return all(2 * padding <= dilation * (kernel - 1) for padding, dilation, kernel in sizes)
