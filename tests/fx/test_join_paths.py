@@ -1,0 +1,156 @@
+"""Mixed paths by graph surgery: what they compute, what they share, and where their gradients go."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from rdpass.errors import ConfigError
+from rdpass.inspection import plan_of
+from rdpass.passes.fx.fade_shortcuts import fade_shortcuts
+from rdpass.passes.fx.find_cuts import find_cuts, named_cuts, stage_of_modules
+from rdpass.passes.fx.join_paths import OWN_PATH, join_paths, teacher_taps
+from rdpass.tracing import trace
+from tests.models import TwoInputs, basic_block, bottleneck, classifier, seeded, small_resnet
+from tests.support import Untouched
+
+
+def pair(build, *inputs):
+    """The traced model as a teacher, and a student of the same graph whose shortcuts have half faded."""
+    traced = trace(seeded(build), inputs)
+    regions = plan_of(traced).removable
+    fading = fade_shortcuts(traced.module, regions)
+    fading.set_faded(0.5)
+    cuts = find_cuts(regions)
+    return copy.deepcopy(traced.module), fading.module.eval(), [cut.node for cut in cuts]
+
+
+def by_hand(student, teacher, cut, *inputs):
+    """A mixed path without any surgery: run the student up to the cut, then the teacher with its value put in."""
+    values = {}
+
+    class Upto(torch.fx.Interpreter):
+        def run_node(self, n):
+            values[n.name] = super().run_node(n)
+            return values[n.name]
+
+    Upto(student).run(*inputs)
+    taken = values[cut]
+
+    class Onwards(torch.fx.Interpreter):
+        def run_node(self, n):
+            return taken if n.name == cut else super().run_node(n)
+
+    return Onwards(teacher).run(*inputs)
+
+
+class Skipping(nn.Module):
+    """The stem's map joins at the end, and an output comes from before every cut: two values that cross."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.one = nn.Conv2d(3, 4, 3, 1, 1), basic_block(4, 4)
+        self.two, self.head = basic_block(4, 6), nn.Conv2d(10, 5, 1)
+
+    def forward(self, x):
+        x = self.stem(x)
+        return {"map": self.head(torch.cat([self.two(self.one(x)), x], 1)), "stem": (x.mean((2, 3)),)}
+
+
+class Guided(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.one, self.two, self.beside = basic_block(3, 3), basic_block(3, 5), TwoInputs()
+        self.head = nn.Conv2d(5, 2, 1)
+
+    def forward(self, x, y):
+        return self.head(self.two(self.beside(self.one(x), y)))
+
+
+PICTURES = torch.randn(2, 3, 9, 7)
+
+
+@pytest.mark.parametrize(
+    ("build", "inputs", "crossing"),
+    [
+        (small_resnet, (PICTURES,), 0),
+        (lambda: classifier(bottleneck(4, 4), bottleneck(4, 4, out=8, stride=2), bottleneck(8, 4)), (PICTURES,), 0),
+        (Skipping, (PICTURES,), 2),
+        (Guided, (PICTURES, PICTURES.flip(0)), 0),
+    ],
+)
+def test_every_path_computes_what_it_would_by_hand(build, inputs, crossing):
+    teacher, student, cuts = pair(build, *inputs)
+    before = Untouched(teacher), Untouched(student)
+    paths = join_paths(student, teacher, {cut: cut for cut in cuts}, (cuts[-1], cuts[-1]))
+    assert len(paths.taps) == crossing
+    outputs, feature, taps = teacher_taps(teacher, paths.taps, cuts[-1])(*inputs)
+    torch.testing.assert_close(outputs, teacher(*inputs))
+    results = paths.module(*inputs, *taps)
+    assert set(results) == {OWN_PATH, *cuts}
+    torch.testing.assert_close(results[OWN_PATH][0], student(*inputs))
+    for cut in cuts:
+        torch.testing.assert_close(results[cut][0], by_hand(student, teacher, cut, *inputs))
+        assert results[cut][1].shape == feature.shape
+    for each in before:
+        each.check()
+
+
+def test_the_student_is_computed_once_and_no_more_of_the_teacher_than_behind_each_cut():
+    teacher, student, cuts = pair(small_resnet, PICTURES)
+    joint = join_paths(student, teacher, {cuts[0]: cuts[0]}).module
+    calls = [str(node.target) for node in joint.graph.nodes if node.op == "call_module"]
+    of_student = [call for call in calls if call.startswith("student.")]
+    assert sorted(of_student) == sorted({f"student.{n.target}" for n in student.graph.nodes if n.op == "call_module"})
+    behind = [call for call in calls if call.startswith("teacher.")]
+    assert len(behind) == len(set(behind))
+    assert not any(call.startswith(("teacher.0.", "teacher.1.body")) for call in behind)
+
+
+def test_the_joint_graph_calls_the_modules_themselves_also_after_they_are_moved():
+    teacher, student, cuts = pair(small_resnet, PICTURES)
+    joint = join_paths(student, teacher, {cuts[0]: cuts[0]}).module
+    assert joint.student is student
+    assert joint.teacher is teacher
+    student.double(), teacher.double()
+    assert joint(PICTURES.double())[OWN_PATH][0].dtype == torch.float64
+    assert len(list(joint.parameters())) == len(list(student.parameters())) + len(list(teacher.parameters()))
+
+
+def test_gradients_flow_through_a_frozen_suffix_into_the_students_prefix_and_stop_at_the_cut():
+    teacher, student, cuts = pair(small_resnet, PICTURES)
+    teacher.requires_grad_(False)
+    joint = join_paths(student, teacher, {cuts[0]: cuts[0]}).module
+    before = Untouched(teacher)
+    student.train()
+    joint(PICTURES)[cuts[0]][0].square().sum().backward()
+    reached = {name for name, parameter in student.named_parameters() if parameter.grad is not None}
+    stages = stage_of_modules(student, {cut: cut for cut in cuts})
+    expected = {name for name, _ in student.named_parameters() if stages[name.rpartition(".")[0]] == cuts[0]}
+    assert reached == expected
+    assert all(student.get_parameter(name).grad.abs().sum() > 0 for name in reached)
+    before.check()  # batch norm statistics included
+
+
+def test_stages_end_at_their_cuts_and_the_rest_is_the_head():
+    _, student, cuts = pair(small_resnet, PICTURES)
+    stages = stage_of_modules(student, {cut: cut for cut in cuts})
+    assert [stages[path] for path in ("0.0", "1.body.0", "2.body.0", "3.body.3", "6")] == [
+        cuts[0], cuts[0], cuts[1], cuts[1], "head",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "message"), [("ad", "near: .'add'"), ("_6", "not a feature map"), ("nowhere_at_all", "not a node")]
+)
+def test_a_cut_that_cannot_be_is_refused_by_name(name, message):
+    teacher, student, _ = pair(small_resnet, PICTURES)
+    with pytest.raises(ConfigError, match=message):
+        named_cuts(teacher, student, (name,), {})
+
+
+def test_a_cut_may_be_any_node_of_both_graphs():
+    teacher, student, _ = pair(small_resnet, PICTURES)
+    (cut,) = named_cuts(teacher, student, ("_1_after",), {})
+    assert cut.shape == (2, 4, 9, 7)
