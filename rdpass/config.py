@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rdpass.errors import ConfigError
+from rdpass.options import PathOptions, StudentOptions
 
 
 class DistillConfig(BaseModel):
     """The settings of a distillation; the defaults suit a warm start from the teacher.
 
-    ``fade``: fraction of the steps over which the shortcuts fade. ``alpha``: weight of the distillation loss beside
-    the labels' cross-entropy, at ``temperature``.
+    What is left unsaid is the recipe's own choice. ``fade``: fraction of the steps over which the shortcuts fade.
+    ``alpha``: weight of the distillation loss beside the labels' cross-entropy, at ``temperature``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -28,6 +30,21 @@ class DistillConfig(BaseModel):
     temperature: float = Field(default=4.0, gt=0)
     seed: int = 0
     device: str = "cpu"
+    student: StudentOptions = StudentOptions()
+    paths: PathOptions = PathOptions()
+
+
+Settings = TypeVar("Settings", bound=BaseModel)
+
+
+def with_defaults(settings: Settings, defaults: Mapping[str, Any]) -> Settings:
+    """The settings, with ``defaults`` for those that were not set; nested ones likewise."""
+    changed = {
+        name: with_defaults(getattr(settings, name), value) if isinstance(value, Mapping) else value
+        for name, value in defaults.items()
+        if isinstance(value, Mapping) or name not in settings.model_fields_set
+    }
+    return settings.model_copy(update=changed)
 
 
 def distill_config(**settings: Any) -> DistillConfig:

@@ -113,7 +113,7 @@ def convert(
         drop_training_state(out)
     request = Request(
         only=tuple(only), skip=tuple(skip), max_macs=max_macs, train=train, validate=validate, loss=loss,
-        distance=distance, config=config or DistillConfig(), checkpoint=training_state(out),
+        distance=distance, config=chosen.complete(config or DistillConfig()), checkpoint=training_state(out),
         resume=resume == "auto", show_progress=show_progress,
     )  # fmt: skip
     removal = chosen.remove(traced, plan, request)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from rdpass.comparison import Gate
-from rdpass.config import DistillConfig
+from rdpass.config import DistillConfig, with_defaults
 from rdpass.losses import Criteria
 from rdpass.objective import Distance, Loss
 from rdpass.types import Outcome, Plan, Traced
@@ -52,8 +52,16 @@ class Removal:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A way to lose shortcuts. ``remove`` takes those that ``Plan.removable`` lists; the graph it is given stays."""
+    """A way to lose shortcuts. ``remove`` takes those that ``Plan.removable`` lists; the graph it is given stays.
+
+    ``defaults``: what the recipe wants of the settings that were left unsaid, ``{"lr": …, "paths": {"mixed": …}}``.
+    """
 
     name: str
     needs_data: bool
     remove: Callable[[Traced, Plan, Request], Removal]
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+
+    def complete(self, config: DistillConfig) -> DistillConfig:
+        """The settings with this recipe's defaults in the place of what was left unsaid; the same when asked again."""
+        return with_defaults(config, self.defaults)

@@ -1,0 +1,62 @@
+"""What can be said about a student and the paths it is trained on; a part of ``DistillConfig``.
+
+What is not said is the recipe's own choice (``Recipe.defaults``).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class StudentOptions(BaseModel):
+    """How the student starts, how its shortcuts leave, and which of them.
+
+    ``initialise`` (recipes without shortcuts from the first step): ``warm`` with the teacher's weights, ``random``
+    anew, ``dirac`` anew with JointRD's alpha delta + beta W, which folds in the end.
+    ``keep_projections``: leave every shortcut that is not an identity, as JointRD's authors do; the student is then
+    not strictly plain.
+    ``stream``: what bottleneck-like blocks carry (``stage``, ``block``: principal components shared in a stage or a
+    block's own; ``first``: the first channels; ``off``: identities alone, where they fit). ``statistics_images``: how
+    many of the training pictures the components are taken from.
+    ``growth``: the identities' strength, u^(1/m) round each of m convolutions (``root``) or u (``linear``).
+    ``shape``: u over the fading time. ``order``: all blocks together or one after another.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    initialise: Literal["warm", "dirac", "random"] = "warm"
+    keep_projections: bool = False
+    stream: Literal["stage", "block", "first", "off"] = "stage"
+    statistics_images: int = Field(default=1500, ge=1)
+    growth: Literal["root", "linear"] = "root"
+    shape: Literal["linear", "cosine"] = "linear"
+    order: Literal["together", "output_first", "input_first"] = "together"
+
+
+class PathOptions(BaseModel):
+    """The paths of the loss; JointRD's symbols in brackets.
+
+    ``mixed``: whether the student's maps also go on through the teacher's later stages. ``cuts``: where they cross,
+    names of graph nodes; empty for the ends of all stages but the last. ``off``: cuts whose path is left out.
+    ``own``: whether the student's own output counts.
+    ``floor`` [dc] and ``span`` [E, as a fraction of all steps]: the mixed paths' weight falls from 1 to ``floor`` by a
+    cosine over ``span``. ``average``: divide all terms by the number of paths.
+    ``features`` [lambda]: weight of the feature loss at the last stage's end, on every path; 0 leaves it out.
+    ``transform``: a 1x1 convolution with batch norm on the student's side, a margin ReLU on the teacher's.
+    ``teacher``: ``frozen``, or ``trained`` along on a copy by its own task loss.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mixed: bool = False
+    cuts: tuple[str, ...] = ()
+    off: tuple[str, ...] = ()
+    own: bool = True
+    floor: float = Field(default=0.5, ge=0, le=1)
+    span: float = Field(default=1.0, gt=0, le=1)
+    average: bool = False
+    features: float = Field(default=0.0, ge=0)
+    transform: bool = True
+    teacher: Literal["frozen", "trained"] = "frozen"

@@ -1,0 +1,86 @@
+"""What ``migrate`` and ``anneal`` share: start as the teacher, fade, fold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from rdpass.agreement import check_agreement
+from rdpass.config import DistillConfig
+from rdpass.passes.fx.fade_shortcuts import Fading, fade_shortcuts
+from rdpass.passes.fx.fold_scales import fold_scales
+from rdpass.passes.fx.plan_takeover import Takeover, is_identity, plan_takeover
+from rdpass.passes.fx.settle_shortcuts import settle_shortcuts
+from rdpass.passes.fx.shapes import annotate_shapes
+from rdpass.passes.fx.start_maps import Start, start_maps
+from rdpass.recipes.path_setup import path_objective
+from rdpass.recipes.recipe import Removal, Request
+from rdpass.recipes.settling import counterpart_of, removal_of, settled_student
+from rdpass.recipes.statistics import first_inputs
+from rdpass.schedules import FadeSchedule
+from rdpass.staging import Stage, run_stages
+from rdpass.training import train
+from rdpass.types import Plan, Region, Traced
+
+START_TOLERANCE = 1e-5
+PREPARATION = (Stage("fold_scales", fold_scales, START_TOLERANCE),)
+
+
+def remove_by_fading(name: str, teacher: Traced, plan: Plan, request: Request, takes_over: bool) -> Removal:
+    """A student that starts equal to ``teacher``, loses its shortcuts in training and ends as a plain network.
+
+    ``takes_over``: whether identities round the convolutions grow as the shortcuts fade. Both ends are checked.
+
+    Raises:
+        ParityError: the student does not start as its teacher, or its folded form is not what was trained.
+        DivergedError: the data or the loss were not usable.
+    """
+    prepared = run_stages(replace(teacher, gates=()), PREPARATION)
+    regions = chosen_regions(prepared, plan, request.config)
+    planned = [plan_takeover(prepared.module, r, request.config.student.stream != "off") for r in regions]
+    refused = {r.add: why for r, why in zip(regions, planned, strict=True) if isinstance(why, str)}
+    takeovers = [each for each in planned if isinstance(each, Takeover)] if takes_over else []
+    fading = fade_shortcuts(prepared.module, regions, _starts(prepared, takeovers, request))
+    annotate_shapes(fading.module, teacher.example)
+    start = check_agreement(f"{name}-start", fading.module.eval(), teacher.module, teacher.example, START_TOLERANCE)
+    listener = _FadeListener(fading, request.config)
+    objective = path_objective(fading.module, prepared, plan, request, {}, listener)
+    history = train(objective, request)
+    fading.set_faded(1.0)
+    settled = settled_student(
+        Traced(fading.module, teacher.example), (settle_shortcuts,), counterpart_of(prepared, regions)
+    )
+    went = {region.add: _went(fading, region.add, takes_over, refused) for region in regions}
+    return removal_of(settled, plan, went, gates=(start, *settled.gates), history=tuple(history))
+
+
+def chosen_regions(teacher: Traced, plan: Plan, config: DistillConfig) -> tuple[Region, ...]:
+    """The removable shortcuts, without those that are no identities where ``keep_projections`` leaves them."""
+    if not config.student.keep_projections:
+        return plan.removable
+    return tuple(region for region in plan.removable if is_identity(teacher.module, region))
+
+
+def _starts(teacher: Traced, takeovers: Sequence[Takeover], request: Request) -> tuple[Start, ...]:
+    options = request.config.student
+    basis = "stage" if options.stream == "off" else options.stream
+    return start_maps(teacher.module, takeovers, first_inputs(request, options.statistics_images), basis)
+
+
+@dataclass(frozen=True)
+class _FadeListener:
+    """Passes the training's progress on to the shortcuts."""
+
+    fading: Fading
+    config: DistillConfig
+
+    def __call__(self, progress: float) -> None:
+        schedule = FadeSchedule(self.config.fade, self.config.student)
+        self.fading.set_faded(schedule.faded(progress, list(self.fading.parts)), self.config.student.growth)
+
+
+def _went(fading: Fading, add: str, takes_over: bool, refused: dict[str, str]) -> str:
+    count = fading.branches[add]
+    if count:
+        return f"migrated onto {count} convolution{'s' if count > 1 else ''}"
+    return f"faded out; {refused[add]}" if takes_over else "faded out"

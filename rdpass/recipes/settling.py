@@ -1,0 +1,65 @@
+"""A trained student becomes the plain network that it equals, and what it has become is held to the promise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from torch.fx import GraphModule
+
+from rdpass.deploy_form import DEPLOY_FORM
+from rdpass.errors import PassError
+from rdpass.passes.fx.check_plain import check_plain, find_not_plain
+from rdpass.passes.fx.cost import macs_of
+from rdpass.passes.fx.remove_shortcuts import remove_shortcuts
+from rdpass.recipes.recipe import Removal
+from rdpass.staging import Stage, run_stages
+from rdpass.types import Outcome, Plan, Region, Traced
+
+SETTLE_TOLERANCE = 1e-4
+
+
+def settled_student(
+    student: Traced, settle: tuple[Callable[[GraphModule], GraphModule], ...], counterpart: Traced
+) -> Traced:
+    """The student after the ``settle`` passes, in deploy form, with a gate for each.
+
+    It is to be as plain as ``counterpart``, the teacher with those shortcuts deleted, and to cost the same.
+
+    Raises:
+        ParityError: a pass moved the values.
+        PassError: something is left in the student that should have folded; the node is named.
+    """
+    student.module.eval()
+    stages = (*(Stage(each.__name__, each, SETTLE_TOLERANCE) for each in settle), *DEPLOY_FORM)
+    settled = run_stages(replace(student, gates=()), stages)
+    plain = run_stages(replace(counterpart, gates=()), DEPLOY_FORM)
+    if find_not_plain(plain.module) is None:
+        check_plain(settled.module)
+    if macs_of(settled.module) != macs_of(plain.module):
+        raise PassError(
+            f"the student has {macs_of(settled.module)} MACs, the teacher without these shortcuts"
+            f" {macs_of(plain.module)}"
+        )
+    return settled
+
+
+def counterpart_of(teacher: Traced, regions: tuple[Region, ...]) -> Traced:
+    """The teacher with the shortcuts of ``regions`` deleted: what a student is to look like, whatever its weights."""
+    deletion = Stage("remove_shortcuts", lambda module: remove_shortcuts(module, regions), None)
+    return run_stages(replace(teacher, gates=()), (deletion,))
+
+
+def removal_of(student: Traced, plan: Plan, went: Mapping[str, str], **rest: object) -> Removal:
+    """What a recipe gives back: ``went`` says how each shortcut that was removed went, the others were kept."""
+    outcomes = tuple(
+        Outcome(region.add, "distilled", went[region.add])
+        if region.add in went
+        else Outcome(region.add, "kept", _kept_because(region))
+        for region in plan.regions
+    )
+    return Removal(replace(student, gates=()), outcomes, **rest)  # type: ignore[arg-type]
+
+
+def _kept_because(region: Region) -> str:
+    return region.reason if region.verdict == "kept" else "a projection, kept by keep_projections"

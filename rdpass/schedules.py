@@ -1,0 +1,45 @@
+"""What changes while a student trains: how far each shortcut has faded, and what a mixed path weighs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rdpass.options import PathOptions, StudentOptions
+
+
+@dataclass(frozen=True)
+class FadeSchedule:
+    """u per shortcut from the progress of the training: 0 at the start, 1 from ``fade`` on.
+
+    Together, or one after another, each in an equal share of the time.
+    """
+
+    fade: float
+    options: StudentOptions
+
+    def faded(self, progress: float, names: Sequence[str]) -> dict[str, float]:
+        """``names``: the adds in graph order."""
+        passed = min(1.0, progress / self.fade)
+        ranks = {name: rank for rank, name in enumerate(names)}
+        return {name: self._shaped(self._share(passed, rank, len(names))) for name, rank in ranks.items()}
+
+    def _share(self, passed: float, rank: int, count: int) -> float:
+        if self.options.order == "together":
+            return passed
+        turn = rank if self.options.order == "input_first" else count - 1 - rank
+        # Exactly 1 at the end, whatever the rounding: a shortcut that has not quite faded would not settle.
+        return 1.0 if passed >= 1 else min(1.0, max(0.0, passed * count - turn))
+
+    def _shaped(self, share: float) -> float:
+        if self.options.shape == "cosine" and 0 < share < 1:
+            return 0.5 * (1 - math.cos(math.pi * share))
+        return share
+
+
+def mixed_weight(progress: float, options: PathOptions) -> float:
+    """JointRD's m(e) = dc + (1 - dc)(1 + cos(pi e / E)) / 2 up to E, then dc."""
+    if progress >= options.span:
+        return options.floor
+    return options.floor + (1 - options.floor) * 0.5 * (1 + math.cos(math.pi * progress / options.span))
