@@ -1,0 +1,46 @@
+"""The residual teachers of the small comparisons, trained once and kept in a folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from benchmarks.fashion_mnist.train import parameter_groups, rate
+from benchmarks.small_resnets import Block, Mirrored, small_pictures, small_resnet
+
+EPOCHS, PEAK = 12, 0.1
+
+
+def small_teacher(block: Block, n: int, seed: int, folder: Path) -> nn.Module:
+    """The network in eval mode; trained now (12 epochs, last one kept) unless ``folder`` has it."""
+    torch.manual_seed(seed)
+    model = small_resnet(block, n)
+    path = folder / f"teacher_{block}_{n}_{seed}.safetensors"
+    if not path.exists():
+        _train(model, small_pictures(block, seed)[0])
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(".tmp")
+        save_file({name: value.contiguous() for name, value in model.state_dict().items()}, temporary)
+        os.replace(temporary, path)
+    model.load_state_dict(load_file(path))
+    return model.eval()
+
+
+def _train(model: nn.Module, pictures: Mirrored) -> None:
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model.train()
+    optimiser = torch.optim.SGD(parameter_groups(model), lr=PEAK, momentum=0.9, nesterov=True)
+    steps, step = EPOCHS * len(pictures), 0
+    for _ in range(EPOCHS):
+        for images, labels in pictures:
+            for group in optimiser.param_groups:
+                group["lr"] = rate(step, steps, PEAK)
+            loss = nn.functional.cross_entropy(model(images.contiguous(memory_format=torch.channels_last)), labels)
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            step += 1
