@@ -26,8 +26,8 @@ MOST_LEAVES = 64
 class _Tracer(torch.fx.Tracer):
     """Keeps the modules that ``leaves`` (globs on paths) name, and remembers the innermost one it failed in."""
 
-    def __init__(self, leaves: tuple[str, ...]) -> None:
-        super().__init__()
+    def __init__(self, leaves: tuple[str, ...] = ()) -> None:
+        super().__init__()  # a pickled graph builds its tracer anew, without arguments
         self.leaves = leaves
         self.failed_in = ""
 
