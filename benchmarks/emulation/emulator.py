@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,9 +49,17 @@ class Profile:
 
 
 def profile(
-    folder: Path, command: Sequence[str], target: ArmTarget, caches: Caches | None, timeout: float | None = None
+    folder: Path,
+    command: Sequence[str],
+    target: ArmTarget,
+    caches: Caches | None,
+    *,
+    variables: Mapping[str, str] | None = None,
+    timeout: float | None = None,
 ) -> Profile:
     """Run ``command`` (its program relative to ``folder``) as on ``target``'s core; without ``caches``, no misses.
+
+    The program's environment holds ``variables`` and nothing else.
 
     Raises:
         TargetError: the emulator is missing or takes no plugin.
@@ -65,6 +73,7 @@ def profile(
     _check_plugins(launcher[0])
     arguments = [f"{counting_plugin()}", f"out={counts.absolute()}", *_arguments(caches)]
     launcher += ["-seed", "1", "-U", _UNSET, "-plugin", ",".join(arguments)]
+    launcher += [word for name, value in (variables or {}).items() for word in ("-E", f"{name}={value}")]
     try:
         done = subprocess.run(
             [*launcher, *command], cwd=folder, env=_environment(), capture_output=True, text=True, check=False,

@@ -94,7 +94,7 @@ def measure_kernel(
         folder = Path(place)
         _write_tensors(folder, specs, arrays, returned)
         _build(folder, function, target, pipeline, tvm_options or {})
-        seen = profile(folder, ["./kernel"], target, caches or Caches(), _TIMEOUT)
+        seen = profile(folder, ["./kernel"], target, caches or Caches(), timeout=_TIMEOUT)
         results = tuple(
             np.fromfile(folder / f"{index}.bin", dtype).reshape(shape)
             for index, (shape, dtype) in list(enumerate(specs))[len(specs) - returned :]

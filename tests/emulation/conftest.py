@@ -6,13 +6,17 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import onnx
 import pytest
 
 from benchmarks.emulation.emulator import Caches, Profile, profile
 from benchmarks.emulation.llvm_tools import find_llvm_tool
+from benchmarks.emulation.plugin import cache_folder
 from rdpass.errors import TargetError
+from rdpass.runtime_libraries import find_libraries
 from rdpass.targets import ArmTarget, find_target
 from rdpass.toolchain import find_compiler, find_launcher
+from tests.deploy.conftest import residual_net
 
 CodeProfile = Callable[..., Profile]
 
@@ -28,15 +32,34 @@ def llvm() -> None:
 
 @pytest.fixture(scope="session")
 def rpi4(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ArmTarget]:
+    """The target, with an empty cache, but for TVM's runtime if that has been fetched."""
     target = find_target("rpi4")
     try:
         find_compiler(target)
         find_launcher(target)
     except TargetError as error:
         pytest.skip(str(error))
+    cache, runtime = tmp_path_factory.mktemp("cache"), cache_folder().parent / "runtime"
+    if runtime.is_dir():
+        (cache / "runtime").symlink_to(runtime.absolute())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RDPASS_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("RDPASS_CACHE", str(cache))
         yield target
+
+
+@pytest.fixture(scope="session")
+def runtime(rpi4: ArmTarget) -> None:
+    try:
+        find_libraries(rpi4)
+    except TargetError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def residual_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("onnx") / "residual.onnx"
+    onnx.save(residual_net(), path)
+    return path
 
 
 @pytest.fixture

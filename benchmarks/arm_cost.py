@@ -1,0 +1,114 @@
+"""What a network costs on an ARM core, estimated without one; ``docs/arm-cost.md`` says what each figure means.
+
+    python benchmarks/arm_cost.py --net plain50 --target cortex-a72 [--json]
+
+NET is plain18, plain50, resnet18, resnet50 or an .onnx file; TARGET a board that ``rdpass targets`` lists, or a core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.emulation.boards import find_board
+from benchmarks.emulation.llvm_tools import find_llvm_tool, llvm_version
+from benchmarks.emulation.network import FunctionCost, measure_network
+from benchmarks.emulation.plugin import cache_folder
+from benchmarks.networks import NAMES, reference_file
+from rdpass.cli.tables import print_table, size
+from rdpass.errors import ConfigError, RdpassError
+
+
+def report(net: str, target: str) -> dict[str, Any]:
+    """All figures of ``net`` on ``target``, as they are printed with ``--json``."""
+    board, core = find_board(target)
+    cost = measure_network(_model(net), board, core)
+    return {
+        "net": net,
+        "target": target,
+        "instructions": cost.instructions,
+        "fmla": cost.fmla,
+        "est_cycles": _rounded(cost.est_cycles),
+        "dram_bytes": cost.dram_bytes,
+        "dram_bytes_beyond_weights": cost.dram_bytes_beyond_weights,
+        "est_ms": round(cost.est_ms, 3),
+        "peak_activation_bytes": cost.peak_activation_bytes,
+        "weight_bytes": cost.facts.weight_bytes,
+        "code_bytes": cost.facts.code_bytes,
+        "max_rel_error": cost.max_rel_error,
+        "estimate": {
+            "core": core.model,
+            "ghz": core.ghz,
+            "gb_per_s": core.gb_per_s,
+            "llvm_mca": ".".join(map(str, llvm_version(find_llvm_tool("llvm-mca")))),
+        },
+        "layers": [_layer(function) for function in cost.functions],
+    }
+
+
+def _model(net: str) -> Path:
+    if net in NAMES:
+        return reference_file(net, cache_folder() / "models")
+    if not net.endswith(".onnx"):
+        raise ConfigError(f"{net} is neither one of {', '.join(NAMES)} nor an .onnx file")
+    return Path(net)
+
+
+def _layer(function: FunctionCost) -> dict[str, Any]:
+    return {**asdict(function), "est_cycles": _rounded(function.est_cycles)}
+
+
+def _rounded(cycles: Any) -> dict[str, int]:
+    return {core: round(count) for core, count in cycles.items()}
+
+
+def _millions(count: int) -> str:
+    return f"{count / 1e6:.2f}"
+
+
+def _print(figures: dict[str, Any]) -> None:
+    cores = list(figures["est_cycles"])
+    rows = [
+        (row["name"], row["kind"], str(row["calls"]), _millions(row["instructions"]), _millions(row["fmla"]),
+         *(_millions(row["est_cycles"][core]) for core in cores), size(row["l2_miss_bytes"]))
+        for row in figures["layers"]
+    ]  # fmt: skip
+    total = ("all", "", "", _millions(figures["instructions"]), _millions(figures["fmla"]),
+             *(_millions(figures["est_cycles"][core]) for core in cores), size(figures["dram_bytes"]))  # fmt: skip
+    columns = ("function", "kind", ">calls", ">instr. M", ">FMLA M", *(f">{core}" for core in cores), ">L2 misses")
+    print_table(columns, [*rows, total], f"{figures['net']} for {figures['target']}: counted, and cycles (M) estimated")
+    estimate = figures["estimate"]
+    print(f"estimated {figures['est_ms']:.1f} ms: {estimate['core']} at {estimate['ghz']} GHz, no cache missed, and"
+          f" {size(figures['dram_bytes'])} at {estimate['gb_per_s']} GB/s")  # fmt: skip
+    print(f"L2 misses beyond reading {size(figures['weight_bytes'])} of weights once:"
+          f" {size(figures['dram_bytes_beyond_weights'])}")  # fmt: skip
+    print(f"planned peak of activations {size(figures['peak_activation_bytes'])},"
+          f" code {size(figures['code_bytes'])}, largest relative error {figures['max_rel_error']:.1e}")  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--net", required=True, help=f"{', '.join(NAMES)} or an .onnx file")
+    parser.add_argument("--target", default="cortex-a72", help="a board or a core")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    options = parser.parse_args()
+    try:
+        figures = report(options.net, options.target)
+    except RdpassError as error:
+        print(f"arm_cost: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    if options.json:
+        print(json.dumps(figures, indent=1))
+    else:
+        _print(figures)
+
+
+if __name__ == "__main__":
+    main()

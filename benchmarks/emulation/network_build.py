@@ -1,0 +1,159 @@
+"""A network built for a target as a folder that the emulator runs, kept under the hash of all that it is made of.
+
+model.so   not stripped: its symbols say whose an instruction is
+driver     runs it with marks            lib/   TVM's runtime libraries        facts.json   what the build knows
+tensors    the inputs' types and extents       input_N.npy, expected_N.npy    golden numbers, torch's where it can
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tvm
+import tvm_ffi
+from tvm import relax
+
+import rdpass
+from benchmarks.emulation.plugin import cache_folder
+from rdpass.chatter import without_scope_lines
+from rdpass.errors import TargetError
+from rdpass.golden import Golden, find_golden
+from rdpass.lowering import Lowered, build, import_onnx, tvm_target
+from rdpass.onnx_source import OnnxSource, read_onnx
+from rdpass.output import new_folder
+from rdpass.passes.relax.pipeline import lower
+from rdpass.runtime_libraries import find_libraries, tvm_versions
+from rdpass.targets import ArmTarget
+from rdpass.toolchain import Compiler, find_compiler
+
+_DRIVER = Path(__file__).with_name("network_driver.cc")
+_RUNTIME = Path(rdpass.__file__).parent / "runtime"
+_KEPT = 8
+_SOURCES = (".py", ".cc", ".h", ".json")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known once a network is built: bytes of planned memory, of packed weights and of the model's code, and
+    the functions that TVM lowered by itself."""
+
+    activation_bytes: int
+    workspace_bytes: int
+    weight_bytes: int
+    code_bytes: int
+    fallbacks: tuple[str, ...]
+
+
+def built_network(model: Path, target: ArmTarget) -> tuple[Path, Facts]:
+    """The folder of ``model``, an ONNX file, built for ``target``: made now, or found as it was made before.
+
+    Raises:
+        ConfigError: the model can't be built.
+        TargetError: a tool or TVM's runtime for the target is missing.
+    """
+    source = read_onnx(model)
+    compiler, libraries = find_compiler(target), find_libraries(target)
+    place = cache_folder() / "networks" / _digest(source, target, compiler)
+    if not place.exists():
+        golden = find_golden(source)
+        lowered = build(import_onnx(source), tvm_target(target))
+        with new_folder(place, force=True) as folder:
+            _write_golden(folder, source, golden)
+            _link(folder, lowered, compiler, libraries)
+            facts = _facts(folder, source, target, lowered, compiler)
+            (folder / "facts.json").write_text(json.dumps(asdict(facts)))
+        _forget_oldest(place.parent)
+    os.utime(place)
+    stored: dict[str, Any] = json.loads((place / "facts.json").read_text())
+    return place, Facts(**{**stored, "fallbacks": tuple(stored["fallbacks"])})
+
+
+def _digest(source: OnnxSource, target: ArmTarget, compiler: Compiler) -> str:
+    """Of everything that decides what the folder holds; the golden numbers belong to the model's digest."""
+    package = Path(rdpass.__file__).parent
+    digest = hashlib.sha256(repr((source.digest, target, compiler, tvm_versions())).encode())
+    for path in sorted({*_sources(package), *_sources(package / "passes"), *_sources(package / "kernels"), _DRIVER}):
+        digest.update(path.name.encode() + path.read_bytes())
+    digest.update(Path(__file__).read_bytes())
+    return digest.hexdigest()[:24]
+
+
+def _sources(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*") if path.suffix in _SOURCES)
+
+
+def _write_golden(folder: Path, source: OnnxSource, golden: Golden) -> None:
+    for index, (array, spec) in enumerate(zip(golden.inputs, source.inputs, strict=True)):
+        np.save(folder / f"input_{index}.npy", np.asarray(array, spec.dtype, order="C"))
+    for index, array in enumerate(golden.outputs):
+        np.save(folder / f"expected_{index}.npy", array)
+    lines = [" ".join(map(str, (spec.dtype, *spec.shape))) for spec in source.inputs]
+    (folder / "tensors").write_text("\n".join(lines) + "\n")
+
+
+def _link(folder: Path, lowered: Lowered, compiler: Compiler, libraries: tuple[Path, ...]) -> None:
+    with without_scope_lines():
+        lowered.executable.export_library(
+            folder / "model.so", cc=compiler.command, options=["-Wl,--build-id=none"], workspace_dir=str(folder)
+        )
+    for left_over in folder.glob("*.o"):
+        left_over.unlink()
+    (folder / "lib").mkdir()
+    for library in libraries:
+        shutil.copyfile(library, folder / "lib" / library.name)
+    headers = [f"-isystem{path}" for path in (*tvm_ffi.libinfo.include_paths(), _RUNTIME)]
+    command = [compiler.command, "-std=c++17", "-O2", *headers, str(_DRIVER), "-o", str(folder / "driver")]
+    command += [f"-L{folder / 'lib'}", "-Wl,--no-as-needed", "-ltvm_runtime", "-ltvm_ffi", "-Wl,-rpath,$ORIGIN/lib"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise TargetError(f"{compiler.version} could not compile the driver: {done.stderr.strip()}")
+
+
+def _facts(folder: Path, source: OnnxSource, target: ArmTarget, lowered: Lowered, compiler: Compiler) -> Facts:
+    return Facts(
+        activation_bytes=lowered.memory.activations,
+        workspace_bytes=lowered.memory.workspace,
+        weight_bytes=_weight_bytes(lower(import_onnx(source), tvm_target(target))),
+        code_bytes=_code_bytes(folder / "model.so", compiler.command),
+        fallbacks=tuple(fallback.function for fallback in lowered.fallbacks),
+    )
+
+
+def _weight_bytes(lowered: tvm.IRModule) -> int:
+    """Of all constants that the network reads; equal ones are stored once."""
+    constants: dict[bytes, int] = {}
+
+    def collect(node: Any) -> None:
+        if isinstance(node, tvm.ir.GenericConst) and isinstance(node.value, tvm.runtime.Tensor):
+            array = node.value.numpy()
+            key = hashlib.sha256(repr((array.shape, array.dtype)).encode() + array.tobytes()).digest()
+            constants[key] = array.nbytes
+
+    relax.analysis.post_order_visit(lowered["main"], collect)
+    return sum(constants.values())
+
+
+def _code_bytes(library: Path, compiler: str) -> int:
+    """The size of the section of machine code."""
+    size = subprocess.run([compiler, "-print-prog-name=size"], capture_output=True, text=True, check=False).stdout
+    printed = subprocess.run([size.strip(), "-A", str(library)], capture_output=True, text=True, check=True).stdout
+    rows = (line.split() for line in printed.splitlines())
+    return next(int(row[1]) for row in rows if row[:1] == [".text"])
+
+
+def _forget_oldest(folder: Path) -> None:
+    """Keep what was used last: a large network's folder has 100 MB."""
+    found = sorted(
+        (path for path in folder.iterdir() if not path.name.startswith(".")), key=lambda p: p.stat().st_mtime
+    )
+    for path in found[:-_KEPT]:
+        shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,119 @@
+"""The networks that figures are given for: ResNet-18 and -50 as torchvision has them, and the same without shortcuts.
+
+Their weights are random but those of no degenerate network; equal names give equal weights. What a network costs does
+not depend on them, but whether its numbers are right can be told only if activations neither die nor explode and
+rounding errors are not amplified:
+
+1. Convolutions are drawn as He et al. (2015) do, which keeps the scale of a plain network about constant.
+2. Batch norms have random gains and shifts, and statistics that say the measured scale of what comes in, one for all
+   channels but for a random factor each. The true statistics of random features, channel by channel, would make each
+   layer amplify differences by about 1.2 (Yang et al., 2019): in 50 layers float32's rounding becomes 0.1 %.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks.zoo_operators import register_missing_operators
+from rdpass import exporting
+from rdpass.errors import ConfigError
+from rdpass.golden import golden_path
+from rdpass.passes.fx.census import take_census
+from rdpass.passes.fx.remove_shortcuts import remove_shortcuts
+from rdpass.tracing import trace
+
+ARCHITECTURES = {"18": "resnet18", "50": "resnet50"}
+NAMES = tuple(f"{graph}{depth}" for depth in ("50", "18") for graph in ("plain", "resnet"))
+"""``resnet50`` has its shortcuts, ``plain50`` has none, nor their projections."""
+
+INPUT = (1, 3, 224, 224)
+_SEED = 0
+
+
+def reference_network(name: str) -> tuple[nn.Module, tuple[Tensor, ...]]:
+    """The network called ``name`` in eval mode, and an input.
+
+    Raises:
+        ConfigError: there is none of that name, or torchvision is not installed.
+    """
+    if name not in NAMES:
+        raise ConfigError(f"no network is called {name!r}; known are {', '.join(NAMES)}")
+    generator = torch.Generator().manual_seed(_SEED)
+    example = torch.randn(INPUT, generator=generator)
+    network = _randomised(_architecture(ARCHITECTURES[name[-2:]]), generator)
+    if name.startswith("plain"):
+        network = without_shortcuts(network, example)
+    return _settled(network, example, generator), (example,)
+
+
+def without_shortcuts(network: nn.Module, example: Tensor) -> nn.Module:
+    """``network`` with every removable shortcut taken out, whatever that does to its values."""
+    traced = trace(network, example)
+    regions, _ = take_census(traced)
+    return remove_shortcuts(traced.module, [region for region in regions if region.verdict == "removable"])
+
+
+def reference_file(name: str, folder: Path) -> Path:
+    """The network called ``name`` as ONNX, batch norms folded, torch's own numbers beside it: in ``folder``, where it
+    is written unless the same code with the same libraries has done so before.
+
+    Raises:
+        ConfigError: there is none of that name, or torchvision is not installed.
+    """
+    versions = [
+        f"{package}-{version(package)}" for package in ("torch", "torchvision", "onnx", "onnxsim", "onnxscript")
+    ]
+    code = [Path(source).read_bytes() for source in (__file__, exporting.__file__)]
+    digest = hashlib.sha256(b"".join(code) + repr(versions).encode()).hexdigest()[:16]
+    path = folder / f"{name}-{digest}.onnx"
+    if not (path.exists() and golden_path(path).exists()):
+        exporting.export_onnx(*reference_network(name), path, force=True)
+    return path
+
+
+def _architecture(name: str) -> nn.Module:
+    register_missing_operators()
+    try:
+        from torchvision import models
+    except ImportError as error:
+        raise ConfigError('torchvision is not installed; pip install "rdpass[zoo]"') from error
+    with torch.random.fork_rng(devices=[]):  # torchvision draws weights from the global generator; they are replaced
+        network: nn.Module = models.get_model(name, weights=None)
+    return network.eval()
+
+
+def _randomised(network: nn.Module, generator: torch.Generator) -> nn.Module:
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            nn.init.kaiming_normal_(layer.weight, mode="fan_in", nonlinearity="relu", generator=generator)
+            if layer.bias is not None:
+                nn.init.normal_(layer.bias, 0, 0.1, generator=generator)
+        if isinstance(layer, nn.BatchNorm2d):
+            nn.init.uniform_(layer.weight, 0.8, 1.2, generator=generator)
+            nn.init.normal_(layer.bias, 0, 0.1, generator=generator)
+    return network
+
+
+def _settled(network: nn.Module, batch: Tensor, generator: torch.Generator) -> nn.Module:
+    """A copy whose batch norms have statistics that fit ``batch``."""
+    settled = copy.deepcopy(network)
+
+    def settle(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        scale = inputs[0].square().mean().sqrt()
+        channels = (inputs[0].shape[1],)
+        layer.running_mean = scale * torch.empty(channels).normal_(0, 0.1, generator=generator)
+        layer.running_var = scale.square() * torch.empty(channels).uniform_(0.8, 1.2, generator=generator)
+
+    norms = [layer for layer in settled.modules() if isinstance(layer, nn.BatchNorm2d)]
+    hooks = [norm.register_forward_pre_hook(settle) for norm in norms]
+    with torch.no_grad():
+        settled(batch)
+    for hook in hooks:
+        hook.remove()
+    return settled.eval()
