@@ -1,8 +1,13 @@
-"""A training state in one file, written whole or not at all, with the random generators to go on from."""
+"""A training state on disk, written whole or not at all, in two generations: the newest and the one before.
+
+At every moment at least one of the two files is whole: the new state is written beside them and synced, the newest is
+renamed to the one before, the new one takes its place. A process killed anywhere leaves a state to go on from.
+"""
 
 from __future__ import annotations
 
-import random
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,28 +16,52 @@ import torch
 from rdpass.errors import ConfigError
 from rdpass.output import new_file
 
+State = dict[str, Any]
 
-def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write ``state`` (tensors, numbers, strings and containers of them) and the generators' states to ``path``."""
-    generators = {"torch": torch.get_rng_state(), "python": random.getstate()}
+
+def save_checkpoint(path: Path, state: State) -> None:
+    """Write ``state`` (tensors, numbers, strings and containers of them) to ``path``; what was there is kept beside."""
     with new_file(path, force=True) as temporary:
-        torch.save({**state, "generators": generators}, temporary)
+        torch.save(state, temporary)
+        _sync(temporary)
+        if path.exists():
+            os.replace(path, previous(path))
+    _sync(path.parent)
 
 
-def load_checkpoint(path: Path) -> dict[str, Any]:
-    """What ``save_checkpoint`` wrote; the generators are set to where they were.
+def load_checkpoint(path: Path) -> State:
+    """The newest state at ``path`` that can be read; what killed processes left half written is removed.
 
     Raises:
-        ConfigError: the file can't be read.
+        ConfigError: neither generation can be read.
     """
+    for stale in path.parent.glob(f".{path.name}.*.tmp"):
+        shutil.rmtree(stale, ignore_errors=True)
+    failure: Exception | None = None
+    for generation in (path, previous(path)):
+        if generation.exists():
+            try:
+                state: State = torch.load(generation, map_location="cpu", weights_only=True)
+                return state
+            except Exception as error:
+                failure = failure or error
+    raise ConfigError(f"{path} is not a readable checkpoint ({failure}); remove it to start anew") from failure
+
+
+def has_checkpoint(path: Path | None) -> bool:
+    """Whether a state to go on from lies at ``path``."""
+    return path is not None and (path.exists() or previous(path).exists())
+
+
+def previous(path: Path) -> Path:
+    """Where the generation before the newest lies."""
+    return path.with_name(f"{path.stem}.previous{path.suffix}")
+
+
+def _sync(path: Path) -> None:
+    """What was written to a file, or renamed in a folder, is on the disk afterwards."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        torch.set_rng_state(state["generators"]["torch"])
-        random.setstate(_as_tuples(state["generators"]["python"]))
-    except Exception as error:
-        raise ConfigError(f"{path} is not a readable checkpoint ({error}); remove it to start anew") from error
-    return state
-
-
-def _as_tuples(value: Any) -> Any:
-    return tuple(_as_tuples(item) for item in value) if isinstance(value, list | tuple) else value
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

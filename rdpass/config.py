@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -14,13 +14,46 @@ from rdpass.options import PathOptions, StudentOptions
 class DistillConfig(BaseModel):
     """The settings of a distillation; the defaults suit a warm start from the teacher.
 
-    What is left unsaid is the recipe's own choice. ``fade``: fraction of the steps over which the shortcuts fade.
-    ``alpha``: weight of the distillation loss beside the labels' cross-entropy, at ``temperature``.
+    What is left unsaid is the recipe's own choice.
+
+    What is learnt:
+        epochs: passes over the data.
+        batches: batches of one epoch, for a loader without a length; one with a length is cut short by it.
+        lr: peak learning rate.
+        momentum: Nesterov's; 0 is plain gradient descent.
+        weight_decay: of the layers' weights; biases, gains and normalisation have none.
+        warmup: fraction of the steps over which the rate rises; from its peak it follows a cosine to zero.
+        fade: fraction of the steps over which the shortcuts fade.
+        alpha: weight of the distance to the teacher beside the task's own loss.
+        temperature: of the logits whose divergence is that distance.
+        accumulate: batches to one step; the gradient is that of their rows together, batch norms see one at a time.
+        clip: longest gradient, in its norm over all parameters; a longer one is scaled down.
+
+    How it is computed:
+        seed: of shuffling, augmentation and whatever the model draws.
+        device: ``cpu``, ``cuda``, ``cuda:1``, …
+        amp: ``bf16`` or ``fp16`` for forward passes in mixed precision, fp16 with a loss scale; weights stay float32.
+
+    What is kept of it:
+        checkpoint_steps: save after every so many steps too; an epoch's end is always saved.
+        checkpoint_seconds: save after the step that ends so long after the last save.
+        log_steps: a line of ``history.jsonl`` every so many steps.
+        share_steps: ask every so many steps how much of the gradient comes through the teacher; 0 never.
+        tensorboard: write the same numbers for TensorBoard.
+
+    What to do about numbers that are not finite:
+        on_nan: ``stop``, or ``rollback``: leave out a batch whose inputs are not finite; else go back to the last saved
+            state at half the learning rate and, if the same batch fails again, leave it out.
+        max_rollbacks: so often in a run at most.
+
+    What the recipes are told:
+        student, paths: see there.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     epochs: int = Field(default=10, ge=1)
+    batches: int | None = Field(default=None, ge=1)
     lr: float = Field(default=0.05, gt=0)
     momentum: float = Field(default=0.9, ge=0, lt=1)
     weight_decay: float = Field(default=5e-4, ge=0)
@@ -28,8 +61,18 @@ class DistillConfig(BaseModel):
     fade: float = Field(default=0.75, gt=0, le=1)
     alpha: float = Field(default=0.9, ge=0, le=1)
     temperature: float = Field(default=4.0, gt=0)
+    accumulate: int = Field(default=1, ge=1)
+    clip: float | None = Field(default=None, gt=0)
     seed: int = 0
     device: str = "cpu"
+    amp: Literal["bf16", "fp16"] | None = None
+    checkpoint_steps: int | None = Field(default=None, ge=1)
+    checkpoint_seconds: float = Field(default=300.0, gt=0)
+    log_steps: int = Field(default=10, ge=1)
+    share_steps: int = Field(default=100, ge=0)
+    tensorboard: bool = False
+    on_nan: Literal["stop", "rollback"] = "stop"
+    max_rollbacks: int = Field(default=3, ge=1)
     student: StudentOptions = StudentOptions()
     paths: PathOptions = PathOptions()
 

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Protocol
 
 from rich.console import Console
@@ -46,10 +47,19 @@ class _Bar:
 class _Lines:
     def __init__(self, title: str, total: int) -> None:
         self._title, self._total, self._last = title, total, time.monotonic()
+        self._first: tuple[int, float] | None = None
 
     def step(self, done: int, text: str) -> None:
+        self._first = self._first or (done, time.monotonic())
         if time.monotonic() - self._last >= LINE_EVERY:
-            self.note(f"{self._title} {done}/{self._total}  {text}")
+            self.note(f"{self._title} {done}/{self._total}  {text}{self._left(done, *self._first)}")
+
+    def _left(self, done: int, first: int, since: float) -> str:
+        """How long the rest takes at the pace so far."""
+        if done == first:
+            return ""
+        seconds = (time.monotonic() - since) / (done - first) * (self._total - done)
+        return f"  {timedelta(seconds=round(seconds))} left"
 
     def note(self, text: str) -> None:
         self._last = time.monotonic()

@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.fx import GraphModule
 
 from rdpass import __version__
+from rdpass.checkpoint import has_checkpoint
 from rdpass.comparison import Gate
 from rdpass.config import DistillConfig
 from rdpass.errors import ConfigError
@@ -50,7 +51,7 @@ def check_run(out: str | Path | None, resume: str | None, force: bool) -> None:
             raise ConfigError("resume needs out, the folder of the interrupted run")
         return
     check_free(Path(out), force)
-    if state.exists() and not resume and not force:
+    if has_checkpoint(state) and not resume and not force:
         raise ConfigError(f"an interrupted run lies in {state.parent}; resume it (--resume auto), or --force anew")
 
 

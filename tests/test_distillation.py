@@ -14,7 +14,8 @@ from rdpass.losses import Criteria
 from rdpass.objective import Batch
 from rdpass.passes.fx.census import take_census
 from rdpass.tracing import trace
-from rdpass.training import accuracy, learning_rate
+from rdpass.training import accuracy
+from rdpass.training.optimiser import learning_rate
 from tests.data import batches
 from tests.models import basic_block, classifier, seeded
 from tests.support import Untouched, error_between
@@ -149,7 +150,7 @@ def poisoned(value):
         ((batch for batch in batches(2)), "no length"),
         (poisoned(float("nan")), "batch 2 holds inputs that are not finite"),
         (poisoned(float("inf")), "batch 2"),
-        ([{"image": 1}], "is not \\(inputs, labels\\)"),
+        ([{"image": 1}], "is not \\(inputs, targets\\)"),
     ],
     ids=["empty", "generator", "nan", "inf", "dict"],
 )

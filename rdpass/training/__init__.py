@@ -1,0 +1,9 @@
+"""The training engine: it minimises whatever an ``Objective`` says, and guarantees how a run ends, stops and goes on.
+
+What is guaranteed on resume, kill, non-finite numbers and several processes: docs/training.md.
+"""
+
+from rdpass.training.engine import train
+from rdpass.training.evaluation import accuracy
+
+__all__ = ["accuracy", "train"]

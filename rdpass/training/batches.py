@@ -1,0 +1,114 @@
+"""What a loader gives, taken apart: the model's inputs in their order, and the targets beside them.
+
+With n the number of inputs that the model needs, a batch may be
+
+1. a tensor (n = 1), or a list or tuple of n tensors: inputs alone;
+2. (inputs, targets), inputs a tensor or a list or tuple of n tensors, targets anything;
+3. n tensors and the targets after them, as ``TensorDataset`` gives them;
+4. a dict with the model's inputs under the names of its ``forward`` (or ``inputs``); what is left is the targets: the
+   value itself if there is one, else a dict.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.fx import GraphModule
+from torch.utils._pytree import tree_map
+
+from rdpass.errors import DivergedError
+from rdpass.objective import Batch
+from rdpass.training.faults import NotFinite
+
+Split = tuple[Any, Any]
+
+
+@dataclass(frozen=True)
+class Unpacking:
+    """How to take batches apart for one model: the names of its inputs, and how many of them it can't do without."""
+
+    names: tuple[str, ...]
+    needed: int
+
+    def batch(self, raw: Any, index: int) -> Batch:
+        """The batch, where the loader put it.
+
+        Raises:
+            DivergedError: it has none of the forms above; the message gives its index and what it is.
+            NotFinite: its inputs are not finite.
+        """
+        found, targets = self._split(raw) or (None, None)
+        inputs: Any = (found,) if isinstance(found, Tensor) else found
+        if not _are_tensors(inputs) or not self.needed <= len(inputs) <= max(1, len(self.names)):
+            raise DivergedError(
+                f"batch {index} is not (inputs, targets) for a model of {', '.join(self.names) or 'no inputs'}: got"
+                f" {_form(raw)}"
+            )
+        if any(x.is_floating_point() and not torch.isfinite(x).all() for x in inputs):
+            raise NotFinite(f"batch {index} holds inputs that are not finite", index, in_data=True)
+        return Batch(tuple(inputs), targets)
+
+    def _split(self, raw: Any) -> Split | None:
+        if isinstance(raw, Tensor):
+            return raw, None
+        if isinstance(raw, Mapping):
+            return self._split_mapping(raw)
+        if not isinstance(raw, Sequence) or isinstance(raw, str) or not raw:
+            return None
+        if len(raw) == self.needed and _are_tensors(raw):
+            return raw, None
+        if len(raw) == 2 and not (self.needed > 1 and isinstance(raw[0], Tensor)):
+            return raw[0], raw[1]
+        if len(raw) == self.needed + 1:
+            return raw[:-1], raw[-1]
+        return None
+
+    def _split_mapping(self, raw: Mapping[Any, Any]) -> Split | None:
+        given = [name for name in self.names if name in raw]
+        if len(given) >= self.needed and given == list(self.names[: len(given)]):
+            inputs: Any = [raw[name] for name in given]
+        elif "inputs" in raw:
+            given, inputs = ["inputs"], raw["inputs"]
+        else:
+            return None
+        rest = {key: value for key, value in raw.items() if key not in given}
+        return inputs, (next(iter(rest.values())) if len(rest) == 1 else rest or None)
+
+
+def unpacking_for(model: nn.Module) -> Unpacking:
+    """Read off the model's graph, or off the signature of its ``forward``."""
+    if isinstance(model, GraphModule):
+        nodes = [node for node in model.graph.nodes if node.op == "placeholder"]
+        return Unpacking(tuple(str(node.target) for node in nodes), sum(not node.args for node in nodes))
+    parameters = inspect.signature(model.forward).parameters.values()
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return Unpacking(tuple(p.name for p in positional), sum(p.default is p.empty for p in positional))
+
+
+def rows_of(batch: Batch) -> int:
+    """How many samples a batch holds: the first axis of its first input."""
+    return batch.inputs[0].shape[0] if batch.inputs[0].ndim else 1
+
+
+def placed(batch: Batch, device: str, layout: torch.memory_format) -> Batch:
+    """The batch on ``device``, its maps (N, C, H, W) in ``layout``."""
+    inputs = [x.to(device, non_blocking=True) for x in batch.inputs]
+    targets = tree_map(lambda x: x.to(device, non_blocking=True) if isinstance(x, Tensor) else x, batch.targets)
+    return Batch(tuple(x.contiguous(memory_format=layout) if x.ndim == 4 else x for x in inputs), targets)
+
+
+def _are_tensors(value: Any) -> bool:
+    return isinstance(value, list | tuple) and bool(value) and all(isinstance(item, Tensor) for item in value)
+
+
+def _form(raw: Any) -> str:
+    if isinstance(raw, Mapping):
+        return f"a dict of {', '.join(map(repr, raw))}"
+    if isinstance(raw, list | tuple):
+        return f"a {type(raw).__name__} of {', '.join(type(item).__name__ for item in raw) or 'nothing'}"
+    return type(raw).__name__

@@ -1,0 +1,194 @@
+"""One run: epochs of steps, with the state kept whole between any two of them.
+
+A step, and whatever writes the state, happens under the interruption's shield; everything else may be left at once.
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+import time
+from itertools import islice
+from typing import Any
+
+import torch
+
+from rdpass.config import DistillConfig
+from rdpass.memory_layout import training_layout
+from rdpass.objective import Batch, Objective
+from rdpass.recipes.recipe import Request
+from rdpass.training.batches import placed, rows_of, unpacking_for
+from rdpass.training.evaluation import evaluate
+from rdpass.training.faults import NotFinite
+from rdpass.training.generators import Stream, read_generators, seed_generators, set_generators
+from rdpass.training.gradient_share import gradient_share
+from rdpass.training.interruption import Interrupted, Interruption
+from rdpass.training.loading import Loading
+from rdpass.training.optimiser import learning_rate
+from rdpass.training.recovery import recovered
+from rdpass.training.report import Report
+from rdpass.training.state import Keeper, Position, Record, fingerprint, restore_snapshot, take_snapshot
+from rdpass.training.step import Stepper
+from rdpass.training.world import World
+
+Group = list[tuple[int, Any]]
+
+
+class Run:
+    """A training under way. ``finish`` takes it to its end."""
+
+    def __init__(
+        self, objective: Objective, request: Request, loading: Loading, world: World, interruption: Interruption
+    ) -> None:
+        self._objective, self._request, self._loading = objective, request, loading
+        self._world, self._interruption = world, interruption
+        self._config: DistillConfig = request.config
+        self._layout = training_layout(objective, self._config.device)
+        self._teacher = fingerprint(objective.teacher)
+        self._unpacking = unpacking_for(objective.student)
+        objective.to(self._config.device, memory_format=self._layout)  # type: ignore[call-overload]
+        self._stepper = Stepper(objective, self._config, world)
+        self._keeper = Keeper(request.checkpoint, in_memory=self._config.on_nan == "rollback")
+        self._steps = self._config.epochs * math.ceil(loading.length / self._config.accumulate)
+        self._position = Position()
+        self._saved_at = time.monotonic()
+
+    def finish(self) -> list[Record]:
+        """Go on from the checkpoint, where one is to be resumed, until the last epoch is done."""
+        self._begin()
+        with Report(self._request, self._steps, self._position.step, self._world.is_first) as self._report:
+            try:
+                while self._position.epoch < self._config.epochs:
+                    try:
+                        self._epoch()
+                    except NotFinite as fault:
+                        self._recover(fault)
+            except Interrupted:
+                self._save()
+                raise
+            except KeyboardInterrupt:  # raised by the loader itself, or by a second Ctrl-C amid a step
+                if not self._interruption.shielded and self._world.size == 1:
+                    self._save()
+                raise
+        return self._position.history
+
+    def _begin(self) -> None:
+        snapshot = self._keeper.load() if self._request.resume else None
+        # Where the generators stand between steps; to be read here only, for a loader may be drawing from them.
+        seed_generators(self._config.seed, self._world.rank)
+        self._generators = read_generators(devices=True)
+        self._loaders_own = [generator.get_state() for generator in self._loading.generators()]
+        if snapshot is not None:
+            self._restore(snapshot)
+        elif self._config.on_nan == "rollback":
+            self._save()
+
+    def _epoch(self) -> None:
+        if not self._position.consumed:
+            self._loaders_own = [generator.get_state() for generator in self._loading.generators()]
+        self._objective.train()
+        batches = self._loading.epoch(self._position.epoch, self._position.consumed)
+        while group := list(islice(batches, self._config.accumulate)):
+            with self._interruption.shield():
+                stop = self._take_up(group)
+            if stop:
+                raise Interrupted(stop)
+        record = self._record()
+        position = self._position
+        with self._interruption.shield():
+            position.history.append(record)
+            position.epoch, position.consumed, position.rows = position.epoch + 1, 0, 0.0
+            position.sums.clear()
+            self._loaders_own = [generator.get_state() for generator in self._loading.generators()]
+            self._save()
+            self._report.epoch(record, position.step)
+
+    def _take_up(self, group: Group) -> int:
+        """Step on a group of batches, save if it is time to; the signal to stop for, if one came to any process."""
+        fault = None
+        batches: list[Batch] = []
+        try:
+            batches = [self._unpack(raw, index) for index, raw in group]
+        except NotFinite as found:
+            fault = found
+        # One exchange: rows, and what any process has to say to all others.
+        flags = [sum(map(rows_of, batches)), fault is not None, bool(self._interruption.pending), self._is_late()]
+        agreed = self._world.total(torch.tensor([float(flag) for flag in flags], device=self._config.device)).tolist()
+        if agreed[1]:
+            self._leave_out(fault or NotFinite("another process met inputs that are not finite", group[0][0], True))
+        elif (self._position.epoch, group[0][0]) not in self._position.skipped:
+            self._step(batches, agreed[0], group[0][0])
+        position = self._position
+        position.consumed += len(group)
+        position.step += 1
+        self._generators = read_generators(devices=True)
+        every = self._config.checkpoint_steps
+        if agreed[3] or (every and position.step % every == 0):
+            self._save()
+        return (self._interruption.pending or signal.SIGTERM) if agreed[2] and self._world.size > 1 else 0
+
+    def _unpack(self, raw: Any, index: int) -> Batch:
+        batch = self._unpacking.batch(raw, index)
+        if not self._loading.is_shared_out():
+            batch = self._world.share(batch, index)
+        return placed(batch, self._config.device, self._layout)
+
+    def _step(self, batches: list[Batch], rows: float, first: int) -> None:
+        position, every = self._position, self._config.share_steps
+        self._objective.set_progress(position.step / self._steps)
+        shares = {}
+        if every and position.step % every == 0:
+            with self._stepper.autocast():
+                shares = gradient_share(self._objective, batches[0])
+        rate = position.lr_scale * learning_rate(position.step, self._steps, self._config)
+        taken = self._stepper.take(batches, rows, rate, first)
+        position.rows += rows
+        for name, value in taken.terms.items():
+            position.sums[name] = position.sums.get(name, 0.0) + value * rows
+        self._report.step(position, taken, rate, shares)
+
+    def _record(self) -> Record:
+        position = self._position
+        means = {name: total / max(1.0, position.rows) for name, total in position.sums.items()}
+        record = {"epoch": position.epoch + 1.0, "loss": sum(means.values())}
+        record |= {f"loss.{name}": mean for name, mean in means.items()}
+        if self._request.validate is not None:
+            with Stream(self._config.seed, position.epoch, 2):
+                record |= evaluate(self._objective.student, self._request, self._world)
+        return record
+
+    def _is_late(self) -> bool:
+        return self._world.is_first and time.monotonic() - self._saved_at >= self._config.checkpoint_seconds
+
+    def _save(self) -> None:
+        """Every process checks what it has; the first one writes."""
+        snapshot = take_snapshot(self._objective, self._stepper, self._position, self._config, self._teacher)
+        snapshot |= {"generators": self._world.gather(self._generators), "loader": self._loaders_own}
+        if self._world.is_first or self._request.checkpoint is None:
+            self._keeper.save(snapshot)
+        self._saved_at = time.monotonic()
+
+    def _restore(self, snapshot: dict[str, Any]) -> None:
+        self._position = restore_snapshot(snapshot, self._objective, self._stepper, self._config, self._teacher)
+        states = snapshot["generators"]
+        set_generators(states[self._world.rank % len(states)])
+        self._generators, self._loaders_own = read_generators(devices=True), snapshot["loader"]
+        for generator, state in zip(self._loading.generators(), self._loaders_own, strict=True):
+            generator.set_state(state)
+
+    def _leave_out(self, fault: NotFinite) -> None:
+        """Inputs that are not finite have touched nothing yet: the step that would have read them is left out."""
+        self._position = recovered(self._position, self._position, fault, self._config)
+        self._report.note(f"{fault}: left out")
+
+    def _recover(self, fault: NotFinite) -> None:
+        failed = self._position
+        recovered(failed, failed, fault, self._config)  # raises if the run is to stop
+        self._world.wait()
+        with self._interruption.shield():
+            snapshot = self._keeper.load()
+            assert snapshot is not None
+            self._restore(snapshot)
+            self._position = recovered(self._position, failed, fault, self._config)
+            self._save()
+        self._report.note(f"{fault} at step {failed.step}; back to step {self._position.step}")
