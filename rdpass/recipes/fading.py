@@ -64,7 +64,8 @@ def chosen_regions(teacher: Traced, plan: Plan, config: DistillConfig) -> tuple[
 def _starts(teacher: Traced, takeovers: Sequence[Takeover], request: Request) -> tuple[Start, ...]:
     options = request.config.student
     basis = "stage" if options.stream == "off" else options.stream
-    return start_maps(teacher.module, takeovers, first_inputs(request, options.statistics_images), basis)
+    pictures = first_inputs(teacher.module, request, options.statistics_images)
+    return start_maps(teacher.module, takeovers, pictures, basis)
 
 
 @dataclass(frozen=True)

@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
 
-import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from rdpass.recipes.recipe import Request
-from rdpass.training import unpack
+from rdpass.training.batches import rows_of, unpacking_for
+from rdpass.training.faults import NotFinite
+from rdpass.training.loading import Loading
 
 
-def first_inputs(request: Request, images: int) -> Iterator[tuple[Tensor, ...]]:
-    """The inputs of the first batches of ``request.train``, ``images`` rows of them or all there are.
+def first_inputs(model: nn.Module, request: Request, images: int) -> Iterator[tuple[Tensor, ...]]:
+    """The inputs of ``model`` in the first batches of ``request.train``, ``images`` rows of them or all there are.
 
-    Seeded with ``config.seed``; torch's and Python's generators are afterwards as they were.
+    They are those of the training's first epoch (``rdpass.training.loading``); no generator is moved but a loader's
+    own. A batch that is not finite is left out where the training is to leave it out too.
     """
     assert request.train is not None
-    state = random.getstate()
-    with torch.random.fork_rng():
-        torch.manual_seed(request.config.seed)
-        random.seed(request.config.seed)
+    unpacking, seen = unpacking_for(model), 0
+    for index, raw in Loading(request.train, request.config).epoch(0):
         try:
-            seen = 0
-            for index, batch in enumerate(request.train):
-                inputs = unpack(batch, index)[0]
-                inputs = inputs[: images - seen]
-                seen += len(inputs)
-                yield (inputs,)
-                if seen >= images:
-                    break
-        finally:
-            random.setstate(state)
+            batch = unpacking.batch(raw, index)
+        except NotFinite:
+            if request.config.on_nan == "stop":
+                raise
+            continue
+        yield tuple(x[: images - seen] if x.ndim else x for x in batch.inputs)
+        seen += rows_of(batch)
+        if seen >= images:
+            return
