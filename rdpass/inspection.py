@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from torch import nn
-from torch.fx import GraphModule
 
-from rdpass.passes.fx.absorb_padding import absorb_padding
 from rdpass.passes.fx.census import take_census
-from rdpass.passes.fx.cost import cost_of
-from rdpass.passes.fx.remove_shortcuts import remove_shortcuts
-from rdpass.passes.fx.shapes import annotate_shapes
+from rdpass.passes.fx.cost import Accounts, accounts_of
+from rdpass.passes.fx.held_bytes import held_bytes
+from rdpass.recipes.pricing import price
+from rdpass.roofline import latencies
+from rdpass.targets import ArmTarget, find_target
 from rdpass.tracing import Example, trace
-from rdpass.types import Cost, Forecast, Plan, Traced
+from rdpass.types import BlockCost, Forecast, Plan, Region, Traced
+from rdpass.verdict import verdict
 
 
 def inspect(
@@ -23,6 +25,7 @@ def inspect(
     only: Sequence[str] = (),
     skip: Sequence[str] = (),
     leaf: Sequence[str] = (),
+    target: str | ArmTarget | None = None,
 ) -> Plan:
     """Every add of ``model`` with its verdict, and a forecast. The model is copied, never run or changed.
 
@@ -31,24 +34,53 @@ def inspect(
         example: a tensor or tuple as the model takes it; batch size 1 gives figures per inference.
         only, skip: globs on the adds' node names or on module paths, to select regions.
         leaf: globs on the paths of submodules to keep whole where tracing can't follow them.
+        target: a name that ``rdpass targets`` lists, or a target of one's own, for an estimated range of latency.
 
     Raises:
         ConfigError: not a module, or the example does not fit.
         TraceError: it can't be turned into a graph.
+        TargetError: no target has that name.
     """
-    return plan_of(trace(model, example, leaf), tuple(only), tuple(skip))
+    board = find_target(target) if isinstance(target, str) else target
+    traced = trace(model, example, leaf)
+    plan = _planned(traced, tuple(only), tuple(skip), board)
+    return replace(plan, forecast=replace(plan.forecast, blocks=_priced(plan, traced)))
 
 
 def plan_of(traced: Traced, only: tuple[str, ...] = (), skip: tuple[str, ...] = ()) -> Plan:
-    """The plan of a graph that is traced already."""
+    """The plan of a graph that is traced already, exact recipes not priced."""
+    return _planned(traced, only, skip, None)
+
+
+def _planned(traced: Traced, only: tuple[str, ...], skip: tuple[str, ...], target: ArmTarget | None) -> Plan:
     regions, skipped = take_census(traced, only, skip)
     removable = [region for region in regions if region.verdict == "removable"]
-    plain = remove_shortcuts(traced.module, removable)
-    return Plan(regions, skipped, Forecast(_deployed_cost(traced.module, traced), _deployed_cost(plain, traced)))
+    model = accounts_of(traced.module)
+    plain = accounts_of(traced.module, removable) if removable else model
+    forecast = Forecast(
+        model=model.cost,
+        plain=plain.cost,
+        blocks=_blocks(model, regions),
+        verdict=verdict(model.cost, plain.cost, len(removable)),
+        target=target.name if target else None,
+        latency=latencies(target, model, plain) if target else (),
+    )
+    return Plan(regions, skipped, forecast)
 
 
-def _deployed_cost(module: GraphModule, traced: Traced) -> Cost:
-    """The cost once explicit zero padding lies in the convolutions, as it does in what is deployed."""
-    deployed = absorb_padding(module)
-    annotate_shapes(deployed, traced.example)
-    return cost_of(deployed)
+def _blocks(model: Accounts, regions: tuple[Region, ...]) -> tuple[BlockCost, ...]:
+    live = model.fused.schedule.live
+    peak_at = live.index(max(live)) if live else 0
+    return tuple(
+        BlockCost(held.add, held.most, len(held.bytes_at), held.bytes_at.get(peak_at, 0), None, 0, "not priced")
+        for held in held_bytes(model.inference, model.fused, regions)
+    )
+
+
+def _priced(plan: Plan, traced: Traced) -> tuple[BlockCost, ...]:
+    prices = price(traced, plan.regions)
+    return tuple(
+        replace(block, recipe=given.recipe, extra_macs=given.extra_macs, exact_reason=given.reason)
+        for block in plan.forecast.blocks
+        for given in (prices[block.add],)
+    )

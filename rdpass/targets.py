@@ -1,59 +1,28 @@
-"""The CPUs a network can be built for: what LLVM calls each, how many of its cores run, what they can do."""
+"""The CPUs a network can be built for: the boards known by name, and this machine."""
 
 from __future__ import annotations
 
 import os
 import platform
-from dataclasses import dataclass
 from pathlib import Path
 
+from rdpass.arm_target import ArmTarget
+from rdpass.boards import PRESETS
 from rdpass.errors import TargetError
 
+__all__ = ["HOST", "PRESETS", "ArmTarget", "all_targets", "cpu_features", "find_target", "host_target"]
+
 HOST = "host"
-
-
-@dataclass(frozen=True)
-class ArmTarget:
-    """A CPU to build for: one of the boards below, or this host whatever it is.
-
-    ``cpu`` is LLVM's name of the core, ``cores`` how many of that core there are, and ``features`` what built code may
-    use beyond the base architecture, in the words of Linux's ``/proc/cpuinfo``.
-    """
-
-    name: str
-    triple: str
-    cpu: str
-    cores: int
-    features: tuple[str, ...]
-
-    @property
-    def architecture(self) -> str:
-        """What ``uname -m`` says on such a machine."""
-        return self.triple.partition("-")[0]
-
-    @property
-    def is_native(self) -> bool:
-        """Whether programs for it run on this machine without an emulator."""
-        return self.architecture == platform.machine()
-
-
-_ARM = "aarch64-linux-gnu"
-_V8_0 = ("asimd",)
-_V8_2 = ("asimd", "asimddp", "asimdhp")
-
-PRESETS = (
-    ArmTarget("rpi3", _ARM, "cortex-a53", 4, _V8_0),
-    ArmTarget("rpi4", _ARM, "cortex-a72", 4, _V8_0),
-    ArmTarget("rpi5", _ARM, "cortex-a76", 4, _V8_2),
-    ArmTarget("rk3399", _ARM, "cortex-a72", 2, _V8_0),
-    ArmTarget("generic-armv8a", _ARM, "generic", 4, _V8_0),
-)
+HOST_CLOCK_GHZ = 2.5  # where the system tells no clock
+HOST_DRAM_GBPS = 10.0
+_CPU0 = Path("/sys/devices/system/cpu/cpu0")
 
 # The levels of the x86-64 psABI. LLVM's own name for this CPU would be closer, but it goes by family and model, and a
 # hypervisor may hide features of that model: such code dies of an illegal instruction.
 _X86_V2 = ("cx16", "lahf_lm", "popcnt", "sse4_1", "sse4_2", "ssse3")
 _X86_V3 = (*_X86_V2, "abm", "avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "movbe")
 _X86_V4 = (*_X86_V3, "avx512bw", "avx512cd", "avx512dq", "avx512f", "avx512vl")
+_MACS_PER_CYCLE = {"x86-64-v4": 32, "x86-64-v3": 16, "x86-64-v2": 4, "x86-64": 4}
 _X86_LEVELS = (("x86-64-v4", _X86_V4), ("x86-64-v3", _X86_V3), ("x86-64-v2", _X86_V2), ("x86-64", ()))
 
 
@@ -80,7 +49,41 @@ def host_target() -> ArmTarget:
     """This machine, with no more features than the operating system shows."""
     machine = platform.machine()
     cpu, features = _host_cpu(machine, cpu_features())
-    return ArmTarget(HOST, f"{machine}-linux-gnu", cpu, os.cpu_count() or 1, features)
+    clock = _host_clock()
+    return ArmTarget(
+        name=HOST,
+        triple=f"{machine}-linux-gnu",
+        cpu=cpu,
+        cores=os.cpu_count() or 1,
+        features=features,
+        clock_ghz=clock or HOST_CLOCK_GHZ,
+        macs_per_cycle=_MACS_PER_CYCLE.get(cpu, 4),
+        l1d_bytes=_cache_bytes(1),
+        l2_bytes=_cache_bytes(2),
+        l3_bytes=_cache_bytes(3),
+        dram_gbps=HOST_DRAM_GBPS,
+        figures=f"caches{', clock' if clock else ''}: read from the system; the rest: estimate",
+    )
+
+
+def _host_clock() -> float:
+    """Highest clock in GHz that the system names, for the clock of the moment would change bundles; 0 for none."""
+    try:
+        return int((_CPU0 / "cpufreq" / "cpuinfo_max_freq").read_text()) / 1e6
+    except (OSError, ValueError):
+        return 0.0
+
+
+def _cache_bytes(level: int) -> int:
+    """Size of the data cache of that level as the first core sees it; 0 where the system names none."""
+    for index in sorted(_CPU0.glob("cache/index*")):
+        try:
+            kind, found = (index / "type").read_text().strip(), int((index / "level").read_text())
+            if found == level and kind in ("Data", "Unified"):
+                return int((index / "size").read_text().strip().removesuffix("K")) * 1024
+        except (OSError, ValueError):
+            continue
+    return 0
 
 
 def cpu_features() -> frozenset[str]:
@@ -96,4 +99,4 @@ def cpu_features() -> frozenset[str]:
 def _host_cpu(machine: str, available: frozenset[str]) -> tuple[str, tuple[str, ...]]:
     if machine == "x86_64":
         return next((cpu, needed) for cpu, needed in _X86_LEVELS if available.issuperset(needed))
-    return "generic", _V8_0 if machine == "aarch64" else ()
+    return "generic", ("asimd",) if machine == "aarch64" else ()

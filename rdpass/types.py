@@ -50,25 +50,94 @@ class Skipped:
 
 
 @dataclass(frozen=True)
-class Cost:
-    """What one inference takes, batch and shape of the example: an account of the graph, not a measurement.
+class Memory:
+    """What the activations of one inference take under one way of fusing kernels: an account, not a measurement.
 
-    ``peak_activation_bytes`` is for the graph's own order, with batch norm, activations and adds fused into the
-    convolution before them; the input is counted, weights are not.
+    ``kernels`` run one after another; ``feature_bytes`` are all maps that ever exist, ``peak_bytes`` the most that are
+    live at once, the input counted and weights not, under the best schedule found, and ``at_least_bytes`` what no
+    schedule can go below. ``read_bytes`` and ``written_bytes`` sum over the kernels.
+    """
+
+    kernels: int
+    feature_bytes: int
+    peak_bytes: int
+    at_least_bytes: int
+    read_bytes: int
+    written_bytes: int
+    schedule: Literal["optimal", "greedy"]
+
+    @property
+    def traffic_bytes(self) -> int:
+        return self.read_bytes + self.written_bytes
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one inference takes, batch and shape of the example.
+
+    ``separate``: activations are fused into the layer before them, every add is a kernel of its own. ``fused``: an add
+    is accumulated into its operand's buffer. ``tiled``: besides, a convolution and its pool, and two 1x1 convolutions
+    in a row, run as one kernel wherever nobody else reads the map between them.
     """
 
     macs: int
     parameters: int
-    feature_bytes: int
-    peak_activation_bytes: int
+    separate: Memory
+    fused: Memory
+    tiled: Memory
+
+    @property
+    def feature_bytes(self) -> int:
+        return self.separate.feature_bytes
+
+    @property
+    def peak_activation_bytes(self) -> int:
+        return self.fused.peak_bytes
+
+
+@dataclass(frozen=True)
+class BlockCost:
+    """What one shortcut costs now, in the fused schedule, and what an exact recipe would cost.
+
+    ``held_bytes`` is the most that lies in memory for the shortcut alone at any kernel, ``held_kernels`` how many
+    kernels run meanwhile, ``at_peak_bytes`` its share of the network's peak. ``recipe`` is None where no exact recipe
+    covers the block, ``exact_reason`` why, or what it costs: ``extra_macs`` beyond the block's own.
+    """
+
+    add: str
+    held_bytes: int
+    held_kernels: int
+    at_peak_bytes: int
+    recipe: str | None
+    extra_macs: int
+    exact_reason: str
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Estimated milliseconds of one inference on ``threads`` cores: nothing of this is measured.
+
+    ``low_ms``: every multiplier busy, the fewest multiplications, memory traffic hidden behind them. ``high_ms``:
+    direct convolution at a modest share of the peak, and nothing hidden. See ``rdpass.roofline``.
+    """
+
+    variant: str
+    threads: int
+    low_ms: float
+    high_ms: float
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """The cost of the model as it is and of its strictly plain student (every removable shortcut gone)."""
+    """The cost of the model as it is and of its strictly plain student (every removable shortcut gone), before anyone
+    trains. ``verdict`` says in words what removal gains; ``latency`` is there if a target was given."""
 
     model: Cost
     plain: Cost
+    blocks: tuple[BlockCost, ...]
+    verdict: str
+    target: str | None = None
+    latency: tuple[Latency, ...] = ()
 
 
 @dataclass(frozen=True)

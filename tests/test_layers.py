@@ -8,13 +8,13 @@ import pytest
 ROOT = Path(__file__).parent.parent
 LAYERS = (
     "errors comparison",
-    "manifest output chatter targets",
+    "manifest output chatter arm_target boards targets",
     "types options schedules config layers tensors dump progress objective losses knowledge_distillation",
     "passes kernels",
     "programs example tracers agreement tracing staging deploy_form",
     "onnx_runtime onnx_source golden toolchain runtime_libraries lowering execution assembly",
     "checkpoint memory_layout recipes.recipe training",
-    "recipes inspection exporting",
+    "recipes verdict roofline inspection exporting",
     "conversion run_folder building runner verification diagnosis models",
     "distillation",
     "cli",

@@ -1,4 +1,4 @@
-"""Writes the shape and dtype of every node on the example into its metadata."""
+"""Writes the shape and dtype of every node on the example into its metadata, and whose memory it shares."""
 
 from __future__ import annotations
 
@@ -20,13 +20,19 @@ class TensorMeta:
 
 class _Annotator(Interpreter):
     def run_node(self, n: Node) -> Any:
+        operands = [self.env[source] for source in n.all_input_nodes]
         result = super().run_node(n)
         n.meta["tensor_meta"] = _meta(result)
+        n.meta["view_of"] = _viewed(result, operands)
         return result
 
 
 def annotate_shapes(graph_module: GraphModule, example: tuple[Tensor, ...]) -> None:
-    """Run the graph once, on a copy of ``example`` and without gradients, and note what each node gives."""
+    """Run the graph once, on a copy of ``example`` and without gradients, and note what each node gives.
+
+    ``node.meta["view_of"]`` is the place, among the node's ``all_input_nodes``, of the one whose memory the result lies
+    in (a reshape, a slice, an identity), or None where the result has memory of its own.
+    """
     with torch.no_grad():
         _Annotator(graph_module).run(*(x.clone() for x in example))
 
@@ -37,3 +43,16 @@ def _meta(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return tuple(_meta(item) for item in value)
     return {key: _meta(item) for key, item in value.items()} if isinstance(value, dict) else None
+
+
+def _viewed(result: Any, operands: list[Any]) -> int | None:
+    own = _storages(result)
+    return next((index for index, operand in enumerate(operands) if own and own <= _storages(operand)), None)
+
+
+def _storages(value: Any) -> set[int]:
+    if isinstance(value, Tensor):
+        return {value.untyped_storage()._cdata}
+    if isinstance(value, dict):
+        value = list(value.values())
+    return set().union(*map(_storages, value)) if isinstance(value, tuple | list) else set()

@@ -18,5 +18,33 @@ def targets_command(as_json: Annotated[bool, typer.Option("--json", help="Print 
     if as_json:
         print(json.dumps([asdict(target) for target in targets], indent=1))
         return
-    rows = [(t.name, t.architecture, t.cpu, str(t.cores), " ".join(t.features)) for t in targets]
-    print_table(("name", "architecture", "cpu", ">cores", "features used"), rows)
+    rows = [
+        (
+            t.name, t.architecture, t.cpu, str(t.cores), f"{t.clock_ghz:g}", str(t.macs_per_cycle),
+            " / ".join(_binary(count) for count in (t.l1d_bytes, t.l2_bytes, t.l3_bytes)), f"{t.dram_gbps:g}",
+            " ".join(t.features),
+        )
+        for t in targets
+    ]  # fmt: skip
+    columns = (
+        "name",
+        "architecture",
+        "cpu",
+        ">cores",
+        ">GHz",
+        ">MACs/cycle",
+        "L1d / L2 / L3",
+        ">GB/s",
+        "features used",
+    )
+    print_table(columns, rows)
+    print(
+        "Clock, MACs a cycle, caches and DRAM bandwidth are approximate and serve estimates only; --json says whence."
+    )
+
+
+def _binary(count: int) -> str:
+    """A cache's size in KiB or MiB; a dash where there is none, or none known."""
+    if not count:
+        return "-"
+    return f"{count // 1024} K" if count < 1 << 20 else f"{count / (1 << 20):g} M"

@@ -32,6 +32,48 @@ def test_names_are_unique_and_found() -> None:
         assert find_target(target.name) == target
 
 
+BOARDS = (
+    "rpi3 rpi4 rpi5 rk3399 rk3588 imx8mp jetson-nano jetson-orin pixel8 graviton2 graviton3 graviton4 generic-armv8a"
+)
+
+
+def test_every_board_has_the_figures_that_estimates_take_and_says_whence_they_are() -> None:
+    assert [target.name for target in PRESETS] == BOARDS.split()
+    for target in all_targets():
+        assert 0.5 < target.clock_ghz < 6
+        assert target.macs_per_cycle in (4, 8, 16, 32)
+        assert 0.5 < target.dram_gbps < 1000
+        assert "estimate" in target.figures
+        if target in PRESETS:
+            assert 16 << 10 <= target.l1d_bytes < target.l2_bytes <= target.last_cache_bytes
+            assert "asimd" in target.features
+
+
+def test_cores_with_sve_or_dot_products_list_them_as_linux_does() -> None:
+    assert {"sve", "i8mm", "bf16"} <= set(find_target("graviton3").features)
+    assert "sve2" in find_target("graviton4").features
+    assert {"asimddp", "asimdhp"} <= set(find_target("rpi5").features)
+    assert find_target("rpi4").features == ("asimd",)
+
+
+def test_the_host_is_described_alike_at_every_call() -> None:
+    assert host_target() == host_target()
+
+
+def test_a_host_that_tells_nothing_has_estimates(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(targets, "_CPU0", tmp_path)
+    blind = host_target()
+    assert (blind.clock_ghz, blind.l1d_bytes, blind.last_cache_bytes) == (targets.HOST_CLOCK_GHZ, 0, 0)
+    (tmp_path / "cpufreq").mkdir()
+    (tmp_path / "cpufreq" / "cpuinfo_max_freq").write_text("3100000\n")
+    (tmp_path / "cache" / "index0").mkdir(parents=True)
+    for name, text in (("type", "Data\n"), ("level", "1\n"), ("size", "48K\n")):
+        (tmp_path / "cache" / "index0" / name).write_text(text)
+    assert (host_target().clock_ghz, host_target().l1d_bytes) == (3.1, 48 << 10)
+    (tmp_path / "cache" / "index0" / "size").write_text("unknown\n")
+    assert host_target().l1d_bytes == 0
+
+
 def test_the_host_is_this_machine() -> None:
     host = host_target()
     assert host.architecture == platform.machine()

@@ -1,0 +1,107 @@
+"""A plan as tables: the adds, what each shortcut costs, the network with and without them, and the latency."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rdpass.cli.tables import console, print_table, size
+from rdpass.types import BlockCost, Cost, Forecast, Memory, Plan, Region
+
+Row = tuple[str, ...]
+
+
+def print_plan(plan: Plan) -> None:
+    """Every add with its verdict, then the forecast, and what it amounts to in words."""
+    if plan.regions or plan.skipped:
+        print_table(("add", "module", "verdict", "kind", "shape", ">map", "reason"), _add_rows(plan))
+    if plan.regions:
+        columns = (
+            "shortcut",
+            ">holds",
+            ">for kernels",
+            ">at the peak",
+            "exact recipe",
+            "its cost, or why there is none",
+        )
+        print_table(columns, (_block_row(block) for block in plan.forecast.blocks))
+    _print_forecast(plan)
+    if plan.forecast.latency:
+        _print_latency(plan.forecast)
+    console().print(plan.forecast.verdict, soft_wrap=True)
+
+
+def _add_rows(plan: Plan) -> Iterator[Row]:
+    for region in plan.regions:
+        yield _region_row(region)
+    for skipped in plan.skipped:
+        yield (skipped.add, "", "[dim]not residual[/]", "", "", "", skipped.reason)
+
+
+def _region_row(region: Region) -> Row:
+    colour = "green" if region.verdict == "removable" else "yellow"
+    shape = "x".join(map(str, region.shape))
+    verdict = f"[{colour}]{region.verdict}[/]"
+    return (region.add, region.path, verdict, region.kind, shape, size(region.bytes), region.reason)
+
+
+def _block_row(block: BlockCost) -> Row:
+    return (
+        block.add,
+        size(block.held_bytes) if block.held_bytes else "nothing",
+        str(block.held_kernels) if block.held_kernels else "",
+        size(block.at_peak_bytes) if block.at_peak_bytes else "",
+        block.recipe or "[dim]none[/]",
+        block.exact_reason,
+    )
+
+
+def _print_forecast(plan: Plan) -> None:
+    forecast, left = plan.forecast, len(plan.regions) - len(plan.removable)
+    print_table(
+        ("forecast", ">as it is", ">strictly plain"),
+        [
+            ("residual adds", str(len(plan.regions)), str(left)),
+            ("MACs", _millions(forecast.model.macs), _millions(forecast.plain.macs)),
+            ("parameters", _millions(forecast.model.parameters), _millions(forecast.plain.parameters)),
+            ("sum of feature maps", size(forecast.model.feature_bytes), size(forecast.plain.feature_bytes)),
+        ],
+    )
+    columns = ("activations", ">peak, as it is", ">strictly plain", ">traffic, as it is", ">strictly plain")
+    print_table(columns, _memory_rows(forecast.model, forecast.plain))
+
+
+def _memory_rows(model: Cost, plain: Cost) -> Iterator[Row]:
+    """One row a way of fusing."""
+    for name, before, after in (
+        ("adds separate", model.separate, plain.separate),
+        ("adds fused, in place", model.fused, plain.fused),
+        ("stem + pool and 1x1 pairs tiled too", model.tiled, plain.tiled),
+    ):
+        yield (name, _peak(before), _peak(after), size(before.traffic_bytes), size(after.traffic_bytes))
+
+
+def _peak(memory: Memory) -> str:
+    """A peak, and where its schedule is not known to be optimal, the bound that it can't be below."""
+    if memory.schedule == "optimal":
+        return size(memory.peak_bytes)
+    return f"{size(memory.peak_bytes)} (greedy; optimum at least {size(memory.at_least_bytes)})"
+
+
+def _print_latency(forecast: Forecast) -> None:
+    counts = sorted({latency.threads for latency in forecast.latency})
+    found = {(latency.variant, latency.threads): latency for latency in forecast.latency}
+    names = list(dict.fromkeys(latency.variant for latency in forecast.latency))
+    cores = [f">{count} core{'s' if count > 1 else ''}" for count in counts]
+    print_table(
+        (f"estimated ms on {forecast.target}", *cores),
+        [(name, *(f"{found[name, n].low_ms:.3g} to {found[name, n].high_ms:.3g}" for n in counts)) for name in names],
+    )
+    console().print(
+        "Roofline estimate, not a measurement. Low: every multiplier busy, Winograd, memory hidden behind it. High:"
+        " direct convolution at 0.6 of the peak (grouped 0.2), nothing hidden.",
+        soft_wrap=True,
+    )
+
+
+def _millions(count: int) -> str:
+    return f"{count / 1e6:.2f} M"
