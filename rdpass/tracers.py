@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.fx import GraphModule
+from torch.fx import Graph, GraphModule
 
 from rdpass.programs import export_program, unpack_program
 
@@ -64,7 +64,9 @@ def trace_symbolically(model: nn.Module, leaves: tuple[str, ...]) -> GraphModule
         graph = tracer.trace(model)
     except Exception as error:
         raise NotFollowed(tracer.failed_in) from error
-    return GraphModule(tracer.root, graph, type(model).__name__)
+    plain = Graph()  # without the tracer's class, so that a student needs nothing of ours to be unpickled
+    plain.output(plain.graph_copy(graph, {}))
+    return GraphModule(tracer.root, plain, type(model).__name__)
 
 
 def trace_with_leaves(copy_of: Callable[[], nn.Module], leaves: tuple[str, ...]) -> GraphModule:
