@@ -1,7 +1,7 @@
 """The zoo: which architectures of torchvision, timm and pytorchcv the sweep looks at, and how each is built.
 
-Every architecture of torchvision's classification and segmentation; of timm, up to four of each model file, spread over
-its list, and those with golden counts; of pytorchcv, one of each file that takes images. Random weights throughout.
+Every architecture of torchvision's classification and segmentation; of timm, up to three of each model file, spread
+over its list, and those with golden counts; of pytorchcv, one each of 75 files that take images. Random weights.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from torch import nn
 
 from benchmarks.zoo_operators import register_missing_operators
 
-PER_FILE = 4
+PER_FILE = 3
+MOST_OF_PYTORCHCV = 75
 # Too large for a quick sweep, and of the same form as their smaller sisters.
 HUGE = re.compile(
     r"giant|gigantic|huge|enormous|so\d+m|7b|_xx?l|xx?large|_large|_1b|_2b|_e?6b|bigg|_dpn131|152|1001|1202|200|269|350|420"
@@ -59,7 +60,9 @@ class Entry:
 def entries() -> list[Entry]:
     """The zoo, one of each file first, so that a sweep cut short has seen most of it."""
     register_missing_operators()
-    return [*_torchvision(), *_timm(), *_pytorchcv()]
+    timm, others = list(_timm()), [*_torchvision(), *_pytorchcv()]
+    first = len(GOLDEN_TIMM) + len({entry.file for entry in timm})
+    return [*timm[:first], *others, *timm[first:]]
 
 
 def build(entry: Entry) -> nn.Module:
@@ -108,6 +111,8 @@ def _pytorchcv() -> Iterator[Entry]:
     seen: set[str] = set()
     constructors: dict[str, Any] = _models
     for name, constructor in constructors.items():
+        if len(seen) == MOST_OF_PYTORCHCV:
+            return
         file = constructor.__module__.rpartition(".")[2]
         if file not in seen and file not in NOT_IMAGES and not HUGE.search(name):
             seen.add(file)
@@ -115,7 +120,7 @@ def _pytorchcv() -> Iterator[Entry]:
 
 
 def _spread(names: list[str]) -> list[str]:
-    """Up to four names, evenly spaced; huge ones only where there is nothing else."""
+    """Up to three names, evenly spaced; huge ones only where there is nothing else."""
     chosen = [name for name in names if not HUGE.search(name)] or names[:1]
     count = min(PER_FILE, len(chosen))
     return [chosen[index * len(chosen) // count] for index in range(count)]

@@ -21,7 +21,6 @@ from torch.nn.utils import parametrize
 from rdpass.agreement import check_agreement
 from rdpass.dump import dump
 from rdpass.errors import ConfigError, ParityError, TraceError
-from rdpass.passes.fx.editing import copy_sharing_parameters
 from rdpass.passes.fx.functionalise import functionalise
 from rdpass.passes.fx.lift_layers import lift_layers
 from rdpass.passes.fx.shapes import annotate_shapes
@@ -53,11 +52,12 @@ def trace(model: nn.Module, example: Example = None, leaf: Sequence[str] = ()) -
     inputs = as_inputs(model, example)
     eager = _without_parametrizations(_copy(model).eval())
     leaves = _existing(eager, tuple(leaf))
-    _check_example(eager, inputs)
+    ran = _copy_sharing_parameters(eager)  # what runs may cache things, and is not traced
+    _check_example(ran, inputs)
     failures: list[_Failure] = []
     for name, tracer in _ladder(eager, inputs, leaves):
         try:
-            return _canonical(name, tracer(), eager, inputs)
+            return _canonical(name, tracer(), ran, inputs)
         except Exception as error:
             failures.append(_failure(name, error))
     raise TraceError(_message(eager, failures))
@@ -79,9 +79,9 @@ def _ladder(
     eager: nn.Module, inputs: Inputs, leaves: tuple[str, ...]
 ) -> tuple[tuple[str, Callable[[], GraphModule]], ...]:
     return (
-        ("symbolic_trace", lambda: trace_symbolically(copy_sharing_parameters(eager), leaves)),
-        ("leaf modules", lambda: trace_with_leaves(lambda: copy_sharing_parameters(eager), leaves)),
-        ("torch.export", lambda: export(copy_sharing_parameters(eager), inputs)),
+        ("symbolic_trace", lambda: trace_symbolically(_copy_sharing_parameters(eager), leaves)),
+        ("leaf modules", lambda: trace_with_leaves(lambda: _copy_sharing_parameters(eager), leaves)),
+        ("torch.export", lambda: export(_copy_sharing_parameters(eager), inputs)),
     )
 
 
@@ -92,6 +92,11 @@ def _copy(model: nn.Module) -> nn.Module:
         raise ConfigError(
             f"{type(model).__name__} can't be copied ({_first_line(error)}); clear what it cached of an earlier call"
         ) from error
+
+
+def _copy_sharing_parameters(model: nn.Module) -> nn.Module:
+    """A copy for those who change no weights; these are most of a model."""
+    return copy.deepcopy(model, {id(parameter): parameter for parameter in model.parameters()})
 
 
 def _existing(model: nn.Module, leaves: tuple[str, ...]) -> tuple[str, ...]:
@@ -123,7 +128,7 @@ def _check_example(eager: nn.Module, inputs: Inputs) -> None:
     shapes = ", ".join("x".join(map(str, x.shape)) for x in inputs)
     try:
         with torch.no_grad():
-            outputs = copy_sharing_parameters(eager)(*(x.clone() for x in inputs))
+            outputs = eager(*(x.clone() for x in inputs))
     except Exception as error:
         raise ConfigError(
             f"{type(eager).__name__} does not take an input of shape {shapes}: {_first_line(error)}"
@@ -132,13 +137,13 @@ def _check_example(eager: nn.Module, inputs: Inputs) -> None:
 
 
 def _canonical(tracer: str, graph_module: GraphModule, eager: nn.Module, inputs: Inputs) -> Traced:
-    for stage, change in (("trace", None), ("functionalise", functionalise), ("lift_layers", lift_layers)):
-        if change is not None:
-            graph_module = change(graph_module)
+    dump("trace", graph_module)
+    for stage, change in (("functionalise", functionalise), ("lift_layers", lift_layers)):
+        graph_module = change(graph_module)
         annotate_shapes(graph_module, inputs)
         dump(stage, graph_module)
     graph_module.eval()
-    gate = check_agreement("eager-traced", graph_module, copy_sharing_parameters(eager), inputs, TRACE_TOLERANCE)
+    gate = check_agreement("eager-traced", graph_module, eager, inputs, TRACE_TOLERANCE)
     return Traced(graph_module, inputs, (gate,), tracer)
 
 

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import TypeVar
 
 from torch import nn
 from torch.fx import GraphModule, Node
 
 from rdpass.types import Region
 
-Module = TypeVar("Module", bound=nn.Module)
 
-
-def copy_sharing_parameters(module: Module) -> Module:
-    """A deep copy that holds the very parameters of ``module``, for those who change its form and no weights."""
-    return deepcopy(module, {id(parameter): parameter for parameter in module.parameters()})
+def copy_graph(graph_module: GraphModule) -> GraphModule:
+    """A graph of one's own on the very layers of ``graph_module``, to place layers in and change none."""
+    return GraphModule(graph_module, deepcopy(graph_module.graph), type(graph_module).__name__)
 
 
 def body_output(add: Node, region: Region) -> Node:

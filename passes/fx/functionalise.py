@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch.fx import GraphModule, Node
 
-from rdpass.passes.fx.editing import copy_sharing_parameters, tidy
+from rdpass.passes.fx.editing import copy_graph, tidy
 from rdpass.passes.fx.operators import callee
 
 IN_PLACE_OPERATORS: dict[Any, Callable[..., Any]] = {
@@ -29,8 +29,8 @@ IN_PLACE_OPERATORS: dict[Any, Callable[..., Any]] = {
 
 
 def functionalise(graph_module: GraphModule) -> GraphModule:
-    """A copy of the graph in which nothing overwrites anything."""
-    result = copy_sharing_parameters(graph_module)
+    """A graph in which nothing overwrites anything, on the layers of the one given."""
+    result = copy_graph(graph_module)
     overwriting = _separate_modules(result)
     for node in list(result.graph.nodes):
         if _made_out_of_place(node, overwriting):

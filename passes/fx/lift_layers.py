@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.fx import GraphModule, Node
 
-from rdpass.passes.fx.editing import add_module, copy_sharing_parameters, tidy
+from rdpass.passes.fx.editing import add_module, copy_graph, tidy
 from rdpass.passes.fx.operators import callee
 
 Arguments = dict[str, Any]
@@ -47,8 +47,8 @@ ACTIVATION_TYPES: dict[str, tuple[Callable[..., nn.Module], tuple[str, ...]]] = 
 
 
 def lift_layers(graph_module: GraphModule) -> GraphModule:
-    """A copy of the graph (shapes annotated) in which the layers named above are modules."""
-    result = copy_sharing_parameters(graph_module)
+    """A graph in which the layers named above are modules, from one whose shapes are annotated."""
+    result = copy_graph(graph_module)
     for node in list(result.graph.nodes):
         if node.op in ("call_function", "call_method"):
             module = _module_for(result, node)
