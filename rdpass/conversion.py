@@ -21,6 +21,7 @@ from rdpass.passes.fx.find_cuts import find_cuts
 from rdpass.recipes.catalogue import find_recipe
 from rdpass.recipes.recipe import Removal, Request
 from rdpass.tracing import Example, trace
+from rdpass.training.world import current_world
 from rdpass.types import Cost, Cut, Outcome, Plan, Traced
 
 
@@ -119,7 +120,7 @@ def convert(
     removal = chosen.remove(traced, plan, request)
     _check_removed(removal)
     conversion = _conversion(model, traced, plan, removal, chosen.name)
-    if out is not None:
+    if out is not None and current_world().is_first:
         save_run(conversion, Path(out), request.config, force)
     return conversion
 

@@ -1,0 +1,65 @@
+import pytest
+import torch
+from torch import nn
+
+from rdpass.errors import DivergedError
+from rdpass.training.batches import Unpacking, rows_of, unpacking_for
+from tests.models import TwoInputs, small_resnet
+
+A, B, Y = torch.randn(2, 3), torch.randn(2, 3), torch.tensor([0, 1])
+ONE, TWO = Unpacking(("x",), 1), Unpacking(("x", "y"), 2)
+
+
+@pytest.mark.parametrize(
+    ("unpacking", "raw", "inputs", "targets"),
+    [
+        (ONE, A, (A,), None),
+        (ONE, [A], (A,), None),
+        (ONE, (A, Y), (A,), Y),
+        (ONE, [A, {"boxes": Y}], (A,), {"boxes": Y}),
+        (ONE, ((A,), Y), (A,), Y),
+        (ONE, {"x": A, "label": Y}, (A,), Y),
+        (ONE, {"inputs": A, "mask": Y, "weight": B}, (A,), {"mask": Y, "weight": B}),
+        (ONE, {"x": A}, (A,), None),
+        (TWO, (A, B), (A, B), None),
+        (TWO, ((A, B), Y), (A, B), Y),
+        (TWO, [A, B, Y], (A, B), Y),
+        (TWO, {"y": B, "label": Y, "x": A}, (A, B), Y),
+    ],
+    ids=str,
+)
+def test_every_form_of_batch_gives_inputs_in_order_and_what_lies_beside_them(unpacking, raw, inputs, targets):
+    batch = unpacking.batch(raw, 0)
+    assert len(batch.inputs) == len(inputs)
+    assert all(got is wanted for got, wanted in zip(batch.inputs, inputs, strict=True))
+    assert batch.targets is targets or batch.targets.keys() == targets.keys()
+    assert rows_of(batch) == 2
+
+
+@pytest.mark.parametrize(
+    ("unpacking", "raw", "message"),
+    [
+        (ONE, [A, B, Y], "batch 7 .* for a model of x: got a list of Tensor, Tensor, Tensor"),
+        (ONE, {"image": A}, "got a dict of 'image'"),
+        (ONE, "text", "got str"),
+        (ONE, [], "got a list of nothing"),
+        (ONE, (3, Y), "got a tuple of int, Tensor"),
+        (TWO, A, "for a model of x, y: got Tensor"),
+        (TWO, {"x": A, "label": Y}, "got a dict"),
+    ],
+)
+def test_a_batch_of_no_known_form_is_named_with_its_index_and_what_it_is(unpacking, raw, message):
+    with pytest.raises(DivergedError, match=message):
+        unpacking.batch(raw, 7)
+
+
+def test_the_models_inputs_are_read_off_its_graph_or_its_signature():
+    assert unpacking_for(small_resnet()) == Unpacking(("input",), 1)
+    assert unpacking_for(torch.fx.symbolic_trace(TwoInputs())) == Unpacking(("x", "y"), 2)
+
+    class Masked(nn.Module):
+        def forward(self, image, mask=None):
+            return image if mask is None else image * mask
+
+    assert unpacking_for(Masked()) == Unpacking(("image", "mask"), 1)
+    assert unpacking_for(torch.fx.symbolic_trace(Masked(), {"mask": None})).needed == 1
