@@ -28,6 +28,26 @@ class ChannelClamp(nn.Module):
         return torch.minimum(torch.maximum(x, self.lower), self.upper)
 
 
+class MaskedActivation(nn.Module):
+    """``activation`` on a block's own channels, nothing on the carried ones.
+
+    For what has no clamp's form (SiLU, GELU, hard-swish and their like). A selection between two values of one map, it
+    is elementwise: a compiler fuses it into the convolution before it.
+    """
+
+    rdpass_kind = "activation"
+    own: Tensor
+
+    def __init__(self, activation: nn.Module, own: Tensor, dims: int) -> None:
+        """``own``: bool of shape (C,), true where the activation acts. ``dims``: spatial dimensions of the maps."""
+        super().__init__()
+        self.activation = activation
+        self.register_buffer("own", own.reshape(1, -1, *[1] * dims))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.where(self.own, self.activation(x), x)
+
+
 class GainedIdentity(nn.Module):
     """``linear + strength * gain * carried``: an identity round one linear layer, into which it folds.
 

@@ -1,260 +1,246 @@
 """``carry``: a shortcut rides through its own block on extra channels and is added inside the last convolution. Exact.
 
-RMNet's reserve-and-merge (arXiv 2111.00687). Batch norm folded, a body conv_1, act, conv_2, …, conv_m beside a shortcut
-S becomes a single path:
+RMNet's reserve-and-merge (arXiv 2111.00687), for bodies of any number of convolutions with whatever stands between:
 
-1. conv_1 gets extra output channels that copy its input: a Dirac at the tap that reads the output's own position.
-2. Every activation leaves them alone: a ReLU does by itself where the fork is never negative; else it becomes a clamp
-   (or PReLU) with bounds (slopes) per channel, infinite ones (1) on the carried channels.
-3. The convolutions between pass them on the same way. Depthwise and grouped ones do so in groups of their own.
-4. conv_m reads them through S: the identity, or the projection's weights, at that tap; the biases add up.
+1. Every convolution gets extra channels that copy what is carried: a Dirac at the tap that reads the output's own
+   position, or a layer of the shortcut (a projection, a pool), wherever it fits at the lowest cost.
+2. Activations leave carried channels alone (``mask_activation``), and so do per-channel layers: factor 1, shift 0.
+3. A gate (squeeze-and-excitation) reads the own channels alone and is pinned to 1 on the carried ones.
+4. The last convolution adds own and carried channels; where it can't, a grouped 1x1 convolution does, in the add's place.
+5. What stands before the first convolution (pre-activation) acts on a copy of its own (``carry_choices``).
 
-With m = 1 both sides are linear, and that is ``merge``: S goes into the convolution, at no cost.
-
-Where a channel lies is tracked, for grouped convolutions interleave own and carried channels.
+Where a channel lies is tracked, for grouped convolutions interleave own and carried channels. Exact for the example's
+spatial shape: at another one a strided layer may crop differently, which the graph does not tell.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
+from math import prod
 
 import torch
 from torch import Tensor, nn
 from torch.fx import GraphModule, Node
 
-from rdpass.layers import ChannelClamp
-from rdpass.passes.fx.body_chain import body_chain
-from rdpass.passes.fx.cost import layer_macs
-from rdpass.passes.fx.dirac import (
-    Convolution,
-    Pointwise,
-    add_pointwise,
-    as_pointwise,
-    at,
-    bias_of,
-    identity_map,
-    identity_tap,
-    resized,
-)
-from rdpass.passes.fx.editing import body_output, place_module
+from rdpass.passes.fx.body_path import Step, body_path, squeezed
+from rdpass.passes.fx.carry_choices import Body, Choice, Unit, choices, own_map, parse_body
+from rdpass.passes.fx.exact_plan import Change, ExactPlan, priced
+from rdpass.passes.fx.join_maps import Block, convolution, join
+from rdpass.passes.fx.linear_layers import linear_map
+from rdpass.passes.fx.linear_map import Axes, LinearMap, NotExact, compose, diagonal, identity
+from rdpass.passes.fx.mask_activation import masked_activation
 from rdpass.passes.fx.operators import CONVOLUTIONS, kind_of, module_of, shape_of
-from rdpass.passes.fx.value_range import Range, passes_unchanged
+from rdpass.passes.fx.shortcut_layers import Layer, shortcut_layers
+from rdpass.passes.fx.value_range import ANY, Range
 from rdpass.types import Region
 
-
-@dataclass(frozen=True)
-class CarryPlan:
-    """What carrying one shortcut would change: a new module for each named node, at ``extra_macs`` more."""
-
-    region: Region
-    modules: dict[str, nn.Module]
-    extra_macs: int
-
-    @property
-    def merged(self) -> bool:
-        return len(self.modules) == 1
+# What a gate's last layer must give for the gate to be 1 to the last bit, in double precision too.
+PINS: tuple[tuple[type[nn.Module], float], ...] = ((nn.Sigmoid, 40.0), (nn.Hardsigmoid, 6.0))
 
 
-@dataclass(frozen=True)
-class _Layout:
-    """Which of ``total`` channels are the block's own and which are carried (int64 indices)."""
-
-    own: Tensor
-    carried: Tensor
-    total: int
-
-
-class _NotCovered(Exception):
-    """Carries the reason out of the construction below; never leaves this file."""
-
-
-def plan_carry(graph_module: GraphModule, region: Region, fork_range: Range) -> CarryPlan | str:
-    """How to carry the shortcut of ``region`` (batch norm folded, shapes annotated); else why that can't be done."""
-    chain = body_chain(graph_module, region)
-    if isinstance(chain, str):
-        return chain
-    convs = [node for node in chain if kind_of(graph_module, node) == "conv"]
+def plan_carry(graph_module: GraphModule, region: Region, fork_range: Range) -> ExactPlan | str:
+    """The cheapest way to carry the shortcut of ``region`` (shapes annotated); else why that can't be done."""
     try:
-        shortcut = _shortcut_map(graph_module, region, convs)
-        modules = _new_modules(graph_module, chain, shortcut, fork_range)
-    except _NotCovered as reason:
+        body = parse_body(body_path(graph_module, region))
+        layers = shortcut_layers(graph_module, region)
+    except NotExact as reason:
         return str(reason)
-    return CarryPlan(region, modules, _extra_macs(graph_module, region, modules))
+    found: list[ExactPlan] = []
+    reasons: list[str] = []
+    for choice in choices(graph_module, body, layers, region.shape[1]):
+        try:
+            found.append(_Carrier(graph_module, region, body, layers, choice, fork_range).plan())
+        except NotExact as reason:
+            reasons.append(str(reason))
+    return min(found, key=lambda plan: plan.extra_macs) if found else reasons[0]
 
 
-def apply_carry(graph_module: GraphModule, plan: CarryPlan) -> None:
-    """Change the graph as planned; the caller tidies up."""
-    nodes = {node.name: node for node in graph_module.graph.nodes}
-    for name, module in plan.modules.items():
-        place_module(graph_module, nodes[name], module)
-    add = nodes[plan.region.add]
-    add.replace_all_uses_with(body_output(add, plan.region))
+def carry_as_chosen(graph_module: GraphModule, plan: ExactPlan, fork_range: Range) -> ExactPlan:
+    """The plan made anew on a graph that has the numbers."""
+    body, layers = parse_body(body_path(graph_module, plan.region)), shortcut_layers(graph_module, plan.region)
+    return _Carrier(graph_module, plan.region, body, layers, plan.choice, fork_range).plan()
 
 
-def _shortcut_map(graph_module: GraphModule, region: Region, convs: list[Node]) -> Pointwise:
-    strides = [module.stride for node in convs if isinstance(module := module_of(graph_module, node), CONVOLUTIONS)]
-    total = tuple(int(torch.tensor(axis).prod()) for axis in zip(*strides, strict=True))
-    by_name = {node.name: node for node in graph_module.graph.nodes}
-    layers = [name for name in region.shortcut if kind_of(graph_module, by_name[name]) != "pass"]
-    if not layers:
-        last = module_of(graph_module, convs[-1])
-        assert isinstance(last, CONVOLUTIONS)
-        shortcut: Pointwise | None = identity_map(region.shape[1], len(total), last.weight)
-    else:
-        module = module_of(graph_module, by_name[layers[0]])
-        shortcut = as_pointwise(module) if module is not None and len(layers) == 1 else None
-    if shortcut is None:
-        raise _NotCovered(f"a {region.kind} shortcut of {', '.join(layers)} is not one 1x1 convolution")
-    if shortcut.stride != total:
-        raise _NotCovered(f"the shortcut samples at stride {shortcut.stride}, the body at {total}")
-    return shortcut
+class _Carrier:
+    """Walks the body once, keeping account of where own and carried channels lie and what range the carried have."""
+
+    def __init__(
+        self, graph_module: GraphModule, region: Region, body: Body, layers: tuple[Layer, ...], choice: Choice,
+        fork_range: Range,
+    ) -> None:  # fmt: skip
+        self.graph_module, self.region, self.body, self.layers, self.choice = graph_module, region, body, layers, choice
+        first = module_of(graph_module, body.units[0].conv.node)
+        assert isinstance(first, CONVOLUTIONS)
+        self.like, self.range = first.weight, fork_range
+        steps = (*body.lead, body.units[0].conv)
+        shape = shape_of(steps[0].source) or ()
+        self.dims, self.size = len(shape) - 2, tuple(shape[2:])
+        self.own = self.carried = torch.arange(shape[1])
+        self.total = shape[1]
+        self.undo: LinearMap | None = None
+        self.changes: list[Change] = []
+        self.bypassed: list[str] = []
+        self.entry: nn.Module | None = None
+
+    def plan(self) -> ExactPlan:
+        sampled, wanted = self._sampled(len(self.body.units)), _strides([layer.map for layer in self.layers], self.dims)
+        if sampled != wanted:
+            raise NotExact(f"the shortcut samples at stride {wanted}, the body at {sampled}")
+        self._lead()
+        for index, unit in enumerate(self.body.units):
+            self._convolve(index, unit)
+            for step in unit.after:
+                self._pass(step)
+        if self.choice.summed:
+            self._sum()
+        plan = ExactPlan(
+            self.region, "carry", tuple(self.changes), tuple(self.bypassed), self.entry, self.choice
+        )  # fmt: skip
+        return priced(self.graph_module, plan)
+
+    def _lead(self) -> None:
+        steps = tuple(step for step in self.body.lead if step.kind != "pass")
+        if self.choice.entry == "undone":
+            linear = own_map(self.graph_module, steps)
+            scale, shift = linear.weight.flatten(), linear.bias
+            self.undo = diagonal(1 / scale, None if shift is None else -shift / scale, self.dims)
+        elif self.choice.entry == "duplicated":
+            count = next((index for index, step in enumerate(steps) if step.kind != "affine"), len(steps))
+            self._duplicate(steps[:count])
+            for step in steps[count:]:
+                self._pass(step)
+
+    def _duplicate(self, absorbed: tuple[Step, ...]) -> None:
+        """(5.)"""
+        every, copies = torch.arange(self.total), identity(self.total, self.dims)
+        first = own_map(self.graph_module, absorbed) if absorbed else copies
+        own, carried = _spread(self.total, self.total, self.total)
+        blocks = [Block(first, every, own), Block(copies, every, carried)]
+        self.entry = convolution(join(blocks, self.total, 2 * self.total, self.size, self.size), self.like)
+        self.bypassed += [step.node.name for step in absorbed]
+        self.own, self.carried, self.total = own, carried, 2 * self.total
+
+    def _convolve(self, index: int, unit: Unit) -> None:
+        """(1.) and, in the last one, (4.)"""
+        linear = own_map(self.graph_module, (unit.conv, *unit.absorbed))
+        carried = self._carried_map(index, linear.stride)
+        last = index == len(self.body.units) - 1
+        if last and not self.choice.summed:
+            own_after = carried_after = torch.arange(linear.outputs)
+            if carried.outputs != linear.outputs:
+                raise NotExact(f"{carried.outputs} carried channels do not add to {linear.outputs}")
+            total = linear.outputs
+        else:
+            spread = self.choice.spread_last if last else self.choice.spread
+            own_after, carried_after = _spread(linear.outputs, carried.outputs, spread)
+            total = linear.outputs + carried.outputs
+        blocks = [Block(linear, self.own, own_after), Block(carried, self.carried, carried_after)]
+        size_after = tuple((shape_of(unit.conv.node) or ())[2:])
+        try:
+            joined = join(blocks, self.total, total, self.size, size_after)
+        except NotExact as reason:
+            raise NotExact(f"{unit.conv.node.name}: {reason}") from reason
+        module, host = convolution(joined, self.like), unit.conv.node.name
+        if last and not self.choice.summed:
+            self.changes.append(Change(self.region.add, module, total, host=host))
+        else:
+            self.changes.append(Change(host, module, total))
+        self.bypassed += [step.node.name for step in unit.absorbed]
+        self.own, self.carried, self.total, self.size = own_after, carried_after, total, size_after
+
+    def _carried_map(self, index: int, stride: Axes) -> LinearMap:
+        """What the carried channels undergo in the convolution of that index."""
+        result = identity(len(self.carried), self.dims)
+        if self.undo is not None:
+            result, self.undo = self.undo, None
+        before = [layer for layer, place in zip(self.layers, self.choice.places, strict=True) if place < index]
+        here = [layer for layer, place in zip(self.layers, self.choice.places, strict=True) if place == index]
+        for layer in here:
+            result = compose(result, layer.map)
+            self.range = self.range if layer.averages else ANY
+        if result.pointwise:
+            return replace(result, stride=stride)
+        if _strides([layer.map for layer in before], self.dims) != self._sampled(index) or result.stride != stride:
+            raise NotExact(f"the shortcut reads neighbours where the body's {index + 1}. convolution samples otherwise")
+        return result
+
+    def _sampled(self, index: int) -> Axes:
+        """The stride from the fork to the convolution of that index."""
+        maps = [own_map(self.graph_module, (unit.conv,)) for unit in self.body.units[:index]]
+        return _strides(maps, self.dims)
+
+    def _pass(self, step: Step) -> None:
+        node = step.node
+        if step.kind == "activation":
+            module = module_of(self.graph_module, node)
+            masked = masked_activation(node, module, self.own, self.total, self.dims, self.range, self.like)
+            self.changes.append(Change(node.name, masked, self.total))
+        elif step.kind == "affine":
+            linear, copies = linear_map(self.graph_module, node, step.source), identity(len(self.carried), self.dims)
+            blocks = [Block(linear, self.own, self.own), Block(copies, self.carried, self.carried)]
+            joined = join(blocks, self.total, self.total, self.size, self.size)
+            self.changes.append(Change(node.name, convolution(joined, self.like), self.total))
+        elif step.kind == "gate":
+            self._gate(step)
+
+    def _gate(self, step: Step) -> None:
+        """(3.)"""
+        pool, *rest = step.gate
+        convs = [node for node in rest if kind_of(self.graph_module, node) == "conv"]
+        kinds = {kind_of(self.graph_module, node) for node in rest} - {"pass"}
+        if kind_of(self.graph_module, pool) != "pool" or not squeezed(pool) or not convs or kinds - {"conv", "activation"}:
+            raise NotExact(f"{step.node.name} multiplies by what is no gate of pooled values, 1x1 layers and a sigmoid")
+        pin = self._pin(step)
+        self.changes.append(Change(pool.name, None, self.total))
+        for node in rest:
+            if node in convs:
+                module, channels = self._gate_layer(node, node is convs[0], node is convs[-1], pin)
+                self.changes.append(Change(node.name, module, channels))
+            elif node > convs[-1]:
+                self.changes.append(Change(node.name, None, self.total))
+        self.changes.append(Change(step.node.name, None, self.total))
+
+    def _pin(self, step: Step) -> float:
+        last = next(node for node in reversed(step.gate) if kind_of(self.graph_module, node) != "pass")
+        module = module_of(self.graph_module, last)
+        for kind, pin in PINS:
+            if isinstance(module, kind):
+                return pin
+        raise NotExact(f"the gate's {last.name} has no input at which it is 1 to the last bit")
+
+    def _gate_layer(self, node: Node, first: bool, last: bool, pin: float) -> tuple[nn.Module, int]:
+        (source,) = node.all_input_nodes
+        linear = linear_map(self.graph_module, node, source)
+        reads, writes = self.own if first else torch.arange(linear.inputs), self.own if last else torch.arange(linear.outputs)
+        inputs, outputs = self.total if first else linear.inputs, self.total if last else linear.outputs
+        joined = join([Block(linear, reads, writes)], inputs, outputs, (1,) * self.dims, (1,) * self.dims)
+        if last and not joined.weight.is_meta:
+            bias = torch.zeros(outputs, dtype=torch.float64) if joined.bias is None else joined.bias.clone()
+            bias[self.carried] = pin
+            joined = replace(joined, bias=bias)
+        return convolution(joined, self.like), outputs
+
+    def _sum(self) -> None:
+        """(4.) where the last convolution can't."""
+        carried = self._carried_map(len(self.body.units), (1,) * self.dims)
+        channels = len(self.own)
+        if carried.outputs != channels:
+            raise NotExact(f"{carried.outputs} carried channels do not add to {channels}")
+        every, copies = torch.arange(channels), identity(channels, self.dims)
+        blocks = [Block(copies, self.own, every), Block(carried, self.carried, every)]
+        joined = join(blocks, self.total, channels, self.size, self.size)
+        last = self.body.units[-1]
+        source = (last.after or (last.conv,))[-1].node.name
+        self.changes.append(Change(self.region.add, convolution(joined, self.like), channels, source))
 
 
-def _new_modules(
-    graph_module: GraphModule, chain: tuple[Node, ...], shortcut: Pointwise, fork_range: Range
-) -> dict[str, nn.Module]:
-    convs = [node for node in chain if kind_of(graph_module, node) == "conv"]
-    channels = shortcut.weight.shape[1]
-    every = torch.arange(channels)
-    layout = _Layout(every, every, channels)
-    modules: dict[str, nn.Module] = {}
-    for node in chain:
-        kind, module = kind_of(graph_module, node), module_of(graph_module, node)
-        if kind == "conv":
-            assert isinstance(module, CONVOLUTIONS)
-            _check_sampling(node, module)
-            if node is convs[-1]:
-                modules[node.name] = _closing(node, module, layout, shortcut)
-            else:
-                widen = _opening if node is convs[0] else _passing
-                modules[node.name], layout = widen(node, module, layout)
-        elif kind == "activation":
-            if node < convs[0] or convs[-1] < node:
-                raise _NotCovered(f"{node.name} stands outside the convolutions (pre-activation)")
-            if _per_channel(module) or not passes_unchanged(module, fork_range):
-                modules[node.name] = _masked(node, module, layout, shortcut)
-        elif kind == "batch_norm":
-            raise _NotCovered(f"{node.name} does not fold into a convolution before it")
-    return modules
+def _spread(own: int, carried: int, groups: int) -> tuple[Tensor, Tensor]:
+    """Positions of own and carried channels that lie in ``groups`` groups, own ones first in each."""
+    if own % groups or carried % groups:
+        raise NotExact(f"{own} own and {carried} carried channels do not fill {groups} groups")
+    places = torch.arange(own + carried).reshape(groups, -1)
+    return places[:, : own // groups].flatten(), places[:, own // groups :].flatten()
 
 
-def _check_sampling(node: Node, conv: Convolution) -> None:
-    """The tap must exist, and the output must be the input sampled at the stride, border included."""
-    source, target = shape_of(node.all_input_nodes[0]), shape_of(node)
-    if identity_tap(conv) is None or source is None or target is None:
-        raise _NotCovered(f"{node.name} has no tap that reads its output's own position")
-    sampled = tuple(-(-size // stride) for size, stride in zip(source[2:], conv.stride, strict=True))
-    if sampled != target[2:]:
-        raise _NotCovered(f"{node.name} crops or pads its map from {source[2:]} to {target[2:]}")
-
-
-def _opening(node: Node, conv: Convolution, layout: _Layout) -> tuple[Convolution, _Layout]:
-    """(1.) Each group of the first convolution gets a copy of its own inputs after its own outputs."""
-    groups, inputs, outputs = conv.groups, conv.in_channels // conv.groups, conv.out_channels // conv.groups
-    weight = conv.weight.detach().reshape(groups, outputs, inputs, *conv.kernel_size)
-    copies = weight.new_zeros(groups, inputs, inputs, *conv.kernel_size)
-    _at_tap(copies, conv)[:] = torch.eye(inputs).to(weight)
-    bias = bias_of(conv).reshape(groups, outputs)
-    wide = torch.cat([weight, copies], 1).flatten(0, 1)
-    positions = torch.arange(len(wide)).reshape(groups, outputs + inputs)
-    opened = resized(conv, wide, torch.cat([bias, bias.new_zeros(groups, inputs)], 1).flatten(), groups)
-    return opened, _Layout(positions[:, :outputs].flatten(), positions[:, outputs:].flatten(), len(wide))
-
-
-def _passing(node: Node, conv: Convolution, layout: _Layout) -> tuple[Convolution, _Layout]:
-    """(3.) A convolution between: dense, depthwise, or grouped with the carried channels in groups of their own."""
-    if conv.groups == 1:
-        return _passing_dense(conv, layout)
-    if conv.groups == conv.in_channels == conv.out_channels:
-        return _passing_depthwise(conv, layout)
-    return _passing_grouped(node, conv, layout)
-
-
-def _passing_dense(conv: Convolution, layout: _Layout) -> tuple[Convolution, _Layout]:
-    carried, own = len(layout.carried), conv.out_channels
-    weight = conv.weight.new_zeros(own + carried, layout.total, *conv.kernel_size)
-    weight[:own, layout.own] = conv.weight.detach()
-    _at_tap(weight, conv)[own + torch.arange(carried), layout.carried] = 1
-    bias = torch.cat([bias_of(conv), conv.weight.new_zeros(carried)])
-    after = _Layout(torch.arange(own), torch.arange(own, own + carried), own + carried)
-    return resized(conv, weight, bias, 1), after
-
-
-def _passing_depthwise(conv: Convolution, layout: _Layout) -> tuple[Convolution, _Layout]:
-    weight = conv.weight.new_zeros(layout.total, 1, *conv.kernel_size)
-    weight[layout.own] = conv.weight.detach()
-    _at_tap(weight, conv)[layout.carried, 0] = 1
-    bias = conv.weight.new_zeros(layout.total)
-    bias[layout.own] = bias_of(conv)
-    return resized(conv, weight, bias, layout.total), layout
-
-
-def _passing_grouped(node: Node, conv: Convolution, layout: _Layout) -> tuple[Convolution, _Layout]:
-    inputs, outputs, carried = conv.in_channels // conv.groups, conv.out_channels // conv.groups, len(layout.carried)
-    if carried % inputs or outputs != inputs:
-        raise _NotCovered(f"{node.name}: {carried} carried channels do not fill groups of {inputs} to {outputs}")
-    if not torch.equal(torch.cat([layout.own, layout.carried]), torch.arange(layout.total)):
-        raise _NotCovered(f"{node.name} is grouped after a grouped convolution")
-    extra = conv.weight.new_zeros(carried, inputs, *conv.kernel_size)
-    rows = torch.arange(carried)
-    _at_tap(extra, conv)[rows, rows % inputs] = 1
-    own = conv.out_channels
-    bias = torch.cat([bias_of(conv), conv.weight.new_zeros(carried)])
-    widened = resized(conv, torch.cat([conv.weight.detach(), extra]), bias, conv.groups + carried // inputs)
-    return widened, _Layout(torch.arange(own), torch.arange(own, own + carried), own + carried)
-
-
-def _closing(node: Node, conv: Convolution, layout: _Layout, shortcut: Pointwise) -> Convolution:
-    """(4.) The last convolution adds the carried channels, through the shortcut's map, to its own result."""
-    if torch.equal(layout.own, layout.carried):  # m = 1: the input itself
-        if conv.groups != 1 and not torch.equal(shortcut.weight, torch.diag(shortcut.weight.diagonal())):
-            raise _NotCovered(f"{node.name} is grouped and the shortcut mixes channels")
-        return add_pointwise(conv, shortcut)
-    if conv.groups != 1:
-        raise _NotCovered(f"{node.name}, the last convolution, is grouped")
-    weight = conv.weight.new_zeros(conv.out_channels, layout.total, *conv.kernel_size)
-    weight[:, layout.own] = conv.weight.detach()
-    _at_tap(weight, conv)[:, layout.carried] = shortcut.weight
-    return resized(conv, weight, bias_of(conv) + shortcut.bias, 1)
-
-
-def _masked(node: Node, module: nn.Module | None, layout: _Layout, shortcut: Pointwise) -> nn.Module:
-    """(2.) The activation on the own channels, nothing on the carried ones."""
-    if isinstance(module, nn.PReLU | nn.LeakyReLU):
-        masked = nn.PReLU(layout.total, init=1.0).to(shortcut.weight)
-        slope = module.weight.detach() if isinstance(module, nn.PReLU) else module.negative_slope
-        masked.weight.data[layout.own] = slope
-        return masked
-    lower, upper = torch.full((layout.total,), -torch.inf), torch.full((layout.total,), torch.inf)
-    if isinstance(module, ChannelClamp):
-        lower[layout.own], upper[layout.own] = module.lower.flatten(), module.upper.flatten()
-    elif isinstance(module, nn.Hardtanh):  # ReLU6 is one
-        lower[layout.own], upper[layout.own] = float(module.min_val), float(module.max_val)
-    elif isinstance(module, nn.ReLU):
-        lower[layout.own] = 0.0
-    else:
-        raise _NotCovered(f"{node.name} ({type(module).__name__}) has no form that leaves carried channels alone")
-    return ChannelClamp(lower, upper, len(shortcut.stride))
-
-
-def _per_channel(module: nn.Module | None) -> bool:
-    """Whether an activation holds numbers per channel, so that it can't take more channels as it is."""
-    return isinstance(module, ChannelClamp) or (isinstance(module, nn.PReLU) and module.num_parameters > 1)
-
-
-def _at_tap(weight: Tensor, conv: Convolution) -> Tensor:
-    """The slice of ``weight`` (…, kernel axes) at the identity tap, as a view."""
-    tap = identity_tap(conv)
-    assert tap is not None
-    return at(weight, tap)
-
-
-def _extra_macs(graph_module: GraphModule, region: Region, modules: dict[str, nn.Module]) -> int:
-    nodes = {node.name: node for node in graph_module.graph.nodes}
-    extra = -sum(layer_macs(module_of(graph_module, nodes[name]), shape_of(nodes[name])) for name in region.shortcut)
-    for name, module in modules.items():
-        shape = shape_of(nodes[name])
-        if isinstance(module, CONVOLUTIONS) and shape is not None:
-            after = (shape[0], module.out_channels, *shape[2:])
-            extra += layer_macs(module, after) - layer_macs(module_of(graph_module, nodes[name]), shape)
-    return extra
+def _strides(maps: list[LinearMap], dims: int) -> Axes:
+    return tuple(prod(one.stride[axis] for one in maps) for axis in range(dims))

@@ -13,6 +13,8 @@ from rdpass.passes.fx.operators import callee, kind_of, module_of
 
 Range = tuple[float, float]
 ANY: Range = (-inf, inf)
+RANGE = "value_range"
+"""Where a node's metadata hold a range that was known before the graph was changed, its values being the same."""
 
 
 def value_ranges(graph_module: GraphModule) -> dict[Node, Range]:
@@ -24,6 +26,9 @@ def value_ranges(graph_module: GraphModule) -> dict[Node, Range]:
 
 
 def _range(graph_module: GraphModule, node: Node, sources: list[Range]) -> Range:
+    if RANGE in node.meta:
+        known: Range = node.meta[RANGE]
+        return known
     kind = kind_of(graph_module, node)
     if kind == "activation":
         return activation_range(module_of(graph_module, node), sources[0])

@@ -7,12 +7,13 @@ from rdpass.recipes.anneal import ANNEAL
 from rdpass.recipes.carry import CARRY
 from rdpass.recipes.joint import JOINT
 from rdpass.recipes.kd import KD
+from rdpass.recipes.merge import MERGE
 from rdpass.recipes.migrate import MIGRATE
 from rdpass.recipes.plain import PLAIN
 from rdpass.recipes.recipe import Recipe
 
 AUTO = "auto"
-RECIPES: tuple[Recipe, ...] = (CARRY, MIGRATE, ANNEAL, JOINT, KD, PLAIN)
+RECIPES: tuple[Recipe, ...] = (MERGE, CARRY, MIGRATE, ANNEAL, JOINT, KD, PLAIN)
 
 
 def find_recipe(name: str, has_data: bool) -> Recipe:

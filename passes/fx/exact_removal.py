@@ -1,0 +1,110 @@
+"""Which shortcuts go exactly, and how: chosen on a skeleton of the graph, then made on the graph itself.
+
+Round by round, for a shortcut inside another's body goes first: the census of the skeleton, a plan for each region, the
+cheapest first while the budget lasts. What is chosen is applied to the skeleton, so that the next round sees it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from copy import deepcopy
+from dataclasses import dataclass
+
+from torch.fx import GraphModule
+
+from rdpass.passes.fx.carry_shortcut import carry_as_chosen, plan_carry
+from rdpass.passes.fx.census import take_census
+from rdpass.passes.fx.cost import macs_of
+from rdpass.passes.fx.editing import tidy
+from rdpass.passes.fx.exact_plan import ExactPlan, ExactRecipe, apply_plan
+from rdpass.passes.fx.merge_branches import plan_merge
+from rdpass.passes.fx.value_range import Range, value_ranges
+from rdpass.types import Region, Traced
+
+EXACT_RECIPES: tuple[ExactRecipe, ...] = ("merge", "carry")
+
+
+@dataclass(frozen=True)
+class ExactChoice:
+    """The plans in the order in which they apply, with the range of each fork and add, and why the others are none."""
+
+    plans: tuple[tuple[ExactPlan, Range, Range], ...]
+    refused: dict[str, str]
+
+
+def choose_exact(
+    shell: Traced,
+    adds: Collection[str],
+    budget: float = float("inf"),
+    recipes: tuple[ExactRecipe, ...] = EXACT_RECIPES,
+    dearest: float = float("inf"),
+) -> ExactChoice:
+    """Choose for the shortcuts at ``adds``.
+
+    Args:
+        shell: a ``skeleton`` with shapes annotated and zero padding inside the convolutions; it is used up.
+        adds: names of adds that may go.
+        budget: multiply-accumulates that the whole graph may have afterwards.
+        recipes: what may be used.
+        dearest: how many multiply-accumulates more a single one may cost.
+    """
+    macs, chosen, refused = macs_of(shell.module), [], {}
+    left = set(adds)
+    while True:
+        regions = [region for region in take_census(shell)[0] if region.add in left]
+        before = len(chosen)
+        ranges = {node.name: known for node, known in value_ranges(shell.module).items()}
+        touched: set[str] = set()
+        found: list[ExactPlan] = []
+        for region in regions:
+            plan = plan_exact(shell.module, region, ranges[region.fork], recipes)
+            if isinstance(plan, str):
+                refused[region.add] = plan
+            else:
+                found.append(plan)
+        for plan in sorted(found, key=lambda plan: plan.extra_macs):
+            add, nodes = plan.region.add, {*plan.region.body, *plan.region.shortcut, plan.region.add}
+            reason = _beyond(plan, macs, budget, dearest)
+            if reason or nodes & touched:
+                refused[add] = reason or "it holds another shortcut"
+                continue
+            apply_plan(shell.module, plan, ranges[add])
+            chosen.append((plan, ranges[plan.region.fork], ranges[add]))
+            macs, touched = macs + plan.extra_macs, touched | nodes
+            left.discard(add)
+            refused.pop(add, None)
+        if len(chosen) == before or not left:
+            return ExactChoice(tuple(chosen), refused)
+        tidy(shell.module)
+
+
+def plan_exact(
+    graph_module: GraphModule, region: Region, fork_range: Range, recipes: tuple[ExactRecipe, ...] = EXACT_RECIPES
+) -> ExactPlan | str:
+    """The cheaper of the recipes for one region; ``merge`` where both cost the same. Else the last one's reason."""
+    plans = [
+        plan_merge(graph_module, region) if recipe == "merge" else plan_carry(graph_module, region, fork_range)
+        for recipe in recipes
+    ]
+    found = [plan for plan in plans if isinstance(plan, ExactPlan)]
+    reasons = [plan for plan in plans if isinstance(plan, str)]
+    return min(found, key=lambda plan: plan.extra_macs) if found else reasons[-1]
+
+
+def remove_exactly(graph_module: GraphModule, choice: ExactChoice) -> GraphModule:
+    """A copy of the graph without the shortcuts that ``choice`` takes out."""
+    result = deepcopy(graph_module)
+    for plan, fork_range, known in choice.plans:
+        made = plan_merge(result, plan.region) if plan.recipe == "merge" else carry_as_chosen(result, plan, fork_range)
+        assert isinstance(made, ExactPlan)
+        apply_plan(result, made, known)
+    return tidy(result)
+
+
+def _beyond(plan: ExactPlan, macs: float, budget: float, dearest: float) -> str:
+    verb = "merging" if plan.recipe == "merge" else "carrying"
+    if plan.extra_macs > dearest:
+        return f"{verb} it would cost {plan.extra_macs / 1e6:+.1f} M MACs"
+    if macs + plan.extra_macs > budget:
+        return f"{verb} it would cost {plan.extra_macs / 1e6:+.1f} M MACs, over the budget of {budget / 1e6:.1f} M"
+    return ""

@@ -1,0 +1,61 @@
+"""What the exact recipes share: a student that computes what the teacher does, checked, with an outcome per shortcut."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from rdpass.passes.fx.absorb_padding import absorb_padding
+from rdpass.passes.fx.cost import macs_of
+from rdpass.passes.fx.exact_plan import ExactPlan, ExactRecipe
+from rdpass.passes.fx.exact_removal import EXACT_RECIPES, ExactChoice, choose_exact, remove_exactly
+from rdpass.passes.fx.skeleton import skeleton
+from rdpass.recipes.recipe import Removal, Request
+from rdpass.staging import Stage, run_stages
+from rdpass.types import How, Outcome, Plan, Traced
+
+EXACT_TOLERANCE = 1e-5
+WENT: dict[ExactRecipe, How] = {"merge": "merged", "carry": "carried"}
+
+
+def remove_shortcuts_exactly(
+    teacher: Traced,
+    plan: Plan,
+    request: Request,
+    recipes: tuple[ExactRecipe, ...] = EXACT_RECIPES,
+    dearest: float = float("inf"),
+) -> Removal:
+    """The student without those of ``plan.removable`` that ``recipes`` take out within ``request.max_macs``.
+
+    The cheapest go first: what counts is the number of shortcuts gone. None may cost more than ``dearest``
+    multiply-accumulates. Batch norms stay where they are, but for those that a changed layer absorbs, so that the
+    student can be trained further.
+
+    Raises:
+        ParityError: teacher and student differ by more than 1e-5 relative.
+    """
+    absorbed = run_stages(
+        replace(teacher, gates=()), (Stage("absorb_padding", absorb_padding, EXACT_TOLERANCE),)
+    )  # fmt: skip
+    budget = macs_of(teacher.module) * request.max_macs
+    shell = Traced(skeleton(absorbed.module), teacher.example)
+    choice = choose_exact(shell, {region.add for region in plan.removable}, budget, recipes, dearest)
+    name = "merge" if recipes == ("merge",) else "carry"
+    student = run_stages(
+        absorbed, (Stage(name, lambda module: remove_exactly(module, choice), EXACT_TOLERANCE),)
+    )  # fmt: skip
+    return Removal(student, outcomes_of(plan, choice), student.gates)
+
+
+def outcomes_of(plan: Plan, choice: ExactChoice) -> tuple[Outcome, ...]:
+    """How each region of ``plan`` went, in its order."""
+    gone = {exact.region.add: exact for exact, _, _ in choice.plans}
+    return tuple(
+        _gone(gone[region.add])
+        if region.add in gone
+        else Outcome(region.add, "kept", choice.refused.get(region.add, region.reason))
+        for region in plan.regions
+    )
+
+
+def _gone(plan: ExactPlan) -> Outcome:
+    return Outcome(plan.region.add, WENT[plan.recipe], f"exact, {plan.extra_macs / 1e6:+.2f} M MACs")
