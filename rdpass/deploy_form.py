@@ -1,13 +1,15 @@
-"""The form a network is deployed in: padding inside the convolutions, batch norms folded."""
+"""The form a network is deployed in: no checks of its code left, padding inside convolutions, batch norms folded."""
 
 from __future__ import annotations
 
 from rdpass.passes.fx.absorb_padding import absorb_padding
+from rdpass.passes.fx.drop_checks import drop_checks
 from rdpass.passes.fx.fold_batch_norm import fold_batch_norm
 from rdpass.staging import Stage
 
 FOLD_TOLERANCE = 1e-5
 DEPLOY_FORM = (
+    Stage("drop_checks", drop_checks, FOLD_TOLERANCE),
     Stage("absorb_padding", absorb_padding, FOLD_TOLERANCE),
     Stage("fold_batch_norm", fold_batch_norm, FOLD_TOLERANCE),
 )

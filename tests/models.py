@@ -120,12 +120,71 @@ class OverwrittenFork(nn.Module):
 
 
 class SqueezeExcite(nn.Module):
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, gate: Callable[[], nn.Module] = nn.Sigmoid) -> None:
         super().__init__()
-        self.down, self.up = nn.Conv2d(channels, 2, 1), nn.Conv2d(2, channels, 1)
+        self.down, self.up, self.gate = nn.Conv2d(channels, 2, 1), nn.Conv2d(2, channels, 1), gate()
 
     def forward(self, x: Tensor) -> Tensor:
-        return x * torch.sigmoid(self.up(F.relu(self.down(x.mean((2, 3), keepdim=True)))))
+        return x * self.gate(self.up(F.relu(self.down(x.mean((2, 3), keepdim=True)))))
+
+
+class Scaled(nn.Module):
+    """A product with one number."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.factor
+
+
+class LayerScale(nn.Module):
+    """A product with a learnt number per channel."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.gamma = nn.Parameter(torch.linspace(-1, 2, channels).reshape(-1, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.gamma * x
+
+
+class PaddedChannels(nn.Module):
+    """Every ``stride``-th position, with zero channels before and after (option A)."""
+
+    def __init__(self, before: int, out: int, stride: int) -> None:
+        super().__init__()
+        self.before, self.out, self.stride = before, out, stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        after = self.out - self.before - x.shape[1]
+        return F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, self.before, after))
+
+
+class DenseConcat(nn.Module):
+    """What DenseNet does, with a layer behind it that brings the channels back."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.grow, self.shrink = nn.Conv2d(channels, 3, 3, 1, 1), nn.Conv2d(channels + 3, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.shrink(torch.cat([x, self.grow(x)], 1))
+
+
+class Branches(nn.Module):
+    """The sum of its branches, added up one after another."""
+
+    def __init__(self, *branches: nn.Module) -> None:
+        super().__init__()
+        self.branches = nn.ModuleList(branches)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.branches[0](x)
+        for branch in self.branches[1:]:
+            y = y + branch(x)
+        return y
 
 
 class UNet(nn.Module):

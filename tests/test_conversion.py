@@ -31,7 +31,8 @@ def test_the_record_names_cuts_cost_and_gates():
     conversion = exact(seeded(small_resnet))
     assert [cut.shape for cut in conversion.cuts] == [(1, 4, 9, 9), (1, 8, 5, 5)]
     assert conversion.cost.macs > conversion.plan.forecast.model.macs > 0
-    assert [gate.name for gate in conversion.gates] == ["eager-traced", "absorb_padding", "carry", "fold_batch_norm"]
+    names = [gate.name for gate in conversion.gates]
+    assert names == ["eager-traced", "drop_checks", "absorb_padding", "carry", "fold_batch_norm"]
     assert all(gate.error <= gate.tolerance for gate in conversion.gates)
     assert len(conversion.removed) == 3
 

@@ -3,7 +3,7 @@ import torch
 import rdpass
 from rdpass.recipes.pricing import price
 from rdpass.tracing import trace
-from tests.models import Residual, SqueezeExcite, classifier, conv_bn, seeded, small_resnet
+from tests.models import Residual, classifier, conv_bn, seeded, small_resnet
 from tests.support import Untouched
 
 
@@ -30,7 +30,7 @@ def test_an_identity_round_one_convolution_is_merged_for_nothing():
 
 
 def test_what_no_exact_recipe_covers_has_a_reason_and_no_price():
-    gated = Residual(torch.nn.Sequential(conv_bn(4, 4), torch.nn.ReLU(), conv_bn(4, 4), SqueezeExcite(4)))
-    (found,) = priced(seeded(lambda: classifier(gated, channels=4)), 1, 3, 8, 8).values()
+    pooled = Residual(torch.nn.Sequential(conv_bn(4, 4), torch.nn.MaxPool2d(3, 1, 1), conv_bn(4, 4)))
+    (found,) = priced(seeded(lambda: classifier(pooled, channels=4)), 1, 3, 8, 8).values()
     assert (found.recipe, found.extra_macs) == (None, 0)
     assert found.reason

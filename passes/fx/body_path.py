@@ -13,7 +13,7 @@ from typing import Literal
 from torch.fx import GraphModule, Node
 
 from rdpass.passes.fx.editing import body_output
-from rdpass.passes.fx.linear_layers import constant_factor
+from rdpass.passes.fx.linear_layers import constant_factor, data_inputs
 from rdpass.passes.fx.linear_map import NotExact
 from rdpass.passes.fx.operators import kind_of, module_of, shape_of
 from rdpass.types import Region
@@ -63,8 +63,7 @@ def _single(graph_module: GraphModule, node: Node, source: Node) -> Step:
     kind = kind_of(graph_module, node)
     if kind == "mul" and constant_factor(graph_module, node, source) is not None:
         return Step("affine", node, source)
-    data = [other for other in node.all_input_nodes if other.op != "get_attr"]
-    if data != [source]:
+    if data_inputs(node) != [source]:
         raise NotExact(f"the body branches at {node.name}")
     if kind not in KINDS:
         what = WHY_NOT.get(kind, f"{node.name} ({kind})")
@@ -83,7 +82,7 @@ def _gate(graph_module: GraphModule, users: list[Node], source: Node) -> Step:
     chain = []
     node = others[0]
     while node is not source:
-        inputs = [other for other in node.all_input_nodes if other.op != "get_attr"]
+        inputs = data_inputs(node)
         if len(inputs) != 1 or len(node.users) != 1:
             raise NotExact(f"the body branches at {source.name}")
         chain.append(node)

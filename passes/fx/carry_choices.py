@@ -122,4 +122,3 @@ def own_map(graph_module: GraphModule, steps: tuple[Step, ...]) -> LinearMap:
     for step in steps[1:]:
         result = compose(result, linear_map(graph_module, step.node, step.source))
     return result
-

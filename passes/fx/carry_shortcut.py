@@ -6,7 +6,7 @@ RMNet's reserve-and-merge (arXiv 2111.00687), for bodies of any number of convol
    position, or a layer of the shortcut (a projection, a pool), wherever it fits at the lowest cost.
 2. Activations leave carried channels alone (``mask_activation``), and so do per-channel layers: factor 1, shift 0.
 3. A gate (squeeze-and-excitation) reads the own channels alone and is pinned to 1 on the carried ones.
-4. The last convolution adds own and carried channels; where it can't, a grouped 1x1 convolution does, in the add's place.
+4. The last convolution adds own and carried channels; where it can't, a grouped 1x1 one does, in the add's place.
 5. What stands before the first convolution (pre-activation) acts on a copy of its own (``carry_choices``).
 
 Where a channel lies is tracked, for grouped convolutions interleave own and carried channels. Exact for the example's
@@ -188,7 +188,12 @@ class _Carrier:
         pool, *rest = step.gate
         convs = [node for node in rest if kind_of(self.graph_module, node) == "conv"]
         kinds = {kind_of(self.graph_module, node) for node in rest} - {"pass"}
-        if kind_of(self.graph_module, pool) != "pool" or not squeezed(pool) or not convs or kinds - {"conv", "activation"}:
+        if (
+            kind_of(self.graph_module, pool) != "pool"
+            or not squeezed(pool)
+            or not convs
+            or kinds - {"conv", "activation"}
+        ):
             raise NotExact(f"{step.node.name} multiplies by what is no gate of pooled values, 1x1 layers and a sigmoid")
         pin = self._pin(step)
         self.changes.append(Change(pool.name, None, self.total))
@@ -211,7 +216,10 @@ class _Carrier:
     def _gate_layer(self, node: Node, first: bool, last: bool, pin: float) -> tuple[nn.Module, int]:
         (source,) = node.all_input_nodes
         linear = linear_map(self.graph_module, node, source)
-        reads, writes = self.own if first else torch.arange(linear.inputs), self.own if last else torch.arange(linear.outputs)
+        reads, writes = (
+            self.own if first else torch.arange(linear.inputs),
+            self.own if last else torch.arange(linear.outputs),
+        )
         inputs, outputs = self.total if first else linear.inputs, self.total if last else linear.outputs
         joined = join([Block(linear, reads, writes)], inputs, outputs, (1,) * self.dims, (1,) * self.dims)
         if last and not joined.weight.is_meta:

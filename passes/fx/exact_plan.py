@@ -10,6 +10,7 @@ from torch.fx import GraphModule, Node
 
 from rdpass.passes.fx.cost import layer_macs
 from rdpass.passes.fx.editing import add_module, place_module
+from rdpass.passes.fx.linear_layers import data_inputs
 from rdpass.passes.fx.operators import CONVOLUTIONS, module_of, shape_of
 from rdpass.passes.fx.shapes import TensorMeta
 from rdpass.passes.fx.value_range import RANGE, Range
@@ -77,7 +78,9 @@ def apply_plan(graph_module: GraphModule, plan: ExactPlan, known: Range) -> None
             _place(graph_module, nodes, change, change.module)
         _annotate(nodes[change.node], change.channels)
     nodes[plan.region.add].meta[RANGE] = known
-    graph_module.graph.eliminate_dead_code()
+    for node in sorted((nodes[name] for name in (*plan.region.body, *plan.region.shortcut)), reverse=True):
+        if not node.users:
+            graph_module.graph.erase_node(node)
 
 
 def _enter(graph_module: GraphModule, plan: ExactPlan, fork: Node) -> None:
@@ -104,7 +107,7 @@ def _place(graph_module: GraphModule, nodes: dict[str, Node], change: Change, mo
 
 
 def _input(node: Node) -> Node:
-    (source,) = (other for other in node.all_input_nodes if other.op != "get_attr")
+    (source,) = data_inputs(node)
     return source
 
 

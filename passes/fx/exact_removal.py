@@ -48,29 +48,24 @@ def choose_exact(
         recipes: what may be used.
         dearest: how many multiply-accumulates more a single one may cost.
     """
-    macs, chosen, refused = macs_of(shell.module), [], {}
+    macs = macs_of(shell.module)
+    chosen: list[tuple[ExactPlan, Range, Range]] = []
+    refused: dict[str, str] = {}
     left = set(adds)
     while True:
-        regions = [region for region in take_census(shell)[0] if region.add in left]
-        before = len(chosen)
         ranges = {node.name: known for node, known in value_ranges(shell.module).items()}
-        touched: set[str] = set()
-        found: list[ExactPlan] = []
-        for region in regions:
-            plan = plan_exact(shell.module, region, ranges[region.fork], recipes)
-            if isinstance(plan, str):
-                refused[region.add] = plan
-            else:
-                found.append(plan)
+        found, reasons = _plans(shell, left, ranges, recipes)
+        refused |= reasons
+        before = len(chosen)
         for plan in sorted(found, key=lambda plan: plan.extra_macs):
-            add, nodes = plan.region.add, {*plan.region.body, *plan.region.shortcut, plan.region.add}
+            add = plan.region.add
             reason = _beyond(plan, macs, budget, dearest)
-            if reason or nodes & touched:
-                refused[add] = reason or "it holds another shortcut"
+            if reason:
+                refused[add] = reason
                 continue
             apply_plan(shell.module, plan, ranges[add])
             chosen.append((plan, ranges[plan.region.fork], ranges[add]))
-            macs, touched = macs + plan.extra_macs, touched | nodes
+            macs += plan.extra_macs
             left.discard(add)
             refused.pop(add, None)
         if len(chosen) == before or not left:
@@ -78,17 +73,43 @@ def choose_exact(
         tidy(shell.module)
 
 
+def _plans(
+    shell: Traced, adds: Collection[str], ranges: dict[str, Range], recipes: tuple[ExactRecipe, ...]
+) -> tuple[list[ExactPlan], dict[str, str]]:
+    """Plans that don't meet, and why the others are none; what holds a shortcut that can go waits for a later round."""
+    found: dict[str, ExactPlan] = {}
+    refused: dict[str, str] = {}
+    for region in take_census(shell)[0]:  # in graph order: what lies inside another comes before it
+        if region.add not in adds:
+            continue
+        inner = next((name for name in (*region.body, *region.shortcut) if name in found), None)
+        plan = (
+            f"{inner}, inside it, stays"
+            if inner
+            else plan_exact(shell.module, region, ranges[region.fork], recipes)
+        )  # fmt: skip
+        if isinstance(plan, str):
+            refused[region.add] = plan
+        else:
+            found[region.add] = plan
+    return list(found.values()), refused
+
+
 def plan_exact(
     graph_module: GraphModule, region: Region, fork_range: Range, recipes: tuple[ExactRecipe, ...] = EXACT_RECIPES
 ) -> ExactPlan | str:
-    """The cheaper of the recipes for one region; ``merge`` where both cost the same. Else the last one's reason."""
-    plans = [
-        plan_merge(graph_module, region) if recipe == "merge" else plan_carry(graph_module, region, fork_range)
-        for recipe in recipes
-    ]
-    found = [plan for plan in plans if isinstance(plan, ExactPlan)]
-    reasons = [plan for plan in plans if isinstance(plan, str)]
-    return min(found, key=lambda plan: plan.extra_macs) if found else reasons[-1]
+    """The cheaper of the recipes for one region, ``merge`` where it is free. Else the last one's reason."""
+    found: list[ExactPlan] = []
+    reason = ""
+    for recipe in recipes:
+        plan = plan_merge(graph_module, region) if recipe == "merge" else plan_carry(graph_module, region, fork_range)
+        if isinstance(plan, str):
+            reason = plan
+        elif recipe == "merge" and plan.extra_macs <= 0:
+            return plan
+        else:
+            found.append(plan)
+    return min(found, key=lambda plan: plan.extra_macs) if found else reason
 
 
 def remove_exactly(graph_module: GraphModule, choice: ExactChoice) -> GraphModule:

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rdpass.passes.fx.dirac import Convolution
+from rdpass.passes.fx.dirac import Convolution, at
 from rdpass.passes.fx.linear_map import Axes, LinearMap, NotExact
 
 TYPES: dict[int, type[nn.Module]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
@@ -169,4 +169,4 @@ def _write(block: Block, weight: Tensor, frame: _Frame) -> None:
     axes = [_taps(one, axis, frame.kernel, frame.padding, frame.dilation) or [] for axis in range(len(frame.kernel))]
     for source in product(*(range(k) for k in one.kernel)):
         target = tuple(taps[index] for taps, index in zip(axes, source, strict=True))
-        weight[(rows, columns, *target)] += one.weight[(slice(None), slice(None), *source)]
+        at(weight, target)[rows, columns] += at(one.weight, source)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.fx import GraphModule, Node
 from torch.nn import functional
 
+from rdpass.passes.fx.dataflow import data_sources
 from rdpass.passes.fx.dirac import Convolution
 from rdpass.passes.fx.linear_map import Axes, LinearMap, NotExact, diagonal, identity
 from rdpass.passes.fx.operators import BATCH_NORMS, CONVOLUTIONS, callee, kind_of, module_of, shape_of
@@ -45,7 +46,7 @@ def linear_map(graph_module: GraphModule, node: Node, source: Node) -> LinearMap
     if kind == "slice":
         return _slice(node, channels, dims)
     if kind == "pad":
-        return _channel_pad(node, module, channels, dims)
+        return _channel_pad(node, module, shape)
     raise NotExact(f"{node.name} ({_what(kind, module)}) is not linear")
 
 
@@ -57,8 +58,8 @@ def _convolution(node: Node, conv: nn.Module | None) -> LinearMap:
     if not isinstance(conv, CONVOLUTIONS):
         raise NotExact(f"{node.name} computes its weights in the graph")
     bias = None if conv.bias is None else conv.bias.detach().double()
-    axes: list[Axes] = [tuple(map(int, value)) for value in (conv.stride, _padding(node, conv), conv.dilation)]
-    return LinearMap(conv.weight.detach().double(), bias, *axes, conv.groups, conv.padding_mode)
+    weight, padding = conv.weight.detach().double(), _padding(node, conv)
+    return LinearMap(weight, bias, conv.stride, padding, conv.dilation, conv.groups, conv.padding_mode)
 
 
 def _padding(node: Node, conv: Convolution) -> Axes:
@@ -99,6 +100,11 @@ def constant_factor(graph_module: GraphModule, node: Node, source: Node) -> Tens
     return stored.detach().double().flatten().expand(channels).clone()
 
 
+def data_inputs(node: Node) -> list[Node]:
+    """The operands whose values the node depends on, parameters and constants left out."""
+    return [source for source in data_sources(node) if source.op != "get_attr"]
+
+
 def _stored(graph_module: GraphModule, value: Any) -> Tensor | None:
     if not isinstance(value, Node) or value.op != "get_attr":
         return None
@@ -115,7 +121,7 @@ def _pool(node: Node, pool: nn.Module | None, shape: tuple[int, ...]) -> LinearM
         whole, divisor = pool.count_include_pad, getattr(pool, "divisor_override", None)
     elif pool is None and callee(node).startswith("avg_pool"):
         names = ("input", "kernel_size", "stride", "padding", "ceil_mode", "count_include_pad", "divisor_override")
-        given = {**dict(zip(names, node.args, strict=False)), **node.kwargs}
+        given: dict[str, Any] = {**dict(zip(names, node.args, strict=False)), **node.kwargs}
         options = {key: given.get(key) for key in names[1:5]}
         whole, divisor = given.get("count_include_pad", True), given.get("divisor_override")
     else:
@@ -123,7 +129,9 @@ def _pool(node: Node, pool: nn.Module | None, shape: tuple[int, ...]) -> LinearM
     return _average(node, options, bool(whole), divisor, shape)
 
 
-def _average(node: Node, options: dict[str, Any], whole: bool, divisor: int | None, shape: tuple[int, ...]) -> LinearMap:
+def _average(
+    node: Node, options: dict[str, Any], whole: bool, divisor: int | None, shape: tuple[int, ...]
+) -> LinearMap:
     dims = len(shape) - 2
     kernel = _axes(options["kernel_size"], dims)
     stride = _axes(options["stride"] or kernel, dims)
@@ -140,8 +148,8 @@ def _average(node: Node, options: dict[str, Any], whole: bool, divisor: int | No
 
 def _slice(node: Node, channels: int, dims: int) -> LinearMap:
     """``x[:, a:b, ::s, ::s]``: some of the channels, at every s-th position from the first."""
-    parts = node.args[1] if len(node.args) == 2 else None
-    parts = parts if isinstance(parts, tuple) else (parts,)
+    index: Any = node.args[1] if len(node.args) == 2 else None
+    parts = index if isinstance(index, tuple) else (index,)
     if callee(node) != "getitem" or not all(isinstance(part, slice) for part in parts) or len(parts) > dims + 2:
         raise NotExact(f"{node.name} is a slice of another kind than x[:, a:b, ::s, ::s]")
     parts = (*parts, *[slice(None)] * (dims + 2 - len(parts)))
@@ -153,17 +161,24 @@ def _slice(node: Node, channels: int, dims: int) -> LinearMap:
     return LinearMap(weight, None, tuple(p.step or 1 for p in spatial), (0,) * dims, (1,) * dims)
 
 
-def _channel_pad(node: Node, pad: nn.Module | None, channels: int, dims: int) -> LinearMap:
+def _channel_pad(node: Node, pad: nn.Module | None, shape: tuple[int, ...]) -> LinearMap:
     """Zero channels before and after (option A of He et al., arXiv 1512.03385)."""
     if pad is not None:
-        amounts, value, mode = tuple(pad.padding), getattr(pad, "value", 0), "constant"  # type: ignore[arg-type]
+        held: Any = pad.padding
+        amounts, value, mode = tuple(held), getattr(pad, "value", 0), "constant"
     else:
-        given = {**dict(zip(("input", "pad", "mode", "value"), node.args, strict=False)), **node.kwargs}
+        given: dict[str, Any] = {**dict(zip(("input", "pad", "mode", "value"), node.args, strict=False)), **node.kwargs}
         amounts, value, mode = tuple(given["pad"]), given.get("value") or 0, given.get("mode", "constant")
-    spatial, others = amounts[: 2 * dims], amounts[2 * dims :]
-    if mode != "constant" or value != 0 or any(spatial) or len(others) > 2 or min((*others, 0)) < 0:
+    channels, dims = shape[1], len(shape) - 2
+    after = shape_of(node) or ()
+    before = amounts[2 * dims] if len(amounts) > 2 * dims else 0
+    if isinstance(before, Node):  # the graph computes it; the shapes tell it from the amount on the other side
+        last = amounts[2 * dims + 1]
+        before = -1 if isinstance(last, Node) else after[1] - channels - last
+    added = after[1] - channels - before
+    if mode != "constant" or value != 0 or after[2:] != shape[2:] or after[0] != shape[0] or min(before, added) < 0:
         raise NotExact(f"{node.name} pads otherwise than with zero channels")
-    weight = functional.pad(torch.eye(channels, dtype=torch.float64), (0, 0, *others))
+    weight = functional.pad(torch.eye(channels, dtype=torch.float64), (0, 0, before, added))
     return LinearMap(weight.reshape(-1, channels, *[1] * dims), None, (1,) * dims, (0,) * dims, (1,) * dims)
 
 

@@ -16,6 +16,8 @@ from math import gcd, prod
 import torch
 from torch import Tensor
 
+from rdpass.passes.fx.dirac import at
+
 Axes = tuple[int, ...]
 
 
@@ -25,7 +27,7 @@ class NotExact(Exception):
 
 @dataclass(frozen=True)
 class LinearMap:
-    """The map above. ``weight``: (O, I / groups, *kernel). ``bias``: (O,), None where the form alone says it is zero."""
+    """The map above. ``weight``: (O, I / groups, *kernel). ``bias``: (O,), or None."""
 
     weight: Tensor
     bias: Tensor | None
@@ -131,7 +133,9 @@ def compose(first: LinearMap, then: LinearMap) -> LinearMap:
 def _check_padding(first: LinearMap, then: LinearMap) -> None:
     kernel = "x".join(map(str, then.kernel))
     if not first.pointwise:
-        raise NotExact(f"a zero-padded {kernel} convolution after another that reads neighbours: not one at the borders")
+        raise NotExact(
+            f"a zero-padded {kernel} convolution after another that reads neighbours: not one at the borders"
+        )
     if first.bias is not None and then.mode == "zeros":
         raise NotExact(
             f"a 1x1 convolution with a bias before a zero-padded {kernel} one: the padding is zero there, not the bias,"
@@ -152,7 +156,7 @@ def _scaled(first: LinearMap, then: LinearMap) -> LinearMap:
 
 def _times(first: LinearMap, then: LinearMap, tap: Axes) -> tuple[Tensor, int]:
     """The product at one tap of ``then``: (O, I / groups, *first.kernel), and its groups."""
-    matrix = then.weight[(slice(None), slice(None), *tap)]
+    matrix = at(then.weight, tap)
     meta = matrix.is_meta or first.weight.is_meta
     if then.depthwise:
         shape, groups = first.weight.shape, first.groups
@@ -167,7 +171,7 @@ def _times(first: LinearMap, then: LinearMap, tap: Axes) -> tuple[Tensor, int]:
     left, right = regrouped(replace(then, weight=matrix), groups).weight, regrouped(first, groups).weight
     if meta:
         return _meta((then.outputs, *right.shape[1:])), groups
-    left, right = left.unflatten(0, (groups, -1)), right.unflatten(0, (groups, -1))
+    left, right = (part.reshape(groups, -1, *part.shape[1:]) for part in (left, right))
     return torch.einsum("gom,gmi...->goi...", left, right).flatten(0, 1), groups
 
 

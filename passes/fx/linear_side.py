@@ -8,7 +8,7 @@ import torch
 from torch.fx import GraphModule, Node
 
 from rdpass.passes.fx.join_maps import Block, join
-from rdpass.passes.fx.linear_layers import linear_map
+from rdpass.passes.fx.linear_layers import data_inputs, linear_map
 from rdpass.passes.fx.linear_map import LinearMap, NotExact, compose, identity
 from rdpass.passes.fx.operators import callee, kind_of, shape_of
 
@@ -34,17 +34,18 @@ def _on_the_way(fork: Node, end: Node) -> list[Node]:
     pending = [end]
     while pending:
         node = pending.pop()
-        if node is not fork and node not in found and node.op != "get_attr":
+        if node is not fork and node not in found:
             found.add(node)
-            pending.extend(node.all_input_nodes)
+            pending.extend(data_inputs(node))
     return sorted(found)
 
 
 def _map_of(graph_module: GraphModule, node: Node, known: dict[Node, LinearMap], fork: Node) -> LinearMap:
-    sources = [source for source in node.all_input_nodes if source in known]
+    sources = [source for source in data_inputs(node) if source in known]
     sign = {"add": 1.0, "sub": -1.0}.get(callee(node)) if node.op != "call_module" else None
-    if sign is not None and len(sources) == 2 and len(node.args) == 2:
-        first, second = (known[arg] for arg in node.args if isinstance(arg, Node))
+    operands = [arg for arg in node.args if isinstance(arg, Node) and arg in known]
+    if sign is not None and len(operands) == len(node.args) == 2:
+        first, second = (known[operand] for operand in operands)
         return _sum(first, _times(second, sign), shape_of(fork) or (), shape_of(node) or ())
     if len(sources) != 1:
         raise NotExact(f"{node.name} ({kind_of(graph_module, node)}) is not linear")

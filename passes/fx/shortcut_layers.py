@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch.fx import GraphModule, Node
 
 from rdpass.passes.fx.editing import shortcut_output
-from rdpass.passes.fx.linear_layers import AVERAGES, linear_map
+from rdpass.passes.fx.linear_layers import AVERAGES, data_inputs, linear_map
 from rdpass.passes.fx.linear_map import LinearMap, compose
 from rdpass.passes.fx.linear_side import linear_between
 from rdpass.passes.fx.operators import module_of
@@ -50,7 +50,7 @@ def _chain(fork: Node, end: Node) -> list[Node] | None:
     chain = []
     node = end
     while node is not fork:
-        sources = [source for source in node.all_input_nodes if source.op != "get_attr"]
+        sources = data_inputs(node)
         if len(sources) != 1:
             return None
         chain.append(node)

@@ -23,7 +23,7 @@ def carry(teacher: Traced, plan: Plan, request: Request) -> Removal:
 
 def deployed(removal: Removal) -> Removal:
     """The same with the student in deploy form: batch norms folded."""
-    student = run_stages(replace(removal.student, gates=()), DEPLOY_FORM[1:])
+    student = run_stages(replace(removal.student, gates=()), DEPLOY_FORM[-1:])
     return replace(removal, student=student, gates=(*removal.gates, *student.gates))
 
 

@@ -1,10 +1,10 @@
-"""What the exact recipes share: a student that computes what the teacher does, checked, with an outcome per shortcut."""
+"""What the exact recipes share: a student that computes what its teacher does, and how each shortcut went."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from rdpass.passes.fx.absorb_padding import absorb_padding
+from rdpass.deploy_form import DEPLOY_FORM
 from rdpass.passes.fx.cost import macs_of
 from rdpass.passes.fx.exact_plan import ExactPlan, ExactRecipe
 from rdpass.passes.fx.exact_removal import EXACT_RECIPES, ExactChoice, choose_exact, remove_exactly
@@ -33,16 +33,12 @@ def remove_shortcuts_exactly(
     Raises:
         ParityError: teacher and student differ by more than 1e-5 relative.
     """
-    absorbed = run_stages(
-        replace(teacher, gates=()), (Stage("absorb_padding", absorb_padding, EXACT_TOLERANCE),)
-    )  # fmt: skip
+    absorbed = run_stages(replace(teacher, gates=()), DEPLOY_FORM[:-1])
     budget = macs_of(teacher.module) * request.max_macs
     shell = Traced(skeleton(absorbed.module), teacher.example)
     choice = choose_exact(shell, {region.add for region in plan.removable}, budget, recipes, dearest)
     name = "merge" if recipes == ("merge",) else "carry"
-    student = run_stages(
-        absorbed, (Stage(name, lambda module: remove_exactly(module, choice), EXACT_TOLERANCE),)
-    )  # fmt: skip
+    student = run_stages(absorbed, (Stage(name, lambda module: remove_exactly(module, choice), EXACT_TOLERANCE),))
     return Removal(student, outcomes_of(plan, choice), student.gates)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rdpass.passes.fx.absorb_padding import absorb_padding
+from rdpass.passes.fx.drop_checks import drop_checks
 from rdpass.passes.fx.exact_plan import ExactRecipe
 from rdpass.passes.fx.exact_removal import choose_exact
 from rdpass.passes.fx.skeleton import skeleton
@@ -27,7 +28,8 @@ class Price:
 def price(traced: Traced, regions: tuple[Region, ...]) -> dict[str, Price]:
     """A price per region, by the name of its add; of a region inside another's body the inner one goes first."""
     adds = {region.add for region in regions if region.verdict == "removable"}
-    choice = choose_exact(Traced(absorb_padding(skeleton(traced.module)), traced.example), adds)
+    shell = absorb_padding(drop_checks(skeleton(traced.module)))
+    choice = choose_exact(Traced(shell, traced.example), adds)
     found = {
         plan.region.add: Price(plan.recipe, plan.extra_macs, f"exact, {plan.extra_macs / 1e6:+.2f} M MACs")
         for plan, _, _ in choice.plans
