@@ -63,7 +63,7 @@ class RepMixer(nn.Module):
         (lambda: Residual(conv_bn(4, 4, groups=4), conv_bn(4, 4, 1, groups=2)), (4, 4, 2, (3, 3))),
         (lambda: Residual(conv_bn(4, 4), nn.AvgPool2d(3, 1, 1)), (4, 4, 1, (3, 3))),
         (lambda: Residual(nn.Sequential(*conv_bn(4, 4, groups=4), *conv_bn(4, 4, 1)), Scaled(0.5)), (4, 4, 1, (3, 3))),
-        (lambda: Residual(nn.Conv2d(4, 4, 2, 2), nn.Sequential(nn.AvgPool2d(2), nn.Conv2d(4, 4, 1))), (4, 4, 1, (2, 2))),
+        (lambda: Residual(nn.Conv2d(4, 4, 2, 2), nn.Sequential(nn.AvgPool2d(2), Scaled(2.0))), (4, 4, 1, (2, 2))),
         (lambda: Branches(*(conv_bn(4, 4) for _ in range(4)), conv_bn(4, 4, 1), nn.BatchNorm2d(4)), (4, 4, 1, (3, 3))),
     ],
     ids=[
