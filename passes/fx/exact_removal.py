@@ -26,10 +26,14 @@ EXACT_RECIPES: tuple[ExactRecipe, ...] = ("merge", "carry")
 
 @dataclass(frozen=True)
 class ExactChoice:
-    """The plans in the order in which they apply, with the range of each fork and add, and why the others are none."""
+    """The plans in the order in which they apply, with the range of each fork and add, and why the others are none.
+
+    ``inside``: adds that go because a merged region held them, with the add of that region.
+    """
 
     plans: tuple[tuple[ExactPlan, Range, Range], ...]
     refused: dict[str, str]
+    inside: dict[str, str]
 
 
 def choose_exact(
@@ -51,6 +55,7 @@ def choose_exact(
     macs = macs_of(shell.module)
     chosen: list[tuple[ExactPlan, Range, Range]] = []
     refused: dict[str, str] = {}
+    inside: dict[str, str] = {}
     left = set(adds)
     while True:
         ranges = {node.name: known for node, known in value_ranges(shell.module).items()}
@@ -66,10 +71,10 @@ def choose_exact(
             apply_plan(shell.module, plan, ranges[add])
             chosen.append((plan, ranges[plan.region.fork], ranges[add]))
             macs += plan.extra_macs
-            left.discard(add)
-            refused.pop(add, None)
+            inside |= dict.fromkeys(left.intersection((*plan.region.body, *plan.region.shortcut)), add)
+            left -= {add, *inside}
         if len(chosen) == before or not left:
-            return ExactChoice(tuple(chosen), refused)
+            return ExactChoice(tuple(chosen), {name: refused[name] for name in left if name in refused}, inside)
         tidy(shell.module)
 
 

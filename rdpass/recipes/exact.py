@@ -44,11 +44,10 @@ def remove_shortcuts_exactly(
 
 def outcomes_of(plan: Plan, choice: ExactChoice) -> tuple[Outcome, ...]:
     """How each region of ``plan`` went, in its order."""
-    gone = {exact.region.add: exact for exact, _, _ in choice.plans}
+    gone = {exact.region.add: _gone(exact) for exact, _, _ in choice.plans}
+    gone |= {add: Outcome(add, "merged", f"exact, with {outer} round it") for add, outer in choice.inside.items()}
     return tuple(
-        _gone(gone[region.add])
-        if region.add in gone
-        else Outcome(region.add, "kept", choice.refused.get(region.add, region.reason))
+        gone.get(region.add) or Outcome(region.add, "kept", choice.refused.get(region.add, region.reason))
         for region in plan.regions
     )
 

@@ -34,6 +34,7 @@ def price(traced: Traced, regions: tuple[Region, ...]) -> dict[str, Price]:
         plan.region.add: Price(plan.recipe, plan.extra_macs, f"exact, {plan.extra_macs / 1e6:+.2f} M MACs")
         for plan, _, _ in choice.plans
     }
+    found |= {add: Price("merge", 0, f"exact, with {outer} round it") for add, outer in choice.inside.items()}
     return {
         region.add: found.get(region.add) or Price(None, 0, choice.refused.get(region.add, region.reason))
         for region in regions
