@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rdpass.errors import ConfigError
 from rdpass.recipes.anneal import ANNEAL
+from rdpass.recipes.auto import merging_for_free
 from rdpass.recipes.carry import CARRY
 from rdpass.recipes.joint import JOINT
 from rdpass.recipes.kd import KD
@@ -17,13 +18,13 @@ RECIPES: tuple[Recipe, ...] = (MERGE, CARRY, MIGRATE, ANNEAL, JOINT, KD, PLAIN)
 
 
 def find_recipe(name: str, has_data: bool) -> Recipe:
-    """The recipe called ``name``; ``auto`` is the best trained one with data, the exact one without.
+    """The recipe called ``name``; ``auto`` is the exact one without data, the best trained one, and merges, with data.
 
     Raises:
         ConfigError: there is none of that name, or it trains and there are no data.
     """
     if name == AUTO:
-        return MIGRATE if has_data else CARRY
+        return merging_for_free(MIGRATE) if has_data else CARRY
     found = next((recipe for recipe in RECIPES if recipe.name == name), None)
     if found is None:
         raise ConfigError(f"unknown recipe {name!r}; there are {', '.join([AUTO, *(r.name for r in RECIPES)])}")

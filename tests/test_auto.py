@@ -1,0 +1,73 @@
+import pytest
+import torch
+from torch import nn
+
+import rdpass
+from rdpass.config import DistillConfig
+from rdpass.passes.fx.check_plain import find_not_plain
+from tests.data import batches
+from tests.models import Branches, Residual, basic_block, classifier, conv_bn, seeded
+from tests.support import Untouched, error_between
+
+EXAMPLE = torch.randn(1, 3, 8, 8)
+
+
+def repvgg(channels):
+    branches = Branches(conv_bn(channels, channels), conv_bn(channels, channels, 1), nn.BatchNorm2d(channels))
+    return nn.Sequential(branches, nn.ReLU())
+
+
+def automatic(model, **options):
+    settings = {"config": DistillConfig(epochs=1), "show_progress": False, "train": batches(2), **options}
+    return rdpass.convert(model, EXAMPLE, **settings)
+
+
+def hows(conversion):
+    return [outcome.how for outcome in conversion.outcomes]
+
+
+def test_where_everything_merges_nothing_is_trained():
+    model = seeded(lambda: classifier(repvgg(4), repvgg(4), channels=4, classes=4))
+    before = Untouched(model)
+    conversion = automatic(model)
+    assert hows(conversion) == ["merged"] * 4
+    assert conversion.history == ()
+    assert error_between(conversion.student, model, torch.randn(4, 3, 8, 8)) <= 1e-5
+    assert find_not_plain(conversion.student) is None
+    before.check()
+
+
+def test_branches_beside_a_residual_block_are_merged_after_it_was_trained():
+    model = seeded(lambda: classifier(repvgg(4), basic_block(4, 4), channels=4, classes=4))
+    before = Untouched(model)
+    conversion = automatic(model)
+    assert hows(conversion) == ["merged", "merged", "distilled"]
+    assert len(conversion.history) == 1
+    assert find_not_plain(conversion.student) is None
+    names = [gate.name for gate in conversion.gates]
+    assert names.index("settle_shortcuts") < len(names) - 1 - names[::-1].index("merge")
+    before.check()
+
+
+def test_branches_inside_a_residual_block_are_merged_first_so_that_it_is_a_chain():
+    block = Residual(nn.Sequential(repvgg(4), conv_bn(4, 4)), None, nn.ReLU())
+    model = seeded(lambda: classifier(block, channels=4, classes=4))
+    conversion = automatic(model)
+    assert hows(conversion) == ["merged", "merged", "distilled"]
+    assert "migrated onto 2" in conversion.outcomes[-1].reason
+    assert find_not_plain(conversion.student) is None
+
+
+def test_what_could_be_carried_within_the_budget_is_trained_all_the_same():
+    model = seeded(lambda: classifier(basic_block(4, 4), channels=4, classes=4))
+    assert hows(automatic(model, max_macs=100)) == ["distilled"]
+    assert hows(automatic(model, max_macs=100, train=None)) == ["carried"]
+
+
+@pytest.mark.parametrize("train", [None, 1])
+def test_a_shortcut_that_was_not_selected_stays(train):
+    model = seeded(lambda: classifier(repvgg(4), basic_block(4, 4), channels=4, classes=4))
+    conversion = automatic(model, train=batches(2) if train else None, skip=("add_2",), max_macs=100)
+    assert hows(conversion) == ["merged", "merged", "kept"]
+    assert conversion.outcomes[-1].reason == "left out by --skip"
+    assert error_between(conversion.student, model, torch.randn(4, 3, 8, 8)) <= 1e-5
