@@ -37,4 +37,7 @@ def fold_batch_norm(graph_module: GraphModule) -> GraphModule:
 def folded(layer: nn.Module, norm: nn.Module) -> nn.Module:
     """A new layer that computes ``norm(layer(x))`` in eval mode."""
     fuse: Callable[..., nn.Module] = fuse_linear_bn_eval if isinstance(layer, nn.Linear) else fuse_conv_bn_eval
-    return fuse(deepcopy(layer).eval(), deepcopy(norm).eval())
+    result = fuse(deepcopy(layer).eval(), deepcopy(norm).eval())
+    for parameter in result.parameters():  # a bias that was not there before does not learn by default
+        parameter.requires_grad_(next(layer.parameters()).requires_grad)
+    return result
