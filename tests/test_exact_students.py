@@ -96,7 +96,7 @@ def test_converting_an_exact_student_again_finds_nothing(conversion):
 def test_masks_clamps_and_gates_survive_export_and_tvm(conversion, tmp_path):
     onnx = conversion.export_onnx(tmp_path / "student.onnx")
     bundle = rdpass.compile(onnx, target="host", out=tmp_path / "student.rdp")
-    (got,) = rdpass.load(bundle.folder)(EXAMPLE.numpy())
+    got = rdpass.load(bundle.folder)(EXAMPLE.numpy())
     with torch.no_grad():
         wanted = conversion.teacher(EXAMPLE).numpy()
     assert np.abs(got - wanted).max() <= 1e-5 * np.abs(wanted).max()
