@@ -17,7 +17,7 @@ from typing import Any
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.emulation.boards import find_board
+from benchmarks.emulation.boards import find_board, modelled_core
 from benchmarks.emulation.llvm_tools import find_llvm_tool, llvm_version
 from benchmarks.emulation.network import FunctionCost, measure_network
 from benchmarks.emulation.plugin import cache_folder
@@ -28,8 +28,8 @@ from rdpass.errors import ConfigError, RdpassError
 
 def report(net: str, target: str) -> dict[str, Any]:
     """All figures of ``net`` on ``target``, as they are printed with ``--json``."""
-    board, core = find_board(target)
-    cost = measure_network(_model(net), board, core)
+    board = find_board(target)
+    cost = measure_network(_model(net), board)
     return {
         "net": net,
         "target": target,
@@ -44,9 +44,9 @@ def report(net: str, target: str) -> dict[str, Any]:
         "code_bytes": cost.facts.code_bytes,
         "max_rel_error": cost.max_rel_error,
         "estimate": {
-            "core": core.model,
-            "ghz": core.ghz,
-            "gb_per_s": core.gb_per_s,
+            "core": modelled_core(board),
+            "ghz": board.clock_ghz,
+            "gb_per_s": board.dram_gbps,
             "llvm_mca": ".".join(map(str, llvm_version(find_llvm_tool("llvm-mca")))),
         },
         "layers": [_layer(function) for function in cost.functions],

@@ -1,56 +1,63 @@
-"""What a target's name stands for when its cost is estimated: the core to model, its clock, its memory's bandwidth."""
+"""What a target's name stands for when its cost is estimated, and the core whose cycles stand for its own."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 
 from rdpass.errors import TargetError
 from rdpass.targets import PRESETS, ArmTarget, find_target
 
+_MODELS = {
+    "generic": "cortex-a55",
+    "cortex-a53": "cortex-a55",
+    "cortex-a55": "cortex-a55",
+    "cortex-a57": "cortex-a72",
+    "cortex-a72": "cortex-a72",
+    "cortex-a76": "neoverse-n1",
+    "cortex-a78": "neoverse-n1",
+    "cortex-a78ae": "neoverse-n1",
+    "neoverse-n1": "neoverse-n1",
+    "neoverse-v1": "neoverse-v1",
+    "neoverse-v2": "neoverse-v1",
+}
+"""For each core LLVM's model that is used for it: LLVM 19 has no sound one of A53, A76 and A78."""
 
-@dataclass(frozen=True)
-class Core:
-    """A core by LLVM's name: ``model`` is the one whose cycles stand for its own, since LLVM has no sound model of all.
-
-    ``ghz`` is the clock of a common board with it, ``gb_per_s`` what one core of that board reads from memory.
-    """
-
-    name: str
-    model: str
-    ghz: float
-    gb_per_s: float
-    features: tuple[str, ...]
-
-
-_V8_0 = ("asimd",)
-_V8_2 = ("asimd", "asimddp", "asimdhp")
-_SVE = (*_V8_2, "i8mm", "sve")
-
-CORES = (
-    Core("cortex-a53", "cortex-a55", 1.4, 1.5, _V8_0),  # Raspberry Pi 3 B+
-    Core("cortex-a55", "cortex-a55", 1.8, 3.0, _V8_2),  # RK3566
-    Core("cortex-a72", "cortex-a72", 1.8, 3.0, _V8_0),  # Raspberry Pi 4, RK3399
-    Core("cortex-a76", "neoverse-n1", 2.4, 12.0, _V8_2),  # Raspberry Pi 5
-    Core("neoverse-n1", "neoverse-n1", 2.5, 12.0, _V8_2),
-    Core("neoverse-v1", "neoverse-v1", 2.6, 20.0, _SVE),
-)
-"""The first four's clocks and bandwidths are those with which estimates have been compared with published times."""
-
-_GENERIC = "cortex-a53"
+_A55 = ArmTarget(
+    "cortex-a55", "aarch64-linux-gnu", "cortex-a55", 4, ("asimd", "asimddp", "asimdhp"), 1.8, 4, 32 << 10, 0, 512 << 10,
+    3.0, "estimate: RK3566",
+)  # fmt: skip
 
 
-def find_board(name: str) -> tuple[ArmTarget, Core]:
-    """The target for a preset's name or a core's, and the core to estimate with.
+def core_targets() -> dict[str, ArmTarget]:
+    """A target for each core, by LLVM's name: the first board that has it, called as the core is."""
+    found = {_A55.cpu: _A55}
+    for preset in PRESETS:
+        if preset.cpu in _MODELS and preset.cpu != "generic":
+            found.setdefault(preset.cpu, replace(preset, name=preset.cpu))
+    return found
+
+
+def find_board(name: str) -> ArmTarget:
+    """The target for a preset's name or a core's.
 
     Raises:
-        TargetError: it is neither, or no core of ARM's; the message lists what there is.
+        TargetError: it is neither, or nothing of ARM's; the message lists what there is.
     """
-    cores = {core.name: core for core in CORES}
+    cores = core_targets()
     if name in cores:
-        target = ArmTarget(name, "aarch64-linux-gnu", name, 4, cores[name].features)
-        return target, cores[name]
-    if name not in {preset.name for preset in PRESETS}:
-        known = ", ".join([*(preset.name for preset in PRESETS), *cores])
-        raise TargetError(f"no ARM target is called {name!r}; known are {known}")
-    target = find_target(name)
-    return target, cores[_GENERIC if target.cpu == "generic" else target.cpu]
+        return cores[name]
+    boards = [preset.name for preset in PRESETS]
+    if name not in boards:
+        raise TargetError(f"no ARM target is called {name!r}; known are {', '.join([*boards, *cores])}")
+    return find_target(name)
+
+
+def modelled_core(target: ArmTarget) -> str:
+    """The core whose estimated cycles are taken for ``target``'s.
+
+    Raises:
+        TargetError: LLVM has a model of none that is like it.
+    """
+    if target.cpu not in _MODELS:
+        raise TargetError(f"{target.name}: no model of {target.cpu}; cycles are known for {', '.join(_MODELS)}")
+    return _MODELS[target.cpu]

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.emulation.blocks import BasicBlock, TranslationBlock, basic_blocks
-from benchmarks.emulation.boards import Core
+from benchmarks.emulation.boards import modelled_core
 from benchmarks.emulation.cycles import BlockTimes, measure_blocks
 from benchmarks.emulation.emulator import LINE, Caches, Profile, profile
 from benchmarks.emulation.network_build import Facts, built_network
@@ -65,7 +65,7 @@ class NetworkCost:
         return max(0, self.dram_bytes - self.facts.weight_bytes)
 
 
-def measure_network(model: Path, target: ArmTarget, core: Core, caches: Caches | None = None) -> NetworkCost:
+def measure_network(model: Path, target: ArmTarget, caches: Caches | None = None) -> NetworkCost:
     """Build ``model``, an ONNX file, for ``target`` and count one inference.
 
     Raises:
@@ -73,6 +73,7 @@ def measure_network(model: Path, target: ArmTarget, core: Core, caches: Caches |
         TargetError: a tool or TVM's runtime for the target is missing.
         DeviceError: the network failed under the emulator.
     """
+    core = modelled_core(target)
     folder, facts = built_network(model, target)
     seen = profile(folder, ["./driver"], target, caches or Caches(), variables={"TVM_NUM_THREADS": "1"})
     base = int(seen.printed.split()[1])
@@ -87,7 +88,7 @@ def measure_network(model: Path, target: ArmTarget, core: Core, caches: Caches |
         fmla=sum(block.runs * block.fmla for block in blocks),
         est_cycles=cycles,
         dram_bytes=dram,
-        est_ms=cycles[core.model] / core.ghz / 1e6 + dram / core.gb_per_s / 1e6,
+        est_ms=cycles[core] / target.clock_ghz / 1e6 + dram / target.dram_gbps / 1e6,
         max_rel_error=_error(folder),
         functions=functions,
     )

@@ -77,18 +77,24 @@ def built_network(model: Path, target: ArmTarget) -> tuple[Path, Facts]:
     return place, Facts(**{**stored, "fallbacks": tuple(stored["fallbacks"])})
 
 
-def _digest(source: OnnxSource, target: ArmTarget, compiler: Compiler) -> str:
-    """Of everything that decides what the folder holds; the golden numbers belong to the model's digest."""
+def source_digest() -> str:
+    """Of all code that decides what is built from a model."""
     package = Path(rdpass.__file__).parent
-    digest = hashlib.sha256(repr((source.digest, target, compiler, tvm_versions())).encode())
+    digest = hashlib.sha256()
     for path in sorted({*_sources(package), *_sources(package / "passes"), *_sources(package / "kernels"), _DRIVER}):
         digest.update(path.name.encode() + path.read_bytes())
     digest.update(Path(__file__).read_bytes())
-    return digest.hexdigest()[:24]
+    return digest.hexdigest()[:16]
 
 
 def _sources(folder: Path) -> Iterator[Path]:
     return (path for path in folder.rglob("*") if path.suffix in _SOURCES)
+
+
+def _digest(source: OnnxSource, target: ArmTarget, compiler: Compiler) -> str:
+    """Of everything that decides what the folder holds; the golden numbers belong to the model's digest."""
+    parts = repr((source.digest, target, compiler, tvm_versions(), source_digest()))
+    return hashlib.sha256(parts.encode()).hexdigest()[:24]
 
 
 def _write_golden(folder: Path, source: OnnxSource, golden: Golden) -> None:

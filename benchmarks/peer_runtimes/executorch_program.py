@@ -1,0 +1,44 @@
+"""ExecuTorch with all that its XNNPACK backend takes handed to that. It has to have the network as a torch module."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.networks import reference_network
+from benchmarks.peer_runtimes.workload import Inference, Workload
+from rdpass.comparison import Array
+from rdpass.deploy_form import DEPLOY_FORM
+from rdpass.staging import run_stages
+from rdpass.tracing import trace
+
+
+def load_executorch(workload: Workload, threads: int) -> Inference:
+    """Its pool has as many threads as the process may use cores: the caller has seen to that."""
+    from executorch.runtime import Runtime
+
+    program: Any = Runtime.get().load_program(str(_converted(workload)))
+    method = program.load_method("forward")
+
+    def infer(x: Array) -> Array:
+        return np.asarray(method.execute([torch.from_numpy(x)])[0])
+
+    return infer
+
+
+def _converted(workload: Workload) -> Path:
+    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+    from executorch.exir import to_edge_transform_and_lower
+
+    place = workload.kept("model.pte", version("executorch"))
+    if not place.exists():
+        network, example = reference_network(workload.name)
+        deployed = run_stages(trace(network, example), DEPLOY_FORM).module.eval()
+        exported = torch.export.export(deployed, example)
+        edge = to_edge_transform_and_lower(exported, partitioner=[XnnpackPartitioner()])
+        place.write_bytes(edge.to_executorch().buffer)
+    return place
