@@ -99,5 +99,10 @@ def distill_config(**settings: Any) -> DistillConfig:
     try:
         return DistillConfig(**{key: value for key, value in settings.items() if value is not None})
     except ValidationError as error:
-        first = error.errors()[0]
-        raise ConfigError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}, got {first['input']!r}") from error
+        raise explained(error) from error
+
+
+def explained(error: ValidationError) -> ConfigError:
+    """The first thing that is wrong, by the setting's name."""
+    first = error.errors()[0]
+    return ConfigError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}, got {first['input']!r}")

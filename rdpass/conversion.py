@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from rdpass.comparison import Gate
 from rdpass.config import DistillConfig
+from rdpass.convert_config import ConvertConfig
 from rdpass.errors import ConfigError, NothingToConvert, PassError
 from rdpass.inspection import plan_of
 from rdpass.objective import Distance, Loss
@@ -121,7 +122,11 @@ def convert(
     _check_removed(removal)
     conversion = _conversion(model, traced, plan, removal, chosen.name)
     if out is not None and current_world().is_first:
-        save_run(conversion, Path(out), request.config, force)
+        settings = ConvertConfig(
+            recipe=chosen.name, max_macs=max_macs, only=request.only, skip=request.skip, leaf=tuple(leaf),
+            train=request.config,
+        )  # fmt: skip
+        save_run(conversion, Path(out), settings, force)
     return conversion
 
 

@@ -3,8 +3,11 @@
     student.pt2            the student as a torch.export program, loadable without the model's code
     student.safetensors    its weights alone
     conversion.json        plan, outcomes, gates, history, settings, versions
+    config.toml            the settings, all of them, as --config takes them
+    history.jsonl          a line per logged step and per epoch, where something was trained
+    tensorboard/           the same numbers, where that was asked for
 
-While training, ``<folder>.partial/checkpoint.pt`` holds the state to resume from; it goes when the folder is there.
+While training, ``<folder>.partial`` holds the state to resume from; it goes when the folder is there.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ from torch.fx import GraphModule
 from rdpass import __version__
 from rdpass.checkpoint import has_checkpoint
 from rdpass.comparison import Gate
-from rdpass.config import DistillConfig
+from rdpass.convert_config import ConvertConfig, to_toml
 from rdpass.errors import ConfigError
 from rdpass.output import check_free, new_folder
 from rdpass.programs import load_program, save_program
@@ -34,6 +37,8 @@ if TYPE_CHECKING:
 PROGRAM = "student.pt2"
 WEIGHTS = "student.safetensors"
 RECORD = "conversion.json"
+SETTINGS = "config.toml"
+TRACES = ("history.jsonl", "tensorboard")
 
 
 def check_run(out: str | Path | None, resume: str | None, force: bool) -> None:
@@ -67,15 +72,27 @@ def drop_training_state(out: str | Path | None) -> None:
         shutil.rmtree(state.parent, ignore_errors=True)
 
 
-def save_run(conversion: Conversion, out: Path, config: DistillConfig, force: bool) -> None:
+def save_run(conversion: Conversion, out: Path, settings: ConvertConfig, force: bool) -> None:
     """Write the folder as a whole, then drop the training state."""
     with new_folder(out, force) as folder:
         save_program(conversion.student, conversion.example, folder / PROGRAM)
         state = {name: value.contiguous() for name, value in conversion.student.state_dict().items()}
         save_file(state, folder / WEIGHTS)
         (folder / WEIGHTS).chmod(0o644)  # safetensors gives its files to their owner alone
-        (folder / RECORD).write_text(json.dumps(_record(conversion, config), indent=1) + "\n")
+        (folder / RECORD).write_text(json.dumps(_record(conversion, settings), indent=1) + "\n")
+        (folder / SETTINGS).write_text(to_toml(settings.model_dump()))
+        _copy_traces(out, folder)
     drop_training_state(out)
+
+
+def _copy_traces(out: Path, folder: Path) -> None:
+    """What the training has recorded on its way."""
+    state = training_state(out)
+    for name in TRACES:
+        if state is not None and (state.parent / name).is_dir():
+            shutil.copytree(state.parent / name, folder / name)
+        elif state is not None and (state.parent / name).is_file():
+            shutil.copyfile(state.parent / name, folder / name)
 
 
 def load_run(folder: Path) -> tuple[GraphModule, tuple[Tensor, ...], tuple[Gate, ...]]:
@@ -93,7 +110,7 @@ def load_run(folder: Path) -> tuple[GraphModule, tuple[Tensor, ...], tuple[Gate,
     return module, example, gates
 
 
-def _record(conversion: Conversion, config: DistillConfig) -> dict[str, Any]:
+def _record(conversion: Conversion, settings: ConvertConfig) -> dict[str, Any]:
     return {
         "recipe": conversion.recipe,
         "plan": asdict(conversion.plan),
@@ -102,6 +119,6 @@ def _record(conversion: Conversion, config: DistillConfig) -> dict[str, Any]:
         "cost": asdict(conversion.cost),
         "gates": [asdict(gate) for gate in conversion.gates],
         "history": list(conversion.history),
-        "config": config.model_dump(),
+        "config": settings.model_dump(),
         "versions": {"rdpass": __version__, "torch": torch.__version__},
     }

@@ -112,7 +112,7 @@ def test_an_existing_output_is_never_overwritten_without_force(capsys, here):
     assert (here / "out" / "mine").read_text() == "keep"
     assert run(["convert", RESNET, *INPUT, "--max-macs", "9", "-o", str(here / "out"), "--force"]) == 0
     assert sorted(path.name for path in (here / "out").iterdir()) == [
-        "conversion.json", "student.pt2", "student.safetensors",
+        "config.toml", "conversion.json", "student.pt2", "student.safetensors",
     ]  # fmt: skip
 
 

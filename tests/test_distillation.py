@@ -175,9 +175,105 @@ class TwoHeads(nn.Module):
         return self.a(x), self.b(x)
 
 
-def test_a_model_without_one_tensor_of_logits_is_refused_for_training():
-    with pytest.raises(ConfigError, match="this one gave tuple"):
+def test_a_model_without_one_tensor_of_logits_is_refused_without_a_loss_of_its_own():
+    with pytest.raises(ConfigError, match="this one gave tuple; pass loss"):
         migrated(seeded(TwoHeads))
+
+
+class Named(TwoHeads):
+    def forward(self, x):
+        a, b = super().forward(x)
+        return {"a": a, "b": [b, a.argmax(1)]}
+
+
+@pytest.mark.parametrize(("build", "pick"), [(TwoHeads, lambda out: out), (Named, lambda out: (out["a"], out["b"][0]))])
+@pytest.mark.parametrize("own_distance", [True, False])
+def test_outputs_in_tuples_and_dicts_are_distilled_by_a_loss_of_the_users(build, pick, own_distance):
+    model = seeded(build)
+    before = Untouched(model)
+    with torch.no_grad():
+        train = [{"x": images, "maps": pick(model(images)), "unused": labels} for images, labels in batches()]
+
+    def loss(outputs, batch):
+        assert batch.targets.keys() == {"maps", "unused"}
+        pairs = zip(pick(outputs), batch.targets["maps"], strict=True)
+        return sum(nn.functional.mse_loss(out, wanted) for out, wanted in pairs)
+
+    def distance(outputs, wanted):
+        return nn.functional.l1_loss(pick(outputs)[1], pick(wanted)[1])
+
+    conversion = migrated(model, train=train, validate=train, loss=loss, distance=distance if own_distance else None)
+    assert take_census(trace(conversion.student, EXAMPLE)) == ((), ())
+    last = conversion.history[-1]["validation_loss"]
+    spread = sum(float(out.detach().var()) for out in pick(model(train[0]["x"])))
+    assert 0 < last < 0.5 * spread
+    longer = rdpass.distill(
+        conversion, train, DistillConfig(epochs=3, lr=0.02), validate=train, loss=loss, show_progress=False
+    )
+    assert longer.history[-1]["validation_loss"] < last
+    before.check()
+
+
+def bright_pixels(count=8, seed=0):
+    """Pictures with a bright square, and per pixel whether it lies in it: 0, 1, or 255 where that does not count."""
+    made = []
+    for images, labels in batches(count, seed=seed):
+        masks = torch.zeros(len(images), 8, 8, dtype=torch.long)
+        for mask, label in zip(masks, labels.tolist(), strict=True):
+            mask[4 * (label // 2) :, 4 * (label % 2) :][:4, :4] = 1
+        masks[:, 0, 0] = 255
+        made.append((images, masks))
+    return made
+
+
+class Segmenter(nn.Module):
+    """Down to half the resolution through residual blocks, and up again: logits per pixel under ``out``."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, 8, 3, 1, 1, bias=False), nn.BatchNorm2d(8), nn.ReLU())
+        self.blocks = nn.Sequential(basic_block(8, 8), basic_block(8, 16, 2), basic_block(16, 16))
+        self.head = nn.Conv2d(16, 2, 1)
+
+    def forward(self, x):
+        maps = self.head(self.blocks(self.stem(x)))
+        return {"out": nn.functional.interpolate(maps, scale_factor=2, mode="bilinear")}
+
+
+def pixel_loss(outputs, batch):
+    return nn.functional.cross_entropy(outputs["out"], batch.targets, ignore_index=255)
+
+
+def pixel_distance(outputs, wanted):
+    student, teacher = outputs["out"].log_softmax(1), wanted["out"].log_softmax(1)
+    return nn.functional.kl_div(student, teacher, log_target=True, reduction="none").sum(1).mean()
+
+
+def pixel_accuracy(model, data):
+    with torch.no_grad():
+        right = [(model.eval()(images)["out"].argmax(1) == masks)[masks != 255] for images, masks in data]
+    return 100 * torch.cat(right).float().mean().item()
+
+
+def test_a_segmentation_network_is_distilled_per_pixel():
+    torch.manual_seed(0)
+    model = Segmenter()
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    for _ in range(6):
+        for images, masks in bright_pixels():
+            optimiser.zero_grad()
+            nn.functional.cross_entropy(model(images)["out"], masks, ignore_index=255).backward()
+            optimiser.step()
+    before = Untouched(model.eval())
+    held_out = bright_pixels(4, seed=1)
+    conversion = migrated(model, train=bright_pixels(), validate=held_out, loss=pixel_loss, distance=pixel_distance)
+    assert [outcome.how for outcome in conversion.outcomes] == ["distilled"] * 3
+    assert take_census(trace(conversion.student, EXAMPLE)) == ((), ())
+    teachers = pixel_accuracy(model, held_out)
+    assert teachers > 80  # three quarters of the pixels are dark
+    assert pixel_accuracy(conversion.student, held_out) > teachers - 5
+    assert conversion.history[-1]["validation_loss"] < 0.5
+    before.check()
 
 
 def test_maps_of_logits_are_distilled_per_position_also_from_a_frozen_model():

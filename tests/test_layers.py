@@ -9,7 +9,8 @@ ROOT = Path(__file__).parent.parent
 LAYERS = (
     "errors comparison",
     "manifest output chatter arm_target boards targets",
-    "types options schedules config layers tensors dump progress objective losses knowledge_distillation",
+    "types options schedules config convert_config",
+    "layers tensors dump progress objective losses knowledge_distillation",
     "passes kernels",
     "programs example tracers agreement tracing staging deploy_form",
     "onnx_runtime onnx_source golden toolchain runtime_libraries lowering execution assembly",

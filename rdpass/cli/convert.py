@@ -20,35 +20,56 @@ def convert_command(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the result.")],
     data: Annotated[str | None, typer.Option(help="pkg.mod:fn giving a loader, or (train, validate).")] = None,
     input_shape: Annotated[str | None, typer.Option("--input", help=INPUT_HELP)] = None,
-    recipe: Annotated[str, typer.Option(help="auto, carry, migrate, anneal, joint, kd or plain.")] = "auto",
-    max_macs: Annotated[float, typer.Option(help="Budget of exact recipes, as a ratio to the model's MACs.")] = 1.3,
+    recipe: Annotated[str | None, typer.Option(help="auto, carry, migrate, anneal, joint, kd or plain.")] = None,
+    max_macs: Annotated[float | None, typer.Option(help="Budget of exact recipes, in the model's MACs.")] = None,
     only: Annotated[list[str] | None, typer.Option(help="Select by a glob on node name or module path.")] = None,
     skip: Annotated[list[str] | None, typer.Option(help="Leave out by such a glob.")] = None,
     leaf: Annotated[list[str] | None, typer.Option(help=LEAF_HELP)] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the data.")] = None,
     lr: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of shuffling and of the example.")] = 0,
+    seed: Annotated[int | None, typer.Option(help="Seed of shuffling and of the example.")] = None,
     device: Annotated[str | None, typer.Option(help="Where to train: cpu, cuda, …")] = None,
+    amp: Annotated[str | None, typer.Option(help="Mixed precision: bf16 or fp16.")] = None,
+    accumulate: Annotated[int | None, typer.Option(help="Batches to one step.")] = None,
+    clip: Annotated[float | None, typer.Option(help="Longest gradient.")] = None,
+    on_nan: Annotated[str | None, typer.Option(help="Numbers that are not finite: stop or rollback.")] = None,
+    tensorboard: Annotated[bool | None, typer.Option("--tensorboard", help="Write scalars for TensorBoard.")] = None,
+    config: Annotated[Path | None, typer.Option(help="TOML file with settings.")] = None,
+    sets: Annotated[list[str] | None, typer.Option("--set", help="One setting: train.lr=0.05.")] = None,
     resume: Annotated[str | None, typer.Option(help="auto: go on from an interrupted run.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and write nothing.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace what lies at the output.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Remove the shortcuts of MODEL: exactly without --data, by distillation with it."""
-    from rdpass.config import distill_config
     from rdpass.conversion import convert
+    from rdpass.convert_config import read_convert_config
     from rdpass.models import choose_example, load_data, load_model
     from rdpass.run_folder import check_run
+    from rdpass.training.world import current_world
 
     check_run(out, resume, force)
-    config = distill_config(epochs=epochs, lr=lr, seed=seed, device=device)
+    settings = read_convert_config(config, sets or (), {
+        "recipe": recipe, "max_macs": max_macs, "only": only or None, "skip": skip or None, "leaf": leaf or None,
+        "train.epochs": epochs, "train.lr": lr, "train.seed": seed, "train.device": device, "train.amp": amp,
+        "train.accumulate": accumulate, "train.clip": clip, "train.on_nan": on_nan, "train.tensorboard": tensorboard,
+    })  # fmt: skip
     loaded, stored = load_model(model)
     parts = load_data(data) if data else None
-    example = choose_example(input_shape, parts, seed) or stored
+    example = choose_example(input_shape, parts, settings.train.seed) or stored
+    if dry_run:
+        from rdpass.cli.dry_run import print_dry_run
+
+        print_dry_run(loaded, example, settings, parts, as_json)
+        return
     train, validate = parts or (None, None)
     conversion = convert(
-        loaded, example, recipe=recipe, train=train, validate=validate, max_macs=max_macs, only=only or (),
-        skip=skip or (), leaf=leaf or (), config=config, out=out, resume=resume, force=force,
+        loaded, example, recipe=settings.recipe, train=train, validate=validate, max_macs=settings.max_macs,
+        only=settings.only, skip=settings.skip, leaf=settings.leaf, config=settings.train, out=out, resume=resume,
+        force=force,
     )  # fmt: skip
+    if not current_world().is_first:
+        return
     if as_json:
         print(json.dumps(_summary(conversion, out), indent=1))
     else:

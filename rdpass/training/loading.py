@@ -30,7 +30,7 @@ class Loading:
             raise DivergedError(
                 "the training loader is empty" if isinstance(loader, Sized) else
                 "the training loader has no length to plan the schedule with; say how many batches an epoch has"
-                " (batches=N, --set batches=N)"
+                " (batches=N, --set train.batches=N)"
             )  # fmt: skip
 
     def check_rereadable(self) -> None:

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from rdpass.errors import ConfigError
 from rdpass.knowledge_distillation import KnowledgeDistillation
 from rdpass.recipes.recipe import Request
 from rdpass.training.gradient_share import gradient_share
@@ -87,3 +88,18 @@ def test_asking_for_the_teachers_share_leaves_no_trace(tmp_path):
     lines = [line for line in read_history(tmp_path / "history.jsonl") if "share.stage" in line]
     assert [line["step"] for line in lines] == [1, 6, 11]
     assert gradient_share(objective(), None) == {}
+
+
+def test_tensorboard_gets_the_numbers_of_the_history(tmp_path):
+    event_accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    trained(checkpoint=tmp_path / "c.pt", tensorboard=True, log_steps=4)
+    events = event_accumulator.EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    lines = [line for line in read_history(tmp_path / "history.jsonl") if line["kind"] == "step"]
+    scalars = events.Scalars("step/loss.task")
+    assert [(event.step, event.value) for event in scalars] == [
+        (line["step"], pytest.approx(line["loss.task"], rel=1e-6)) for line in lines
+    ]
+    assert len(events.Scalars("epoch/loss")) == 2
+    with pytest.raises(ConfigError, match="needs an output folder"):
+        trained(tensorboard=True)
