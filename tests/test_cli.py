@@ -79,7 +79,7 @@ def failure(capsys, *arguments):
         (("inspect", RESNET, "--input", "1x0x8x8"), 2, "is no shape"),
         (("convert", "tests.test_cli:vgg", *INPUT, "-o", "OUT"), 3, "no shortcut to remove"),
         (("convert", RESNET, *INPUT, "--skip", "*", "-o", "OUT"), 3, "left out by --skip"),
-        (("convert", RESNET, *INPUT, "--recipe", "magic", "-o", "OUT"), 2, "there are auto, carry, migrate"),
+        (("convert", RESNET, *INPUT, "--recipe", "magic", "-o", "OUT"), 2, "there are auto, merge, carry, migrate"),
         (("convert", RESNET, *INPUT, "--recipe", "migrate", "-o", "OUT"), 2, "give it data"),
         (("convert", RESNET, "--data", "tests.test_cli:not_a_module", "--epochs", "0", "-o", "OUT"), 2, "epochs"),
         (("convert", RESNET, "--data", "tests.test_cli:poisoned", "-o", "OUT"), 2, "not finite"),
