@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from torch import nn
 
+from rdpass.drawing.page import draw
+from rdpass.output import check_free, new_file
 from rdpass.passes.fx.census import take_census
 from rdpass.passes.fx.cost import Accounts, accounts_of
 from rdpass.passes.fx.held_bytes import held_bytes
@@ -26,6 +29,8 @@ def inspect(
     skip: Sequence[str] = (),
     leaf: Sequence[str] = (),
     target: str | ArmTarget | None = None,
+    svg: str | Path | None = None,
+    force: bool = False,
 ) -> Plan:
     """Every add of ``model`` with its verdict, and a forecast. The model is copied, never run or changed.
 
@@ -35,24 +40,34 @@ def inspect(
         only, skip: globs on the adds' node names or on module paths, to select regions.
         leaf: globs on the paths of submodules to keep whole where tracing can't follow them.
         target: a name that ``rdpass targets`` lists, or a target of one's own, for an estimated range of latency.
+        svg: a file to draw the network into, with the bytes live at every kernel beside it.
+        force: replace what lies there.
 
     Raises:
-        ConfigError: not a module, or the example does not fit.
+        ConfigError: not a module, the example does not fit, or the drawing's place can't be used.
         TraceError: it can't be turned into a graph.
         TargetError: no target has that name.
     """
+    if svg is not None:
+        check_free(Path(svg), force)
     board = find_target(target) if isinstance(target, str) else target
     traced = trace(model, example, leaf)
-    plan = _planned(traced, tuple(only), tuple(skip), board)
+    plan, accounts = _planned(traced, tuple(only), tuple(skip), board)
+    if svg is not None:
+        with new_file(Path(svg), force) as path:
+            path.write_text(draw(traced.module, plan, *accounts, title=type(model).__name__), encoding="utf-8")
     return replace(plan, forecast=replace(plan.forecast, blocks=_priced(plan, traced)))
 
 
 def plan_of(traced: Traced, only: tuple[str, ...] = (), skip: tuple[str, ...] = ()) -> Plan:
     """The plan of a graph that is traced already, exact recipes not priced."""
-    return _planned(traced, only, skip, None)
+    return _planned(traced, only, skip, None)[0]
 
 
-def _planned(traced: Traced, only: tuple[str, ...], skip: tuple[str, ...], target: ArmTarget | None) -> Plan:
+def _planned(
+    traced: Traced, only: tuple[str, ...], skip: tuple[str, ...], target: ArmTarget | None
+) -> tuple[Plan, tuple[Accounts, Accounts]]:
+    """The plan, and what it was summed up from: the accounts of the model and of its plain student."""
     regions, skipped = take_census(traced, only, skip)
     removable = [region for region in regions if region.verdict == "removable"]
     model = accounts_of(traced.module)
@@ -65,7 +80,7 @@ def _planned(traced: Traced, only: tuple[str, ...], skip: tuple[str, ...], targe
         target=target.name if target else None,
         latency=latencies(target, model, plain) if target else (),
     )
-    return Plan(regions, skipped, forecast)
+    return Plan(regions, skipped, forecast), (model, plain)
 
 
 def _blocks(model: Accounts, regions: tuple[Region, ...]) -> tuple[BlockCost, ...]:

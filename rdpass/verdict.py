@@ -8,7 +8,7 @@ WORTH_NAMING = 0.01  # a smaller gain is called none
 
 
 def verdict(model: Cost, plain: Cost, removable: int) -> str:
-    """Two or three sentences on peak memory, tiling and traffic; figures in MB of 1e6 bytes."""
+    """Sentences on peak memory, tiling and traffic; MB are 1e6 bytes."""
     if not removable:
         return "There is no shortcut to remove."
     sentences = [_peak(model, plain, removable), _tiled(model, plain), _traffic(model, plain)]
@@ -20,10 +20,17 @@ def _peak(model: Cost, plain: Cost, removable: int) -> str:
     noun = "the shortcut" if removable == 1 else f"the {removable} shortcuts"
     if _gain(before, after) < WORTH_NAMING:
         return (
-            f"Removing {noun} gains nothing in peak memory: {_mb(before)} with and without,"
-            " for other maps set the peak when adds are accumulated in place."
+            f"Removing {noun} gains nothing in peak memory: {_amount(before)} with and without,"
+            " for other maps set the peak when adds are accumulated in place." + _unfused(model, plain)
         )
-    return f"Removing {noun} lowers peak memory by {_percent(before, after)}, from {_mb(before)} to {_mb(after)}."
+    return f"Removing {noun} lowers peak memory by {_fall(before, after)}."
+
+
+def _unfused(model: Cost, plain: Cost) -> str:
+    before, after = model.separate.peak_bytes, plain.separate.peak_bytes
+    if _gain(before, after) < WORTH_NAMING:
+        return ""
+    return f" (Where adds are kernels of their own it falls from {_amount(before)} to {_amount(after)}.)"
 
 
 def _tiled(model: Cost, plain: Cost) -> str:
@@ -31,24 +38,25 @@ def _tiled(model: Cost, plain: Cost) -> str:
     if _gain(plain.fused.peak_bytes, after) < WORTH_NAMING:
         return ""
     if _gain(before, after) < WORTH_NAMING:
-        return f"Tiled kernels bring it to {_mb(after)} with the shortcuts as without."
-    return f"Tiled kernels, which the shortcuts forbid, bring the plain net to {_mb(after)} ({_mb(before)} with them)."
+        return f"Tiled kernels bring it to {_amount(after)} with the shortcuts as without."
+    with_them = f"({_amount(before)} with them)"
+    return f"Tiled kernels, which the shortcuts forbid, bring the plain net to {_amount(after)} {with_them}."
 
 
 def _traffic(model: Cost, plain: Cost) -> str:
     before, after = model.tiled.traffic_bytes, plain.tiled.traffic_bytes
     if _gain(before, after) < WORTH_NAMING:
-        return f"Memory traffic stays at {_mb(before)}."
-    return f"Memory traffic falls by {_percent(before, after)}, from {_mb(before)} to {_mb(after)}."
+        return f"Memory traffic stays at {_amount(before)}."
+    return f"Memory traffic falls by {_fall(before, after)}."
 
 
 def _gain(before: int, after: int) -> float:
     return 1 - after / before if before else 0.0
 
 
-def _percent(before: int, after: int) -> str:
-    return f"{100 * _gain(before, after):.0f} %"
+def _fall(before: int, after: int) -> str:
+    return f"{100 * _gain(before, after):.0f} %, from {_amount(before)} to {_amount(after)}"
 
 
-def _mb(count: int) -> str:
-    return f"{count / 1e6:.2f} MB"
+def _amount(count: int) -> str:
+    return f"{count / 1e6:.2f} MB" if count >= 1_000_000 else f"{count / 1e3:.1f} kB"

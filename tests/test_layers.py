@@ -15,7 +15,7 @@ LAYERS = (
     "programs example tracers agreement tracing staging deploy_form",
     "onnx_runtime onnx_source golden toolchain runtime_libraries lowering execution assembly",
     "checkpoint memory_layout recipes.recipe training",
-    "recipes verdict roofline inspection exporting",
+    "recipes verdict roofline drawing inspection exporting",
     "conversion run_folder building runner verification diagnosis models",
     "distillation",
     "cli",

@@ -17,7 +17,7 @@ from rdpass.passes.fx.optimal_order import Exhausted, optimal_order
 from rdpass.passes.fx.segment_states import Segment
 from rdpass.passes.fx.segments import segments
 
-MOVE_BOUND = 50_000  # of one segment's search; a whole graph has three times that
+MOVE_BOUND = 10_000  # of one segment's search; a whole graph has three times that
 BITS_BOUND = 200_000_000  # moves times tasks: what one search may hold in memory, about 25 MB of sets
 
 

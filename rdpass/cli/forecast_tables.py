@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rich.markup import escape
+
 from rdpass.cli.tables import console, print_table, size
 from rdpass.types import BlockCost, Cost, Forecast, Memory, Plan, Region
 
@@ -34,14 +36,14 @@ def _add_rows(plan: Plan) -> Iterator[Row]:
     for region in plan.regions:
         yield _region_row(region)
     for skipped in plan.skipped:
-        yield (skipped.add, "", "[dim]not residual[/]", "", "", "", skipped.reason)
+        yield (skipped.add, "", "[dim]not residual[/]", "", "", "", escape(skipped.reason))
 
 
 def _region_row(region: Region) -> Row:
     colour = "green" if region.verdict == "removable" else "yellow"
     shape = "x".join(map(str, region.shape))
     verdict = f"[{colour}]{region.verdict}[/]"
-    return (region.add, region.path, verdict, region.kind, shape, size(region.bytes), region.reason)
+    return (region.add, escape(region.path), verdict, region.kind, shape, size(region.bytes), escape(region.reason))
 
 
 def _block_row(block: BlockCost) -> Row:
@@ -51,7 +53,7 @@ def _block_row(block: BlockCost) -> Row:
         str(block.held_kernels) if block.held_kernels else "",
         size(block.at_peak_bytes) if block.at_peak_bytes else "",
         block.recipe or "[dim]none[/]",
-        block.exact_reason,
+        escape(block.exact_reason),
     )
 
 
@@ -61,8 +63,8 @@ def _print_forecast(plan: Plan) -> None:
         ("forecast", ">as it is", ">strictly plain"),
         [
             ("residual adds", str(len(plan.regions)), str(left)),
-            ("MACs", _millions(forecast.model.macs), _millions(forecast.plain.macs)),
-            ("parameters", _millions(forecast.model.parameters), _millions(forecast.plain.parameters)),
+            ("MACs", _counted(forecast.model.macs), _counted(forecast.plain.macs)),
+            ("parameters", _counted(forecast.model.parameters), _counted(forecast.plain.parameters)),
             ("sum of feature maps", size(forecast.model.feature_bytes), size(forecast.plain.feature_bytes)),
         ],
     )
@@ -103,5 +105,8 @@ def _print_latency(forecast: Forecast) -> None:
     )
 
 
-def _millions(count: int) -> str:
-    return f"{count / 1e6:.2f} M"
+def _counted(count: int) -> str:
+    """4.089 G, 25.56 M, 272.2 k."""
+    if count >= 10**9:
+        return f"{count / 1e9:.3f} G"
+    return f"{count / 1e6:.2f} M" if count >= 10**6 else f"{count / 1e3:.1f} k"

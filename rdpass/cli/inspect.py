@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    from rdpass.types import Plan
 
 MODEL_HELP = "pkg.mod:callable, torchvision:NAME, timm:NAME or a torch.export file (.pt2)."
 LEAF_HELP = "Keep the submodules of such paths whole where tracing can't follow them."
@@ -23,6 +20,8 @@ def inspect_command(
     skip: Annotated[list[str] | None, typer.Option(help="Leave out by such a glob.")] = None,
     leaf: Annotated[list[str] | None, typer.Option(help=LEAF_HELP)] = None,
     target: Annotated[str | None, typer.Option(help="Estimate a range of latency on it; see rdpass targets.")] = None,
+    svg: Annotated[Path | None, typer.Option(help="Draw kernels and live bytes into this file.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace that file.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Show every add of MODEL and forecast, before anyone trains, what removing its shortcuts would gain. Reads only.
@@ -30,18 +29,16 @@ def inspect_command(
     Exit code 0 whatever it finds: a network without shortcuts is no error to one who asks.
     """
     from rdpass.cli.forecast_tables import print_plan
+    from rdpass.cli.plan_json import plan_as_json
     from rdpass.inspection import inspect
     from rdpass.models import choose_example, load_model
 
     loaded, stored = load_model(model)
     example = choose_example(input_shape, None) or stored
-    plan = inspect(loaded, example, only=only or (), skip=skip or (), leaf=leaf or (), target=target)
+    plan = inspect(
+        loaded, example, only=only or (), skip=skip or (), leaf=leaf or (), target=target, svg=svg, force=force
+    )
     if as_json:
         print(json.dumps(plan_as_json(plan), indent=1))
     else:
         print_plan(plan)
-
-
-def plan_as_json(plan: Plan) -> dict[str, object]:
-    """``adds`` (their number), ``regions``, ``skipped`` and ``forecast``: the fields of ``rdpass.types.Plan``."""
-    return {"adds": len(plan.regions) + len(plan.skipped), **asdict(plan)}
