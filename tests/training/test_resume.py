@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from rdpass.checkpoint import load_checkpoint, previous, save_checkpoint
 from rdpass.errors import ConfigError
@@ -76,6 +76,32 @@ def test_a_loader_with_a_generator_of_its_own_goes_on_where_it_was(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         trained(stopping, epochs=3, checkpoint=path)
     resumed, _ = trained(Interrupting(loader(), -1), epochs=3, checkpoint=path, resume=True)
+    assert_same(whole, resumed)
+
+
+class Augmented(Dataset):
+    """Disturbs its pictures by torch's generator, which in a worker is the worker's."""
+
+    def __init__(self):
+        self.images, self.labels = (torch.cat(parts) for parts in zip(*batches(6, 8), strict=True))
+
+    def __len__(self):
+        return len(self.labels)
+
+    def __getitem__(self, index):
+        return self.images[index] + 0.1 * torch.randn(3, 8, 8), self.labels[index]
+
+
+@pytest.mark.slow
+def test_worker_processes_repeat_what_they_drew(tmp_path):
+    def loader():
+        return DataLoader(Augmented(), 8, shuffle=True, num_workers=2)
+
+    whole, _ = trained(loader())
+    path = tmp_path / "checkpoint.pt"
+    with pytest.raises(KeyboardInterrupt):
+        trained(Interrupting(loader(), 9), checkpoint=path)
+    resumed, _ = trained(Interrupting(loader(), -1), checkpoint=path, resume=True)
     assert_same(whole, resumed)
 
 

@@ -1,0 +1,37 @@
+import io
+
+import pytest
+
+from rdpass import progress as module
+from rdpass.progress import progress
+
+
+def test_off_a_terminal_lines_tell_how_far_it_is_and_how_long_it_takes(monkeypatch, capsys):
+    now = [0.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    with progress("distil", 100) as shown:
+        for done in range(1, 31):
+            now[0] += 1.0
+            shown.step(done, f"loss {done}")
+        shown.note("epoch 1/4")
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == ["distil 10/100  loss 10  0:01:30 left", "distil 20/100  loss 20  0:01:20 left",
+                     "distil 30/100  loss 30  0:01:10 left", "epoch 1/4"]  # fmt: skip
+
+
+@pytest.mark.parametrize("show", [True, False])
+def test_on_a_terminal_a_bar_shows_the_time_left_and_silence_shows_nothing(monkeypatch, show):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "160")
+    with progress("distil", 4, show) as shown:
+        shown.step(2, "loss 0.5 (task 0.1, teacher 0.4)  lr 0.05")
+        shown.note("epoch 1/2")
+    text = terminal.getvalue()
+    assert ("teacher 0.4" in text and "2/4" in text and "epoch 1/2" in text) == show
+    assert (text == "") == (not show)
