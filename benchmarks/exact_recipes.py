@@ -1,4 +1,6 @@
-"""What the exact recipes do to well-known networks: python benchmarks/exact_recipes.py [--json] [--only GLOB]
+"""What the exact recipes do to well-known networks.
+
+    python benchmarks/exact_recipes.py [--json] [--only GLOB] [--size PIXELS]
 
 Random weights, batch norms with statistics. Each network is converted twice, within the budget of 1.3 times its
 multiply-accumulates and without one, and the student's outputs are compared with the model's on inputs it has not seen,
@@ -43,10 +45,7 @@ SPECS = (
     "timm:repvgg_a0", "timm:mobileone_s0", "timm:fastvit_t8", "timm:rexnet_100", "timm:ghostnet_100",
     "timm:convnext_atto",
 )  # fmt: skip
-NETWORKS: dict[str, tuple[Callable[[], nn.Module], int]] = {
-    **{spec: (partial(lambda spec: load_model(spec)[0], spec), 224) for spec in SPECS},
-    "iresnet18": (iresnet, 112),
-}
+FACE_SIZE = 112  # what IResNet's last linear layer is made for
 
 
 def main() -> None:
@@ -54,16 +53,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--json", action="store_true", help="JSON lines instead of a table")
     parser.add_argument("--only", default="*", help="a glob on the networks' names")
+    parser.add_argument("--size", type=int, default=224, help="pixels of a side; faces have 112 all the same")
     options = parser.parse_args()
     torch.set_num_threads(1)
     register_missing_operators()
     if not options.json:
         print("| network | budget | adds | merged | carried | kept | MACs | relative error | why kept |")
         print("|---|---|---|---|---|---|---|---|---|")
-    for name, (make, size) in NETWORKS.items():
+    for name, make, size in _networks(options.size):
         if fnmatchcase(name, options.only):
             for row in measure(name, make, size):
                 print(json.dumps(row) if options.json else _line(row), flush=True)
+
+
+def _networks(size: int) -> list[tuple[str, Callable[[], nn.Module], int]]:
+    named = [(spec, partial(_load, spec), size) for spec in SPECS]
+    return [*named, ("iresnet18", iresnet, FACE_SIZE)]
+
+
+def _load(spec: str) -> nn.Module:
+    return load_model(spec)[0]
 
 
 def measure(name: str, make: Callable[[], nn.Module], size: int) -> list[dict[str, Any]]:
@@ -73,7 +82,8 @@ def measure(name: str, make: Callable[[], nn.Module], size: int) -> list[dict[st
     example, unseen = torch.randn(1, 3, size, size), torch.randn(2, 3, size, size)
     seconds = _pricing_seconds(model, example)
     return [
-        {"network": name, "price_seconds": seconds, **_converted(model, example, unseen, ratio)} for ratio in BUDGETS
+        {"network": name, "size": size, "price_seconds": seconds, **_converted(model, example, unseen, ratio)}
+        for ratio in BUDGETS
     ]
 
 

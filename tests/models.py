@@ -162,6 +162,18 @@ class PaddedChannels(nn.Module):
         return F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, self.before, after))
 
 
+class PartialSum(nn.Module):
+    """The shortcut is added to the first four channels of a wider body (ReXNet)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(*conv_bn(4, 9, 1), nn.ReLU6(), *conv_bn(9, channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.body(x)
+        return torch.cat([y[:, 0:4] + x, y[:, 4:]], dim=1)
+
+
 class DenseConcat(nn.Module):
     """What DenseNet does, with a layer behind it that brings the channels back."""
 

@@ -12,7 +12,6 @@ from typing import Literal
 
 from torch.fx import GraphModule, Node
 
-from rdpass.passes.fx.editing import body_output
 from rdpass.passes.fx.linear_layers import constant_factor, data_inputs
 from rdpass.passes.fx.linear_map import NotExact
 from rdpass.passes.fx.operators import kind_of, module_of, shape_of
@@ -41,15 +40,15 @@ class Step:
     gate: tuple[Node, ...] = ()
 
 
-def body_path(graph_module: GraphModule, region: Region) -> tuple[Step, ...]:
-    """The steps from the region's fork to its add, in order.
+def body_path(graph_module: GraphModule, region: Region, end: Node) -> tuple[Step, ...]:
+    """The steps from the region's fork to ``end``, what the body gives to the sum, in order.
 
     Raises:
         NotExact: the body branches, or holds what no carried channel can pass; the message names the node.
     """
     nodes = {node.name: node for node in graph_module.graph.nodes}
     inside = {nodes[name] for name in region.body}
-    before, end = nodes[region.fork], body_output(nodes[region.add], region)
+    before = nodes[region.fork]
     steps: list[Step] = []
     while before is not end:
         users = [user for user in before.users if user in inside]

@@ -30,6 +30,7 @@ from rdpass.passes.fx.linear_layers import linear_map
 from rdpass.passes.fx.linear_map import Axes, LinearMap, NotExact, compose, diagonal, identity
 from rdpass.passes.fx.mask_activation import masked_activation
 from rdpass.passes.fx.operators import CONVOLUTIONS, kind_of, module_of, shape_of
+from rdpass.passes.fx.partial_sum import Sum, sum_of
 from rdpass.passes.fx.shortcut_layers import Layer, shortcut_layers
 from rdpass.passes.fx.value_range import ANY, Range
 from rdpass.types import Region
@@ -41,15 +42,16 @@ PINS: tuple[tuple[type[nn.Module], float], ...] = ((nn.Sigmoid, 40.0), (nn.Hards
 def plan_carry(graph_module: GraphModule, region: Region, fork_range: Range) -> ExactPlan | str:
     """The cheapest way to carry the shortcut of ``region`` (shapes annotated); else why that can't be done."""
     try:
-        body = parse_body(body_path(graph_module, region))
-        layers = shortcut_layers(graph_module, region)
+        whole = sum_of(graph_module, region)
+        body = parse_body(body_path(graph_module, region, whole.body))
+        layers = _layers(graph_module, region, whole)
     except NotExact as reason:
         return str(reason)
     found: list[ExactPlan] = []
     reasons: list[str] = []
-    for choice in choices(graph_module, body, layers, region.shape[1]):
+    for choice in choices(graph_module, body, layers, (shape_of(whole.node) or region.shape)[1]):
         try:
-            found.append(_Carrier(graph_module, region, body, layers, choice, fork_range).plan())
+            found.append(_Carrier(graph_module, region, whole.node, body, layers, choice, fork_range).plan())
         except NotExact as reason:
             reasons.append(str(reason))
     return min(found, key=lambda plan: plan.extra_macs) if found else reasons[0]
@@ -57,18 +59,25 @@ def plan_carry(graph_module: GraphModule, region: Region, fork_range: Range) -> 
 
 def carry_as_chosen(graph_module: GraphModule, plan: ExactPlan, fork_range: Range) -> ExactPlan:
     """The plan made anew on a graph that has the numbers."""
-    body, layers = parse_body(body_path(graph_module, plan.region)), shortcut_layers(graph_module, plan.region)
-    return _Carrier(graph_module, plan.region, body, layers, plan.choice, fork_range).plan()
+    region, whole = plan.region, sum_of(graph_module, plan.region)
+    body, layers = parse_body(body_path(graph_module, region, whole.body)), _layers(graph_module, region, whole)
+    return _Carrier(graph_module, region, whole.node, body, layers, plan.choice, fork_range).plan()
+
+
+def _layers(graph_module: GraphModule, region: Region, whole: Sum) -> tuple[Layer, ...]:
+    layers = shortcut_layers(graph_module, region)
+    return layers if whole.widening is None else (*layers, Layer(whole.widening))
 
 
 class _Carrier:
     """Walks the body once, keeping account of where own and carried channels lie and what range the carried have."""
 
     def __init__(
-        self, graph_module: GraphModule, region: Region, body: Body, layers: tuple[Layer, ...], choice: Choice,
-        fork_range: Range,
+        self, graph_module: GraphModule, region: Region, target: Node, body: Body, layers: tuple[Layer, ...],
+        choice: Choice, fork_range: Range,
     ) -> None:  # fmt: skip
         self.graph_module, self.region, self.body, self.layers, self.choice = graph_module, region, body, layers, choice
+        self.target = target.name
         first = module_of(graph_module, body.units[0].conv.node)
         assert isinstance(first, CONVOLUTIONS)
         self.like, self.range = first.weight, fork_range
@@ -94,7 +103,7 @@ class _Carrier:
         if self.choice.summed:
             self._sum()
         plan = ExactPlan(
-            self.region, "carry", tuple(self.changes), tuple(self.bypassed), self.entry, self.choice
+            self.region, "carry", self.target, tuple(self.changes), tuple(self.bypassed), self.entry, self.choice
         )  # fmt: skip
         return priced(self.graph_module, plan)
 
@@ -142,7 +151,7 @@ class _Carrier:
             raise NotExact(f"{unit.conv.node.name}: {reason}") from reason
         module, host = convolution(joined, self.like), unit.conv.node.name
         if last and not self.choice.summed:
-            self.changes.append(Change(self.region.add, module, total, host=host))
+            self.changes.append(Change(self.target, module, total, host=host))
         else:
             self.changes.append(Change(host, module, total))
         self.bypassed += [step.node.name for step in unit.absorbed]
@@ -239,7 +248,7 @@ class _Carrier:
         joined = join(blocks, self.total, channels, self.size, self.size)
         last = self.body.units[-1]
         source = (last.after or (last.conv,))[-1].node.name
-        self.changes.append(Change(self.region.add, convolution(joined, self.like), channels, source))
+        self.changes.append(Change(self.target, convolution(joined, self.like), channels, source))
 
 
 def _spread(own: int, carried: int, groups: int) -> tuple[Tensor, Tensor]:

@@ -39,12 +39,14 @@ class Change:
 class ExactPlan:
     """How one shortcut goes: changes in graph order, at ``extra_macs`` more multiply-accumulates.
 
-    ``entry`` is a layer to stand behind the fork, for the body alone. Nodes in ``bypassed`` are absorbed by those
+    ``target`` is the node that becomes the sum: the add, or a concatenation that the add is a part of. ``entry`` is a
+    layer to stand behind the fork, for the body alone. Nodes in ``bypassed`` are absorbed by those
     before them. ``choice`` is what the recipe needs to make the same plan on the same graph with its numbers.
     """
 
     region: Region
     recipe: ExactRecipe
+    target: str
     changes: tuple[Change, ...]
     bypassed: tuple[str, ...] = ()
     entry: nn.Module | None = None
@@ -67,8 +69,9 @@ def priced(graph_module: GraphModule, plan: ExactPlan) -> ExactPlan:
 
 
 def apply_plan(graph_module: GraphModule, plan: ExactPlan, known: Range) -> None:
-    """Change the graph as planned, its annotation too. ``known`` is the range of the add's values, which stays."""
+    """Change the graph as planned, its annotation too. ``known`` is the range of the target's values, which stays."""
     nodes = {node.name: node for node in graph_module.graph.nodes}
+    parts = nodes[plan.target].all_input_nodes
     if plan.entry is not None:
         _enter(graph_module, plan, nodes[plan.region.fork])
     for name in plan.bypassed:
@@ -77,8 +80,10 @@ def apply_plan(graph_module: GraphModule, plan: ExactPlan, known: Range) -> None
         if change.module is not None:
             _place(graph_module, nodes, change, change.module)
         _annotate(nodes[change.node], change.channels)
-    nodes[plan.region.add].meta[RANGE] = known
-    for node in sorted((nodes[name] for name in (*plan.region.body, *plan.region.shortcut)), reverse=True):
+    nodes[plan.target].meta[RANGE] = known
+    beside = [] if plan.target == plan.region.add else parts
+    inside = [nodes[name] for name in (*plan.region.body, *plan.region.shortcut)]
+    for node in sorted({*inside, *beside}, reverse=True):
         if not node.users:
             graph_module.graph.erase_node(node)
 

@@ -26,7 +26,7 @@ EXACT_RECIPES: tuple[ExactRecipe, ...] = ("merge", "carry")
 
 @dataclass(frozen=True)
 class ExactChoice:
-    """The plans in the order in which they apply, with the range of each fork and add, and why the others are none.
+    """The plans in the order in which they apply, with the range of each fork and sum, and why the others are none.
 
     ``inside``: adds that go because a merged region held them, with the add of that region.
     """
@@ -68,8 +68,8 @@ def choose_exact(
             if reason:
                 refused[add] = reason
                 continue
-            apply_plan(shell.module, plan, ranges[add])
-            chosen.append((plan, ranges[plan.region.fork], ranges[add]))
+            apply_plan(shell.module, plan, ranges[plan.target])
+            chosen.append((plan, ranges[plan.region.fork], ranges[plan.target]))
             macs += plan.extra_macs
             inside |= dict.fromkeys(left.intersection((*plan.region.body, *plan.region.shortcut)), add)
             left -= {add, *inside}

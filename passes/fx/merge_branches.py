@@ -30,7 +30,7 @@ def plan_merge(graph_module: GraphModule, region: Region) -> ExactPlan | str:
     module = module_of(graph_module, host)
     assert isinstance(module, CONVOLUTIONS)
     change = Change(region.add, convolution(merged, module.weight), merged.outputs, region.fork, host.name)
-    return priced(graph_module, ExactPlan(region, "merge", (change,)))
+    return priced(graph_module, ExactPlan(region, "merge", region.add, (change,)))
 
 
 def _host(graph_module: GraphModule, nodes: list[Node]) -> Node | None:

@@ -12,6 +12,7 @@ from tests.models import (
     DenseConcat,
     LayerScale,
     PaddedChannels,
+    PartialSum,
     PreActivation,
     Residual,
     Scaled,
@@ -73,6 +74,7 @@ COVERED = {
     "resnet-d, narrow kernel": (lambda: resnet_d(kernel=1), 6),
     "option A": (lambda: strided(7, PaddedChannels(1, 7, 2)), 7),
     "3x3 shortcut": (lambda: strided(6, conv_bn(4, 6, 3, 2)), 6),
+    "partial": (lambda: PartialSum(7), 7),
     "reflecting": (lambda: body(nn.Conv2d(4, 4, 3, 1, 1, padding_mode="reflect"), nn.ReLU(), nn.Conv2d(4, 4, 1)), 4),
 }
 
