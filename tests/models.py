@@ -120,12 +120,13 @@ class OverwrittenFork(nn.Module):
 
 
 class SqueezeExcite(nn.Module):
-    def __init__(self, channels: int, gate: Callable[[], nn.Module] = nn.Sigmoid) -> None:
+    def __init__(self, channels: int, gate: Callable[[], nn.Module] = nn.Sigmoid, norm: bool = False) -> None:
         super().__init__()
         self.down, self.up, self.gate = nn.Conv2d(channels, 2, 1), nn.Conv2d(2, channels, 1), gate()
+        self.norm = nn.BatchNorm2d(2) if norm else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        return x * self.gate(self.up(F.relu(self.down(x.mean((2, 3), keepdim=True)))))
+        return x * self.gate(self.up(F.relu(self.norm(self.down(x.mean((2, 3), keepdim=True))))))
 
 
 class Scaled(nn.Module):

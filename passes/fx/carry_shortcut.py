@@ -26,8 +26,9 @@ from rdpass.passes.fx.body_path import Step, body_path, squeezed
 from rdpass.passes.fx.carry_choices import Body, Choice, Unit, choices, own_map, parse_body
 from rdpass.passes.fx.exact_plan import Change, ExactPlan, priced
 from rdpass.passes.fx.join_maps import Block, convolution, join
-from rdpass.passes.fx.linear_layers import linear_map
+from rdpass.passes.fx.linear_layers import data_inputs, linear_map
 from rdpass.passes.fx.linear_map import Axes, LinearMap, NotExact, compose, diagonal, identity
+from rdpass.passes.fx.linear_side import linear_between
 from rdpass.passes.fx.mask_activation import masked_activation
 from rdpass.passes.fx.operators import CONVOLUTIONS, kind_of, module_of, shape_of
 from rdpass.passes.fx.partial_sum import Sum, sum_of
@@ -194,43 +195,34 @@ class _Carrier:
 
     def _gate(self, step: Step) -> None:
         """(3.)"""
-        pool, *rest = step.gate
-        convs = [node for node in rest if kind_of(self.graph_module, node) == "conv"]
-        kinds = {kind_of(self.graph_module, node) for node in rest} - {"pass"}
-        if (
-            kind_of(self.graph_module, pool) != "pool"
-            or not squeezed(pool)
-            or not convs
-            or kinds - {"conv", "activation"}
-        ):
+        pool, *rest = (node for node in step.gate if kind_of(self.graph_module, node) != "pass")
+        layers = _gate_layers(self.graph_module, rest)
+        if kind_of(self.graph_module, pool) != "pool" or not squeezed(pool) or not layers:
             raise NotExact(f"{step.node.name} multiplies by what is no gate of pooled values, 1x1 layers and a sigmoid")
-        pin = self._pin(step)
+        pin = self._pin(rest[-1])
         self.changes.append(Change(pool.name, None, self.total))
-        for node in rest:
-            if node in convs:
-                module, channels = self._gate_layer(node, node is convs[0], node is convs[-1], pin)
-                self.changes.append(Change(node.name, module, channels))
-            elif node > convs[-1]:
-                self.changes.append(Change(node.name, None, self.total))
-        self.changes.append(Change(step.node.name, None, self.total))
+        for nodes in layers:
+            module, channels = self._gate_layer(nodes, nodes is layers[0], nodes is layers[-1], pin)
+            self.changes.append(Change(nodes[0].name, module, channels))
+            self.bypassed += [node.name for node in nodes[1:]]
+        last = layers[-1][-1]
+        behind = [Change(node.name, None, self.total) for node in step.gate if last < node]
+        self.changes += [*behind, Change(step.node.name, None, self.total)]
 
-    def _pin(self, step: Step) -> float:
-        last = next(node for node in reversed(step.gate) if kind_of(self.graph_module, node) != "pass")
+    def _pin(self, last: Node) -> float:
         module = module_of(self.graph_module, last)
         for kind, pin in PINS:
             if isinstance(module, kind):
                 return pin
         raise NotExact(f"the gate's {last.name} has no input at which it is 1 to the last bit")
 
-    def _gate_layer(self, node: Node, first: bool, last: bool, pin: float) -> tuple[nn.Module, int]:
-        (source,) = node.all_input_nodes
-        linear = linear_map(self.graph_module, node, source)
-        reads, writes = (
-            self.own if first else torch.arange(linear.inputs),
-            self.own if last else torch.arange(linear.outputs),
-        )
+    def _gate_layer(self, nodes: tuple[Node, ...], first: bool, last: bool, pin: float) -> tuple[nn.Module, int]:
+        """A layer of the gate, with the batch norm behind it."""
+        linear = linear_between(self.graph_module, data_inputs(nodes[0])[0], nodes[-1])
+        reads, writes = torch.arange(linear.inputs), torch.arange(linear.outputs)
         inputs, outputs = self.total if first else linear.inputs, self.total if last else linear.outputs
-        joined = join([Block(linear, reads, writes)], inputs, outputs, (1,) * self.dims, (1,) * self.dims)
+        block = Block(linear, self.own if first else reads, self.own if last else writes)
+        joined = join([block], inputs, outputs, (1,) * self.dims, (1,) * self.dims)
         if last and not joined.weight.is_meta:
             bias = torch.zeros(outputs, dtype=torch.float64) if joined.bias is None else joined.bias.clone()
             bias[self.carried] = pin
@@ -249,6 +241,22 @@ class _Carrier:
         last = self.body.units[-1]
         source = (last.after or (last.conv,))[-1].node.name
         self.changes.append(Change(self.target, convolution(joined, self.like), channels, source))
+
+
+def _gate_layers(graph_module: GraphModule, nodes: list[Node]) -> list[tuple[Node, ...]]:
+    """A gate's convolutions, each with the batch norms behind it; none where it holds more than these and activations."""
+    layers: list[tuple[Node, ...]] = []
+    before = ""
+    for node in nodes:
+        kind = kind_of(graph_module, node)
+        if kind == "conv":
+            layers.append((node,))
+        elif kind == "batch_norm" and before in ("conv", "batch_norm"):
+            layers[-1] = (*layers[-1], node)
+        elif kind != "activation":
+            return []
+        before = kind
+    return layers
 
 
 def _spread(own: int, carried: int, groups: int) -> tuple[Tensor, Tensor]:

@@ -58,9 +58,9 @@ def join(blocks: Sequence[Block], inputs: int, outputs: int, size: Axes, size_af
             raise NotExact(f"maps of {size} become {one.size_after(size)} on one side, {size_after} on the other")
     frame = _frame(maps, size, size_after)
     groups = _groups(blocks, inputs, outputs)
-    weight = maps[0].weight.new_zeros(outputs, inputs // groups, *frame.kernel)
-    if any(one.weight.is_meta for one in maps):
-        weight = weight.to("meta")
+    meta = any(one.weight.is_meta for one in maps)
+    device = "meta" if meta else maps[0].weight.device
+    weight = torch.zeros(outputs, inputs // groups, *frame.kernel, dtype=torch.float64, device=device)
     biased = any(one.bias is not None for one in maps)
     bias = torch.zeros(outputs, dtype=torch.float64, device=weight.device) if biased else None
     if not weight.is_meta:

@@ -63,6 +63,7 @@ COVERED = {
     "darknet": (lambda: two(between=lambda: nn.LeakyReLU(0.1), last=[nn.LeakyReLU(0.1)]), 4),
     "se last": (lambda: two(last=[SqueezeExcite(4)]), 4),
     "se inside": (lambda: mobile(nn.Hardswish, SqueezeExcite(8, nn.Hardsigmoid)), 4),
+    "se with a batch norm": (lambda: mobile(nn.ReLU6, SqueezeExcite(8, norm=True)), 4),
     "grouped last": (lambda: two({"groups": 2}), 4),
     "depthwise twice": (lambda: body(conv_bn(4, 4, groups=4), nn.ReLU(), conv_bn(4, 4, groups=4)), 4),
     "lone batch norm": (lambda: body(conv_bn(4, 4), nn.ReLU(), nn.BatchNorm2d(4), conv_bn(4, 4)), 4),
