@@ -244,7 +244,7 @@ class _Carrier:
 
 
 def _gate_layers(graph_module: GraphModule, nodes: list[Node]) -> list[tuple[Node, ...]]:
-    """A gate's convolutions, each with the batch norms behind it; none where it holds more than these and activations."""
+    """A gate's convolutions, each with its batch norms; none where there is more than these and activations."""
     layers: list[tuple[Node, ...]] = []
     before = ""
     for node in nodes:
