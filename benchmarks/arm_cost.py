@@ -43,6 +43,7 @@ def report(net: str, target: str) -> dict[str, Any]:
         "weight_bytes": cost.facts.weight_bytes,
         "code_bytes": cost.facts.code_bytes,
         "max_rel_error": cost.max_rel_error,
+        "fallback_share": round(cost.fallback_share, 4),
         "estimate": {
             "core": modelled_core(board),
             "ghz": board.clock_ghz,
@@ -77,18 +78,21 @@ def _print(figures: dict[str, Any]) -> None:
     cores = list(figures["est_cycles"])
     rows = [
         (row["name"], row["kind"], str(row["calls"]), _millions(row["instructions"]), _millions(row["fmla"]),
-         *(_millions(row["est_cycles"][core]) for core in cores), size(row["l2_miss_bytes"]))
+         *(_millions(row["est_cycles"][core]) for core in cores), size(row["l2_miss_bytes"]),
+         ", ".join(f"{share:.0%}" for share in row["fmla_share_of_hot_loops"]))
         for row in figures["layers"]
     ]  # fmt: skip
     total = ("all", "", "", _millions(figures["instructions"]), _millions(figures["fmla"]),
-             *(_millions(figures["est_cycles"][core]) for core in cores), size(figures["dram_bytes"]))  # fmt: skip
-    columns = ("function", "kind", ">calls", ">instr. M", ">FMLA M", *(f">{core}" for core in cores), ">L2 misses")
+             *(_millions(figures["est_cycles"][core]) for core in cores), size(figures["dram_bytes"]), "")  # fmt: skip
+    short = [f">{core.rpartition('-')[2].upper()}" for core in cores]
+    columns = ("function", "kind", ">calls", ">instr. M", ">FMLA M", *short, ">L2 misses", "FMLA in hot loops")
     print_table(columns, [*rows, total], f"{figures['net']} for {figures['target']}: counted, and cycles (M) estimated")
     estimate = figures["estimate"]
     print(f"estimated {figures['est_ms']:.1f} ms: {estimate['core']} at {estimate['ghz']} GHz, no cache missed, and"
           f" {size(figures['dram_bytes'])} at {estimate['gb_per_s']} GB/s")  # fmt: skip
     print(f"L2 misses beyond reading {size(figures['weight_bytes'])} of weights once:"
           f" {size(figures['dram_bytes_beyond_weights'])}")  # fmt: skip
+    print(f"TVM's own lowering: {figures['fallback_share']:.1%} of all instructions")
     print(f"planned peak of activations {size(figures['peak_activation_bytes'])},"
           f" code {size(figures['code_bytes'])}, largest relative error {figures['max_rel_error']:.1e}")  # fmt: skip
 

@@ -12,6 +12,7 @@ from benchmarks.emulation.blocks import BasicBlock, TranslationBlock, basic_bloc
 from benchmarks.emulation.boards import modelled_core
 from benchmarks.emulation.cycles import BlockTimes, measure_blocks
 from benchmarks.emulation.emulator import LINE, Caches, Profile, profile
+from benchmarks.emulation.hot_loops import hot_loops
 from benchmarks.emulation.network_build import Facts, built_network
 from benchmarks.emulation.symbols import Symbols, read_symbols
 from benchmarks.emulation.throughput import CORES
@@ -25,7 +26,10 @@ RUNTIME = "(runtime)"
 
 @dataclass(frozen=True)
 class FunctionCost:
-    """All calls of one function in one inference. ``kind``: kernel (ours), fallback (TVM's lowering) or runtime."""
+    """All calls of one function in one inference. ``kind``: kernel (ours), fallback (TVM's lowering) or runtime.
+
+    ``fmla_share_of_hot_loops`` is of those loops with at least 5 % of its instructions that multiply, hottest first.
+    """
 
     name: str
     kind: str
@@ -34,6 +38,7 @@ class FunctionCost:
     fmla: int
     est_cycles: Mapping[str, float]
     l2_miss_bytes: int
+    fmla_share_of_hot_loops: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,11 @@ class NetworkCost:
     def peak_activation_bytes(self) -> int:
         """Planned blocks, outputs and the largest workspace; the input is the caller's."""
         return self.facts.activation_bytes + self.facts.workspace_bytes
+
+    @property
+    def fallback_share(self) -> float:
+        """Of all instructions, those in functions that no kernel of ours computes."""
+        return sum(f.instructions for f in self.functions if f.kind == "fallback") / self.instructions
 
     @property
     def dram_bytes_beyond_weights(self) -> int:
@@ -112,6 +122,7 @@ def _functions(
             fmla=sum(block.runs * block.fmla for block in own[name]),
             est_cycles={core: times.cycles(own[name], core) for core in CORES},
             l2_miss_bytes=LINE * misses.get(name, 0),
+            fmla_share_of_hot_loops=tuple(round(loop.fmla_share, 4) for loop in hot_loops(own[name]) if loop.fmla),
         )
         for name in _in_order(seen.blocks, symbols, base)
     )

@@ -18,9 +18,11 @@ from rdpass.tracing import trace
 
 
 def load_executorch(workload: Workload, threads: int) -> Inference:
-    """Its pool has as many threads as the process may use cores: the caller has seen to that."""
+    """Its pool has as many threads as the machine has cores unless it is told, and only this tells it."""
+    from executorch.extension.pybindings import _C
     from executorch.runtime import Runtime
 
+    _C._unsafe_reset_threadpool(threads)
     program: Any = Runtime.get().load_program(str(_converted(workload)))
     method = program.load_method("forward")
 
