@@ -80,7 +80,8 @@ def convert(
     Args:
         model: any module; copied, never changed.
         example: a tensor or tuple as the model takes it.
-        recipe: ``carry`` (exact, no data), ``migrate`` (trained), or ``auto``: ``migrate`` with data, else ``carry``.
+        recipe: a name of ``rdpass.recipes.catalogue``: exact without data (``merge``, ``carry``) or trained. ``auto``
+            is ``carry`` without data, and with data ``migrate`` round which is merged what merges for nothing.
         train: batches of (inputs, labels), for a recipe that trains.
         validate: batches for an accuracy after each epoch; nothing is picked by it.
         loss: ``loss(outputs, batch)``, the mean over the batch's rows, for a task other than classification; ``batch``

@@ -14,7 +14,7 @@ from torch.fx import GraphModule, Node
 
 from rdpass.passes.fx.linear_layers import constant_factor, data_inputs
 from rdpass.passes.fx.linear_map import NotExact
-from rdpass.passes.fx.operators import kind_of, module_of, shape_of
+from rdpass.passes.fx.operators import kind_of, module_of
 from rdpass.types import Region
 
 StepKind = Literal["conv", "affine", "activation", "gate", "pass"]
@@ -87,9 +87,3 @@ def _gate(graph_module: GraphModule, users: list[Node], source: Node) -> Step:
         chain.append(node)
         node = inputs[0]
     return Step("gate", product, source, tuple(reversed(chain)))
-
-
-def squeezed(node: Node) -> bool:
-    """Whether a map has one position."""
-    shape = shape_of(node)
-    return shape is not None and len(shape) > 2 and set(shape[2:]) == {1}

@@ -22,22 +22,19 @@ import torch
 from torch import Tensor, nn
 from torch.fx import GraphModule, Node
 
-from rdpass.passes.fx.body_path import Step, body_path, squeezed
+from rdpass.passes.fx.body_path import Step, body_path
 from rdpass.passes.fx.carry_choices import Body, Choice, Unit, choices, own_map, parse_body
 from rdpass.passes.fx.exact_plan import Change, ExactPlan, priced
 from rdpass.passes.fx.join_maps import Block, convolution, join
-from rdpass.passes.fx.linear_layers import data_inputs, linear_map
+from rdpass.passes.fx.linear_layers import linear_map
 from rdpass.passes.fx.linear_map import Axes, LinearMap, NotExact, compose, diagonal, identity
-from rdpass.passes.fx.linear_side import linear_between
 from rdpass.passes.fx.mask_activation import masked_activation
-from rdpass.passes.fx.operators import CONVOLUTIONS, kind_of, module_of, shape_of
+from rdpass.passes.fx.operators import CONVOLUTIONS, module_of, shape_of
 from rdpass.passes.fx.partial_sum import Sum, sum_of
+from rdpass.passes.fx.pin_gate import pinned_gate
 from rdpass.passes.fx.shortcut_layers import Layer, shortcut_layers
 from rdpass.passes.fx.value_range import ANY, Range
 from rdpass.types import Region
-
-# What a gate's last layer must give for the gate to be 1 to the last bit, in double precision too.
-PINS: tuple[tuple[type[nn.Module], float], ...] = ((nn.Sigmoid, 40.0), (nn.Hardsigmoid, 6.0))
 
 
 def plan_carry(graph_module: GraphModule, region: Region, fork_range: Range) -> ExactPlan | str:
@@ -190,44 +187,10 @@ class _Carrier:
             blocks = [Block(linear, self.own, self.own), Block(copies, self.carried, self.carried)]
             joined = join(blocks, self.total, self.total, self.size, self.size)
             self.changes.append(Change(node.name, convolution(joined, self.like), self.total))
-        elif step.kind == "gate":
-            self._gate(step)
-
-    def _gate(self, step: Step) -> None:
-        """(3.)"""
-        pool, *rest = (node for node in step.gate if kind_of(self.graph_module, node) != "pass")
-        layers = _gate_layers(self.graph_module, rest)
-        if kind_of(self.graph_module, pool) != "pool" or not squeezed(pool) or not layers:
-            raise NotExact(f"{step.node.name} multiplies by what is no gate of pooled values, 1x1 layers and a sigmoid")
-        pin = self._pin(rest[-1])
-        self.changes.append(Change(pool.name, None, self.total))
-        for nodes in layers:
-            module, channels = self._gate_layer(nodes, nodes is layers[0], nodes is layers[-1], pin)
-            self.changes.append(Change(nodes[0].name, module, channels))
-            self.bypassed += [node.name for node in nodes[1:]]
-        last = layers[-1][-1]
-        behind = [Change(node.name, None, self.total) for node in step.gate if last < node]
-        self.changes += [*behind, Change(step.node.name, None, self.total)]
-
-    def _pin(self, last: Node) -> float:
-        module = module_of(self.graph_module, last)
-        for kind, pin in PINS:
-            if isinstance(module, kind):
-                return pin
-        raise NotExact(f"the gate's {last.name} has no input at which it is 1 to the last bit")
-
-    def _gate_layer(self, nodes: tuple[Node, ...], first: bool, last: bool, pin: float) -> tuple[nn.Module, int]:
-        """A layer of the gate, with the batch norm behind it."""
-        linear = linear_between(self.graph_module, data_inputs(nodes[0])[0], nodes[-1])
-        reads, writes = torch.arange(linear.inputs), torch.arange(linear.outputs)
-        inputs, outputs = self.total if first else linear.inputs, self.total if last else linear.outputs
-        block = Block(linear, self.own if first else reads, self.own if last else writes)
-        joined = join([block], inputs, outputs, (1,) * self.dims, (1,) * self.dims)
-        if last and not joined.weight.is_meta:
-            bias = torch.zeros(outputs, dtype=torch.float64) if joined.bias is None else joined.bias.clone()
-            bias[self.carried] = pin
-            joined = replace(joined, bias=bias)
-        return convolution(joined, self.like), outputs
+        elif step.kind == "gate":  # (3.)
+            changes, bypassed = pinned_gate(self.graph_module, step, self.own, self.carried, self.dims, self.like)
+            self.changes += changes
+            self.bypassed += bypassed
 
     def _sum(self) -> None:
         """(4.) where the last convolution can't."""
@@ -241,22 +204,6 @@ class _Carrier:
         last = self.body.units[-1]
         source = (last.after or (last.conv,))[-1].node.name
         self.changes.append(Change(self.target, convolution(joined, self.like), channels, source))
-
-
-def _gate_layers(graph_module: GraphModule, nodes: list[Node]) -> list[tuple[Node, ...]]:
-    """A gate's convolutions, each with its batch norms; none where there is more than these and activations."""
-    layers: list[tuple[Node, ...]] = []
-    before = ""
-    for node in nodes:
-        kind = kind_of(graph_module, node)
-        if kind == "conv":
-            layers.append((node,))
-        elif kind == "batch_norm" and before in ("conv", "batch_norm"):
-            layers[-1] = (*layers[-1], node)
-        elif kind != "activation":
-            return []
-        before = kind
-    return layers
 
 
 def _spread(own: int, carried: int, groups: int) -> tuple[Tensor, Tensor]:

@@ -20,7 +20,7 @@ def convert_command(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the result.")],
     data: Annotated[str | None, typer.Option(help="pkg.mod:fn giving a loader, or (train, validate).")] = None,
     input_shape: Annotated[str | None, typer.Option("--input", help=INPUT_HELP)] = None,
-    recipe: Annotated[str | None, typer.Option(help="auto, carry, migrate, anneal, joint, kd or plain.")] = None,
+    recipe: Annotated[str | None, typer.Option(help="auto, merge, carry, migrate, anneal, joint, kd or plain.")] = None,
     max_macs: Annotated[float | None, typer.Option(help="Budget of exact recipes, in the model's MACs.")] = None,
     only: Annotated[list[str] | None, typer.Option(help="Select by a glob on node name or module path.")] = None,
     skip: Annotated[list[str] | None, typer.Option(help="Leave out by such a glob.")] = None,
