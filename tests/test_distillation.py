@@ -1,6 +1,7 @@
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,8 @@ import torch
 from torch import nn
 
 import rdpass
+from rdpass.checkpoint import load_checkpoint
+from rdpass.cli.app import run
 from rdpass.config import DistillConfig, distill_config
 from rdpass.errors import ConfigError, DivergedError
 from rdpass.losses import Criteria
@@ -327,24 +330,40 @@ class Slow(list):
             time.sleep(0.3)
             yield batch
 def loader(): return Slow(batches())
+def quick(): return batches()
 """
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_signals_end_the_command_with_their_code_and_keep_what_was_saved(tmp_path, number, code):
+def test_signals_end_the_command_with_their_code_and_what_was_saved_goes_on(monkeypatch, tmp_path, number, code):
     (tmp_path / "slow_data.py").write_text(SLOW_DATA)
     root = Path(__file__).parent.parent
     command = [sys.executable, "-m", "rdpass", "convert", "tests.models:small_resnet_of_four", "--data",
-               "slow_data:loader", "--epochs", "9", "-o", str(tmp_path / "run")]  # fmt: skip
-    environment = {"PYTHONPATH": f"{root}:{tmp_path}", "PATH": "/usr/bin:/bin"}
+               "slow_data:loader", "--epochs", "3", "-o", str(tmp_path / "run")]  # fmt: skip
+    environment = {
+        "PYTHONPATH": f"{root}:{tmp_path}",
+        "PATH": "/usr/bin:/bin",
+        "OMP_NUM_THREADS": str(torch.get_num_threads()),
+    }
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=root, env=environment)
     assert process.stderr is not None
     for line in process.stderr:
         if line.startswith("epoch 1/"):
+            time.sleep(1.0)
             process.send_signal(number)
             break
     rest = process.stderr.read()
     assert process.wait(60) == code, rest
-    assert (tmp_path / "run.partial" / "checkpoint.pt").exists()
     assert not (tmp_path / "run").exists()
+    position = load_checkpoint(tmp_path / "run.partial" / "checkpoint.pt")["position"]
+    assert position["epoch"] == 1
+    assert position["consumed"] > 0
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "slow_data", raising=False)
+    again = [argument.replace("slow_data:loader", "slow_data:quick") for argument in command[3:]]
+    assert run([*again, "--resume", "auto"]) == 0
+    assert run([*again[:-1], str(tmp_path / "whole")]) == 0
+    assert not (tmp_path / "run.partial").exists()
+    students = [(tmp_path / name / "student.safetensors").read_bytes() for name in ("run", "whole")]
+    assert students[0] == students[1]

@@ -2,8 +2,11 @@
 
 import os
 import random
+import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +51,52 @@ def test_an_interrupted_run_goes_on_bit_for_bit_also_from_the_middle_of_an_epoch
     resumed, again = trained(checkpoint=path, resume=True, accumulate=accumulate)
     assert again == history
     assert_same(whole, resumed)
+
+
+@pytest.mark.parametrize(("number", "error"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)])
+def test_a_signal_does_not_wait_for_a_loader_that_hangs_and_its_handler_is_put_back(tmp_path, number, error):
+    class Hanging(Shuffled):
+        def __iter__(self):
+            for count, batch in enumerate(super().__iter__()):
+                if count == 3:
+                    threading.Timer(0.2, os.kill, (os.getpid(), number)).start()
+                    time.sleep(60)
+                yield batch
+
+    before = signal.getsignal(number)
+    start = time.monotonic()
+    path = tmp_path / "checkpoint.pt"
+    with pytest.raises(error) as raised:
+        trained(Hanging(), checkpoint=path)
+    assert time.monotonic() - start < 30
+    if error is SystemExit:
+        assert raised.value.code == 143
+    assert signal.getsignal(number) is before
+    assert load_checkpoint(path)["position"]["consumed"] == 3
+    resumed, history = trained(checkpoint=path, resume=True)
+    whole, wanted = trained()
+    assert history == wanted
+    assert_same(resumed, whole)
+
+
+def test_a_signal_amid_a_step_waits_for_its_end(tmp_path):
+    class Signalled(type(objective())):
+        steps = 0
+
+        def forward(self, batch):
+            self.steps += 1
+            if self.steps == 5:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return super().forward(batch)
+
+    path = tmp_path / "checkpoint.pt"
+    made = objective()
+    made.__class__, made.steps = Signalled, 0
+    with pytest.raises(SystemExit):
+        trained(of=made, checkpoint=path)
+    assert made.steps == load_checkpoint(path)["position"]["step"] == 5
+    resumed, _ = trained(checkpoint=path, resume=True)
+    assert_same(resumed, trained()[0])
 
 
 def test_what_the_caller_draws_is_neither_changed_nor_does_it_change_the_run():
