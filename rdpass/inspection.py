@@ -76,7 +76,7 @@ def _planned(
         model=model.cost,
         plain=plain.cost,
         blocks=_blocks(model, regions),
-        verdict=verdict(model.cost, plain.cost, len(removable)),
+        verdict=verdict(model.cost, plain.cost, len(removable), len(regions) - len(removable)),
         target=target.name if target else None,
         latency=latencies(target, model, plain) if target else (),
     )

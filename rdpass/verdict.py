@@ -7,10 +7,10 @@ from rdpass.types import Cost
 WORTH_NAMING = 0.01  # a smaller gain is called none
 
 
-def verdict(model: Cost, plain: Cost, removable: int) -> str:
+def verdict(model: Cost, plain: Cost, removable: int, kept: int = 0) -> str:
     """Sentences on peak memory, tiling and traffic; MB are 1e6 bytes."""
     if not removable:
-        return "There is no shortcut to remove."
+        return f"There is no shortcut to remove: all {kept} are kept." if kept else "There is no shortcut to remove."
     sentences = [_peak(model, plain, removable), _tiled(model, plain), _traffic(model, plain)]
     return " ".join(sentence for sentence in sentences if sentence)
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from importlib import resources
 from xml.etree import ElementTree
 
@@ -9,6 +10,7 @@ import jsonschema
 import pytest
 import torch
 from torch import nn
+from torch.fx import symbolic_trace
 
 from rdpass.cli.app import run
 from rdpass.cli.plan_json import plan_as_json
@@ -16,7 +18,9 @@ from rdpass.drawing.curve import HELD, LIVE
 from rdpass.drawing.lanes import Wire, lanes
 from rdpass.drawing.roles import parts_of
 from rdpass.errors import ConfigError
-from rdpass.inspection import inspect
+from rdpass.inspection import inspect, plan_of
+from rdpass.passes.fx.shapes import annotate_shapes
+from rdpass.types import Traced
 from rdpass.verdict import verdict
 from tests.models import (
     PositionalEmbedding,
@@ -298,6 +302,9 @@ def test_the_verdict_names_what_is_gained_and_where_nothing_is():
     gain = inspect(seeded(lambda: wide), torch.randn(1, 1, 8, 8)).forecast
     assert "Tiled kernels, which the shortcuts forbid, bring the plain net to" in gain.verdict
     assert verdict(gain.model, gain.plain, 0) == "There is no shortcut to remove."
+    kept = inspect(seeded(lambda: wide), torch.randn(1, 1, 8, 8), skip=("*",)).forecast
+    assert kept.verdict == "There is no shortcut to remove: all 2 are kept."
+    assert kept.plain == kept.model
 
 
 def test_the_bottleneck_that_sets_the_peak_is_the_one_whose_shortcut_is_charged_for_it():
@@ -307,3 +314,31 @@ def test_the_bottleneck_that_sets_the_peak_is_the_one_whose_shortcut_is_charged_
     assert len(charged) <= 1
     if charged:
         assert found.plain.fused.peak_bytes < found.model.fused.peak_bytes
+
+
+def deep(blocks):
+    layers = [
+        Residual(nn.Sequential(*conv_bn(2, 2), nn.ReLU(), *conv_bn(2, 2)), None, nn.ReLU()) for _ in range(blocks)
+    ]
+    return nn.Sequential(*layers).eval()
+
+
+@pytest.mark.slow
+def test_a_thousand_nodes_are_inspected_in_half_a_minute_of_one_core(tmp_path):
+    start = time.process_time()
+    found = inspect(deep(143), torch.randn(1, 2, 4, 4), target="rpi4", svg=tmp_path / "deep.svg")
+    assert len(found.regions) == 143
+    assert time.process_time() - start < 30
+
+
+@pytest.mark.slow
+def test_eight_times_the_nodes_take_about_eight_times_as_long_to_forecast():
+    def seconds(blocks):
+        graph_module = symbolic_trace(deep(blocks))
+        annotate_shapes(graph_module, (torch.randn(1, 2, 4, 4),))
+        start = time.process_time()
+        plan_of(Traced(graph_module, (torch.randn(1, 2, 4, 4),)))
+        return time.process_time() - start
+
+    seconds(20)
+    assert seconds(800) < 16 * max(seconds(100), 0.05)
