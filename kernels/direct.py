@@ -1,0 +1,90 @@
+"""f32 k x k convolution, direct: any stride, dilation and groups, on blocked channels.
+
+1. A strip of input for R rows of output is copied, with its border.
+2. For a group of V vectors of output channels, every row is cut into tiles of T pixels.
+3. A tile is summed in registers over all input channels and taps. The taps of a row of the window are unrolled, so
+   that pixels which neighbouring taps share are loaded once.
+
+A grouped convolution comes with groups of whole blocks (``packing.merge_groups``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tvm import tirx
+
+from rdpass.kernels.emit import Expr, Registers, argument, bind, function, load, parallel, serial, tiles
+from rdpass.kernels.finish import Finish
+from rdpass.kernels.isa import Isa
+from rdpass.kernels.microkernel import At, multiply_block
+from rdpass.kernels.packing import blocks
+from rdpass.kernels.pointwise import other_argument, spans
+from rdpass.kernels.strip import Strip
+from rdpass.kernels.workload import Convolution
+
+
+@dataclass(frozen=True)
+class DirectTile:
+    """The integers to tune: pixels and vectors of the register tile, rows of a strip, parts of the output groups."""
+
+    pixels: int = 8
+    vectors: int = 2
+    rows: int = 1
+    parts: int = 1
+
+
+def direct(conv: Convolution, tile: DirectTile, isa: Isa, threads: int, name: str) -> tirx.PrimFunc:
+    """Arguments: input (N, C/L, H W, L), weights (G, groups, C/G/L, KH, KW, L, V L), table (rows, G groups V L), the map
+    to add (where there is one and it is not the output), output (N, F/L, H' W', L). G: the convolution's own groups.
+    """
+    lanes = isa.lanes
+    inner, outer = blocks(conv.channels // conv.groups, lanes), blocks(conv.filters // conv.groups, lanes)
+    groups = blocks(outer, tile.vectors)
+    assert groups % tile.parts == 0
+    (kh, kw), (dh, dw), (sh, sw) = conv.kernel, conv.dilation, conv.stride
+    width = conv.out_width
+
+    def write() -> None:
+        x = argument("input", conv.batch, inner * conv.groups, conv.height * conv.width, lanes)
+        w = argument("weights", conv.groups, groups, inner, kh, kw, lanes, tile.vectors * lanes)
+        table = argument("table", conv.epilogue.rows, conv.groups * groups * tile.vectors * lanes)
+        other = other_argument(conv, outer * conv.groups, conv.out_height * width, lanes)
+        y = argument("output", conv.batch, outer * conv.groups, conv.out_height * width, lanes)
+        finish = Finish(conv.epilogue, isa, table, other)
+
+        def cover(n: Expr, of: Expr, first: Expr, count: int, part: Expr) -> None:
+            strip = Strip(conv, count, inner, lanes)
+            rows = strip.allocate()
+            sums = Registers(tile.pixels * tile.vectors, lanes)
+            strip.fill(rows, x, n, of * inner, first)
+            with serial(groups // tile.parts) as turn:
+                group = bind(part * (groups // tile.parts) + turn)
+                with serial(count) as row:
+
+                    def product(begin: Expr, size: int) -> None:
+                        shape = (size, tile.vectors)
+                        finish.start(sums, shape, of * groups + group)
+                        with serial(inner) as k, serial(kh) as i:
+                            for j in range(kw):
+
+                                def pixel(t: int, j: int = j) -> At:
+                                    return rows, (k, row * sh + i * dh, (begin + t) * sw + j * dw)
+
+                                multiply_block(
+                                    sums, isa, shape, pixel,
+                                    lambda c, v, j=j: load(w, of, group, k, i, j, c, v * lanes, lanes=lanes),
+                                )  # fmt: skip
+                        at = bind((first + row) * width + begin)
+                        finish.end(
+                            sums, shape, group, outer, y, lambda t, block: (n, of * outer + block, at + t, 0),
+                            table_group=of * groups + group,
+                        )  # fmt: skip
+
+                    tiles(width, tile.pixels, product)
+
+        for begin, number, count in spans(conv.out_height, tile.rows):
+            with parallel(conv.batch, conv.groups, number, tile.parts, threads=threads) as (n, of, index, part):
+                cover(n, of, bind(begin + index * count), count, part)
+
+    return function(name, write)

@@ -1,0 +1,100 @@
+"""An epilogue, written: the bias that sums start from, and what is done to them before they are stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tvm.script.ir_builder import tirx as T
+
+from rdpass.kernels.emit import Buffer, Expr, Registers, bind, load, spread, store, when
+from rdpass.kernels.isa import Isa
+from rdpass.kernels.workload import Epilogue
+
+Position = Callable[[int, Expr], tuple[Expr, ...]]
+"""The index, in the output, of the first lane of tile ``t`` in a block of channels."""
+
+
+class Finish:
+    """Writes epilogues. ``table`` is a buffer (rows, padded filters), see ``Epilogue.rows``."""
+
+    def __init__(self, epilogue: Epilogue, isa: Isa, table: Buffer, other: Buffer | None = None) -> None:
+        self.epilogue = epilogue
+        self.isa = isa
+        self.table = table
+        self.other = other
+
+    def start(self, acc: Registers, size: tuple[int, int], group: Expr) -> None:
+        """Set the sums of a tile (pixels, vectors), for a group of output channels, to the bias."""
+        tiles, vectors = size
+        for v in range(vectors):
+            bias = self._row(0, group * vectors + v)
+            for t in range(tiles):
+                acc[t * vectors + v] = bias
+
+    def end(
+        self,
+        acc: Registers,
+        size: tuple[int, int],
+        group: Expr,
+        blocks: int,
+        out: Buffer,
+        position: Position,
+        inside: Callable[[int], Expr] = lambda t: True,
+        table_group: Expr | None = None,
+    ) -> None:
+        """Finish and store the sums of a tile.
+
+        The last group may reach beyond the ``blocks`` of channels that there are, and tile ``t`` is stored only where
+        ``inside(t)`` holds. ``table_group``: the group's place in the table, where that is another one.
+        """
+        tiles, vectors = size
+        for v in range(vectors):
+            block = bind(group * vectors + v)
+
+            def vector(v: int = v, block: Expr = block) -> None:
+                rows = self.rows(block if table_group is None else table_group * vectors + v)
+                for t in range(tiles):
+                    value = acc[t * vectors + v]
+                    when(inside(t), lambda t=t, value=value: self.put(value, rows, out, position(t, block)))
+
+            when(block < blocks if blocks % vectors else True, vector)
+
+    def rows(self, block: Expr) -> list[Expr]:
+        """The activation's own numbers for a block of channels."""
+        return [self._row(row, block) for row in range(1, self.epilogue.rows)]
+
+    def put(self, total: Expr, rows: list[Expr], out: Buffer, index: tuple[Expr, ...]) -> None:
+        """Store what a sum that has its bias becomes."""
+        if self.epilogue.add:
+            source = out if self.epilogue.in_place else self.other
+            total = total + load(source, *index, lanes=self.isa.lanes)
+        store(out, activate(self.epilogue, total, rows, self.isa), *index, lanes=self.isa.lanes)
+
+    def _row(self, row: int, block: Expr) -> Expr:
+        return bind(load(self.table, row, block * self.isa.lanes, lanes=self.isa.lanes))
+
+
+def activate(epilogue: Epilogue, value: Expr, rows: list[Expr], isa: Isa) -> Any:
+    """The activation of a vector."""
+
+    def number(value: float) -> Expr:
+        return spread(value, isa.lanes)
+
+    match epilogue.activation:
+        case "none":
+            return value
+        case "relu":
+            return T.max(value, number(0.0))
+        case "clip":
+            return T.min(T.max(value, number(epilogue.low)), number(epilogue.high))
+        case "channel_clip":
+            return T.min(T.max(value, rows[0]), rows[1])
+        case "prelu":
+            held = bind(value)
+            return T.max(held, number(0.0)) + rows[0] * T.min(held, number(0.0))
+        case "hard_swish":
+            held = bind(value)
+            return held * T.min(T.max(held * number(1 / 6) + number(0.5), number(0.0)), number(1.0))
+        case "hard_sigmoid":
+            return T.min(T.max(value * number(1 / 6) + number(0.5), number(0.0)), number(1.0))

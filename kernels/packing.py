@@ -1,0 +1,70 @@
+"""Weights and tables as kernels read them, made once when a network is built.
+
+Channels are padded with zeros to whole blocks of L lanes; output channels further to whole groups of G = V x L, of which
+a kernel computes one at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float32]
+
+
+def blocks(channels: int, lanes: int) -> int:
+    """Blocks of ``lanes`` that hold ``channels``."""
+    return -(-channels // lanes)
+
+
+def pad_axis(array: Array, axis: int, size: int) -> Array:
+    """``array`` with zeros behind it along ``axis`` up to ``size``."""
+    missing = size - array.shape[axis]
+    if not missing:
+        return array
+    return np.pad(array, [(0, missing if index == axis else 0) for index in range(array.ndim)])
+
+
+def pack_dense(weights: Array, lanes: int, group: int) -> Array:
+    """(O, I, ...) to (O / group, I / L, ..., L, group), spatial axes in between and untouched."""
+    filters, channels, *spatial = weights.shape
+    outer, inner = blocks(filters, group), blocks(channels, lanes)
+    padded = pad_axis(pad_axis(weights, 0, outer * group), 1, inner * lanes)
+    split = padded.reshape(outer, group, inner, lanes, *spatial)
+    order = (0, 2, *range(4, split.ndim), 3, 1)
+    return np.ascontiguousarray(split.transpose(order), dtype=np.float32)
+
+
+def pack_depthwise(weights: Array, lanes: int) -> Array:
+    """(C, 1, KH, KW) to (C / L, KH, KW, L)."""
+    channels, _, *spatial = weights.shape
+    padded = pad_axis(weights[:, 0], 0, blocks(channels, lanes) * lanes)
+    return np.ascontiguousarray(np.moveaxis(padded.reshape(-1, lanes, *spatial), 1, -1), dtype=np.float32)
+
+
+def pack_table(rows: Sequence[Array], size: int) -> Array:
+    """Numbers per channel, one row each, to (rows, size)."""
+    return np.stack([pad_axis(np.asarray(row, np.float32).reshape(-1), 0, size) for row in rows])
+
+
+def merge_groups(weights: Array, groups: int, lanes: int) -> tuple[Array, int]:
+    """A grouped convolution as one of fewer, wider groups whose channels are whole blocks, zeros between the old ones.
+
+    Returns the weights (O, I / groups', ...) and the new number of groups.
+    """
+    filters, inner = weights.shape[:2]
+    outer = filters // groups
+    merged = next(m for m in range(1, groups + 1) if groups % m == 0 and _whole(m, groups, inner, outer, lanes))
+    if merged == 1:
+        return weights, groups
+    wide = np.zeros((filters, inner * merged, *weights.shape[2:]), weights.dtype)
+    for group in range(groups):
+        rows, place = slice(group * outer, (group + 1) * outer), group % merged
+        wide[rows, place * inner : (place + 1) * inner] = weights[rows]
+    return wide, groups // merged
+
+
+def _whole(merged: int, groups: int, inner: int, outer: int, lanes: int) -> bool:
+    return merged == groups or (merged * inner % lanes == 0 and merged * outer % lanes == 0)

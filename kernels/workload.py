@@ -1,0 +1,127 @@
+"""What a kernel is asked to compute: shapes, strides, and what is done to a value before it is stored.
+
+All are hashable, so that equal workloads share one kernel. Activations are (N, C, H, W) in these words; how they lie in
+memory is the layout's business (see ``emit``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+ActivationKind = Literal["none", "relu", "clip", "channel_clip", "prelu", "hard_swish", "hard_sigmoid"]
+
+
+@dataclass(frozen=True)
+class Epilogue:
+    """What happens to a convolution's sum: + bias, + another map of the same shape, activation, store.
+
+    ``activation``: ``clip`` uses ``low`` and ``high``; ``channel_clip`` has a lower and an upper bound per channel and
+    ``prelu`` a slope per channel, which lie behind the bias in the kernel's table. ``add``: a second map is added
+    before the activation; ``in_place``: that map's buffer is the one that is written.
+    """
+
+    activation: ActivationKind = "none"
+    low: float = 0.0
+    high: float = 0.0
+    add: bool = False
+    in_place: bool = False
+
+    @property
+    def rows(self) -> int:
+        """Numbers per channel in the kernel's table: the bias, then the activation's own."""
+        return 1 + {"channel_clip": 2, "prelu": 1}.get(self.activation, 0)
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """A 2-d convolution and its epilogue. ``padding``: top, left, bottom, right, of zeros."""
+
+    batch: int
+    channels: int
+    filters: int
+    height: int
+    width: int
+    kernel: tuple[int, int]
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
+    dilation: tuple[int, int] = (1, 1)
+    groups: int = 1
+    epilogue: Epilogue = Epilogue()
+
+    @property
+    def reach(self) -> tuple[int, int]:
+        """Rows and columns of input that one output sees."""
+        (kh, kw), (dh, dw) = self.kernel, self.dilation
+        return (kh - 1) * dh + 1, (kw - 1) * dw + 1
+
+    @property
+    def out_height(self) -> int:
+        return (self.height + self.padding[0] + self.padding[2] - self.reach[0]) // self.stride[0] + 1
+
+    @property
+    def out_width(self) -> int:
+        return (self.width + self.padding[1] + self.padding[3] - self.reach[1]) // self.stride[1] + 1
+
+    @property
+    def macs(self) -> int:
+        kh, kw = self.kernel
+        pixels = self.batch * self.out_height * self.out_width
+        return pixels * self.filters * (self.channels // self.groups) * kh * kw
+
+    @property
+    def is_pointwise(self) -> bool:
+        return self.kernel == (1, 1) and self.padding == (0, 0, 0, 0) and self.groups == 1
+
+    @property
+    def is_depthwise(self) -> bool:
+        return self.groups == self.channels == self.filters and self.groups > 1
+
+
+@dataclass(frozen=True)
+class PointwisePair:
+    """Two pointwise convolutions of stride 1 in a row; nothing else reads the map between them."""
+
+    first: Convolution
+    second: Convolution
+
+
+@dataclass(frozen=True)
+class Pooling:
+    """Maximum or average over a window; an average divides by ``divisor`` or, where that is 0, by what it covers."""
+
+    batch: int
+    channels: int
+    height: int
+    width: int
+    kind: Literal["max", "average"]
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    padding: tuple[int, int, int, int]
+    divisor: int = 0
+
+    @property
+    def out_height(self) -> int:
+        return (self.height + self.padding[0] + self.padding[2] - self.kernel[0]) // self.stride[0] + 1
+
+    @property
+    def out_width(self) -> int:
+        return (self.width + self.padding[1] + self.padding[3] - self.kernel[1]) // self.stride[1] + 1
+
+
+@dataclass(frozen=True)
+class Stem:
+    """The first convolution of a network, of a planar (N, C, H, W) input, and the pooling right after it, if any."""
+
+    convolution: Convolution
+    pooling: Pooling | None = None
+
+
+@dataclass(frozen=True)
+class Head:
+    """The mean over all pixels and the fully connected layer after it; either part may be missing."""
+
+    batch: int
+    channels: int
+    pixels: int
+    classes: int

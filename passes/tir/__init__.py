@@ -1,0 +1,1 @@
+"""TIR function to TIR function, between scheduling and machine code."""
