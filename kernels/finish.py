@@ -60,6 +60,10 @@ class Finish:
 
             when(block < blocks if blocks % vectors else True, vector)
 
+    def bias(self, block: Expr) -> Expr:
+        """The bias of a block of channels."""
+        return self._row(0, block)
+
     def rows(self, block: Expr) -> list[Expr]:
         """The activation's own numbers for a block of channels."""
         return [self._row(row, block) for row in range(1, self.epilogue.rows)]

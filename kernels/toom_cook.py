@@ -1,0 +1,100 @@
+"""Winograd's minimal filtering F(m, 3) by Toom-Cook, for interpolation points 0, ±a, ±b, ..., and infinity.
+
+    Y = A' [ (G g G') * (B' d B) ] A
+
+With p pairs of points there are n = 2p + 2 products for m = 2p outputs of a 3-tap filter (Lavin and Gray, arXiv
+1509.09308; Blahut, Fast Algorithms for Signal Processing, 5.2). Symmetric points let the rows of +a and -a share their
+even and odd halves, which is what ``transform_input`` and ``transform_output`` write.
+
+Points of F(4, 3): ±sqrt(1/2) and ±sqrt(2), whose rounding error is a quarter of that of the usual ±1 and ±2, for as many
+operations.
+"""
+
+from __future__ import annotations
+
+from math import sqrt
+
+import numpy as np
+import numpy.typing as npt
+
+from rdpass.kernels.emit import Expr, bind, spread
+
+PAIRS: dict[int, tuple[float, ...]] = {2: (1.0,), 4: (sqrt(0.5), sqrt(2.0))}
+"""The positive point of each pair, by outputs m."""
+
+
+def transform_weights(weights: npt.NDArray[np.float32], outputs: int) -> npt.NDArray[np.float32]:
+    """(O, I, 3, 3) to (n, n, O, I), computed in float64."""
+    g = filter_matrix(outputs)
+    spread_out = np.einsum("ia,ocab,jb->ijoc", g, weights.astype(np.float64), g)
+    return spread_out.astype(np.float32)
+
+
+def filter_matrix(outputs: int) -> npt.NDArray[np.float64]:
+    """G, (n, 3): every point's powers over the product of its distances to the other finite points."""
+    points = _finite_points(outputs)
+    rows = []
+    for point in points:
+        distance = np.prod([point - other for other in points if other != point])
+        rows.append([point**power / distance for power in range(3)])
+    return np.array([*rows, [0.0, 0.0, 1.0]])
+
+
+def _finite_points(outputs: int) -> list[float]:
+    return [0.0, *(sign * point for point in PAIRS[outputs] for sign in (1.0, -1.0))]
+
+
+def transform_input(d: list[Expr], outputs: int, lanes: int) -> list[Expr]:
+    """B' d for a column of n vectors."""
+    pairs = PAIRS[outputs]
+    squares = [point * point for point in pairs]
+    everything = _coefficients(squares)
+    result = [_even(d, everything, 0, lanes)]
+    for index, point in enumerate(pairs):
+        others = _coefficients(squares[:index] + squares[index + 1 :])
+        even = bind(_even(d, others, 2, lanes))
+        odd = _scaled(bind(_even(d, others, 1, lanes)), point, lanes)
+        result += [even + odd, even - odd]
+    return [*result, _even(d, everything, 1, lanes)]
+
+
+def _coefficients(squares: list[float]) -> list[float]:
+    """Those of the product of (y - s), constant first."""
+    product = np.array([1.0])
+    for square in squares:
+        product = np.convolve(product, [1.0, -square])
+    return [float(number) for number in product[::-1]]
+
+
+def _even(d: list[Expr], coefficients: list[float], first: int, lanes: int) -> Expr:
+    """Sum of coefficient k times d[first + 2 k]; the last coefficient is 1."""
+    total = d[first + 2 * (len(coefficients) - 1)]
+    for k in reversed(range(len(coefficients) - 1)):
+        total = _plus_scaled(total, d[first + 2 * k], coefficients[k], lanes)
+    return total
+
+
+def transform_output(q: list[Expr], outputs: int, lanes: int) -> list[Expr]:
+    """A' q for a column of n vectors: m vectors."""
+    pairs = PAIRS[outputs]
+    sums = [bind(q[1 + 2 * i] + q[2 + 2 * i]) for i in range(len(pairs))]
+    differences = [bind(q[1 + 2 * i] - q[2 + 2 * i]) for i in range(len(pairs))]
+    result = []
+    for power in range(outputs):
+        halves = differences if power % 2 else sums
+        total = q[0] if power == 0 else q[-1] if power == outputs - 1 else None
+        for half, point in zip(halves, pairs, strict=True):
+            factor = point**power
+            total = _scaled(half, factor, lanes) if total is None else _plus_scaled(total, half, factor, lanes)
+        result.append(total)
+    return result
+
+
+def _scaled(value: Expr, factor: float, lanes: int) -> Expr:
+    return value if factor == 1.0 else value * spread(factor, lanes)
+
+
+def _plus_scaled(total: Expr, value: Expr, factor: float, lanes: int) -> Expr:
+    if factor in (1.0, -1.0):
+        return total + value if factor == 1.0 else total - value
+    return total + value * spread(factor, lanes)
