@@ -90,9 +90,7 @@ def pointwise_pair(pair: PointwisePair, tile: PairTile, isa: Isa, threads: int, 
                         lambda t: (x, (n, k, begin + offset + t)),
                         lambda c, v: load(w1, group, k, c, v * lanes, lanes=lanes),
                     )  # fmt: skip
-                narrow.end(
-                    sums, shape, turn, depth, hidden, lambda t, block: (block, offset + t, 0), table_group=group
-                )
+                narrow.end(sums, shape, turn, depth, hidden, lambda t, block: (block, offset + t, 0), table_group=group)
 
             tiles(count, tile.pixels, product)
 
