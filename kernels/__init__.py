@@ -1,10 +1,1 @@
-"""The kernels, and the rules that pick one for a workload."""
-
-from __future__ import annotations
-
-from rdpass.kernels.rule import Kernel, KernelRule, Workload
-
-RULES: tuple[KernelRule, ...] = ()
-"""The rules that a build asks, in order. What none of them wants is lowered by TVM."""
-
-__all__ = ["RULES", "Kernel", "KernelRule", "Workload"]
+"""The kernels: templates in TIR, one a file, and the choice of template and tile for a workload."""

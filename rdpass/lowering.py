@@ -21,6 +21,7 @@ from rdpass.onnx_source import OnnxSource
 from rdpass.passes.relax.fallbacks import Fallback, find_fallbacks
 from rdpass.passes.relax.pipeline import lower
 from rdpass.passes.relax.planned_memory import PlannedMemory, planned_memory
+from rdpass.passes.tir.pipeline import NAME as TIR_PIPELINE
 from rdpass.targets import ArmTarget
 from rdpass.toolchain import Compiler
 
@@ -64,7 +65,7 @@ def import_onnx(source: OnnxSource) -> tvm.IRModule:
 def build(module: tvm.IRModule, target: tvm.target.Target) -> Lowered:
     """Lower ``module`` (left as it was) and compile it for ``target``."""
     lowered = lower(module, target)
-    executable = tvm.compile(lowered, target=target, relax_pipeline=None)
+    executable = tvm.compile(lowered, target=target, relax_pipeline=None, tir_pipeline=TIR_PIPELINE)
     return Lowered(executable, planned_memory(lowered), find_fallbacks(lowered))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import tvm
 from tvm import relax, s_tir, tirx
 
-from rdpass.passes.relax.apply_kernels import SCHEDULED
+from rdpass.passes.relax.place_kernels import SCHEDULED
 
 
 @dataclass(frozen=True)

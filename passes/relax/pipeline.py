@@ -8,12 +8,12 @@ import tvm
 from tvm import relax
 from tvm.relax import transform
 
-from rdpass.kernels import RULES, KernelRule
-from rdpass.passes.relax.apply_kernels import ApplyKernels
+from rdpass.kernels.machine import machine_of
+from rdpass.passes.relax.place_kernels import PlaceKernels
 from rdpass.passes.relax.restore_extrema import RestoreExtrema
 
 
-def lowering(target: tvm.target.Target, rules: tuple[KernelRule, ...] = RULES) -> tuple[Any, ...]:
+def lowering(target: tvm.target.Target) -> tuple[Any, ...]:
     """The passes for ``target``. They are to run with ``target`` current."""
     return (
         # 1. Operators as the network means them, every constant computed
@@ -22,7 +22,7 @@ def lowering(target: tvm.target.Target, rules: tuple[KernelRule, ...] = RULES) -
         transform.FoldConstant(),
         transform.DeadCodeElimination(),
         # 2. Our kernels, and the constants they packed
-        ApplyKernels(rules, target),
+        PlaceKernels(machine_of(target)),
         transform.FoldConstant(),
         # 3. TVM's own functions for the rest, fused
         relax.backend.DispatchSortScan(),
@@ -48,7 +48,7 @@ def lowering(target: tvm.target.Target, rules: tuple[KernelRule, ...] = RULES) -
     )
 
 
-def lower(module: tvm.IRModule, target: tvm.target.Target, rules: tuple[KernelRule, ...] = RULES) -> tvm.IRModule:
+def lower(module: tvm.IRModule, target: tvm.target.Target) -> tvm.IRModule:
     """``module`` after every pass; it is left as it was."""
     with target:
-        return tvm.transform.Sequential(list(lowering(target, rules)))(module)
+        return tvm.transform.Sequential(list(lowering(target)))(module)

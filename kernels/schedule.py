@@ -1,0 +1,122 @@
+"""From a workload and a tile to a kernel: the function, and the weights packed as it reads them.
+
+A tile's type says which template it belongs to; its integers are what tuning searches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+
+import numpy as np
+from tvm import tirx
+
+from rdpass.kernels.direct import DirectTile, direct
+from rdpass.kernels.machine import Machine
+from rdpass.kernels.packing import Array, blocks, merge_groups, pack_dense, pack_table, pad_axis
+from rdpass.kernels.pair import PairTile, pointwise_pair
+from rdpass.kernels.pointwise import PointwiseTile, pointwise
+from rdpass.kernels.toom_cook import transform_weights
+from rdpass.kernels.winograd import WinogradTile, winograd
+from rdpass.kernels.workload import Convolution, PointwisePair
+
+ConvolutionTile = PointwiseTile | DirectTile | WinogradTile
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A function, and the constants it takes between its inputs and its output."""
+
+    name: str
+    function: tirx.PrimFunc
+    constants: tuple[Array, ...]
+
+
+def convolution_kernel(
+    conv: Convolution, weights: Array, rows: Sequence[Array], tile: ConvolutionTile, machine: Machine
+) -> Kernel:
+    """The kernel of a convolution.
+
+    Args:
+        conv: the workload.
+        weights: (filters, channels / groups, KH, KW).
+        rows: the numbers per channel: the bias, then those of the activation (``Epilogue.rows`` in all).
+        tile: the template and its integers.
+        machine: whose vectors and threads to write for.
+    """
+    weights, groups = merge_groups(weights, conv.groups, machine.isa.lanes)
+    conv = replace(conv, groups=groups)
+    width = tile.vectors * machine.isa.lanes
+    table = _table(rows, groups, width)
+    match tile:
+        case PointwiseTile():
+            function, packed = pointwise, pack_dense(weights[:, :, 0, 0], machine.isa.lanes, width)
+        case WinogradTile():
+            function, packed = winograd, _pack_winograd(weights, tile, machine.isa.lanes, width)
+        case DirectTile():
+            parts = np.split(weights, groups)
+            function, packed = direct, np.stack([pack_dense(part, machine.isa.lanes, width) for part in parts])
+    name = f"{_name(conv, tile)}_{machine.isa.name}_{_digest(conv)}"
+    return Kernel(name, function(conv, tile, machine.isa, machine.threads, name), (packed, table))
+
+
+def pair_kernel(
+    pair: PointwisePair,
+    weights: tuple[Array, Array],
+    rows: tuple[Sequence[Array], Sequence[Array]],
+    tile: PairTile,
+    machine: Machine,
+) -> Kernel:
+    """The kernel of a pointwise pair; ``weights`` and ``rows`` as ``convolution_kernel`` takes them, of both."""
+    lanes, width = machine.isa.lanes, tile.vectors * machine.isa.lanes
+    wide = blocks(pair.first.filters, width) * width
+    packed = (
+        pack_dense(weights[0][:, :, 0, 0], lanes, width),
+        _table(rows[0], 1, width),
+        pack_dense(pad_axis(weights[1][:, :, 0, 0], 1, wide), lanes, width),
+        _table(rows[1], 1, width),
+    )
+    first, second = pair.first, pair.second
+    name = (
+        f"f32_pair_{first.channels}_{first.filters}_{second.filters}_{first.height}x{first.width}"
+        f"_{tile.pixels}x{tile.vectors}_{machine.isa.name}_{_digest(pair)}"
+    )
+    return Kernel(name, pointwise_pair(pair, tile, machine.isa, machine.threads, name), packed)
+
+
+def _table(rows: Sequence[Array], groups: int, width: int) -> Array:
+    """(rows, G groups V L): each of the convolution's own groups is padded on its own."""
+    size = blocks(len(rows[0]) // groups, width) * width
+    return np.concatenate(
+        [pack_table([np.split(row, groups)[group] for row in rows], size) for group in range(groups)], axis=1
+    )
+
+
+def _pack_winograd(weights: Array, tile: WinogradTile, lanes: int, width: int) -> Array:
+    """(groups, n n, C/L, L, V L)."""
+    transformed = transform_weights(weights, tile.outputs)
+    numbers = tile.edge**2
+    flat = transformed.reshape(numbers, *weights.shape[:2])
+    return np.ascontiguousarray(pack_dense(np.moveaxis(flat, 0, 2), lanes, width).transpose(0, 2, 1, 3, 4))
+
+
+def _name(conv: Convolution, tile: ConvolutionTile) -> str:
+    """The kernel's specification: type, operation, shape, register tile."""
+    match tile:
+        case PointwiseTile():
+            kind = "pointwise"
+        case WinogradTile():
+            kind = f"winograd{tile.outputs}"
+        case DirectTile():
+            kind = "direct"
+    kernel = "" if conv.is_pointwise else f"_k{conv.kernel[0]}x{conv.kernel[1]}"
+    stride = "" if conv.stride == (1, 1) else f"_s{conv.stride[0]}"
+    groups = "" if conv.groups == 1 else f"_g{conv.groups}"
+    shape = f"{conv.channels}_{conv.filters}_{conv.height}x{conv.width}"
+    return f"f32_{kind}{kernel}{stride}{groups}_{shape}_{tile.pixels}x{tile.vectors}"
+
+
+def _digest(workload: object) -> str:
+    """Tells workloads apart that differ in what the name does not say (padding, epilogue)."""
+    return sha256(repr(workload).encode()).hexdigest()[:6]
