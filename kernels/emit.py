@@ -39,11 +39,15 @@ def scratch(*shape: int) -> Buffer:
 
 
 def load(buffer: Buffer, *index: Expr, lanes: int) -> Expr:
-    return buffer[(*index[:-1], T.ramp(index[-1], 1, lanes))]
+    return buffer[(*index[:-1], _run(index[-1], lanes))]
 
 
 def store(buffer: Buffer, value: Expr, *index: Expr, lanes: int) -> None:
-    T.buffer_store(buffer, value, [*index[:-1], T.ramp(index[-1], 1, lanes)])
+    T.buffer_store(buffer, value, [*index[:-1], _run(index[-1], lanes)])
+
+
+def _run(first: Expr, lanes: int) -> Expr:
+    return first if lanes == 1 else T.ramp(first, 1, lanes)
 
 
 def spread(number: float | Expr, lanes: int) -> Expr:

@@ -1,0 +1,28 @@
+"""One kernel on one workload: its function, what it is given, and what it has to give back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from rdpass.comparison import Array
+from rdpass.kernels.isa import Isa
+
+
+@dataclass(frozen=True)
+class Case:
+    """``inputs``: every argument but the last. ``before``: what the output holds before the call, where that is read.
+
+    ``expected``: float64, as a map or planar; ``unpack`` brings the output there.
+    """
+
+    name: str
+    function: Any
+    isa: Isa
+    inputs: tuple[Array, ...]
+    shape: tuple[int, ...]
+    expected: Array
+    unpack: Callable[[Array], Array]
+    before: Array | None = None
+    threads: int = 1

@@ -1,0 +1,156 @@
+"""Cases with random numbers for each kind of kernel, packed as a build packs them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from rdpass.kernels.depthwise import DepthwiseTile, depthwise
+from rdpass.kernels.head import HeadTile, head
+from rdpass.kernels.pooling import PoolingTile, pooling
+
+from rdpass.comparison import Array
+from rdpass.kernels.direct import DirectTile, direct
+from rdpass.kernels.isa import Isa
+from rdpass.kernels.packing import blocks, merge_groups, pack_dense, pack_depthwise, pack_table
+from rdpass.kernels.pointwise import PointwiseTile, pointwise
+from rdpass.kernels.stem import StemTile, stem
+from rdpass.kernels.workload import Convolution, Epilogue, Head, Pooling, Stem
+from tests.kernels import oracle
+from tests.kernels.case import Case
+from tests.kernels.layout import from_blocked, to_blocked
+
+_GARBAGE = 3.0
+"""What padded channels of inputs hold: packed weights have zeros for them, so it must not matter."""
+
+
+def numbers(seed: int, *shape: int) -> Array:
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+
+
+def weights_of(conv: Convolution, seed: int) -> Array:
+    """Of such a size that sums of many channels are as large as their inputs."""
+    inner = conv.channels // conv.groups
+    return numbers(seed, conv.filters, inner, *conv.kernel) / np.float32(np.sqrt(inner * np.prod(conv.kernel)))
+
+
+def table_of(epilogue: Epilogue, channels: int, seed: int) -> list[Array]:
+    """The bias, then bounds (some of them infinite) or slopes."""
+    bias = numbers(seed, channels)
+    match epilogue.activation:
+        case "channel_clip":
+            low, width = numbers(seed + 1, channels) - 1, np.abs(numbers(seed + 2, channels))
+            high = np.where(np.arange(channels) % 3, low + width, np.inf).astype(np.float32)
+            return [bias, np.where(np.arange(channels) % 4, low, -np.inf).astype(np.float32), high]
+        case "prelu":
+            return [bias, numbers(seed + 1, channels)]
+        case _:
+            return [bias]
+
+
+def pack_grouped_table(rows: Sequence[Array], groups: int, size: int) -> Array:
+    """Each group's channels padded to ``size``, one group after the other."""
+    split = [np.split(row, groups) for row in rows]
+    return np.concatenate([pack_table([row[group] for row in split], size) for group in range(groups)], axis=1)
+
+
+def pointwise_case(conv: Convolution, tile: PointwiseTile, isa: Isa, threads: int = 1, seed: int = 0) -> Case:
+    function = pointwise(conv, tile, isa, threads, "kernel")
+    weights = weights_of(conv, seed + 1)
+    packed = pack_dense(weights[:, :, 0, 0], isa.lanes, tile.vectors * isa.lanes)
+    return _convolution_case("pointwise", conv, conv, tile.vectors, function, weights, packed, isa, threads, seed)
+
+
+def direct_case(conv: Convolution, tile: DirectTile, isa: Isa, threads: int = 1, seed: int = 0) -> Case:
+    weights = weights_of(conv, seed + 1)
+    merged, groups = merge_groups(weights, conv.groups, isa.lanes)
+    wider = replace(conv, groups=groups)
+    packed = np.stack([pack_dense(own, isa.lanes, tile.vectors * isa.lanes) for own in np.split(merged, groups)])
+    function = direct(wider, tile, isa, threads, "kernel")
+    return _convolution_case("direct", conv, wider, tile.vectors, function, weights, packed, isa, threads, seed)
+
+
+def depthwise_case(conv: Convolution, tile: DepthwiseTile, isa: Isa, threads: int = 1, seed: int = 0) -> Case:
+    function = depthwise(conv, tile, isa, threads, "kernel")
+    weights = weights_of(conv, seed + 1)
+    packed = pack_depthwise(weights, isa.lanes)
+    # Its table has the channels of all groups in a row, as if they were one group's.
+    layout = replace(conv, groups=1)
+    return _convolution_case("depthwise", conv, layout, 1, function, weights, packed, isa, threads, seed)
+
+
+def _convolution_case(
+    kind: str, conv: Convolution, layout: Convolution, vectors: int, function: Any, weights: Array, packed: Array,
+    isa: Isa, threads: int, seed: int,
+) -> Case:  # fmt: skip
+    """``layout``: the convolution with the groups that the table is packed for."""
+    x = numbers(seed, conv.batch, conv.channels, conv.height, conv.width)
+    size = (conv.out_height, conv.out_width)
+    rows = table_of(conv.epilogue, conv.filters, seed + 2)
+    padded = blocks(blocks(conv.filters // layout.groups, isa.lanes), vectors) * vectors * isa.lanes
+    inputs = [to_blocked(x, isa.lanes, _GARBAGE), packed, pack_grouped_table(rows, layout.groups, padded)]
+    other = numbers(seed + 9, conv.batch, conv.filters, *size) if conv.epilogue.add else None
+    before = None
+    if other is not None and conv.epilogue.in_place:
+        before = to_blocked(other, isa.lanes)
+    elif other is not None:
+        inputs.append(to_blocked(other, isa.lanes))
+    expected = oracle.epilogue(conv.epilogue, oracle.convolution(conv, x, weights), rows, other)
+    shape = (conv.batch, blocks(conv.filters, isa.lanes), size[0] * size[1], isa.lanes)
+    return Case(
+        f"{kind} {conv} {isa.name}", function, isa, tuple(inputs), shape, expected,
+        lambda y: from_blocked(y, conv.filters, *size), before, threads,
+    )  # fmt: skip
+
+
+def stem_case(work: Stem, tile: StemTile, isa: Isa, threads: int = 1, seed: int = 0) -> Case:
+    conv, pool = work.convolution, work.pooling
+    group = tile.vectors * isa.lanes
+    x, weights = numbers(seed, conv.batch, conv.channels, conv.height, conv.width), weights_of(conv, seed + 1)
+    rows = table_of(conv.epilogue, conv.filters, seed + 2)
+    packed = pack_dense(weights, 1, group)[..., 0, :]
+    total = oracle.epilogue(conv.epilogue, oracle.convolution(conv, x, weights), rows)
+    expected = total if pool is None else oracle.pooling(pool, total)
+    height, width = expected.shape[2:]
+    table = pack_table(rows, blocks(conv.filters, group) * group)
+    return Case(
+        f"stem {work} {isa.name}", stem(work, tile, isa, threads, "kernel"), isa,
+        (x.reshape(conv.batch, conv.channels, -1), packed, table),
+        (conv.batch, blocks(conv.filters, isa.lanes), height * width, isa.lanes), expected,
+        lambda y: from_blocked(y, conv.filters, height, width), None, threads,
+    )  # fmt: skip
+
+
+def pooling_case(pool: Pooling, tile: PoolingTile, isa: Isa, threads: int = 1, seed: int = 0) -> Case:
+    x = numbers(seed, pool.batch, pool.channels, pool.height, pool.width)
+    expected = oracle.pooling(pool, x)
+    height, width = expected.shape[2:]
+    return Case(
+        f"pooling {pool} {isa.name}", pooling(pool, tile, isa, threads, "kernel"), isa,
+        (to_blocked(x, isa.lanes, _GARBAGE),),
+        (pool.batch, blocks(pool.channels, isa.lanes), height * width, isa.lanes), expected,
+        lambda y: from_blocked(y, pool.channels, height, width), None, threads,
+    )  # fmt: skip
+
+
+def head_case(work: Head, tile: HeadTile, isa: Isa, threads: int = 1, seed: int = 0) -> Case:
+    """``classes`` 0: the mean alone. ``pixels`` 1: the dense layer alone."""
+    x = numbers(seed, work.batch, work.channels, work.pixels, 1)
+    inputs = [to_blocked(x, isa.lanes, _GARBAGE)]
+    function = head(work, tile, isa, threads, "kernel")
+    if not work.classes:
+        shape = (work.batch, blocks(work.channels, isa.lanes), 1, isa.lanes)
+        return Case(
+            f"mean {work} {isa.name}", function, isa, tuple(inputs), shape, oracle.head(work, x, None, None),
+            lambda y: from_blocked(y, work.channels, 1, 1)[:, :, 0, 0], None, threads,
+        )  # fmt: skip
+    group = tile.vectors * isa.lanes
+    weights = numbers(seed + 1, work.classes, work.channels) / np.float32(np.sqrt(work.channels))
+    bias = numbers(seed + 2, work.classes)
+    inputs += [pack_dense(weights, isa.lanes, group), pack_table([bias], blocks(work.classes, group) * group)]
+    return Case(
+        f"head {work} {isa.name}", function, isa, tuple(inputs), (work.batch, work.classes),
+        oracle.head(work, x, weights, bias), lambda y: y, None, threads,
+    )  # fmt: skip
