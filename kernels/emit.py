@@ -58,7 +58,12 @@ def spread(number: float | Expr, lanes: int) -> Expr:
 
 def lane(vector: Expr, index: int, lanes: int) -> Expr:
     """A vector of one lane of another: folds into a multiply-accumulate by element."""
-    return T.Broadcast(tirx.Shuffle([vector], [tirx.const(index, "int32")]), lanes)
+    return T.Broadcast(element(vector, index), lanes)
+
+
+def element(vector: Expr, index: int) -> Expr:
+    """One lane of a vector, as a number."""
+    return tirx.Shuffle([vector], [tirx.const(index, "int32")])
 
 
 def bind(value: Expr) -> Expr:

@@ -1,0 +1,139 @@
+"""f32 mean over all pixels and the dense layer after it, from blocked channels to a planar row of classes.
+
+1. The mean: every block of channels is a task; S sums are in flight.
+2. The dense layer: every group of V vectors of classes is a task. A tile of images x V vectors is summed in registers
+   over all channels; with one image the time goes into reading the weights, each of which is used once.
+3. Rows of classes are planar, so that the last vector of the last group may be cut.
+
+``classes`` 0 leaves the mean alone, ``pixels`` 1 the dense layer alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tvm import tirx
+
+from rdpass.kernels.emit import (
+    Buffer,
+    Expr,
+    Registers,
+    argument,
+    bind,
+    element,
+    function,
+    load,
+    parallel,
+    scratch,
+    serial,
+    spread,
+    store,
+    tiles,
+    when,
+)
+from rdpass.kernels.isa import Isa
+from rdpass.kernels.microkernel import At, multiply_block
+from rdpass.kernels.packing import blocks
+from rdpass.kernels.workload import Head
+
+
+@dataclass(frozen=True)
+class HeadTile:
+    """The integers to tune: images and vectors of the register tile, sums in flight of the mean."""
+
+    images: int = 4
+    vectors: int = 4
+    sums: int = 4
+
+
+def head(work: Head, tile: HeadTile, isa: Isa, threads: int, name: str) -> tirx.PrimFunc:
+    """Arguments: input (N, C/L, P, L); with a dense layer weights (groups, C/L, L, V L) and table (1, groups V L), the
+    bias; output (N, classes), or the means (N, C/L, 1, L).
+    """
+    lanes, inner = isa.lanes, blocks(work.channels, isa.lanes)
+    groups = blocks(work.classes, tile.vectors * lanes)
+
+    def write() -> None:
+        x = argument("input", work.batch, inner, work.pixels, lanes)
+        if not work.classes:
+            y = argument("output", work.batch, inner, 1, lanes)
+            _mean(work, tile, isa, threads, x, y)
+            return
+        w = argument("weights", groups, inner, lanes, tile.vectors * lanes)
+        table = argument("table", 1, groups * tile.vectors * lanes)
+        y = argument("output", work.batch, work.classes)
+        means = x
+        if work.pixels > 1:
+            means = scratch(work.batch, inner, 1, lanes)
+            _mean(work, tile, isa, threads, x, means)
+        _dense(work, tile, isa, threads, means, w, table, y)
+
+    return function(name, write)
+
+
+def _mean(work: Head, tile: HeadTile, isa: Isa, threads: int, x: Buffer, out: Buffer) -> None:
+    """Sum every S-th pixel apart, so that an addition need not wait for the one before."""
+    apart = min(tile.sums, work.pixels)
+    with parallel(work.batch, blocks(work.channels, isa.lanes), threads=threads) as (n, block):
+        sums = Registers(apart, isa.lanes)
+
+        def pixel(at: Expr) -> Expr:
+            return load(x, n, block, at, 0, lanes=isa.lanes)
+
+        for s in range(apart):
+            sums[s] = pixel(s)
+        with serial(work.pixels // apart - 1) as turn:
+            for s in range(apart):
+                sums[s] = sums[s] + pixel((turn + 1) * apart + s)
+        for s in range(work.pixels % apart):
+            sums[s] = sums[s] + pixel(work.pixels - work.pixels % apart + s)
+        total = sums[0]
+        for s in range(1, apart):
+            total = total + sums[s]
+        store(out, total * spread(1 / work.pixels, isa.lanes), n, block, 0, 0, lanes=isa.lanes)
+
+
+def _dense(work: Head, tile: HeadTile, isa: Isa, threads: int, x: Buffer, w: Buffer, table: Buffer, y: Buffer) -> None:
+    lanes, vectors = isa.lanes, tile.vectors
+    groups, last = blocks(work.classes, vectors * lanes), work.classes % (vectors * lanes)
+    with parallel(groups, threads=threads) as (group,):
+        sums = Registers(tile.images * vectors, lanes)
+
+        def product(n: Expr, images: int) -> None:
+            for v in range(vectors):
+                bias = bind(load(table, 0, (group * vectors + v) * lanes, lanes=lanes))
+                for t in range(images):
+                    sums[t * vectors + v] = bias
+            with serial(blocks(work.channels, lanes)) as k:
+
+                def image(t: int) -> At:
+                    return x, (n + t, k, 0)
+
+                multiply_block(
+                    sums, isa, (images, vectors), image, lambda c, v: load(w, group, k, c, v * lanes, lanes=lanes)
+                )
+            whole = _stores(tile, isa, sums, y, n, group, images, vectors * lanes)
+            cut = _stores(tile, isa, sums, y, n, group, images, last)
+            when(group < groups - 1 if last else True, whole, cut)
+
+        tiles(work.batch, tile.images, product)
+
+
+def _stores(
+    tile: HeadTile, isa: Isa, sums: Registers, y: Buffer, n: Expr, group: Expr, images: int, classes: int
+) -> Callable[[], None]:
+    """Store the first ``classes`` of a group, whole vectors and then one by one."""
+
+    def stores() -> None:
+        for t in range(images):
+            for v in range(tile.vectors):
+                own = min(isa.lanes, classes - v * isa.lanes)
+                at, total = (group * tile.vectors + v) * isa.lanes, sums[t * tile.vectors + v]
+                if own == isa.lanes:
+                    store(y, total, n + t, at, lanes=isa.lanes)
+                else:
+                    for index in range(own):
+                        store(y, element(total, index), n + t, at + index, lanes=1)
+
+    return stores
