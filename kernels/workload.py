@@ -110,6 +110,16 @@ class Pooling:
 
 
 @dataclass(frozen=True)
+class Elementwise:
+    """An epilogue on a map that is there already, in place of a convolution's sum."""
+
+    batch: int
+    channels: int
+    pixels: int
+    epilogue: Epilogue
+
+
+@dataclass(frozen=True)
 class Stem:
     """The first convolution of a network, of a planar (N, C, H, W) input, and the pooling right after it, if any."""
 
@@ -119,7 +129,7 @@ class Stem:
 
 @dataclass(frozen=True)
 class Head:
-    """The mean over all pixels and the fully connected layer after it; either part may be missing."""
+    """The mean over all pixels and the fully connected layer after it. ``classes`` 0: no layer; ``pixels`` 1: no mean."""
 
     batch: int
     channels: int

@@ -7,17 +7,21 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from rdpass.kernels.depthwise import DepthwiseTile, depthwise
-from rdpass.kernels.head import HeadTile, head
-from rdpass.kernels.pooling import PoolingTile, pooling
 
 from rdpass.comparison import Array
+from rdpass.kernels.depthwise import DepthwiseTile, depthwise
 from rdpass.kernels.direct import DirectTile, direct
+from rdpass.kernels.elementwise import ElementwiseTile, elementwise
+from rdpass.kernels.head import HeadTile, head
 from rdpass.kernels.isa import Isa
-from rdpass.kernels.packing import blocks, merge_groups, pack_dense, pack_depthwise, pack_table
+from rdpass.kernels.packing import blocks, merge_groups, pack_dense, pack_depthwise, pack_table, pad_axis
+from rdpass.kernels.pair import PairTile, pointwise_pair
 from rdpass.kernels.pointwise import PointwiseTile, pointwise
+from rdpass.kernels.pooling import PoolingTile, pooling
 from rdpass.kernels.stem import StemTile, stem
-from rdpass.kernels.workload import Convolution, Epilogue, Head, Pooling, Stem
+from rdpass.kernels.toom_cook import transform_weights
+from rdpass.kernels.winograd import WinogradTile, winograd
+from rdpass.kernels.workload import Convolution, Elementwise, Epilogue, Head, PointwisePair, Pooling, Stem
 from tests.kernels import oracle
 from tests.kernels.case import Case
 from tests.kernels.layout import from_blocked, to_blocked
@@ -72,6 +76,47 @@ def direct_case(conv: Convolution, tile: DirectTile, isa: Isa, threads: int = 1,
     return _convolution_case("direct", conv, wider, tile.vectors, function, weights, packed, isa, threads, seed)
 
 
+def winograd_case(conv: Convolution, tile: WinogradTile, isa: Isa, threads: int = 1, seed: int = 0) -> Case:
+    function = winograd(conv, tile, isa, threads, "kernel")
+    weights = weights_of(conv, seed + 1)
+    transformed = transform_weights(weights, tile.outputs).reshape(tile.edge**2, conv.filters, conv.channels)
+    packed = pack_dense(np.moveaxis(transformed, 0, 2), isa.lanes, tile.vectors * isa.lanes)
+    packed = np.ascontiguousarray(packed.transpose(0, 2, 1, 3, 4))
+    return _convolution_case("winograd", conv, conv, tile.vectors, function, weights, packed, isa, threads, seed)
+
+
+def pair_case(pair: PointwisePair, tile: PairTile, isa: Isa, threads: int = 1, seed: int = 0) -> Case:
+    first, second = pair.first, pair.second
+    group = tile.vectors * isa.lanes
+    x = numbers(seed, first.batch, first.channels, first.height, first.width)
+    inputs, value = [to_blocked(x, isa.lanes, _GARBAGE)], x
+    other = numbers(seed + 9, *_shape(second)) if second.epilogue.add else None
+    for conv, added, salt in ((first, None, 10), (second, other, 20)):
+        weights, rows = weights_of(conv, seed + salt), table_of(conv.epilogue, conv.filters, seed + salt + 1)
+        inputs.append(pack_dense(weights[:, :, 0, 0], isa.lanes, group))
+        inputs.append(pack_table(rows, blocks(conv.filters, group) * group))
+        value = oracle.epilogue(conv.epilogue, oracle.convolution(conv, value, weights), rows, added)
+    # The wide map is padded to whole groups.
+    wide = blocks(first.filters, group) * tile.vectors
+    inputs[3] = pad_axis(inputs[3], 1, wide)
+    return _blocked_case(
+        f"pair {pair}", pointwise_pair(pair, tile, isa, threads, "kernel"), isa, inputs, value,
+        other, second.epilogue.in_place, threads,
+    )  # fmt: skip
+
+
+def elementwise_case(work: Elementwise, tile: ElementwiseTile, isa: Isa, threads: int = 1, seed: int = 0) -> Case:
+    x = numbers(seed, work.batch, work.channels, work.pixels, 1)
+    rows = table_of(work.epilogue, work.channels, seed + 2)
+    other = numbers(seed + 9, *x.shape) if work.epilogue.add else None
+    inputs = [to_blocked(x, isa.lanes), pack_table(rows, blocks(work.channels, isa.lanes) * isa.lanes)]
+    expected = oracle.epilogue(work.epilogue, x.astype(np.float64), rows, other)
+    return _blocked_case(
+        f"elementwise {work}", elementwise(work, tile, isa, threads, "kernel"), isa, inputs, expected,
+        other, work.epilogue.in_place, threads,
+    )  # fmt: skip
+
+
 def depthwise_case(conv: Convolution, tile: DepthwiseTile, isa: Isa, threads: int = 1, seed: int = 0) -> Case:
     function = depthwise(conv, tile, isa, threads, "kernel")
     weights = weights_of(conv, seed + 1)
@@ -81,27 +126,35 @@ def depthwise_case(conv: Convolution, tile: DepthwiseTile, isa: Isa, threads: in
     return _convolution_case("depthwise", conv, layout, 1, function, weights, packed, isa, threads, seed)
 
 
+def _shape(conv: Convolution) -> tuple[int, int, int, int]:
+    return conv.batch, conv.filters, conv.out_height, conv.out_width
+
+
 def _convolution_case(
     kind: str, conv: Convolution, layout: Convolution, vectors: int, function: Any, weights: Array, packed: Array,
     isa: Isa, threads: int, seed: int,
 ) -> Case:  # fmt: skip
     """``layout``: the convolution with the groups that the table is packed for."""
     x = numbers(seed, conv.batch, conv.channels, conv.height, conv.width)
-    size = (conv.out_height, conv.out_width)
     rows = table_of(conv.epilogue, conv.filters, seed + 2)
     padded = blocks(blocks(conv.filters // layout.groups, isa.lanes), vectors) * vectors * isa.lanes
     inputs = [to_blocked(x, isa.lanes, _GARBAGE), packed, pack_grouped_table(rows, layout.groups, padded)]
-    other = numbers(seed + 9, conv.batch, conv.filters, *size) if conv.epilogue.add else None
-    before = None
-    if other is not None and conv.epilogue.in_place:
-        before = to_blocked(other, isa.lanes)
-    elif other is not None:
-        inputs.append(to_blocked(other, isa.lanes))
+    other = numbers(seed + 9, *_shape(conv)) if conv.epilogue.add else None
     expected = oracle.epilogue(conv.epilogue, oracle.convolution(conv, x, weights), rows, other)
-    shape = (conv.batch, blocks(conv.filters, isa.lanes), size[0] * size[1], isa.lanes)
+    return _blocked_case(f"{kind} {conv}", function, isa, inputs, expected, other, conv.epilogue.in_place, threads)
+
+
+def _blocked_case(
+    name: str, function: Any, isa: Isa, inputs: list[Array], expected: Array, other: Array | None = None,
+    in_place: bool = False, threads: int = 1,
+) -> Case:  # fmt: skip
+    """A case whose output is the map ``expected``, blocked. ``other`` is added to it, from its own map or in place."""
+    batch, channels, height, width = expected.shape
+    added = [] if other is None else [to_blocked(other, isa.lanes)]
     return Case(
-        f"{kind} {conv} {isa.name}", function, isa, tuple(inputs), shape, expected,
-        lambda y: from_blocked(y, conv.filters, *size), before, threads,
+        f"{name} {isa.name}", function, isa, (*inputs, *([] if in_place else added)),
+        (batch, blocks(channels, isa.lanes), height * width, isa.lanes), expected,
+        lambda y: from_blocked(y, channels, height, width), added[0] if added and in_place else None, threads,
     )  # fmt: skip
 
 
@@ -113,26 +166,16 @@ def stem_case(work: Stem, tile: StemTile, isa: Isa, threads: int = 1, seed: int 
     packed = pack_dense(weights, 1, group)[..., 0, :]
     total = oracle.epilogue(conv.epilogue, oracle.convolution(conv, x, weights), rows)
     expected = total if pool is None else oracle.pooling(pool, total)
-    height, width = expected.shape[2:]
-    table = pack_table(rows, blocks(conv.filters, group) * group)
-    return Case(
-        f"stem {work} {isa.name}", stem(work, tile, isa, threads, "kernel"), isa,
-        (x.reshape(conv.batch, conv.channels, -1), packed, table),
-        (conv.batch, blocks(conv.filters, isa.lanes), height * width, isa.lanes), expected,
-        lambda y: from_blocked(y, conv.filters, height, width), None, threads,
-    )  # fmt: skip
+    inputs = [x.reshape(conv.batch, conv.channels, -1), packed, pack_table(rows, blocks(conv.filters, group) * group)]
+    function = stem(work, tile, isa, threads, "kernel")
+    return _blocked_case(f"stem {work}", function, isa, inputs, expected, threads=threads)
 
 
 def pooling_case(pool: Pooling, tile: PoolingTile, isa: Isa, threads: int = 1, seed: int = 0) -> Case:
     x = numbers(seed, pool.batch, pool.channels, pool.height, pool.width)
-    expected = oracle.pooling(pool, x)
-    height, width = expected.shape[2:]
-    return Case(
-        f"pooling {pool} {isa.name}", pooling(pool, tile, isa, threads, "kernel"), isa,
-        (to_blocked(x, isa.lanes, _GARBAGE),),
-        (pool.batch, blocks(pool.channels, isa.lanes), height * width, isa.lanes), expected,
-        lambda y: from_blocked(y, pool.channels, height, width), None, threads,
-    )  # fmt: skip
+    function = pooling(pool, tile, isa, threads, "kernel")
+    inputs = [to_blocked(x, isa.lanes, _GARBAGE)]
+    return _blocked_case(f"pooling {pool}", function, isa, inputs, oracle.pooling(pool, x), threads=threads)
 
 
 def head_case(work: Head, tile: HeadTile, isa: Isa, threads: int = 1, seed: int = 0) -> Case:
@@ -141,11 +184,8 @@ def head_case(work: Head, tile: HeadTile, isa: Isa, threads: int = 1, seed: int 
     inputs = [to_blocked(x, isa.lanes, _GARBAGE)]
     function = head(work, tile, isa, threads, "kernel")
     if not work.classes:
-        shape = (work.batch, blocks(work.channels, isa.lanes), 1, isa.lanes)
-        return Case(
-            f"mean {work} {isa.name}", function, isa, tuple(inputs), shape, oracle.head(work, x, None, None),
-            lambda y: from_blocked(y, work.channels, 1, 1)[:, :, 0, 0], None, threads,
-        )  # fmt: skip
+        means = oracle.head(work, x, None, None)[:, :, None, None]
+        return _blocked_case(f"mean {work}", function, isa, inputs, means, threads=threads)
     group = tile.vectors * isa.lanes
     weights = numbers(seed + 1, work.classes, work.channels) / np.float32(np.sqrt(work.channels))
     bias = numbers(seed + 2, work.classes)

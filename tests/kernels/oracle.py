@@ -20,7 +20,8 @@ def convolution(conv: Convolution, x: Array, weights: Array) -> Array:
         inputs = padded[:, group * inner : (group + 1) * inner]
         own = slice(group * outer, (group + 1) * outer)
         for (i, j), seen in windows(inputs, conv.kernel, conv.stride, conv.dilation, total.shape[2:]):
-            total[:, own] += np.einsum("nchw,fc->nfhw", seen, weights[own, :, i, j].astype(np.float64))
+            product = weights[own, :, i, j].astype(np.float64) @ seen.reshape(*seen.shape[:2], -1)
+            total[:, own] += product.reshape(total[:, own].shape)
     return total
 
 
