@@ -8,15 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rdpass.kernels.depthwise import DepthwiseTile
 from rdpass.kernels.direct import DirectTile
+from rdpass.kernels.head import HeadTile
 from rdpass.kernels.isa import Isa
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.packing import blocks
 from rdpass.kernels.pair import PairTile
 from rdpass.kernels.pointwise import PointwiseTile
+from rdpass.kernels.pooling import PoolingTile
 from rdpass.kernels.schedule import ConvolutionTile
+from rdpass.kernels.stem import StemTile
 from rdpass.kernels.winograd import WinogradTile
-from rdpass.kernels.workload import Convolution, PointwisePair
+from rdpass.kernels.workload import Convolution, Head, PointwisePair, Pooling, Stem
 
 _BYTES = 4
 # What a load costs beside the multiplies it feeds, on a core that does both at once.
@@ -36,6 +40,31 @@ def choose_pair(pair: PointwisePair, machine: Machine) -> PairTile:
     return min(pair_tiles(pair, machine), key=lambda tile: estimate_pair(pair, tile, machine))
 
 
+def choose_stem(stem: Stem, machine: Machine) -> StemTile:
+    """The widest tile that the registers hold."""
+    outer = blocks(stem.convolution.filters, machine.isa.lanes)
+    vectors = 2 if outer % 2 == 0 else 1
+    if machine.isa.by_element:
+        return StemTile(8, vectors, _stem_rows(stem, machine))
+    return StemTile(6 if machine.isa.registers < 32 else 12, vectors, _stem_rows(stem, machine))
+
+
+def _stem_rows(stem: Stem, machine: Machine) -> int:
+    """Rows of output so that every thread has one block."""
+    height = (stem.pooling or stem.convolution).out_height
+    return -(-height // machine.threads)
+
+
+def choose_pooling(pool: Pooling, machine: Machine) -> PoolingTile:
+    """Four pixels of a row, or as many as it has."""
+    return PoolingTile(min(4, pool.out_width))
+
+
+def choose_head(work: Head, machine: Machine) -> HeadTile:
+    """One image at a time for one image: more of its classes."""
+    return HeadTile(min(4, work.batch), 4 if work.batch > 1 else 8 if machine.isa.registers >= 32 else 4)
+
+
 def register_tiles(isa: Isa) -> Iterator[tuple[int, int]]:
     """(pixels, vectors) whose sums, inputs and weights fit the registers."""
     for vectors in (2, 3, 4, 1):
@@ -49,6 +78,9 @@ def convolution_tiles(conv: Convolution, machine: Machine) -> Iterator[Convoluti
     """Every tile that may be used for ``conv``."""
     if conv.is_pointwise:
         yield from _pointwise_tiles(conv, machine)
+        return
+    if conv.is_depthwise:
+        yield from _depthwise_tiles(conv, machine)
         return
     yield from _direct_tiles(conv, machine)
     if conv.kernel == (3, 3) and conv.stride == conv.dilation == (1, 1) and conv.groups == 1:
@@ -95,6 +127,13 @@ def _direct_tiles(conv: Convolution, machine: Machine) -> Iterator[DirectTile]:
                 yield DirectTile(tile, vectors, rows, parts)
 
 
+def _depthwise_tiles(conv: Convolution, machine: Machine) -> Iterator[DepthwiseTile]:
+    for rows, pixels in ((2, 4), (1, 4), (1, 8), (2, 7), (1, 7), (4, 4)):
+        if rows <= conv.out_height and pixels <= conv.out_width:
+            yield DepthwiseTile(rows, pixels)
+    yield DepthwiseTile(1, 1)
+
+
 def _winograd_tiles(conv: Convolution, machine: Machine) -> Iterator[WinogradTile]:
     outer = blocks(conv.filters, machine.isa.lanes)
     for outputs in (4, 2):
@@ -130,6 +169,8 @@ def estimate(conv: Convolution, tile: ConvolutionTile, machine: Machine) -> floa
             return _estimate_direct(conv, tile, machine)
         case WinogradTile():
             return _estimate_winograd(conv, tile, machine)
+        case DepthwiseTile():
+            return _estimate_depthwise(conv, tile, machine)
 
 
 def _products(tile: tuple[int, int], pixels: int, channels: int, filters: int, machine: Machine) -> float:
@@ -194,6 +235,19 @@ def _estimate_direct(conv: Convolution, tile: DirectTile, machine: Machine) -> f
     weights = _BYTES * kh * kw * inner * outer * conv.groups
     traffic = _traffic(weights, passes, strip, _maps(conv) + _spill(strip, machine), machine)
     return row * conv.out_height * conv.batch * conv.groups + copying + traffic
+
+
+def _estimate_depthwise(conv: Convolution, tile: DepthwiseTile, machine: Machine) -> float:
+    """Multiplies, and the loads of the rows and columns that a tile sees; weights, where they don't fit, each time."""
+    (kh, kw), (sh, sw) = conv.kernel, conv.stride
+    lanes = machine.isa.lanes
+    seen = ((tile.rows - 1) * sh + conv.reach[0]) * ((tile.pixels - 1) * sw + conv.reach[1])
+    spare = machine.isa.registers - tile.rows * tile.pixels - 4
+    weights = 0 if kh * kw <= spare else kh * kw
+    sums = max(tile.rows * tile.pixels, 4 * machine.multiplies)
+    full = -(-conv.out_height // tile.rows) * -(-conv.out_width // tile.pixels)
+    cycles = sums * kh * kw / machine.multiplies + (seen + weights) / 2 + tile.rows * tile.pixels
+    return conv.batch * blocks(conv.channels, lanes) * full * cycles
 
 
 def _spill(scratch: int, machine: Machine) -> int:

@@ -12,16 +12,20 @@ from hashlib import sha256
 import numpy as np
 from tvm import tirx
 
+from rdpass.kernels.depthwise import DepthwiseTile, depthwise
 from rdpass.kernels.direct import DirectTile, direct
+from rdpass.kernels.head import HeadTile, head
 from rdpass.kernels.machine import Machine
-from rdpass.kernels.packing import Array, blocks, merge_groups, pack_dense, pack_table, pad_axis
+from rdpass.kernels.packing import Array, blocks, merge_groups, pack_dense, pack_depthwise, pack_table, pad_axis
 from rdpass.kernels.pair import PairTile, pointwise_pair
 from rdpass.kernels.pointwise import PointwiseTile, pointwise
+from rdpass.kernels.pooling import PoolingTile, pooling
+from rdpass.kernels.stem import StemTile, stem
 from rdpass.kernels.toom_cook import transform_weights
 from rdpass.kernels.winograd import WinogradTile, winograd
-from rdpass.kernels.workload import Convolution, PointwisePair
+from rdpass.kernels.workload import Convolution, Head, PointwisePair, Pooling, Stem
 
-ConvolutionTile = PointwiseTile | DirectTile | WinogradTile
+ConvolutionTile = PointwiseTile | DirectTile | WinogradTile | DepthwiseTile
 
 
 @dataclass(frozen=True)
@@ -45,15 +49,19 @@ def convolution_kernel(
         tile: the template and its integers.
         machine: whose vectors and threads to write for.
     """
-    weights, groups = merge_groups(weights, conv.groups, machine.isa.lanes)
-    conv = replace(conv, groups=groups)
-    width = tile.vectors * machine.isa.lanes
-    table = _table(rows, groups, width)
+    groups = conv.groups
+    if isinstance(tile, DirectTile):
+        weights, groups = merge_groups(weights, conv.groups, machine.isa.lanes)
+        conv = replace(conv, groups=groups)
+    width = machine.isa.lanes * (1 if isinstance(tile, DepthwiseTile) else tile.vectors)
+    table = _table(rows, 1 if isinstance(tile, DepthwiseTile) else groups, width)
     match tile:
         case PointwiseTile():
             function, packed = pointwise, pack_dense(weights[:, :, 0, 0], machine.isa.lanes, width)
         case WinogradTile():
             function, packed = winograd, _pack_winograd(weights, tile, machine.isa.lanes, width)
+        case DepthwiseTile():
+            function, packed = depthwise, pack_depthwise(weights, machine.isa.lanes)
         case DirectTile():
             parts = np.split(weights, groups)
             function, packed = direct, np.stack([pack_dense(part, machine.isa.lanes, width) for part in parts])
@@ -85,6 +93,33 @@ def pair_kernel(
     return Kernel(name, pointwise_pair(pair, tile, machine.isa, machine.threads, name), packed)
 
 
+def stem_kernel(stem_: Stem, weights: Array, rows: Sequence[Array], tile: StemTile, machine: Machine) -> Kernel:
+    """The kernel of a stem; ``weights`` and ``rows`` as ``convolution_kernel`` takes them."""
+    lanes, width = machine.isa.lanes, tile.vectors * machine.isa.lanes
+    conv = stem_.convolution
+    pool = "" if stem_.pooling is None else f"_pool{stem_.pooling.kernel[0]}x{stem_.pooling.kernel[1]}"
+    name = f"f32_stem{pool}{_shape(conv)}_{tile.pixels}x{tile.vectors}_{machine.isa.name}_{_digest(stem_)}"
+    packed = (pack_dense(weights, 1, width)[..., 0, :], _table(rows, 1, width))
+    return Kernel(name, stem(stem_, tile, machine.isa, machine.threads, name), packed)
+
+
+def pooling_kernel(pool: Pooling, tile: PoolingTile, machine: Machine) -> Kernel:
+    """The kernel of a pooling."""
+    shape = f"{pool.channels}_{pool.height}x{pool.width}_k{pool.kernel[0]}x{pool.kernel[1]}_s{pool.stride[0]}"
+    name = f"f32_{pool.kind}_pool_{shape}_{machine.isa.name}_{_digest(pool)}"
+    return Kernel(name, pooling(pool, tile, machine.isa, machine.threads, name), ())
+
+
+def head_kernel(work: Head, dense: tuple[Array, Array] | None, tile: HeadTile, machine: Machine) -> Kernel:
+    """The kernel of a head; ``dense``: weights (classes, channels) and bias (classes) of its dense layer, if any."""
+    name = f"f32_head_{work.channels}x{work.pixels}_{work.classes}_{machine.isa.name}_{_digest(work)}"
+    packed: tuple[Array, ...] = ()
+    if dense is not None:
+        width = tile.vectors * machine.isa.lanes
+        packed = (pack_dense(dense[0], machine.isa.lanes, width), _table([dense[1]], 1, width))
+    return Kernel(name, head(work, tile, machine.isa, machine.threads, name), packed)
+
+
 def _table(rows: Sequence[Array], groups: int, width: int) -> Array:
     """(rows, G groups V L): each of the convolution's own groups is padded on its own."""
     size = blocks(len(rows[0]) // groups, width) * width
@@ -108,13 +143,19 @@ def _name(conv: Convolution, tile: ConvolutionTile) -> str:
             kind = "pointwise"
         case WinogradTile():
             kind = f"winograd{tile.outputs}"
+        case DepthwiseTile():
+            kind = "depthwise"
         case DirectTile():
             kind = "direct"
+    register_tile = (tile.rows, tile.pixels) if isinstance(tile, DepthwiseTile) else (tile.pixels, tile.vectors)
+    return f"f32_{kind}{_shape(conv)}_{register_tile[0]}x{register_tile[1]}"
+
+
+def _shape(conv: Convolution) -> str:
     kernel = "" if conv.is_pointwise else f"_k{conv.kernel[0]}x{conv.kernel[1]}"
     stride = "" if conv.stride == (1, 1) else f"_s{conv.stride[0]}"
-    groups = "" if conv.groups == 1 else f"_g{conv.groups}"
-    shape = f"{conv.channels}_{conv.filters}_{conv.height}x{conv.width}"
-    return f"f32_{kind}{kernel}{stride}{groups}_{shape}_{tile.pixels}x{tile.vectors}"
+    groups = "" if conv.groups == 1 or conv.is_depthwise else f"_g{conv.groups}"
+    return f"{kernel}{stride}{groups}_{conv.channels}_{conv.filters}_{conv.height}x{conv.width}"
 
 
 def _digest(workload: object) -> str:

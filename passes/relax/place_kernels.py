@@ -1,7 +1,7 @@
 """Put our kernels where they fit, and keep the layout they read and write from one to the next.
 
 The function is written anew, binding by binding:
-1. A layer becomes a call of its kernel, two pointwise layers in a row one call of a pair's. Weights are packed here.
+1. Where a kernel goes (``find_placements``), one call takes the place of its operators. Weights are packed here.
 2. Elementwise operators of blocked maps, and concatenations of whole blocks, stay what they are, on blocks.
 3. Everything else reads and writes maps as the network has them, and is TVM's to lower. Between the two layouts a map
    is changed once, where it has to be.
@@ -11,19 +11,15 @@ A kernel writes over the map that it adds where nobody reads that one afterwards
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import tvm
 from tvm import relax
 
-from rdpass.kernels.choose import choose_convolution, choose_pair
 from rdpass.kernels.machine import Machine
-from rdpass.kernels.schedule import Kernel, convolution_kernel, pair_kernel
-from rdpass.kernels.workload import PointwisePair
+from rdpass.kernels.schedule import Kernel
 from rdpass.passes.relax.blocked_layout import block_channels, block_constant, blocked_shape, unblock_channels
 from rdpass.passes.relax.dataflow import (
-    Dataflow,
     array_of,
     operator_of,
     read_dataflow,
@@ -31,7 +27,7 @@ from rdpass.passes.relax.dataflow import (
     shape_of,
     variables_of,
 )
-from rdpass.passes.relax.find_layers import Layer, find_layers
+from rdpass.passes.relax.find_placements import Placement, find_placements
 
 SCHEDULED = "tirx.is_scheduled"
 # TVM's number for "never fuse this with its neighbours": a kernel is complete as it is.
@@ -75,10 +71,8 @@ class _Writer:
         self.machine = machine
         self.lanes = machine.isa.lanes
         self.flow = read_dataflow(function)
-        self.layers = {layer.root: layer for layer in find_layers(self.flow)}
-        self.firsts = _pairs(self.flow, self.layers)
-        self.skipped = {variable for layer in self.layers.values() for variable in layer.inside}
-        self.skipped |= {first.root for first in self.firsts.values()}
+        self.placements = {placement.root: placement for placement in find_placements(self.flow)}
+        self.homes = {v: p.root for p in self.placements.values() for v in (*p.inside, p.root)}
         self.planar: dict[Any, Any] = {parameter: parameter for parameter in function.params}
         self.blocked: dict[Any, Any] = {}
         self.kernels: dict[str, Any] = {}
@@ -88,14 +82,16 @@ class _Writer:
         with builder.function(name, list(self.function.params), attrs=dict(self.function.attrs or {})):
             with builder.dataflow():
                 for variable, value in self.flow.bindings:
-                    if variable not in self.skipped:
+                    if self.homes.get(variable, variable) is variable:
                         self._write(variable, value)
                 result = builder.emit_output(replaced(self.flow.result, self._planar))
             builder.emit_func_output(result)
 
     def _write(self, variable: Any, value: Any) -> None:
-        if variable in self.layers:
-            self.blocked[variable] = self._layer(self.layers[variable])
+        placement = self.placements.get(variable)
+        if placement is not None:
+            layouts = self.blocked if placement.writes == "blocked" else self.planar
+            layouts[variable] = self._kernel(placement)
         elif self._runs_blocked(variable, value):
             self.blocked[variable] = self.builder.emit(self._on_blocks(value))
         else:
@@ -103,50 +99,36 @@ class _Writer:
 
     # 1. Kernels
 
-    def _layer(self, layer: Layer) -> Any:
-        first = self.firsts.get(layer.root)
-        source = self._blocked((first or layer).source)
-        other = None if layer.other is None else self._blocked(layer.other)
-        in_place = other is not None and self._dies(layer)
-        epilogue = replace(layer.convolution.epilogue, in_place=in_place)
-        conv = replace(layer.convolution, epilogue=epilogue)
-        if first is None:
-            tile = choose_convolution(conv, self.machine)
-            kernel = convolution_kernel(conv, layer.weights, layer.rows, tile, self.machine)
-        else:
-            pair = PointwisePair(first.convolution, conv)
-            weights, rows = (first.weights, layer.weights), (first.rows, layer.rows)
-            kernel = pair_kernel(pair, weights, rows, choose_pair(pair, self.machine), self.machine)
-        return self._call(kernel, source, other, in_place, shape_of(layer.root))
-
-    def _dies(self, layer: Layer) -> bool:
-        """Whether the map that a layer adds is read by nobody later, nor by its own convolution."""
-        other = layer.other
-        if other in self.function.params or other in self.flow.results or layer.source.same_as(other):
-            return False
-        end = self.flow.position[layer.root]
-        return all(self._read_at(reader) <= end for reader in self.flow.readers[other])
-
-    def _read_at(self, reader: Any) -> int:
-        """Where a binding's reading happens: at the root of the layer it belongs to."""
-        for root, layer in self.layers.items():
-            if reader is root or any(reader.same_as(variable) for variable in layer.inside):
-                second = next((at for at, first in self.firsts.items() if first is layer), root)
-                return self.flow.position[second]
-        return self.flow.position[reader]
-
-    def _call(self, kernel: Kernel, source: Any, other: Any | None, in_place: bool, shape: Any) -> Any:
-        if kernel.name not in self.kernels:
-            function = kernel.function.with_attr(SCHEDULED, True).with_attr("op_pattern", _OPAQUE)
-            self.kernels[kernel.name] = self.builder.add_func(function.without_attr("global_symbol"), kernel.name)
-        written = relax.TensorType(blocked_shape(shape, self.lanes), "float32")
+    def _kernel(self, placement: Placement) -> Any:
+        source = self._blocked(placement.source) if placement.reads == "blocked" else self._flat(placement.source)
+        other = None if placement.other is None else self._blocked(placement.other)
+        in_place = other is not None and self._dies(placement)
+        kernel = placement.make(self.machine, in_place)
+        shape = shape_of(placement.root)
+        assert shape is not None
+        written = blocked_shape(shape, self.lanes) if placement.writes == "blocked" else shape
         arguments = [source, *(relax.const(constant) for constant in kernel.constants)]
         if other is not None:
             arguments.append(other)
+        return self._call(kernel, arguments, relax.TensorType(written, "float32"), in_place)
+
+    def _call(self, kernel: Kernel, arguments: list[Any], written: Any, in_place: bool) -> Any:
+        if kernel.name not in self.kernels:
+            function = kernel.function.with_attr(SCHEDULED, True).with_attr("op_pattern", _OPAQUE)
+            self.kernels[kernel.name] = self.builder.add_func(function.without_attr("global_symbol"), kernel.name)
         callee = self.kernels[kernel.name]
         if in_place:
             return self.builder.emit(relax.call_tir_inplace(callee, arguments, [len(arguments) - 1], written))
         return self.builder.emit(relax.call_tir(callee, arguments, out_ty=written))
+
+    def _dies(self, placement: Placement) -> bool:
+        """Whether the map that a kernel adds is read by nobody later, nor as the kernel's own source."""
+        other = placement.other
+        if other in self.flow.parameters or other in self.flow.results or placement.source.same_as(other):
+            return False
+        end = self.flow.position[placement.root]
+        readers = self.flow.readers[other]
+        return all(self.flow.position[self.homes.get(reader, reader)] <= end for reader in readers)
 
     # 2. Operators on blocks
 
@@ -200,21 +182,7 @@ class _Writer:
             self.blocked[variable] = self.builder.emit_te(block, self.planar[variable], primfunc_name_hint="blocked")
         return self.blocked[variable]
 
-
-def _pairs(flow: Dataflow, layers: dict[Any, Layer]) -> dict[Any, Layer]:
-    """By the root of a pointwise layer, the one before it that only it reads."""
-    found: dict[Any, Layer] = {}
-    taken: set[Any] = set()
-    for root, second in layers.items():
-        first = layers.get(second.source) if isinstance(second.source, relax.Var) else None
-        if first is None or first.root in taken or flow.only_reader(first.root) is None:
-            continue
-        if _may_pair(first, second):
-            found[root] = first
-            taken |= {first.root, root}
-    return found
-
-
-def _may_pair(first: Layer, second: Layer) -> bool:
-    pointwise = all(layer.convolution.is_pointwise and layer.convolution.stride == (1, 1) for layer in (first, second))
-    return pointwise and first.other is None and first.convolution.height * first.convolution.width > 1
+    def _flat(self, variable: Any) -> Any:
+        """A planar map with its pixels in one axis: the same memory."""
+        batch, channels, height, width = shape_of(variable) or ()
+        return self.builder.emit(relax.op.reshape(self._planar(variable), (batch, channels, height * width)))
