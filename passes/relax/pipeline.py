@@ -10,6 +10,7 @@ from tvm.relax import transform
 
 from rdpass.kernels.machine import machine_of
 from rdpass.passes.relax.place_kernels import PlaceKernels
+from rdpass.passes.relax.plan_arena import PlanArena
 from rdpass.passes.relax.restore_extrema import RestoreExtrema
 
 
@@ -37,6 +38,7 @@ def lowering(target: tvm.target.Target) -> tuple[Any, ...]:
         transform.ToNonDataflow(),
         transform.RemovePurityChecking(),
         transform.CallTIRRewrite(),
+        PlanArena(),
         transform.StaticPlanBlockMemory(),
         # 5. Instructions of the virtual machine
         transform.LowerAllocTensor(),
