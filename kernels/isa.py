@@ -1,4 +1,4 @@
-"""What a kernel has to know of an instruction set: the width of a vector, how many there are, how one lane is spread."""
+"""What a kernel has to know of an instruction set: how wide a vector is, how many there are, how a lane is spread."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Machine:
     """A core and its share of the memory.
 
-    ``multiplies``: vector multiply-accumulates a cycle. ``l1``, ``l2``: bytes of data cache that one thread may count on.
+    ``multiplies``: vector multiply-accumulates a cycle. ``l1``, ``l2``: bytes of data cache for one thread.
     ``bandwidth``: bytes a cycle from memory.
     """
 

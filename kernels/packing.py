@@ -1,7 +1,7 @@
 """Weights and tables as kernels read them, made once when a network is built.
 
-Channels are padded with zeros to whole blocks of L lanes; output channels further to whole groups of G = V x L, of which
-a kernel computes one at a time.
+Channels are padded with zeros to whole blocks of L lanes; output channels further to whole groups of G = V x L, of
+which a kernel computes one at a time.
 """
 
 from __future__ import annotations

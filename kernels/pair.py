@@ -11,6 +11,7 @@ Threads take blocks of pixels or, where there are few, both steps' output groups
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from tvm import tirx
 
@@ -21,6 +22,7 @@ from rdpass.kernels.emit import (
     argument,
     bind,
     function,
+    indices,
     load,
     parallel,
     scratch,
@@ -31,7 +33,7 @@ from rdpass.kernels.emit import (
 )
 from rdpass.kernels.finish import Finish
 from rdpass.kernels.isa import Isa
-from rdpass.kernels.microkernel import At, multiply_block
+from rdpass.kernels.microkernel import multiply_block
 from rdpass.kernels.packing import blocks
 from rdpass.kernels.pointwise import other_argument, spans
 from rdpass.kernels.workload import PointwisePair
@@ -54,92 +56,101 @@ def pointwise_pair(pair: PointwisePair, tile: PairTile, isa: Isa, threads: int, 
     """Arguments: input (N, C/L, P, L), then weights (groups, C/L, L, V L) and table (rows, groups V L) of the first and
     of the second convolution, the map to add (where there is one and it is not the output), output (N, F/L, P, L).
     """
-    first, second = pair.first, pair.second
-    lanes, width = isa.lanes, tile.vectors * isa.lanes
-    inner, middle, outer = (blocks(c, lanes) for c in (first.channels, first.filters, second.filters))
-    wide, groups = blocks(middle, tile.vectors), blocks(outer, tile.vectors)
-    assert wide % tile.chunks == 0
-    # Sums that wait in the output need all of their group's channels there, and nobody else's numbers.
-    assert tile.chunks == 1 or (outer % tile.vectors == 0 and not second.epilogue.in_place)
-    assert not first.epilogue.add
-    pixels = first.height * first.width
-    block = min(tile.block, pixels)
-    chunk = wide // tile.chunks
-    # The last group of the wide map may be padded; the second convolution's weights have zeros there.
-    depth = chunk * tile.vectors
+    return function(name, lambda: _Pair(pair, tile, isa).write(threads))
 
-    def write() -> None:
-        x = argument("input", first.batch, inner, pixels, lanes)
-        w1 = argument("weights_1", wide, inner, lanes, width)
-        table1 = argument("table_1", first.epilogue.rows, wide * width)
-        w2 = argument("weights_2", groups, wide * tile.vectors, lanes, width)
-        table2 = argument("table_2", second.epilogue.rows, groups * width)
-        other = other_argument(second, outer, pixels, lanes)
-        y = argument("output", first.batch, outer, pixels, lanes)
-        narrow, final = Finish(first.epilogue, isa, table1), Finish(second.epilogue, isa, table2, other)
 
-        def widen(hidden: Buffer, sums: Registers, n: Expr, begin: Expr, count: int, of: Expr, turn: Expr) -> None:
-            group = bind(of * chunk + turn)
+class _Pair:
+    """The kernel as it is written: its numbers, then its arguments, then the two steps."""
 
-            def product(offset: Expr, size: int) -> None:
-                shape = (size, tile.vectors)
-                narrow.start(sums, shape, group)
-                with serial(inner) as k:
-                    multiply_block(
-                        sums, isa, shape,
-                        lambda t: (x, (n, k, begin + offset + t)),
-                        lambda c, v: load(w1, group, k, c, v * lanes, lanes=lanes),
-                    )  # fmt: skip
-                narrow.end(sums, shape, turn, depth, hidden, lambda t, block: (block, offset + t, 0), table_group=group)
+    def __init__(self, pair: PointwisePair, tile: PairTile, isa: Isa) -> None:
+        self.first, self.second, self.tile, self.isa = pair.first, pair.second, tile, isa
+        self.pixels = pair.first.height * pair.first.width
+        middle, self.outer = (blocks(conv.filters, isa.lanes) for conv in (pair.first, pair.second))
+        self.inner = blocks(pair.first.channels, isa.lanes)
+        self.wide, self.groups = blocks(middle, tile.vectors), blocks(self.outer, tile.vectors)
+        assert self.wide % tile.chunks == 0
+        assert not pair.first.epilogue.add
+        # Sums that wait in the output need all of their group's channels there, and nobody else's numbers.
+        waits_well = self.outer % tile.vectors == 0 and not pair.second.epilogue.in_place
+        assert tile.chunks == 1 or waits_well
+        self.chunk = self.wide // tile.chunks
+        # The last group of the wide map may be padded; the second convolution's weights have zeros there.
+        self.depth = self.chunk * tile.vectors
+        self._arguments()
 
-            tiles(count, tile.pixels, product)
+    def _arguments(self) -> None:
+        first, second, lanes = self.first, self.second, self.isa.lanes
+        width = self.tile.vectors * lanes
+        self.x = argument("input", first.batch, self.inner, self.pixels, lanes)
+        self.w1 = argument("weights_1", self.wide, self.inner, lanes, width)
+        table1 = argument("table_1", first.epilogue.rows, self.wide * width)
+        self.w2 = argument("weights_2", self.groups, self.wide * self.tile.vectors, lanes, width)
+        table2 = argument("table_2", second.epilogue.rows, self.groups * width)
+        other = other_argument(second, self.outer, self.pixels, lanes)
+        self.y = argument("output", first.batch, self.outer, self.pixels, lanes)
+        self.widened = Finish(first.epilogue, self.isa, table1)
+        self.finished = Finish(second.epilogue, self.isa, table2, other)
 
-        def shrink(hidden: Buffer, sums: Registers, n: Expr, begin: Expr, count: int, of: Expr, group: Expr) -> None:
-            def product(offset: Expr, size: int) -> None:
-                shape, at = (size, tile.vectors), bind(begin + offset)
-
-                def waiting(v: int, t: int) -> tuple[Expr, ...]:
-                    return n, group * tile.vectors + v, at + t, 0
-
-                def resume() -> None:
-                    for v in range(tile.vectors):
-                        for t in range(size):
-                            sums[t * tile.vectors + v] = load(y, *waiting(v, t), lanes=lanes)
-
-                def suspend() -> None:
-                    for v in range(tile.vectors):
-                        for t in range(size):
-                            store(y, sums[t * tile.vectors + v], *waiting(v, t), lanes=lanes)
-
-                def complete() -> None:
-                    final.end(sums, shape, group, outer, y, lambda t, block: (n, block, at + t, 0))
-
-                is_first = True if tile.chunks == 1 else of == 0
-                is_last = True if tile.chunks == 1 else of == tile.chunks - 1
-                when(is_first, lambda: final.start(sums, shape, group), resume)
-                with serial(depth) as k:
-                    multiply_block(
-                        sums, isa, shape,
-                        lambda t: _pixel(hidden, k, offset + t),
-                        lambda c, v: load(w2, group, of * depth + k, c, v * lanes, lanes=lanes),
-                    )  # fmt: skip
-                when(is_last, complete, suspend)
-
-            tiles(count, tile.pixels, product)
-
-        inside = threads if tile.groups_parallel else 1
-        for start, number, count in spans(pixels, block):
-            with parallel(first.batch, number, threads=1 if tile.groups_parallel else threads) as (n, index):
+    def write(self, threads: int) -> None:
+        tile, block = self.tile, min(self.tile.block, self.pixels)
+        outside, inside = (1, threads) if tile.groups_parallel else (threads, 1)
+        for start, number, count in spans(self.pixels, block):
+            with parallel(self.first.batch, number, threads=outside) as (n, index):
                 begin = bind(start + index * block)
-                hidden = scratch(depth, count, lanes)
-                with serial(tile.chunks) as of:
-                    for extent, step in ((chunk, widen), (groups, shrink)):
-                        with parallel(extent, threads=inside) as (turn,):
-                            sums = Registers(tile.pixels * tile.vectors, lanes)
-                            step(hidden, sums, n, begin, count, of, turn)
+                hidden = scratch(self.depth, count, self.isa.lanes)
+                with serial(tile.chunks) as chunk:
+                    for groups, step in ((self.chunk, self._widen), (self.groups, self._shrink)):
+                        with parallel(groups, threads=inside) as (group,):
+                            sums = Registers(tile.pixels * tile.vectors, self.isa.lanes)
+                            turn = partial(step, hidden, sums, (n, begin), chunk, group)
+                            tiles(count, tile.pixels, turn)
 
-    return function(name, write)
+    def _widen(
+        self, hidden: Buffer, sums: Registers, at: tuple[Expr, Expr], chunk: Expr, turn: Expr, offset: Expr, size: int
+    ) -> None:
+        """Step 1 for a tile."""
+        shape, lanes = (size, self.tile.vectors), self.isa.lanes
+        n, pixel = at[0], bind(at[1] + offset)
+        group = bind(chunk * self.chunk + turn)
+        self.widened.start(sums, shape, group)
+        with serial(self.inner) as k:
+            multiply_block(
+                sums, self.isa, shape,
+                lambda t: (self.x, (n, k, pixel + t)),
+                lambda c, v: load(self.w1, group, k, c, v * lanes, lanes=lanes),
+            )  # fmt: skip
+        self.widened.end(
+            sums, shape, turn, self.depth, hidden, lambda t, block: (block, offset + t, 0), table_group=group
+        )
 
+    def _shrink(
+        self, hidden: Buffer, sums: Registers, at: tuple[Expr, Expr], chunk: Expr, group: Expr, offset: Expr, size: int
+    ) -> None:
+        """Step 2 for a tile."""
+        shape, lanes = (size, self.tile.vectors), self.isa.lanes
+        n, pixel = at[0], bind(at[1] + offset)
+        waiting = [
+            (t * self.tile.vectors + v, (n, group * self.tile.vectors + v, pixel + t, 0))
+            for v, t in indices(self.tile.vectors, size)
+        ]
 
-def _pixel(buffer: Buffer, k: Expr, pixel: Expr) -> At:
-    return buffer, (k, pixel)
+        def resume() -> None:
+            for index, place in waiting:
+                sums[index] = load(self.y, *place, lanes=lanes)
+
+        def suspend() -> None:
+            for index, place in waiting:
+                store(self.y, sums[index], *place, lanes=lanes)
+
+        def complete() -> None:
+            self.finished.end(sums, shape, group, self.outer, self.y, lambda t, block: (n, block, pixel + t, 0))
+
+        once = self.tile.chunks == 1
+        when(once or chunk == 0, lambda: self.finished.start(sums, shape, group), resume)
+        with serial(self.depth) as k:
+            multiply_block(
+                sums, self.isa, shape,
+                lambda t: (hidden, (k, offset + t)),
+                lambda c, v: load(self.w2, group, chunk * self.depth + k, c, v * lanes, lanes=lanes),
+            )  # fmt: skip
+        when(once or chunk == self.tile.chunks - 1, complete, suspend)

@@ -95,7 +95,7 @@ def pair_kernel(
 
 def stem_kernel(stem_: Stem, weights: Array, rows: Sequence[Array], tile: StemTile, machine: Machine) -> Kernel:
     """The kernel of a stem; ``weights`` and ``rows`` as ``convolution_kernel`` takes them."""
-    lanes, width = machine.isa.lanes, tile.vectors * machine.isa.lanes
+    width = tile.vectors * machine.isa.lanes
     conv = stem_.convolution
     pool = "" if stem_.pooling is None else f"_pool{stem_.pooling.kernel[0]}x{stem_.pooling.kernel[1]}"
     name = f"f32_stem{pool}{_shape(conv)}_{tile.pixels}x{tile.vectors}_{machine.isa.name}_{_digest(stem_)}"

@@ -6,8 +6,8 @@ With p pairs of points there are n = 2p + 2 products for m = 2p outputs of a 3-t
 1509.09308; Blahut, Fast Algorithms for Signal Processing, 5.2). Symmetric points let the rows of +a and -a share their
 even and odd halves, which is what ``transform_input`` and ``transform_output`` write.
 
-Points of F(4, 3): ±sqrt(1/2) and ±sqrt(2), whose rounding error is a quarter of that of the usual ±1 and ±2, for as many
-operations.
+Points of F(4, 3): ±sqrt(1/2) and ±sqrt(2), whose rounding error is a quarter of that of the usual ±1 and ±2, for
+as many operations.
 """
 
 from __future__ import annotations

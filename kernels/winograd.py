@@ -43,8 +43,8 @@ from rdpass.kernels.workload import Convolution
 
 @dataclass(frozen=True)
 class WinogradTile:
-    """The integers to tune: outputs m of a tile's edge; tiles and vectors of the register tile; rows of tiles in a block;
-    output groups whose products wait in M.
+    """The integers to tune: outputs m of a tile's edge; tiles and vectors of the register tile; rows of tiles in a
+    block; output groups whose products wait in M.
     """
 
     outputs: int = 4

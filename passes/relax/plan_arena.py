@@ -125,7 +125,8 @@ def _lives(bindings: Sequence[Any], result: Any, kernels: set[str]) -> dict[Any,
             continue
         read = [homes[variable] for variable in variables_of(value) if variable in homes]
         if isinstance(value, relax.Var):
-            homes.update({binding.var: home for home in read})
+            if read:
+                homes[binding.var] = read[0]
             continue
         by_kernel = isinstance(value, relax.Call) and getattr(value.op, "name_hint", "") in kernels
         for home in read:

@@ -1,8 +1,8 @@
 """Keep small local arrays on the stack, where LLVM can turn them into registers.
 
 TVM's ``LowerTVMBuiltin`` makes a call of the workspace allocator out of every local array, be it of 64 bytes, and then
-LLVM has to store accumulators in the hot loop. The annotation that prevents it is dropped by ``StorageRewrite``, so this
-runs right before ``LowerTVMBuiltin``. Preserves every value.
+LLVM has to store accumulators in the hot loop. The annotation that prevents it is dropped by ``StorageRewrite``, so
+this runs right before ``LowerTVMBuiltin``. Preserves every value.
 """
 
 from __future__ import annotations
