@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from rdpass.comparison import Array
 from rdpass.kernels.isa import Isa
 
@@ -25,4 +27,8 @@ class Case:
     expected: Array
     unpack: Callable[[Array], Array]
     before: Array | None = None
-    threads: int = 1
+
+    @property
+    def initial(self) -> Array:
+        """The output's first contents: NaN, unless they are read."""
+        return np.full(self.shape, np.nan, np.float32) if self.before is None else self.before

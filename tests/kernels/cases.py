@@ -64,7 +64,7 @@ def pointwise_case(conv: Convolution, tile: PointwiseTile, isa: Isa, threads: in
     function = pointwise(conv, tile, isa, threads, "kernel")
     weights = weights_of(conv, seed + 1)
     packed = pack_dense(weights[:, :, 0, 0], isa.lanes, tile.vectors * isa.lanes)
-    return _convolution_case("pointwise", conv, conv, tile.vectors, function, weights, packed, isa, threads, seed)
+    return _convolution_case("pointwise", conv, conv, tile.vectors, function, weights, packed, isa, seed)
 
 
 def direct_case(conv: Convolution, tile: DirectTile, isa: Isa, threads: int = 1, seed: int = 0) -> Case:
@@ -73,7 +73,7 @@ def direct_case(conv: Convolution, tile: DirectTile, isa: Isa, threads: int = 1,
     wider = replace(conv, groups=groups)
     packed = np.stack([pack_dense(own, isa.lanes, tile.vectors * isa.lanes) for own in np.split(merged, groups)])
     function = direct(wider, tile, isa, threads, "kernel")
-    return _convolution_case("direct", conv, wider, tile.vectors, function, weights, packed, isa, threads, seed)
+    return _convolution_case("direct", conv, wider, tile.vectors, function, weights, packed, isa, seed)
 
 
 def winograd_case(conv: Convolution, tile: WinogradTile, isa: Isa, threads: int = 1, seed: int = 0) -> Case:
@@ -82,7 +82,7 @@ def winograd_case(conv: Convolution, tile: WinogradTile, isa: Isa, threads: int 
     transformed = transform_weights(weights, tile.outputs).reshape(tile.edge**2, conv.filters, conv.channels)
     packed = pack_dense(np.moveaxis(transformed, 0, 2), isa.lanes, tile.vectors * isa.lanes)
     packed = np.ascontiguousarray(packed.transpose(0, 2, 1, 3, 4))
-    return _convolution_case("winograd", conv, conv, tile.vectors, function, weights, packed, isa, threads, seed)
+    return _convolution_case("winograd", conv, conv, tile.vectors, function, weights, packed, isa, seed)
 
 
 def pair_case(pair: PointwisePair, tile: PairTile, isa: Isa, threads: int = 1, seed: int = 0) -> Case:
@@ -101,7 +101,7 @@ def pair_case(pair: PointwisePair, tile: PairTile, isa: Isa, threads: int = 1, s
     inputs[3] = pad_axis(inputs[3], 1, wide)
     return _blocked_case(
         f"pair {pair}", pointwise_pair(pair, tile, isa, threads, "kernel"), isa, inputs, value,
-        other, second.epilogue.in_place, threads,
+        other, second.epilogue.in_place,
     )  # fmt: skip
 
 
@@ -113,7 +113,7 @@ def elementwise_case(work: Elementwise, tile: ElementwiseTile, isa: Isa, threads
     expected = oracle.epilogue(work.epilogue, x.astype(np.float64), rows, other)
     return _blocked_case(
         f"elementwise {work}", elementwise(work, tile, isa, threads, "kernel"), isa, inputs, expected,
-        other, work.epilogue.in_place, threads,
+        other, work.epilogue.in_place,
     )  # fmt: skip
 
 
@@ -123,7 +123,7 @@ def depthwise_case(conv: Convolution, tile: DepthwiseTile, isa: Isa, threads: in
     packed = pack_depthwise(weights, isa.lanes)
     # Its table has the channels of all groups in a row, as if they were one group's.
     layout = replace(conv, groups=1)
-    return _convolution_case("depthwise", conv, layout, 1, function, weights, packed, isa, threads, seed)
+    return _convolution_case("depthwise", conv, layout, 1, function, weights, packed, isa, seed)
 
 
 def _shape(conv: Convolution) -> tuple[int, int, int, int]:
@@ -132,7 +132,7 @@ def _shape(conv: Convolution) -> tuple[int, int, int, int]:
 
 def _convolution_case(
     kind: str, conv: Convolution, layout: Convolution, vectors: int, function: Any, weights: Array, packed: Array,
-    isa: Isa, threads: int, seed: int,
+    isa: Isa, seed: int,
 ) -> Case:  # fmt: skip
     """``layout``: the convolution with the groups that the table is packed for."""
     x = numbers(seed, conv.batch, conv.channels, conv.height, conv.width)
@@ -141,12 +141,12 @@ def _convolution_case(
     inputs = [to_blocked(x, isa.lanes, _GARBAGE), packed, pack_grouped_table(rows, layout.groups, padded)]
     other = numbers(seed + 9, *_shape(conv)) if conv.epilogue.add else None
     expected = oracle.epilogue(conv.epilogue, oracle.convolution(conv, x, weights), rows, other)
-    return _blocked_case(f"{kind} {conv}", function, isa, inputs, expected, other, conv.epilogue.in_place, threads)
+    return _blocked_case(f"{kind} {conv}", function, isa, inputs, expected, other, conv.epilogue.in_place)
 
 
 def _blocked_case(
     name: str, function: Any, isa: Isa, inputs: list[Array], expected: Array, other: Array | None = None,
-    in_place: bool = False, threads: int = 1,
+    in_place: bool = False,
 ) -> Case:  # fmt: skip
     """A case whose output is the map ``expected``, blocked. ``other`` is added to it, from its own map or in place."""
     batch, channels, height, width = expected.shape
@@ -154,7 +154,7 @@ def _blocked_case(
     return Case(
         f"{name} {isa.name}", function, isa, (*inputs, *([] if in_place else added)),
         (batch, blocks(channels, isa.lanes), height * width, isa.lanes), expected,
-        lambda y: from_blocked(y, channels, height, width), added[0] if added and in_place else None, threads,
+        lambda y: from_blocked(y, channels, height, width), added[0] if added and in_place else None,
     )  # fmt: skip
 
 
@@ -168,14 +168,14 @@ def stem_case(work: Stem, tile: StemTile, isa: Isa, threads: int = 1, seed: int 
     expected = total if pool is None else oracle.pooling(pool, total)
     inputs = [x.reshape(conv.batch, conv.channels, -1), packed, pack_table(rows, blocks(conv.filters, group) * group)]
     function = stem(work, tile, isa, threads, "kernel")
-    return _blocked_case(f"stem {work}", function, isa, inputs, expected, threads=threads)
+    return _blocked_case(f"stem {work}", function, isa, inputs, expected)
 
 
 def pooling_case(pool: Pooling, tile: PoolingTile, isa: Isa, threads: int = 1, seed: int = 0) -> Case:
     x = numbers(seed, pool.batch, pool.channels, pool.height, pool.width)
     function = pooling(pool, tile, isa, threads, "kernel")
     inputs = [to_blocked(x, isa.lanes, _GARBAGE)]
-    return _blocked_case(f"pooling {pool}", function, isa, inputs, oracle.pooling(pool, x), threads=threads)
+    return _blocked_case(f"pooling {pool}", function, isa, inputs, oracle.pooling(pool, x))
 
 
 def head_case(work: Head, tile: HeadTile, isa: Isa, threads: int = 1, seed: int = 0) -> Case:
@@ -185,12 +185,12 @@ def head_case(work: Head, tile: HeadTile, isa: Isa, threads: int = 1, seed: int 
     function = head(work, tile, isa, threads, "kernel")
     if not work.classes:
         means = oracle.head(work, x, None, None)[:, :, None, None]
-        return _blocked_case(f"mean {work}", function, isa, inputs, means, threads=threads)
+        return _blocked_case(f"mean {work}", function, isa, inputs, means)
     group = tile.vectors * isa.lanes
     weights = numbers(seed + 1, work.classes, work.channels) / np.float32(np.sqrt(work.channels))
     bias = numbers(seed + 2, work.classes)
     inputs += [pack_dense(weights, isa.lanes, group), pack_table([bias], blocks(work.classes, group) * group)]
     return Case(
         f"head {work} {isa.name}", function, isa, tuple(inputs), (work.batch, work.classes),
-        oracle.head(work, x, weights, bias), lambda y: y, None, threads,
+        oracle.head(work, x, weights, bias), lambda y: y,
     )  # fmt: skip

@@ -1,0 +1,58 @@
+"""A plain choice of kernels for a layer, each with its default tile: all that can compute it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rdpass.kernels.depthwise import DepthwiseTile
+from rdpass.kernels.direct import DirectTile
+from rdpass.kernels.elementwise import ElementwiseTile
+from rdpass.kernels.head import HeadTile
+from rdpass.kernels.isa import Isa
+from rdpass.kernels.pointwise import PointwiseTile
+from rdpass.kernels.pooling import PoolingTile
+from rdpass.kernels.stem import StemTile
+from rdpass.kernels.winograd import WinogradTile
+from rdpass.kernels.workload import Convolution, Elementwise, Head, Pooling, Stem
+from tests.kernels.case import Case
+from tests.kernels.cases import (
+    depthwise_case,
+    direct_case,
+    elementwise_case,
+    head_case,
+    pointwise_case,
+    pooling_case,
+    stem_case,
+    winograd_case,
+)
+from tests.kernels.networks import Layer
+
+TOLERANCE = 1e-5
+WINOGRAD_TOLERANCE = 2e-5
+
+
+def cases_of(layer: Layer, isa: Isa, threads: int = 1) -> Iterator[tuple[Case, float]]:
+    """Every kernel for ``layer``, with its tolerance."""
+    match layer:
+        case Stem():
+            yield stem_case(layer, StemTile(), isa, threads), TOLERANCE
+        case Convolution():
+            yield from _convolutions(layer, isa, threads)
+        case Pooling():
+            yield pooling_case(layer, PoolingTile(), isa, threads), TOLERANCE
+        case Head():
+            yield head_case(layer, HeadTile(), isa, threads), TOLERANCE
+        case Elementwise():
+            yield elementwise_case(layer, ElementwiseTile(), isa, threads), TOLERANCE
+
+
+def _convolutions(conv: Convolution, isa: Isa, threads: int) -> Iterator[tuple[Case, float]]:
+    if conv.is_pointwise:
+        yield pointwise_case(conv, PointwiseTile(), isa, threads), TOLERANCE
+    elif conv.is_depthwise:
+        yield depthwise_case(conv, DepthwiseTile(), isa, threads), TOLERANCE
+    else:
+        yield direct_case(conv, DirectTile(), isa, threads), TOLERANCE
+    if conv.kernel == (3, 3) and conv.stride == conv.dilation == (1, 1) and conv.groups == 1:
+        yield winograd_case(conv, WinogradTile(2, 8), isa, threads), TOLERANCE
+        yield winograd_case(conv, WinogradTile(4, 7), isa, threads), WINOGRAD_TOLERANCE

@@ -1,0 +1,62 @@
+"""Runs many kernels on an emulated ARM core, as one program in one go."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import tvm
+import tvm_ffi
+
+from rdpass.comparison import Array
+from rdpass.lowering import tvm_target
+from rdpass.passes.tir.pipeline import NAME
+from rdpass.targets import ArmTarget
+from rdpass.toolchain import find_compiler, find_launcher
+from tests.kernels.case import Case
+from tests.kernels.tester import judge
+
+_HARNESS = Path(__file__).with_name("many.c")
+
+
+def check_emulated(cases: Sequence[Case], target: ArmTarget, folder: Path, tolerance: float) -> list[float]:
+    """Run ``cases`` and return their relative errors.
+
+    Raises:
+        ParityError, AssertionError: as ``tester.check``.
+        subprocess.CalledProcessError: the program could not be linked, or failed.
+    """
+    _build(cases, target, folder)
+    arguments = [[*case.inputs, case.initial] for case in cases]
+    (folder / "calls").write_text("\n".join(map(_described, arguments)))
+    (folder / "before").write_bytes(b"".join(array.tobytes() for arrays in arguments for array in arrays))
+    subprocess.run([*find_launcher(target), "./many"], cwd=folder, check=True)
+    after = _split(np.fromfile(folder / "after", np.float32), arguments)
+    return [judge(case, list(arrays), tolerance) for case, arrays in zip(cases, after, strict=True)]
+
+
+def _build(cases: Sequence[Case], target: ArmTarget, folder: Path) -> None:
+    names = [f"kernel_{index}" for index in range(len(cases))]
+    functions = {n: case.function.with_attr("global_symbol", n) for n, case in zip(names, cases, strict=True)}
+    built = tvm.tirx.build(tvm.IRModule(functions), target=tvm_target(target), pipeline=NAME)
+    built.write_to_file(str(folder / "kernels.o"), "o")
+    (folder / "kernels.h").write_text("#define KERNELS " + " ".join(f"X({name})" for name in names) + "\n")
+    headers = [f"-isystem{path}" for path in tvm_ffi.libinfo.include_paths()]
+    command = [find_compiler(target).command, "-x", "c", "-O1", "-static", "-I.", *headers, str(_HARNESS)]
+    subprocess.run([*command, "-x", "none", "kernels.o", "-lm", "-o", "many"], cwd=folder, check=True)
+
+
+def _described(arrays: Sequence[Array]) -> str:
+    return " ".join(map(str, [len(arrays), *(number for a in arrays for number in (a.ndim, *a.shape))]))
+
+
+def _split(values: Array, arguments: Sequence[Sequence[Array]]) -> Iterator[list[Array]]:
+    begin = 0
+    for arrays in arguments:
+        found = []
+        for array in arrays:
+            found.append(values[begin : begin + array.size].reshape(array.shape))
+            begin += array.size
+        yield found

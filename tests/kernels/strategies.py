@@ -1,0 +1,174 @@
+"""Random workloads for every kernel, small and hostile: odd sizes, few channels, borders wider than maps, any epilogue.
+
+Each strategy gives a case and its tolerance.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import strategies as st
+
+from rdpass.kernels.depthwise import DepthwiseTile
+from rdpass.kernels.direct import DirectTile
+from rdpass.kernels.elementwise import ElementwiseTile
+from rdpass.kernels.head import HeadTile
+from rdpass.kernels.isa import ASIMD, AVX2, AVX512, SSE
+from rdpass.kernels.packing import blocks
+from rdpass.kernels.pair import PairTile
+from rdpass.kernels.pointwise import PointwiseTile
+from rdpass.kernels.pooling import PoolingTile
+from rdpass.kernels.stem import StemTile
+from rdpass.kernels.winograd import WinogradTile
+from rdpass.kernels.workload import Convolution, Elementwise, Epilogue, Head, PointwisePair, Pooling, Stem
+from tests.kernels.cases import (
+    depthwise_case,
+    direct_case,
+    elementwise_case,
+    head_case,
+    pair_case,
+    pointwise_case,
+    pooling_case,
+    stem_case,
+    winograd_case,
+)
+from tests.kernels.choice import TOLERANCE, WINOGRAD_TOLERANCE
+
+ISAS = st.sampled_from([ASIMD, ASIMD, AVX2, SSE, AVX512])
+ACTIVATIONS = st.sampled_from(["none", "relu", "clip", "channel_clip", "prelu", "hard_swish", "hard_sigmoid"])
+THREADS = st.sampled_from([1, 2])
+SEEDS = st.integers(0, 99)
+
+
+@st.composite
+def epilogues(draw, add=True):
+    added = add and draw(st.booleans())
+    return Epilogue(draw(ACTIVATIONS), -0.5, 0.75, added, added and draw(st.booleans()))
+
+
+@st.composite
+def axes(draw, kernels, strides=(1, 2), dilations=(1,), largest=13):
+    """Extent, kernel, stride, padding before and after, dilation."""
+    kernel, stride = draw(st.sampled_from(kernels)), draw(st.sampled_from(strides))
+    dilation = draw(st.sampled_from(dilations))
+    reach = (kernel - 1) * dilation + 1
+    before, after = draw(st.integers(0, min(reach - 1, 3))), draw(st.integers(0, min(reach - 1, 3)))
+    least = max(1, reach - before - after)
+    return draw(st.integers(least, max(least, largest))), kernel, stride, before, after, dilation
+
+
+@st.composite
+def convolutions(draw, channels, filters, down, across, groups=1, add=True):
+    (height, kh, sh, top, bottom, dh), (width, kw, sw, left, right, dw) = draw(down), draw(across)
+    return Convolution(
+        draw(st.integers(1, 2)), groups * draw(channels), groups * draw(filters), height, width,
+        (kh, kw), (sh, sw), (top, left, bottom, right), (dh, dw), groups, draw(epilogues(add)),
+    )  # fmt: skip
+
+
+def divisors(number):
+    return st.sampled_from([part for part in range(1, number + 1) if number % part == 0])
+
+
+@st.composite
+def pointwises(draw):
+    axis = axes((1,), (1, 2))
+    conv = draw(convolutions(st.integers(1, 40), st.integers(1, 40), axis, axis))
+    isa, vectors = draw(ISAS), draw(st.integers(1, 4))
+    parts = draw(divisors(blocks(conv.filters, isa.lanes * vectors)))
+    tile = PointwiseTile(draw(st.integers(1, 8)), vectors, draw(st.integers(1, 60)), parts)
+    return pointwise_case(conv, tile, isa, draw(THREADS), draw(SEEDS)), TOLERANCE
+
+
+@st.composite
+def directs(draw):
+    groups = draw(st.sampled_from([1, 1, 2, 3, 8]))
+    axis = axes((1, 2, 3, 5), (1, 2, 3), (1, 1, 2))
+    conv = draw(convolutions(st.integers(1, 24 // groups), st.integers(1, 24 // groups), axis, axis, groups))
+    tile = DirectTile(draw(st.integers(1, 8)), draw(st.integers(1, 3)), draw(st.integers(1, 4)))
+    return direct_case(conv, tile, draw(ISAS), draw(THREADS), draw(SEEDS)), TOLERANCE
+
+
+@st.composite
+def winograds(draw):
+    axis = axes((3,), (1,))
+    conv = draw(convolutions(st.integers(1, 30), st.integers(1, 30), axis, axis))
+    isa, vectors, outputs = draw(ISAS), draw(st.integers(1, 3)), draw(st.sampled_from([2, 4]))
+    waiting = draw(divisors(blocks(blocks(conv.filters, isa.lanes), vectors)))
+    tile = WinogradTile(outputs, draw(st.integers(1, 8)), vectors, draw(st.integers(1, 3)), waiting)
+    case = winograd_case(conv, tile, isa, draw(THREADS), draw(SEEDS))
+    return case, WINOGRAD_TOLERANCE if outputs == 4 else TOLERANCE
+
+
+@st.composite
+def pairs(draw):
+    axis = axes((1,), (1,))
+    first = draw(convolutions(st.integers(1, 30), st.integers(1, 70), axis, axis, add=False))
+    second = replace(first, channels=first.filters, filters=draw(st.integers(1, 30)), epilogue=draw(epilogues()))
+    isa, vectors = draw(ISAS), draw(st.integers(1, 3))
+    chunks = draw(divisors(blocks(first.filters, isa.lanes * vectors)))
+    if blocks(second.filters, isa.lanes) % vectors or second.epilogue.in_place:
+        chunks = 1
+    tile = PairTile(draw(st.integers(1, 8)), vectors, draw(st.integers(1, 60)), chunks, draw(st.booleans()))
+    return pair_case(PointwisePair(first, second), tile, isa, draw(THREADS), draw(SEEDS)), TOLERANCE
+
+
+@st.composite
+def depthwises(draw):
+    groups = draw(st.integers(2, 20))
+    axis = axes((1, 2, 3, 5), (1, 2, 3), (1, 1, 2))
+    conv = draw(convolutions(st.just(1), st.just(1), axis, axis, groups))
+    tile = DepthwiseTile(draw(st.integers(1, 3)), draw(st.integers(1, 5)))
+    return depthwise_case(conv, tile, draw(ISAS), draw(THREADS), draw(SEEDS)), TOLERANCE
+
+
+@st.composite
+def poolings(draw):
+    (height, kh, sh, top, bottom, _), (width, kw, sw, left, right, _) = (
+        draw(axes((1, 2, 3, 5), (1, 2, 3))) for _ in range(2)
+    )
+    pool = Pooling(
+        draw(st.integers(1, 2)), draw(st.integers(1, 20)), height, width, draw(st.sampled_from(["max", "average"])),
+        (kh, kw), (sh, sw), (top, left, bottom, right), draw(st.sampled_from([0, kh * kw])),
+    )  # fmt: skip
+    return pooling_case(pool, PoolingTile(draw(st.integers(1, 6))), draw(ISAS), draw(THREADS), draw(SEEDS)), TOLERANCE
+
+
+@st.composite
+def stems(draw):
+    axis = axes((1, 3, 4, 7), (1, 2, 3), (1, 1, 2), 25)
+    conv = draw(convolutions(st.integers(1, 4), st.integers(1, 24), axis, axis, add=False))
+    pool = draw(st.none() | max_pools(conv))
+    tile = StemTile(*(draw(st.integers(1, most)) for most in (9, 3, 4, 5)))
+    return stem_case(Stem(conv, pool), tile, draw(ISAS), draw(THREADS), draw(SEEDS)), TOLERANCE
+
+
+@st.composite
+def max_pools(draw, conv):
+    sizes = conv.out_height, conv.out_width
+    kernel = tuple(draw(st.integers(1, min(3, size))) for size in sizes)
+    stride = tuple(draw(st.integers(1, 3)) for _ in sizes)
+    padding = tuple(draw(st.integers(0, kernel[axis % 2] - 1)) for axis in range(4))
+    return Pooling(conv.batch, conv.filters, *sizes, "max", kernel, stride, padding)
+
+
+@st.composite
+def heads(draw):
+    classes = draw(st.integers(0, 70))
+    pixels = draw(st.integers(1 if classes else 2, 60))
+    work = Head(draw(st.integers(1, 5)), draw(st.integers(1, 40)), pixels, classes)
+    tile = HeadTile(*(draw(st.integers(1, 4)) for _ in range(3)))
+    return head_case(work, tile, draw(ISAS), draw(THREADS), draw(SEEDS)), TOLERANCE
+
+
+@st.composite
+def elementwises(draw):
+    work = Elementwise(draw(st.integers(1, 2)), draw(st.integers(1, 20)), draw(st.integers(1, 50)), draw(epilogues()))
+    tile = ElementwiseTile(draw(st.integers(1, 9)))
+    return elementwise_case(work, tile, draw(ISAS), draw(THREADS), draw(SEEDS)), TOLERANCE
+
+
+KINDS = {
+    "pointwise": pointwises(), "direct": directs(), "winograd": winograds(), "pair": pairs(),
+    "depthwise": depthwises(), "pooling": poolings(), "stem": stems(), "head": heads(), "elementwise": elementwises(),
+}  # fmt: skip

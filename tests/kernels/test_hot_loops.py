@@ -1,0 +1,41 @@
+"""What the figures of a dense kernel rest on: its innermost loop multiplies, and keeps its sums in registers."""
+
+import pytest
+
+from rdpass.kernels.direct import DirectTile, direct
+from rdpass.kernels.isa import ASIMD
+from rdpass.kernels.pair import PairTile, pointwise_pair
+from rdpass.kernels.pointwise import PointwiseTile, pointwise
+from rdpass.kernels.stem import StemTile, stem
+from rdpass.kernels.winograd import WinogradTile, winograd
+from rdpass.kernels.workload import PointwisePair, Stem
+from rdpass.passes.tir.pipeline import NAME
+from rdpass.targets import find_target
+from tests.kernels.assembly import assembly_of, hottest
+from tests.kernels.networks import RELU6, conv, resnet_stem
+
+BOARD = find_target("rpi4")
+PAIR = PointwisePair(conv(64, 256, 56, 1), conv(256, 64, 56, 1))
+NARROW = conv(64, 64, 56, 3)
+KERNELS = {
+    "direct": direct(NARROW, DirectTile(), ASIMD, 1, "kernel"),
+    "direct strided": direct(conv(64, 128, 56, 3, 2), DirectTile(), ASIMD, 1, "kernel"),
+    "direct threaded": direct(NARROW, DirectTile(), ASIMD, 4, "kernel"),
+    "pointwise": pointwise(conv(64, 256, 56, 1), PointwiseTile(), ASIMD, 1, "kernel"),
+    "pointwise strided": pointwise(conv(256, 512, 56, 1, 2), PointwiseTile(5, 4), ASIMD, 1, "kernel"),
+    "pointwise of 20 sums": pointwise(conv(64, 80, 56, 1), PointwiseTile(5, 4), ASIMD, 1, "kernel"),
+    "winograd 2": winograd(NARROW, WinogradTile(2, 8), ASIMD, 1, "kernel"),
+    "winograd 4": winograd(NARROW, WinogradTile(4, 7), ASIMD, 1, "kernel"),
+    "pair": pointwise_pair(PAIR, PairTile(), ASIMD, 1, "kernel"),
+    "pair in chunks": pointwise_pair(PAIR, PairTile(chunks=2), ASIMD, 1, "kernel"),
+    "stem 7x7": stem(resnet_stem(), StemTile(), ASIMD, 1, "kernel"),
+    "stem 3x3": stem(Stem(conv(3, 32, 224, 3, 2, epilogue=RELU6)), StemTile(), ASIMD, 1, "kernel"),
+}
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_the_hot_loop_of_a_dense_kernel_multiplies_and_stores_no_sums(name):
+    hot = hottest(assembly_of(KERNELS[name], BOARD, NAME))
+    assert hot.products >= 16
+    assert hot.stored_sums == set()
+    assert hot.share >= 0.8, f"{hot.products} of {len(hot.instructions)}"

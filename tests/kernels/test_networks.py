@@ -1,0 +1,42 @@
+"""Every kernel on every layer of ResNet-18/34/50, MobileNetV2, EfficientNet-Lite0 and RegNetY-400MF."""
+
+import pytest
+
+from rdpass.kernels.isa import isa_of
+from rdpass.kernels.workload import Convolution, Elementwise, Head, Stem
+from rdpass.lowering import tvm_target
+from rdpass.targets import host_target
+from tests.kernels.choice import cases_of
+from tests.kernels.networks import all_layers, label
+from tests.kernels.tester import check
+
+_QUICK = 500_000
+"""Multiplications of a layer that need not be called slow."""
+
+ISA = isa_of(tvm_target(host_target()))
+
+
+def work(layer):
+    match layer:
+        case Stem():
+            return layer.convolution.macs
+        case Convolution():
+            return layer.macs
+        case Head():
+            return layer.channels * (layer.pixels + layer.classes)
+        case Elementwise():
+            return layer.channels * layer.pixels
+
+
+def marked(layer):
+    return pytest.param(layer, id=label(layer), marks=[pytest.mark.slow] if work(layer) > _QUICK else [])
+
+
+@pytest.mark.parametrize("layer", map(marked, all_layers()))
+def test_every_kernel_gives_the_values_of_its_oracle_on_every_layer(layer):
+    for case, tolerance in cases_of(layer, ISA):
+        check(case, tolerance)
+
+
+def test_no_two_layers_are_called_the_same():
+    assert len({label(layer) for layer in all_layers()}) == len(all_layers())
