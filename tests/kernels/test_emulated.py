@@ -1,0 +1,89 @@
+"""Kernels on an emulated Cortex-A72, all in one program: layers of real networks and hostile shapes."""
+
+from dataclasses import replace
+
+import pytest
+
+from rdpass.errors import TargetError
+from rdpass.kernels.depthwise import DepthwiseTile
+from rdpass.kernels.direct import DirectTile
+from rdpass.kernels.elementwise import ElementwiseTile
+from rdpass.kernels.head import HeadTile
+from rdpass.kernels.isa import ASIMD
+from rdpass.kernels.pair import PairTile
+from rdpass.kernels.pointwise import PointwiseTile
+from rdpass.kernels.pooling import PoolingTile
+from rdpass.kernels.stem import StemTile
+from rdpass.kernels.winograd import WinogradTile
+from rdpass.kernels.workload import Convolution, Elementwise, Epilogue, Head, PointwisePair, Pooling, Stem
+from rdpass.targets import find_target
+from rdpass.toolchain import find_compiler, find_launcher
+from tests.kernels.cases import (
+    depthwise_case,
+    direct_case,
+    elementwise_case,
+    head_case,
+    pair_case,
+    pointwise_case,
+    pooling_case,
+    stem_case,
+    winograd_case,
+)
+from tests.kernels.choice import TOLERANCE, WINOGRAD_TOLERANCE, cases_of
+from tests.kernels.emulation import check_emulated
+from tests.kernels.networks import all_layers, conv
+from tests.kernels.test_networks import work
+
+ACTIVATIONS = ("none", "relu", "clip", "channel_clip", "prelu", "hard_swish", "hard_sigmoid")
+ODD = Convolution(2, 10, 13, 9, 11, (3, 3), (1, 1), (1, 1, 1, 1))
+
+
+@pytest.fixture(scope="module")
+def board():
+    target = find_target("rpi4")
+    try:
+        find_compiler(target), find_launcher(target)
+    except TargetError as error:
+        pytest.skip(str(error))
+    return target
+
+
+def hostile():
+    """One or two cases of every kernel, in parallel loops: odd sizes, tails of channels, every activation."""
+    wide = replace(ODD, kernel=(1, 1), padding=(0, 0, 0, 0))
+    for kind in ACTIVATIONS:
+        epilogue = Epilogue(kind, -0.5, 0.75, add=True, in_place=kind in ("prelu", "clip"))
+        yield direct_case(replace(ODD, epilogue=epilogue), DirectTile(5, 2, 2), ASIMD, 2)
+    yield direct_case(
+        Convolution(1, 30, 42, 12, 11, (3, 5), (2, 1), (1, 2, 1, 0), (1, 2), 6), DirectTile(8, 3, 2), ASIMD, 2
+    )
+    yield pointwise_case(replace(wide, stride=(2, 2)), PointwiseTile(4, 3), ASIMD, 2)
+    yield pair_case(
+        PointwisePair(wide, replace(wide, channels=13, filters=16, epilogue=Epilogue("relu"))),
+        PairTile(8, 2, 20, 2), ASIMD, 2,
+    )  # fmt: skip
+    yield winograd_case(ODD, WinogradTile(2, 5, 2, 2), ASIMD, 2)
+    yield winograd_case(ODD, WinogradTile(4, 4, 2, 2, 2), ASIMD, 2)
+    yield depthwise_case(conv(10, 10, 13, 5, 2, 10), DepthwiseTile(), ASIMD, 2)
+    yield depthwise_case(conv(10, 10, 13, 3, 1, 10, Epilogue("prelu")), DepthwiseTile(3, 3), ASIMD, 2)
+    for kind, divisor in (("max", 0), ("average", 0), ("average", 9)):
+        yield pooling_case(Pooling(1, 10, 13, 12, kind, (3, 3), (2, 2), (1, 1, 1, 2), divisor), PoolingTile(), ASIMD, 2)
+    pool = Pooling(1, 10, 10, 14, "max", (3, 3), (2, 2), (1, 1, 1, 1))
+    stem = Convolution(1, 3, 10, 19, 27, (7, 7), (2, 2), (3, 3, 3, 3), epilogue=Epilogue("relu"))
+    yield stem_case(Stem(stem, pool), StemTile(rows=2), ASIMD, 2)
+    yield stem_case(Stem(replace(stem, channels=1, stride=(1, 3))), StemTile(rows=3), ASIMD, 2)
+    yield head_case(Head(1, 10, 21, 37), HeadTile(), ASIMD, 2)
+    yield head_case(Head(5, 10, 3, 0), HeadTile(), ASIMD, 2)
+    yield elementwise_case(Elementwise(2, 10, 21, Epilogue("prelu", add=True)), ElementwiseTile(), ASIMD, 2)
+
+
+def test_every_kernel_gives_the_values_of_its_oracle_on_an_emulated_core(board, tmp_path):
+    check_emulated([*hostile()], board, tmp_path, WINOGRAD_TOLERANCE)
+
+
+@pytest.mark.slow
+def test_layers_of_networks_give_the_values_of_their_oracles_on_an_emulated_core(board, tmp_path):
+    layers = [layer for layer in all_layers() if work(layer) < 13_000_000]
+    cases = [case for layer in layers for case, tolerance in cases_of(layer, ASIMD) if tolerance == TOLERANCE]
+    assert len(cases) >= 40
+    check_emulated(cases, board, tmp_path, TOLERANCE)
