@@ -6,13 +6,16 @@ Every function here only means something inside an open ``prim_func`` frame. Act
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import reduce
 from typing import Any
 
 from tvm import tirx
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
+
+from rdpass.kernels.isa import Isa
 
 Expr = Any
 Buffer = Any
@@ -64,6 +67,24 @@ def lane(vector: Expr, index: int, lanes: int) -> Expr:
 def element(vector: Expr, index: int) -> Expr:
     """One lane of a vector, as a number."""
     return tirx.Shuffle([vector], [tirx.const(index, "int32")])
+
+
+def highest(values: Sequence[Expr], isa: Isa) -> Expr:
+    """The largest of vectors, lane by lane.
+
+    On ARM one instruction for two. T.max takes two there, unless one is a constant: its rule on NaN is x86's.
+    """
+    return _extreme(values, isa, T.max, "llvm.maximum")
+
+
+def lowest(values: Sequence[Expr], isa: Isa) -> Expr:
+    """The smallest, likewise."""
+    return _extreme(values, isa, T.min, "llvm.minimum")
+
+
+def _extreme(values: Sequence[Expr], isa: Isa, general: Callable[[Expr, Expr], Expr], arm: str) -> Expr:
+    kind = f"{FLOAT}x{isa.lanes}"
+    return reduce(lambda a, b: tirx.call_llvm_pure_intrin(kind, arm, a, b) if isa.by_element else general(a, b), values)
 
 
 def bind(value: Expr) -> Expr:

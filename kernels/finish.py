@@ -7,7 +7,7 @@ from typing import Any
 
 from tvm.script.ir_builder import tirx as T
 
-from rdpass.kernels.emit import Buffer, Expr, Registers, bind, load, spread, store, when
+from rdpass.kernels.emit import Buffer, Expr, Registers, bind, highest, load, lowest, spread, store, when
 from rdpass.kernels.isa import Isa
 from rdpass.kernels.workload import Epilogue
 
@@ -93,7 +93,7 @@ def activate(epilogue: Epilogue, value: Expr, rows: list[Expr], isa: Isa) -> Any
         case "clip":
             return T.min(T.max(value, number(epilogue.low)), number(epilogue.high))
         case "channel_clip":
-            return T.min(T.max(value, rows[0]), rows[1])
+            return lowest([highest([value, rows[0]], isa), rows[1]], isa)
         case "prelu":
             held = bind(value)
             return T.max(held, number(0.0)) + rows[0] * T.min(held, number(0.0))

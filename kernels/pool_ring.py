@@ -7,12 +7,10 @@ outside the map.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import reduce
 
 from tvm import tirx
-from tvm.script.ir_builder import tirx as T
 
-from rdpass.kernels.emit import Buffer, Expr, bind, load, scratch, serial, spread, store, tiles, when
+from rdpass.kernels.emit import Buffer, Expr, bind, highest, load, scratch, serial, spread, store, tiles, when
 from rdpass.kernels.isa import Isa
 from rdpass.kernels.workload import Pooling
 
@@ -29,9 +27,9 @@ class PoolRing:
     """As many rows as the pool's window is high, of ``outer`` blocks of channels; ``at_once`` columns are pooled."""
 
     def __init__(self, pool: Pooling, outer: int, at_once: int, isa: Isa) -> None:
-        self.pool, self.outer, self.at_once, self.lanes = pool, outer, at_once, isa.lanes
+        self.pool, self.outer, self.at_once, self.isa = pool, outer, at_once, isa
         self.width = max((pool.out_width - 1) * pool.stride[1] + pool.kernel[1], pool.padding[1] + pool.width)
-        self.rows = scratch(outer, pool.kernel[0], self.width, self.lanes)
+        self.rows = scratch(outer, pool.kernel[0], self.width, self.isa.lanes)
         with serial(pool.kernel[0]) as slot:
             self._clear(slot)
 
@@ -65,19 +63,19 @@ class PoolRing:
 
             def maxima(begin: Expr, size: int) -> None:
                 def column(index: int) -> Expr:
-                    place = begin * stride + index
+                    at = (begin * stride + index, 0)
                     return bind(
-                        reduce(T.max, (load(self.rows, block, s, place, 0, lanes=self.lanes) for s in range(kh)))
+                        highest([load(self.rows, block, s, *at, lanes=self.isa.lanes) for s in range(kh)], self.isa)
                     )
 
                 columns = {q: column(q) for q in sorted({t * stride + j for t in range(size) for j in range(kw)})}
                 for t in range(size):
-                    highest = reduce(T.max, (columns[t * stride + j] for j in range(kw)))
+                    value = highest([columns[t * stride + j] for j in range(kw)], self.isa)
                     at = number * self.pool.out_width + begin + t
-                    store(out, highest, n, block, at, 0, lanes=self.lanes)
+                    store(out, value, n, block, at, 0, lanes=self.isa.lanes)
 
             tiles(self.pool.out_width, self.at_once, maxima)
 
     def _clear(self, slot: Expr) -> None:
         with serial(self.outer) as block, serial(self.width) as column:
-            store(self.rows, spread(_LOWEST, self.lanes), block, slot, column, 0, lanes=self.lanes)
+            store(self.rows, spread(_LOWEST, self.isa.lanes), block, slot, column, 0, lanes=self.isa.lanes)

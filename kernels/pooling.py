@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from functools import cache, reduce
 
 from tvm import tirx
-from tvm.script.ir_builder import tirx as T
 
 from rdpass.kernels.borders import Axis, Tile, each_tile
-from rdpass.kernels.emit import Buffer, Expr, argument, bind, function, load, parallel, spread, store
+from rdpass.kernels.emit import Buffer, Expr, argument, bind, function, highest, load, parallel, spread, store
 from rdpass.kernels.isa import Isa
 from rdpass.kernels.packing import blocks
 from rdpass.kernels.workload import Pooling
@@ -61,16 +60,16 @@ def _values(pool: Pooling, isa: Isa, x: Buffer, of: tuple[Expr, Expr], rows: Til
     @cache
     def column(offset: int) -> Expr:
         at = columns.input(offset)
-        return bind(_reduced(pool, [load(x, *of, row + at, 0, lanes=isa.lanes) for row in seen]))
+        return bind(_reduced(pool, isa, [load(x, *of, row + at, 0, lanes=isa.lanes) for row in seen]))
 
     for t in range(columns.size):
         first = t * pool.stride[1]
         parts = [column(first + j) for j in range(pool.kernel[1]) if columns.has(first + j)]
-        value = _reduced(pool, parts)
+        value = _reduced(pool, isa, parts)
         if pool.kind == "average":
             value = value * spread(1 / (pool.divisor or len(parts) * len(seen)), isa.lanes)
         yield value
 
 
-def _reduced(pool: Pooling, values: list[Expr]) -> Expr:
-    return reduce(T.max if pool.kind == "max" else operator.add, values)
+def _reduced(pool: Pooling, isa: Isa, values: list[Expr]) -> Expr:
+    return highest(values, isa) if pool.kind == "max" else reduce(operator.add, values)
