@@ -129,7 +129,10 @@ class Stem:
 
 @dataclass(frozen=True)
 class Head:
-    """The mean over all pixels and the dense layer after it. ``classes`` 0: no layer; ``pixels`` 1: no mean."""
+    """The mean over all pixels and the fully connected layer after it.
+
+    ``classes`` 0: no layer; ``pixels`` 1: no mean.
+    """
 
     batch: int
     channels: int
