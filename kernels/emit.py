@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from math import prod
 from functools import reduce
 from typing import Any
 
@@ -23,12 +25,63 @@ Buffer = Any
 FLOAT = "float32"
 
 
+WORKSPACE = "rdpass.workspace"
+"""The attribute that tells how many floats of workspace a kernel takes."""
+
+
 def function(name: str, body: Callable[[], None]) -> tirx.PrimFunc:
-    """The function that ``body`` writes."""
+    """The function that ``body`` writes.
+
+    What ``body`` asks of ``scratch`` comes from one more argument, behind its own: the workspace, so many floats, one
+    line at least. How much it takes shows when the function has been written once, so it is written twice.
+    """
+    _, measured = _write(name, body, _Workspace())
+    needed = max(measured.peak, _LINE)
+    written, _ = _write(name, body, _Workspace(size=needed, shares=measured.shares))
+    workspace, *own = written.params
+    result = tirx.PrimFunc([*own, workspace], written.body, written.ret_type, written.attrs)
+    return result.with_attr(WORKSPACE, needed)
+
+
+@dataclass
+class _Workspace:
+    """The workspace while a function is written; all sizes in floats.
+
+    ``base`` and ``used``: where the code being written begins, and what it has taken so far. ``shares``: what a thread
+    takes in each parallel loop, in the order in which they are met; found out the first time, known the second.
+    """
+
+    size: int = 0
+    shares: list[int] = field(default_factory=list)
+    base: Expr = 0
+    used: int = 0
+    peak: int = 0
+    met: int = 0
+    buffer: Buffer = None
+
+    def take(self, size: int) -> Expr:
+        begin = self.base + self.used
+        self.used += -(-size // _LINE) * _LINE
+        self.peak = max(self.peak, self.used)
+        return begin
+
+
+_LINE = 16
+"""Floats of a line of cache, on which every scratch begins."""
+
+_writing: list[_Workspace] = []
+
+
+def _write(name: str, body: Callable[[], None], workspace: _Workspace) -> tuple[tirx.PrimFunc, _Workspace]:
     with IRBuilder() as builder, T.prim_func():
         T.func_name(name)
-        body()
-    return builder.get()
+        workspace.buffer = argument("workspace", max(workspace.size, _LINE))
+        _writing.append(workspace)
+        try:
+            body()
+        finally:
+            _writing.pop()
+    return builder.get(), workspace
 
 
 def argument(name: str, *shape: int) -> Buffer:
@@ -36,17 +89,40 @@ def argument(name: str, *shape: int) -> Buffer:
     return T.arg(name, T.buffer(shape, FLOAT, offset_factor=16))
 
 
-def scratch(*shape: int) -> Buffer:
-    """Memory of the kernel's own for as long as the loop around it runs; what is large comes from the workspace."""
-    return T.alloc_buffer(shape, FLOAT)
+class Scratch:
+    """A part of the workspace, indexed as a buffer of its own ``shape``."""
+
+    def __init__(self, buffer: Buffer, base: Expr, shape: tuple[int, ...]) -> None:
+        self.buffer, self.base, self.shape = buffer, base, shape
+
+    def at(self, index: Sequence[Expr]) -> Expr:
+        """Where an element lies in the workspace."""
+        place: Expr = 0
+        for extent, number in zip(self.shape, index, strict=True):
+            place = place * extent + number
+        return place + self.base
+
+    def __getitem__(self, index: tuple[Expr, ...]) -> Expr:
+        return self.buffer[(self.at(index),)]
+
+
+def scratch(*shape: int) -> Scratch:
+    """Memory of the kernel's own, its contents undefined. In a parallel loop every thread has its own."""
+    workspace = _writing[-1]
+    return Scratch(workspace.buffer, workspace.take(prod(shape)), shape)
 
 
 def load(buffer: Buffer, *index: Expr, lanes: int) -> Expr:
+    if isinstance(buffer, Scratch):
+        return buffer.buffer[(_run(buffer.at(index), lanes),)]
     return buffer[(*index[:-1], _run(index[-1], lanes))]
 
 
 def store(buffer: Buffer, value: Expr, *index: Expr, lanes: int) -> None:
-    T.buffer_store(buffer, value, [*index[:-1], _run(index[-1], lanes)])
+    if isinstance(buffer, Scratch):
+        T.buffer_store(buffer.buffer, value, [_run(buffer.at(index), lanes)])
+    else:
+        T.buffer_store(buffer, value, [*index[:-1], _run(index[-1], lanes)])
 
 
 def _run(first: Expr, lanes: int) -> Expr:
@@ -113,18 +189,45 @@ def serial(extent: int | Expr) -> Any:
 
 @contextmanager
 def parallel(*extents: int, threads: int) -> Iterator[tuple[Expr, ...]]:
-    """Loops fused into one that is dealt out to threads, if there are several."""
-    total = 1
-    for extent in extents:
-        total *= extent
-    loop = T.parallel if threads > 1 and total > 1 else T.serial
-    with loop(0, total) as task:
-        indices: list[Expr] = []
-        rest: Expr = task
-        for extent in reversed(extents[1:]):
-            indices.append(bind(tirx.floormod(rest, extent)))
-            rest = tirx.floordiv(rest, extent)
-        yield (bind(rest), *reversed(indices))
+    """Loops fused into one, which is dealt out to ``threads`` in equal shares, if there are several.
+
+    What is asked of ``scratch`` in here is there once for every share, and free again afterwards.
+    """
+    total = prod(extents)
+    length = -(-total // min(threads, total))
+    shares = -(-total // length)
+    if shares == 1:
+        with _own_scratch(1, 0), T.serial(0, total) as task:
+            yield _unravel(task, extents)
+        return
+    with T.parallel(0, shares) as share, _own_scratch(shares, share):
+        begin = bind(share * length)
+        with T.serial(begin, tirx.min(begin + length, total)) as task:
+            yield _unravel(task, extents)
+
+
+@contextmanager
+def _own_scratch(shares: int, share: Expr) -> Iterator[None]:
+    workspace = _writing[-1]
+    base, used, peak, met = workspace.base, workspace.used, workspace.peak, workspace.met
+    workspace.met += 1
+    if met == len(workspace.shares):
+        workspace.shares.append(0)
+    workspace.base, workspace.used, workspace.peak = base + used + share * workspace.shares[met], 0, 0
+    yield
+    own = workspace.peak
+    workspace.shares[met] = own
+    workspace.base, workspace.used, workspace.peak = base, used, max(peak, used + shares * own)
+
+
+def _unravel(task: Expr, extents: Sequence[int]) -> tuple[Expr, ...]:
+    """The index in every of the fused loops."""
+    found: list[Expr] = []
+    rest: Expr = task
+    for extent in reversed(extents[1:]):
+        found.append(bind(tirx.floormod(rest, extent)))
+        rest = tirx.floordiv(rest, extent)
+    return bind(rest), *reversed(found)
 
 
 def when(condition: Expr, then: Callable[[], None], otherwise: Callable[[], None] | None = None) -> None:

@@ -9,6 +9,7 @@ from tvm import relax
 from tvm.relax import transform
 
 from rdpass.kernels.machine import machine_of
+from rdpass.passes.relax.legalize import LegalizeOpsButViews
 from rdpass.passes.relax.place_kernels import PlaceKernels
 from rdpass.passes.relax.plan_arena import PlanArena
 from rdpass.passes.relax.restore_extrema import RestoreExtrema
@@ -27,14 +28,13 @@ def lowering(target: tvm.target.Target) -> tuple[Any, ...]:
         transform.FoldConstant(),
         # 3. TVM's own functions for the rest, fused
         relax.backend.DispatchSortScan(),
-        transform.LegalizeOps(),
+        LegalizeOpsButViews(),
         transform.AnnotateTIROpPattern(),
         transform.FoldConstant(),
         transform.FuseOps(),
         transform.FuseTIR(),
         transform.DeadCodeElimination(),
         # 4. Memory, planned ahead
-        transform.RewriteDataflowReshape(),
         transform.ToNonDataflow(),
         transform.RemovePurityChecking(),
         transform.CallTIRRewrite(),

@@ -16,6 +16,7 @@ from typing import Any
 import tvm
 from tvm import relax
 
+from rdpass.kernels.emit import WORKSPACE
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.schedule import Kernel
 from rdpass.passes.relax.blocked_layout import block_channels, block_constant, blocked_shape, unblock_channels
@@ -117,9 +118,14 @@ class _Writer:
             function = kernel.function.with_attr(SCHEDULED, True).with_attr("op_pattern", _OPAQUE)
             self.kernels[kernel.name] = self.builder.add_func(function.without_attr("global_symbol"), kernel.name)
         callee = self.kernels[kernel.name]
+        # The workspace is a second result that nobody reads: so it is planned as any other map.
+        workspace = relax.TensorType((int(kernel.function.attrs[WORKSPACE]),), "float32")
         if in_place:
-            return self.builder.emit(relax.call_tir_inplace(callee, arguments, [len(arguments) - 1], written))
-        return self.builder.emit(relax.call_tir(callee, arguments, out_ty=written))
+            places = [len(arguments) - 1, -1]
+            results = self.builder.emit(relax.call_tir_inplace(callee, arguments, places, [written, workspace]))
+        else:
+            results = self.builder.emit(relax.call_tir(callee, arguments, out_ty=[written, workspace]))
+        return self.builder.emit(relax.TupleGetItem(results, 0))
 
     def _dies(self, placement: Placement) -> bool:
         """Whether the map that a kernel adds is read by nobody later, nor as the kernel's own source."""

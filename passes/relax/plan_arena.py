@@ -113,29 +113,36 @@ def _moved(builder: relax.BlockBuilder, binding: Any, arena: Any, places: dict[A
 
 def _lives(bindings: Sequence[Any], result: Any, kernels: set[str]) -> dict[Any, Interval]:
     """The allocations that may lie in the arena, by their variable."""
-    homes: dict[Any, Any] = {}
+    homes: dict[Any, list[Any]] = {}
     lives: dict[Any, Interval] = {}
     barred: set[Any] = set()
     for index, binding in enumerate(bindings):
         value = binding.value
         size = _bytes(value)
         if size is not None:
-            homes[binding.var] = binding.var
+            homes[binding.var] = [binding.var]
             lives[binding.var] = Interval(size, len(bindings), -1)
-            continue
-        read = [homes[variable] for variable in variables_of(value) if variable in homes]
-        if isinstance(value, relax.Var):
-            if read:
-                homes[binding.var] = read[0]
-            continue
-        by_kernel = isinstance(value, relax.Call) and getattr(value.op, "name_hint", "") in kernels
-        for home in read:
-            life = lives[home]
-            lives[home] = replace(life, first=min(life.first, index), last=index)
-            if not by_kernel:
-                barred.add(home)
-    barred.update(homes[variable] for variable in variables_of(result) if variable in homes)
+        elif isinstance(value, relax.Var | relax.Tuple | relax.TupleGetItem):
+            homes[binding.var] = _homes_of(value, homes)
+        else:
+            by_kernel = isinstance(value, relax.Call) and getattr(value.op, "name_hint", "") in kernels
+            for home in (home for variable in variables_of(value) for home in homes.get(variable, [])):
+                life = lives[home]
+                lives[home] = replace(life, first=min(life.first, index), last=index)
+                if not by_kernel:
+                    barred.add(home)
+    barred.update(home for variable in variables_of(result) for home in homes.get(variable, []))
     return {variable: life for variable, life in lives.items() if variable not in barred}
+
+
+def _homes_of(value: Any, homes: dict[Any, list[Any]]) -> list[Any]:
+    """The allocations that an alias, a tuple or a field of one stands for."""
+    if isinstance(value, relax.TupleGetItem):
+        found = _homes_of(value.tuple_value, homes)
+        return found[value.index : value.index + 1]
+    if isinstance(value, relax.Tuple):
+        return [home for field in value.fields for home in _homes_of(field, homes)[:1]]
+    return homes.get(value, [])
 
 
 def _bytes(value: Any) -> int | None:

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from rdpass.comparison import Array
+from rdpass.kernels.emit import WORKSPACE
 from rdpass.kernels.isa import Isa
 
 
 @dataclass(frozen=True)
 class Case:
-    """``inputs``: every argument but the last. ``before``: what the output holds before the call, where that is read.
+    """``inputs``: every argument but the last two, output and workspace. ``before``: what the output holds before the call, where that is read.
 
     ``expected``: float64, as a map or planar; ``unpack`` brings the output there.
     """
@@ -32,3 +33,9 @@ class Case:
     def initial(self) -> Array:
         """The output's first contents: NaN, unless they are read."""
         return np.full(self.shape, np.nan, np.float32) if self.before is None else self.before
+
+    @property
+    def arguments(self) -> tuple[Array, ...]:
+        """All arguments as they are before the call; the workspace holds NaN."""
+        workspace = np.full(int(self.function.attrs[WORKSPACE]), np.nan, np.float32)
+        return (*self.inputs, self.initial, workspace)

@@ -29,7 +29,7 @@ def check_emulated(cases: Sequence[Case], target: ArmTarget, folder: Path, toler
         subprocess.CalledProcessError: the program could not be linked, or failed.
     """
     _build(cases, target, folder)
-    arguments = [[*case.inputs, case.initial] for case in cases]
+    arguments = [list(case.arguments) for case in cases]
     (folder / "calls").write_text("\n".join(map(_described, arguments)))
     (folder / "before").write_bytes(b"".join(array.tobytes() for arrays in arguments for array in arrays))
     subprocess.run([*find_launcher(target), "./many"], cwd=folder, check=True)

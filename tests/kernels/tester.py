@@ -23,14 +23,14 @@ def check(case: Case, tolerance: float) -> float:
     """
     module = tvm.IRModule({"kernel": case.function.with_attr("global_symbol", "kernel")})
     built = tvm.tirx.build(module, target=tvm_target(host_target()), pipeline=NAME)
-    tensors = [tvm.runtime.tensor(array) for array in (*case.inputs, case.initial)]
+    tensors = [tvm.runtime.tensor(array) for array in case.arguments]
     built["kernel"](*tensors)
     return judge(case, [tensor.numpy() for tensor in tensors], tolerance)
 
 
 def judge(case: Case, after: Sequence[Array], tolerance: float) -> float:
     """The relative error of ``case``, given what its arguments hold after the call. Raises as ``check``."""
-    *inputs, output = after
+    *inputs, output, _ = after
     for index, (before, now) in enumerate(zip(case.inputs, inputs, strict=True)):
         assert np.array_equal(before, now), f"{case.name} wrote to its input {index}"
     unwritten = int((~np.isfinite(output)).sum())
