@@ -36,7 +36,7 @@ class DirectTile:
 
 def direct(conv: Convolution, tile: DirectTile, isa: Isa, threads: int, name: str) -> tirx.PrimFunc:
     """Arguments: input (N, C/L, H W, L), weights (G, groups, C/G/L, KH, KW, L, V L), table (rows, G groups V L), the
-    map to add (where there is one and it is not the output), output (N, F/L, H' W', L). G: the convolution's own groups.
+    map to add (where there is one and it is not the output), output (N, F/L, H' W', L). G: its own groups.
     """
     lanes = isa.lanes
     inner, outer = blocks(conv.channels // conv.groups, lanes), blocks(conv.filters // conv.groups, lanes)

@@ -1,7 +1,7 @@
 """Lower what no kernel of ours computes to functions of TVM's, except operators that only look at memory differently.
 
 TVM would lower a reshape to a copy and find it again afterwards by the shape of the function, which fails on functions
-that were not made of TE. Here a view stays one operator, ``relax.reshape``, for which the virtual machine copies nothing.
+that were not made of TE. Here a view stays one operator, ``relax.reshape``, and the virtual machine copies nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _RESHAPE = "relax.reshape"
 _VIEWS = ("relax.flatten", "relax.squeeze", "relax.expand_dims")
 
 
-def LegalizeOpsButViews() -> Any:  # noqa: N802  # passes are named as classes
+def LegalizeOpsButViews() -> Any:  # passes are named as classes
     """Preserves every value."""
     return relax.transform.LegalizeOps({name: _as_reshape for name in _VIEWS}, skip_ops=[_RESHAPE])
 

@@ -15,7 +15,9 @@ from rdpass.kernels.isa import Isa
 
 @dataclass(frozen=True)
 class Case:
-    """``inputs``: every argument but the last two, output and workspace. ``before``: what the output holds before the call, where that is read.
+    """``inputs``: every argument but the last two, output and workspace.
+
+    ``before``: what the output holds before the call, where that is read.
 
     ``expected``: float64, as a map or planar; ``unpack`` brings the output there.
     """
