@@ -123,8 +123,10 @@ def _direct_tiles(conv: Convolution, machine: Machine) -> Iterator[DirectTile]:
         for rows in sorted({1, 2, 4, conv.out_height}):
             if rows <= conv.out_height:
                 tasks = -(-conv.out_height // rows) * conv.batch * conv.groups
-                parts = _parts(blocks(outer, vectors), tasks, machine)
-                yield DirectTile(tile, vectors, rows, parts)
+                groups = blocks(outer, vectors)
+                for parts in sorted({_parts(groups, tasks, machine), 2, 4, 8}):
+                    if groups % parts == 0:
+                        yield DirectTile(tile, vectors, rows, parts)
 
 
 def _depthwise_tiles(conv: Convolution, machine: Machine) -> Iterator[DepthwiseTile]:
@@ -140,7 +142,7 @@ def _winograd_tiles(conv: Convolution, machine: Machine) -> Iterator[WinogradTil
         down, across = -(-conv.out_height // outputs), -(-conv.out_width // outputs)
         for tile, vectors in _fitting(down * across, outer, machine.isa):
             groups = blocks(outer, vectors)
-            for rows in (rows for rows in range(1, down + 1) if down % rows == 0):
+            for rows in sorted({-(-down // blocks_) for blocks_ in range(1, down + 1)}):
                 for waiting in (waiting for waiting in (1, 2, 4, 8) if groups % waiting == 0):
                     if waiting == 1 or groups // waiting >= machine.threads:
                         yield WinogradTile(outputs, tile, vectors, rows, waiting)
@@ -233,7 +235,12 @@ def _estimate_direct(conv: Convolution, tile: DirectTile, machine: Machine) -> f
     strip = _BYTES * high * wide * inner
     copying = 2 * strip / _BYTES / lanes * passes * conv.groups * tile.parts
     weights = _BYTES * kh * kw * inner * outer * conv.groups
-    traffic = _traffic(weights, passes, strip, _maps(conv) + _spill(strip, machine), machine)
+    whole = _BYTES * conv.channels * conv.height * conv.width
+    # Every part reads the input anew, from memory where it does not stay in L2 beside the part's weights.
+    reread = (tile.parts - 1) * whole if whole + weights // tile.parts > 0.75 * machine.l2 else 0
+    stays = (weights // tile.parts) + strip <= 0.75 * machine.l2
+    read = _maps(conv) + reread + weights * (1 if stays else passes) + passes * _spill(strip, machine)
+    traffic = read / machine.bandwidth + _space(strip, machine)
     return row * conv.out_height * conv.batch * conv.groups + copying + traffic
 
 
@@ -250,6 +257,11 @@ def _estimate_depthwise(conv: Convolution, tile: DepthwiseTile, machine: Machine
     return conv.batch * blocks(conv.channels, lanes) * full * cycles
 
 
+def _space(scratch: int, machine: Machine) -> float:
+    """A small price on scratch, of which every thread has its own: between equals the smaller one is taken."""
+    return scratch * machine.threads / 64
+
+
 def _spill(scratch: int, machine: Machine) -> int:
     """Bytes of scratch that do not stay in L2 and come back from memory."""
     return max(0, scratch - machine.l2 // 2) * 2
@@ -261,6 +273,7 @@ def _estimate_winograd(conv: Convolution, tile: WinogradTile, machine: Machine) 
     numbers, held = tile.edge**2, tile.rows * across
     inner, outer = blocks(conv.channels, lanes), blocks(conv.filters, lanes)
     columns = -(-held // tile.pixels)
+    # Blocks of rows are of equal height but for the last.
     passes = -(-down // tile.rows) * conv.batch
     filled = columns * tile.pixels
     product = _products((tile.pixels, tile.vectors), filled, conv.channels, conv.filters, machine) * numbers
@@ -273,7 +286,9 @@ def _estimate_winograd(conv: Convolution, tile: WinogradTile, machine: Machine) 
     again = v * (groups // tile.waiting)
     spilt = again if v + waiting > 0.75 * machine.l2 else 0
     traffic = _traffic(weights, passes, v + waiting, _maps(conv) + passes * (spilt + _spill(waiting, machine)), machine)
-    return passes * (product + transforms / machine.multiplies + again / 16 / 4) + traffic
+    share = down / tile.rows * conv.batch
+    work = share * (product + transforms / machine.multiplies + again / 16 / 4)
+    return work + traffic + _space(v // machine.threads + waiting, machine)
 
 
 def estimate_pair(pair: PointwisePair, tile: PairTile, machine: Machine) -> float:

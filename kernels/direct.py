@@ -1,7 +1,8 @@
 """f32 k x k convolution, direct: any stride, dilation and groups, on blocked channels.
 
 1. A strip of input for R rows of output is copied, with its border.
-2. For a group of V vectors of output channels, every row is cut into tiles of T pixels.
+2. Output channels are cut into parts, whose weights stay in cache over all strips, and these into groups of V vectors.
+   For a group, every row is cut into tiles of T pixels.
 3. A tile is summed in registers over all input channels and taps. The taps of a row of the window are unrolled, so
    that pixels which neighbouring taps share are loaded once.
 
@@ -11,6 +12,7 @@ A grouped convolution comes with groups of whole blocks (``packing.merge_groups`
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from tvm import tirx
 
@@ -53,6 +55,9 @@ def direct(conv: Convolution, tile: DirectTile, isa: Isa, threads: int, name: st
         y = argument("output", conv.batch, outer * conv.groups, conv.out_height * width, lanes)
         finish = Finish(conv.epilogue, isa, table, other)
 
+        def weight(of: Expr, group: Expr, k: Expr, i: Expr, j: int, c: Expr, v: int) -> Expr:
+            return load(w, of, group, k, i, j, c, v * lanes, lanes=lanes)
+
         def cover(n: Expr, of: Expr, first: Expr, count: int, part: Expr) -> None:
             strip = Strip(conv, count, inner, lanes)
             rows = strip.allocate()
@@ -73,7 +78,7 @@ def direct(conv: Convolution, tile: DirectTile, isa: Isa, threads: int, name: st
 
                                 multiply_block(
                                     sums, isa, shape, pixel,
-                                    lambda c, v, j=j: load(w, of, group, k, i, j, c, v * lanes, lanes=lanes),
+                                    partial(weight, of, group, k, i, j),
                                 )  # fmt: skip
                         at = bind((first + row) * width + begin)
                         finish.end(
@@ -84,7 +89,7 @@ def direct(conv: Convolution, tile: DirectTile, isa: Isa, threads: int, name: st
                     tiles(width, tile.pixels, product)
 
         for begin, number, count in spans(conv.out_height, tile.rows):
-            with parallel(conv.batch, conv.groups, number, tile.parts, threads=threads) as (n, of, index, part):
+            with parallel(conv.batch, conv.groups, tile.parts, number, threads=threads) as (n, of, part, index):
                 cover(n, of, bind(begin + index * count), count, part)
 
     return function(name, write)

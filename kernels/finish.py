@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from tvm.script.ir_builder import tirx as T
@@ -56,7 +57,7 @@ class Finish:
                 rows = self.rows(block if table_group is None else table_group * vectors + v)
                 for t in range(tiles):
                     value = acc[t * vectors + v]
-                    when(inside(t), lambda t=t, value=value: self.put(value, rows, out, position(t, block)))
+                    when(inside(t), partial(self.put, value, rows, out, position(t, block)))
 
             when(block < blocks if blocks % vectors else True, vector)
 

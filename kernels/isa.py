@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from tvm.target import Target
+from rdpass.arm_target import ArmTarget
 
 
 @dataclass(frozen=True)
@@ -32,16 +30,9 @@ SSE = Isa("sse", 4, 16, by_element=False)
 _X86_LEVELS = {"x86-64-v4": AVX512, "x86-64-v3": AVX2}
 
 
-def isa_of(target: Target) -> Isa:
+def isa_of(target: ArmTarget) -> Isa:
     """The instruction set that kernels for ``target`` are written in.
 
     SVE cores run asimd: their 128-bit pipes are as many as their wide ones are wide.
     """
-    if str(target.attrs.get("mtriple", "")).startswith(("aarch64", "arm64")):
-        return ASIMD
-    return _X86_LEVELS.get(str(target.attrs.get("mcpu", "")), SSE)
-
-
-def threads_of(target: Target) -> int:
-    """How many threads a kernel's parallel loops are cut for."""
-    return int(target.attrs.get("num-cores", 1))
+    return ASIMD if target.architecture == "aarch64" else _X86_LEVELS.get(target.cpu, SSE)

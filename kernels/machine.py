@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from rdpass.kernels.isa import Isa, isa_of, threads_of
+from rdpass.arm_target import ArmTarget
+from rdpass.kernels.isa import Isa, isa_of
 
-if TYPE_CHECKING:
-    from tvm.target import Target
+_UNKNOWN_L1, _UNKNOWN_L2, _UNKNOWN_BANDWIDTH = 32 << 10, 512 << 10, 2.0
 
 
 @dataclass(frozen=True)
 class Machine:
     """A core and its share of the memory.
 
-    ``multiplies``: vector multiply-accumulates a cycle. ``l1``, ``l2``: bytes of data cache for one thread.
-    ``bandwidth``: bytes a cycle from memory.
+    ``threads``: how many a kernel's parallel loops are cut for. ``multiplies``: vector multiply-accumulates a cycle.
+    ``l1``, ``l2``: bytes of data cache. ``bandwidth``: bytes a cycle from memory.
     """
 
     isa: Isa
@@ -27,19 +26,14 @@ class Machine:
     bandwidth: float
 
 
-_SMALL = (1.0, 32 << 10, 1 << 20, 1.7)
-_CORES: dict[str, tuple[float, int, int, float]] = {
-    "cortex-a53": (1.0, 32 << 10, 512 << 10, 1.1),
-    "cortex-a55": (1.0, 32 << 10, 512 << 10, 1.7),
-    "cortex-a72": _SMALL,
-    "cortex-a76": (2.0, 64 << 10, 1 << 20, 5.0),
-    "neoverse-n1": (2.0, 64 << 10, 1 << 20, 5.0),
-    "neoverse-v1": (2.0, 64 << 10, 1 << 20, 5.0),
-    "x86-64-v4": (2.0, 32 << 10, 1 << 20, 5.0),
-    "x86-64-v3": (2.0, 32 << 10, 512 << 10, 5.0),
-}
-
-
-def machine_of(target: Target) -> Machine:
-    """The core that ``target`` names; one that is not known counts as a Cortex-A72."""
-    return Machine(isa_of(target), threads_of(target), *_CORES.get(str(target.attrs.get("mcpu", "")), _SMALL))
+def machine_of(target: ArmTarget) -> Machine:
+    """The core that ``target`` names."""
+    isa = isa_of(target)
+    return Machine(
+        isa=isa,
+        threads=target.cores,
+        multiplies=max(1.0, target.macs_per_cycle / isa.lanes),
+        l1=target.l1d_bytes or _UNKNOWN_L1,
+        l2=target.l2_bytes or _UNKNOWN_L2,
+        bandwidth=target.dram_gbps / target.clock_ghz if target.dram_gbps and target.clock_ghz else _UNKNOWN_BANDWIDTH,
+    )

@@ -15,6 +15,7 @@ from tvm import tirx
 from rdpass.kernels.depthwise import DepthwiseTile, depthwise
 from rdpass.kernels.direct import DirectTile, direct
 from rdpass.kernels.head import HeadTile, head
+from rdpass.kernels.isa import Isa
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.packing import Array, blocks, merge_groups, pack_dense, pack_depthwise, pack_table, pad_axis
 from rdpass.kernels.pair import PairTile, pointwise_pair
@@ -49,24 +50,30 @@ def convolution_kernel(
         tile: the template and its integers.
         machine: whose vectors and threads to write for.
     """
-    groups = conv.groups
-    if isinstance(tile, DirectTile):
-        weights, groups = merge_groups(weights, conv.groups, machine.isa.lanes)
-        conv = replace(conv, groups=groups)
-    width = machine.isa.lanes * (1 if isinstance(tile, DepthwiseTile) else tile.vectors)
-    table = _table(rows, 1 if isinstance(tile, DepthwiseTile) else groups, width)
+    isa, lanes = machine.isa, machine.isa.lanes
     match tile:
         case PointwiseTile():
-            function, packed = pointwise, pack_dense(weights[:, :, 0, 0], machine.isa.lanes, width)
+            width = tile.vectors * lanes
+            name = _name("pointwise", conv, (tile.pixels, tile.vectors), isa)
+            function = pointwise(conv, tile, isa, machine.threads, name)
+            packed = pack_dense(weights[:, :, 0, 0], lanes, width)
         case WinogradTile():
-            function, packed = winograd, _pack_winograd(weights, tile, machine.isa.lanes, width)
+            width = tile.vectors * lanes
+            name = _name(f"winograd{tile.outputs}", conv, (tile.pixels, tile.vectors), isa)
+            function = winograd(conv, tile, isa, machine.threads, name)
+            packed = _pack_winograd(weights, tile, lanes, width)
         case DepthwiseTile():
-            function, packed = depthwise, pack_depthwise(weights, machine.isa.lanes)
+            name = _name("depthwise", conv, (tile.rows, tile.pixels), isa)
+            function = depthwise(conv, tile, isa, machine.threads, name)
+            return Kernel(name, function, (pack_depthwise(weights, lanes), _table(rows, 1, lanes)))
         case DirectTile():
-            parts = np.split(weights, groups)
-            function, packed = direct, np.stack([pack_dense(part, machine.isa.lanes, width) for part in parts])
-    name = f"{_name(conv, tile)}_{machine.isa.name}_{_digest(conv)}"
-    return Kernel(name, function(conv, tile, machine.isa, machine.threads, name), (packed, table))
+            width = tile.vectors * lanes
+            weights, groups = merge_groups(weights, conv.groups, lanes)
+            conv = replace(conv, groups=groups)
+            name = _name("direct", conv, (tile.pixels, tile.vectors), isa)
+            function = direct(conv, tile, isa, machine.threads, name)
+            packed = np.stack([pack_dense(part, lanes, width) for part in np.split(weights, groups)])
+    return Kernel(name, function, (packed, _table(rows, conv.groups, width)))
 
 
 def pair_kernel(
@@ -136,19 +143,9 @@ def _pack_winograd(weights: Array, tile: WinogradTile, lanes: int, width: int) -
     return np.ascontiguousarray(pack_dense(np.moveaxis(flat, 0, 2), lanes, width).transpose(0, 2, 1, 3, 4))
 
 
-def _name(conv: Convolution, tile: ConvolutionTile) -> str:
-    """The kernel's specification: type, operation, shape, register tile."""
-    match tile:
-        case PointwiseTile():
-            kind = "pointwise"
-        case WinogradTile():
-            kind = f"winograd{tile.outputs}"
-        case DepthwiseTile():
-            kind = "depthwise"
-        case DirectTile():
-            kind = "direct"
-    register_tile = (tile.rows, tile.pixels) if isinstance(tile, DepthwiseTile) else (tile.pixels, tile.vectors)
-    return f"f32_{kind}{_shape(conv)}_{register_tile[0]}x{register_tile[1]}"
+def _name(kind: str, conv: Convolution, register_tile: tuple[int, int], isa: Isa) -> str:
+    """The kernel's specification: type, operation, shape, register tile, instruction set."""
+    return f"f32_{kind}{_shape(conv)}_{register_tile[0]}x{register_tile[1]}_{isa.name}_{_digest(conv)}"
 
 
 def _shape(conv: Convolution) -> str:

@@ -26,8 +26,8 @@ PAIRS: dict[int, tuple[float, ...]] = {2: (1.0,), 4: (sqrt(0.5), sqrt(2.0))}
 def transform_weights(weights: npt.NDArray[np.float32], outputs: int) -> npt.NDArray[np.float32]:
     """(O, I, 3, 3) to (n, n, O, I), computed in float64."""
     g = filter_matrix(outputs)
-    spread_out = np.einsum("ia,ocab,jb->ijoc", g, weights.astype(np.float64), g)
-    return spread_out.astype(np.float32)
+    both: npt.NDArray[np.float64] = np.einsum("ia,ocab,jb->ijoc", g, weights.astype(np.float64), g, optimize=True)
+    return both.astype(np.float32)
 
 
 def filter_matrix(outputs: int) -> npt.NDArray[np.float64]:

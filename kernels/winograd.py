@@ -11,7 +11,7 @@ V is shared by all threads, M is each thread's own. Rounding is larger than a di
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from tvm import tirx
@@ -36,7 +36,7 @@ from rdpass.kernels.finish import Finish
 from rdpass.kernels.isa import Isa
 from rdpass.kernels.microkernel import multiply_block
 from rdpass.kernels.packing import blocks
-from rdpass.kernels.pointwise import other_argument
+from rdpass.kernels.pointwise import other_argument, spans
 from rdpass.kernels.toom_cook import transform_input, transform_output
 from rdpass.kernels.workload import Convolution
 
@@ -114,22 +114,25 @@ def winograd(conv: Convolution, tile: WinogradTile, isa: Isa, threads: int, name
         y = argument("output", conv.batch, shape.outer, pixels, lanes)
         finish = Finish(conv.epilogue, isa, table, other)
         v = scratch(numbers, shape.columns, shape.inner, tile.pixels, lanes)
-        with serial(conv.batch) as n, serial(-(-shape.down // tile.rows)) as block:
-            with parallel(tile.rows, shape.inner, threads=threads) as (row, channel):
-                _transform_row(shape, x, v, n, channel, block, row)
-            with parallel(shape.groups // tile.waiting, threads=threads) as (part,):
-                m = scratch(numbers, tile.waiting, shape.columns * tile.pixels, tile.vectors * lanes)
-                _multiply(shape, u, v, m, part)
-                _transform_back(shape, finish, m, y, n, part, block)
+        for begin, number, count in spans(shape.down, tile.rows):
+            part_of = _Shape(conv, replace(tile, rows=count), isa)
+            with serial(conv.batch) as n, serial(number) as block:
+                first = bind(begin + block * count)
+                with parallel(count, shape.inner, threads=threads) as (row, channel):
+                    _transform_row(part_of, x, v, n, channel, first, row)
+                with parallel(shape.groups // tile.waiting, threads=threads) as (part,):
+                    m = scratch(numbers, tile.waiting, part_of.columns * tile.pixels, tile.vectors * lanes)
+                    _multiply(part_of, u, v, m, part)
+                    _transform_back(part_of, finish, m, y, n, part, first)
 
     return function(name, write)
 
 
-def _transform_row(shape: _Shape, x: Buffer, v: Buffer, n: Expr, channel: Expr, block: Expr, row: Expr) -> None:
+def _transform_row(shape: _Shape, x: Buffer, v: Buffer, n: Expr, channel: Expr, first: Expr, row: Expr) -> None:
     """Step 1 for one row of tiles and one block of channels."""
     conv, tile, lanes = shape.conv, shape.tile, shape.isa.lanes
     strip = scratch(tile.edge, shape.across * tile.outputs + 2, lanes)
-    top = bind((block * tile.rows + row) * tile.outputs - conv.padding[0])
+    top = bind((first + row) * tile.outputs - conv.padding[0])
     with serial(tile.edge) as line:
         _copy_line(shape, x, strip, (n, channel), bind(top + line), line)
     held = Registers(tile.edge**2, lanes)
@@ -190,7 +193,7 @@ def _multiply(shape: _Shape, u: Buffer, v: Buffer, m: Buffer, part: Expr) -> Non
                 store(m, sums[t * tile.vectors + vector], number, turn, at, vector * lanes, lanes=lanes)
 
 
-def _transform_back(shape: _Shape, finish: Finish, m: Buffer, y: Buffer, n: Expr, part: Expr, block: Expr) -> None:
+def _transform_back(shape: _Shape, finish: Finish, m: Buffer, y: Buffer, n: Expr, part: Expr, first: Expr) -> None:
     """Step 3 for the groups of one part."""
     conv, tile, lanes = shape.conv, shape.tile, shape.isa.lanes
     edge, outputs = tile.edge, tile.outputs
@@ -198,7 +201,7 @@ def _transform_back(shape: _Shape, finish: Finish, m: Buffer, y: Buffer, n: Expr
     with serial(tile.waiting) as turn, serial(tile.vectors) as vector, serial(tile.rows) as row:
         channel = bind((part * tile.waiting + turn) * tile.vectors + vector)
         bias, rows = finish.bias(channel), finish.rows(channel)
-        top = bind((block * tile.rows + row) * outputs)
+        top = bind((first + row) * outputs)
         with serial(shape.across) as column:
             for j in range(edge):
                 at = row * shape.across + column
@@ -222,7 +225,7 @@ def _transform_back(shape: _Shape, finish: Finish, m: Buffer, y: Buffer, n: Expr
 
 def _row_exists(shape: _Shape, row: Expr) -> Expr:
     extent = shape.conv.out_height
-    return True if extent % (shape.tile.rows * shape.tile.outputs) == 0 else row < extent
+    return True if extent % shape.tile.outputs == 0 else row < extent
 
 
 def _channel_exists(shape: _Shape, channel: Expr) -> Expr:

@@ -107,11 +107,11 @@ def _build_checked(source: OnnxSource, target: ArmTarget, golden: Golden, shown:
     shown.step(0, "building for this machine, to compare")
     module = import_onnx(source)
     here = host_target()
-    native = build(module, tvm_target(here))
+    native = build(module, here)
     expected = run_onnx(source.model, golden.inputs)
     gate = check_close("tvm-host", run_here(native, golden.inputs), expected, TOLERANCE)
     shown.step(1, f"building for {target.name}")
-    lowered = native if target == here else build(module, tvm_target(target))
+    lowered = native if target == here else build(module, target)
     for fallback in lowered.fallbacks:
         log.debug("%s: TVM's own function, %d calls, %d operations", *asdict(fallback).values())
     return lowered, gate

@@ -17,6 +17,7 @@ from tvm.target.codegen import llvm_is_valid_cpu
 from rdpass.chatter import without_scope_lines
 from rdpass.comparison import Array
 from rdpass.errors import ConfigError, TargetError
+from rdpass.kernels.machine import machine_of
 from rdpass.onnx_source import OnnxSource
 from rdpass.passes.relax.fallbacks import Fallback, find_fallbacks
 from rdpass.passes.relax.pipeline import lower
@@ -62,10 +63,15 @@ def import_onnx(source: OnnxSource) -> tvm.IRModule:
         raise ConfigError(f"TVM can't import {source.path or 'the ONNX model'}: {reason}") from error
 
 
-def build(module: tvm.IRModule, target: tvm.target.Target) -> Lowered:
+def lower_for(module: tvm.IRModule, target: ArmTarget) -> tvm.IRModule:
+    """``module`` (left as it was) after every pass, for ``target``."""
+    return lower(module, tvm_target(target), machine_of(target))
+
+
+def build(module: tvm.IRModule, target: ArmTarget) -> Lowered:
     """Lower ``module`` (left as it was) and compile it for ``target``."""
-    lowered = lower(module, target)
-    executable = tvm.compile(lowered, target=target, relax_pipeline=None, tir_pipeline=TIR_PIPELINE)
+    lowered = lower_for(module, target)
+    executable = tvm.compile(lowered, target=tvm_target(target), relax_pipeline=None, tir_pipeline=TIR_PIPELINE)
     return Lowered(executable, planned_memory(lowered), find_fallbacks(lowered))
 
 

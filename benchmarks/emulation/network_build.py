@@ -27,10 +27,9 @@ from benchmarks.emulation.plugin import cache_folder
 from rdpass.chatter import without_scope_lines
 from rdpass.errors import TargetError
 from rdpass.golden import Golden, find_golden
-from rdpass.lowering import Lowered, build, import_onnx, tvm_target
+from rdpass.lowering import Lowered, build, import_onnx, lower_for
 from rdpass.onnx_source import OnnxSource, read_onnx
 from rdpass.output import new_folder
-from rdpass.passes.relax.pipeline import lower
 from rdpass.runtime_libraries import find_libraries, tvm_versions
 from rdpass.targets import ArmTarget
 from rdpass.toolchain import Compiler, find_compiler
@@ -65,7 +64,7 @@ def built_network(model: Path, target: ArmTarget) -> tuple[Path, Facts]:
     place = cache_folder() / "networks" / _digest(source, target, compiler)
     if not place.exists():
         golden = find_golden(source)
-        lowered = build(import_onnx(source), tvm_target(target))
+        lowered = build(import_onnx(source), target)
         with new_folder(place, force=True) as folder:
             _write_golden(folder, source, golden)
             _link(folder, lowered, compiler, libraries)
@@ -128,7 +127,7 @@ def _facts(folder: Path, source: OnnxSource, target: ArmTarget, lowered: Lowered
     return Facts(
         activation_bytes=lowered.memory.activations,
         workspace_bytes=lowered.memory.workspace,
-        weight_bytes=_weight_bytes(lower(import_onnx(source), tvm_target(target))),
+        weight_bytes=_weight_bytes(lower_for(import_onnx(source), target)),
         code_bytes=_code_bytes(folder / "model.so", compiler.command),
         fallbacks=tuple(fallback.function for fallback in lowered.fallbacks),
     )

@@ -63,7 +63,7 @@ class _Start:
 
     @staticmethod
     def of(flow: Dataflow, variable: Any) -> _Start | None:
-        call = flow.value(variable)
+        call: Any = flow.value(variable)
         if operator_of(call) != "relax.nn.conv2d":
             return None
         weights, shape = array_of(call.args[1]), shape_of(call.args[0])

@@ -154,7 +154,7 @@ def _pooling_maker(pool: Pooling) -> Callable[[Machine, bool], Kernel]:
 
 def pooling_of(flow: Dataflow, variable: Any) -> Pooling | None:
     """The pooling that ``variable`` is bound to, if a kernel of ours computes such."""
-    call = flow.value(variable)
+    call: Any = flow.value(variable)
     kind: Literal["max", "average"] = "max" if operator_of(call) == "relax.nn.max_pool2d" else "average"
     if operator_of(call) not in ("relax.nn.max_pool2d", "relax.nn.avg_pool2d"):
         return None
@@ -170,7 +170,9 @@ def pooling_of(flow: Dataflow, variable: Any) -> Pooling | None:
     needed = (out[2] - 1) * sh + kh - shape[2] - top, (out[3] - 1) * sw + kw - shape[3] - left
     if divisor and (needed[0] > bottom or needed[1] > right):
         return None
-    pool = Pooling(*shape, kind, (kh, kw), (sh, sw), (top, left, max(needed[0], 0), max(needed[1], 0)), divisor)
+    batch, channels, height, width = shape
+    padding = top, left, max(needed[0], 0), max(needed[1], 0)
+    pool = Pooling(batch, channels, height, width, kind, (kh, kw), (sh, sw), padding, divisor)
     covered = top < kh and left < kw and (out[2] - 1) * sh < shape[2] + top and (out[3] - 1) * sw < shape[3] + left
     return pool if covered and (pool.out_height, pool.out_width) == out[2:] else None
 
@@ -239,6 +241,7 @@ def _added(call: Any, product: Any, classes: int) -> Any | None:
     """The constant of (classes) or (1, classes) that is added to a product."""
     if operator_of(call) != "relax.add":
         return None
-    arrays = [array_of(argument) for argument in call.args if not argument.same_as(product)]
-    fits = len(arrays) == 1 and arrays[0] is not None and arrays[0].size == classes == arrays[0].shape[-1]
-    return arrays[0].reshape(classes) if fits else None
+    others = [argument for argument in call.args if not argument.same_as(product)]
+    array = array_of(others[0]) if len(others) == 1 else None
+    fits = array is not None and array.size == classes == array.shape[-1]
+    return array.reshape(classes) if array is not None and fits else None

@@ -8,15 +8,15 @@ import tvm
 from tvm import relax
 from tvm.relax import transform
 
-from rdpass.kernels.machine import machine_of
+from rdpass.kernels.machine import Machine
 from rdpass.passes.relax.legalize import LegalizeOpsButViews
 from rdpass.passes.relax.place_kernels import PlaceKernels
 from rdpass.passes.relax.plan_arena import PlanArena
 from rdpass.passes.relax.restore_extrema import RestoreExtrema
 
 
-def lowering(target: tvm.target.Target) -> tuple[Any, ...]:
-    """The passes for ``target``. They are to run with ``target`` current."""
+def lowering(machine: Machine) -> tuple[Any, ...]:
+    """The passes for a core. They are to run with its TVM target current."""
     return (
         # 1. Operators as the network means them, every constant computed
         RestoreExtrema(),
@@ -24,7 +24,7 @@ def lowering(target: tvm.target.Target) -> tuple[Any, ...]:
         transform.FoldConstant(),
         transform.DeadCodeElimination(),
         # 2. Our kernels, and the constants they packed
-        PlaceKernels(machine_of(target)),
+        PlaceKernels(machine),
         transform.FoldConstant(),
         # 3. TVM's own functions for the rest, fused
         relax.backend.DispatchSortScan(),
@@ -50,7 +50,7 @@ def lowering(target: tvm.target.Target) -> tuple[Any, ...]:
     )
 
 
-def lower(module: tvm.IRModule, target: tvm.target.Target) -> tvm.IRModule:
+def lower(module: tvm.IRModule, target: tvm.target.Target, machine: Machine) -> tvm.IRModule:
     """``module`` after every pass; it is left as it was."""
     with target:
-        return tvm.transform.Sequential(list(lowering(target)))(module)
+        return tvm.transform.Sequential(list(lowering(machine)))(module)

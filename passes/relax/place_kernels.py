@@ -178,7 +178,7 @@ class _Writer:
         if isinstance(variable, relax.GlobalVar):
             return self.callees[variable]
         if variable not in self.planar:
-            unblock = unblock_channels(shape_of(variable))
+            unblock = unblock_channels(shape_of(variable) or ())
             self.planar[variable] = self.builder.emit_te(unblock, self.blocked[variable], primfunc_name_hint="planar")
         return self.planar[variable]
 

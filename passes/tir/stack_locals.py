@@ -59,4 +59,4 @@ def _bytes(buffer: Any) -> int:
     if not all(isinstance(extent, int | tirx.IntImm) for extent in buffer.shape):
         return LIMIT + 1
     dtype = tvm.DataType(str(buffer.dtype))
-    return prod(int(extent) for extent in buffer.shape) * dtype.bits * dtype.lanes // 8
+    return prod(int(extent) for extent in buffer.shape) * int(dtype.bits) * int(dtype.lanes) // 8

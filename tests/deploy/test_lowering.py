@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from tvm import relax, topi
 
 from rdpass.comparison import relative_error
-from rdpass.lowering import import_onnx, tvm_target
+from rdpass.kernels.machine import machine_of
+from rdpass.lowering import import_onnx, lower_for, tvm_target
 from rdpass.onnx_runtime import run_onnx
 from rdpass.onnx_source import read_onnx
 from rdpass.passes.relax.fallbacks import find_fallbacks
-from rdpass.passes.relax.pipeline import lower, lowering
+from rdpass.passes.relax.pipeline import lowering
 from rdpass.passes.relax.plan_arena import Interval, assign_offsets
 from rdpass.passes.relax.planned_memory import planned_memory
 from rdpass.passes.relax.restore_extrema import RestoreExtrema
@@ -30,7 +31,7 @@ from tests.deploy.nets import Net
 
 @pytest.fixture
 def target() -> Any:
-    return tvm_target(host_target())
+    return host_target()
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def module(residual_onnx: Path) -> Any:
 
 def _run(lowered: Any, target: Any, x: np.ndarray) -> np.ndarray:
     machine = relax.VirtualMachine(
-        tvm.compile(lowered, target=target, relax_pipeline=None, tir_pipeline=TIR_PIPELINE), tvm.cpu()
+        tvm.compile(lowered, target=tvm_target(target), relax_pipeline=None, tir_pipeline=TIR_PIPELINE), tvm.cpu()
     )
     result = machine["main"](tvm.runtime.tensor(x))
     output: np.ndarray = (result if isinstance(result, tvm.runtime.Tensor) else result[0]).numpy()
@@ -69,7 +70,7 @@ def _operators(module: Any) -> list[str]:
 
 
 def test_the_pipeline_puts_kernels_between_restored_operators_and_tvms_own_lowering(target: Any) -> None:
-    names = [step.info.name for step in lowering(target)]
+    names = [step.info.name for step in lowering(machine_of(target))]
     order = ["RestoreExtrema", "FoldConstant", "PlaceKernels", "LegalizeOps", "FuseOps", "PlanArena"]
     assert [name for name in dict.fromkeys(names) if name in order] == order
     assert names[-1] == "AttachGlobalSymbol"
@@ -77,7 +78,7 @@ def test_the_pipeline_puts_kernels_between_restored_operators_and_tvms_own_lower
 
 def test_lowering_leaves_its_input_as_it_was(module: Any, target: Any) -> None:
     before = module.script()
-    lower(module, target)
+    lower_for(module, target)
     assert module.script() == before
 
 
@@ -87,7 +88,7 @@ def test_bounds_per_channel_are_not_blown_up_to_whole_maps(module: Any, target: 
     assert {"relax.maximum", "relax.minimum"} <= set(_operators(restored))
     restored = relax.transform.DeadCodeElimination()(restored)
     assert not {"relax.stack", "relax.max", "relax.min", "relax.broadcast_to"} & set(_operators(restored))
-    _check_computes(lower(module, target), target, residual_onnx)
+    _check_computes(lower_for(module, target), target, residual_onnx)
 
 
 def test_a_clip_is_an_operator_that_a_layer_can_take_in(module: Any) -> None:
@@ -120,9 +121,9 @@ def test_a_real_reduction_is_not_taken_for_an_extremum_of_two() -> None:
 def _lowered(net: Net, *outputs: str) -> tuple[Any, list[str]]:
     """The lowered module, its numbers compared with ONNX Runtime's, and the functions it calls in order."""
     model, inputs = net.model(*outputs), net.example()
-    target = tvm_target(host_target())
-    lowered = lower(import_onnx(read_onnx(model)), target)
-    executable = tvm.compile(lowered, target=target, relax_pipeline=None, tir_pipeline=TIR_PIPELINE)
+    target = host_target()
+    lowered = lower_for(import_onnx(read_onnx(model)), target)
+    executable = tvm.compile(lowered, target=tvm_target(target), relax_pipeline=None, tir_pipeline=TIR_PIPELINE)
     given = [tvm.runtime.tensor(value) for value in inputs]
     result = relax.VirtualMachine(executable, tvm.cpu())["main"](*given)
     results = [result] if isinstance(result, tvm.runtime.Tensor) else list(result)

@@ -4,7 +4,6 @@ import pytest
 
 from rdpass.kernels.isa import isa_of
 from rdpass.kernels.workload import Convolution, Elementwise, Head, Stem
-from rdpass.lowering import tvm_target
 from rdpass.targets import host_target
 from tests.kernels.choice import cases_of
 from tests.kernels.networks import all_layers, label
@@ -13,7 +12,7 @@ from tests.kernels.tester import check
 _QUICK = 500_000
 """Multiplications of a layer that need not be called slow."""
 
-ISA = isa_of(tvm_target(host_target()))
+ISA = isa_of(host_target())
 
 
 def work(layer):
