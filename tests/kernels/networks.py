@@ -134,8 +134,9 @@ def label(layer: Layer) -> str:
             return f"stem-{label(layer.convolution)}" + ("-pool" if layer.pooling else "")
         case Convolution():
             kind = f"{layer.kernel[0]}x{layer.kernel[1]}s{layer.stride[0]}g{layer.groups}"
+            padding = "-same" if layer.padding[0] != layer.padding[2] else ""
             added = "-add" if layer.epilogue.add else ""
-            return f"{kind}-{layer.channels}-{layer.filters}-{layer.height}-{layer.epilogue.activation}{added}"
+            return f"{kind}-{layer.channels}-{layer.filters}-{layer.height}{padding}-{layer.epilogue.activation}{added}"
         case Pooling():
             return f"{layer.kind}-{layer.channels}-{layer.height}"
         case Head():
