@@ -4,7 +4,7 @@ import tvm
 from tvm.script.ir_builder import tirx as T
 
 from rdpass.kernels.direct import DirectTile, direct
-from rdpass.kernels.emit import argument, function, load, parallel, scratch, serial, store
+from rdpass.kernels.emit import argument, function, load, parallel, serial, store
 from rdpass.kernels.isa import ASIMD
 from rdpass.lowering import tvm_target
 from rdpass.passes.tir.pipeline import NAME
@@ -19,7 +19,7 @@ WORKSPACE = "__TVMBackendAllocWorkspace"
 
 @pytest.fixture(scope="module")
 def kernel():
-    """Its scratch, of 3 KB, and its sums are small enough for the stack."""
+    """Its sums are a local array, small enough for the stack."""
     return direct(conv(16, 16, 14, 3), DirectTile(), ASIMD, 1, "kernel")
 
 
@@ -42,7 +42,7 @@ def nested(floats):
     def write():
         x, y = argument("x", 4, floats), argument("y", 4, floats)
         with parallel(4, threads=2) as (row,), T.If(row >= 0), T.Then(), serial(1):
-            held = scratch(floats)
+            held = T.alloc_buffer((floats,), "float32")
             with serial(floats) as index:
                 store(held, load(x, row, index, lanes=1) * T.float32(2), index, lanes=1)
             with serial(floats) as index:
@@ -66,6 +66,6 @@ def test_values_stay(floats):
     given = np.arange(4 * floats, dtype=np.float32).reshape(4, floats)
     module = tvm.IRModule({"kernel": nested(floats).with_attr("global_symbol", "kernel")})
     built = tvm.tirx.build(module, target=tvm_target(host_target()), pipeline=NAME)
-    result = tvm.runtime.tensor(np.zeros_like(given))
-    built["kernel"](tvm.runtime.tensor(given), result)
+    result, workspace = (tvm.runtime.tensor(np.zeros_like(array)) for array in (given, given[0, :1].repeat(16)))
+    built["kernel"](tvm.runtime.tensor(given), result, workspace)
     assert np.array_equal(result.numpy(), 2 * given)
