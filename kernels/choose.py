@@ -1,7 +1,8 @@
 """The tile for a workload when nothing was tuned: the cheapest by a short account of instructions and memory.
 
-An estimate, in cycles of one core: vector multiply-accumulates, the loads that come with them, the transforms, and the
-bytes that have to come from memory. Weights are read once for every block of pixels where they do not stay in L2.
+An estimate, in cycles: vector multiply-accumulates, the loads that come with them, the transforms, and the
+bytes that have to come from memory, which threads share. Weights are read once for every block of pixels where they do
+not stay in L2.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from rdpass.kernels.winograd import WinogradTile
 from rdpass.kernels.workload import Convolution, Head, PointwisePair, Pooling, Stem
 
 _BYTES = 4
+# The share of L2 that what is read in between leaves alone.
+_KEEPS = 0.85
 # What a load costs beside the multiplies it feeds, on a core that does both at once.
 _LOAD = 0.12
 # Vector operations to transform one channel block of a tile of Winograd inputs, and of outputs.
@@ -220,7 +223,9 @@ def _estimate_pointwise(conv: Convolution, tile: PointwiseTile, machine: Machine
     groups = blocks(blocks(conv.filters, machine.isa.lanes), tile.vectors)
     # Where a block's input is too large for L1, every group reads it from L2 again.
     again = held * groups * passes if held > machine.l1 / 2 else weights * passes
-    return conv.batch * work + _traffic(weights, passes, held, _maps(conv), machine) + again / 16 / 4
+    maps = _maps(conv) + (again if held + weights // groups > _KEEPS * machine.l2 else 0)
+    own = conv.batch * work + again / 16 / 4
+    return own / machine.threads + _traffic(weights, passes, held, maps, machine)
 
 
 def _estimate_direct(conv: Convolution, tile: DirectTile, machine: Machine) -> float:
@@ -239,9 +244,13 @@ def _estimate_direct(conv: Convolution, tile: DirectTile, machine: Machine) -> f
     # Every part reads the input anew, from memory where it does not stay in L2 beside the part's weights.
     reread = (tile.parts - 1) * whole if whole + weights // tile.parts > 0.75 * machine.l2 else 0
     stays = (weights // tile.parts) + strip <= 0.75 * machine.l2
-    read = _maps(conv) + reread + weights * (1 if stays else passes) + passes * _spill(strip, machine)
+    groups = blocks(outer // lanes, tile.vectors)
+    # Every group reads the strip again, from memory where it does not stay in L2.
+    again = 0 if strip + weights // groups <= _KEEPS * machine.l2 else strip * groups * passes * conv.groups
+    read = _maps(conv) + reread + weights * (1 if stays else passes) + again
     traffic = read / machine.bandwidth + _space(strip, machine)
-    return row * conv.out_height * conv.batch * conv.groups + copying + traffic
+    work = row * conv.out_height * conv.batch * conv.groups + copying
+    return work / machine.threads + traffic
 
 
 def _estimate_depthwise(conv: Convolution, tile: DepthwiseTile, machine: Machine) -> float:
@@ -284,11 +293,12 @@ def _estimate_winograd(conv: Convolution, tile: WinogradTile, machine: Machine) 
     groups = blocks(outer, tile.vectors)
     # V is read again by every batch of waiting groups; where it does not fit L2, from memory.
     again = v * (groups // tile.waiting)
-    spilt = again if v + waiting > 0.75 * machine.l2 else 0
+    between = v + waiting + weights * tile.waiting // groups
+    spilt = again + v if between > _KEEPS * machine.l2 else 0
     traffic = _traffic(weights, passes, v + waiting, _maps(conv) + passes * (spilt + _spill(waiting, machine)), machine)
     share = down / tile.rows * conv.batch
     work = share * (product + transforms / machine.multiplies + again / 16 / 4)
-    return work + traffic + _space(v // machine.threads + waiting, machine)
+    return work / machine.threads + traffic + _space(v // machine.threads + waiting, machine)
 
 
 def estimate_pair(pair: PointwisePair, tile: PairTile, machine: Machine) -> float:
@@ -310,8 +320,8 @@ def estimate_pair(pair: PointwisePair, tile: PairTile, machine: Machine) -> floa
     crowded = held > machine.l1 / 2
     groups = blocks(blocks(first.filters, machine.isa.lanes), tile.vectors)
     again = held * groups * passes if crowded else weights * passes
-    return (
-        first.batch * work
-        + _traffic(weights, passes, held, maps + _spill(held, machine), machine)
-        + (again / 16 / 4 + waits / 16)
-    )
+    if held + weights // groups > _KEEPS * machine.l2:
+        maps += again
+    own = first.batch * work + again / 16 / 4 + waits / 16
+    hidden = _BYTES * block * first.filters // tile.chunks
+    return own / machine.threads + _traffic(weights, passes, held, maps, machine) + _space(hidden, machine)
