@@ -23,17 +23,17 @@ _MODELS = {
 """For each core LLVM's model that is used for it: LLVM 19 has no sound one of A53, A76 and A78."""
 
 _A55 = ArmTarget(
-    "cortex-a55", "aarch64-linux-gnu", "cortex-a55", 4, ("asimd", "asimddp", "asimdhp"), 1.8, 4, 32 << 10, 0, 512 << 10,
+    "cortex-a55", "aarch64-linux-gnu", "cortex-a55", 1, ("asimd", "asimddp", "asimdhp"), 1.8, 4, 32 << 10, 0, 512 << 10,
     3.0, "estimate: RK3566",
 )  # fmt: skip
 
 
 def core_targets() -> dict[str, ArmTarget]:
-    """A target for each core, by LLVM's name: the first board that has it, called as the core is."""
+    """A target for each core, by LLVM's name: one such core of the first board that has it, called as the core is."""
     found = {_A55.cpu: _A55}
     for preset in PRESETS:
         if preset.cpu in _MODELS and preset.cpu != "generic":
-            found.setdefault(preset.cpu, replace(preset, name=preset.cpu))
+            found.setdefault(preset.cpu, replace(preset, name=preset.cpu, cores=1))
     return found
 
 
