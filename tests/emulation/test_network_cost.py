@@ -51,7 +51,7 @@ def test_every_function_of_the_network_is_there_with_its_calls(cost: NetworkCost
 
 
 def test_a_small_network_stays_in_the_cache_and_its_time_is_its_cycles(cost: NetworkCost) -> None:
-    rpi4 = find_board("rpi4")
+    rpi4 = find_board("cortex-a72")
     assert cost.dram_bytes <= 64 * LINE
     assert cost.dram_bytes_beyond_weights == max(0, cost.dram_bytes - cost.facts.weight_bytes)
     cycles = cost.est_cycles["cortex-a72"]
@@ -69,7 +69,7 @@ def test_a_second_measurement_finds_the_build_and_counts_the_same(
     cost: NetworkCost, residual_onnx: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("benchmarks.emulation.network_build.build", None)  # not to be called again
-    assert measure_network(residual_onnx, find_board("rpi4")) == cost
+    assert measure_network(residual_onnx, find_board("cortex-a72")) == cost
 
 
 def test_another_target_is_another_build(cost: NetworkCost, residual_onnx: Path) -> None:
@@ -81,7 +81,7 @@ def test_another_target_is_another_build(cost: NetworkCost, residual_onnx: Path)
 
 def test_several_inputs_and_outputs_are_handled(llvm: None, runtime: None, rpi4: ArmTarget, tmp_path: Path) -> None:
     onnx.save(two_by_two_net(), tmp_path / "two.onnx")
-    assert measure_network(tmp_path / "two.onnx", find_board("rpi4")).max_rel_error < 1e-5
+    assert measure_network(tmp_path / "two.onnx", find_board("cortex-a72")).max_rel_error < 1e-5
 
 
 def _command(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -92,7 +92,7 @@ def _command(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_the_command_prints_every_promised_key_and_the_same_figures_twice(
     cost: NetworkCost, residual_onnx: Path
 ) -> None:
-    printed = [_command("--net", str(residual_onnx), "--target", "rpi4", "--json") for _ in range(2)]
+    printed = [_command("--net", str(residual_onnx), "--target", "cortex-a72", "--json") for _ in range(2)]
     assert [done.returncode for done in printed] == [0, 0], printed[0].stderr
     assert printed[0].stdout == printed[1].stdout
     figures = json.loads(printed[0].stdout)
@@ -104,7 +104,7 @@ def test_the_command_prints_every_promised_key_and_the_same_figures_twice(
 
 
 def test_the_command_prints_a_table_that_says_what_is_estimated(cost: NetworkCost, residual_onnx: Path) -> None:
-    done = _command("--net", str(residual_onnx), "--target", "rpi4")
+    done = _command("--net", str(residual_onnx), "--target", "cortex-a72")
     assert "estimated" in done.stdout
     assert "fallback" in done.stdout
 
