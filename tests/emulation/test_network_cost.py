@@ -43,11 +43,17 @@ def test_functions_add_up_to_the_whole(cost: NetworkCost) -> None:
 
 def test_every_function_of_the_network_is_there_with_its_calls(cost: NetworkCost) -> None:
     own = [function for function in cost.functions if function.name != RUNTIME]
-    assert [function.kind for function in own].count("kernel") == 3
+    assert len(own) >= 3
     assert all(function.calls == 1 for function in own)
     assert {function.kind for function in own} <= {"kernel", "fallback"}
     (runtime,) = (function for function in cost.functions if function.name == RUNTIME)
     assert runtime.kind == "runtime"
+
+
+def test_what_tvm_lowered_itself_is_told_with_its_share(cost: NetworkCost) -> None:
+    own = sum(f.instructions for f in cost.functions if f.kind == "fallback")
+    assert cost.fallback_share == own / cost.instructions
+    assert {f.name for f in cost.functions if f.kind == "fallback"} == set(cost.facts.fallbacks)
 
 
 def test_a_small_network_stays_in_the_cache_and_its_time_is_its_cycles(cost: NetworkCost) -> None:
@@ -60,7 +66,7 @@ def test_a_small_network_stays_in_the_cache_and_its_time_is_its_cycles(cost: Net
 
 def test_what_the_build_plans_is_reported(cost: NetworkCost) -> None:
     weights = (8 * 3 * 9 + 8 + 8 * 8 * 9 + 8 + 5 * 8 + 5) * 4
-    assert weights <= cost.facts.weight_bytes <= 2 * weights
+    assert weights <= cost.facts.weight_bytes <= 8 * weights  # Winograd's are larger, and channels may be padded
     assert cost.facts.code_bytes > 1000
     assert cost.peak_activation_bytes >= 4 * (8 * 9 * 8 + 5)
 
@@ -72,6 +78,7 @@ def test_a_second_measurement_finds_the_build_and_counts_the_same(
     assert measure_network(residual_onnx, find_board("cortex-a72")) == cost
 
 
+@pytest.mark.slow
 def test_another_target_is_another_build(cost: NetworkCost, residual_onnx: Path) -> None:
     before = {path.name for path in (cache_folder() / "networks").iterdir()}
     other = measure_network(residual_onnx, find_board("cortex-a53"))
@@ -79,6 +86,7 @@ def test_another_target_is_another_build(cost: NetworkCost, residual_onnx: Path)
     assert other.max_rel_error < 1e-5
 
 
+@pytest.mark.slow
 def test_several_inputs_and_outputs_are_handled(llvm: None, runtime: None, rpi4: ArmTarget, tmp_path: Path) -> None:
     onnx.save(two_by_two_net(), tmp_path / "two.onnx")
     assert measure_network(tmp_path / "two.onnx", find_board("cortex-a72")).max_rel_error < 1e-5
@@ -103,6 +111,7 @@ def test_the_command_prints_every_promised_key_and_the_same_figures_twice(
     assert np.isfinite(figures["est_ms"])
 
 
+@pytest.mark.slow
 def test_the_command_prints_a_table_that_says_what_is_estimated(cost: NetworkCost, residual_onnx: Path) -> None:
     done = _command("--net", str(residual_onnx), "--target", "cortex-a72")
     assert "estimated" in done.stdout
