@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import product
-from math import gcd, prod
+from math import gcd
 
 import torch
 from torch import Tensor
@@ -62,10 +62,6 @@ class LinearMap:
         """The spatial shape that a map of spatial shape ``size`` becomes."""
         geometry = zip(size, self.kernel, self.stride, self.padding, self.dilation, strict=True)
         return tuple((n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in geometry)
-
-    def macs(self, size: Axes) -> int:
-        """Multiply-accumulates for one map of spatial shape ``size`` as the result."""
-        return self.weight.numel() * prod(size)
 
 
 def diagonal(scale: Tensor, shift: Tensor | None, dims: int) -> LinearMap:
