@@ -2,7 +2,7 @@
 
 1. Every node is a convolution (with bias), an activation, a pool, a linear layer, a change of view, a pad, or passes
    its input on; no batch norm, no add, no product.
-2. Every value is read once, by the next node: nothing is held live.
+2. Every map is read once, by the next node: nothing is held live. Reading a size is no reading (shapes annotated).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from torch.fx import GraphModule, Node
 
 from rdpass.errors import PassError
+from rdpass.passes.fx.dataflow import data_sources, data_users, gives_tensors
 from rdpass.passes.fx.operators import kind_of
 from rdpass.types import Skipped
 
@@ -37,13 +38,13 @@ def check_plain(graph_module: GraphModule) -> None:
 
 
 def _reason(graph_module: GraphModule, node: Node) -> str | None:
+    if not gives_tensors(node):
+        return None  # a size, or arithmetic on sizes: it holds no map
     kind = kind_of(graph_module, node)
     if kind not in PLAIN:
         return f"{kind if kind != 'other' else 'an operation without a name here'} in a plain graph"
-    inputs = [source for source in node.all_input_nodes if source.op != "get_attr"]
+    inputs = [source for source in data_sources(node) if source.op != "get_attr"]
     if node.op not in ("placeholder", "output") and len(inputs) != 1:
         return f"it reads {len(inputs)} nodes"
-    readers = len(node.users)
-    if node.op != "output" and readers != 1:
-        return f"it is read by {readers} nodes"
-    return None
+    readers = len(data_users(node))
+    return f"it is read by {readers} nodes" if node.op != "output" and readers != 1 else None

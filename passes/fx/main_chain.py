@@ -15,7 +15,8 @@ from rdpass.passes.fx.editing import body_output
 from rdpass.passes.fx.operators import BATCH_NORMS, CONVOLUTIONS, kind_of, module_of, shape_of
 from rdpass.types import Region
 
-BETWEEN = ("conv", "batch_norm", "activation", "pass", "pool", "pad", "mul")
+# No pad: a convolution behind one reads the output's own position elsewhere (``absorb_padding`` takes most of them in).
+BETWEEN = ("conv", "batch_norm", "activation", "pass", "pool", "mul")
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 
 import torch
 
@@ -11,8 +10,8 @@ from rdpass.passes.fx.editing import body_output
 from rdpass.passes.fx.fold_scales import fold_scales, reset_scales
 from rdpass.passes.fx.initialise_student import initialise_student, settle_dirac
 from rdpass.passes.fx.remove_shortcuts import remove_shortcuts
-from rdpass.recipes.fading import chosen_regions
 from rdpass.recipes.path_setup import path_objective
+from rdpass.recipes.preparation import chosen_regions, prepared_teacher
 from rdpass.recipes.recipe import Removal, Request
 from rdpass.recipes.settling import counterpart_of, removal_of, settled_student
 from rdpass.staging import Stage, run_stages
@@ -30,39 +29,36 @@ def remove_by_cutting(teacher: Traced, plan: Plan, request: Request) -> Removal:
         DivergedError: the data or the loss were not usable.
     """
     options = request.config.student
-    regions = chosen_regions(teacher, plan, request.config)
-    student = _student(teacher, regions, request)
-    objective = path_objective(student.module, teacher, plan, request, ends_of_bodies(teacher, regions))
+    prepared = prepared_teacher(teacher)
+    regions = chosen_regions(prepared, plan, request)
+    bare = prepared_teacher(prepared, Stage("reset_scales", lambda module: reset_scales(module, regions), None))
+    student = _student(bare, regions, request)
+    objective = path_objective(student.module, prepared, plan, request, ends_of_bodies(bare, regions))
     history = train(objective, request)
-    reset = Stage("reset_scales", lambda module: reset_scales(module, regions), None)
-    bare = run_stages(replace(teacher, gates=()), (reset,))
     settled = settled_student(student, (settle_dirac, fold_scales), counterpart_of(bare, regions))
     went = {region.add: f"cut; trained from {HOW[options.initialise]}" for region in regions}
     return removal_of(settled, plan, went, gates=settled.gates, history=tuple(history))
 
 
-def _student(teacher: Traced, regions: tuple[Region, ...], request: Request) -> Traced:
-    """Layer-scale inside the former blocks is reset, or nothing would come through them."""
+def _student(bare: Traced, regions: tuple[Region, ...], request: Request) -> Traced:
+    """``bare``: layer-scale inside the former blocks is reset, or nothing would come through them."""
     how = request.config.student.initialise
     bodies = [name for region in regions for name in region.body]
     state = random.getstate()
     with torch.random.fork_rng():
         torch.manual_seed(request.config.seed)
         stages = (
-            Stage("reset_scales", lambda module: reset_scales(module, regions), None),
             Stage("remove_shortcuts", lambda module: remove_shortcuts(module, regions), None),
             Stage("initialise_student", lambda module: initialise_student(module, how, bodies), None),
         )
-        student = run_stages(replace(teacher, gates=()), stages)
+        student = run_stages(bare, stages)
     random.setstate(state)
     return student
 
 
-def ends_of_bodies(teacher: Traced, regions: tuple[Region, ...]) -> dict[str, str]:
+def ends_of_bodies(bare: Traced, regions: tuple[Region, ...]) -> dict[str, str]:
     """Which of the student's nodes is in the place of each deleted add: what its body gives."""
-    bare = reset_scales(teacher.module, regions)
-    adds = {node.name: node for node in bare.graph.nodes}
-    ends = {region.add: body_output(adds[region.add], region).name for region in regions}
+    ends = {region.add: body_output(bare.node(region.add), region).name for region in regions}
     for add, end in ends.items():
         while end in ends:  # a body that ends in an add which was deleted too
             end = ends[end]

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from rdpass.agreement import check_agreement
 from rdpass.config import DistillConfig
 from rdpass.passes.fx.fade_shortcuts import Fading, fade_shortcuts
 from rdpass.passes.fx.fold_scales import fold_scales
-from rdpass.passes.fx.plan_takeover import Takeover, is_identity, plan_takeover
+from rdpass.passes.fx.plan_takeover import Takeover, plan_takeover
 from rdpass.passes.fx.settle_shortcuts import settle_shortcuts
 from rdpass.passes.fx.shapes import annotate_shapes
 from rdpass.passes.fx.start_maps import Start, start_maps
 from rdpass.recipes.path_setup import path_objective
+from rdpass.recipes.preparation import chosen_regions, prepared_teacher
 from rdpass.recipes.recipe import Removal, Request
 from rdpass.recipes.settling import counterpart_of, removal_of, settled_student
 from rdpass.recipes.statistics import first_inputs
 from rdpass.schedules import FadeSchedule
-from rdpass.staging import Stage, run_stages
+from rdpass.staging import Stage
 from rdpass.training import train
-from rdpass.types import Plan, Region, Traced
+from rdpass.types import Plan, Traced
 
 START_TOLERANCE = 1e-5
-PREPARATION = (Stage("fold_scales", fold_scales, START_TOLERANCE),)
 
 
 def remove_by_fading(name: str, teacher: Traced, plan: Plan, request: Request, takes_over: bool) -> Removal:
@@ -35,8 +35,8 @@ def remove_by_fading(name: str, teacher: Traced, plan: Plan, request: Request, t
         ParityError: the student does not start as its teacher, or its folded form is not what was trained.
         DivergedError: the data or the loss were not usable.
     """
-    prepared = run_stages(replace(teacher, gates=()), PREPARATION)
-    regions = chosen_regions(prepared, plan, request.config)
+    prepared = prepared_teacher(teacher, Stage("fold_scales", fold_scales, START_TOLERANCE))
+    regions = chosen_regions(prepared, plan, request)
     planned = [plan_takeover(prepared.module, r, request.config.student.stream != "off") for r in regions]
     refused = {r.add: why for r, why in zip(regions, planned, strict=True) if isinstance(why, str)}
     takeovers = [each for each in planned if isinstance(each, Takeover)] if takes_over else []
@@ -52,13 +52,6 @@ def remove_by_fading(name: str, teacher: Traced, plan: Plan, request: Request, t
     )
     went = {region.add: _went(fading, region.add, takes_over, refused) for region in regions}
     return removal_of(settled, plan, went, gates=(start, *settled.gates), history=tuple(history))
-
-
-def chosen_regions(teacher: Traced, plan: Plan, config: DistillConfig) -> tuple[Region, ...]:
-    """The removable shortcuts, without those that are no identities where ``keep_projections`` leaves them."""
-    if not config.student.keep_projections:
-        return plan.removable
-    return tuple(region for region in plan.removable if is_identity(teacher.module, region))
 
 
 def _starts(teacher: Traced, takeovers: Sequence[Takeover], request: Request) -> tuple[Start, ...]:

@@ -37,7 +37,7 @@ class FeatureMatching(nn.Module):
 
     def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
         wanted = teacher if self.margins is None else torch.maximum(teacher, self.margins)
-        return partial_l2(self.transform(student), wanted)
+        return partial_l2(self.transform(student).float(), wanted.float())  # a sum over a map overflows in fp16
 
 
 def partial_l2(student: Tensor, teacher: Tensor) -> Tensor:
