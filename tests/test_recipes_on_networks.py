@@ -73,7 +73,7 @@ def test_the_command_line_takes_every_recipe_and_its_settings(recipe, tmp_path, 
     assert said["recipe"] == recipe
     assert [outcome["how"] for outcome in said["outcomes"]].count("kept") == 2
     record = json.loads((out / "conversion.json").read_text())
-    assert record["config"]["paths"]["features"] == 1e-4
-    assert record["config"]["lr"] == (0.04 if recipe == "migrate" else 0.1)  # the recipe's own
+    assert record["config"]["train"]["paths"]["features"] == 1e-4
+    assert record["config"]["train"]["lr"] == (0.04 if recipe == "migrate" else 0.1)  # the recipe's own
     student, example = load_program(out / "student.pt2")
     assert student(*example).shape == (1, 10)
