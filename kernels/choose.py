@@ -69,11 +69,14 @@ def choose_head(work: Head, machine: Machine) -> HeadTile:
 
 
 def register_tiles(isa: Isa) -> Iterator[tuple[int, int]]:
-    """(pixels, vectors) whose sums, inputs and weights fit the registers."""
+    """(pixels, vectors) whose sums, inputs and weights fit the registers.
+
+    With inputs in registers one is left free: a core that runs in order waits for each weight that has nowhere to go.
+    """
     for vectors in (2, 3, 4, 1):
         for pixels in range(14, 0, -1):
             inputs = pixels if isa.by_element else 1
-            if pixels * vectors + inputs + vectors <= isa.registers and pixels * vectors <= 24:
+            if pixels * vectors + inputs + vectors <= isa.registers - isa.by_element:
                 yield pixels, vectors
 
 
