@@ -28,7 +28,8 @@ from rdpass.passes.relax.dataflow import (
     shape_of,
     variables_of,
 )
-from rdpass.passes.relax.find_placements import Placement, find_placements
+from rdpass.passes.relax.find_placements import find_placements
+from rdpass.passes.relax.placement import Placement
 
 SCHEDULED = "tirx.is_scheduled"
 # TVM's number for "never fuse this with its neighbours": a kernel is complete as it is.

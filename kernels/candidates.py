@@ -1,0 +1,116 @@
+"""Every tile that may be used for a workload: what the choice, and tuning, search through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rdpass.kernels.depthwise import DepthwiseTile
+from rdpass.kernels.direct import DirectTile
+from rdpass.kernels.isa import Isa
+from rdpass.kernels.machine import Machine
+from rdpass.kernels.packing import blocks
+from rdpass.kernels.pair import PairTile
+from rdpass.kernels.pointwise import PointwiseTile
+from rdpass.kernels.schedule import ConvolutionTile
+from rdpass.kernels.winograd import WinogradTile
+from rdpass.kernels.workload import Convolution, PointwisePair
+
+
+def register_tiles(isa: Isa) -> Iterator[tuple[int, int]]:
+    """(pixels, vectors) whose sums, inputs and weights fit the registers.
+
+    With inputs in registers one is left free: a core that runs in order waits for each weight that has nowhere to go.
+    """
+    for vectors in (2, 3, 4, 1):
+        for pixels in range(14, 0, -1):
+            inputs = pixels if isa.by_element else 1
+            if pixels * vectors + inputs + vectors <= isa.registers - isa.by_element:
+                yield pixels, vectors
+
+
+def convolution_tiles(conv: Convolution, machine: Machine) -> Iterator[ConvolutionTile]:
+    """Every tile that may be used for ``conv``."""
+    if conv.is_pointwise:
+        yield from _pointwise_tiles(conv, machine)
+        return
+    if conv.is_depthwise:
+        yield from _depthwise_tiles(conv, machine)
+        return
+    yield from _direct_tiles(conv, machine)
+    if conv.kernel == (3, 3) and conv.stride == conv.dilation == (1, 1) and conv.groups == 1:
+        yield from _winograd_tiles(conv, machine)
+
+
+def _pointwise_tiles(conv: Convolution, machine: Machine) -> Iterator[PointwiseTile]:
+    pixels = conv.out_height * conv.out_width
+    outer = blocks(conv.filters, machine.isa.lanes)
+    for tile, vectors in _fitting(pixels if conv.stride == (1, 1) else conv.out_width, outer, machine.isa):
+        for block in _pixel_blocks(pixels, tile):
+            count = -(-pixels // block) if conv.stride == (1, 1) else conv.out_height
+            yield PointwiseTile(tile, vectors, block, _parts(blocks(outer, vectors), count * conv.batch, machine))
+
+
+def _fitting(pixels: int, outer: int, isa: Isa) -> Iterator[tuple[int, int]]:
+    """Register tiles that are no larger than what there is to fill them with."""
+    for tile, vectors in register_tiles(isa):
+        if tile <= max(pixels, 1) and vectors <= outer:
+            yield tile, vectors
+
+
+def _pixel_blocks(pixels: int, tile: int) -> Iterator[int]:
+    """Blocks of whole tiles: a few, or all pixels."""
+    for tiles in (4, 7, 14, 28):
+        if tiles * tile < pixels:
+            yield tiles * tile
+    yield pixels
+
+
+def _parts(groups: int, tasks: int, machine: Machine) -> int:
+    """Into how many parts the output groups are cut so that every thread has work."""
+    wanted = min(groups, -(-machine.threads // tasks))
+    return next(parts for parts in range(wanted, groups + 1) if groups % parts == 0)
+
+
+def _direct_tiles(conv: Convolution, machine: Machine) -> Iterator[DirectTile]:
+    outer = blocks(conv.filters // conv.groups, machine.isa.lanes)
+    for tile, vectors in _fitting(conv.out_width, outer, machine.isa):
+        for rows in sorted({1, 2, 4, conv.out_height}):
+            if rows <= conv.out_height:
+                tasks = -(-conv.out_height // rows) * conv.batch * conv.groups
+                groups = blocks(outer, vectors)
+                for parts in sorted({_parts(groups, tasks, machine), 2, 4, 8}):
+                    if groups % parts == 0:
+                        yield DirectTile(tile, vectors, rows, parts)
+
+
+def _depthwise_tiles(conv: Convolution, machine: Machine) -> Iterator[DepthwiseTile]:
+    for rows, pixels in ((2, 4), (1, 4), (1, 8), (2, 7), (1, 7), (4, 4)):
+        if rows <= conv.out_height and pixels <= conv.out_width:
+            yield DepthwiseTile(rows, pixels)
+    yield DepthwiseTile(1, 1)
+
+
+def _winograd_tiles(conv: Convolution, machine: Machine) -> Iterator[WinogradTile]:
+    outer = blocks(conv.filters, machine.isa.lanes)
+    for outputs in (4, 2):
+        down, across = -(-conv.out_height // outputs), -(-conv.out_width // outputs)
+        for tile, vectors in _fitting(down * across, outer, machine.isa):
+            groups = blocks(outer, vectors)
+            for rows in sorted({-(-down // blocks_) for blocks_ in range(1, down + 1)}):
+                for waiting in (waiting for waiting in (1, 2, 4, 8) if groups % waiting == 0):
+                    if waiting == 1 or groups // waiting >= machine.threads:
+                        yield WinogradTile(outputs, tile, vectors, rows, waiting)
+
+
+def pair_tiles(pair: PointwisePair, machine: Machine) -> Iterator[PairTile]:
+    """Every tile that may be used for ``pair``."""
+    lanes = machine.isa.lanes
+    pixels = pair.first.height * pair.first.width
+    middle, outer = blocks(pair.first.filters, lanes), blocks(pair.second.filters, lanes)
+    for tile, vectors in _fitting(pixels, min(middle, outer), machine.isa):
+        for block in _pixel_blocks(pixels, tile):
+            for chunks in (1, 2, 4, 8):
+                legal = chunks == 1 or (outer % vectors == 0 and not pair.second.epilogue.in_place)
+                if legal and blocks(middle, vectors) % chunks == 0:
+                    count = -(-pixels // block) * pair.first.batch
+                    yield PairTile(tile, vectors, block, chunks, groups_parallel=1 < machine.threads > count)
