@@ -26,7 +26,6 @@ ONE, TWO = Unpacking(("x",), 1), Unpacking(("x", "y"), 2)
         (TWO, [A, B, Y], (A, B), Y),
         (TWO, {"y": B, "label": Y, "x": A}, (A, B), Y),
     ],
-    ids=str,
 )
 def test_every_form_of_batch_gives_inputs_in_order_and_what_lies_beside_them(unpacking, raw, inputs, targets):
     batch = unpacking.batch(raw, 0)
