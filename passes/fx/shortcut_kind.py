@@ -94,8 +94,8 @@ def _averages(graph_module: GraphModule, node: Node) -> bool:
 
 
 def _has_weights(graph_module: GraphModule, node: Node) -> bool:
-    """A layer with weights of its own, or one whose weights the graph computes."""
+    """A layer with weights of its own, or one that the graph hands its weights to."""
     module = module_of(graph_module, node)
-    if module is not None and next(module.parameters(), None) is not None:
-        return True
-    return kind_of(graph_module, node) in LAYERS
+    if module is not None:
+        return next(module.parameters(), None) is not None
+    return kind_of(graph_module, node) in LAYERS | {"batch_norm", "other_norm"}

@@ -1,0 +1,41 @@
+"""Real architectures, random weights: as many regions of each kind as their definitions say, worked out by hand."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks.zoo_models import Entry, build
+from benchmarks.zoo_operators import register_missing_operators
+from rdpass.passes.fx.census import take_census
+from rdpass.tracing import trace
+
+register_missing_operators()
+pytest.importorskip("timm", reason="the zoo is an extra")
+
+TABLE = Path(__file__).parent.parent / "golden" / "region_counts.txt"
+KINDS = ("identity", "projection", "padded", "merge")
+
+
+def cases():
+    for line in TABLE.read_text().splitlines():
+        if line and not line.startswith("#"):
+            model, size, counts, kept, _ = (cell.strip() for cell in line.split("|", 4))
+            marks = () if model.startswith("*") else (pytest.mark.slow,)
+            spec = model.removeprefix("* ")
+            counted = dict(zip(KINDS, map(int, counts.split()), strict=True))
+            yield pytest.param(spec, int(size), counted, int(kept), id=spec, marks=marks)
+
+
+@pytest.mark.parametrize(("spec", "size", "counts", "kept"), cases())
+def test_an_architecture_has_the_regions_that_its_definition_says(spec, size, counts, kept):
+    model = build(Entry(*spec.split(":"), ""))
+    regions, skipped = take_census(trace(model, torch.randn(1, 3, size, size)))
+    found = Counter(region.kind for region in regions)
+    assert {kind: found[kind] for kind in KINDS} == counts, skipped
+    assert sum(region.verdict == "kept" for region in regions) == kept
+
+
+def test_the_table_has_forty_architectures_and_more():
+    assert len(list(cases())) >= 40
