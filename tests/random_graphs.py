@@ -38,8 +38,9 @@ class Case:
     module: GraphModule
     example: tuple[Tensor, ...]
 
-    def __repr__(self) -> str:
-        return str(self.module.graph)
+    def _repr_pretty_(self, printer, cycle):
+        """What hypothesis prints of a failing case."""
+        printer.text(self.module.code.strip())
 
 
 _sides = st.lists(st.sampled_from(OPERATIONS), max_size=4)
@@ -55,7 +56,13 @@ def graphs(draw):
     sides and an add, which nest and overlap as the single ones have it."""
     inputs = draw(st.sampled_from([1, 1, 1, 2]))
     steps = draw(st.lists(_steps, min_size=1, max_size=7))
-    torch.manual_seed(draw(st.integers(0, 9)))
+    seed = draw(st.integers(0, 9))
+    return built(steps, inputs, seed, draw(st.lists(st.integers(0, 20), max_size=1)))
+
+
+def built(steps, inputs=1, seed=0, also_given=()) -> Case:
+    """The graph of ``steps``, as ``graphs`` draws them; its outputs are the last tensor and those of ``also_given``."""
+    torch.manual_seed(seed)
     root, graph = nn.Module(), Graph()
     made: Made = [(graph.placeholder(f"x{index}"), SIZE) for index in range(inputs)]
     for index, step in enumerate(steps):
@@ -63,8 +70,7 @@ def graphs(draw):
             _block(root, graph, f"{index}", step[0], step[2], made, step[1])
         else:
             made.append(_apply(root, graph, f"{step[0]}_{index}", step[0], made, step[1], step[2]))
-    others = [made[index % len(made)][0] for index in draw(st.lists(st.integers(0, 20), max_size=1))]
-    graph.output((made[-1][0], *others))
+    graph.output((made[-1][0], *(made[index % len(made)][0] for index in also_given)))
     module = tidy(GraphModule(root, graph).eval())
     example = tuple(torch.randn(2, CHANNELS, SIZE, SIZE) for _ in range(inputs))
     annotate_shapes(module, example)

@@ -4,7 +4,7 @@ A side is linear if it is one linear map of the fork plus a constant. The cases,
 
 1. Both sides linear: ``merge``. One convolution could do the work of both, shortcut and body.
 2. The shortcut computes nothing, but for a scale: ``identity``.
-3. It pads, slices or pools: ``padded``. So does one that is added to a part of the body's channels.
+3. It pads, slices or pools, scaled or not: ``padded``. So does one that is added to a part of the body's channels.
 4. It is linear, or pools, with at most two layers of weights: ``projection``.
 """
 

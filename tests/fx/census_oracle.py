@@ -108,11 +108,10 @@ class Oracle:
     def _shortcut_kind(self, fork: Node, operands: list[Node], shortcut: set[Node]) -> str:
         if all(self._is_affine(fork, operand) for operand in operands):
             return "merge"
-        names = [self._name(node) or getattr(node.target, "__name__", "") for node in shortcut]
-        rest = set(names) - {"identity", "mul"}
+        names = [self._name(node) or getattr(node.target, "__name__", "") for node in shortcut if not self._scale(node)]
         if self._scales(fork, operands[1]):
             return "identity"
-        if rest <= {"average", "maximum"} and "mul" not in names:
+        if set(names) <= {"identity", "average", "maximum"}:
             return "padded"
         without_pools = {node for node in shortcut if self._name(node) != "maximum"}
         linear = all(self._is_affine_step(node) for node in without_pools)
@@ -121,16 +120,18 @@ class Oracle:
     def _is_affine_step(self, node: Node) -> bool:
         if self._name(node):
             return self._name(node) not in ("relu", "norm", "maximum")
-        return not (node.target is operator.mul and isinstance(node.args[1], Node))
+        return node.target is not operator.mul or self._scale(node)
+
+    def _scale(self, node: Node) -> bool:
+        return node.target is operator.mul and not isinstance(node.args[1], Node)
 
     def _scales(self, fork: Node, output: Node) -> bool:
         x = self._random(fork)
-        ratio = self.run(fork, output, x) / x
-        return (
-            bool(torch.allclose(ratio, ratio[:, :1, :1, :1].expand_as(ratio), atol=1e-4))
-            if x.shape == ratio.shape
-            else False
-        )
+        y = self.run(fork, output, x)
+        if y.shape != x.shape:
+            return False
+        ratio = y / x
+        return bool(torch.allclose(ratio, ratio[:, :1, :1, :1].expand_as(ratio), atol=1e-4))
 
     def _is_affine(self, fork: Node, output: Node) -> bool:
         x, y = self._random(fork), self._random(fork)
@@ -139,7 +140,9 @@ class Oracle:
         return bool(torch.allclose(a + d, b + c, atol=1e-6 * float(1 + a.abs().max())))
 
     def _random(self, fork: Node) -> torch.Tensor:
-        return torch.randn(fork.meta["tensor_meta"].shape, dtype=torch.float64)
+        """Four times as wide as the example: on one pixel a maximum would be linear."""
+        batch, channels, height, width = fork.meta["tensor_meta"].shape
+        return torch.randn(batch, channels, 4 * height, 4 * width, dtype=torch.float64)
 
     def run(self, fork: Node, output: Node, value: torch.Tensor) -> torch.Tensor:
         """``output`` as a function of ``fork``, in double precision, by recursion."""

@@ -12,7 +12,7 @@ from rdpass.passes.fx.remove_shortcuts import remove_shortcuts
 from rdpass.passes.fx.shapes import annotate_shapes
 from rdpass.types import Traced
 from tests.fx.census_oracle import Found, Oracle
-from tests.random_graphs import graphs
+from tests.random_graphs import built, graphs
 from tests.support import Untouched
 
 QUICK = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
@@ -37,6 +37,26 @@ def compare(case):
             assert wanted.reason in reasons.get(add, f"it is {found.get(add)}"), add
         else:
             assert found.get(add, reasons.get(add)) == wanted, add
+
+
+@pytest.mark.parametrize(
+    ("body", "shortcut", "kind"),
+    [
+        pytest.param(["down", "norm"], ["down"], "projection", id="both sides change the size"),
+        pytest.param(["conv"], ["maximum", "scale"], "padded", id="a scale behind a pool changes no kind"),
+        pytest.param(["down"] * 3 + ["maximum"], ["down"] * 3, "", id="three layers are no projection"),
+    ],
+)
+def test_a_block_has_the_kind_that_its_shortcut_says(body, shortcut, kind):
+    case = built([(body, 0, shortcut)])
+    compare(case)
+    assert [region.kind for region in take_census(Traced(case.module, case.example))[0]] == [kind] * bool(kind)
+
+
+def test_a_maximum_is_not_linear_even_on_one_pixel():
+    case = built([("down", 0, 0), (["down", "down", "maximum"], 0, ["down", "down"])])
+    compare(case)
+    assert [region.kind for region in take_census(Traced(case.module, case.example))[0]] == ["projection"]
 
 
 @QUICK
