@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from rdpass.errors import ConfigError
+from rdpass.onnx_model import load_onnx
 from rdpass.programs import load_program
 
 
@@ -21,7 +22,7 @@ def load_model(spec: str) -> tuple[nn.Module, tuple[Tensor, ...] | None]:
 
     ``pkg.mod:callable`` calls it without arguments (or takes a module that stands there); ``torchvision:NAME`` and
     ``timm:NAME`` build the architecture with random weights, for nothing is downloaded; ``FILE.pt2`` is a
-    ``torch.export`` program.
+    ``torch.export`` program, ``FILE.onnx`` is read through the extra ``onnx``.
 
     Raises:
         ConfigError: nothing of the kind can be loaded; the message names what failed.
@@ -30,7 +31,7 @@ def load_model(spec: str) -> tuple[nn.Module, tuple[Tensor, ...] | None]:
         module, example = load_program(Path(spec))
         return module, example or None
     if spec.endswith(".onnx"):
-        raise ConfigError(f"{spec}: ONNX goes to rdpass compile; what changes the network needs the torch model")
+        return load_onnx(Path(spec))
     if spec.startswith(("torchvision:", "timm:")):
         return _from_library(*spec.split(":", 1)), None
     made = call_named(spec, "the model")

@@ -73,7 +73,7 @@ def failure(capsys, *arguments):
         (("inspect", "tests.test_cli:raising"), 2, "raised RuntimeError: no weights here"),
         (("inspect", "model.pth"), 2, "write pkg.mod:callable"),
         (("inspect", "absent.pt2"), 2, "absent.pt2"),
-        (("inspect", "model.onnx"), 2, "ONNX goes to rdpass compile"),
+        (("inspect", "model.onnx"), 2, "model.onnx: there is no such file"),
         (("inspect", RESNET, "--input", "1x4x8x8"), 2, "does not take an input of shape 1x4x8x8"),
         (("inspect", RESNET, "--input", "one"), 2, "is no shape"),
         (("inspect", RESNET, "--input", "1x0x8x8"), 2, "is no shape"),

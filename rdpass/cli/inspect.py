@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-MODEL_HELP = "pkg.mod:callable, torchvision:NAME, timm:NAME or a torch.export file (.pt2)."
+MODEL_HELP = "pkg.mod:callable, torchvision:NAME, timm:NAME, a torch.export file (.pt2) or an .onnx file."
 LEAF_HELP = "Keep the submodules of such paths whole where tracing can't follow them."
 INPUT_HELP = "Input shape, as 1x3x224x224; several inputs with commas between. Guessed if left out."
 
