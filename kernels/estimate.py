@@ -17,6 +17,8 @@ from rdpass.kernels.winograd import WinogradTile
 from rdpass.kernels.workload import Convolution, PointwisePair
 
 _BYTES = 4
+# The share of L2 that weights and the data they meet may fill and still be found there again.
+_HOLDS = 0.75
 # The share of L2 that what is read in between leaves alone.
 _KEEPS = 0.85
 # What a load costs beside the multiplies it feeds, on a core that does both at once.
@@ -27,7 +29,7 @@ _TRANSFORM_OUT = {2: 40, 4: 170}
 
 
 def estimate(conv: Convolution, tile: ConvolutionTile, machine: Machine) -> float:
-    """Cycles of one core for ``conv``, see above."""
+    """Cycles that ``conv`` takes on all threads of ``machine``, see above."""
     match tile:
         case PointwiseTile():
             return _estimate_pointwise(conv, tile, machine)
@@ -59,7 +61,7 @@ def _products(tile: tuple[int, int], pixels: int, channels: int, filters: int, m
 
 def _traffic(weights: int, passes: int, resident: int, maps: int, machine: Machine) -> float:
     """Cycles for bytes from memory: maps once, weights once or, where they do not stay in L2, once a pass."""
-    stays = weights + resident <= 0.75 * machine.l2
+    stays = weights + resident <= _HOLDS * machine.l2
     return (maps + weights * (1 if stays else passes)) / machine.bandwidth
 
 
@@ -103,8 +105,8 @@ def _estimate_direct(conv: Convolution, tile: DirectTile, machine: Machine) -> f
     weights = _BYTES * kh * kw * inner * outer * conv.groups
     whole = _BYTES * conv.channels * conv.height * conv.width
     # Every part reads the input anew, from memory where it does not stay in L2 beside the part's weights.
-    reread = (tile.parts - 1) * whole if whole + weights // tile.parts > 0.75 * machine.l2 else 0
-    stays = (weights // tile.parts) + strip <= 0.75 * machine.l2
+    reread = (tile.parts - 1) * whole if whole + weights // tile.parts > _HOLDS * machine.l2 else 0
+    stays = (weights // tile.parts) + strip <= _HOLDS * machine.l2
     groups = blocks(outer // lanes, tile.vectors)
     # Every group reads the strip again, from memory where it does not stay in L2.
     again = 0 if strip + weights // groups <= _KEEPS * machine.l2 else strip * groups * passes * conv.groups
@@ -163,7 +165,7 @@ def _estimate_winograd(conv: Convolution, tile: WinogradTile, machine: Machine) 
 
 
 def estimate_pair(pair: PointwisePair, tile: PairTile, machine: Machine) -> float:
-    """Cycles of one core for ``pair``, see above."""
+    """Cycles that ``pair`` takes on all threads of ``machine``, see above."""
     first, second = pair.first, pair.second
     pixels = first.height * first.width
     block = min(tile.block, pixels)

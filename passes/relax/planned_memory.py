@@ -1,8 +1,8 @@
 """How much memory a lowered network plans to use while it runs.
 
-Counted: every block that ``StaticPlanBlockMemory`` laid out for activations (blocks are shared by tensors that are
-never alive together), the outputs, and the scratch buffers of the one function that needs most of them. Not counted:
-the inputs, which are the caller's, the weights, and the runtime itself.
+Counted: the arena with the maps between our kernels and their workspaces (``plan_arena``), the blocks that TVM laid out
+for what its own functions touch, the outputs, and the scratch of the one function of TVM's that needs
+most of them. Not counted: the inputs, which are the caller's, the weights, and the runtime itself.
 """
 
 from __future__ import annotations
