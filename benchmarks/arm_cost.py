@@ -17,12 +17,12 @@ from typing import Any
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.emulation.boards import find_board, modelled_core
-from benchmarks.emulation.llvm_tools import find_llvm_tool, llvm_version
-from benchmarks.emulation.network import FunctionCost, measure_network
-from benchmarks.emulation.plugin import cache_folder
 from benchmarks.networks import NAMES, reference_file
 from rdpass.cli.tables import print_table, size
+from rdpass.emulation.boards import find_board, modelled_core
+from rdpass.emulation.llvm_tools import find_llvm_tool, llvm_version
+from rdpass.emulation.network import FunctionCost, measure_network
+from rdpass.emulation.plugin import cache_folder
 from rdpass.errors import ConfigError, RdpassError
 
 

@@ -16,6 +16,7 @@ LAYERS = (
     "onnx_runtime onnx_source golden toolchain runtime_libraries lowering execution assembly",
     "checkpoint memory_layout recipes.recipe training",
     "recipes verdict roofline drawing inspection exporting",
+    "emulation",
     "conversion run_folder building runner verification diagnosis models onnx_model",
     "distillation",
     "cli",

@@ -6,13 +6,13 @@ import os
 from collections.abc import Sequence
 from functools import partial
 
-from benchmarks.emulation.plugin import cache_folder
 from benchmarks.networks import reference_file
 from benchmarks.peer_runtimes.catalogue import RUNTIMES
 from benchmarks.peer_runtimes.comparison import GRAPHS, NETWORKS, Row, timed_row
 from benchmarks.peer_runtimes.timing import interleaved
 from benchmarks.peer_runtimes.workload import Inference, Workload, workload
 from rdpass.comparison import relative_error
+from rdpass.emulation.plugin import cache_folder
 
 TOLERANCE = 1e-3
 """A runtime that is further than this from torch computes something else (half precision, say), and is not compared."""

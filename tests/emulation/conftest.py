@@ -9,9 +9,9 @@ from pathlib import Path
 import onnx
 import pytest
 
-from benchmarks.emulation.emulator import Caches, Profile, profile
-from benchmarks.emulation.llvm_tools import find_llvm_tool
-from benchmarks.emulation.plugin import cache_folder
+from rdpass.emulation.emulator import Caches, Profile, profile
+from rdpass.emulation.llvm_tools import find_llvm_tool
+from rdpass.emulation.plugin import cache_folder
 from rdpass.errors import TargetError
 from rdpass.runtime_libraries import find_libraries
 from rdpass.targets import ArmTarget, find_target

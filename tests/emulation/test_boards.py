@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.emulation.boards import core_targets, find_board, modelled_core
-from benchmarks.emulation.throughput import CORES
+from rdpass.emulation.boards import core_targets, find_board, modelled_core
+from rdpass.emulation.throughput import CORES
 from rdpass.errors import TargetError
 from rdpass.targets import PRESETS
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.emulation import emulator
-from benchmarks.emulation.blocks import basic_blocks
-from benchmarks.emulation.emulator import Caches, profile
-from benchmarks.emulation.instructions import classify
+from rdpass.emulation import emulator
+from rdpass.emulation.blocks import basic_blocks
+from rdpass.emulation.emulator import Caches, profile
+from rdpass.emulation.instructions import classify
 from rdpass.errors import DeviceError, TargetError
 from rdpass.targets import ArmTarget, host_target
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.emulation import llvm_tools
-from benchmarks.emulation.blocks import BasicBlock
-from benchmarks.emulation.cycles import measure_blocks
-from benchmarks.emulation.throughput import CORES, block_cycles
+from rdpass.emulation import llvm_tools
+from rdpass.emulation.blocks import BasicBlock
+from rdpass.emulation.cycles import measure_blocks
+from rdpass.emulation.throughput import CORES, block_cycles
 from rdpass.errors import TargetError
 
 # fmla v<d>.4s, v30.4s, v31.s[0]: independent of one another

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks.emulation.kernel import KernelCost, measure_kernel
-from benchmarks.emulation.throughput import CORES
 from rdpass.comparison import relative_error
+from rdpass.emulation.kernel import KernelCost, measure_kernel
+from rdpass.emulation.throughput import CORES
 from rdpass.errors import ConfigError, DeviceError
 from rdpass.targets import ArmTarget
 

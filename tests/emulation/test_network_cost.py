@@ -11,11 +11,11 @@ import numpy as np
 import onnx
 import pytest
 
-from benchmarks.emulation.boards import find_board
-from benchmarks.emulation.emulator import LINE
-from benchmarks.emulation.network import RUNTIME, NetworkCost, measure_network
-from benchmarks.emulation.plugin import cache_folder
-from benchmarks.emulation.throughput import CORES
+from rdpass.emulation.boards import find_board
+from rdpass.emulation.emulator import LINE
+from rdpass.emulation.network import RUNTIME, NetworkCost, measure_network
+from rdpass.emulation.plugin import cache_folder
+from rdpass.emulation.throughput import CORES
 from rdpass.targets import ArmTarget
 from tests.deploy.conftest import two_by_two_net
 
@@ -74,7 +74,7 @@ def test_what_the_build_plans_is_reported(cost: NetworkCost) -> None:
 def test_a_second_measurement_finds_the_build_and_counts_the_same(
     cost: NetworkCost, residual_onnx: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("benchmarks.emulation.network_build.build", None)  # not to be called again
+    monkeypatch.setattr("rdpass.emulation.network_build.build", None)  # not to be called again
     assert measure_network(residual_onnx, find_board("cortex-a72")) == cost
 
 

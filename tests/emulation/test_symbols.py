@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.emulation.symbols import read_symbols, symbols_of
+from rdpass.emulation.symbols import read_symbols, symbols_of
 from rdpass.errors import TargetError
 
 CODE = [

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from benchmarks.emulation.blocks import BasicBlock
-from benchmarks.emulation.throughput import CORES, block_cycles
+from rdpass.emulation.blocks import BasicBlock
+from rdpass.emulation.throughput import CORES, block_cycles
 
 COVERAGE = 0.985
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmarks.emulation.blocks import BasicBlock
-from benchmarks.emulation.disassembly import disassemble
+from rdpass.emulation.blocks import BasicBlock
+from rdpass.emulation.disassembly import disassemble
 
 HOT = 0.05
 """A block is hot if it executes at least this share of all instructions."""

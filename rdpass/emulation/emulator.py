@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.emulation.blocks import TranslationBlock
-from benchmarks.emulation.plugin import counting_plugin
+from rdpass.emulation.blocks import TranslationBlock
+from rdpass.emulation.plugin import counting_plugin
 from rdpass.errors import DeviceError, TargetError
 from rdpass.targets import ArmTarget
 from rdpass.toolchain import find_launcher

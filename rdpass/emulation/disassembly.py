@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from benchmarks.emulation.llvm_tools import run_llvm_tool
+from rdpass.emulation.llvm_tools import run_llvm_tool
 
 _OPTIONS = ["--disassemble", "-triple=aarch64", "-mattr=+all"]
 

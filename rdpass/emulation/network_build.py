@@ -23,8 +23,8 @@ import tvm_ffi
 from tvm import relax
 
 import rdpass
-from benchmarks.emulation.plugin import cache_folder
 from rdpass.chatter import without_scope_lines
+from rdpass.emulation.plugin import cache_folder
 from rdpass.errors import TargetError
 from rdpass.golden import Golden, find_golden
 from rdpass.lowering import Lowered, build, import_onnx, lower_for
@@ -82,7 +82,6 @@ def source_digest() -> str:
     digest = hashlib.sha256()
     for path in sorted({*_sources(package), *_sources(package / "passes"), *_sources(package / "kernels"), _DRIVER}):
         digest.update(path.name.encode() + path.read_bytes())
-    digest.update(Path(__file__).read_bytes())
     return digest.hexdigest()[:16]
 
 

@@ -18,13 +18,13 @@ import numpy as np
 import tvm
 import tvm_ffi
 
-from benchmarks.emulation.blocks import basic_blocks
-from benchmarks.emulation.cycles import measure_blocks
-from benchmarks.emulation.emulator import LINE, Caches, Profile, profile
-from benchmarks.emulation.hot_loops import HotLoop, hot_loops
-from benchmarks.emulation.instructions import CLASSES, classify
-from benchmarks.emulation.throughput import CORES
 from rdpass.comparison import Array
+from rdpass.emulation.blocks import basic_blocks
+from rdpass.emulation.cycles import measure_blocks
+from rdpass.emulation.emulator import LINE, Caches, Profile, profile
+from rdpass.emulation.hot_loops import HotLoop, hot_loops
+from rdpass.emulation.instructions import CLASSES, classify
+from rdpass.emulation.throughput import CORES
 from rdpass.errors import ConfigError, TargetError
 from rdpass.lowering import tvm_target
 from rdpass.targets import ArmTarget

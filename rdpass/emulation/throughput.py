@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
-from benchmarks.emulation.blocks import BasicBlock
-from benchmarks.emulation.disassembly import disassemble
-from benchmarks.emulation.instructions import is_address, is_branch
-from benchmarks.emulation.llvm_tools import find_llvm_tool, run_llvm_tool
+from rdpass.emulation.blocks import BasicBlock
+from rdpass.emulation.disassembly import disassemble
+from rdpass.emulation.instructions import is_address, is_branch
+from rdpass.emulation.llvm_tools import find_llvm_tool, run_llvm_tool
 from rdpass.errors import TargetError
 
 FMLA_CYCLES: Mapping[str, float] = {

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from benchmarks.emulation.instructions import is_branch, is_fmla
+from rdpass.emulation.instructions import is_branch, is_fmla
 
 
 @dataclass(frozen=True)

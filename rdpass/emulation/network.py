@@ -8,15 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.emulation.blocks import BasicBlock, TranslationBlock, basic_blocks
-from benchmarks.emulation.boards import modelled_core
-from benchmarks.emulation.cycles import BlockTimes, measure_blocks
-from benchmarks.emulation.emulator import LINE, Caches, Profile, profile
-from benchmarks.emulation.hot_loops import hot_loops
-from benchmarks.emulation.network_build import Facts, built_network
-from benchmarks.emulation.symbols import Symbols, read_symbols
-from benchmarks.emulation.throughput import CORES
 from rdpass.comparison import Array, relative_error
+from rdpass.emulation.blocks import BasicBlock, TranslationBlock, basic_blocks
+from rdpass.emulation.boards import modelled_core
+from rdpass.emulation.cycles import BlockTimes, measure_blocks
+from rdpass.emulation.emulator import LINE, Caches, Profile, profile
+from rdpass.emulation.hot_loops import hot_loops
+from rdpass.emulation.network_build import Facts, built_network
+from rdpass.emulation.symbols import Symbols, read_symbols
+from rdpass.emulation.throughput import CORES
 from rdpass.targets import ArmTarget
 from rdpass.toolchain import find_compiler
 
