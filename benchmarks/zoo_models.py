@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from benchmarks.zoo_operators import register_missing_operators
+from rdpass.torchvision_import import prepare_torchvision
 
 PER_FILE = 3
 MOST_OF_PYTORCHCV = 75
@@ -59,7 +59,7 @@ class Entry:
 
 def entries() -> list[Entry]:
     """The zoo, one of each file first, so that a sweep cut short has seen most of it."""
-    register_missing_operators()
+    prepare_torchvision()
     timm, others = list(_timm()), [*_torchvision(), *_pytorchcv()]
     first = len(GOLDEN_TIMM) + len({entry.file for entry in timm})
     return [*timm[:first], *others, *timm[first:]]
@@ -67,7 +67,7 @@ def entries() -> list[Entry]:
 
 def build(entry: Entry) -> nn.Module:
     """The architecture with random weights, in eval mode."""
-    register_missing_operators()
+    prepare_torchvision()
     torch.manual_seed(0)
     if entry.library == "torchvision":
         import torchvision

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from rdpass.errors import ConfigError
 from rdpass.onnx_model import load_onnx
 from rdpass.programs import load_program
+from rdpass.torchvision_import import prepare_torchvision
 
 
 def load_model(spec: str) -> tuple[nn.Module, tuple[Tensor, ...] | None]:
@@ -121,6 +122,7 @@ def call_named(spec: str, what: str) -> Any:
 
 
 def _from_library(library: str, name: str) -> nn.Module:
+    prepare_torchvision()  # timm imports it too
     try:
         if library == "timm":
             import timm

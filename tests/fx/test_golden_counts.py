@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from benchmarks.zoo_models import Entry, build
-from benchmarks.zoo_operators import register_missing_operators
 from rdpass.passes.fx.census import take_census
+from rdpass.torchvision_import import prepare_torchvision
 from rdpass.tracing import trace
 
-register_missing_operators()
+prepare_torchvision()
 pytest.importorskip("timm", reason="the zoo is an extra")
 
 TABLE = Path(__file__).parent.parent / "golden" / "region_counts.txt"
