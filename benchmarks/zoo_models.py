@@ -1,7 +1,8 @@
 """The zoo: which architectures of torchvision, timm and pytorchcv the sweep looks at, and how each is built.
 
-Every architecture of torchvision's classification and segmentation; of timm, up to four small ones of each model file (a
-larger one where there is none) and those with golden counts; of pytorchcv, one each of 75 files that take images. Random weights.
+Every architecture of torchvision's classification and segmentation; of timm, up to four small ones of each model file
+(a larger one where there is none), and those with golden counts; of pytorchcv, one each of 75 files that take images.
+Random weights.
 """
 
 from __future__ import annotations
@@ -125,8 +126,8 @@ def _pytorchcv() -> Iterator[Entry]:
 
 
 def _spread(names: list[str]) -> list[str]:
-    """Up to four names, evenly spaced over the small ones; the first of the others where there is none."""
-    usual = [name for name in names if not HUGE.search(name)] or names
-    small = [name for name in usual if not LARGE.search(name)] or usual[:1]
+    """Up to four names, evenly spaced over the small ones; where there is none the first of the others."""
+    usual = [name for name in names if not HUGE.search(name)]
+    small = [name for name in usual if not LARGE.search(name)] or usual[:1] or names[:1]
     count = min(PER_FILE, len(small))
     return [small[index * len(small) // count] for index in range(count)]
