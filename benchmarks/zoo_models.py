@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from rdpass.models import load_model
 from rdpass.torchvision_import import prepare_torchvision
 
 PER_FILE = 4
@@ -75,15 +76,8 @@ def build(entry: Entry) -> nn.Module:
     """The architecture with random weights, in eval mode."""
     prepare_torchvision()
     torch.manual_seed(0)
-    if entry.library == "torchvision":
-        import torchvision
-
-        backbone = {"weights_backbone": None} if entry.file == "segmentation" else {}
-        return torchvision.models.get_model(entry.name, weights=None, **backbone).eval()  # type: ignore[no-any-return]
-    if entry.library == "timm":
-        import timm
-
-        return timm.create_model(entry.name, pretrained=False).eval()  # type: ignore[no-any-return]
+    if entry.library in ("torchvision", "timm"):
+        return load_model(entry.spec)[0].eval()
     from pytorchcv.model_provider import get_model
 
     return get_model(entry.name, pretrained=False).eval()  # type: ignore[no-any-return]
