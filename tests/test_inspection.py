@@ -281,6 +281,13 @@ def test_the_command_prints_every_table_the_estimate_and_the_verdict(capsys, tmp
     assert (tmp_path / "net.svg").exists()
 
 
+def test_an_estimate_of_seconds_is_printed_without_an_exponent(capsys):
+    assert run(["inspect", RESNET, "--input", "1x3x1024x1024", "--target", "rpi3"]) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith(" model, adds fused")]
+    assert re.search(r"\d to \d{3,}\b", line)
+    assert "e+" not in line
+
+
 def test_the_command_prints_json_that_follows_the_schema(capsys):
     assert run(["inspect", RESNET, *INPUT, "--target", "graviton3", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
