@@ -296,6 +296,19 @@ def test_the_command_prints_json_that_follows_the_schema(capsys):
     assert document["regions"][1]["exact"]["recipe"] == "carry"
 
 
+def test_globs_select_a_module_with_all_in_it_and_one_that_names_nothing_is_refused(capsys):
+    def verdicts(*options):
+        assert run(["inspect", RESNET, *INPUT, "--json", *options]) == 0
+        return [region["verdict"] for region in json.loads(capsys.readouterr().out)["regions"]]
+
+    assert verdicts("--only", "1") == ["removable", "kept"]
+    assert verdicts("--only", "[12]", "--skip", "2.b*") == ["removable", "kept"]
+    assert verdicts("--skip", "*") == ["kept", "kept"]
+    for option in ("--only", "--skip"):
+        assert run(["inspect", RESNET, *INPUT, option, "layer9.*"]) == 2
+        assert "'layer9.*' names no add and no module with one" in capsys.readouterr().err
+
+
 def test_an_unknown_target_ends_with_the_code_of_targets(capsys):
     assert run(["inspect", RESNET, *INPUT, "--target", "nope"]) == 6
     assert "no target is called 'nope'" in capsys.readouterr().err

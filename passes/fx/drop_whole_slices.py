@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 from torch.fx import GraphModule, Node
 
 from rdpass.passes.fx.editing import copy_graph, tidy
 from rdpass.passes.fx.operators import callee
 
-DEFAULTS = (None, 0, None, None, 1)  # of slice(input, dim, start, end, step)
+NAMES = ("input", "dim", "start", "end", "step")
+DEFAULTS: dict[str, Any] = {"dim": 0, "start": None, "end": None, "step": 1}
 
 
 def drop_whole_slices(graph_module: GraphModule) -> GraphModule:
@@ -23,9 +25,14 @@ def drop_whole_slices(graph_module: GraphModule) -> GraphModule:
     return tidy(result)
 
 
+def slice_arguments(node: Node) -> dict[str, Any]:
+    """What ``aten.slice`` is called with, by name."""
+    return {**DEFAULTS, **dict(zip(NAMES, node.args, strict=False)), **node.kwargs}
+
+
 def _takes_all(node: Node) -> bool:
     """Whatever the size is: an end that happens to be the example's does not count."""
-    if node.op != "call_function" or callee(node) != "slice" or node.kwargs:
+    if node.op != "call_function" or callee(node) != "slice":
         return False
-    _, _, start, end, step = (*node.args, *DEFAULTS[len(node.args) :])
-    return start in (0, None) and end in (sys.maxsize, None) and step == 1
+    given = slice_arguments(node)
+    return given["start"] in (0, None) and given["end"] in (sys.maxsize, None) and given["step"] == 1

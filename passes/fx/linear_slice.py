@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch.fx import Node
 
+from rdpass.passes.fx.drop_whole_slices import slice_arguments
 from rdpass.passes.fx.linear_map import LinearMap, NotExact
 from rdpass.passes.fx.operators import callee
 
@@ -39,7 +40,8 @@ def _indexed_parts(node: Node) -> tuple[slice, ...] | None:
 
 def _exported_parts(node: Node) -> tuple[slice, ...] | None:
     """The same for ``aten.slice(x, axis, start, end, step)``, whose end lies far off where all is taken."""
-    _, axis, start, end, step = (*node.args, *(None, 0, None, None, 1)[len(node.args) :])
-    if node.kwargs or not isinstance(axis, int) or axis < 0 or any(isinstance(at, Node) for at in (start, end, step)):
+    given = slice_arguments(node)
+    axis, start, end, step = (given[name] for name in ("dim", "start", "end", "step"))
+    if not isinstance(axis, int) or axis < 0 or any(isinstance(at, Node) for at in (start, end, step)):
         return None
     return (*[slice(None)] * axis, slice(start, None if end == sys.maxsize else end, step))
