@@ -120,7 +120,7 @@ def _pytorchcv() -> Iterator[Entry]:
 
 
 def _spread(names: list[str]) -> list[str]:
-    """Up to four names, evenly spaced over the small ones; where there is none a larger one, for 224 px if it can be."""
+    """Up to four names, evenly spaced over the small ones; where there is none a larger one, best for 224 px."""
     usual = [name for name in names if not HUGE.search(name)]
     others = usual or sorted(names, key=lambda name: "224" not in name)
     chosen = [name for name in usual if not LARGE.search(name)] or others[:1]
