@@ -20,7 +20,7 @@ from rdpass.errors import ConfigError, TargetError
 from rdpass.kernels.machine import machine_of
 from rdpass.onnx_source import OnnxSource
 from rdpass.passes.relax.fallbacks import Fallback, find_fallbacks
-from rdpass.passes.relax.pipeline import lower
+from rdpass.passes.relax.pipeline import lower, lower_to_calls
 from rdpass.passes.relax.planned_memory import PlannedMemory, planned_memory
 from rdpass.passes.tir.pipeline import NAME as TIR_PIPELINE
 from rdpass.targets import ArmTarget
@@ -66,6 +66,11 @@ def import_onnx(source: OnnxSource) -> tvm.IRModule:
 def lower_for(module: tvm.IRModule, target: ArmTarget) -> tvm.IRModule:
     """``module`` (left as it was) after every pass, for ``target``."""
     return lower(module, tvm_target(target), machine_of(target))
+
+
+def calls_for(module: tvm.IRModule, target: ArmTarget) -> tvm.IRModule:
+    """``module`` (left as it was) as a sequence of calls of functions for ``target``, no memory planned."""
+    return lower_to_calls(module, tvm_target(target), machine_of(target))
 
 
 def build(module: tvm.IRModule, target: ArmTarget) -> Lowered:
