@@ -85,8 +85,8 @@ def compile(
         lowered, gate = _build_checked(source, chosen, reference, shown)
         with new_folder(place, force) as folder:
             shown.step(2, f"linking with {compiler.version}")
-            assemble(folder, lowered, reference, compiler, libraries)
             manifest = _manifest(source, chosen, lowered, reference, compiler)
+            assemble(folder, manifest, lowered, reference, compiler, libraries)
             manifest = seal(folder, replace(manifest, gates=(*source.gates, gate)))
             shown.step(3, "running what was built")
             manifest = seal(folder, _run_once(folder, manifest, chosen, reference))
@@ -125,7 +125,7 @@ def _manifest(source: OnnxSource, target: ArmTarget, lowered: Lowered, golden: G
         outputs=source.outputs,
         library=LIBRARY,
         gates=(),
-        golden={"source": golden.source, **golden_files(golden)},
+        golden={"source": golden.source, "tolerance": TOLERANCE, **golden_files(golden)},
         planned_activation_bytes=lowered.memory.activations,
         planned_workspace_bytes=lowered.memory.workspace,
         fallbacks=tuple(asdict(fallback) for fallback in lowered.fallbacks),

@@ -13,7 +13,7 @@ LAYERS = (
     "layers tensors dump progress objective losses knowledge_distillation",
     "passes kernels",
     "programs example tracers agreement tracing staging deploy_form",
-    "onnx_runtime onnx_source golden toolchain runtime_libraries lowering execution assembly",
+    "onnx_runtime onnx_source golden toolchain runtime_libraries lowering execution runner_program assembly",
     "checkpoint memory_layout recipes.recipe training",
     "recipes verdict roofline drawing inspection exporting",
     "emulation",
