@@ -1,4 +1,4 @@
-"""Puts a bundle's files in a folder: the network, the runner, TVM's runtime libraries, golden input and output."""
+"""Puts a bundle's files in a folder: the network, the runner and what it needs, golden input and output."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import tvm_ffi
 
+from rdpass.ahead.library import link_program, write_c_library
+from rdpass.ahead.network import Network
 from rdpass.execution import RUNNER
 from rdpass.golden import Golden
 from rdpass.lowering import LINK_OPTIONS, Lowered, write_library
@@ -22,7 +24,7 @@ LIBRARY = "model.so"
 def assemble(
     folder: Path,
     manifest: Manifest,
-    lowered: Lowered,
+    code: Lowered | Network,
     golden: Golden,
     compiler: Compiler,
     libraries: Sequence[Path],
@@ -32,11 +34,15 @@ def assemble(
     Raises:
         TargetError: the compiler failed.
     """
-    write_library(lowered, folder / LIBRARY, compiler)
-    (folder / "lib").mkdir()
-    for library in libraries:
-        shutil.copyfile(library, folder / "lib" / library.name)
-    compile_runner(folder, manifest, compiler)
+    if isinstance(code, Network):
+        write_c_library(folder, code, compiler)
+        link_program(folder / RUNNER, manifest, compiler)
+    else:
+        write_library(code, folder / LIBRARY, compiler)
+        (folder / "lib").mkdir()
+        for library in libraries:
+            shutil.copyfile(library, folder / "lib" / library.name)
+        compile_runner(folder, manifest, compiler)
     (folder / "golden").mkdir()
     for names, arrays in zip(golden_files(golden).values(), (golden.inputs, golden.outputs), strict=True):
         for name, array in zip(names, arrays, strict=True):

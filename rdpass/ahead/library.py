@@ -10,8 +10,12 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from rdpass.ahead.source import HEADER, SOURCES, Network, write_source
+from rdpass.ahead.network import Network
+from rdpass.ahead.source import EXAMPLE, HEADER, SOURCES, write_source
 from rdpass.errors import TargetError
+from rdpass.lowering import LINK_OPTIONS
+from rdpass.manifest import Manifest
+from rdpass.runner_program import RUNTIME, compile_program
 from rdpass.toolchain import Compiler
 
 LIBRARY = "librdpass_model.a"
@@ -21,8 +25,8 @@ _JOIN = ("-r", "-nostdlib", "-Wl,--build-id=none")
 _HIDE = ("--wildcard", "--keep-global-symbol=rdpass_model_*", "--strip-debug", "--remove-section=.comment")
 
 
-def write_library(folder: Path, network: Network, compiler: Compiler) -> None:
-    """Write the library and its header into ``folder``.
+def write_c_library(folder: Path, network: Network, compiler: Compiler) -> None:
+    """Write the library, its header and an example of their use into ``folder``.
 
     Raises:
         TargetError: a tool of the compiler's failed.
@@ -38,7 +42,7 @@ def write_library(folder: Path, network: Network, compiler: Compiler) -> None:
         _run(work, compiler, [compiler.command, *_JOIN, *objects, "-o", "rdpass_model.o"])
         _run(work, compiler, [compiler.tool("objcopy"), *_HIDE, "rdpass_model.o"])
         _run(work, compiler, [compiler.tool("ar"), "rcsD", LIBRARY, "rdpass_model.o"])
-        for name in (LIBRARY, HEADER):
+        for name in (LIBRARY, HEADER, EXAMPLE):
             (folder / name).write_bytes((work / name).read_bytes())
 
 
@@ -50,3 +54,14 @@ def _run(folder: Path, compiler: Compiler, command: Sequence[str]) -> None:
     if done.returncode:
         reason = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr.strip())
         raise TargetError(f"{compiler.version} could not make {LIBRARY}: {reason}")
+
+
+def link_program(path: Path, manifest: Manifest, compiler: Compiler) -> None:
+    """Link the static program ``path`` of the library beside it: the command line that every bundle has.
+
+    Raises:
+        TargetError: the compiler failed.
+    """
+    own = [RUNTIME / name for name in ("ahead_run.cc", "ahead_network.cc", "thread_pool.cc")]
+    options = ["-static", "-ffunction-sections", "-Wl,--gc-sections", f"-I{path.parent}", str(path.parent / LIBRARY)]
+    compile_program(path, manifest, compiler, own, [*options, *LINK_OPTIONS])

@@ -1,14 +1,13 @@
-"""What the C compiler gets: the calls, the header, and the weights.
+"""What the C compiler gets: the calls, the header, and the weights; and an example of a program.
 
 rdpass_model.h   what a program includes          weights.bin   every constant, at multiples of 64 bytes
 model.c          the calls, one after another     weights.s     puts weights.bin into read-only data
+example.c        such a program
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +15,18 @@ import jinja2
 import numpy as np
 
 from rdpass.ahead.arena import Arena
-from rdpass.ahead.functions import LAUNCH, REGISTER, Functions
+from rdpass.ahead.functions import LAUNCH, REGISTER
+from rdpass.ahead.network import HEADER_BYTES, Network
+from rdpass.c_literals import c_string
 from rdpass.comparison import Array
 from rdpass.manifest import TensorSpec
-from rdpass.passes.relax.find_calls import CallSequence, Copy, Place
+from rdpass.passes.relax.find_calls import Copy, Place
 from rdpass.passes.relax.plan_arena import ALIGNMENT
-from rdpass.targets import ArmTarget
 
 HEADER = "rdpass_model.h"
+EXAMPLE = "example.c"
 SOURCES = {"model.c": "c", "weights.s": "assembler"}
 """What is compiled, and the language of each."""
-
-HEADER_BYTES = ALIGNMENT
-"""What a model keeps of its own at the beginning of the arena."""
 
 _WEIGHTS = """\
   .section .rodata, "a"
@@ -41,30 +39,8 @@ rdpass_weights:
 """
 
 
-@dataclass(frozen=True)
-class Network:
-    """All that there is to say in C: compiled functions, their calls, and where everything lies."""
-
-    sequence: CallSequence
-    functions: Functions
-    arena: Arena
-    inputs: tuple[TensorSpec, ...]
-    outputs: tuple[TensorSpec, ...]
-    target: ArmTarget
-
-    @property
-    def arena_bytes(self) -> int:
-        """What a program provides."""
-        return HEADER_BYTES + self.arena.bytes
-
-    @property
-    def weight_bytes(self) -> int:
-        """Of all constants, without what lies between them."""
-        return sum(array.nbytes for array in self.sequence.constants)
-
-
 def write_source(folder: Path, network: Network) -> None:
-    """The four files above."""
+    """Write the files above."""
     places = weight_offsets(network.sequence.constants)
     values = _values(network, places)
     environment = jinja2.Environment(
@@ -72,7 +48,7 @@ def write_source(folder: Path, network: Network) -> None:
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
     )
-    for name in (HEADER, "model.c"):
+    for name in (HEADER, EXAMPLE, "model.c"):
         (folder / name).write_text(environment.get_template(f"{name}.j2").render(values))
     (folder / "weights.s").write_text(_WEIGHTS)
     with (folder / "weights.bin").open("wb") as file:
@@ -119,12 +95,6 @@ def _tensor(kind: str, index: int, spec: TensorSpec) -> dict[str, Any]:
         "pointer": f"{kind}_{index}_shape" if spec.shape else "NULL",
         "bytes": int(np.prod(spec.shape, dtype=np.int64)) * np.dtype(spec.dtype).itemsize,
     }
-
-
-def c_string(text: str) -> str:
-    """A string literal; all but letters, digits and a few signs by their octal numbers, so that nothing can end it."""
-    escaped = re.sub(rb"[^A-Za-z0-9_. /-]", lambda match: b"\\%03o" % ord(match[0]), text.encode())
-    return f'"{escaped.decode()}"'
 
 
 def _prototypes(network: Network) -> Iterator[dict[str, str]]:
