@@ -2,7 +2,8 @@
 
     model.so   the network, its weights inside      golden/        an input, and the output expected for it
     run        the runner                           manifest.json  what it all is, and the digest of every file
-    lib/       TVM's runtime libraries
+    lib/       TVM's runtime libraries              README.txt     what to do with it on a board
+                                                    SHA256SUMS     for `sha256sum -c` there
 
 1. What can be refused at once is refused: the target, the place, missing tools, the model.
 2. The network is built for this machine and compared with ONNX Runtime (gate ``tvm-host``).
