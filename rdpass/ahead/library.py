@@ -25,6 +25,10 @@ _JOIN = ("-r", "-nostdlib", "-Wl,--build-id=none")
 _HIDE = ("--wildcard", "--keep-global-symbol=rdpass_model_*", "--strip-debug", "--remove-section=.comment")
 
 
+RUNNER_SOURCES = tuple(RUNTIME / name for name in ("ahead_run.cc", "ahead_network.cc", "thread_pool.cc"))
+"""What a program consists of besides what all bundles share."""
+
+
 def write_c_library(folder: Path, network: Network, compiler: Compiler) -> None:
     """Write the library, its header and an example of their use into ``folder``.
 
@@ -38,8 +42,8 @@ def write_c_library(folder: Path, network: Network, compiler: Compiler) -> None:
         objects = ["functions.o"]
         for source, language in SOURCES.items():
             objects.append(f"{source}.o")
-            _run(work, compiler, [compiler.command, *_COMPILE, "-x", language, source, "-o", objects[-1]])
-        _run(work, compiler, [compiler.command, *_JOIN, *objects, "-o", "rdpass_model.o"])
+            _run(work, compiler, [*compiler.call, *_COMPILE, "-x", language, source, "-o", objects[-1]])
+        _run(work, compiler, [*compiler.call, *_JOIN, *objects, "-o", "rdpass_model.o"])
         _run(work, compiler, [compiler.tool("objcopy"), *_HIDE, "rdpass_model.o"])
         _run(work, compiler, [compiler.tool("ar"), "rcsD", LIBRARY, "rdpass_model.o"])
         for name in (LIBRARY, HEADER, EXAMPLE):
@@ -62,6 +66,5 @@ def link_program(path: Path, manifest: Manifest, compiler: Compiler) -> None:
     Raises:
         TargetError: the compiler failed.
     """
-    own = [RUNTIME / name for name in ("ahead_run.cc", "ahead_network.cc", "thread_pool.cc")]
     options = ["-static", "-ffunction-sections", "-Wl,--gc-sections", f"-I{path.parent}", str(path.parent / LIBRARY)]
-    compile_program(path, manifest, compiler, own, [*options, *LINK_OPTIONS])
+    compile_program(path, manifest, compiler, RUNNER_SOURCES, [*options, *LINK_OPTIONS])
