@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import tvm
@@ -9,22 +10,31 @@ from tvm import relax
 from tvm.relax import transform
 
 from rdpass.kernels.machine import Machine
+from rdpass.kernels.schedule import Tile
+from rdpass.kernels.workload import Workload
 from rdpass.passes.relax.legalize import LegalizeOpsButViews
 from rdpass.passes.relax.place_kernels import PlaceKernels
 from rdpass.passes.relax.plan_arena import PlanArena
 from rdpass.passes.relax.restore_extrema import RestoreExtrema
 
 
-def lowering(machine: Machine) -> tuple[Any, ...]:
-    """The passes for a core. They are to run with its TVM target current."""
+def simplification() -> tuple[Any, ...]:
+    """The passes before any kernel: what these leave is what kernels are found in."""
     return (
-        # 1. Operators as the network means them, every constant computed
         RestoreExtrema(),
         transform.CanonicalizeBindings(),
         transform.FoldConstant(),
         transform.DeadCodeElimination(),
+    )
+
+
+def lowering(machine: Machine, tuned: Mapping[Workload, Tile]) -> tuple[Any, ...]:
+    """The passes for a core. They are to run with its TVM target current."""
+    return (
+        # 1. Operators as the network means them, every constant computed
+        *simplification(),
         # 2. Our kernels, and the constants they packed
-        PlaceKernels(machine),
+        PlaceKernels(machine, tuned),
         transform.FoldConstant(),
         # 3. TVM's own functions for the rest, fused
         relax.backend.DispatchSortScan(),
@@ -50,7 +60,9 @@ def lowering(machine: Machine) -> tuple[Any, ...]:
     )
 
 
-def lower(module: tvm.IRModule, target: tvm.target.Target, machine: Machine) -> tvm.IRModule:
-    """``module`` after every pass; it is left as it was."""
+def lower(
+    module: tvm.IRModule, target: tvm.target.Target, machine: Machine, tuned: Mapping[Workload, Tile] | None = None
+) -> tvm.IRModule:
+    """``module`` after every pass, with the tiles in ``tuned`` for their workloads; it is left as it was."""
     with target:
-        return tvm.transform.Sequential(list(lowering(machine)))(module)
+        return tvm.transform.Sequential(list(lowering(machine, tuned or {})))(module)
