@@ -22,7 +22,7 @@ from rdpass.kernels.schedule import Tile
 from rdpass.kernels.workload import Workload
 from rdpass.onnx_source import OnnxSource
 from rdpass.passes.relax.fallbacks import Fallback, find_fallbacks
-from rdpass.passes.relax.pipeline import lower
+from rdpass.passes.relax.pipeline import lower, lower_to_calls
 from rdpass.passes.relax.planned_memory import PlannedMemory, planned_memory
 from rdpass.passes.tir.pipeline import NAME as TIR_PIPELINE
 from rdpass.targets import ArmTarget
@@ -68,6 +68,11 @@ def import_onnx(source: OnnxSource) -> tvm.IRModule:
 def lower_for(module: tvm.IRModule, target: ArmTarget, tuned: Mapping[Workload, Tile] | None = None) -> tvm.IRModule:
     """``module`` (left as it was) after every pass, for ``target``; a workload in ``tuned`` has its tile there."""
     return lower(module, tvm_target(target), machine_of(target), tuned)
+
+
+def calls_for(module: tvm.IRModule, target: ArmTarget, tuned: Mapping[Workload, Tile] | None = None) -> tvm.IRModule:
+    """``module`` (left as it was) as a sequence of calls of functions for ``target``, no memory planned."""
+    return lower_to_calls(module, tvm_target(target), machine_of(target), tuned)
 
 
 def build(module: tvm.IRModule, target: ArmTarget, tuned: Mapping[Workload, Tile] | None = None) -> Lowered:
