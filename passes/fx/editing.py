@@ -56,15 +56,15 @@ def _drop_unused_modules(graph_module: GraphModule) -> None:
     """``delete_all_unused_submodules``, which looks each module up in a list, in time linear in their number."""
     called = {str(node.target) for node in graph_module.graph.nodes if node.op == "call_module"}
     read = {str(node.target) for node in graph_module.graph.nodes if node.op == "get_attr"}
-    needed = {prefix for path in called | read for prefix in _prefixes(path)}
+    needed = {prefix for path in called | read for prefix in prefixes(path)}
     gone = ""
     for path in [path for path, _ in graph_module.named_modules() if path]:
-        if not called.isdisjoint(_prefixes(path)) or path in needed or (gone and path.startswith(gone)):
+        if not called.isdisjoint(prefixes(path)) or path in needed or (gone and path.startswith(gone)):
             continue
         graph_module.delete_submodule(path)
         gone = f"{path}."
 
 
-def _prefixes(path: str) -> Iterator[str]:
+def prefixes(path: str) -> Iterator[str]:
     """The path and all that it lies under: ``a.b`` gives ``a``, ``a.b``."""
     return accumulate(path.split("."), lambda outer, name: f"{outer}.{name}")
