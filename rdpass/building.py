@@ -17,16 +17,19 @@ import logging
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import onnx
+import tvm
 
 from rdpass import __version__
 from rdpass.assembly import LIBRARY, assemble, golden_files
 from rdpass.comparison import Gate, check_close
+from rdpass.database.best import Tuned, read_best
 from rdpass.errors import ConfigError, TargetError
 from rdpass.execution import execute
 from rdpass.golden import Golden, find_golden
-from rdpass.lowering import Lowered, build, import_onnx, run_here, tvm_target
+from rdpass.lowering import Lowered, build, import_onnx, run_here, tvm_target, workloads_of
 from rdpass.manifest import Manifest, seal
 from rdpass.onnx_runtime import run_onnx
 from rdpass.onnx_source import OnnxSource, read_onnx
@@ -55,6 +58,7 @@ def compile(
     out: str | Path | None = None,
     *,
     golden: str | Path | None = None,
+    database: str | Path | None = None,
     force: bool = False,
     show_progress: bool = True,
 ) -> Bundle:
@@ -65,6 +69,7 @@ def compile(
         target: a name that ``rdpass targets`` lists, or a target of one's own.
         out: the bundle's folder; by default the file's name with ``.rdp``, in the current folder.
         golden: an ``.npz`` of golden numbers; by default the one beside the file, else random ones (see ``golden``).
+        database: a folder that ``tune`` wrote: every workload has the best tile that was found for this target.
         force: replace what is at ``out``.
         show_progress: show on stderr which of the steps is under way.
 
@@ -81,13 +86,16 @@ def compile(
     tvm_target(chosen)
     source = read_onnx(Path(onnx) if isinstance(onnx, str) else onnx)
     reference = find_golden(source, Path(golden) if golden else None)
+    tuned = None if database is None else read_best(Path(database), chosen)
     with progress("compile", 4, show_progress) as shown:
-        lowered, gate = _build_checked(source, chosen, reference, shown)
+        module = import_onnx(source)
+        lowered, gate = _build_checked(module, source, chosen, tuned, reference, shown)
         with new_folder(place, force) as folder:
             shown.step(2, f"linking with {compiler.version}")
             assemble(folder, lowered, reference, compiler, libraries)
             manifest = _manifest(source, chosen, lowered, reference, compiler)
-            manifest = seal(folder, replace(manifest, gates=(*source.gates, gate)))
+            tuning = {} if tuned is None else _tuning(module, chosen, tuned)
+            manifest = seal(folder, replace(manifest, gates=(*source.gates, gate), tuning=tuning))
             shown.step(3, "running what was built")
             manifest = seal(folder, _run_once(folder, manifest, chosen, reference))
         shown.step(4, "done")
@@ -102,19 +110,31 @@ def _place(model: str | Path | onnx.ModelProto, out: str | Path | None) -> Path:
     return Path(f"{Path(model).stem}.rdp")
 
 
-def _build_checked(source: OnnxSource, target: ArmTarget, golden: Golden, shown: Progress) -> tuple[Lowered, Gate]:
+def _build_checked(
+    module: tvm.IRModule, source: OnnxSource, target: ArmTarget, tuned: Tuned | None, golden: Golden, shown: Progress
+) -> tuple[Lowered, Gate]:
     """The code for ``target``, once the same passes for this machine have given ONNX Runtime's numbers."""
     shown.step(0, "building for this machine, to compare")
-    module = import_onnx(source)
-    here = host_target()
-    native = build(module, here)
+    here, tiles = host_target(), {} if tuned is None else tuned.tiles
+    native = build(module, here, tiles if target == here else {})
     expected = run_onnx(source.model, golden.inputs)
     gate = check_close("tvm-host", run_here(native, golden.inputs), expected, TOLERANCE)
     shown.step(1, f"building for {target.name}")
-    lowered = native if target == here else build(module, target)
+    lowered = native if target == here else build(module, target, tiles)
     for fallback in lowered.fallbacks:
         log.debug("%s: TVM's own function, %d calls, %d operations", *asdict(fallback).values())
     return lowered, gate
+
+
+def _tuning(module: tvm.IRModule, target: ArmTarget, tuned: Tuned) -> dict[str, Any]:
+    works = {occurrence.workload for occurrence in workloads_of(module, target)}
+    used = [best for work, best in tuned.best.items() if work in works]
+    return {
+        "workloads": len(works),
+        "tuned": len(used),
+        "estimated": sum(best.is_estimate for best in used),
+        "database": tuned.digest,
+    }
 
 
 def _manifest(source: OnnxSource, target: ArmTarget, lowered: Lowered, golden: Golden, compiler: Compiler) -> Manifest:

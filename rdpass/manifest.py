@@ -35,7 +35,9 @@ class Manifest:
 
     ``source`` is the SHA-256 of the ONNX model. ``planned_activation_bytes`` are the activations' blocks and the
     outputs, ``planned_workspace_bytes`` the scratch of the one function that needs most. ``fallbacks`` are the
-    functions that no kernel of ours computes. File names are relative, with slashes.
+    functions that no kernel of ours computes. ``tuning`` is empty for a build without a database; else it holds how
+    many distinct ``workloads`` the network has, how many were ``tuned`` and how many of these ``estimated`` only, and
+    the digest of the ``database``'s records for the target. File names are relative, with slashes.
     """
 
     source: str
@@ -51,6 +53,7 @@ class Manifest:
     versions: dict[str, str]
     files: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    tuning: dict[str, Any] = field(default_factory=dict)
     format: int = FORMAT
 
 
