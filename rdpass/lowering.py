@@ -22,7 +22,8 @@ from rdpass.kernels.schedule import Tile
 from rdpass.kernels.workload import Workload
 from rdpass.onnx_source import OnnxSource
 from rdpass.passes.relax.fallbacks import Fallback, find_fallbacks
-from rdpass.passes.relax.pipeline import lower, lower_to_calls
+from rdpass.passes.relax.find_workloads import Occurrence, find_workloads
+from rdpass.passes.relax.pipeline import lower, lower_to_calls, simplify
 from rdpass.passes.relax.planned_memory import PlannedMemory, planned_memory
 from rdpass.passes.tir.pipeline import NAME as TIR_PIPELINE
 from rdpass.targets import ArmTarget
@@ -63,6 +64,11 @@ def import_onnx(source: OnnxSource) -> tvm.IRModule:
     except Exception as error:  # the importer raises whatever its operators' converters do
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise ConfigError(f"TVM can't import {source.path or 'the ONNX model'}: {reason}") from error
+
+
+def workloads_of(module: tvm.IRModule, target: ArmTarget) -> tuple[Occurrence, ...]:
+    """Every distinct workload that kernels compute of ``module`` (left as it was), built for ``target``."""
+    return find_workloads(simplify(module, tvm_target(target)), machine_of(target))
 
 
 def lower_for(module: tvm.IRModule, target: ArmTarget, tuned: Mapping[Workload, Tile] | None = None) -> tvm.IRModule:

@@ -17,7 +17,7 @@ LAYERS = (
     "checkpoint memory_layout recipes.recipe training",
     "recipes verdict roofline drawing inspection exporting",
     "emulation",
-    "conversion run_folder building runner verification diagnosis models onnx_model torchvision_import",
+    "conversion run_folder tuning building runner verification diagnosis models onnx_model torchvision_import",
     "distillation",
     "cli",
 )

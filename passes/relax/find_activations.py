@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
 from rdpass.kernels.workload import ActivationKind
 from rdpass.passes.relax.dataflow import Dataflow, array_of, operator_of
 

@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from rdpass.kernels.workload import Convolution, Epilogue
-from rdpass.passes.relax.find_activations import Activation, clip_bounds, find_activation
 from rdpass.passes.relax.dataflow import Dataflow, array_of, operator_of, shape_of
+from rdpass.passes.relax.find_activations import Activation, clip_bounds, find_activation
 
 Array = npt.NDArray[np.float32]
 

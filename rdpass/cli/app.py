@@ -24,6 +24,7 @@ from rdpass.cli.export import export_command
 from rdpass.cli.inspect import inspect_command
 from rdpass.cli.run import run_command
 from rdpass.cli.targets import targets_command
+from rdpass.cli.tune import tune_command
 from rdpass.cli.verify import verify_command
 from rdpass.errors import PassError, RdpassError
 
@@ -39,6 +40,7 @@ app.command("inspect")(inspect_command)
 app.command("convert")(convert_command)
 app.command("export")(export_command)
 app.command("compile")(compile_command)
+app.command("tune")(tune_command)
 app.command("run")(run_command)
 app.command("verify")(verify_command)
 app.command("targets")(targets_command)
