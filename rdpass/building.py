@@ -2,7 +2,8 @@
 
     model.so   the network, its weights inside      golden/        an input, and the output expected for it
     run        the runner                           manifest.json  what it all is, and the digest of every file
-    lib/       TVM's runtime libraries
+    lib/       TVM's runtime libraries              README.txt     what to do with it on a board
+                                                    SHA256SUMS     for `sha256sum -c` there
 
 1. What can be refused at once is refused: the target, the place, missing tools, the model.
 2. The network is built for this machine and compared with ONNX Runtime (gate ``tvm-host``).
@@ -54,6 +55,18 @@ class Bundle:
 
     folder: Path
     manifest: Manifest
+
+
+@dataclass(frozen=True)
+class _Order:
+    """What is to be built: which network, for what, of which kind, with which tiles, and held against what."""
+
+    source: OnnxSource
+    module: tvm.IRModule
+    target: ArmTarget
+    runtime: Runtime
+    tuned: Tuned | None
+    golden: Golden
 
 
 def compile(
@@ -115,19 +128,6 @@ def _place(model: str | Path | onnx.ModelProto, out: str | Path | None) -> Path:
     if isinstance(model, onnx.ModelProto):
         raise ConfigError("a model that is not a file has no name to call its bundle by; give out=")
     return Path(f"{Path(model).stem}.rdp")
-
-
-def _build_checked(
-@dataclass(frozen=True)
-class _Order:
-    """What is to be built: which network, for what, of which kind, with which tiles, and held against what."""
-
-    source: OnnxSource
-    module: tvm.IRModule
-    target: ArmTarget
-    runtime: Runtime
-    tuned: Tuned | None
-    golden: Golden
 
 
 def _build_checked(order: _Order, shown: Progress) -> tuple[Lowered | Network, Gate]:

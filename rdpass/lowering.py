@@ -12,10 +12,10 @@ import numpy as np
 import tvm
 from tvm import relax
 from tvm.relax.frontend.onnx import from_onnx
-from tvm.target.codegen import llvm_is_valid_cpu
 
 from rdpass.chatter import without_scope_lines
 from rdpass.comparison import Array
+from rdpass.core_check import check_core
 from rdpass.errors import ConfigError, TargetError
 from rdpass.kernels.machine import machine_of
 from rdpass.kernels.schedule import Tile
@@ -46,10 +46,10 @@ def tvm_target(target: ArmTarget) -> tvm.target.Target:
     """``target`` as TVM says it.
 
     Raises:
-        TargetError: LLVM does not know the CPU. TVM itself would only print so and build for a generic one.
+        TargetError: LLVM does not know the CPU (TVM itself would only print so and build for a generic one), or code
+            for it may use a feature that the target does not list.
     """
-    if not llvm_is_valid_cpu(target.cpu, target.triple):
-        raise TargetError(f"target {target.name}: LLVM knows no CPU {target.cpu!r} for {target.triple}")
+    check_core(target)
     return tvm.target.Target({"kind": "llvm", "mtriple": target.triple, "mcpu": target.cpu, "num-cores": target.cores})
 
 

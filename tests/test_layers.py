@@ -8,12 +8,13 @@ import pytest
 ROOT = Path(__file__).parent.parent
 LAYERS = (
     "errors comparison",
-    "manifest output chatter arm_target boards targets c_literals",
+    "manifest output bundle_readme chatter arm_target cpu_words boards target_file targets c_literals",
     "types options schedules config convert_config",
     "layers tensors dump progress objective losses knowledge_distillation",
     "passes kernels",
     "programs example tracers agreement tracing staging deploy_form database",
-    "onnx_runtime onnx_source golden toolchain runtime_libraries lowering execution runner_program ahead assembly",
+    "onnx_runtime onnx_source golden toolchain runtime_libraries core_check lowering execution runner_program ahead",
+    "assembly",
     "checkpoint memory_layout recipes.recipe training",
     "recipes verdict roofline drawing inspection exporting",
     "emulation",

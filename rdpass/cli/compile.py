@@ -22,7 +22,7 @@ class RuntimeChoice(StrEnum):
 def compile_command(
     model: Annotated[Path, typer.Argument(help="The .onnx file.", metavar="FILE.onnx")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write.")],
-    target: Annotated[str, typer.Option(help="A name that `rdpass targets` lists.")] = "host",
+    target: Annotated[str, typer.Option(help="A name that `rdpass targets` lists, or a .toml file.")] = "host",
     runtime: Annotated[RuntimeChoice, typer.Option(help="Without a runtime it is a C library.")] = RuntimeChoice.vm,
     golden: Annotated[Path | None, typer.Option(help="Golden numbers (.npz); default: those beside FILE.")] = None,
     database: Annotated[Path | None, typer.Option("--db", help="A folder that `rdpass tune` wrote.")] = None,

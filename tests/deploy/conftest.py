@@ -135,6 +135,17 @@ def board_bundle(residual_onnx: Path, board: str, tmp_path_factory: pytest.TempP
     return compile(residual_onnx, board, tmp_path_factory.mktemp("board") / "net.rdp")
 
 
+@pytest.fixture(scope="session")
+def ahead_bundle(residual_onnx: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """The host's, without a runtime."""
+    return compile(residual_onnx, "host", tmp_path_factory.mktemp("ahead") / "net.rdp", runtime="none")
+
+
+@pytest.fixture(scope="session")
+def board_ahead_bundle(residual_onnx: Path, board: str, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return compile(residual_onnx, board, tmp_path_factory.mktemp("board_ahead") / "net.rdp", runtime="none")
+
+
 @pytest.fixture
 def spoiled(host_bundle: Bundle, tmp_path: Path) -> Callable[[], Path]:
     """Makes fresh copies of the host's bundle, to be spoiled."""
