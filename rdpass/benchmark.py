@@ -17,8 +17,9 @@ from rdpass.verification import target_of
 
 RUNS = 200
 TIMEOUT = 600.0
-"""Seconds after which a board is given up."""
+"""Seconds that a board may take, the copying aside."""
 
+_SLOWEST_LINK = 500_000  # bytes a second
 _TIMED_OUT = 124  # the exit code of `timeout`
 _NOT_STARTED = (126, 127)  # the shell's, for a program that it can't start
 
@@ -92,9 +93,10 @@ def _run_there(folder: Path, manifest: Manifest, address: str, arguments: list[s
     with tempfile.TemporaryFile() as packed:
         with tarfile.open(fileobj=packed, mode="w") as archive:
             archive.add(folder, arcname=".")
+        # The script's own limit is to come first, for then it tidies up.
+        patience = timeout + 60 + packed.tell() / _SLOWEST_LINK
         packed.seek(0)
-        # Its own limit is to come first, for then it tidies up.
-        answer = run_on(address, script, timeout + 30, packed)
+        answer = run_on(address, script, patience, packed)
     if answer.code:
         raise _failure(folder, address, answer, timeout)
     return answer.out

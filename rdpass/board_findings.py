@@ -1,4 +1,4 @@
-"""Whether a board can run a bundle, and measure it fairly: each thing with a verdict and, if it is not well, a remedy."""
+"""Whether a board can run a bundle and measure it fairly: a verdict on each thing, and a remedy where one is needed."""
 
 from __future__ import annotations
 
@@ -90,7 +90,8 @@ def _cpu(facts: BoardFacts, target: ArmTarget | None) -> BoardFinding:
     if target is None:
         fitting = [preset.name for preset in PRESETS if preset.cpu in facts.cpus]
         known = f"targets with such cores: {', '.join(fitting)}" if fitting else "no target has such a core"
-        return BoardFinding("cpu", "ok", f"{cores}; {known}", "" if fitting else "compile for generic-armv8a")
+        remedy = "compile for generic-armv8a" if facts.machine == "aarch64" and not fitting else ""
+        return BoardFinding("cpu", "ok", f"{cores}; {known}", remedy)
     if target.architecture == "aarch64" and target.cpu != "generic" and target.cpu not in facts.cpus:
         return BoardFinding("cpu", "warn", cores, f"{target.name} is tuned for {target.cpu}; choose the board's own")
     return BoardFinding("cpu", "ok", cores)

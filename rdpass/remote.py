@@ -73,6 +73,6 @@ def _check_address(address: str) -> None:
 
 def _reason(address: str, said: str) -> str:
     lines = [line.strip() for line in said.splitlines() if line.strip()]
-    last = lines[-1] if lines else "ssh gave no reason"
+    last = lines[-1].rstrip(".") if lines else "ssh gave no reason"
     remedy = next((text for sign, text in _REMEDIES if sign in said), None)
     return f"{last}; {remedy.format(address)}" if remedy else last

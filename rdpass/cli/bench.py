@@ -20,7 +20,7 @@ def bench_command(
     ] = None,
     runs: Annotated[int, typer.Option(help="Timed inferences.", min=1)] = 200,
     threads: Annotated[int | None, typer.Option(help="Default: as the runtime likes.", min=1)] = None,
-    timeout: Annotated[float, typer.Option(help="Seconds after which a board is given up.", min=1)] = 600,
+    timeout: Annotated[float, typer.Option(help="Seconds that a board may take, the copying aside.", min=1)] = 600,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Time DIR's own runner: median, tail and memory.
