@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 LAYERS = (
     "errors comparison",
-    "manifest output bundle_readme chatter arm_target cpu_words boards target_file targets c_literals",
+    "manifest output bundle_readme chatter arm_target cpu_words boards target_file targets c_literals remote",
     "types options schedules config convert_config",
     "layers tensors dump progress objective losses knowledge_distillation",
     "passes kernels",
@@ -19,6 +19,7 @@ LAYERS = (
     "recipes verdict roofline drawing inspection exporting",
     "emulation",
     "conversion run_folder tuning building runner verification diagnosis models onnx_model torchvision_import",
+    "benchmark board_facts board_findings",
     "distillation",
     "cli",
 )
