@@ -14,6 +14,7 @@ import torch
 import rdpass
 from benchmarks.accuracy_grids.bench import Bench, Machine
 from benchmarks.accuracy_grids.claims import claim
+from benchmarks.accuracy_grids.footprint import footprint_of
 from benchmarks.accuracy_grids.grid import Run
 from benchmarks.accuracy_grids.records import Record, add_record, read_records
 from benchmarks.accuracy_grids.sources import pictures_for
@@ -61,12 +62,11 @@ def make(run: Run, machine: Machine) -> Record:
     print(run.title, file=sys.stderr, flush=True)
     pictures = pictures_for(protocol, run.seed, machine.device)
     teacher, scores, teacher_seconds = load_teacher(net, protocol, run.seed, pictures, machine)
-    folder = machine.folder / "runs" / run.identity
-    bench = Bench(net, protocol, run.seed, pictures, teacher, scores, machine, folder)
+    bench = Bench(net, protocol, run.seed, pictures, teacher, scores, machine)
     started, cpu = time.monotonic(), time.process_time()
     result = arm.run(bench)
     seconds, cpu_seconds = time.monotonic() - started, time.process_time() - cpu
-    teacher_cost = rdpass.inspect(teacher, pictures.example).forecast.model
+    residual = footprint_of(teacher, pictures.example)
     return {
         "grid": run.grid, "size": run.size, "id": run.identity, "recipe": arm.recipe, "arm": arm.name,
         "settings": dict(arm.settings), "form": result.form,
@@ -75,9 +75,8 @@ def make(run: Run, machine: Machine) -> Record:
         "teacher_accuracy": scores.test, "teacher_validation": scores.validation,
         "gap": round(scores.test - result.scores.test, 2),
         **asdict(protocol), "amp": run.amp, "steps": result.steps,
-        "macs": result.macs, "peak_bytes": result.peak_bytes, "separate_bytes": result.separate_bytes,
-        "teacher_macs": teacher_cost.macs, "teacher_peak_bytes": teacher_cost.fused.peak_bytes,
-        "teacher_separate_bytes": teacher_cost.separate.peak_bytes, **result.facts,
+        **asdict(result.footprint), **{f"teacher_{key}": value for key, value in asdict(residual).items()},
+        **result.facts,
         "device": machine.name, "seconds": round(seconds, 1), "cpu_seconds": round(cpu_seconds, 1),
         "teacher_seconds": teacher_seconds, "versions": versions(),
     }  # fmt: skip
