@@ -22,7 +22,7 @@ def digit_pictures(pixels: int, seed: int) -> Pictures:
     try:
         from sklearn.datasets import load_digits
     except ImportError as error:
-        raise ConfigError("the digits come with scikit-learn: pip install 'rdpass[accuracy]'") from error
+        raise ConfigError(f"the digits come with scikit-learn: pip install 'rdpass[accuracy]' ({error})") from error
     found = load_digits()
     images = torch.from_numpy(found.images.astype(np.float32))[:, None]
     images = F.interpolate((images - images.mean()) / images.std(), size=(pixels, pixels), mode="bilinear")

@@ -67,7 +67,7 @@ def pruned(model: nn.Module, example: Tensor, share: float) -> nn.Module:
     try:
         import torch_pruning
     except ImportError as error:
-        raise ConfigError("this arm needs torch-pruning: pip install 'rdpass[accuracy]'") from error
+        raise ConfigError(f"this arm needs torch-pruning: pip install 'rdpass[accuracy]' ({error})") from error
     copied = copy.deepcopy(model).eval()
     classes = [module for module in copied.modules() if isinstance(module, nn.Linear)][-1]
     torch_pruning.pruner.BasePruner(

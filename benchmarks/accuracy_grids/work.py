@@ -6,7 +6,7 @@ import platform
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
@@ -19,35 +19,48 @@ from benchmarks.accuracy_grids.grid import Run
 from benchmarks.accuracy_grids.records import Record, add_record, read_records
 from benchmarks.accuracy_grids.sources import pictures_for
 from benchmarks.accuracy_grids.teachers import load_teacher, teacher_path, train_teacher
+from rdpass.errors import RdpassError
 
 WAIT = 1.0  # seconds before looking again at what another process is busy with
 
 
-def work(runs: Sequence[Run], results: Path, machine: Machine, until: float = float("inf")) -> Iterator[Record]:
-    """Make what is not recorded yet, and give each new record; what other processes hold is left to them.
+@dataclass
+class Work:
+    """The runs of a grid in their order, what is recorded of them, and where they are made.
 
-    ``until``: no run or teacher is begun after that (``time.monotonic``).
+    ``failed``: what went wrong with which run; those are left alone by this process from then on.
     """
-    while pending := missing(runs, results):
-        idle = True
-        for run in pending:
-            if time.monotonic() >= until:
-                return
-            with claim(machine.folder / "claims", f"{run.grid}-{run.identity}") as ours:
-                if not ours or not missing([run], results):
-                    continue
-                record = _known_elsewhere(run, results)
-                if record is None:
-                    if not _teacher_ready(run, machine):
-                        continue
-                    if time.monotonic() >= until:
-                        return
-                    record = make(run, machine)
-                add_record(results, record)
-                idle = False
-                yield record
-        if idle and missing(runs, results):
-            time.sleep(WAIT)
+
+    runs: Sequence[Run]
+    results: Path
+    machine: Machine
+    failed: dict[str, RdpassError] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[Record]:
+        """Make what is not recorded yet, giving each new record; what other processes hold is left to them."""
+        while pending := self.pending():
+            made = 0
+            for run in pending:
+                with claim(self.machine.folder / "claims", f"{run.grid}-{run.identity}") as ours:
+                    if ours and missing([run], self.results) and (record := self._record(run)):
+                        add_record(self.results, record)
+                        made += 1
+                        yield record
+            if not made and self.pending():
+                time.sleep(WAIT)
+
+    def pending(self) -> list[Run]:
+        return [run for run in missing(self.runs, self.results) if run.identity not in self.failed]
+
+    def _record(self, run: Run) -> Record | None:
+        """None where the run has to wait for a teacher that another process trains, or can't be made."""
+        known = _known_elsewhere(run, self.results)
+        try:
+            return known or (make(run, self.machine) if _teacher_ready(run, self.machine) else None)
+        except RdpassError as error:
+            print(f"{run.title}: {error}", file=sys.stderr, flush=True)
+            self.failed[run.identity] = error
+            return None
 
 
 def missing(runs: Sequence[Run], results: Path) -> list[Run]:
