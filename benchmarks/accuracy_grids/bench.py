@@ -19,11 +19,15 @@ from rdpass.training import accuracy
 
 @dataclass(frozen=True)
 class Machine:
-    """Where things run: ``device`` (cpu, cuda), ``amp`` for bfloat16 forward passes, ``folder`` for what is kept."""
+    """Where things run: ``device`` (cpu, cuda), ``amp`` for bfloat16 forward passes, ``folder`` for what is kept.
+
+    ``data_root``: where pictures lie that no package installs.
+    """
 
     device: str
     amp: bool
     folder: Path
+    data_root: Path | None = None
 
     @property
     def name(self) -> str:

@@ -17,6 +17,7 @@ from benchmarks.accuracy_grids.listing import planned
 from benchmarks.accuracy_grids.parallel import run_jobs
 from benchmarks.accuracy_grids.protocols import SIZES
 from benchmarks.accuracy_grids.records import read_records
+from benchmarks.accuracy_grids.sources import DATA
 from benchmarks.accuracy_grids.time_limit import TimeLimit
 from benchmarks.accuracy_grids.work import Work, missing
 from rdpass.errors import ConfigError, RdpassError
@@ -29,15 +30,15 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="accuracy.py", description="Grids of accuracy experiments.")
     made.add_argument("--grid", choices=GRIDS)
     made.add_argument("--size", choices=SIZES, default="reduced")
+    made.add_argument("--data", choices=DATA, help="default: the size's own")
+    made.add_argument("--data-root", type=Path, help="the folder that holds CIFAR's batches")
     made.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     made.add_argument("--nets", nargs="+", default=[], help="only nets whose names hold one of these")
     made.add_argument("--arms", nargs="+", default=[], help="only arms of these names")
     made.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1")
     made.add_argument("--amp", action="store_true", help="bfloat16 forward passes")
     made.add_argument("--jobs", type=int, default=1, help="so many processes share the grid")
-    made.add_argument(
-        "--seconds", type=float, default=float("inf"), help="stop after so long; the next call goes on"
-    )
+    made.add_argument("--seconds", type=float, default=float("inf"), help="stop after so long; the next call goes on")
     made.add_argument("--results", type=Path, help="default: benchmarks/results/GRID.jsonl")
     made.add_argument("--work", type=Path, default=Path("accuracy-out"), help="teachers, students, claims")
     made.add_argument("--json", action="store_true", help="a line for each run made, on stdout")
@@ -66,8 +67,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run_grid(options: argparse.Namespace) -> int:
     """Make or list what is left; the exit code of the first run that could not be made."""
     torch.set_num_threads(1)  # processes side by side use cores better than threads on such small maps
+    torch.backends.cudnn.benchmark = True  # every batch has the same shape
     results = options.results or RESULTS / f"{options.grid}.jsonl"
-    machine = Machine(chosen_device(options.device), options.amp, options.work)
+    machine = Machine(chosen_device(options.device), options.amp, options.work, options.data_root)
     runs = chosen_runs(options)
     if options.list:
         for line in planned(missing(runs, results), read_records(results), machine, options.jobs, options.seconds):
@@ -96,9 +98,11 @@ def chosen_runs(options: argparse.Namespace) -> list[Run]:
     Raises:
         ConfigError: no run has such a net and arm.
     """
+    size = SIZES[options.size]
+    size = size.on(options.data or size.protocol.data)
     runs = [
         run
-        for run in runs_of(GRIDS[options.grid], SIZES[options.size], options.seeds, options.amp)
+        for run in runs_of(GRIDS[options.grid], size, options.seeds, options.amp)
         if (not options.arms or run.cell.arm.name in options.arms)
         and (not options.nets or any(name in run.cell.net.name for name in options.nets))
     ]

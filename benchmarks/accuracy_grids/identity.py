@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 from benchmarks.accuracy_grids.networks import Net
@@ -19,4 +18,4 @@ def digest(told: Mapping[str, Any]) -> str:
 
 def identity_of(net: Net, protocol: Protocol, recipe: str, settings: Mapping[str, Any], seed: int, amp: bool) -> str:
     """Of one network made in one way; where it was made is no part of it."""
-    return digest(dict(net=net.name, protocol=asdict(protocol), recipe=recipe, settings=settings, seed=seed, amp=amp))
+    return digest(dict(net=net.name, protocol=protocol.told(), recipe=recipe, settings=settings, seed=seed, amp=amp))

@@ -1,24 +1,18 @@
-"""One run after another until nothing is left: who makes which, and what is written down."""
+"""One run after another until nothing is left, shared with whatever other processes are at the same grid."""
 
 from __future__ import annotations
 
-import platform
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import torch
-
-import rdpass
-from benchmarks.accuracy_grids.bench import Bench, Machine
+from benchmarks.accuracy_grids.bench import Machine
 from benchmarks.accuracy_grids.claims import claim
-from benchmarks.accuracy_grids.footprint import footprint_of
 from benchmarks.accuracy_grids.grid import Run
+from benchmarks.accuracy_grids.making import has_teacher, make
 from benchmarks.accuracy_grids.records import Record, add_record, read_records
-from benchmarks.accuracy_grids.sources import pictures_for
-from benchmarks.accuracy_grids.teachers import load_teacher, teacher_path, train_teacher
 from rdpass.errors import RdpassError
 
 WAIT = 1.0  # seconds before looking again at what another process is busy with
@@ -56,7 +50,7 @@ class Work:
         """None where the run has to wait for a teacher that another process trains, or can't be made."""
         known = _known_elsewhere(run, self.results)
         try:
-            return known or (make(run, self.machine) if _teacher_ready(run, self.machine) else None)
+            return known or (make(run, self.machine) if has_teacher(run, self.machine) else None)
         except RdpassError as error:
             print(f"{run.title}: {error}", file=sys.stderr, flush=True)
             self.failed[run.identity] = error
@@ -67,49 +61,6 @@ def missing(runs: Sequence[Run], results: Path) -> list[Run]:
     """Those that have no line yet."""
     done = {record["id"] for record in read_records(results)}
     return [run for run in runs if run.identity not in done]
-
-
-def make(run: Run, machine: Machine) -> Record:
-    """Train and measure one run whose teacher is there."""
-    net, protocol, arm = run.cell.net, run.cell.protocol, run.cell.arm
-    print(run.title, file=sys.stderr, flush=True)
-    pictures = pictures_for(protocol, run.seed, machine.device)
-    teacher, scores, teacher_seconds = load_teacher(net, protocol, run.seed, pictures, machine)
-    bench = Bench(net, protocol, run.seed, pictures, teacher, scores, machine)
-    started, cpu = time.monotonic(), time.process_time()
-    result = arm.run(bench)
-    seconds, cpu_seconds = time.monotonic() - started, time.process_time() - cpu
-    residual = footprint_of(teacher, pictures.example)
-    return {
-        "grid": run.grid, "size": run.size, "id": run.identity, "recipe": arm.recipe, "arm": arm.name,
-        "settings": dict(arm.settings), "form": result.form,
-        "net": net.name, "block": net.block, "depth": net.depth, "width": net.width, "seed": run.seed,
-        "accuracy": result.scores.test, "validation": result.scores.validation,
-        "teacher_accuracy": scores.test, "teacher_validation": scores.validation,
-        "gap": round(scores.test - result.scores.test, 2),
-        **asdict(protocol), "amp": run.amp, "steps": result.steps,
-        **asdict(result.footprint), **{f"teacher_{key}": value for key, value in asdict(residual).items()},
-        **result.facts,
-        "device": machine.name, "seconds": round(seconds, 1), "cpu_seconds": round(cpu_seconds, 1),
-        "teacher_seconds": teacher_seconds, "versions": versions(),
-    }  # fmt: skip
-
-
-def versions() -> dict[str, str]:
-    return {"rdpass": rdpass.__version__, "torch": torch.__version__, "python": platform.python_version()}
-
-
-def _teacher_ready(run: Run, machine: Machine) -> bool:
-    """Whether the run's teacher is there, trained now if nobody else is at it."""
-    net, protocol = run.cell.net, run.cell.protocol
-    path = teacher_path(net, protocol, run.seed, machine)
-    if path.exists():
-        return True
-    with claim(machine.folder / "claims", path.stem) as ours:
-        if ours and not path.exists():
-            print(f"teacher {net.name} seed {run.seed}", file=sys.stderr, flush=True)
-            train_teacher(net, protocol, run.seed, pictures_for(protocol, run.seed, machine.device), machine)
-    return path.exists()
 
 
 def _known_elsewhere(run: Run, results: Path) -> Record | None:
