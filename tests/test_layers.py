@@ -12,7 +12,7 @@ LAYERS = (
     "types options schedules config convert_config",
     "layers tensors dump progress objective losses knowledge_distillation",
     "passes kernels",
-    "programs example tracers agreement tracing staging deploy_form",
+    "programs example tracers agreement tracing staging deploy_form double_precision",
     "onnx_runtime onnx_source golden toolchain runtime_libraries lowering execution assembly",
     "checkpoint memory_layout recipes.recipe training",
     "recipes verdict roofline drawing inspection exporting",
