@@ -18,7 +18,7 @@ LAYERS = (
     "recipes verdict roofline drawing inspection exporting",
     "emulation",
     "conversion run_folder building runner verification diagnosis models onnx_model",
-    "distillation",
+    "distillation report",
     "cli",
 )
 SOURCES = sorted(

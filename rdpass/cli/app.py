@@ -21,6 +21,7 @@ from rdpass.cli.convert import convert_command
 from rdpass.cli.doctor import doctor_command
 from rdpass.cli.export import export_command
 from rdpass.cli.inspect import inspect_command
+from rdpass.cli.report import report_command
 from rdpass.cli.run import run_command
 from rdpass.cli.targets import targets_command
 from rdpass.cli.verify import verify_command
@@ -40,6 +41,7 @@ app.command("export")(export_command)
 app.command("compile")(compile_command)
 app.command("run")(run_command)
 app.command("verify")(verify_command)
+app.command("report")(report_command)
 app.command("targets")(targets_command)
 app.command("doctor")(doctor_command)
 
