@@ -12,7 +12,7 @@ LAYERS = (
     "types options schedules config convert_config",
     "layers tensors dump progress objective losses knowledge_distillation",
     "passes kernels",
-    "programs example tracers agreement tracing staging deploy_form database",
+    "programs example tracers agreement tracing staging deploy_form double_precision database",
     "onnx_runtime onnx_source golden toolchain runtime_libraries core_check lowering execution runner_program ahead",
     "assembly",
     "checkpoint memory_layout recipes.recipe training",
@@ -20,7 +20,7 @@ LAYERS = (
     "emulation",
     "conversion run_folder tuning building runner verification diagnosis models onnx_model torchvision_import",
     "benchmark board_facts board_findings",
-    "distillation",
+    "distillation report",
     "cli",
 )
 SOURCES = sorted(

@@ -24,6 +24,7 @@ from rdpass.cli.device import device_app
 from rdpass.cli.doctor import doctor_command
 from rdpass.cli.export import export_command
 from rdpass.cli.inspect import inspect_command
+from rdpass.cli.report import report_command
 from rdpass.cli.run import run_command
 from rdpass.cli.targets import targets_command
 from rdpass.cli.tune import tune_command
@@ -46,6 +47,7 @@ app.command("tune")(tune_command)
 app.command("run")(run_command)
 app.command("bench")(bench_command)
 app.command("verify")(verify_command)
+app.command("report")(report_command)
 app.command("targets")(targets_command)
 app.command("doctor")(doctor_command)
 app.add_typer(db_app, name="db")
