@@ -6,10 +6,12 @@ memory is the layout's business (see ``emit``).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-ActivationKind = Literal["none", "relu", "clip", "channel_clip", "prelu", "hard_swish", "hard_sigmoid"]
+ActivationKind = Literal[
+    "none", "relu", "clip", "channel_clip", "prelu", "hard_swish", "hard_sigmoid", "silu", "sigmoid"
+]
 
 
 @dataclass(frozen=True)
@@ -138,3 +140,24 @@ class Head:
     channels: int
     pixels: int
     classes: int
+
+
+Workload = Convolution | PointwisePair | Stem | Pooling | Head
+"""What a kernel is chosen for, and tiles are tuned for."""
+
+
+def written_over(work: Workload) -> Workload:
+    """``work``, which adds a map, with that map's buffer as its output."""
+    match work:
+        case PointwisePair():
+            return replace(work, second=_in_place(work.second))
+        case Stem():
+            return replace(work, convolution=_in_place(work.convolution))
+        case Convolution():
+            return _in_place(work)
+        case _:
+            raise TypeError(f"{work} adds no map")
+
+
+def _in_place(conv: Convolution) -> Convolution:
+    return replace(conv, epilogue=replace(conv.epilogue, in_place=True))

@@ -40,7 +40,9 @@ class Manifest:
     it is a C library ("none"). ``planned_activation_bytes`` are the activations' blocks and the outputs,
     ``planned_workspace_bytes`` the scratch of the one function that needs most; without a runtime the former is the
     arena, with all scratch and without the outputs, and the latter 0. ``fallbacks`` are the functions that no kernel of
-    ours computes. File names are relative, with slashes.
+    ours computes. ``tuning`` is empty for a build without a database; else it holds how many distinct ``workloads`` the
+    network has, how many were ``tuned`` and how many of these ``estimated`` only, and the digest of the ``database``'s
+    records for the target. File names are relative, with slashes.
     """
 
     source: str
@@ -57,6 +59,7 @@ class Manifest:
     files: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     runtime: Runtime = "vm"
+    tuning: dict[str, Any] = field(default_factory=dict)
     format: int = FORMAT
 
 

@@ -7,9 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from rdpass.kernels import choose
-from rdpass.kernels.machine import Machine
-from rdpass.kernels.schedule import Kernel, head_kernel
 from rdpass.kernels.workload import Head
 from rdpass.passes.relax.dataflow import Dataflow, array_of, operator_of, shape_of
 from rdpass.passes.relax.placement import Placement
@@ -35,9 +32,7 @@ def _is_mean_over_pixels(call: Any) -> bool:
 
 def _mean_alone(root: Any, source: Any, shape: tuple[int, ...]) -> Placement:
     work = Head(shape[0], shape[1], shape[2] * shape[3], 0)
-    return Placement(
-        root, source, lambda machine, _: head_kernel(work, None, choose.choose_head(work, machine), machine)
-    )
+    return Placement(root, source, work, (None,))
 
 
 def _with_dense(flow: Dataflow, mean: Any, source: Any, shape: tuple[int, ...]) -> Placement | None:
@@ -55,11 +50,8 @@ def _with_dense(flow: Dataflow, mean: Any, source: Any, shape: tuple[int, ...]) 
     if added is not None:
         root, inside, bias = last, [*inside, product], added
     work = Head(shape[0], shape[1], shape[2] * shape[3], weights.shape[1])
-
-    def make(machine: Machine, in_place: bool) -> Kernel:
-        return head_kernel(work, (np.ascontiguousarray(weights.T), bias), choose.choose_head(work, machine), machine)
-
-    return Placement(root, source, make, tuple(inside), writes="planar")
+    dense = np.ascontiguousarray(weights.T), bias
+    return Placement(root, source, work, (dense,), tuple(inside), writes="planar")
 
 
 _FLATTENING = {"relax.reshape", "relax.flatten", "relax.squeeze"}

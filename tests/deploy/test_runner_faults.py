@@ -113,7 +113,7 @@ def test_no_damage_gets_past_it(echo: Path, tmp_path: Path) -> None:
         (_bytes(X.astype(">f4")), "'>f4'"),
         (_bytes(X.astype(np.float16)), "'<f2'"),
         (_bytes(np.zeros((2, 0), np.float32)), "(2, 0)"),
-        (_bytes(X)[:10] + b"{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387904, 8), }" + b" " * 40, "4611"),
+        (_bytes(X).replace(b"(2, 3), }            ", b"(2, 4611686018427387904)"), "(2, 4611686018427387904)"),
         (_bytes(X) + b"\0", "holds more data"),
         (_bytes(X)[:-1], "holds too little data"),
     ],
