@@ -14,6 +14,7 @@ from tvm import tirx
 
 from rdpass.kernels.depthwise import DepthwiseTile, depthwise
 from rdpass.kernels.direct import DirectTile, direct
+from rdpass.kernels.elementwise import ElementwiseTile, elementwise
 from rdpass.kernels.head import HeadTile, head
 from rdpass.kernels.isa import Isa
 from rdpass.kernels.machine import Machine
@@ -24,7 +25,7 @@ from rdpass.kernels.pooling import PoolingTile, pooling
 from rdpass.kernels.stem import StemTile, stem
 from rdpass.kernels.toom_cook import transform_weights
 from rdpass.kernels.winograd import WinogradTile, winograd
-from rdpass.kernels.workload import Convolution, Head, PointwisePair, Pooling, Stem
+from rdpass.kernels.workload import Convolution, Elementwise, Head, PointwisePair, Pooling, Stem
 
 ConvolutionTile = PointwiseTile | DirectTile | WinogradTile | DepthwiseTile
 
@@ -115,6 +116,15 @@ def pooling_kernel(pool: Pooling, tile: PoolingTile, machine: Machine) -> Kernel
     shape = f"{pool.channels}_{pool.height}x{pool.width}_k{pool.kernel[0]}x{pool.kernel[1]}_s{pool.stride[0]}"
     name = f"f32_{pool.kind}_pool_{shape}_{machine.isa.name}_{_digest(pool)}"
     return Kernel(name, pooling(pool, tile, machine.isa, machine.threads, name), ())
+
+
+def elementwise_kernel(work: Elementwise, rows: Sequence[Array], tile: ElementwiseTile, machine: Machine) -> Kernel:
+    """The kernel of an epilogue alone; ``rows``: ``Elementwise.rows`` of them."""
+    epilogue = work.epilogue.activation + ("_add" if work.epilogue.add else "")
+    scaled = {"none": "", "constant": "scale_", "gate": "gate_"}[work.scale]
+    name = f"f32_{scaled}{epilogue}_{work.channels}x{work.pixels}_{machine.isa.name}_{_digest(work)}"
+    function = elementwise(work, tile, machine.isa, machine.threads, name)
+    return Kernel(name, function, (_table(rows, 1, machine.isa.lanes),))
 
 
 def head_kernel(work: Head, dense: tuple[Array, Array] | None, tile: HeadTile, machine: Machine) -> Kernel:

@@ -6,7 +6,7 @@ memory is the layout's business (see ``emit``).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 ActivationKind = Literal[
@@ -33,6 +33,10 @@ class Epilogue:
     def rows(self) -> int:
         """Numbers per channel in the kernel's table: the bias, then the activation's own."""
         return 1 + {"channel_clip": 2, "prelu": 1}.get(self.activation, 0)
+
+    def placed(self, in_place: bool) -> Epilogue:
+        """The same, written over the map that is added or not."""
+        return replace(self, in_place=in_place)
 
 
 @dataclass(frozen=True)
@@ -113,12 +117,22 @@ class Pooling:
 
 @dataclass(frozen=True)
 class Elementwise:
-    """An epilogue on a map that is there already, in place of a convolution's sum."""
+    """An epilogue on a map that is there already, in place of a convolution's sum.
+
+    ``scale``: before it every channel is multiplied by a number of the table (``constant``), or by what another map of
+    one pixel says for its image (``gate``).
+    """
 
     batch: int
     channels: int
     pixels: int
     epilogue: Epilogue
+    scale: Literal["none", "constant", "gate"] = "none"
+
+    @property
+    def rows(self) -> int:
+        """Numbers per channel in the kernel's table: the epilogue's, then the scale."""
+        return self.epilogue.rows + (self.scale == "constant")
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
 from rdpass.kernels.workload import ActivationKind
 from rdpass.passes.relax.dataflow import Dataflow, array_of, operator_of
 
@@ -21,7 +22,7 @@ _TOLERANCE = 1e-6
 
 @dataclass(frozen=True)
 class Activation:
-    """``root`` is the activated value, ``inside`` what is computed on the way to it, ``rows`` its numbers per channel."""
+    """``root`` is the activated value, ``inside`` what is computed on the way, ``rows`` the numbers per channel."""
 
     root: Any
     inside: tuple[Any, ...]

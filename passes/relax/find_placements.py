@@ -5,6 +5,7 @@
 3. Every other layer (``find_layers``).
 4. Poolings (``find_poolings``).
 5. Heads (``find_heads``).
+6. Epilogues alone, on maps that all these write (``find_elementwise``).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from rdpass.kernels.schedule import (
 )
 from rdpass.kernels.workload import Convolution, PointwisePair, Stem
 from rdpass.passes.relax.dataflow import Dataflow
+from rdpass.passes.relax.find_elementwise import find_elementwise
 from rdpass.passes.relax.find_heads import find_heads
 from rdpass.passes.relax.find_layers import Layer, find_layers
 from rdpass.passes.relax.find_poolings import find_poolings, pooling_of
@@ -46,7 +48,10 @@ def find_placements(flow: Dataflow) -> tuple[Placement, ...]:
     ]
     taken = {variable for placement in found for variable in (placement.root, *placement.inside)}
     found += (pool for pool in find_poolings(flow) if pool.root not in taken)
-    return (*found, *find_heads(flow))
+    found += find_heads(flow)
+    taken = {variable for placement in found for variable in (placement.root, *placement.inside)}
+    blocked = {placement.root for placement in found if placement.writes == "blocked"}
+    return (*found, *find_elementwise(flow, blocked, taken))
 
 
 # 1. Stems
@@ -117,4 +122,4 @@ def _layer(layer: Layer) -> Placement:
 
 
 def _in_place(conv: Convolution, in_place: bool) -> Convolution:
-    return replace(conv, epilogue=replace(conv.epilogue, in_place=in_place))
+    return replace(conv, epilogue=conv.epilogue.placed(in_place))

@@ -107,10 +107,16 @@ def pair_case(pair: PointwisePair, tile: PairTile, isa: Isa, threads: int = 1, s
 
 def elementwise_case(work: Elementwise, tile: ElementwiseTile, isa: Isa, threads: int = 1, seed: int = 0) -> Case:
     x = numbers(seed, work.batch, work.channels, work.pixels, 1)
-    rows = table_of(work.epilogue, work.channels, seed + 2)
+    rows, scales = table_of(work.epilogue, work.channels, seed + 2), []
+    gate = numbers(seed + 5, work.batch if work.scale == "gate" else 1, work.channels, 1, 1)
+    if work.scale == "constant":
+        scales = [gate.reshape(-1)]
     other = numbers(seed + 9, *x.shape) if work.epilogue.add else None
-    inputs = [to_blocked(x, isa.lanes), pack_table(rows, blocks(work.channels, isa.lanes) * isa.lanes)]
-    expected = oracle.epilogue(work.epilogue, x.astype(np.float64), rows, other)
+    inputs = [to_blocked(x, isa.lanes), pack_table([*rows, *scales], blocks(work.channels, isa.lanes) * isa.lanes)]
+    if work.scale == "gate":
+        inputs.insert(1, to_blocked(gate, isa.lanes))
+    scaled = x.astype(np.float64) * (1 if work.scale == "none" else gate)
+    expected = oracle.epilogue(work.epilogue, scaled, rows, other)
     return _blocked_case(
         f"elementwise {work}", elementwise(work, tile, isa, threads, "kernel"), isa, inputs, expected,
         other, work.epilogue.in_place,

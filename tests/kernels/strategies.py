@@ -173,7 +173,8 @@ def heads(draw):
 
 @st.composite
 def elementwises(draw):
-    work = Elementwise(draw(st.integers(1, 2)), draw(st.integers(1, 20)), draw(st.integers(1, 50)), draw(epilogues()))
+    sizes = (draw(st.integers(1, most)) for most in (2, 20, 50))
+    work = Elementwise(*sizes, draw(epilogues()), draw(st.sampled_from(["none", "constant", "gate"])))
     tile = ElementwiseTile(draw(st.integers(1, 9)))
     return elementwise_case(work, tile, draw(ISAS), draw(THREADS), draw(SEEDS)), TOLERANCE
 
