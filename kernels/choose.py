@@ -1,6 +1,8 @@
-"""The tile for a workload when nothing was tuned: the cheapest by the account of ``estimate``."""
+"""The tile for a workload: the one that was tuned, else the cheapest by the account of ``estimate``."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from rdpass.kernels.candidates import convolution_tiles, pair_tiles
 from rdpass.kernels.elementwise import ElementwiseTile
@@ -10,9 +12,31 @@ from rdpass.kernels.machine import Machine
 from rdpass.kernels.packing import blocks
 from rdpass.kernels.pair import PairTile
 from rdpass.kernels.pooling import PoolingTile
-from rdpass.kernels.schedule import ConvolutionTile
+from rdpass.kernels.schedule import ConvolutionTile, Tile
 from rdpass.kernels.stem import StemTile
-from rdpass.kernels.workload import Convolution, Elementwise, Head, PointwisePair, Pooling, Stem
+from rdpass.kernels.workload import Convolution, Elementwise, Head, PointwisePair, Pooling, Stem, Workload
+
+
+def choose(work: Workload, machine: Machine, tuned: Mapping[Workload, Tile]) -> Tile:
+    """The tile that ``tuned`` has for ``work``; without one the default."""
+    return tuned.get(work) or choose_default(work, machine)
+
+
+def choose_default(work: Workload, machine: Machine) -> Tile:
+    """The tile when nothing was tuned."""
+    match work:
+        case Convolution():
+            return choose_convolution(work, machine)
+        case PointwisePair():
+            return choose_pair(work, machine)
+        case Stem():
+            return choose_stem(work, machine)
+        case Pooling():
+            return choose_pooling(work, machine)
+        case Head():
+            return choose_head(work, machine)
+        case Elementwise():
+            return choose_elementwise(work, machine)
 
 
 def choose_convolution(conv: Convolution, machine: Machine) -> ConvolutionTile:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from typing import Any
 
 import numpy as np
 from tvm import tirx
@@ -19,15 +20,17 @@ from rdpass.kernels.head import HeadTile, head
 from rdpass.kernels.isa import Isa
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.packing import Array, blocks, merge_groups, pack_dense, pack_depthwise, pack_table, pad_axis
-from rdpass.kernels.pair import PairTile, pointwise_pair
+from rdpass.kernels.pair import ApartTile, PairTile, pointwise_pair
 from rdpass.kernels.pointwise import PointwiseTile, pointwise
 from rdpass.kernels.pooling import PoolingTile, pooling
 from rdpass.kernels.stem import StemTile, stem
 from rdpass.kernels.toom_cook import transform_weights
 from rdpass.kernels.winograd import WinogradTile, winograd
-from rdpass.kernels.workload import Convolution, Elementwise, Head, PointwisePair, Pooling, Stem
+from rdpass.kernels.workload import Convolution, Elementwise, Head, PointwisePair, Pooling, Stem, Workload
 
 ConvolutionTile = PointwiseTile | DirectTile | WinogradTile | DepthwiseTile
+KernelTile = ConvolutionTile | PairTile | StemTile | PoolingTile | HeadTile | ElementwiseTile
+Tile = KernelTile | ApartTile
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,24 @@ class Kernel:
     name: str
     function: tirx.PrimFunc
     constants: tuple[Array, ...]
+
+
+def make_kernel(work: Workload, constants: Sequence[Any], tile: KernelTile, machine: Machine) -> Kernel:
+    """The kernel of any workload; ``constants``: what its own function below takes between workload and tile."""
+    match work, tile:
+        case Stem(), StemTile():
+            return stem_kernel(work, constants[0], constants[1], tile, machine)
+        case PointwisePair(), PairTile():
+            return pair_kernel(work, constants[0], constants[1], tile, machine)
+        case Pooling(), PoolingTile():
+            return pooling_kernel(work, tile, machine)
+        case Head(), HeadTile():
+            return head_kernel(work, constants[0], tile, machine)
+        case Elementwise(), ElementwiseTile():
+            return elementwise_kernel(work, constants[0], tile, machine)
+        case Convolution(), PointwiseTile() | DirectTile() | WinogradTile() | DepthwiseTile():
+            return convolution_kernel(work, constants[0], constants[1], tile, machine)
+    raise TypeError(f"{tile} is no tile for {work}")
 
 
 def convolution_kernel(
@@ -133,8 +154,17 @@ def head_kernel(work: Head, dense: tuple[Array, Array] | None, tile: HeadTile, m
     packed: tuple[Array, ...] = ()
     if dense is not None:
         width = tile.vectors * machine.isa.lanes
-        packed = (pack_dense(dense[0], machine.isa.lanes, width), _table([dense[1]], 1, width))
+        packed = (_pack_head(work, dense[0], machine.isa.lanes, width), _table([dense[1]], 1, width))
     return Kernel(name, head(work, tile, machine.isa, machine.threads, name), packed)
+
+
+def _pack_head(work: Head, weights: Array, lanes: int, width: int) -> Array:
+    """As ``pack_dense``; of a flattened map, block of channels by block, each pixel by pixel."""
+    if work.averages:
+        return pack_dense(weights, lanes, width)
+    by_pixel = np.ascontiguousarray(weights.reshape(work.classes, work.channels, work.pixels))
+    packed = pack_dense(by_pixel, lanes, width)
+    return packed.reshape(packed.shape[0], -1, lanes, width)
 
 
 def _table(rows: Sequence[Array], groups: int, width: int) -> Array:

@@ -147,10 +147,34 @@ class Stem:
 class Head:
     """The mean over all pixels and the fully connected layer after it.
 
-    ``classes`` 0: no layer; ``pixels`` 1: no mean.
+    ``classes`` 0: no layer; ``pixels`` 1: no mean. ``averages`` false: no mean either, the layer reads every pixel.
     """
 
     batch: int
     channels: int
     pixels: int
     classes: int
+    averages: bool = True
+
+
+Workload = Convolution | PointwisePair | Stem | Pooling | Head | Elementwise
+"""What a kernel is chosen for, and tiles are tuned for."""
+
+
+def written_over(work: Workload) -> Workload:
+    """``work``, which adds a map, with that map's buffer as its output."""
+    match work:
+        case PointwisePair():
+            return replace(work, second=_in_place(work.second))
+        case Stem():
+            return replace(work, convolution=_in_place(work.convolution))
+        case Convolution():
+            return _in_place(work)
+        case Elementwise():
+            return replace(work, epilogue=work.epilogue.placed(True))
+        case _:
+            raise TypeError(f"{work} adds no map")
+
+
+def _in_place(conv: Convolution) -> Convolution:
+    return replace(conv, epilogue=conv.epilogue.placed(True))

@@ -8,16 +8,16 @@ import pytest
 ROOT = Path(__file__).parent.parent
 LAYERS = (
     "errors comparison",
-    "manifest output chatter arm_target boards targets",
+    "manifest output chatter arm_target boards targets c_literals",
     "types options schedules config convert_config",
     "layers tensors dump progress objective losses knowledge_distillation",
     "passes kernels",
-    "programs example tracers agreement tracing staging deploy_form",
-    "onnx_runtime onnx_source golden toolchain runtime_libraries lowering execution assembly",
+    "programs example tracers agreement tracing staging deploy_form database",
+    "onnx_runtime onnx_source golden toolchain runtime_libraries lowering execution runner_program ahead assembly",
     "checkpoint memory_layout recipes.recipe training",
     "recipes verdict roofline drawing inspection exporting",
     "emulation",
-    "conversion run_folder building runner verification diagnosis models onnx_model",
+    "conversion run_folder building runner verification diagnosis models onnx_model torchvision_import",
     "distillation",
     "cli",
 )

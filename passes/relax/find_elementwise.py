@@ -10,7 +10,7 @@ What follows is taken in as a layer would take it in (``grow_epilogue``).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -18,9 +18,6 @@ import numpy as np
 import numpy.typing as npt
 from tvm import relax
 
-from rdpass.kernels import choose
-from rdpass.kernels.machine import Machine
-from rdpass.kernels.schedule import Kernel, elementwise_kernel
 from rdpass.kernels.workload import Elementwise
 from rdpass.passes.relax.dataflow import Dataflow, array_of, operator_of, shape_of
 from rdpass.passes.relax.grow_epilogue import Finishing, finish_from, grow_epilogue, per_channel
@@ -55,19 +52,11 @@ class _Start:
     def placement(self) -> Placement:
         end = self.finishing
         inside = tuple(v for v in (*self.inside, *end.inside) if v is not end.root and v is not self.source)
-        return Placement(end.root, self.source, self._maker(), inside, end.other, self.gate)
-
-    def _maker(self) -> Callable[[Machine, bool], Kernel]:
         batch, channels, height, width = shape_of(self.source) or ()
         scale: Literal["none", "constant", "gate"] = "none" if self.scale is None else "constant"
-        rows = [*self.finishing.rows, *([] if self.scale is None else [self.scale])]
-
-        def make(machine: Machine, in_place: bool) -> Kernel:
-            epilogue = self.finishing.epilogue.placed(in_place)
-            work = Elementwise(batch, channels, height * width, epilogue, "gate" if self.gate is not None else scale)
-            return elementwise_kernel(work, rows, choose.choose_elementwise(work, machine), machine)
-
-        return make
+        work = Elementwise(batch, channels, height * width, end.epilogue, "gate" if self.gate is not None else scale)
+        rows = (*end.rows, *([] if self.scale is None else [self.scale]))
+        return Placement(end.root, self.source, work, (rows,), inside, end.other, self.gate)
 
 
 def _start(flow: Dataflow, variable: Any, known: Set[Any], taken: Set[Any]) -> _Start | None:

@@ -2,23 +2,19 @@
 
 1. The mean, and the dense layer that alone reads it.
 2. A mean alone.
-3. A dense layer of a map that is flattened for it alone: its weights are put in the order in which blocks lie.
+3. A dense layer of a map that is flattened for it alone: it reads the map as it lies.
 4. A dense layer of a vector that something else computed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from rdpass.kernels import choose
-from rdpass.kernels.machine import Machine
-from rdpass.kernels.packing import blocks, pad_axis
-from rdpass.kernels.schedule import Kernel, head_kernel
 from rdpass.kernels.workload import Head
 from rdpass.passes.relax.dataflow import Dataflow, array_of, operator_of, shape_of
 from rdpass.passes.relax.placement import Placement
@@ -56,9 +52,7 @@ def _is_mean_over_pixels(call: Any) -> bool:
 
 def _mean_alone(root: Any, source: Any, shape: tuple[int, ...]) -> Placement:
     work = Head(shape[0], shape[1], shape[2] * shape[3], 0)
-    return Placement(
-        root, source, lambda machine, _: head_kernel(work, None, choose.choose_head(work, machine), machine)
-    )
+    return Placement(root, source, work, (None,))
 
 
 def _with_dense(flow: Dataflow, mean: Any, source: Any, shape: tuple[int, ...]) -> Placement | None:
@@ -71,9 +65,7 @@ def _with_dense(flow: Dataflow, mean: Any, source: Any, shape: tuple[int, ...]) 
     if dense is None:
         return None
     work = Head(shape[0], shape[1], shape[2] * shape[3], dense.classes)
-    return Placement(
-        dense.root, source, lambda machine, _: dense.kernel(work, machine), (mean, flat, *dense.inside), writes="planar"
-    )
+    return Placement(dense.root, source, work, (dense.numbers,), (mean, flat, *dense.inside), writes="planar")
 
 
 def _dense_alone(flow: Dataflow, product: Any) -> Placement | None:
@@ -87,29 +79,14 @@ def _dense_alone(flow: Dataflow, product: Any) -> Placement | None:
     flattened: Any = flow.value(vector)
     source = flattened.args[0] if operator_of(flattened) in _FLATTENING else None
     map_shape = None if source is None else shape_of(source)
-    if map_shape is not None and len(map_shape) == 4 and flow.only_reader(vector) is not None:
-        return _dense_of_map(dense, vector, source, map_shape)
+    if source is not None and map_shape is not None and len(map_shape) == 4 and flow.only_reader(vector) is not None:
+        batch, channels, height, width = map_shape
+        work = Head(batch, channels, height * width, dense.classes, averages=False)
+        return Placement(dense.root, source, work, (dense.numbers,), (vector, *dense.inside), writes="planar")
     if shape[1] % _MOST_LANES:
         return None
     work = Head(shape[0], shape[1], 1, dense.classes)
-    return Placement(
-        dense.root, vector, lambda machine, _: dense.kernel(work, machine), dense.inside,
-        reads="vector", writes="planar",
-    )  # fmt: skip
-
-
-def _dense_of_map(dense: _Dense, flat: Any, source: Any, shape: tuple[int, ...]) -> Placement:
-    """Blocks of channels that fill no vector have zeros among the weights."""
-    batch, channels, pixels = shape[0], shape[1], shape[2] * shape[3]
-
-    def make(machine: Machine, in_place: bool) -> Kernel:
-        lanes = machine.isa.lanes
-        whole = blocks(channels, lanes) * lanes
-        planar = pad_axis(dense.weights.reshape(channels, pixels, dense.classes), 0, whole)
-        lying = planar.reshape(-1, lanes, pixels, dense.classes).transpose(0, 2, 1, 3).reshape(-1, dense.classes)
-        return replace(dense, weights=lying).kernel(Head(batch, whole * pixels, 1, dense.classes), machine)
-
-    return Placement(dense.root, source, make, (flat, *dense.inside), reads="pixels", writes="planar")
+    return Placement(dense.root, vector, work, (dense.numbers,), dense.inside, reads="vector", writes="planar")
 
 
 @dataclass(frozen=True)
@@ -136,9 +113,10 @@ class _Dense:
             return _Dense(last, (product,), weights, added)
         return _Dense(product, (), weights, np.zeros(weights.shape[1], np.float32))
 
-    def kernel(self, work: Head, machine: Machine) -> Kernel:
-        given = np.ascontiguousarray(self.weights.T), self.bias
-        return head_kernel(work, given, choose.choose_head(work, machine), machine)
+    @property
+    def numbers(self) -> tuple[Array, Array]:
+        """Weights (classes, channels) and bias."""
+        return np.ascontiguousarray(self.weights.T), self.bias
 
 
 _MOST_LANES = 16

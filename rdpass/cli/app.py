@@ -18,6 +18,7 @@ import typer
 from rdpass import __version__
 from rdpass.cli.compile import compile_command
 from rdpass.cli.convert import convert_command
+from rdpass.cli.db import app as db_app
 from rdpass.cli.doctor import doctor_command
 from rdpass.cli.export import export_command
 from rdpass.cli.inspect import inspect_command
@@ -42,6 +43,7 @@ app.command("run")(run_command)
 app.command("verify")(verify_command)
 app.command("targets")(targets_command)
 app.command("doctor")(doctor_command)
+app.add_typer(db_app, name="db")
 
 
 def _print_version(asked: bool) -> None:

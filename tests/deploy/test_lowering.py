@@ -70,7 +70,7 @@ def _operators(module: Any) -> list[str]:
 
 
 def test_the_pipeline_puts_kernels_between_restored_operators_and_tvms_own_lowering(target: Any) -> None:
-    names = [step.info.name for step in lowering(machine_of(target))]
+    names = [step.info.name for step in lowering(machine_of(target), {})]
     order = ["RestoreExtrema", "FoldConstant", "PlaceKernels", "LegalizeOps", "FuseOps", "PlanArena"]
     assert [name for name in dict.fromkeys(names) if name in order] == order
     assert names[-1] == "AttachGlobalSymbol"
