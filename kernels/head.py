@@ -5,7 +5,8 @@
    over all channels; with one image the time goes into reading the weights, each of which is used once.
 3. Rows of classes are planar, so that the last vector of the last group may be cut.
 
-``classes`` 0 leaves the mean alone, ``pixels`` 1 the dense layer alone. Without a mean the dense layer reads all pixels.
+``classes`` 0 leaves the mean alone, ``pixels`` 1 the dense layer alone. Where nothing is averaged the dense layer reads
+every pixel.
 """
 
 from __future__ import annotations
@@ -48,8 +49,8 @@ class HeadTile:
 
 
 def head(work: Head, tile: HeadTile, isa: Isa, threads: int, name: str) -> tirx.PrimFunc:
-    """Arguments: input (N, C/L, P, L); with a dense layer weights (groups, C/L, L, V L), or (groups, C/L P, L, V L) where
-    it reads all pixels, and table (1, groups V L), the bias; output (N, classes), or the means (N, C/L, 1, L).
+    """Arguments: input (N, C/L, P, L); with a dense layer weights (groups, C/L, L, V L), or (groups, C/L P, L, V L)
+    where it reads all pixels, and table (1, groups V L), the bias; output (N, classes), or the means (N, C/L, 1, L).
     """
     lanes, inner = isa.lanes, blocks(work.channels, isa.lanes)
     read = 1 if work.averages else work.pixels

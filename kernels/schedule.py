@@ -42,6 +42,16 @@ class Kernel:
     constants: tuple[Array, ...]
 
 
+def make_kernels(work: Workload, constants: Sequence[Any], tile: Tile, machine: Machine) -> tuple[Kernel, ...]:
+    """The kernels that compute a workload one after the other: two of a pair that comes apart, else one."""
+    if not isinstance(tile, ApartTile):
+        return (make_kernel(work, constants, tile, machine),)
+    assert isinstance(work, PointwisePair)
+    weights, rows = constants
+    halves = zip((work.first, work.second), weights, rows, (tile.first, tile.second), strict=True)
+    return tuple(make_kernel(conv, (own, table), half, machine) for conv, own, table, half in halves)
+
+
 def make_kernel(work: Workload, constants: Sequence[Any], tile: KernelTile, machine: Machine) -> Kernel:
     """The kernel of any workload; ``constants``: what its own function below takes between workload and tile."""
     match work, tile:

@@ -11,6 +11,7 @@ import tvm_ffi
 
 from rdpass.ahead.library import link_program, write_c_library
 from rdpass.ahead.network import Network
+from rdpass.bundle_readme import write_readme
 from rdpass.execution import RUNNER
 from rdpass.golden import Golden
 from rdpass.lowering import LINK_OPTIONS, Lowered, write_library
@@ -19,6 +20,8 @@ from rdpass.runner_program import RUNTIME, compile_program
 from rdpass.toolchain import Compiler
 
 LIBRARY = "model.so"
+NEEDS = "Linux with glibc 2.28 or newer and libstdc++ of GCC 8 or newer"
+NEEDS_WITHOUT = "Linux 3.7 or newer, and nothing else"
 
 
 def assemble(
@@ -37,12 +40,14 @@ def assemble(
     if isinstance(code, Network):
         write_c_library(folder, code, compiler)
         link_program(folder / RUNNER, manifest, compiler)
+        write_readme(folder, manifest, NEEDS_WITHOUT)
     else:
         write_library(code, folder / LIBRARY, compiler)
         (folder / "lib").mkdir()
         for library in libraries:
             shutil.copyfile(library, folder / "lib" / library.name)
         compile_runner(folder, manifest, compiler)
+        write_readme(folder, manifest, NEEDS)
     (folder / "golden").mkdir()
     for names, arrays in zip(golden_files(golden).values(), (golden.inputs, golden.outputs), strict=True):
         for name, array in zip(names, arrays, strict=True):
@@ -68,5 +73,6 @@ def compile_runner(folder: Path, manifest: Manifest, compiler: Compiler) -> None
     options = [option for path in headers for option in (f"-isystem{path}", f"-ffile-prefix-map={path}=.")]
     # The runtime is there for what it registers when it is loaded; the runner calls nothing of it by name.
     options += [f"-L{folder / 'lib'}", "-Wl,--no-as-needed", "-ltvm_runtime", "-ltvm_ffi", "-Wl,-rpath,$ORIGIN/lib"]
-    sources = [RUNTIME / "run.cc", RUNTIME / "vm_network.cc"]
+    options += ["-Wl,--wrap=__libc_start_main"]
+    sources = [RUNTIME / name for name in ("run.cc", "vm_network.cc", "old_systems.cc")]
     compile_program(folder / RUNNER, manifest, compiler, sources, [*options, *LINK_OPTIONS])

@@ -2,7 +2,8 @@
 
     model.so   the network, its weights inside      golden/        an input, and the output expected for it
     run        the runner                           manifest.json  what it all is, and the digest of every file
-    lib/       TVM's runtime libraries
+    lib/       TVM's runtime libraries              README.txt     what to do with it on a board
+                                                    SHA256SUMS     for `sha256sum -c` there
 
 1. What can be refused at once is refused: the target, the place, missing tools, the model.
 2. The network is built for this machine and compared with ONNX Runtime (gate ``tvm-host``).
@@ -19,19 +20,21 @@ import logging
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import onnx
+import tvm
 
 from rdpass import __version__
 from rdpass.ahead.library import LIBRARY as C_LIBRARY
 from rdpass.ahead.network import Network, build_ahead
 from rdpass.assembly import LIBRARY, assemble, golden_files
 from rdpass.comparison import Gate, check_close
+from rdpass.database.best import Tuned, read_best
 from rdpass.errors import ConfigError, TargetError
 from rdpass.execution import execute
 from rdpass.golden import Golden, find_golden
-from rdpass.lowering import Lowered, build, import_onnx, run_here, tvm_target
+from rdpass.lowering import Lowered, build, import_onnx, run_here, tvm_target, workloads_of
 from rdpass.manifest import Manifest, Runtime, seal
 from rdpass.onnx_runtime import run_onnx
 from rdpass.onnx_source import OnnxSource, read_onnx
@@ -54,6 +57,18 @@ class Bundle:
     manifest: Manifest
 
 
+@dataclass(frozen=True)
+class _Order:
+    """What is to be built: which network, for what, of which kind, with which tiles, and held against what."""
+
+    source: OnnxSource
+    module: tvm.IRModule
+    target: ArmTarget
+    runtime: Runtime
+    tuned: Tuned | None
+    golden: Golden
+
+
 def compile(
     onnx: str | Path | onnx.ModelProto,
     target: str | ArmTarget = HOST,
@@ -61,6 +76,7 @@ def compile(
     *,
     runtime: Runtime = "vm",
     golden: str | Path | None = None,
+    database: str | Path | None = None,
     force: bool = False,
     show_progress: bool = True,
 ) -> Bundle:
@@ -72,6 +88,7 @@ def compile(
         out: the bundle's folder; by default the file's name with ``.rdp``, in the current folder.
         runtime: "vm" for TVM's virtual machine, "none" for a C library and a static program (no TVM on the board).
         golden: an ``.npz`` of golden numbers; by default the one beside the file, else random ones (see ``golden``).
+        database: a folder that ``tune`` wrote: every workload has the best tile that was found for this target.
         force: replace what is at ``out``.
         show_progress: show on stderr which of the steps is under way.
 
@@ -90,11 +107,13 @@ def compile(
     tvm_target(chosen)
     source = read_onnx(Path(onnx) if isinstance(onnx, str) else onnx)
     reference = find_golden(source, Path(golden) if golden else None)
+    tuned = None if database is None else read_best(Path(database), chosen)
     with progress("compile", 4, show_progress) as shown:
-        code, gate = _build_checked(source, chosen, runtime, reference, shown)
+        order = _Order(source, import_onnx(source), chosen, runtime, tuned, reference)
+        code, gate = _build_checked(order, shown)
         with new_folder(place, force) as folder:
             shown.step(2, f"linking with {compiler.version}")
-            manifest = _manifest(source, chosen, code, reference, compiler)
+            manifest = _manifest(order, code, compiler)
             assemble(folder, manifest, code, reference, compiler, libraries)
             manifest = seal(folder, replace(manifest, gates=(*source.gates, gate)))
             shown.step(3, "running what was built")
@@ -111,39 +130,47 @@ def _place(model: str | Path | onnx.ModelProto, out: str | Path | None) -> Path:
     return Path(f"{Path(model).stem}.rdp")
 
 
-def _build_checked(
-    source: OnnxSource, target: ArmTarget, runtime: Runtime, golden: Golden, shown: Progress
-) -> tuple[Lowered | Network, Gate]:
+def _build_checked(order: _Order, shown: Progress) -> tuple[Lowered | Network, Gate]:
     """The code for ``target``, once the same passes for this machine have given ONNX Runtime's numbers."""
     shown.step(0, "building for this machine, to compare")
-    module = import_onnx(source)
-    here = host_target()
-    native = build(module, here)
-    expected = run_onnx(source.model, golden.inputs)
-    gate = check_close("tvm-host", run_here(native, golden.inputs), expected, TOLERANCE)
-    shown.step(1, f"building for {target.name}")
+    here, tiles = host_target(), {} if order.tuned is None else order.tuned.tiles
+    native = build(order.module, here, tiles if order.target == here else {})
+    inputs = order.golden.inputs
+    gate = check_close("tvm-host", run_here(native, inputs), run_onnx(order.source.model, inputs), TOLERANCE)
+    shown.step(1, f"building for {order.target.name}")
     code: Lowered | Network
-    if runtime == "none":
-        code = build_ahead(source, module, target)
+    if order.runtime == "none":
+        code = build_ahead(order.source, order.module, order.target, tiles)
     else:
-        code = native if target == here else build(module, target)
+        code = native if order.target == here else build(order.module, order.target, tiles)
     for fallback in code.fallbacks:
         log.debug("%s: TVM's own function, %d calls, %d operations", *asdict(fallback).values())
     return code, gate
 
 
-def _manifest(
-    source: OnnxSource, target: ArmTarget, code: Lowered | Network, golden: Golden, compiler: Compiler
-) -> Manifest:
-    without = isinstance(code, Network)
+def _tuning(order: _Order) -> dict[str, Any]:
+    if order.tuned is None:
+        return {}
+    works = {occurrence.workload for occurrence in workloads_of(order.module, order.target)}
+    used = [best for work, best in order.tuned.best.items() if work in works]
+    return {
+        "workloads": len(works),
+        "tuned": len(used),
+        "estimated": sum(best.is_estimate for best in used),
+        "database": order.tuned.digest,
+    }
+
+
+def _manifest(order: _Order, code: Lowered | Network, compiler: Compiler) -> Manifest:
+    without, source = isinstance(code, Network), order.source
     return Manifest(
         source=source.digest,
-        target={**asdict(target), "features": list(target.features)},
+        target={**asdict(order.target), "features": list(order.target.features)},
         inputs=source.inputs,
         outputs=source.outputs,
         library=C_LIBRARY if without else LIBRARY,
         gates=(),
-        golden={"source": golden.source, "tolerance": TOLERANCE, **golden_files(golden)},
+        golden={"source": order.golden.source, "tolerance": TOLERANCE, **golden_files(order.golden)},
         planned_activation_bytes=code.memory.activations,
         planned_workspace_bytes=code.memory.workspace,
         fallbacks=tuple(asdict(fallback) for fallback in code.fallbacks),
@@ -153,7 +180,8 @@ def _manifest(
             **{name: version(name) for name in ("onnx", "onnxruntime")},
             "compiler": compiler.version,
         },
-        runtime="none" if without else "vm",
+        runtime=order.runtime,
+        tuning=_tuning(order),
     )
 
 

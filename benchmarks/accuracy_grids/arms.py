@@ -12,19 +12,30 @@ Settings = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
+class Footprint:
+    """What one picture takes: multiply-accumulates (a mean where they vary), and bytes.
+
+    Peak and traffic of activations are an account where adds are accumulated in place; ``separate_bytes`` is the peak
+    where they are kernels of their own.
+    """
+
+    macs: int
+    peak_bytes: int
+    separate_bytes: int
+    traffic_bytes: int
+
+
+@dataclass(frozen=True)
 class Result:
-    """What came out of one arm.
+    """What came out of one arm, after ``steps`` of training.
 
     ``form``: ``plain`` (strictly), ``projections`` (identities gone, projections kept), ``carried`` (exact, with extra
-    channels) or ``residual``. ``macs`` of one picture, a mean where they vary; ``peak_bytes`` of activations where adds
-    are accumulated in place, ``separate_bytes`` where they are kernels of their own. ``facts``: more for the record.
+    channels) or ``residual``. ``facts``: more for the record.
     """
 
     scores: Scores
     form: str
-    macs: int
-    peak_bytes: int
-    separate_bytes: int
+    footprint: Footprint
     steps: int
     facts: Mapping[str, Any] = field(default_factory=dict)
 
@@ -42,5 +53,5 @@ class Arm(Protocol):
     def settings(self) -> Settings: ...
 
     def run(self, bench: Bench) -> Result:
-        """Train and measure. What is left in ``bench.run_folder`` by an interrupted run is gone on from."""
+        """Train and measure. What an interrupted run has left behind is gone on from."""
         ...

@@ -1,13 +1,16 @@
-"""What an arm is given: a teacher with its accuracies, pictures where they are trained on, and a place to keep things."""
+"""What an arm is given: a teacher with its accuracies, pictures where they are trained on, a place to keep things."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
+from benchmarks.accuracy_grids.identity import identity_of
 from benchmarks.accuracy_grids.networks import Net
 from benchmarks.accuracy_grids.pictures import Pictures
 from benchmarks.accuracy_grids.protocols import Protocol
@@ -16,11 +19,15 @@ from rdpass.training import accuracy
 
 @dataclass(frozen=True)
 class Machine:
-    """Where things run: ``device`` (cpu, cuda), ``amp`` for bfloat16 forward passes, ``folder`` for what is kept."""
+    """Where things run: ``device`` (cpu, cuda), ``amp`` for bfloat16 forward passes, ``folder`` for what is kept.
+
+    ``data_root``: where pictures lie that no package installs.
+    """
 
     device: str
     amp: bool
     folder: Path
+    data_root: Path | None = None
 
     @property
     def name(self) -> str:
@@ -47,7 +54,16 @@ class Bench:
     teacher: nn.Module
     teacher_scores: Scores
     machine: Machine
-    run_folder: Path
+
+    @property
+    def steps(self) -> int:
+        """Of every arm that trains."""
+        return self.protocol.epochs * len(self.pictures.train)
+
+    def student_folder(self, recipe: str, settings: Mapping[str, Any]) -> Path:
+        """Where the run folder of a recipe's student lies, whichever arms ask for it."""
+        name = identity_of(self.net, self.protocol, recipe, settings, self.seed, self.machine.amp)
+        return self.machine.folder / "students" / name
 
     def score(self, model: nn.Module) -> Scores:
         return scored(model, self.pictures, self.machine.device)

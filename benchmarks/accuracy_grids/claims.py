@@ -9,12 +9,15 @@ from pathlib import Path
 
 
 @contextmanager
-def claim(folder: Path, name: str) -> Iterator[bool]:
-    """Whether the thing called ``name`` is this process's while the block lasts; False where another has it."""
+def claim(folder: Path, name: str, wait: bool = False) -> Iterator[bool]:
+    """Whether the thing called ``name`` is this process's while the block lasts.
+
+    Where another has it: False, or with ``wait`` not before that one is through.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / f"{name}.lock").open("a") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             yield False
             return

@@ -8,6 +8,7 @@ from benchmarks.accuracy_grids.grid import Cell, Grid
 from benchmarks.accuracy_grids.networks import Net
 from benchmarks.accuracy_grids.protocols import Size
 from benchmarks.accuracy_grids.recipe_arm import RecipeArm
+from benchmarks.small_resnets import Block
 
 MIXED, UNMIXED = {"mixed": True}, {"mixed": False}
 STREAM = {"stream": "stage", "growth": "root"}
@@ -29,13 +30,12 @@ REST = (
     RecipeArm("migrate + mixed, projections kept", "migrate",
               {"lr": 0.04, "student": {**STREAM, "keep_projections": True}, "paths": MIXED}),
 )  # fmt: skip
-DEPTHS = {"basic": (56, 20, 32, 110), "bottleneck": (47, 20, 29, 110)}
+DEPTHS: dict[Block, tuple[int, ...]] = {"basic": (56, 20, 32, 110), "bottleneck": (47, 20, 29, 110)}
 
 
 def cells(size: Size) -> Sequence[Cell]:
     """The deep nets first, and the arms between which something is to be decided."""
-    nets = [Net(block, depth, size.width) for place in range(4) for block, depth in
-            (("basic", DEPTHS["basic"][place]), ("bottleneck", DEPTHS["bottleneck"][place]))]  # fmt: skip
+    nets = [Net(block, DEPTHS[block][place], size.width) for place in range(4) for block in DEPTHS]
     deep, others = nets[:2], nets[2:]
     ordered = [(net, arm) for arm in FIRST for net in deep]
     ordered += [(net, arm) for net in others for arm in FIRST]

@@ -15,7 +15,7 @@ CLASSES = 10
 
 
 def fashion_pictures(protocol: Protocol, seed: int) -> Pictures:
-    """``protocol.images`` of the 55 000 to train on, drawn by ``seed``; 5000 validate, 10 000 test (fewer if it says so).
+    """``protocol.images`` of the 55 000 to train on, drawn by ``seed``; 5000 validate, 10 000 test, or fewer.
 
     Raises:
         ConfigError: the package is not installed.
@@ -26,11 +26,12 @@ def fashion_pictures(protocol: Protocol, seed: int) -> Pictures:
     train = Batches(
         *_tensors(images[rows], labels[rows], protocol.pixels), protocol.batch, protocol.reach, border=(-MEAN / STD,)
     )
-    validation, test = (
-        Part(*_tensors(*(array[: protocol.held] for array in full_set(part)), protocol.pixels))
-        for part in ("validation", "test")
-    )
-    return Pictures(train, validation, test, CLASSES)
+    return Pictures(train, _part("validation", protocol), _part("test", protocol), CLASSES)
+
+
+def _part(name: str, protocol: Protocol) -> Part:
+    images, labels = full_set(name)
+    return Part(*_tensors(images[: protocol.held], labels[: protocol.held], protocol.pixels))
 
 
 def check_installed() -> None:

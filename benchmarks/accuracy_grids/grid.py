@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from benchmarks.accuracy_grids.arms import Arm
-from benchmarks.accuracy_grids.identity import digest
+from benchmarks.accuracy_grids.identity import identity_of
 from benchmarks.accuracy_grids.networks import Net
 from benchmarks.accuracy_grids.protocols import Protocol, Size
 
@@ -43,11 +42,7 @@ class Run:
     @property
     def identity(self) -> str:
         cell = self.cell
-        told: Mapping[str, Any] = {
-            "net": cell.net.name, "protocol": asdict(cell.protocol), "recipe": cell.arm.recipe,
-            "settings": cell.arm.settings, "seed": self.seed, "amp": self.amp,
-        }  # fmt: skip
-        return digest(told)
+        return identity_of(cell.net, cell.protocol, cell.arm.recipe, cell.arm.settings, self.seed, self.amp)
 
     @property
     def title(self) -> str:

@@ -69,7 +69,11 @@ class Part:
     labels: Tensor
 
     def batches(self, size: int = HELD) -> list[tuple[Tensor, Tensor]]:
-        return list(zip(self.images.split(size), self.labels.split(size), strict=True))
+        starts = range(0, len(self.images), size)
+        return [(self.images[start : start + size], self.labels[start : start + size]) for start in starts]
+
+    def on(self, device: str) -> Part:
+        return Part(self.images.to(device), self.labels.to(device))
 
 
 @dataclass(frozen=True)
@@ -89,5 +93,4 @@ class Pictures:
     def on(self, device: str) -> Pictures:
         """The same, resident on ``device``."""
         train = replace(self.train, images=self.train.images.to(device), labels=self.train.labels.to(device))
-        held = [Part(part.images.to(device), part.labels.to(device)) for part in (self.validation, self.test)]
-        return Pictures(train, *held, self.classes)
+        return Pictures(train, self.validation.on(device), self.test.on(device), self.classes)

@@ -31,7 +31,7 @@ def train_by(
         for _ in range(epochs):
             for images, labels in batches:
                 for group in optimiser.param_groups:
-                    group["lr"] = rate(step, steps, protocol.peak)
+                    group["lr"] = rate_at(step, steps, protocol)
                 with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=amp):
                     value = loss(model(images.contiguous(memory_format=layout)), labels)
                 optimiser.zero_grad(set_to_none=True)
@@ -39,3 +39,10 @@ def train_by(
                 optimiser.step()
                 step += 1
     model.to("cpu", memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
+
+
+def rate_at(step: int, steps: int, protocol: Protocol) -> float:
+    """The learning rate of a step."""
+    if not protocol.milestones:
+        return rate(step, steps, protocol.peak)
+    return protocol.peak * 0.1 ** sum(step >= milestone * steps for milestone in protocol.milestones)

@@ -22,7 +22,7 @@ from benchmarks.accuracy_grids.supervised import train_by
 
 def teacher_path(net: Net, protocol: Protocol, seed: int, machine: Machine) -> Path:
     """Where it lies; students' epochs and the device are no part of what it is, precision is."""
-    told = {**asdict(protocol), "epochs": 0, "net": net.name, "seed": seed, "amp": machine.amp}
+    told = {**protocol.told(), "epochs": 0, "net": net.name, "seed": seed, "amp": machine.amp}
     return machine.folder / "teachers" / f"{net.name}-{seed}-{digest(told)}.safetensors"
 
 

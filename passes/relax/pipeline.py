@@ -74,6 +74,12 @@ def lowering(machine: Machine, tuned: Mapping[Workload, Tile]) -> tuple[Any, ...
     )
 
 
+def simplify(module: tvm.IRModule, target: tvm.target.Target) -> tvm.IRModule:
+    """``module`` before any kernel; it is left as it was."""
+    with target:
+        return tvm.transform.Sequential(list(simplification()))(module)
+
+
 def lower(
     module: tvm.IRModule, target: tvm.target.Target, machine: Machine, tuned: Mapping[Workload, Tile] | None = None
 ) -> tvm.IRModule:

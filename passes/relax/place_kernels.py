@@ -29,6 +29,7 @@ from rdpass.passes.relax.dataflow import (
     shape_of,
     variables_of,
 )
+from rdpass.passes.relax.placement import Placement
 from rdpass.passes.relax.settle_placements import Settled, homes_of, settle_placements
 
 SCHEDULED = "tirx.is_scheduled"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import tvm
 
 from rdpass.ahead.arena import Arena, plan
 from rdpass.ahead.functions import Functions, compile_functions
+from rdpass.kernels.schedule import Tile
+from rdpass.kernels.workload import Workload
 from rdpass.lowering import calls_for
 from rdpass.manifest import TensorSpec
 from rdpass.onnx_source import OnnxSource
@@ -47,14 +50,18 @@ class Network:
         return PlannedMemory(activations=self.arena_bytes, workspace=0)
 
 
-def build_ahead(source: OnnxSource, module: tvm.IRModule, target: ArmTarget) -> Network:
+def build_ahead(
+    source: OnnxSource, module: tvm.IRModule, target: ArmTarget, tuned: Mapping[Workload, Tile] | None = None
+) -> Network:
     """``module``, which was imported from ``source`` and is left as it was, in C for ``target``.
+
+    A workload in ``tuned`` has its tile there.
 
     Raises:
         ConfigError: the network does what needs TVM's runtime; the message names it.
         TargetError: LLVM does not know the target's CPU.
     """
-    lowered = calls_for(module, target)
+    lowered = calls_for(module, target, tuned)
     sequence = find_calls(lowered)
     functions = compile_functions(lowered, target)
     arena = plan(sequence, functions.lifted)

@@ -20,7 +20,8 @@ from rdpass.kernels.workload import Convolution, Elementwise, Epilogue, Head, Po
 
 _WORKLOADS = (Convolution, PointwisePair, Pooling, Stem, Head, Elementwise)
 _TILES = (
-    ApartTile, DepthwiseTile, DirectTile, ElementwiseTile, HeadTile, PairTile, PointwiseTile, PoolingTile, StemTile, WinogradTile,
+    ApartTile, DepthwiseTile, DirectTile, ElementwiseTile, HeadTile, PairTile, PointwiseTile, PoolingTile, StemTile,
+    WinogradTile,
 )  # fmt: skip
 _KINDS = {kind.__name__: kind for kind in (*_WORKLOADS, *_TILES, Epilogue)}
 

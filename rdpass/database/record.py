@@ -1,7 +1,8 @@
 """One trial as a line of JSON with a checksum.
 
-    {"code": "…", "failure": null, "format": 1, "method": "host", "repeats": 20, "seconds": 1.2e-4, "sha256": "…",
-     "target": "…", "target_name": "rpi4", "tile": {"kind": "DirectTile", …}, "workload": {"kind": "Convolution", …}}
+    {"code": "…", "default_seconds": 1.5e-4, "failure": null, "format": 1, "method": "host", "repeats": 9,
+     "seconds": 1.2e-4, "sha256": "…", "spread": 0.1, "target": "…", "target_name": "rpi4",
+     "tile": {"kind": "DirectTile", …}, "workload": {"kind": "Convolution", …}}
 
 ``sha256`` is of the line's other fields, written with sorted keys and no blanks.
 """
@@ -28,10 +29,11 @@ LONGEST = 1 << 16
 
 @dataclass(frozen=True)
 class Record:
-    """A tile that was tried for a workload.
+    """A tile that was tried for a workload, beside the default tile.
 
-    ``target`` and ``code`` are its keys (``keys``). ``seconds``: median of ``repeats`` timed calls, or the estimate;
-    None where the tile can't be used, and ``failure`` says why. ``spread``: first to ninth decile over the median.
+    ``target`` and ``code`` are its keys (``keys``). ``seconds`` and ``default_seconds``: of the two tiles, timed in
+    turn ``repeats`` times each, or estimated; None where the tile can't be used, and ``failure`` says why. ``spread``:
+    the middle half of the tile's times, over ``seconds``.
     """
 
     target: str
@@ -41,6 +43,7 @@ class Record:
     tile: Tile
     method: Method
     seconds: float | None
+    default_seconds: float | None
     repeats: int = 1
     spread: float = 0.0
     failure: str | None = None
@@ -48,6 +51,11 @@ class Record:
     @property
     def is_estimate(self) -> bool:
         return self.method == "mca"
+
+    @property
+    def ratio(self) -> float | None:
+        """Its time over the default's; None where the tile can't be used."""
+        return None if self.seconds is None or self.default_seconds is None else self.seconds / self.default_seconds
 
 
 def write_record(record: Record) -> bytes:
@@ -82,7 +90,7 @@ def read_record(line: bytes) -> Record:
     return record
 
 
-_PLAIN = ("target", "target_name", "code", "method", "seconds", "repeats", "spread", "failure")
+_PLAIN = ("target", "target_name", "code", "method", "seconds", "default_seconds", "repeats", "spread", "failure")
 
 
 def _canonical(body: dict[str, Any]) -> str:
@@ -119,11 +127,12 @@ def _check(record: Record) -> None:
         raise ValueError("a key is of the wrong type")
     if not _is_number(record.repeats) or not _is_number(record.spread) or record.repeats < 1:
         raise ValueError("repeats or spread is out of range")
-    if record.seconds is None:
-        if not isinstance(record.failure, str):
-            raise ValueError("neither a time nor a failure")
-    elif not _is_number(record.seconds) or record.seconds <= 0 or record.failure is not None:
-        raise ValueError("seconds is not a positive number, or there is a failure beside it")
+    times = record.seconds, record.default_seconds
+    if record.failure is not None:
+        if not isinstance(record.failure, str) or times != (None, None):
+            raise ValueError("a failure that is no text, or has a time")
+    elif not all(_is_number(time) and time > 0 for time in times):  # type: ignore[operator]
+        raise ValueError("a time is not a positive number")
 
 
 def _is_number(value: Any) -> bool:

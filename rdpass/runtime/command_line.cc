@@ -3,13 +3,13 @@
 // 3. The network runs; outputs are written, compared, or thrown away.
 #include "command_line.h"
 
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <climits>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <new>
 
@@ -53,19 +53,22 @@ void CheckCpu(const Description& description) {
                                "; compile the network for this board's target");
 }
 
-bool IsSameFile(const std::string& a, const std::string& b) {
-  struct stat first, second;
-  return stat(a.c_str(), &first) == 0 && stat(b.c_str(), &second) == 0 && first.st_dev == second.st_dev &&
-         first.st_ino == second.st_ino && S_ISREG(first.st_mode);
+// Where a path leads, links followed; as it is where nothing is there yet.
+std::string RealPath(const std::string& path) {
+  char* const real = realpath(path.c_str(), nullptr);
+  const std::string found = real ? real : path;
+  std::free(real);
+  return found;
 }
 
 void CheckPlaces(const std::vector<std::string>& inputs, const std::vector<std::string>& outputs) {
   for (size_t i = 0; i < outputs.size(); ++i) {
+    const std::string place = RealPath(outputs[i]);
     for (const std::string& input : inputs) {
-      if (IsSameFile(input, outputs[i])) throw Failure(kUsage, outputs[i] + ": is an input, and would be written over");
+      if (RealPath(input) == place) throw Failure(kUsage, outputs[i] + ": is an input, and would be written over");
     }
-    if (std::count(outputs.begin(), outputs.end(), outputs[i]) > 1) {
-      throw Failure(kUsage, outputs[i] + ": is given for two outputs");
+    for (size_t j = 0; j < i; ++j) {
+      if (RealPath(outputs[j]) == place) throw Failure(kUsage, outputs[i] + ": is given for two outputs");
     }
   }
 }
