@@ -51,7 +51,9 @@ def _pointwise_tiles(conv: Convolution, machine: Machine) -> Iterator[PointwiseT
     for tile, vectors in _fitting(pixels if conv.stride == (1, 1) else conv.out_width, outer, machine.isa):
         for block in _pixel_blocks(pixels, tile):
             count = -(-pixels // block) if conv.stride == (1, 1) else conv.out_height
-            yield PointwiseTile(tile, vectors, block, _parts(blocks(outer, vectors), count * conv.batch, machine))
+            groups = blocks(outer, vectors)
+            for parts in sorted({_parts(groups, count * conv.batch, machine), _parts(groups, 1, machine)}):
+                yield PointwiseTile(tile, vectors, block, parts)
 
 
 def _fitting(pixels: int, outer: int, isa: Isa) -> Iterator[tuple[int, int]]:

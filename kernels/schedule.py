@@ -19,7 +19,16 @@ from rdpass.kernels.elementwise import ElementwiseTile, elementwise
 from rdpass.kernels.head import HeadTile, head
 from rdpass.kernels.isa import Isa
 from rdpass.kernels.machine import Machine
-from rdpass.kernels.packing import Array, blocks, merge_groups, pack_dense, pack_depthwise, pack_table, pad_axis
+from rdpass.kernels.packing import (
+    Array,
+    blocks,
+    merge_groups,
+    pack_dense,
+    pack_depthwise,
+    pack_flattened,
+    pack_table,
+    pad_axis,
+)
 from rdpass.kernels.pair import ApartTile, PairTile, pointwise_pair
 from rdpass.kernels.pointwise import PointwiseTile, pointwise
 from rdpass.kernels.pooling import PoolingTile, pooling
@@ -164,17 +173,10 @@ def head_kernel(work: Head, dense: tuple[Array, Array] | None, tile: HeadTile, m
     packed: tuple[Array, ...] = ()
     if dense is not None:
         width = tile.vectors * machine.isa.lanes
-        packed = (_pack_head(work, dense[0], machine.isa.lanes, width), _table([dense[1]], 1, width))
+        lanes = machine.isa.lanes
+        flat = None if work.averages else pack_flattened(dense[0], work.channels, lanes, width)
+        packed = (pack_dense(dense[0], lanes, width) if flat is None else flat, _table([dense[1]], 1, width))
     return Kernel(name, head(work, tile, machine.isa, machine.threads, name), packed)
-
-
-def _pack_head(work: Head, weights: Array, lanes: int, width: int) -> Array:
-    """As ``pack_dense``; of a flattened map, block of channels by block, each pixel by pixel."""
-    if work.averages:
-        return pack_dense(weights, lanes, width)
-    by_pixel = np.ascontiguousarray(weights.reshape(work.classes, work.channels, work.pixels))
-    packed = pack_dense(by_pixel, lanes, width)
-    return packed.reshape(packed.shape[0], -1, lanes, width)
 
 
 def _table(rows: Sequence[Array], groups: int, width: int) -> Array:

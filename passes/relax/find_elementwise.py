@@ -56,7 +56,7 @@ class _Start:
         scale: Literal["none", "constant", "gate"] = "none" if self.scale is None else "constant"
         work = Elementwise(batch, channels, height * width, end.epilogue, "gate" if self.gate is not None else scale)
         rows = (*end.rows, *([] if self.scale is None else [self.scale]))
-        return Placement(end.root, self.source, work, (rows,), inside, end.other, self.gate)
+        return Placement(end.root, self.source, work, (rows,), inside, end.other, gate=self.gate)
 
 
 def _start(flow: Dataflow, variable: Any, known: Set[Any], taken: Set[Any]) -> _Start | None:

@@ -24,7 +24,7 @@ class Placement:
     constants: tuple[Any, ...] = field(default=(), repr=False)
     inside: tuple[Any, ...] = ()
     other: Any | None = None
-    gate: Any | None = None
     parts: tuple[Placement, ...] = ()
+    gate: Any | None = None
     reads: Literal["blocked", "flat", "vector"] = "blocked"
     writes: Literal["blocked", "planar"] = "blocked"

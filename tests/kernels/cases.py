@@ -14,7 +14,15 @@ from rdpass.kernels.direct import DirectTile, direct
 from rdpass.kernels.elementwise import ElementwiseTile, elementwise
 from rdpass.kernels.head import HeadTile, head
 from rdpass.kernels.isa import Isa
-from rdpass.kernels.packing import blocks, merge_groups, pack_dense, pack_depthwise, pack_table, pad_axis
+from rdpass.kernels.packing import (
+    blocks,
+    merge_groups,
+    pack_dense,
+    pack_depthwise,
+    pack_flattened,
+    pack_table,
+    pad_axis,
+)
 from rdpass.kernels.pair import PairTile, pointwise_pair
 from rdpass.kernels.pointwise import PointwiseTile, pointwise
 from rdpass.kernels.pooling import PoolingTile, pooling
@@ -193,9 +201,12 @@ def head_case(work: Head, tile: HeadTile, isa: Isa, threads: int = 1, seed: int 
         means = oracle.head(work, x, None, None)[:, :, None, None]
         return _blocked_case(f"mean {work}", function, isa, inputs, means)
     group = tile.vectors * isa.lanes
-    weights = numbers(seed + 1, work.classes, work.channels) / np.float32(np.sqrt(work.channels))
+    depth = work.channels * (1 if work.averages else work.pixels)
+    weights = numbers(seed + 1, work.classes, depth) / np.float32(np.sqrt(depth))
     bias = numbers(seed + 2, work.classes)
-    inputs += [pack_dense(weights, isa.lanes, group), pack_table([bias], blocks(work.classes, group) * group)]
+    flat = None if work.averages else pack_flattened(weights, work.channels, isa.lanes, group)
+    inputs.append(pack_dense(weights, isa.lanes, group) if flat is None else flat)
+    inputs.append(pack_table([bias], blocks(work.classes, group) * group))
     return Case(
         f"head {work} {isa.name}", function, isa, tuple(inputs), (work.batch, work.classes),
         oracle.head(work, x, weights, bias), lambda y: y,

@@ -73,8 +73,8 @@ def pooling(pool: Pooling, x: Array) -> Array:
 
 
 def head(work: Head, x: Array, weights: Array | None, bias: Array | None) -> Array:
-    """(N, classes), or the means (N, C) where there is no dense layer."""
-    means = x.astype(np.float64).mean(axis=(2, 3))
+    """(N, classes), or the means (N, C) where there is no dense layer; what it reads is flattened or averaged."""
+    means = x.astype(np.float64).mean(axis=(2, 3)) if work.averages else x.reshape(work.batch, -1).astype(np.float64)
     if weights is None or bias is None:
         return means
     return means @ weights.astype(np.float64).T + bias

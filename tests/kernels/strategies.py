@@ -166,7 +166,8 @@ def max_pools(draw, conv):
 def heads(draw):
     classes = draw(st.integers(0, 70))
     pixels = draw(st.integers(1 if classes else 2, 60))
-    work = Head(draw(st.integers(1, 5)), draw(st.integers(1, 40)), pixels, classes)
+    averages = not classes or draw(st.booleans())
+    work = Head(draw(st.integers(1, 5)), draw(st.integers(1, 40)), pixels, classes, averages)
     tile = HeadTile(*(draw(st.integers(1, 4)) for _ in range(3)))
     return head_case(work, tile, draw(ISAS), draw(THREADS), draw(SEEDS)), TOLERANCE
 
