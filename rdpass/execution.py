@@ -41,7 +41,17 @@ def run(folder: Path, launcher: Sequence[str], files: Sequence[Path]) -> None:
         IntegrityError: this CPU lacks what the bundle was built for.
         DeviceError: it failed or crashed.
     """
-    command = [*launcher, str(folder.absolute() / RUNNER), *(str(path) for path in files)]
+    run_for_text(folder, launcher, [str(path) for path in files])
+
+
+def run_for_text(folder: Path, launcher: Sequence[str], arguments: Sequence[str]) -> str:
+    """What ``folder/run`` prints when it is given ``arguments``.
+
+    Raises:
+        IntegrityError: this CPU lacks what the bundle was built for.
+        DeviceError: it failed or crashed.
+    """
+    command = [*launcher, str(folder.absolute() / RUNNER), *arguments]
     # A library path of the caller's would come before the bundle's own libraries.
     environment = {name: value for name, value in os.environ.items() if name != "LD_LIBRARY_PATH"}
     try:
@@ -52,6 +62,7 @@ def run(folder: Path, launcher: Sequence[str], files: Sequence[Path]) -> None:
         raise IntegrityError(f"{folder}: {done.stderr.strip().removeprefix('run: ')}")
     if done.returncode:
         raise DeviceError(f"{folder / RUNNER} {_failure(done.returncode)}: {done.stderr.strip() or 'it said nothing'}")
+    return done.stdout
 
 
 def _failure(code: int) -> str:

@@ -85,5 +85,5 @@ def _spec(spec: TensorSpec) -> str:
 
 def _text(value: str) -> str:
     """A string literal; all but letters, digits and a few signs by their octal numbers, so that nothing can end it."""
-    escaped = re.sub(rb"[^A-Za-z0-9_. /-]", lambda match: b"\\%03o" % match[0], value.encode())
+    escaped = re.sub(rb"[^A-Za-z0-9_. /-]", lambda match: b"\\%03o" % match[0][0], value.encode())
     return f'std::string("{escaped.decode()}", {len(value.encode())})'

@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 LAYERS = (
     "errors comparison",
-    "manifest output bundle_readme chatter arm_target cpu_words boards target_file targets",
+    "manifest output bundle_readme chatter arm_target cpu_words boards target_file targets remote",
     "types options schedules config convert_config",
     "layers tensors dump progress objective losses knowledge_distillation",
     "passes kernels",
@@ -18,6 +18,7 @@ LAYERS = (
     "recipes verdict roofline drawing inspection exporting",
     "emulation",
     "conversion run_folder building runner verification diagnosis models onnx_model",
+    "benchmark peers board_facts board_findings",
     "distillation",
     "cli",
 )

@@ -16,8 +16,10 @@ from typing import Annotated
 import typer
 
 from rdpass import __version__
+from rdpass.cli.bench import bench_command
 from rdpass.cli.compile import compile_command
 from rdpass.cli.convert import convert_command
+from rdpass.cli.device import device_app
 from rdpass.cli.doctor import doctor_command
 from rdpass.cli.export import export_command
 from rdpass.cli.inspect import inspect_command
@@ -39,9 +41,11 @@ app.command("convert")(convert_command)
 app.command("export")(export_command)
 app.command("compile")(compile_command)
 app.command("run")(run_command)
+app.command("bench")(bench_command)
 app.command("verify")(verify_command)
 app.command("targets")(targets_command)
 app.command("doctor")(doctor_command)
+app.add_typer(device_app, name="device")
 
 
 def _print_version(asked: bool) -> None:
