@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 device_app = typer.Typer(help="About a board that is reached over ssh.", no_args_is_help=True)
 
@@ -38,6 +39,8 @@ def device_doctor_command(
     if as_json:
         print(json.dumps([asdict(finding) for finding in findings], indent=1))
     else:
-        print_table(("", "", "found", "remedy"), [(f.status, f.need, f.detail, f.remedy) for f in findings])
+        print_table(
+            ("", "", "found", "remedy"), [(f.status, f.need, escape(f.detail), escape(f.remedy)) for f in findings]
+        )
     if any(finding.status == "fail" for finding in findings):
         raise typer.Exit(DeviceError.exit_code)
