@@ -124,7 +124,7 @@ def test_an_interrupted_student_goes_on_where_it_was(tmp_path, monkeypatch):
     """The same bits as one that was never interrupted."""
     straight, broken = (Machine("cpu", False, tmp_path / name) for name in ("straight", "broken"))
     run = run_of(MIGRATE)
-    (whole,) = Work([run], tmp_path / "straight.jsonl", straight)
+    (whole,) = Work([run], straight.folder / "depth.jsonl", straight)
     from benchmarks.accuracy_grids.pictures import Batches
 
     augmented, seen = Batches._augmented, []
@@ -137,10 +137,10 @@ def test_an_interrupted_student_goes_on_where_it_was(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Batches, "_augmented", interrupting)
     with pytest.raises(KeyboardInterrupt):
-        list(Work([run], tmp_path / "broken.jsonl", broken))
+        list(Work([run], broken.folder / "depth.jsonl", broken))
     assert (broken.folder / "students" / f"{run.identity}.partial" / "checkpoint.pt").exists()
     monkeypatch.setattr(Batches, "_augmented", augmented)
-    (resumed,) = Work([run], tmp_path / "broken.jsonl", broken)
+    (resumed,) = Work([run], broken.folder / "depth.jsonl", broken)
     same = ("accuracy", "validation", "loss", "macs")
     assert [resumed[key] for key in same] == [whole[key] for key in same]
 
