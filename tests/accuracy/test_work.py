@@ -219,3 +219,11 @@ def test_a_plan_counts_a_teacher_once_and_marks_what_comes_too_late(tmp_path):
     assert ["teacher" in line for line in lines[1:3]] == [True, False]
     assert all("beyond --seconds" in line for line in lines[1:3])
     assert "assumption" in lines[-1]
+
+
+def test_training_alone_needs_neither_onnx_nor_tvm():
+    """A machine with a GPU may have torch and little else."""
+    told = "import sys, benchmarks.accuracy_grids.command; print([m for m in sys.argv[1:] if m in sys.modules])"
+    wanted = ["onnx", "onnxsim", "onnxruntime", "tvm", "matplotlib", "sklearn", "torch_pruning"]
+    done = subprocess.run([sys.executable, "-c", told, *wanted], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
