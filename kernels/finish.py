@@ -10,6 +10,7 @@ from tvm.script.ir_builder import tirx as T
 
 from rdpass.kernels.emit import Buffer, Expr, Registers, bind, highest, load, lowest, spread, store, when
 from rdpass.kernels.isa import Isa
+from rdpass.kernels.sigmoid import sigmoid
 from rdpass.kernels.workload import Epilogue
 
 Position = Callable[[int, Expr], tuple[Expr, ...]]
@@ -103,3 +104,8 @@ def activate(epilogue: Epilogue, value: Expr, rows: list[Expr], isa: Isa) -> Any
             return held * T.min(T.max(held * number(1 / 6) + number(0.5), number(0.0)), number(1.0))
         case "hard_sigmoid":
             return T.min(T.max(value * number(1 / 6) + number(0.5), number(0.0)), number(1.0))
+        case "sigmoid":
+            return sigmoid(value, isa)
+        case "silu":
+            held = bind(value)
+            return held * sigmoid(held, isa)

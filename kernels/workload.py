@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-ActivationKind = Literal["none", "relu", "clip", "channel_clip", "prelu", "hard_swish", "hard_sigmoid"]
+ActivationKind = Literal[
+    "none", "relu", "clip", "channel_clip", "prelu", "hard_swish", "hard_sigmoid", "silu", "sigmoid"
+]
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
 import sys
 from collections.abc import Iterable
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from rdpass.errors import ConfigError
 from rdpass.onnx_model import load_onnx
 from rdpass.programs import load_program
+from rdpass.torchvision_import import prepare_torchvision
 
 
 def load_model(spec: str) -> tuple[nn.Module, tuple[Tensor, ...] | None]:
@@ -121,6 +123,7 @@ def call_named(spec: str, what: str) -> Any:
 
 
 def _from_library(library: str, name: str) -> nn.Module:
+    prepare_torchvision()  # timm imports it too
     try:
         if library == "timm":
             import timm
@@ -129,7 +132,13 @@ def _from_library(library: str, name: str) -> nn.Module:
         else:
             import torchvision
 
-            model = torchvision.models.get_model(name, weights=None)
+            model = torchvision.models.get_model(name, weights=None, **_no_backbone_either(torchvision, name))
     except Exception as error:
         raise ConfigError(f"{library}:{name} can't be built ({type(error).__name__}: {error})") from error
     return model
+
+
+def _no_backbone_either(torchvision: Any, name: str) -> dict[str, None]:
+    """Detectors and segmenters download weights for their trunk unless they are told not to."""
+    builder = torchvision.models.get_model_builder(name)
+    return {"weights_backbone": None} if "weights_backbone" in inspect.signature(builder).parameters else {}

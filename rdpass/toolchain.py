@@ -21,6 +21,11 @@ class Compiler:
     command: str
     version: str
 
+    def tool(self, name: str) -> str:
+        """The command of another tool of the same collection, such as ``objcopy``."""
+        asked = [self.command, f"-print-prog-name={name}"]
+        return subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip() or name
+
 
 def find_compiler(target: ArmTarget) -> Compiler:
     """The C++ compiler for ``target``.

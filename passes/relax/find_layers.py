@@ -3,7 +3,7 @@
 From a convolution on, as long as only one operator reads the value so far:
 1. a constant per channel is added: it is part of the bias;
 2. another map of the same shape is added, once: a shortcut that was kept;
-3. the value is clipped from below and above, or goes through a PReLU or a hard swish: the activation, which ends it.
+3. the value is clipped from below and above, or goes through another activation (``find_activations``), which ends it.
 
 Of two convolutions that one add joins, the later one takes the add.
 """
@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from rdpass.kernels.workload import Convolution, Epilogue
 from rdpass.passes.relax.dataflow import Dataflow, array_of, operator_of, shape_of
+from rdpass.passes.relax.find_activations import Activation, clip_bounds, find_activation
 
 Array = npt.NDArray[np.float32]
 
@@ -95,15 +96,24 @@ class _Growth:
     low: Array | None = None
     high: Array | None = None
 
+    @property
+    def is_bounded(self) -> bool:
+        return self.low is not None or self.high is not None
+
 
 def _grow(flow: Dataflow, start: _Start, taken: set[Any]) -> Layer:
     growth = _Growth(start.variable, np.zeros(start.convolution.filters, np.float32), [])
+    activation = _activation(flow, growth, taken)
     for reader in _readers(flow, growth, taken):
-        if not _absorb(flow, growth, reader):
+        if activation is not None or not _absorb(flow, growth, reader):
             break
         growth.inside.append(growth.value)
         growth.value = reader
-    epilogue, rows = _epilogue(growth)
+        activation = _activation(flow, growth, taken)
+    if activation is not None:
+        growth.inside += [growth.value, *activation.inside]
+        growth.value = activation.root
+    epilogue, rows = _epilogue(growth, activation)
     return Layer(
         growth.value, start.source, growth.other, tuple(growth.inside),
         replace(start.convolution, epilogue=epilogue), start.weights, (growth.bias, *rows),
@@ -115,11 +125,19 @@ def _readers(flow: Dataflow, growth: _Growth, taken: set[Any]) -> Iterator[Any]:
         yield reader
 
 
+def _activation(flow: Dataflow, growth: _Growth, taken: set[Any]) -> Activation | None:
+    """The activation that ends a layer here; bounds before it make that two, which no kernel has."""
+    found = find_activation(flow, growth.value, len(growth.bias))
+    if found is None or growth.is_bounded or not taken.isdisjoint((found.root, *found.inside)):
+        return None
+    return found
+
+
 def _absorb(flow: Dataflow, growth: _Growth, reader: Any) -> bool:
     """Take ``reader`` into the layer, if it is one of the three things above."""
     call = flow.value(reader)
     arguments = [argument for argument in getattr(call, "args", ()) if not _is(argument, growth.value)]
-    activated = growth.low is not None or growth.high is not None
+    activated = growth.is_bounded
     match operator_of(call):
         case "relax.add" if len(arguments) == 1 and not activated:
             return _absorb_add(growth, arguments[0], shape_of(reader))
@@ -132,6 +150,9 @@ def _absorb(flow: Dataflow, growth: _Growth, reader: Any) -> bool:
         case "relax.minimum" if len(arguments) == 1 and growth.high is None:
             growth.high = _per_channel(arguments[0], len(growth.bias))
             return growth.high is not None
+        case "relax.clip" if not activated:
+            growth.low, growth.high = (np.full(1, bound, np.float32) for bound in clip_bounds(call))
+            return True
         case _:
             return False
 
@@ -158,8 +179,10 @@ def _per_channel(expression: Any, channels: int) -> Array | None:
     return array.reshape(channels) if by_channel else None
 
 
-def _epilogue(growth: _Growth) -> tuple[Epilogue, tuple[Array, ...]]:
+def _epilogue(growth: _Growth, activation: Activation | None) -> tuple[Epilogue, tuple[Array, ...]]:
     add, low, high = growth.other is not None, growth.low, growth.high
+    if activation is not None:
+        return Epilogue(activation.kind, add=add), activation.rows
     if low is None and high is None:
         return Epilogue(add=add), ()
     if high is None and low is not None and not low.any():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,10 +12,18 @@ if TYPE_CHECKING:
     from rdpass.building import Bundle
 
 
+class RuntimeChoice(StrEnum):
+    """Whether TVM's virtual machine runs the network on the board, or nothing is needed there."""
+
+    vm = "vm"
+    none = "none"
+
+
 def compile_command(
     model: Annotated[Path, typer.Argument(help="The .onnx file.", metavar="FILE.onnx")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write.")],
-    target: Annotated[str, typer.Option(help="A name that `rdpass targets` lists.")] = "host",
+    target: Annotated[str, typer.Option(help="A name that `rdpass targets` lists, or a .toml file.")] = "host",
+    runtime: Annotated[RuntimeChoice, typer.Option(help="Without a runtime it is a C library.")] = RuntimeChoice.vm,
     golden: Annotated[Path | None, typer.Option(help="Golden numbers (.npz); default: those beside FILE.")] = None,
     database: Annotated[Path | None, typer.Option("--db", help="A folder that `rdpass tune` wrote.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
@@ -23,7 +32,7 @@ def compile_command(
     """Build FILE.onnx for a CPU and compare what was built with the golden output before it is kept."""
     from rdpass.building import compile
 
-    bundle = compile(model, target, out, golden=golden, database=database, force=force)
+    bundle = compile(model, target, out, runtime=runtime.value, golden=golden, database=database, force=force)
     if as_json:
         print((bundle.folder / "manifest.json").read_text(), end="")
     else:

@@ -57,6 +57,10 @@ def epilogue(work: Epilogue, total: Array, table: Sequence[Array], other: Array 
             return total * np.clip(total / 6 + 0.5, 0, 1)
         case "hard_sigmoid":
             return np.clip(total / 6 + 0.5, 0, 1)
+        case "sigmoid":
+            return 1 / (1 + np.exp(-total))
+        case "silu":
+            return total / (1 + np.exp(-total))
 
 
 def pooling(pool: Pooling, x: Array) -> Array:

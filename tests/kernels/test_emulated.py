@@ -1,6 +1,7 @@
 """Kernels on an emulated Cortex-A72, all in one program: layers of real networks and hostile shapes."""
 
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 
@@ -15,7 +16,16 @@ from rdpass.kernels.pointwise import PointwiseTile
 from rdpass.kernels.pooling import PoolingTile
 from rdpass.kernels.stem import StemTile
 from rdpass.kernels.winograd import WinogradTile
-from rdpass.kernels.workload import Convolution, Elementwise, Epilogue, Head, PointwisePair, Pooling, Stem
+from rdpass.kernels.workload import (
+    ActivationKind,
+    Convolution,
+    Elementwise,
+    Epilogue,
+    Head,
+    PointwisePair,
+    Pooling,
+    Stem,
+)
 from rdpass.targets import find_target
 from rdpass.toolchain import find_compiler, find_launcher
 from tests.kernels.cases import (
@@ -34,7 +44,7 @@ from tests.kernels.emulation import check_emulated
 from tests.kernels.networks import all_layers, conv
 from tests.kernels.test_networks import work
 
-ACTIVATIONS = ("none", "relu", "clip", "channel_clip", "prelu", "hard_swish", "hard_sigmoid")
+ACTIVATIONS = get_args(ActivationKind)
 ODD = Convolution(2, 10, 13, 9, 11, (3, 3), (1, 1), (1, 1, 1, 1))
 
 
