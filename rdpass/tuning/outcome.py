@@ -38,9 +38,7 @@ class Measurer(Protocol):
 
     method: Method
 
-    def measure(
-        self, take: Callable[[], Trial | None], check: Callable[[], None]
-    ) -> Iterator[tuple[Trial, Outcome]]:
+    def measure(self, take: Callable[[], Trial | None], check: Callable[[], None]) -> Iterator[tuple[Trial, Outcome]]:
         """What came of each trial that ``take`` gives; None: none for now.
 
         Where nothing is half done ``check`` is called, and raises if there was an interruption.

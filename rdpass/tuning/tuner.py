@@ -21,13 +21,13 @@ from rdpass.database.best import METHODS, usable
 from rdpass.database.folder import add_records, check_writable, read_records
 from rdpass.database.record import Method, Record
 from rdpass.errors import ConfigError, DeviceError, TargetError
+from rdpass.interruption import Interrupted, Interruption
 from rdpass.kernels.machine import machine_of
 from rdpass.kernels.ranking import template
 from rdpass.lowering import import_onnx, workloads_of
 from rdpass.onnx_source import OnnxSource, read_onnx
 from rdpass.progress import Progress, progress
 from rdpass.targets import HOST, ArmTarget, find_target
-from rdpass.training.interruption import Interrupted, Interruption
 from rdpass.tuning.devices import Devices
 from rdpass.tuning.estimates import Estimates
 from rdpass.tuning.outcome import Measurer, Outcome, Unknown, record_of

@@ -22,9 +22,7 @@ class MadeUp:
     outcome: Callable[[Trial], Outcome] | None = None
     seen: list[Trial] = field(default_factory=list)
 
-    def measure(
-        self, take: Callable[[], Trial | None], check: Callable[[], None]
-    ) -> Iterator[tuple[Trial, Outcome]]:
+    def measure(self, take: Callable[[], Trial | None], check: Callable[[], None]) -> Iterator[tuple[Trial, Outcome]]:
         while (trial := take()) is not None:
             self.seen.append(trial)
             timing = Timing(1e-3 * self.ratio(trial.workload, trial.tile), 1e-3, 3 * trial.rounds, 0.1, 0.0)
