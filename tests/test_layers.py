@@ -10,7 +10,7 @@ LAYERS = (
     "errors comparison",
     "manifest output bundle_readme chatter arm_target cpu_words boards target_file targets c_literals remote",
     "types options schedules config convert_config",
-    "layers tensors dump progress objective losses knowledge_distillation",
+    "layers tensors dump interruption progress objective losses knowledge_distillation",
     "passes kernels",
     "programs example tracers agreement tracing staging deploy_form double_precision database",
     "onnx_runtime onnx_source golden toolchain runtime_libraries core_check lowering execution runner_program ahead",
