@@ -8,8 +8,8 @@
 2. pip downloads the aarch64 wheels of the installed versions of TVM, numpy and what these need.
 3. A script called ``python`` starts that Python under qemu-aarch64.
 
-All of it is kept in ``$RDPASS_CACHE`` (by default ``~/.cache/rdpass``), under ``emulated-board``. Times measured there are
-the emulator's and say nothing of ARM.
+All of it is kept in ``$RDPASS_CACHE`` (by default ``~/.cache/rdpass``), under ``emulated-board``. Times measured there
+are the emulator's and say nothing of ARM.
 """
 
 from __future__ import annotations
@@ -96,9 +96,9 @@ def _unpack_debian(folder: Path) -> None:
     (apt / "sources.list").write_text(f"deb {signed}http://deb.debian.org/debian {DEBIAN} main\n")
     settings = {
         "APT::Architecture": "arm64", "APT::Architectures": "arm64", "APT::Sandbox::User": "root",
-        "Dir::Etc::sourcelist": apt / "sources.list", "Dir::Etc::sourceparts": "-", "Dir::State::status": apt / "status",
-        "Dir::State::lists": apt / "lists", "Dir::Cache": apt, "Dir::Cache::archives": apt / "archives",
-        "Debug::NoLocking": "true",
+        "Dir::Etc::sourcelist": apt / "sources.list", "Dir::Etc::sourceparts": "-", "Debug::NoLocking": "true",
+        "Dir::State::status": apt / "status", "Dir::State::lists": apt / "lists", "Dir::Cache": apt,
+        "Dir::Cache::archives": apt / "archives",
     }  # fmt: skip
     command = ["apt-get", "-qq", "-y", *(f"-o{name}={value}" for name, value in settings.items())]
     _run([*command, "update"])
