@@ -8,8 +8,8 @@ from typing import Literal
 from rdpass.board_facts import BoardFacts, ask_board
 from rdpass.targets import PRESETS, ArmTarget
 
-OLDEST_GLIBC = (2, 28)
-OLDEST_LIBSTDCXX = (6, 0, 25)  # of GCC 8
+OLDEST_GLIBC = (2, 27)
+OLDEST_LIBSTDCXX = (6, 0, 24)  # of GCC 7
 LEAST_DISK = 200 << 20
 LEAST_MEMORY = 256 << 20
 _UNDER_VOLTAGE, _THROTTLED = 0x1 | 0x10000, 0x2 | 0x4 | 0x8 | 0x20000 | 0x40000 | 0x80000
@@ -81,7 +81,7 @@ def _libstdcxx(facts: BoardFacts) -> BoardFinding:
     if not facts.libstdcxx:
         return BoardFinding("libstdc++", "warn", "not found where it usually lies", "apt install libstdc++6")
     if facts.libstdcxx < OLDEST_LIBSTDCXX:
-        return BoardFinding("libstdc++", "fail", _text(facts.libstdcxx), "GCC 8's or newer is needed: a newer system")
+        return BoardFinding("libstdc++", "fail", _text(facts.libstdcxx), "GCC 7's or newer is needed: a newer system")
     return BoardFinding("libstdc++", "ok", _text(facts.libstdcxx))
 
 

@@ -59,10 +59,10 @@ def test_a_raspberry_pi_4_is_read_as_one() -> None:
     [
         ("architecture", {"machine": "armv7l"}, "fail", "compile for the board's own"),
         ("architecture", {"bits": 32}, "fail", "install the 64-bit system"),
-        ("glibc", {"glibc": (2, 27)}, "fail", "a newer system, or a bundle built with --runtime none"),
-        ("glibc", {"glibc": (2, 28)}, "ok", ""),
+        ("glibc", {"glibc": (2, 26)}, "fail", "a newer system, or a bundle built with --runtime none"),
+        ("glibc", {"glibc": (2, 27)}, "ok", ""),
         ("glibc", {"glibc": ()}, "warn", "--runtime none"),
-        ("libstdc++", {"libstdcxx": (6, 0, 24)}, "fail", "GCC 8's or newer"),
+        ("libstdc++", {"libstdcxx": (6, 0, 23)}, "fail", "GCC 7's or newer"),
         ("libstdc++", {"libstdcxx": ()}, "warn", "apt install libstdc++6"),
         ("cpu", {"cpus": ("cortex-a53",)}, "warn", "rpi4 is tuned for cortex-a72"),
         ("cpu features", {"features": frozenset({"fp"})}, "fail", "compile for a target without"),
