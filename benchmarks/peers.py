@@ -70,7 +70,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--net", choices=NETWORKS, default="resnet50")
     parser.add_argument("--peers", default=",".join(PEERS), help="runtimes to compare with, by commas")
-    parser.add_argument("--threads", default="1,2", help="numbers of threads, by commas")
+    parser.add_argument("--threads", nargs="+", default=["1", "2"], help="numbers of threads, by commas or spaces")
     parser.add_argument("--rounds", type=int, default=15, help="turns of each; a turn is three timed inferences")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--worker", type=Path, help=argparse.SUPPRESS)
@@ -80,7 +80,7 @@ def _arguments() -> argparse.Namespace:
 def main() -> None:
     options = _arguments()
     peers = [name for name in options.peers.split(",") if name]
-    threads = sorted({int(count) for count in options.threads.split(",")})
+    threads = sorted({int(count) for given in options.threads for count in given.split(",") if count})
     if options.worker:
         from benchmarks.peer_runtimes.measuring import measure
 

@@ -1,4 +1,4 @@
-"""Puts a bundle's files in a folder: the network, the runner, TVM's runtime libraries, golden input and output."""
+"""Puts a bundle's files in a folder: the network, the runner and what it needs, golden input and output."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import tvm_ffi
 
+from rdpass.ahead.library import link_program, write_c_library
+from rdpass.ahead.network import Network
 from rdpass.bundle_readme import write_readme
 from rdpass.execution import RUNNER
 from rdpass.golden import Golden
@@ -19,12 +21,14 @@ from rdpass.toolchain import Compiler
 
 LIBRARY = "model.so"
 NEEDS = "Linux with glibc 2.27 or newer and libstdc++ of GCC 7 or newer"
+NEEDS_WITHOUT = "Linux 3.7 or newer, and nothing else"
+NEEDS_ANDROID = "Android 10 or newer"
 
 
 def assemble(
     folder: Path,
     manifest: Manifest,
-    lowered: Lowered,
+    code: Lowered | Network,
     golden: Golden,
     compiler: Compiler,
     libraries: Sequence[Path],
@@ -34,12 +38,18 @@ def assemble(
     Raises:
         TargetError: the compiler failed.
     """
-    write_library(lowered, folder / LIBRARY, compiler)
-    (folder / "lib").mkdir()
-    for library in libraries:
-        shutil.copyfile(library, folder / "lib" / library.name)
-    compile_runner(folder, manifest, compiler)
-    write_readme(folder, manifest, NEEDS)
+    if isinstance(code, Network):
+        write_c_library(folder, code, compiler)
+        if compiler.links:
+            link_program(folder / RUNNER, manifest, compiler)
+        write_readme(folder, manifest, NEEDS_ANDROID if code.target.is_android else NEEDS_WITHOUT)
+    else:
+        write_library(code, folder / LIBRARY, compiler)
+        (folder / "lib").mkdir()
+        for library in libraries:
+            shutil.copyfile(library, folder / "lib" / library.name)
+        compile_runner(folder, manifest, compiler)
+        write_readme(folder, manifest, NEEDS)
     (folder / "golden").mkdir()
     for names, arrays in zip(golden_files(golden).values(), (golden.inputs, golden.outputs), strict=True):
         for name, array in zip(names, arrays, strict=True):

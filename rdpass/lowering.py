@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,12 @@ from rdpass.comparison import Array
 from rdpass.core_check import check_core
 from rdpass.errors import ConfigError, TargetError
 from rdpass.kernels.machine import machine_of
+from rdpass.kernels.schedule import Tile
+from rdpass.kernels.workload import Workload
 from rdpass.onnx_source import OnnxSource
 from rdpass.passes.relax.fallbacks import Fallback, find_fallbacks
-from rdpass.passes.relax.pipeline import lower
+from rdpass.passes.relax.find_workloads import Occurrence, find_workloads
+from rdpass.passes.relax.pipeline import lower, lower_to_calls, simplify
 from rdpass.passes.relax.planned_memory import PlannedMemory, planned_memory
 from rdpass.passes.tir.pipeline import NAME as TIR_PIPELINE
 from rdpass.targets import ArmTarget
@@ -63,14 +66,24 @@ def import_onnx(source: OnnxSource) -> tvm.IRModule:
         raise ConfigError(f"TVM can't import {source.path or 'the ONNX model'}: {reason}") from error
 
 
-def lower_for(module: tvm.IRModule, target: ArmTarget) -> tvm.IRModule:
-    """``module`` (left as it was) after every pass, for ``target``."""
-    return lower(module, tvm_target(target), machine_of(target))
+def workloads_of(module: tvm.IRModule, target: ArmTarget) -> tuple[Occurrence, ...]:
+    """Every distinct workload that kernels compute of ``module`` (left as it was), built for ``target``."""
+    return find_workloads(simplify(module, tvm_target(target)), machine_of(target))
 
 
-def build(module: tvm.IRModule, target: ArmTarget) -> Lowered:
-    """Lower ``module`` (left as it was) and compile it for ``target``."""
-    lowered = lower_for(module, target)
+def lower_for(module: tvm.IRModule, target: ArmTarget, tuned: Mapping[Workload, Tile] | None = None) -> tvm.IRModule:
+    """``module`` (left as it was) after every pass, for ``target``; a workload in ``tuned`` has its tile there."""
+    return lower(module, tvm_target(target), machine_of(target), tuned)
+
+
+def calls_for(module: tvm.IRModule, target: ArmTarget, tuned: Mapping[Workload, Tile] | None = None) -> tvm.IRModule:
+    """``module`` (left as it was) as a sequence of calls of functions for ``target``, no memory planned."""
+    return lower_to_calls(module, tvm_target(target), machine_of(target), tuned)
+
+
+def build(module: tvm.IRModule, target: ArmTarget, tuned: Mapping[Workload, Tile] | None = None) -> Lowered:
+    """Lower ``module`` (left as it was) as ``lower_for`` does, and compile it for ``target``."""
+    lowered = lower_for(module, target, tuned)
     executable = tvm.compile(lowered, target=tvm_target(target), relax_pipeline=None, tir_pipeline=TIR_PIPELINE)
     return Lowered(executable, planned_memory(lowered), find_fallbacks(lowered))
 

@@ -12,7 +12,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rdpass.comparison import Gate
 from rdpass.errors import IntegrityError
@@ -20,6 +20,7 @@ from rdpass.errors import IntegrityError
 NAME = "manifest.json"
 SUMS = "SHA256SUMS"
 FORMAT = 1
+Runtime = Literal["vm", "none"]
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,13 @@ class TensorSpec:
 class Manifest:
     """What was built from what, for what, how exactly it computes, and the digest of every file.
 
-    ``source`` is the SHA-256 of the ONNX model. ``planned_activation_bytes`` are the activations' blocks and the
-    outputs, ``planned_workspace_bytes`` the scratch of the one function that needs most. ``fallbacks`` are the
-    functions that no kernel of ours computes. File names are relative, with slashes.
+    ``source`` is the SHA-256 of the ONNX model. ``runtime``: whether TVM's virtual machine runs the network ("vm") or
+    it is a C library ("none"). ``planned_activation_bytes`` are the activations' blocks and the outputs,
+    ``planned_workspace_bytes`` the scratch of the one function that needs most; without a runtime the former is the
+    arena, with all scratch and without the outputs, and the latter 0. ``fallbacks`` are the functions that no kernel of
+    ours computes. ``tuning`` is empty for a build without a database; else it holds how many distinct ``workloads`` the
+    network has, how many were ``tuned`` and how many of these ``estimated`` only, and the digest of the ``database``'s
+    records for the target. File names are relative, with slashes.
     """
 
     source: str
@@ -53,6 +58,8 @@ class Manifest:
     versions: dict[str, str]
     files: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    runtime: Runtime = "vm"
+    tuning: dict[str, Any] = field(default_factory=dict)
     format: int = FORMAT
 
 

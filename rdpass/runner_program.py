@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from rdpass.c_literals import c_string
 from rdpass.errors import TargetError
 from rdpass.manifest import Manifest, TensorSpec
 from rdpass.toolchain import Compiler
@@ -45,7 +45,7 @@ def compile_program(
         # Equal bundles are equal files: without the places that sources and headers lie at on this machine.
         maps = [f"-ffile-prefix-map={place}=." for place in (RUNTIME, folder)]
         files = [str(source) for source in (*SHARED, *sources, described)]
-        command = [compiler.command, "-std=c++17", "-Os", f"-I{RUNTIME}", *maps, *files, "-o", str(path), *options]
+        command = [*compiler.call, "-std=c++17", "-Os", f"-I{RUNTIME}", *maps, *files, "-o", str(path), *options]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         reason = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr.strip())
@@ -84,6 +84,4 @@ def _spec(spec: TensorSpec) -> str:
 
 
 def _text(value: str) -> str:
-    """A string literal; all but letters, digits and a few signs by their octal numbers, so that nothing can end it."""
-    escaped = re.sub(rb"[^A-Za-z0-9_. /-]", lambda match: b"\\%03o" % match[0][0], value.encode())
-    return f'std::string("{escaped.decode()}", {len(value.encode())})'
+    return f"std::string({c_string(value)}, {len(value.encode())})"

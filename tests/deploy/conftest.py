@@ -138,6 +138,16 @@ def board_bundle(residual_onnx: Path, board: str, tmp_path_factory: pytest.TempP
 
 
 @pytest.fixture(scope="session")
+def ahead_bundle(residual_onnx: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """The host's, without a runtime."""
+    return compile(residual_onnx, "host", tmp_path_factory.mktemp("ahead") / "net.rdp", runtime="none")
+
+
+@pytest.fixture(scope="session")
+def board_ahead_bundle(residual_onnx: Path, board: str, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return compile(residual_onnx, board, tmp_path_factory.mktemp("board_ahead") / "net.rdp", runtime="none")
+
+
 def loopback(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder whose ``ssh`` reaches this machine as if it were a board, under several names (see ``loopback``)."""
     try:
