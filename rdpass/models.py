@@ -6,6 +6,7 @@ import importlib
 import os
 import sys
 from collections.abc import Iterable
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +137,10 @@ def _from_library(library: str, name: str) -> nn.Module:
         else:
             import torchvision
 
-            model = torchvision.models.get_model(name, weights=None)
+            builder = torchvision.models.get_model_builder(name)
+            # Segmentation networks load a trained backbone unless told not to.
+            unloaded = {key: None for key in ("weights", "weights_backbone") if key in signature(builder).parameters}
+            model = builder(**unloaded)
     except Exception as error:
         raise ConfigError(f"{library}:{name} can't be built ({type(error).__name__}: {error})") from error
     return model
