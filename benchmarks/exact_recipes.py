@@ -29,12 +29,12 @@ from torch import nn  # noqa: E402
 
 import rdpass  # noqa: E402
 from benchmarks.iresnet import iresnet  # noqa: E402
-from benchmarks.zoo_operators import register_missing_operators  # noqa: E402
 from rdpass.comparison import relative_error  # noqa: E402
 from rdpass.errors import NothingToConvert  # noqa: E402
 from rdpass.models import load_model  # noqa: E402
 from rdpass.recipes.pricing import price  # noqa: E402
 from rdpass.tensors import arrays_of  # noqa: E402
+from rdpass.torchvision_import import prepare_torchvision  # noqa: E402
 from rdpass.tracing import trace  # noqa: E402
 
 BUDGETS = (1.3, 1e9)
@@ -57,7 +57,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=224, help="pixels of a side; faces have 112 all the same")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    register_missing_operators()
+    prepare_torchvision()
     if not options.json:
         print("| network | budget | adds | merged | carried | kept | MACs | relative error | why kept |")
         print("|---|---|---|---|---|---|---|---|---|")

@@ -101,11 +101,11 @@ def residual(block: Block, before: int, width: int, stride: int) -> nn.Module:
     return Residual(nn.Sequential(*body), shortcut)
 
 
-def small_resnet(block: Block, n: int, width: int = 8, classes: int = 10) -> nn.Sequential:
+def small_resnet(block: Block, n: int, width: int = 8, classes: int = 10, channels: int = 1) -> nn.Sequential:
     """Three stages of ``n`` blocks, widths doubling; ``depth`` says how deep that is."""
     outer = EXPANSION if block == "bottleneck" else 1
     before = width * outer
-    layers: list[nn.Module] = [*conv_bn(1, before, 3), nn.ReLU()]
+    layers: list[nn.Module] = [*conv_bn(channels, before, 3), nn.ReLU()]
     for stage in range(3):
         for index in range(n):
             layers.append(residual(block, before, width << stage, 2 if stage and not index else 1))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
 import sys
 from collections.abc import Iterable
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from rdpass.errors import ConfigError, DivergedError
 from rdpass.onnx_model import load_onnx
 from rdpass.programs import load_program
+from rdpass.torchvision_import import prepare_torchvision
 from rdpass.training.batches import unpacking_for
 from rdpass.training.loading import failures_named
 
@@ -129,6 +130,7 @@ def call_named(spec: str, what: str) -> Any:
 
 
 def _from_library(library: str, name: str) -> nn.Module:
+    prepare_torchvision()  # timm imports it too
     try:
         if library == "timm":
             import timm
@@ -137,10 +139,13 @@ def _from_library(library: str, name: str) -> nn.Module:
         else:
             import torchvision
 
-            builder = torchvision.models.get_model_builder(name)
-            # Segmentation networks load a trained backbone unless told not to.
-            unloaded = {key: None for key in ("weights", "weights_backbone") if key in signature(builder).parameters}
-            model = builder(**unloaded)
+            model = torchvision.models.get_model(name, weights=None, **_no_backbone_either(torchvision, name))
     except Exception as error:
         raise ConfigError(f"{library}:{name} can't be built ({type(error).__name__}: {error})") from error
     return model
+
+
+def _no_backbone_either(torchvision: Any, name: str) -> dict[str, None]:
+    """Detectors and segmenters download weights for their trunk unless they are told not to."""
+    builder = torchvision.models.get_model_builder(name)
+    return {"weights_backbone": None} if "weights_backbone" in inspect.signature(builder).parameters else {}
