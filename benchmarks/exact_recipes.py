@@ -29,12 +29,12 @@ from torch import nn  # noqa: E402
 
 import rdpass  # noqa: E402
 from benchmarks.iresnet import iresnet  # noqa: E402
-from benchmarks.zoo_operators import register_missing_operators  # noqa: E402
 from rdpass.comparison import relative_error  # noqa: E402
 from rdpass.errors import NothingToConvert  # noqa: E402
 from rdpass.models import load_model  # noqa: E402
 from rdpass.recipes.pricing import price  # noqa: E402
 from rdpass.tensors import arrays_of  # noqa: E402
+from rdpass.torchvision_import import prepare_torchvision  # noqa: E402
 from rdpass.tracing import trace  # noqa: E402
 
 BUDGETS = (1.3, 1e9)
@@ -57,7 +57,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=224, help="pixels of a side; faces have 112 all the same")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    register_missing_operators()
+    prepare_torchvision()
     if not options.json:
         print("| network | budget | adds | merged | carried | kept | MACs | relative error | why kept |")
         print("|---|---|---|---|---|---|---|---|---|")
@@ -79,7 +79,7 @@ def _load(spec: str) -> nn.Module:
 def measure(name: str, make: Callable[[], nn.Module], size: int) -> list[dict[str, Any]]:
     """The rows of one network."""
     torch.manual_seed(0)
-    model = _seasoned(make())
+    model = seasoned(make())
     example, unseen = torch.randn(1, 3, size, size), torch.randn(2, 3, size, size)
     seconds = _pricing_seconds(model, example)
     rows: list[dict[str, Any]] = []
@@ -90,7 +90,7 @@ def measure(name: str, make: Callable[[], nn.Module], size: int) -> list[dict[st
     return rows
 
 
-def _seasoned(model: nn.Module) -> nn.Module:
+def seasoned(model: nn.Module) -> nn.Module:
     for module in model.modules():
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
             module.running_mean = torch.randn(module.num_features) * 0.1

@@ -20,12 +20,12 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from benchmarks.zoo_operators import register_missing_operators
 from rdpass import exporting
 from rdpass.errors import ConfigError
 from rdpass.golden import golden_path
 from rdpass.passes.fx.census import take_census
 from rdpass.passes.fx.remove_shortcuts import remove_shortcuts
+from rdpass.torchvision_import import prepare_torchvision
 from rdpass.tracing import trace
 
 ARCHITECTURES = {"18": "resnet18", "50": "resnet50"}
@@ -78,7 +78,7 @@ def reference_file(name: str, folder: Path) -> Path:
 
 
 def _architecture(name: str) -> nn.Module:
-    register_missing_operators()
+    prepare_torchvision()
     try:
         from torchvision import models
     except ImportError as error:

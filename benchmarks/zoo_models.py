@@ -1,7 +1,8 @@
 """The zoo: which architectures of torchvision, timm and pytorchcv the sweep looks at, and how each is built.
 
-Every architecture of torchvision's classification and segmentation; of timm, up to three of each model file, spread
-over its list, and those with golden counts; of pytorchcv, one each of 75 files that take images. Random weights.
+Every architecture of torchvision's classification and segmentation; of timm, up to four small ones of each model file
+(a larger one where there is none), and those with golden counts; of pytorchcv, one each of 75 files that take images.
+Random weights.
 """
 
 from __future__ import annotations
@@ -15,14 +16,20 @@ from typing import Any
 import torch
 from torch import nn
 
-from benchmarks.zoo_operators import register_missing_operators
+from rdpass.models import load_model
+from rdpass.torchvision_import import prepare_torchvision
 
-PER_FILE = 3
+PER_FILE = 4
 MOST_OF_PYTORCHCV = 75
 # Too large for a quick sweep, and of the same form as their smaller sisters.
 HUGE = re.compile(
     r"giant|gigantic|huge|enormous|so\d+m|7b|_xx?l|xx?large|_large|_1b|_2b|_e?6b|bigg|_dpn131|152|1001|1202|200|269|350|420"
     r"|b[5-8]$|b[5-8]_|_base|h_14|l_\d\d|_128gf|(320|640|1280|2560)$|_f[3-7]|nf_l|_h\d|_rw_|m_480|_l\d"
+)
+# Taken only where a file has none that is smaller; timm's own for tests are no architectures.
+LARGE = re.compile(
+    r"^test_|base|medium|plus|_x(_|$)|_[ml]\d*(_|$)|_lite_m|[bm](36|48)|_b[2-4](_|$)|_\d00m|_[34]\d\d|_512|_2[12]m|xl"
+    r"|w[3-6]\d|101|107|_(064|080|120|160)(_|$)|_[13]b_|_d[2-5]_|_e\d(_|$)|_p8_|_24_|_[m]\d\d"
 )
 GOLDEN_TIMM = (
     "resnet18", "resnet34", "resnet26", "resnet50", "resnet101", "resnet50d", "resnext50_32x4d", "wide_resnet50_2",
@@ -59,7 +66,7 @@ class Entry:
 
 def entries() -> list[Entry]:
     """The zoo, one of each file first, so that a sweep cut short has seen most of it."""
-    register_missing_operators()
+    prepare_torchvision()
     timm, others = list(_timm()), [*_torchvision(), *_pytorchcv()]
     first = len(GOLDEN_TIMM) + len({entry.file for entry in timm})
     return [*timm[:first], *others, *timm[first:]]
@@ -67,17 +74,10 @@ def entries() -> list[Entry]:
 
 def build(entry: Entry) -> nn.Module:
     """The architecture with random weights, in eval mode."""
-    register_missing_operators()
+    prepare_torchvision()
     torch.manual_seed(0)
-    if entry.library == "torchvision":
-        import torchvision
-
-        backbone = {"weights_backbone": None} if entry.file == "segmentation" else {}
-        return torchvision.models.get_model(entry.name, weights=None, **backbone).eval()  # type: ignore[no-any-return]
-    if entry.library == "timm":
-        import timm
-
-        return timm.create_model(entry.name, pretrained=False).eval()  # type: ignore[no-any-return]
+    if entry.library in ("torchvision", "timm"):
+        return load_model(entry.spec)[0].eval()
     from pytorchcv.model_provider import get_model
 
     return get_model(entry.name, pretrained=False).eval()  # type: ignore[no-any-return]
@@ -120,7 +120,8 @@ def _pytorchcv() -> Iterator[Entry]:
 
 
 def _spread(names: list[str]) -> list[str]:
-    """Up to three names, evenly spaced; huge ones only where there is nothing else."""
-    chosen = [name for name in names if not HUGE.search(name)] or names[:1]
-    count = min(PER_FILE, len(chosen))
-    return [chosen[index * len(chosen) // count] for index in range(count)]
+    """Up to four names, evenly spaced over the small ones; where there is none the first of the others."""
+    usual = [name for name in names if not HUGE.search(name)]
+    small = [name for name in usual if not LARGE.search(name)] or usual[:1] or names[:1]
+    count = min(PER_FILE, len(small))
+    return [small[index * len(small) // count] for index in range(count)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,15 +10,16 @@ from pathlib import Path
 from torch import nn
 
 from rdpass.drawing.page import draw
+from rdpass.errors import ConfigError
 from rdpass.output import check_free, new_file
-from rdpass.passes.fx.census import take_census
+from rdpass.passes.fx.census import is_named, take_census
 from rdpass.passes.fx.cost import Accounts, accounts_of
 from rdpass.passes.fx.held_bytes import held_bytes
 from rdpass.recipes.pricing import price
 from rdpass.roofline import latencies
 from rdpass.targets import ArmTarget, find_target
 from rdpass.tracing import Example, trace
-from rdpass.types import BlockCost, Forecast, Plan, Region, Traced
+from rdpass.types import BlockCost, Forecast, Plan, Region, Skipped, Traced
 from rdpass.verdict import verdict
 
 
@@ -37,14 +39,14 @@ def inspect(
     Args:
         model: any module.
         example: a tensor or tuple as the model takes it; batch size 1 gives figures per inference.
-        only, skip: globs on the adds' node names or on module paths, to select regions.
+        only, skip: globs on the adds' node names, or on paths of modules that they lie in, to select regions.
         leaf: globs on the paths of submodules to keep whole where tracing can't follow them.
         target: a name that ``rdpass targets`` lists, or a target of one's own, for an estimated range of latency.
         svg: a file to draw the network into, with the bytes live at every kernel beside it.
         force: replace what lies there.
 
     Raises:
-        ConfigError: not a module, the example does not fit, or the drawing's place can't be used.
+        ConfigError: not a module, the example does not fit, a glob names nothing, or the drawing's place can't be used.
         TraceError: it can't be turned into a graph.
         TargetError: no target has that name.
     """
@@ -69,6 +71,7 @@ def _planned(
 ) -> tuple[Plan, tuple[Accounts, Accounts]]:
     """The plan, and what it was summed up from: the accounts of the model and of its plain student."""
     regions, skipped = take_census(traced, only, skip)
+    _check_named((*only, *skip), regions, skipped)
     removable = [region for region in regions if region.verdict == "removable"]
     model = accounts_of(traced.module)
     plain = accounts_of(traced.module, removable) if removable else model
@@ -81,6 +84,15 @@ def _planned(
         latency=latencies(target, model, plain) if target else (),
     )
     return Plan(regions, skipped, forecast), (model, plain)
+
+
+def _check_named(globs: tuple[str, ...], regions: tuple[Region, ...], skipped: tuple[Skipped, ...]) -> None:
+    """Refuse a glob that names nothing, for it is mistyped; ``*`` names all there is, be it none."""
+    adds = [other.add for other in skipped]
+    for glob in globs:
+        named = any(is_named(region, (glob,)) for region in regions) or fnmatch.filter(adds, glob)
+        if not named and glob != "*":
+            raise ConfigError(f"{glob!r} names no add and no module with one; rdpass inspect lists both")
 
 
 def _blocks(model: Accounts, regions: tuple[Region, ...]) -> tuple[BlockCost, ...]:

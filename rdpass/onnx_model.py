@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from rdpass.errors import ConfigError
+from rdpass.torchvision_import import prepare_torchvision
 
 OPSET = 17
 
@@ -39,11 +40,12 @@ def load_onnx(path: Path) -> tuple[nn.Module, tuple[Tensor, ...]]:
 
 
 def _reader() -> Any:
+    prepare_torchvision()  # onnx2torch imports it, for two of its operators
     try:
         from onnx2torch import convert
     except ImportError as error:
         raise ConfigError(f"reading .onnx needs onnx2torch: pip install 'rdpass[onnx]' ({error})") from error
-    except Exception as error:  # beside a torch it was not built for, torchvision raises RuntimeError
+    except Exception as error:  # a torchvision that does not import raises what it likes
         raise ConfigError(
             f"reading .onnx needs onnx2torch, whose torchvision does not import beside torch {torch.__version__}"
             f" ({error}): install the torchvision built for this torch"

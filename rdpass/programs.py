@@ -15,6 +15,7 @@ from torch.export import Dim, ExportedProgram
 from torch.fx import GraphModule
 
 from rdpass.errors import ConfigError
+from rdpass.passes.fx.drop_whole_slices import drop_whole_slices
 
 
 def export_program(module: nn.Module, inputs: tuple[Tensor, ...]) -> ExportedProgram:
@@ -29,10 +30,10 @@ def export_program(module: nn.Module, inputs: tuple[Tensor, ...]) -> ExportedPro
 
 
 def unpack_program(program: ExportedProgram) -> GraphModule:
-    """The program as a graph module of aten operators, without run-time guards on shapes."""
+    """The program as a graph module of aten operators, without run-time guards on shapes and slices that take all."""
     with _quiet():
         exported = program.module(check_guards=False)
-    return GraphModule(exported, exported.graph)
+    return drop_whole_slices(GraphModule(exported, exported.graph))
 
 
 def save_program(module: nn.Module, inputs: tuple[Tensor, ...], path: Path) -> None:

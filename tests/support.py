@@ -24,18 +24,34 @@ class Untouched:
 
     def __init__(self, module: nn.Module) -> None:
         self.module, self.before = module, self._state(module)
-        self.values = copy.deepcopy(module.state_dict())
+        self.values = copy.deepcopy(self._tensors(module))
+
+    @staticmethod
+    def _tensors(module: nn.Module) -> dict[str, Tensor]:
+        """Parameters and buffers, those too that no state dict holds."""
+        return {**dict(module.named_parameters()), **dict(module.named_buffers())}
 
     @staticmethod
     def _state(module: nn.Module) -> list[object]:
         facts: list[object] = [
-            (name, type(m), m.training, len(m._forward_hooks), getattr(m, "inplace", None))
+            (name, type(m), m.training, _hooks(m), getattr(m, "inplace", None), sorted(vars(m)))
             for name, m in module.named_modules()
         ]
-        facts += [(name, p.requires_grad, p.grad is None, id(p)) for name, p in module.named_parameters()]
+        facts += [(name, p.requires_grad, _id(p.grad), id(p)) for name, p in module.named_parameters()]
+        facts += [(name, id(b)) for name, b in module.named_buffers()]
         return [*facts, str(module.graph) if isinstance(module, torch.fx.GraphModule) else ""]
 
     def check(self) -> None:
         assert self._state(self.module) == self.before
-        for name, value in self.module.state_dict().items():
+        for name, value in self._tensors(self.module).items():
             assert torch.equal(value, self.values[name]), name
+
+
+def _hooks(module: nn.Module) -> list[int]:
+    """The hooks themselves, of every kind that a module holds."""
+    held = (value for name, value in sorted(vars(module).items()) if name.endswith("_hooks"))
+    return [id(hook) for hooks in held if hooks for hook in hooks.values()]
+
+
+def _id(value: object) -> int | None:
+    return None if value is None else id(value)

@@ -281,12 +281,32 @@ def test_the_command_prints_every_table_the_estimate_and_the_verdict(capsys, tmp
     assert (tmp_path / "net.svg").exists()
 
 
+def test_an_estimate_of_seconds_is_printed_without_an_exponent(capsys):
+    assert run(["inspect", RESNET, "--input", "1x3x1024x1024", "--target", "rpi3"]) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith(" model, adds fused")]
+    assert re.search(r"\d to \d{3,}\b", line)
+    assert "e+" not in line
+
+
 def test_the_command_prints_json_that_follows_the_schema(capsys):
     assert run(["inspect", RESNET, *INPUT, "--target", "graviton3", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     jsonschema.validate(document, schema())
     assert document["forecast"]["target"] == "graviton3"
     assert document["regions"][1]["exact"]["recipe"] == "carry"
+
+
+def test_globs_select_a_module_with_all_in_it_and_one_that_names_nothing_is_refused(capsys):
+    def verdicts(*options):
+        assert run(["inspect", RESNET, *INPUT, "--json", *options]) == 0
+        return [region["verdict"] for region in json.loads(capsys.readouterr().out)["regions"]]
+
+    assert verdicts("--only", "1") == ["removable", "kept"]
+    assert verdicts("--only", "[12]", "--skip", "2.b*") == ["removable", "kept"]
+    assert verdicts("--skip", "*") == ["kept", "kept"]
+    for option in ("--only", "--skip"):
+        assert run(["inspect", RESNET, *INPUT, option, "layer9.*"]) == 2
+        assert "'layer9.*' names no add and no module with one" in capsys.readouterr().err
 
 
 def test_an_unknown_target_ends_with_the_code_of_targets(capsys):

@@ -1,5 +1,7 @@
 """An .onnx file as MODEL: read into torch where the extra is installed, refused with the remedy where it is not."""
 
+import json
+import subprocess
 import sys
 
 import pytest
@@ -7,9 +9,9 @@ import torch
 from torch import nn
 
 import rdpass
-from benchmarks.zoo_operators import register_missing_operators
 from rdpass.errors import ConfigError
 from rdpass.onnx_model import load_onnx
+from rdpass.torchvision_import import prepare_torchvision
 from tests.models import seeded, small_resnet
 from tests.support import error_between
 
@@ -49,7 +51,7 @@ def test_a_torchvision_of_another_torch_is_named(file, monkeypatch):
 
 
 def test_a_file_that_is_no_network_is_refused(tmp_path):
-    register_missing_operators()
+    prepare_torchvision()
     pytest.importorskip("onnx2torch")
     (tmp_path / "text.onnx").write_text("hello")
     with pytest.raises(ConfigError, match="can't be read into torch"):
@@ -57,7 +59,7 @@ def test_a_file_that_is_no_network_is_refused(tmp_path):
 
 
 def test_what_has_no_form_in_the_readers_opset_is_refused_by_its_name(tmp_path):
-    register_missing_operators()
+    prepare_torchvision()
     pytest.importorskip("onnx2torch")
     model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.GELU()).eval()
     torch.onnx.export(model, (torch.randn(1, 3, 5, 5),), tmp_path / "gelu.onnx", dynamo=True, verbose=False)
@@ -66,10 +68,40 @@ def test_what_has_no_form_in_the_readers_opset_is_refused_by_its_name(tmp_path):
 
 
 def test_the_shortcuts_of_an_onnx_network_are_found_and_its_numbers_are_the_models(file):
-    register_missing_operators()
+    prepare_torchvision()
     pytest.importorskip("onnx2torch")
     module, example = load_onnx(file)
     assert [tuple(x.shape) for x in example] == [(1, 3, 9, 9)]
     assert error_between(module, network(), *example) <= 1e-5
     plan = rdpass.inspect(module, example)
     assert [region.kind for region in plan.regions] == ["identity", "projection", "identity"]
+
+
+def rdpass_of_its_own(*arguments):
+    """The command in a fresh process, where nothing has prepared torchvision's import."""
+    command = [sys.executable, "-m", "rdpass", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_the_command_inspects_and_converts_an_onnx_file_in_a_process_of_its_own(file, tmp_path):
+    prepare_torchvision()
+    pytest.importorskip("onnx2torch")
+    inspected = rdpass_of_its_own("inspect", file, "--json")
+    assert inspected.returncode == 0, inspected.stderr
+    assert [region["kind"] for region in json.loads(inspected.stdout)["regions"]] == [
+        "identity",
+        "projection",
+        "identity",
+    ]
+    converted = rdpass_of_its_own("convert", file, "--max-macs", "9", "-o", tmp_path / "run")
+    assert converted.returncode == 0, converted.stderr
+    student = rdpass_of_its_own("inspect", tmp_path / "run" / "student.pt2", "--json")
+    assert json.loads(student.stdout)["adds"] == 0
+
+
+def test_an_architecture_of_torchvision_is_inspected_in_a_process_of_its_own():
+    prepare_torchvision()
+    pytest.importorskip("torchvision", reason="the zoo is an extra")
+    done = rdpass_of_its_own("inspect", "torchvision:resnet18", "--input", "1x3x64x64", "--json")
+    assert done.returncode == 0, done.stderr
+    assert len(json.loads(done.stdout)["regions"]) == 8

@@ -6,16 +6,16 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks.zoo_operators import register_missing_operators
 from rdpass.errors import TargetError
 from rdpass.inspection import inspect
 from rdpass.passes.fx.cost import accounts_of
 from rdpass.roofline import latencies
 from rdpass.targets import ArmTarget, all_targets, find_target
+from rdpass.torchvision_import import prepare_torchvision
 from rdpass.tracing import trace
 from tests.models import small_resnet_of_four
 
-register_missing_operators()
+prepare_torchvision()
 BOARD = ArmTarget("mine", "aarch64-linux-gnu", "cortex-a72", 2, (), 1.0, 4, 32 << 10, 1024, 0, 2.0)
 
 

@@ -1,3 +1,5 @@
+import contextlib
+
 import pytest
 import torch
 from torch import nn
@@ -17,6 +19,68 @@ def test_tracing_leaves_a_training_model_exactly_as_it_was():
     before.check()
     assert model.training
     assert not traced.module.training
+
+
+class Mask(nn.Module):
+    """No weights, and a branch on a value: symbolic tracing stops here."""
+
+    def forward(self, x):
+        return x if x.abs().max() > 0 else x * 0
+
+
+class Gate(nn.Module):
+    """The same with weights."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 1)
+
+    def forward(self, x):
+        return self.conv(x) if x.abs().max() > 0 else x
+
+
+class Lived(nn.Module):
+    """A model in use: hooks of every kind, a buffer that is not saved, frozen parts, gradients, a part in eval mode."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.net, self.inner = small_resnet(), inner
+        self.register_buffer("seen", torch.zeros(()), persistent=False)
+
+    def forward(self, x):
+        self.seen.add_(1)
+        return self.net(self.inner(x))
+
+
+def lived(inner):
+    model = seeded(lambda: Lived(inner)).train()
+    model.net[1].eval()
+    model.net[0][0].weight.requires_grad_(False)
+    model.net[2].register_forward_hook(lambda module, inputs, output: None)
+    model.net[2].register_forward_pre_hook(lambda module, inputs: None)
+    model.net[3].register_full_backward_hook(lambda module, gradients, outputs: None)
+    model.register_state_dict_pre_hook(lambda *_: None)
+    model(torch.randn(2, 3, 9, 9)).sum().backward()
+    return model
+
+
+class Padded(nn.Module):
+    """Pads by a size, so that symbolic tracing fails and exporting does not."""
+
+    def forward(self, x):
+        return nn.functional.pad(x, (0, 1)) if x.shape[-1] % 2 else x
+
+
+@pytest.mark.parametrize("inner", [nn.Identity(), Mask(), Padded(), Gate()], ids=lambda inner: type(inner).__name__)
+def test_no_rung_changes_anything_of_a_model_in_use_whether_it_succeeds_or_not(inner):
+    model, x = lived(inner), torch.randn(2, 3, 9, 9)
+    before, random, given = Untouched(model), torch.get_rng_state(), x.clone()
+    for look in (trace, rdpass.inspect, lambda *a: rdpass.convert(*a, recipe="carry", max_macs=9)):
+        with contextlib.suppress(TraceError):
+            look(model, x)
+        before.check()
+    assert torch.equal(torch.get_rng_state(), random)
+    assert torch.equal(x, given)
 
 
 def test_a_model_that_caches_what_it_saw_is_not_changed():
@@ -47,24 +111,6 @@ def test_where_symbolic_tracing_fails_exporting_takes_over_and_the_student_still
 def test_a_model_that_no_tracer_follows_is_refused_with_its_own_line():
     with pytest.raises(TraceError, match=r"models\.py:\d+ \(if x\.sum\(\) > 0:\)"):
         trace(ControlFlow(), torch.randn(1, 3, 8, 8))
-
-
-class Mask(nn.Module):
-    """No weights, and a branch on a value: symbolic tracing stops here."""
-
-    def forward(self, x):
-        return x if x.abs().max() > 0 else x * 0
-
-
-class Gate(nn.Module):
-    """The same with weights."""
-
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(3, 3, 1)
-
-    def forward(self, x):
-        return self.conv(x) if x.abs().max() > 0 else x
 
 
 class Around(nn.Module):

@@ -22,6 +22,7 @@ from fnmatch import fnmatchcase
 from torch.fx import GraphModule, Node
 
 from rdpass.passes.fx.dominance import Dominators, immediate_dominators
+from rdpass.passes.fx.editing import prefixes
 from rdpass.passes.fx.operators import bytes_of, kind_of, module_of, shape_of
 from rdpass.passes.fx.resolution import resolutions
 from rdpass.passes.fx.shortcut_kind import kind_of_shortcut, scales_of
@@ -40,8 +41,9 @@ def take_census(
 ) -> tuple[tuple[Region, ...], tuple[Skipped, ...]]:
     """Every add of the graph, each once, in graph order: regions, and what is none with its reason.
 
-    ``only`` and ``skip`` are globs on node names or module paths. A region that ``only`` names is removable even where
-    the verdict would be 'kept'; one that it does not name, or that ``skip`` does, is kept.
+    ``only`` and ``skip`` are globs on the adds' names or on paths of modules, all that lies in them meant. A region
+    that ``only`` names is removable even where the verdict would be 'kept'; one that it does not name, or that
+    ``skip`` does, is kept.
     """
     graph_module = traced.module
     dominators, positions = immediate_dominators(graph_module.graph), resolutions(graph_module)
@@ -125,11 +127,14 @@ def _module_path(node: Node) -> str:
 
 
 def _select(region: Region, only: tuple[str, ...], skip: tuple[str, ...]) -> Region:
-    def named(globs: tuple[str, ...]) -> bool:
-        return any(fnmatchcase(name, glob) for glob in globs for name in (region.add, region.path))
-
-    if named(skip):
+    if is_named(region, skip):
         return replace(region, verdict="kept", reason="left out by --skip")
-    if only and not named(only):
+    if only and not is_named(region, only):
         return replace(region, verdict="kept", reason="not selected by --only")
     return replace(region, verdict="removable") if only else region
+
+
+def is_named(region: Region, globs: tuple[str, ...]) -> bool:
+    """Whether one of ``globs`` matches the add's name, or the path of a module that the body lies in."""
+    names = (region.add, *prefixes(region.path))
+    return any(fnmatchcase(name, glob) for glob in globs for name in names)

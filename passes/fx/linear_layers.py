@@ -15,6 +15,7 @@ from torch.nn import functional
 from rdpass.passes.fx.dataflow import data_sources
 from rdpass.passes.fx.dirac import Convolution
 from rdpass.passes.fx.linear_map import Axes, LinearMap, NotExact, diagonal, identity
+from rdpass.passes.fx.linear_slice import slice_map
 from rdpass.passes.fx.operators import BATCH_NORMS, CONVOLUTIONS, callee, kind_of, module_of, shape_of
 
 AVERAGES = (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
@@ -44,7 +45,7 @@ def linear_map(graph_module: GraphModule, node: Node, source: Node) -> LinearMap
     if kind == "pool":
         return _pool(node, module, shape)
     if kind == "slice":
-        return _slice(node, channels, dims)
+        return slice_map(node, channels, dims)
     if kind == "pad":
         return _channel_pad(node, module, shape)
     raise NotExact(f"{node.name} ({_what(kind, module)}) is not linear")
@@ -146,28 +147,14 @@ def _average(
     return result
 
 
-def _slice(node: Node, channels: int, dims: int) -> LinearMap:
-    """``x[:, a:b, ::s, ::s]``: some of the channels, at every s-th position from the first."""
-    index: Any = node.args[1] if len(node.args) == 2 else None
-    parts = index if isinstance(index, tuple) else (index,)
-    if callee(node) != "getitem" or not all(isinstance(part, slice) for part in parts) or len(parts) > dims + 2:
-        raise NotExact(f"{node.name} is a slice of another kind than x[:, a:b, ::s, ::s]")
-    parts = (*parts, *[slice(None)] * (dims + 2 - len(parts)))
-    batch, chosen, *spatial = parts
-    if batch != slice(None) or any(p.start not in (None, 0) or p.stop is not None for p in spatial):
-        raise NotExact(f"{node.name} is a slice that crops")
-    rows = torch.arange(channels)[chosen]
-    weight = torch.eye(channels, dtype=torch.float64)[rows].reshape(-1, channels, *[1] * dims)
-    return LinearMap(weight, None, tuple(p.step or 1 for p in spatial), (0,) * dims, (1,) * dims)
-
-
 def _channel_pad(node: Node, pad: nn.Module | None, shape: tuple[int, ...]) -> LinearMap:
     """Zero channels before and after (option A of He et al., arXiv 1512.03385)."""
     if pad is not None:
         held: Any = pad.padding
         amounts, value, mode = tuple(held), getattr(pad, "value", 0), "constant"
     else:
-        given: dict[str, Any] = {**dict(zip(("input", "pad", "mode", "value"), node.args, strict=False)), **node.kwargs}
+        names = ("input", "pad", "value") if callee(node) == "constant_pad_nd" else ("input", "pad", "mode", "value")
+        given: dict[str, Any] = {**dict(zip(names, node.args, strict=False)), **node.kwargs}
         amounts, value, mode = tuple(given["pad"]), given.get("value") or 0, given.get("mode", "constant")
     channels, dims = shape[1], len(shape) - 2
     after = shape_of(node) or ()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from rich.markup import escape
 
 from rdpass.cli.tables import console, print_table, size
-from rdpass.types import BlockCost, Cost, Forecast, Memory, Plan, Region
+from rdpass.types import BlockCost, Cost, Forecast, Latency, Memory, Plan, Region
 
 Row = tuple[str, ...]
 
@@ -96,13 +96,18 @@ def _print_latency(forecast: Forecast) -> None:
     cores = [f">{count} core{'s' if count > 1 else ''}" for count in counts]
     print_table(
         (f"estimated ms on {forecast.target}", *cores),
-        [(name, *(f"{found[name, n].low_ms:.3g} to {found[name, n].high_ms:.3g}" for n in counts)) for name in names],
+        [(name, *(_range(found[name, n]) for n in counts)) for name in names],
     )
     console().print(
         "Roofline estimate, not a measurement. Low: every multiplier busy, Winograd, memory hidden behind it. High:"
         " direct convolution at 0.6 of the peak (grouped 0.2), nothing hidden.",
         soft_wrap=True,
     )
+
+
+def _range(latency: Latency) -> str:
+    """Both ends to three figures, without an exponent: 496 to 1190."""
+    return " to ".join(f"{float(f'{ms:.3g}'):g}" for ms in (latency.low_ms, latency.high_ms))
 
 
 def _counted(count: int) -> str:

@@ -13,6 +13,7 @@ from rdpass.passes.fx.plan_takeover import Takeover, plan_takeover
 from rdpass.passes.fx.settle_shortcuts import settle_shortcuts
 from rdpass.passes.fx.shapes import annotate_shapes
 from rdpass.passes.fx.start_maps import Start, start_maps
+from rdpass.recipes.fresh_statistics import refresh_statistics
 from rdpass.recipes.path_setup import path_objective
 from rdpass.recipes.preparation import chosen_regions, prepared_teacher
 from rdpass.recipes.recipe import Removal, Request
@@ -47,6 +48,7 @@ def remove_by_fading(name: str, teacher: Traced, plan: Plan, request: Request, t
     objective = path_objective(fading.module, prepared, plan, request, {}, listener)
     history = train(objective, request)
     fading.set_faded(1.0)
+    refresh_statistics(fading.module, request, 1 - request.config.fade)
     settled = settled_student(
         Traced(fading.module, teacher.example), (settle_shortcuts,), counterpart_of(prepared, regions)
     )

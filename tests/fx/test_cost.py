@@ -5,11 +5,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from benchmarks.zoo_operators import register_missing_operators
 from rdpass.inspection import plan_of
 from rdpass.passes.fx.cost import accounts_of, cost_of, macs_of
 from rdpass.passes.fx.dominance import immediate_dominators
 from rdpass.passes.fx.held_bytes import held_bytes
+from rdpass.torchvision_import import prepare_torchvision
 from rdpass.tracing import trace
 from tests.models import (
     PreActivation,
@@ -25,7 +25,7 @@ from tests.models import (
 )
 from tests.support import Untouched
 
-register_missing_operators()
+prepare_torchvision()
 
 
 def cost(model, *shape):

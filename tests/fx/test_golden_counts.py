@@ -7,11 +7,12 @@ import pytest
 import torch
 
 from benchmarks.zoo_models import Entry, build
-from benchmarks.zoo_operators import register_missing_operators
 from rdpass.passes.fx.census import take_census
+from rdpass.passes.fx.remove_shortcuts import remove_shortcuts
+from rdpass.torchvision_import import prepare_torchvision
 from rdpass.tracing import trace
 
-register_missing_operators()
+prepare_torchvision()
 pytest.importorskip("timm", reason="the zoo is an extra")
 
 TABLE = Path(__file__).parent.parent / "golden" / "region_counts.txt"
@@ -35,6 +36,24 @@ def test_an_architecture_has_the_regions_that_its_definition_says(spec, size, co
     found = Counter(region.kind for region in regions)
     assert {kind: found[kind] for kind in KINDS} == counts, skipped
     assert sum(region.verdict == "kept" for region in regions) == kept
+
+
+@pytest.mark.parametrize("spec", ["timm:resnet18", "timm:rexnet_100", "timm:repvgg_a0", "timm:convnext_atto"])
+def test_with_everything_skipped_removal_leaves_a_real_network_bit_for_bit_as_it_is(spec):
+    traced = trace(build(Entry(*spec.split(":"), "")), torch.randn(1, 3, 64, 64))
+    regions, _ = take_census(traced, skip=("*",))
+    assert regions
+    assert all(region.verdict == "kept" for region in regions)
+    same = remove_shortcuts(traced.module, [region for region in regions if region.verdict == "removable"])
+    assert same.code == traced.module.code
+    assert [str(node.meta.get("tensor_meta")) for node in same.graph.nodes] == [
+        str(node.meta.get("tensor_meta")) for node in traced.module.graph.nodes
+    ]
+    before, after = traced.module.state_dict(), same.state_dict()
+    assert list(before) == list(after)
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    with torch.no_grad():
+        assert torch.equal(same(*traced.example), traced.module(*traced.example))
 
 
 def test_the_table_has_forty_architectures_and_more():
