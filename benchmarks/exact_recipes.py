@@ -79,7 +79,7 @@ def _load(spec: str) -> nn.Module:
 def measure(name: str, make: Callable[[], nn.Module], size: int) -> list[dict[str, Any]]:
     """The rows of one network."""
     torch.manual_seed(0)
-    model = _seasoned(make())
+    model = seasoned(make())
     example, unseen = torch.randn(1, 3, size, size), torch.randn(2, 3, size, size)
     seconds = _pricing_seconds(model, example)
     rows: list[dict[str, Any]] = []
@@ -90,7 +90,7 @@ def measure(name: str, make: Callable[[], nn.Module], size: int) -> list[dict[st
     return rows
 
 
-def _seasoned(model: nn.Module) -> nn.Module:
+def seasoned(model: nn.Module) -> nn.Module:
     for module in model.modules():
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
             module.running_mean = torch.randn(module.num_features) * 0.1

@@ -21,7 +21,7 @@ from typing import Any
 import torch
 
 import rdpass
-from benchmarks.small_resnets import Block, small_pictures
+from benchmarks.small_resnets import CONVOLUTIONS, Block, depth, small_pictures
 from benchmarks.small_teachers import small_teacher
 from rdpass.config import DistillConfig
 from rdpass.training import accuracy
@@ -53,6 +53,8 @@ BY_DEFAULT = {
         "migrate stage + mixed", "anneal + mixed", "migrate first + mixed", "migrate stage",
         "migrate 3x3 only + mixed", "anneal", "migrate block + mixed",
     ],
+    "inverted": ["migrate stage + mixed", "anneal + mixed", "kd warm", "migrate stage"],
+    "preactivation": ["migrate stage + mixed", "anneal + mixed", "kd warm", "migrate stage"],
     "basic": ["migrate stage + mixed", "migrate linear + mixed", "anneal + mixed", "migrate stage", "migrate linear"],
 }  # fmt: skip
 
@@ -69,7 +71,7 @@ def compare(block: Block, n: int, seed: int, arm: str, folder: Path) -> dict[str
     taught, learnt = accuracy(teacher, held), accuracy(result.student, held)
     return {
         "block": block,
-        "depth": (6 if block == "basic" else 9) * n + 2,
+        "depth": depth(block, n),
         "seed": seed,
         "arm": arm,
         "recipe": recipe,
@@ -95,11 +97,11 @@ def recorded(path: Path) -> list[dict[str, Any]]:
 
 
 def missing(options: argparse.Namespace) -> Iterator[tuple[int, str]]:
-    depth = (6 if options.block == "basic" else 9) * options.n + 2
+    deep = depth(options.block, options.n)
     done = {(r["block"], r["depth"], r["seed"], r["arm"]) for r in recorded(options.results)}
     for arm in options.arms or BY_DEFAULT[options.block]:
         for seed in options.seeds:
-            if (options.block, depth, seed, arm) not in done:
+            if (options.block, deep, seed, arm) not in done:
                 yield seed, arm
 
 
@@ -121,7 +123,7 @@ def summary(records: list[dict[str, Any]]) -> Iterator[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--block", choices=("basic", "bottleneck"), default="bottleneck")
+    parser.add_argument("--block", choices=CONVOLUTIONS, default="bottleneck")
     parser.add_argument("--n", type=int, default=3, help="blocks in each of the three stages")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--arms", nargs="+", choices=ARMS, help="some of the arms; else those of the documentation")

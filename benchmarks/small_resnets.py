@@ -1,4 +1,4 @@
-"""Narrow three-stage ResNets and small pictures, for comparisons that fit a processor.
+"""Narrow three-stage residual networks and small pictures, for comparisons that fit a processor.
 
 The pictures are Fashion-MNIST's (the 12 000 of this repository), averaged to 14 x 14 pixels; bottleneck networks see
 the 12 x 12 in the middle. 6400 are trained on, mirrored at random. What is trained on is drawn by the seed; the rest of
@@ -17,8 +17,15 @@ from torch import Tensor, nn
 
 from benchmarks.fashion_mnist.data import SUBSET, normalise
 
-Block = Literal["basic", "bottleneck"]
+Block = Literal["basic", "bottleneck", "inverted", "preactivation"]
+CONVOLUTIONS: dict[Block, int] = {"basic": 2, "bottleneck": 3, "inverted": 3, "preactivation": 2}
+EXPANSION = 4  # of a bottleneck's output over its inside, of an inverted residual's inside over its output
 TRAINED, BATCH = 6400, 64
+
+
+def depth(block: Block, n: int) -> int:
+    """Layers of ``small_resnet(block, n)``: the blocks' convolutions, the stem and the classifier."""
+    return 3 * n * CONVOLUTIONS[block] + 2
 
 
 class Residual(nn.Module):
@@ -32,20 +39,59 @@ class Residual(nn.Module):
         return torch.relu(self.body(x) + self.shortcut(x))
 
 
-def conv_bn(channels_in: int, channels: int, kernel: int, stride: int = 1) -> list[nn.Module]:
+class InvertedResidual(nn.Module):
+    """As in MobileNetV2: wide and depthwise inside, linear at both ends, a shortcut where the shape stays."""
+
+    def __init__(self, before: int, after: int, stride: int) -> None:
+        super().__init__()
+        wide = EXPANSION * before
+        self.body = nn.Sequential(
+            *conv_bn(before, wide, 1), nn.ReLU6(), *conv_bn(wide, wide, 3, stride, groups=wide), nn.ReLU6(),
+            *conv_bn(wide, after, 1),
+        )  # fmt: skip
+        self.has_shortcut = stride == 1 and before == after
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.body(x)
+        return x + y if self.has_shortcut else y
+
+
+class PreActivation(nn.Module):
+    """As in ResNet v2: norm and ReLU come first, and a projection reads what they give."""
+
+    def __init__(self, before: int, after: int, stride: int) -> None:
+        super().__init__()
+        self.first = nn.Sequential(nn.BatchNorm2d(before), nn.ReLU())
+        self.body = nn.Sequential(
+            *conv_bn(before, after, 3, stride), nn.ReLU(), nn.Conv2d(after, after, 3, 1, 1, bias=False)
+        )
+        self.projection = nn.Conv2d(before, after, 1, stride, bias=False) if stride != 1 or before != after else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        ready = self.first(x)
+        shortcut = x if self.projection is None else self.projection(ready)
+        y: Tensor = self.body(ready) + shortcut
+        return y
+
+
+def conv_bn(channels_in: int, channels: int, kernel: int, stride: int = 1, groups: int = 1) -> list[nn.Module]:
     return [
-        nn.Conv2d(channels_in, channels, kernel, stride, kernel // 2, bias=False),
+        nn.Conv2d(channels_in, channels, kernel, stride, kernel // 2, groups=groups, bias=False),
         nn.BatchNorm2d(channels),
     ]
 
 
-def residual(block: Block, before: int, width: int, stride: int) -> Residual:
+def residual(block: Block, before: int, width: int, stride: int) -> nn.Module:
     """One block: 3x3, 3x3 at ``width``, or 1x1, 3x3, 1x1 at ``width`` and four times that."""
+    if block == "inverted":
+        return InvertedResidual(before, width, stride)
+    if block == "preactivation":
+        return PreActivation(before, width, stride)
     if block == "basic":
         after = width
         body = [*conv_bn(before, width, 3, stride), nn.ReLU(), *conv_bn(width, width, 3)]
     else:
-        after = 4 * width
+        after = EXPANSION * width
         body = [
             *conv_bn(before, width, 1), nn.ReLU(), *conv_bn(width, width, 3, stride), nn.ReLU(),
             *conv_bn(width, after, 1),
@@ -55,14 +101,16 @@ def residual(block: Block, before: int, width: int, stride: int) -> Residual:
     return Residual(nn.Sequential(*body), shortcut)
 
 
-def small_resnet(block: Block, n: int, width: int = 8, classes: int = 10) -> nn.Sequential:
-    """Three stages of ``n`` blocks, widths doubling: depth 6 n + 2 (basic) or 9 n + 2 (bottleneck)."""
-    before = width * (1 if block == "basic" else 4)
-    layers: list[nn.Module] = [*conv_bn(1, before, 3), nn.ReLU()]
+def small_resnet(block: Block, n: int, width: int = 8, classes: int = 10, channels: int = 1) -> nn.Sequential:
+    """Three stages of ``n`` blocks, widths doubling; ``depth`` says how deep that is."""
+    outer = EXPANSION if block == "bottleneck" else 1
+    before = width * outer
+    layers: list[nn.Module] = [*conv_bn(channels, before, 3), nn.ReLU()]
     for stage in range(3):
         for index in range(n):
             layers.append(residual(block, before, width << stage, 2 if stage and not index else 1))
-            before = (width << stage) * (1 if block == "basic" else 4)
+            before = (width << stage) * outer
+    layers += [nn.BatchNorm2d(before), nn.ReLU()] if block == "preactivation" else []
     model = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(before, classes))
     for module in model.modules():
         if isinstance(module, nn.Conv2d):

@@ -11,6 +11,7 @@ from torch import nn
 
 from benchmarks.fashion_mnist.train import parameter_groups, rate
 from benchmarks.small_resnets import Block, Mirrored, small_pictures, small_resnet
+from rdpass.memory_layout import training_layout
 
 EPOCHS, PEAK = 12, 0.1
 
@@ -31,7 +32,8 @@ def small_teacher(block: Block, n: int, seed: int, folder: Path) -> nn.Module:
 
 
 def _train(model: nn.Module, pictures: Mirrored) -> None:
-    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    layout = training_layout(model, "cpu")
+    model.to(memory_format=layout)  # type: ignore[call-overload]
     model.train()
     optimiser = torch.optim.SGD(parameter_groups(model), lr=PEAK, momentum=0.9, nesterov=True)
     steps, step = EPOCHS * len(pictures), 0
@@ -39,7 +41,7 @@ def _train(model: nn.Module, pictures: Mirrored) -> None:
         for images, labels in pictures:
             for group in optimiser.param_groups:
                 group["lr"] = rate(step, steps, PEAK)
-            loss = nn.functional.cross_entropy(model(images.contiguous(memory_format=torch.channels_last)), labels)
+            loss = nn.functional.cross_entropy(model(images.contiguous(memory_format=layout)), labels)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()

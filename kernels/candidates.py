@@ -6,14 +6,18 @@ from collections.abc import Iterator
 
 from rdpass.kernels.depthwise import DepthwiseTile
 from rdpass.kernels.direct import DirectTile
+from rdpass.kernels.elementwise import ElementwiseTile
+from rdpass.kernels.head import HeadTile
 from rdpass.kernels.isa import Isa
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.packing import blocks
 from rdpass.kernels.pair import PairTile
 from rdpass.kernels.pointwise import PointwiseTile
+from rdpass.kernels.pooling import PoolingTile
 from rdpass.kernels.schedule import ConvolutionTile
+from rdpass.kernels.stem import StemTile
 from rdpass.kernels.winograd import WinogradTile
-from rdpass.kernels.workload import Convolution, PointwisePair
+from rdpass.kernels.workload import Convolution, Elementwise, Head, PointwisePair, Pooling, Stem
 
 
 def register_tiles(isa: Isa) -> Iterator[tuple[int, int]]:
@@ -47,7 +51,9 @@ def _pointwise_tiles(conv: Convolution, machine: Machine) -> Iterator[PointwiseT
     for tile, vectors in _fitting(pixels if conv.stride == (1, 1) else conv.out_width, outer, machine.isa):
         for block in _pixel_blocks(pixels, tile):
             count = -(-pixels // block) if conv.stride == (1, 1) else conv.out_height
-            yield PointwiseTile(tile, vectors, block, _parts(blocks(outer, vectors), count * conv.batch, machine))
+            groups = blocks(outer, vectors)
+            for parts in sorted({_parts(groups, count * conv.batch, machine), _parts(groups, 1, machine)}):
+                yield PointwiseTile(tile, vectors, block, parts)
 
 
 def _fitting(pixels: int, outer: int, isa: Isa) -> Iterator[tuple[int, int]]:
@@ -114,3 +120,43 @@ def pair_tiles(pair: PointwisePair, machine: Machine) -> Iterator[PairTile]:
                 if legal and blocks(middle, vectors) % chunks == 0:
                     count = -(-pixels // block) * pair.first.batch
                     yield PairTile(tile, vectors, block, chunks, groups_parallel=1 < machine.threads > count)
+
+
+def stem_tiles(stem: Stem, machine: Machine) -> Iterator[StemTile]:
+    """Every tile that may be used for ``stem``: threads share its rows evenly, in one to four blocks each."""
+    isa = machine.isa
+    outer = blocks(stem.convolution.filters, isa.lanes)
+    height = (stem.pooling or stem.convolution).out_height
+    heights = {-(-height // (machine.threads * part)) for part in (1, 2, 4)} if machine.threads > 1 else {height}
+    for tile, vectors in _fitting(stem.convolution.out_width, outer, isa):
+        if isa.by_element and tile % isa.lanes:
+            continue
+        for rows in sorted(heights, reverse=True):
+            for pooled in (4, 2, 8) if stem.pooling else (4,):
+                yield StemTile(tile, vectors, rows, pooled)
+
+
+def pooling_tiles(pool: Pooling) -> Iterator[PoolingTile]:
+    """Every tile that may be used for ``pool``."""
+    for pixels in (4, 1, 2, 3, 6, 8):
+        if pixels <= pool.out_width:
+            yield PoolingTile(pixels)
+
+
+def head_tiles(work: Head, machine: Machine) -> Iterator[HeadTile]:
+    """Every tile that may be used for ``work``."""
+    outer = blocks(max(work.classes, 1), machine.isa.lanes)
+    for images in range(1, min(4, work.batch) + 1):
+        for vectors in (1, 2, 4, 8, 12):
+            inputs = images if machine.isa.by_element else 1
+            fits = images * vectors + inputs + vectors <= machine.isa.registers
+            for sums in (4, 2, 8):
+                if fits and vectors <= outer:
+                    yield HeadTile(images, vectors, sums)
+
+
+def elementwise_tiles(work: Elementwise) -> Iterator[ElementwiseTile]:
+    """Every tile that may be used for ``work``."""
+    for pixels in (8, 4, 2, 1):
+        if pixels <= work.pixels:
+            yield ElementwiseTile(pixels)

@@ -35,7 +35,7 @@ from rdpass.kernels.finish import Finish
 from rdpass.kernels.isa import Isa
 from rdpass.kernels.microkernel import multiply_block
 from rdpass.kernels.packing import blocks
-from rdpass.kernels.pointwise import other_argument, spans
+from rdpass.kernels.pointwise import PointwiseTile, other_argument, spans
 from rdpass.kernels.workload import PointwisePair
 
 
@@ -50,6 +50,14 @@ class PairTile:
     block: int = 56
     chunks: int = 1
     groups_parallel: bool = False
+
+
+@dataclass(frozen=True)
+class ApartTile:
+    """No pair after all: two pointwise kernels, with the wide map between them."""
+
+    first: PointwiseTile
+    second: PointwiseTile
 
 
 def pointwise_pair(pair: PointwisePair, tile: PairTile, isa: Isa, threads: int, name: str) -> tirx.PrimFunc:

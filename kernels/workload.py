@@ -6,10 +6,12 @@ memory is the layout's business (see ``emit``).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-ActivationKind = Literal["none", "relu", "clip", "channel_clip", "prelu", "hard_swish", "hard_sigmoid"]
+ActivationKind = Literal[
+    "none", "relu", "clip", "channel_clip", "prelu", "hard_swish", "hard_sigmoid", "silu", "sigmoid"
+]
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,10 @@ class Epilogue:
     def rows(self) -> int:
         """Numbers per channel in the kernel's table: the bias, then the activation's own."""
         return 1 + {"channel_clip": 2, "prelu": 1}.get(self.activation, 0)
+
+    def placed(self, in_place: bool) -> Epilogue:
+        """The same, written over the map that is added or not."""
+        return replace(self, in_place=in_place)
 
 
 @dataclass(frozen=True)
@@ -111,12 +117,22 @@ class Pooling:
 
 @dataclass(frozen=True)
 class Elementwise:
-    """An epilogue on a map that is there already, in place of a convolution's sum."""
+    """An epilogue on a map that is there already, in place of a convolution's sum.
+
+    ``scale``: before it every channel is multiplied by a number of the table (``constant``), or by what another map of
+    one pixel says for its image (``gate``).
+    """
 
     batch: int
     channels: int
     pixels: int
     epilogue: Epilogue
+    scale: Literal["none", "constant", "gate"] = "none"
+
+    @property
+    def rows(self) -> int:
+        """Numbers per channel in the kernel's table: the epilogue's, then the scale."""
+        return self.epilogue.rows + (self.scale == "constant")
 
 
 @dataclass(frozen=True)
@@ -131,10 +147,34 @@ class Stem:
 class Head:
     """The mean over all pixels and the fully connected layer after it.
 
-    ``classes`` 0: no layer; ``pixels`` 1: no mean.
+    ``classes`` 0: no layer; ``pixels`` 1: no mean. ``averages`` false: no mean either, the layer reads every pixel.
     """
 
     batch: int
     channels: int
     pixels: int
     classes: int
+    averages: bool = True
+
+
+Workload = Convolution | PointwisePair | Stem | Pooling | Head | Elementwise
+"""What a kernel is chosen for, and tiles are tuned for."""
+
+
+def written_over(work: Workload) -> Workload:
+    """``work``, which adds a map, with that map's buffer as its output."""
+    match work:
+        case PointwisePair():
+            return replace(work, second=_in_place(work.second))
+        case Stem():
+            return replace(work, convolution=_in_place(work.convolution))
+        case Convolution():
+            return _in_place(work)
+        case Elementwise():
+            return replace(work, epilogue=work.epilogue.placed(True))
+        case _:
+            raise TypeError(f"{work} adds no map")
+
+
+def _in_place(conv: Convolution) -> Convolution:
+    return replace(conv, epilogue=conv.epilogue.placed(True))

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from rdpass.manifest import Manifest, TensorSpec
     from rdpass.runner import Runner, load
     from rdpass.targets import ArmTarget
+    from rdpass.tuning.report import Tuning
+    from rdpass.tuning.tuner import tune
     from rdpass.types import Cut, Plan, Region, Skipped, Traced
     from rdpass.verification import verify
 
@@ -32,12 +34,14 @@ _HOME = {
     "Runner": "runner",
     "Skipped": "types",
     "TensorSpec": "manifest",
+    "Tuning": "tuning.report",
     "Traced": "types",
     "compile": "building",
     "convert": "conversion",
     "distill": "distillation",
     "inspect": "inspection",
     "load": "runner",
+    "tune": "tuning.tuner",
     "verify": "verification",
 }
 
@@ -53,12 +57,14 @@ __all__ = [
     "Skipped",
     "TensorSpec",
     "Traced",
+    "Tuning",
     "__version__",
     "compile",
     "convert",
     "distill",
     "inspect",
     "load",
+    "tune",
     "verify",
 ]
 

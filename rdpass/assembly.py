@@ -1,37 +1,55 @@
-"""Puts a bundle's files in a folder: the network, the runner, TVM's runtime libraries, golden input and output."""
+"""Puts a bundle's files in a folder: the network, the runner and what it needs, golden input and output."""
 
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import tvm_ffi
 
-from rdpass.errors import TargetError
+from rdpass.ahead.library import link_program, write_c_library
+from rdpass.ahead.network import Network
+from rdpass.bundle_readme import write_readme
 from rdpass.execution import RUNNER
 from rdpass.golden import Golden
 from rdpass.lowering import LINK_OPTIONS, Lowered, write_library
+from rdpass.manifest import Manifest
+from rdpass.runner_program import RUNTIME, compile_program
 from rdpass.toolchain import Compiler
 
 LIBRARY = "model.so"
+NEEDS = "Linux with glibc 2.27 or newer and libstdc++ of GCC 7 or newer"
+NEEDS_WITHOUT = "Linux 3.7 or newer, and nothing else"
+NEEDS_ANDROID = "Android 10 or newer"
 
-_RUNNER_SOURCE = Path(__file__).with_name("runtime") / "run.cc"
 
-
-def assemble(folder: Path, lowered: Lowered, golden: Golden, compiler: Compiler, libraries: Sequence[Path]) -> None:
-    """Everything but the manifest.
+def assemble(
+    folder: Path,
+    manifest: Manifest,
+    code: Lowered | Network,
+    golden: Golden,
+    compiler: Compiler,
+    libraries: Sequence[Path],
+) -> None:
+    """Everything but the manifest, of which what is known before anything was built goes into the runner.
 
     Raises:
         TargetError: the compiler failed.
     """
-    write_library(lowered, folder / LIBRARY, compiler)
-    (folder / "lib").mkdir()
-    for library in libraries:
-        shutil.copyfile(library, folder / "lib" / library.name)
-    compile_runner(folder, compiler)
+    if isinstance(code, Network):
+        write_c_library(folder, code, compiler)
+        if compiler.links:
+            link_program(folder / RUNNER, manifest, compiler)
+        write_readme(folder, manifest, NEEDS_ANDROID if code.target.is_android else NEEDS_WITHOUT)
+    else:
+        write_library(code, folder / LIBRARY, compiler)
+        (folder / "lib").mkdir()
+        for library in libraries:
+            shutil.copyfile(library, folder / "lib" / library.name)
+        compile_runner(folder, manifest, compiler)
+        write_readme(folder, manifest, NEEDS)
     (folder / "golden").mkdir()
     for names, arrays in zip(golden_files(golden).values(), (golden.inputs, golden.outputs), strict=True):
         for name, array in zip(names, arrays, strict=True):
@@ -46,20 +64,17 @@ def golden_files(golden: Golden) -> dict[str, list[str]]:
     }
 
 
-def compile_runner(folder: Path, compiler: Compiler) -> None:
+def compile_runner(folder: Path, manifest: Manifest, compiler: Compiler) -> None:
     """Compile ``folder/run`` against the libraries in ``folder/lib``, which it looks for beside itself.
 
     Raises:
         TargetError: the compiler failed; the message carries the first thing it said.
     """
     headers = tvm_ffi.libinfo.include_paths()
-    command = [compiler.command, "-std=c++17", "-Os", *(f"-isystem{path}" for path in headers)]
     # The headers' assertions name their own files: without the place they lie at on this machine.
-    command += [f"-ffile-prefix-map={path}=." for path in headers]
-    command += [f"-ffile-prefix-map={_RUNNER_SOURCE.parent}=.", str(_RUNNER_SOURCE), "-o", str(folder / RUNNER)]
+    options = [option for path in headers for option in (f"-isystem{path}", f"-ffile-prefix-map={path}=.")]
     # The runtime is there for what it registers when it is loaded; the runner calls nothing of it by name.
-    command += [f"-L{folder / 'lib'}", "-Wl,--no-as-needed", "-ltvm_runtime", "-ltvm_ffi", "-Wl,-rpath,$ORIGIN/lib"]
-    done = subprocess.run([*command, *LINK_OPTIONS], capture_output=True, text=True, check=False)
-    if done.returncode:
-        reason = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr.strip())
-        raise TargetError(f"{compiler.version} could not compile the runner: {reason}")
+    options += [f"-L{folder / 'lib'}", "-Wl,--no-as-needed", "-ltvm_runtime", "-ltvm_ffi", "-Wl,-rpath,$ORIGIN/lib"]
+    options += ["-Wl,--wrap=__libc_start_main"]
+    sources = [RUNTIME / name for name in ("run.cc", "vm_network.cc", "old_systems.cc")]
+    compile_program(folder / RUNNER, manifest, compiler, sources, [*options, *LINK_OPTIONS])

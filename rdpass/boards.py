@@ -7,8 +7,8 @@ from rdpass.arm_target import ArmTarget
 _ARM = "aarch64-linux-gnu"
 _KB, _MB = 1024, 1024 * 1024
 _V8_0 = ("asimd",)
-_V8_2 = ("asimd", "asimddp", "asimdhp")
-_V8_6 = (*_V8_2, "bf16", "i8mm", "sve")
+_V8_2 = ("asimd", "asimddp", "asimdhp", "asimdrdm", "atomics", "fphp", "lrcpc")
+_V8_6 = (*_V8_2, "bf16", "fcma", "i8mm", "ilrcpc", "sve")
 _SHEET = "cores, clock, caches: data sheet; bandwidth: estimate"
 
 # fp32 multiply-accumulates a cycle: four lanes times the pipes that start a 128-bit FMLA every cycle, from Arm's
@@ -37,12 +37,16 @@ PRESETS = (
         f"{_SHEET}; an instance of four",
     ),
     ArmTarget(
-        "graviton3", _ARM, "neoverse-v1", 4, _V8_6, 2.6, 16, 64 * _KB, 1 * _MB, 32 * _MB, 30.0,
+        "graviton3", _ARM, "neoverse-v1", 4, (*_V8_6, "sha3"), 2.6, 16, 64 * _KB, 1 * _MB, 32 * _MB, 30.0,
         f"{_SHEET}; an instance of four",
     ),
     ArmTarget(
         "graviton4", _ARM, "neoverse-v2", 4, (*_V8_6, "sve2"), 2.8, 16, 64 * _KB, 2 * _MB, 36 * _MB, 40.0,
         f"{_SHEET}; an instance of four",
+    ),
+    ArmTarget(
+        "android-arm64", "aarch64-linux-android", "generic", 4, _V8_0, 2.0, 8, 64 * _KB, 512 * _KB, 2 * _MB, 12.0,
+        "estimate: a phone of the middle; with --runtime none only",
     ),
     ArmTarget(
         "generic-armv8a", _ARM, "generic", 4, _V8_0, 1.5, 4, 32 * _KB, 512 * _KB, 0, 3.0, "estimate: a small board"

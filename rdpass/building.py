@@ -2,11 +2,14 @@
 
     model.so   the network, its weights inside      golden/        an input, and the output expected for it
     run        the runner                           manifest.json  what it all is, and the digest of every file
-    lib/       TVM's runtime libraries
+    lib/       TVM's runtime libraries              README.txt     what to do with it on a board
+                                                    SHA256SUMS     for `sha256sum -c` there
 
 1. What can be refused at once is refused: the target, the place, missing tools, the model.
 2. The network is built for this machine and compared with ONNX Runtime (gate ``tvm-host``).
 3. It is built for the target and put together in a temporary folder.
+   With ``runtime="none"`` there is no runtime: librdpass_model.a, rdpass_model.h and example.c take the place of
+   model.so and lib/ (see ``rdpass.ahead``).
 4. The runner in that folder, emulated if need be, is compared with the golden output (gate ``bundle``).
 5. The folder is sealed and renamed to its place.
 """
@@ -17,17 +20,22 @@ import logging
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any, get_args
 
 import onnx
+import tvm
 
 from rdpass import __version__
+from rdpass.ahead.library import LIBRARY as C_LIBRARY
+from rdpass.ahead.network import Network, build_ahead
 from rdpass.assembly import LIBRARY, assemble, golden_files
 from rdpass.comparison import Gate, check_close
+from rdpass.database.best import Tuned, read_best
 from rdpass.errors import ConfigError, TargetError
 from rdpass.execution import execute
 from rdpass.golden import Golden, find_golden
-from rdpass.lowering import Lowered, build, import_onnx, run_here, tvm_target
-from rdpass.manifest import Manifest, seal
+from rdpass.lowering import Lowered, build, import_onnx, run_here, tvm_target, workloads_of
+from rdpass.manifest import Manifest, Runtime, seal
 from rdpass.onnx_runtime import run_onnx
 from rdpass.onnx_source import OnnxSource, read_onnx
 from rdpass.output import check_free, new_folder
@@ -49,12 +57,26 @@ class Bundle:
     manifest: Manifest
 
 
+@dataclass(frozen=True)
+class _Order:
+    """What is to be built: which network, for what, of which kind, with which tiles, and held against what."""
+
+    source: OnnxSource
+    module: tvm.IRModule
+    target: ArmTarget
+    runtime: Runtime
+    tuned: Tuned | None
+    golden: Golden
+
+
 def compile(
     onnx: str | Path | onnx.ModelProto,
     target: str | ArmTarget = HOST,
     out: str | Path | None = None,
     *,
+    runtime: Runtime = "vm",
     golden: str | Path | None = None,
+    database: str | Path | None = None,
     force: bool = False,
     show_progress: bool = True,
 ) -> Bundle:
@@ -64,7 +86,9 @@ def compile(
         onnx: a file or a model, of static shapes.
         target: a name that ``rdpass targets`` lists, or a target of one's own.
         out: the bundle's folder; by default the file's name with ``.rdp``, in the current folder.
+        runtime: "vm" for TVM's virtual machine, "none" for a C library and a static program (no TVM on the board).
         golden: an ``.npz`` of golden numbers; by default the one beside the file, else random ones (see ``golden``).
+        database: a folder that ``tune`` wrote: every workload has the best tile that was found for this target.
         force: replace what is at ``out``.
         show_progress: show on stderr which of the steps is under way.
 
@@ -74,19 +98,23 @@ def compile(
         ParityError: what was built computes something else than the model.
         DeviceError: the bundle's runner failed.
     """
+    if runtime not in get_args(Runtime):
+        raise ConfigError(f"there is no runtime {runtime!r}; it is one of {', '.join(get_args(Runtime))}")
     place = _place(onnx, out)
     chosen = find_target(target) if isinstance(target, str) else target
     check_free(place, force)
-    compiler, libraries = find_compiler(chosen), find_libraries(chosen)
+    compiler, libraries = find_compiler(chosen), find_libraries(chosen) if runtime == "vm" else ()
     tvm_target(chosen)
     source = read_onnx(Path(onnx) if isinstance(onnx, str) else onnx)
     reference = find_golden(source, Path(golden) if golden else None)
+    tuned = None if database is None else read_best(Path(database), chosen)
     with progress("compile", 4, show_progress) as shown:
-        lowered, gate = _build_checked(source, chosen, reference, shown)
+        order = _Order(source, import_onnx(source), chosen, runtime, tuned, reference)
+        code, gate = _build_checked(order, shown)
         with new_folder(place, force) as folder:
             shown.step(2, f"linking with {compiler.version}")
-            assemble(folder, lowered, reference, compiler, libraries)
-            manifest = _manifest(source, chosen, lowered, reference, compiler)
+            manifest = _manifest(order, code, compiler)
+            assemble(folder, manifest, code, reference, compiler, libraries)
             manifest = seal(folder, replace(manifest, gates=(*source.gates, gate)))
             shown.step(3, "running what was built")
             manifest = seal(folder, _run_once(folder, manifest, chosen, reference))
@@ -102,39 +130,59 @@ def _place(model: str | Path | onnx.ModelProto, out: str | Path | None) -> Path:
     return Path(f"{Path(model).stem}.rdp")
 
 
-def _build_checked(source: OnnxSource, target: ArmTarget, golden: Golden, shown: Progress) -> tuple[Lowered, Gate]:
+def _build_checked(order: _Order, shown: Progress) -> tuple[Lowered | Network, Gate]:
     """The code for ``target``, once the same passes for this machine have given ONNX Runtime's numbers."""
     shown.step(0, "building for this machine, to compare")
-    module = import_onnx(source)
-    here = host_target()
-    native = build(module, here)
-    expected = run_onnx(source.model, golden.inputs)
-    gate = check_close("tvm-host", run_here(native, golden.inputs), expected, TOLERANCE)
-    shown.step(1, f"building for {target.name}")
-    lowered = native if target == here else build(module, target)
-    for fallback in lowered.fallbacks:
+    here, tiles = host_target(), {} if order.tuned is None else order.tuned.tiles
+    native = build(order.module, here, tiles if order.target == here else {})
+    inputs = order.golden.inputs
+    gate = check_close("tvm-host", run_here(native, inputs), run_onnx(order.source.model, inputs), TOLERANCE)
+    shown.step(1, f"building for {order.target.name}")
+    code: Lowered | Network
+    if order.runtime == "none":
+        code = build_ahead(order.source, order.module, order.target, tiles)
+    else:
+        code = native if order.target == here else build(order.module, order.target, tiles)
+    for fallback in code.fallbacks:
         log.debug("%s: TVM's own function, %d calls, %d operations", *asdict(fallback).values())
-    return lowered, gate
+    return code, gate
 
 
-def _manifest(source: OnnxSource, target: ArmTarget, lowered: Lowered, golden: Golden, compiler: Compiler) -> Manifest:
+def _tuning(order: _Order) -> dict[str, Any]:
+    if order.tuned is None:
+        return {}
+    works = {occurrence.workload for occurrence in workloads_of(order.module, order.target)}
+    used = [best for work, best in order.tuned.best.items() if work in works]
+    return {
+        "workloads": len(works),
+        "tuned": len(used),
+        "estimated": sum(best.is_estimate for best in used),
+        "database": order.tuned.digest,
+    }
+
+
+def _manifest(order: _Order, code: Lowered | Network, compiler: Compiler) -> Manifest:
+    without, source = isinstance(code, Network), order.source
     return Manifest(
         source=source.digest,
-        target={**asdict(target), "features": list(target.features)},
+        target={**asdict(order.target), "features": list(order.target.features)},
         inputs=source.inputs,
         outputs=source.outputs,
-        library=LIBRARY,
+        library=C_LIBRARY if without else LIBRARY,
         gates=(),
-        golden={"source": golden.source, **golden_files(golden)},
-        planned_activation_bytes=lowered.memory.activations,
-        planned_workspace_bytes=lowered.memory.workspace,
-        fallbacks=tuple(asdict(fallback) for fallback in lowered.fallbacks),
+        golden={"source": order.golden.source, "tolerance": TOLERANCE, **golden_files(order.golden)},
+        planned_activation_bytes=code.memory.activations,
+        planned_workspace_bytes=code.memory.workspace,
+        fallbacks=tuple(asdict(fallback) for fallback in code.fallbacks),
         versions={
             "rdpass": __version__,
             **tvm_versions(),
             **{name: version(name) for name in ("onnx", "onnxruntime")},
             "compiler": compiler.version,
         },
+        notes=() if compiler.links else ("no program ./run: linking one takes the Android NDK (RDPASS_NDK)",),
+        runtime=order.runtime,
+        tuning=_tuning(order),
     )
 
 
@@ -144,7 +192,8 @@ def _run_once(folder: Path, manifest: Manifest, target: ArmTarget, golden: Golde
         launcher = find_launcher(target)
     except TargetError as error:
         log.warning("the bundle is built but was not run: %s", error)
-        return replace(manifest, notes=(f"not run when it was built: no emulator for {target.architecture}",))
+        note = f"not run when it was built: no emulator for {target.architecture}"
+        return replace(manifest, notes=(*manifest.notes, note))
     outputs = execute(folder, manifest, launcher, golden.inputs)
     gate = check_close("bundle", outputs, golden.outputs, TOLERANCE)
     return replace(manifest, gates=(*manifest.gates, gate))

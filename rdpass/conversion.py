@@ -20,7 +20,7 @@ from rdpass.passes.fx.census import take_census
 from rdpass.passes.fx.cost import cost_of
 from rdpass.passes.fx.find_cuts import find_cuts
 from rdpass.recipes.catalogue import find_recipe
-from rdpass.recipes.recipe import Removal, Request
+from rdpass.recipes.recipe import Recipe, Removal, Request
 from rdpass.tracing import Example, trace
 from rdpass.training.world import current_world
 from rdpass.types import Cost, Cut, Outcome, Plan, Traced
@@ -103,32 +103,45 @@ def convert(
         ParityError: the student is not what it should be equal to.
         DivergedError: training failed on the data.
     """
-    from rdpass.run_folder import check_run, drop_training_state, save_run, training_state
+    from rdpass.run_folder import check_run, training_state
 
     chosen = find_recipe(recipe, has_data=train is not None)
     check_run(out, resume, force)
-    traced = trace(model, example, leaf)
-    _check_precision(traced)
-    plan = plan_of(traced, tuple(only), tuple(skip))
-    if not plan.removable:
-        raise NothingToConvert(f"{type(model).__name__} has no shortcut to remove: {_why(plan)}")
-    if not resume:
-        drop_training_state(out)
     request = Request(
         only=tuple(only), skip=tuple(skip), max_macs=max_macs, train=train, validate=validate, loss=loss,
         distance=distance, config=chosen.complete(config or DistillConfig()), checkpoint=training_state(out),
         resume=resume == "auto", show_progress=show_progress,
     )  # fmt: skip
+    conversion = _converted(model, trace(model, example, leaf), chosen, request, out)
+    if out is not None and current_world().is_first:
+        _save(conversion, Path(out), request, tuple(leaf), force)
+    return conversion
+
+
+def _converted(
+    model: nn.Module, traced: Traced, chosen: Recipe, request: Request, out: str | Path | None
+) -> Conversion:
+    from rdpass.run_folder import drop_training_state
+
+    _check_precision(traced)
+    plan = plan_of(traced, request.only, request.skip)
+    if not plan.removable:
+        raise NothingToConvert(f"{type(model).__name__} has no shortcut to remove: {_why(plan)}")
+    if not request.resume:
+        drop_training_state(out)
     removal = chosen.remove(traced, plan, request)
     _check_removed(removal)
-    conversion = _conversion(model, traced, plan, removal, chosen.name)
-    if out is not None and current_world().is_first:
-        settings = ConvertConfig(
-            recipe=chosen.name, max_macs=max_macs, only=request.only, skip=request.skip, leaf=tuple(leaf),
-            train=request.config,
-        )  # fmt: skip
-        save_run(conversion, Path(out), settings, force)
-    return conversion
+    return _conversion(model, traced, plan, removal, chosen.name)
+
+
+def _save(conversion: Conversion, out: Path, request: Request, leaf: tuple[str, ...], force: bool) -> None:
+    from rdpass.run_folder import save_run
+
+    settings = ConvertConfig(
+        recipe=conversion.recipe, max_macs=request.max_macs, only=request.only, skip=request.skip, leaf=leaf,
+        train=request.config,
+    )  # fmt: skip
+    save_run(conversion, out, settings, force)
 
 
 def _check_precision(traced: Traced) -> None:

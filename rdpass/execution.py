@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from rdpass.comparison import Array
-from rdpass.errors import DeviceError
+from rdpass.errors import DeviceError, IntegrityError
 from rdpass.manifest import Manifest
 
 RUNNER = "run"
@@ -22,6 +22,7 @@ def execute(folder: Path, manifest: Manifest, launcher: Sequence[str], inputs: S
     """The outputs that ``folder/run`` writes for ``inputs``, arrays of the manifest's shapes and types.
 
     Raises:
+        IntegrityError: this CPU lacks what the bundle was built for.
         DeviceError: the runner failed or crashed; the message carries what it said.
     """
     with tempfile.TemporaryDirectory() as place:
@@ -37,17 +38,31 @@ def run(folder: Path, launcher: Sequence[str], files: Sequence[Path]) -> None:
     """Run ``folder/run`` on .npy files, inputs first.
 
     Raises:
+        IntegrityError: this CPU lacks what the bundle was built for.
         DeviceError: it failed or crashed.
     """
-    command = [*launcher, str(folder.absolute() / RUNNER), *(str(path) for path in files)]
+    run_for_text(folder, launcher, [str(path) for path in files])
+
+
+def run_for_text(folder: Path, launcher: Sequence[str], arguments: Sequence[str]) -> str:
+    """What ``folder/run`` prints when it is given ``arguments``.
+
+    Raises:
+        IntegrityError: this CPU lacks what the bundle was built for.
+        DeviceError: it failed or crashed.
+    """
+    command = [*launcher, str(folder.absolute() / RUNNER), *arguments]
     # A library path of the caller's would come before the bundle's own libraries.
     environment = {name: value for name, value in os.environ.items() if name != "LD_LIBRARY_PATH"}
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     except OSError as error:
         raise DeviceError(f"{folder / RUNNER} can't be started: {error.strerror}") from error
+    if done.returncode == IntegrityError.exit_code:
+        raise IntegrityError(f"{folder}: {done.stderr.strip().removeprefix('run: ')}")
     if done.returncode:
         raise DeviceError(f"{folder / RUNNER} {_failure(done.returncode)}: {done.stderr.strip() or 'it said nothing'}")
+    return done.stdout
 
 
 def _failure(code: int) -> str:

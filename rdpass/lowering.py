@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,15 +12,18 @@ import numpy as np
 import tvm
 from tvm import relax
 from tvm.relax.frontend.onnx import from_onnx
-from tvm.target.codegen import llvm_is_valid_cpu
 
 from rdpass.chatter import without_scope_lines
 from rdpass.comparison import Array
+from rdpass.core_check import check_core
 from rdpass.errors import ConfigError, TargetError
 from rdpass.kernels.machine import machine_of
+from rdpass.kernels.schedule import Tile
+from rdpass.kernels.workload import Workload
 from rdpass.onnx_source import OnnxSource
 from rdpass.passes.relax.fallbacks import Fallback, find_fallbacks
-from rdpass.passes.relax.pipeline import lower
+from rdpass.passes.relax.find_workloads import Occurrence, find_workloads
+from rdpass.passes.relax.pipeline import lower, lower_to_calls, simplify
 from rdpass.passes.relax.planned_memory import PlannedMemory, planned_memory
 from rdpass.passes.tir.pipeline import NAME as TIR_PIPELINE
 from rdpass.targets import ArmTarget
@@ -43,10 +46,10 @@ def tvm_target(target: ArmTarget) -> tvm.target.Target:
     """``target`` as TVM says it.
 
     Raises:
-        TargetError: LLVM does not know the CPU. TVM itself would only print so and build for a generic one.
+        TargetError: LLVM does not know the CPU (TVM itself would only print so and build for a generic one), or code
+            for it may use a feature that the target does not list.
     """
-    if not llvm_is_valid_cpu(target.cpu, target.triple):
-        raise TargetError(f"target {target.name}: LLVM knows no CPU {target.cpu!r} for {target.triple}")
+    check_core(target)
     return tvm.target.Target({"kind": "llvm", "mtriple": target.triple, "mcpu": target.cpu, "num-cores": target.cores})
 
 
@@ -63,14 +66,24 @@ def import_onnx(source: OnnxSource) -> tvm.IRModule:
         raise ConfigError(f"TVM can't import {source.path or 'the ONNX model'}: {reason}") from error
 
 
-def lower_for(module: tvm.IRModule, target: ArmTarget) -> tvm.IRModule:
-    """``module`` (left as it was) after every pass, for ``target``."""
-    return lower(module, tvm_target(target), machine_of(target))
+def workloads_of(module: tvm.IRModule, target: ArmTarget) -> tuple[Occurrence, ...]:
+    """Every distinct workload that kernels compute of ``module`` (left as it was), built for ``target``."""
+    return find_workloads(simplify(module, tvm_target(target)), machine_of(target))
 
 
-def build(module: tvm.IRModule, target: ArmTarget) -> Lowered:
-    """Lower ``module`` (left as it was) and compile it for ``target``."""
-    lowered = lower_for(module, target)
+def lower_for(module: tvm.IRModule, target: ArmTarget, tuned: Mapping[Workload, Tile] | None = None) -> tvm.IRModule:
+    """``module`` (left as it was) after every pass, for ``target``; a workload in ``tuned`` has its tile there."""
+    return lower(module, tvm_target(target), machine_of(target), tuned)
+
+
+def calls_for(module: tvm.IRModule, target: ArmTarget, tuned: Mapping[Workload, Tile] | None = None) -> tvm.IRModule:
+    """``module`` (left as it was) as a sequence of calls of functions for ``target``, no memory planned."""
+    return lower_to_calls(module, tvm_target(target), machine_of(target), tuned)
+
+
+def build(module: tvm.IRModule, target: ArmTarget, tuned: Mapping[Workload, Tile] | None = None) -> Lowered:
+    """Lower ``module`` (left as it was) as ``lower_for`` does, and compile it for ``target``."""
+    lowered = lower_for(module, target, tuned)
     executable = tvm.compile(lowered, target=tvm_target(target), relax_pipeline=None, tir_pipeline=TIR_PIPELINE)
     return Lowered(executable, planned_memory(lowered), find_fallbacks(lowered))
 

@@ -2,7 +2,8 @@
 
 A bundle is a folder whose manifest lists every other file with its SHA-256. The manifest carries a SHA-256 of its own
 text (with that field empty), so a byte changed anywhere, the manifest included, is found before anything is loaded.
-Equal inputs give equal bytes: keys are sorted and there are no timestamps.
+``SHA256SUMS`` says the same once more, for `sha256sum -c` on a board without Python. Equal inputs give equal bytes:
+keys are sorted and there are no timestamps.
 """
 
 from __future__ import annotations
@@ -11,13 +12,15 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rdpass.comparison import Gate
 from rdpass.errors import IntegrityError
 
 NAME = "manifest.json"
+SUMS = "SHA256SUMS"
 FORMAT = 1
+Runtime = Literal["vm", "none"]
 
 
 @dataclass(frozen=True)
@@ -33,9 +36,13 @@ class TensorSpec:
 class Manifest:
     """What was built from what, for what, how exactly it computes, and the digest of every file.
 
-    ``source`` is the SHA-256 of the ONNX model. ``planned_activation_bytes`` are the activations' blocks and the
-    outputs, ``planned_workspace_bytes`` the scratch of the one function that needs most. ``fallbacks`` are the
-    functions that no kernel of ours computes. File names are relative, with slashes.
+    ``source`` is the SHA-256 of the ONNX model. ``runtime``: whether TVM's virtual machine runs the network ("vm") or
+    it is a C library ("none"). ``planned_activation_bytes`` are the activations' blocks and the outputs,
+    ``planned_workspace_bytes`` the scratch of the one function that needs most; without a runtime the former is the
+    arena, with all scratch and without the outputs, and the latter 0. ``fallbacks`` are the functions that no kernel of
+    ours computes. ``tuning`` is empty for a build without a database; else it holds how many distinct ``workloads`` the
+    network has, how many were ``tuned`` and how many of these ``estimated`` only, and the digest of the ``database``'s
+    records for the target. File names are relative, with slashes.
     """
 
     source: str
@@ -51,14 +58,17 @@ class Manifest:
     versions: dict[str, str]
     files: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    runtime: Runtime = "vm"
+    tuning: dict[str, Any] = field(default_factory=dict)
     format: int = FORMAT
 
 
 def seal(folder: Path, manifest: Manifest) -> Manifest:
     """Write ``manifest.json`` into ``folder`` with the digest of every file there, and return what was written."""
-    files = {name: file_digest(folder / name) for name in _file_names(folder) if name != NAME}
+    files = {name: file_digest(folder / name) for name in _file_names(folder)}
     sealed = replace(manifest, files=files)
     (folder / NAME).write_bytes(_encode(sealed))
+    (folder / SUMS).write_text(_sums(sealed))
     return sealed
 
 
@@ -69,7 +79,7 @@ def open_sealed(folder: Path) -> Manifest:
         IntegrityError: not a bundle, or a file is missing, added or changed; the message names it.
     """
     manifest = _decode(folder)
-    present = set(_file_names(folder)) - {NAME}
+    present = set(_file_names(folder))
     for name in sorted(manifest.files.keys() | present):
         if name not in present:
             raise IntegrityError(f"{folder}: {name} is missing; build or copy the bundle again")
@@ -77,6 +87,12 @@ def open_sealed(folder: Path) -> Manifest:
             raise IntegrityError(f"{folder}: {name} is not part of the bundle; build or copy the bundle again")
         if file_digest(folder / name) != manifest.files[name]:
             raise IntegrityError(f"{folder}: {name} has changed since it was built; build or copy the bundle again")
+    try:
+        same = (folder / SUMS).read_text() == _sums(manifest)
+    except (OSError, ValueError):
+        same = False
+    if not same:
+        raise IntegrityError(f"{folder}: {SUMS} has changed or is missing; build or copy the bundle again")
     return manifest
 
 
@@ -87,7 +103,14 @@ def file_digest(path: Path) -> str:
 
 
 def _file_names(folder: Path) -> list[str]:
-    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_symlink() or not p.is_dir())
+    """Every file but the two that hold digests."""
+    found = (p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_symlink() or not p.is_dir())
+    return sorted(set(found) - {NAME, SUMS})
+
+
+def _sums(manifest: Manifest) -> str:
+    digests = {**manifest.files, NAME: hashlib.sha256(_encode(manifest)).hexdigest()}
+    return "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items()))
 
 
 def _encode(manifest: Manifest) -> bytes:

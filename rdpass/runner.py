@@ -57,10 +57,13 @@ def load(folder: str | Path) -> Runner:
     """Load the bundle ``folder``, built for this machine's architecture.
 
     Raises:
+        ConfigError: it was built without a runtime.
         IntegrityError: not a bundle, a file was changed, added or removed, or it is for another CPU.
     """
     folder = Path(folder)
     manifest = open_sealed(folder)
+    if manifest.runtime == "none":
+        raise ConfigError(f"{folder} holds a C library, which Python can't load; use `rdpass run`, or link it in C")
     check_cpu(folder, manifest)
     _load_runtime(folder, manifest)
     return Runner(manifest, (folder / manifest.library).absolute())

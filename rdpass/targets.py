@@ -27,16 +27,21 @@ _X86_LEVELS = (("x86-64-v4", _X86_V4), ("x86-64-v3", _X86_V3), ("x86-64-v2", _X8
 
 
 def find_target(name: str) -> ArmTarget:
-    """The preset called ``name``, or this machine for ``host``.
+    """The preset called ``name``, this machine for ``host``, or what a file called ``….toml`` says.
 
     Raises:
-        TargetError: there is none of that name; the message lists those there are.
+        TargetError: there is none of that name, and the message lists those there are; or the file says nothing legal.
     """
+    if name.endswith(".toml"):
+        from rdpass.target_file import read_target  # pydantic, which a board does without
+
+        return read_target(Path(name))
     targets = {target.name: target for target in PRESETS}
     if name == HOST:
         return host_target()
     if name not in targets:
-        raise TargetError(f"no target is called {name!r}; known are {', '.join([HOST, *targets])}")
+        known = ", ".join([HOST, *targets])
+        raise TargetError(f"no target is called {name!r}; known are {known}, or a file of one's own, board.toml")
     return targets[name]
 
 

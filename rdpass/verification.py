@@ -13,23 +13,22 @@ from rdpass.manifest import Manifest, open_sealed
 from rdpass.targets import ArmTarget
 from rdpass.toolchain import find_launcher
 
-TOLERANCE = 1e-4
 
-
-def verify(folder: str | Path, *, tolerance: float = TOLERANCE) -> Gate:
+def verify(folder: str | Path, *, tolerance: float | None = None) -> Gate:
     """Check every byte of a bundle, run it (emulated, if it is for another CPU) and compare with the golden output.
 
     Raises:
         IntegrityError: a file was changed, added or removed; nothing of the bundle has run then.
         TargetError: it is for another CPU and there is no emulator for that.
         DeviceError: the runner failed or crashed.
-        ParityError: the output differs by more than ``tolerance``, relative.
+        ParityError: the output differs by more than ``tolerance``, relative; by default the bundle's own.
     """
     folder = Path(folder)
     manifest = open_sealed(folder)
     launcher = find_launcher(target_of(manifest))
     inputs, expected = ([np.load(folder / name) for name in manifest.golden[kind]] for kind in ("inputs", "outputs"))
-    return check_close("bundle", execute(folder, manifest, launcher, inputs), expected, tolerance)
+    allowed = float(manifest.golden["tolerance"]) if tolerance is None else tolerance
+    return check_close("bundle", execute(folder, manifest, launcher, inputs), expected, allowed)
 
 
 def target_of(manifest: Manifest) -> ArmTarget:

@@ -8,17 +8,19 @@ import pytest
 ROOT = Path(__file__).parent.parent
 LAYERS = (
     "errors comparison",
-    "manifest output chatter arm_target boards targets",
+    "manifest output bundle_readme chatter arm_target cpu_words boards target_file targets c_literals remote",
     "types options schedules config convert_config",
-    "layers tensors dump progress objective losses knowledge_distillation",
+    "layers tensors dump interruption progress objective losses knowledge_distillation",
     "passes kernels",
-    "programs example tracers agreement tracing staging deploy_form",
-    "onnx_runtime onnx_source golden toolchain runtime_libraries lowering execution assembly",
+    "programs example tracers agreement tracing staging deploy_form double_precision database",
+    "onnx_runtime onnx_source golden toolchain runtime_libraries core_check lowering execution runner_program ahead",
+    "assembly",
     "checkpoint memory_layout recipes.recipe training",
     "recipes verdict roofline drawing inspection exporting",
     "emulation",
-    "conversion run_folder building runner verification diagnosis models onnx_model torchvision_import",
-    "distillation",
+    "conversion run_folder tuning building runner verification diagnosis models onnx_model torchvision_import",
+    "benchmark peers board_facts board_findings",
+    "distillation report",
     "cli",
 )
 SOURCES = sorted(

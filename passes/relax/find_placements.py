@@ -5,26 +5,19 @@
 3. Every other layer (``find_layers``).
 4. Poolings (``find_poolings``).
 5. Heads (``find_heads``).
+6. Epilogues alone, on maps that all these write (``find_elementwise``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 from tvm import relax
 
-from rdpass.kernels import choose
-from rdpass.kernels.machine import Machine
-from rdpass.kernels.schedule import (
-    Kernel,
-    convolution_kernel,
-    pair_kernel,
-    stem_kernel,
-)
-from rdpass.kernels.workload import Convolution, PointwisePair, Stem
+from rdpass.kernels.workload import PointwisePair, Stem
 from rdpass.passes.relax.dataflow import Dataflow
+from rdpass.passes.relax.find_elementwise import find_elementwise
 from rdpass.passes.relax.find_heads import find_heads
 from rdpass.passes.relax.find_layers import Layer, find_layers
 from rdpass.passes.relax.find_poolings import find_poolings, pooling_of
@@ -46,7 +39,10 @@ def find_placements(flow: Dataflow) -> tuple[Placement, ...]:
     ]
     taken = {variable for placement in found for variable in (placement.root, *placement.inside)}
     found += (pool for pool in find_poolings(flow) if pool.root not in taken)
-    return (*found, *find_heads(flow))
+    found += find_heads(flow)
+    taken = {variable for placement in found for variable in (placement.root, *placement.inside)}
+    blocked = {placement.root for placement in found if placement.writes == "blocked"}
+    return (*found, *find_elementwise(flow, blocked, taken))
 
 
 # 1. Stems
@@ -64,13 +60,9 @@ def _stem(flow: Dataflow, layer: Layer) -> Placement:
     reader = None if layer.other is not None else flow.only_reader(layer.root)
     pool = None if reader is None else pooling_of(flow, reader)
     pooled = pool is not None and pool.kind == "max"
-
-    def make(machine: Machine, in_place: bool) -> Kernel:
-        work = Stem(_in_place(layer.convolution, in_place), pool if pooled else None)
-        return stem_kernel(work, layer.weights, layer.rows, choose.choose_stem(work, machine), machine)
-
+    work = Stem(layer.convolution, pool if pooled else None)
     root, inside = (reader, (*layer.inside, layer.root)) if pooled else (layer.root, layer.inside)
-    return Placement(root, layer.source, make, inside, layer.other, reads="flat")
+    return Placement(root, layer.source, work, (layer.weights, layer.rows), inside, layer.other, reads="flat")
 
 
 # 2. Pairs
@@ -96,25 +88,16 @@ def _may_pair(first: Layer, second: Layer) -> bool:
 
 
 def _pair(first: Layer, second: Layer) -> Placement:
-    def make(machine: Machine, in_place: bool) -> Kernel:
-        work = PointwisePair(first.convolution, _in_place(second.convolution, in_place))
-        weights, rows = (first.weights, second.weights), (first.rows, second.rows)
-        return pair_kernel(work, weights, rows, choose.choose_pair(work, machine), machine)
-
-    return Placement(second.root, first.source, make, (*first.inside, first.root, *second.inside), second.other)
+    work = PointwisePair(first.convolution, second.convolution)
+    numbers = (first.weights, second.weights), (first.rows, second.rows)
+    inside = *first.inside, first.root, *second.inside
+    parts = _layer(first), _layer(second)
+    return Placement(second.root, first.source, work, numbers, inside, second.other, parts)
 
 
 # 3. Layers
 
 
 def _layer(layer: Layer) -> Placement:
-    def make(machine: Machine, in_place: bool) -> Kernel:
-        conv = _in_place(layer.convolution, in_place)
-        tile = choose.choose_convolution(conv, machine)
-        return convolution_kernel(conv, layer.weights, layer.rows, tile, machine)
-
-    return Placement(layer.root, layer.source, make, layer.inside, layer.other)
-
-
-def _in_place(conv: Convolution, in_place: bool) -> Convolution:
-    return replace(conv, epilogue=replace(conv.epilogue, in_place=in_place))
+    numbers = layer.weights, layer.rows
+    return Placement(layer.root, layer.source, layer.convolution, numbers, layer.inside, layer.other)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Literal
 
-from rdpass.kernels import choose
-from rdpass.kernels.machine import Machine
-from rdpass.kernels.schedule import Kernel, pooling_kernel
 from rdpass.kernels.workload import Pooling
 from rdpass.passes.relax.dataflow import Dataflow, operator_of, shape_of
 from rdpass.passes.relax.placement import Placement
@@ -17,11 +14,7 @@ def find_poolings(flow: Dataflow) -> Iterator[Placement]:
     for variable, value in flow.bindings:
         pool = pooling_of(flow, variable)
         if pool is not None:
-            yield Placement(variable, value.args[0], _pooling_maker(pool))
-
-
-def _pooling_maker(pool: Pooling) -> Callable[[Machine, bool], Kernel]:
-    return lambda machine, in_place: pooling_kernel(pool, choose.choose_pooling(pool, machine), machine)
+            yield Placement(variable, value.args[0], pool)
 
 
 def pooling_of(flow: Dataflow, variable: Any) -> Pooling | None:

@@ -1,7 +1,11 @@
-"""From the module that TVM's importer made to one that its virtual machine runs: every pass, in order."""
+"""From the module that TVM's importer made to a sequence of calls, and on to what its virtual machine runs.
+
+Every pass, in order.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import tvm
@@ -9,22 +13,34 @@ from tvm import relax
 from tvm.relax import transform
 
 from rdpass.kernels.machine import Machine
+from rdpass.kernels.schedule import Tile
+from rdpass.kernels.workload import Workload
 from rdpass.passes.relax.legalize import LegalizeOpsButViews
 from rdpass.passes.relax.place_kernels import PlaceKernels
 from rdpass.passes.relax.plan_arena import PlanArena
 from rdpass.passes.relax.restore_extrema import RestoreExtrema
 
 
-def lowering(machine: Machine) -> tuple[Any, ...]:
-    """The passes for a core. They are to run with its TVM target current."""
+def simplification() -> tuple[Any, ...]:
+    """The passes before any kernel: what these leave is what kernels are found in."""
     return (
-        # 1. Operators as the network means them, every constant computed
         RestoreExtrema(),
         transform.CanonicalizeBindings(),
         transform.FoldConstant(),
         transform.DeadCodeElimination(),
+    )
+
+
+def lowering_to_calls(machine: Machine, tuned: Mapping[Workload, Tile]) -> tuple[Any, ...]:
+    """The passes to a sequence of allocations and calls of functions that return nothing.
+
+    Like those below, they are for a core, and are to run with its TVM target current.
+    """
+    return (
+        # 1. Operators as the network means them, every constant computed
+        *simplification(),
         # 2. Our kernels, and the constants they packed
-        PlaceKernels(machine),
+        PlaceKernels(machine, tuned),
         transform.FoldConstant(),
         # 3. TVM's own functions for the rest, fused
         relax.backend.DispatchSortScan(),
@@ -34,13 +50,21 @@ def lowering(machine: Machine) -> tuple[Any, ...]:
         transform.FuseOps(),
         transform.FuseTIR(),
         transform.DeadCodeElimination(),
-        # 4. Memory, planned ahead
+        # 4. Every result written where the caller says
         transform.ToNonDataflow(),
         transform.RemovePurityChecking(),
         transform.CallTIRRewrite(),
+    )
+
+
+def lowering(machine: Machine, tuned: Mapping[Workload, Tile]) -> tuple[Any, ...]:
+    """The passes to the virtual machine."""
+    return (
+        *lowering_to_calls(machine, tuned),
+        # 5. Memory, planned ahead
         PlanArena(),
         transform.StaticPlanBlockMemory(),
-        # 5. Instructions of the virtual machine
+        # 6. Instructions of the virtual machine
         transform.LowerAllocTensor(),
         transform.KillAfterLastUse(),
         transform.LowerRuntimeBuiltin(),
@@ -50,7 +74,26 @@ def lowering(machine: Machine) -> tuple[Any, ...]:
     )
 
 
-def lower(module: tvm.IRModule, target: tvm.target.Target, machine: Machine) -> tvm.IRModule:
-    """``module`` after every pass; it is left as it was."""
+def simplify(module: tvm.IRModule, target: tvm.target.Target) -> tvm.IRModule:
+    """``module`` before any kernel; it is left as it was."""
     with target:
-        return tvm.transform.Sequential(list(lowering(machine)))(module)
+        return tvm.transform.Sequential(list(simplification()))(module)
+
+
+def lower(
+    module: tvm.IRModule, target: tvm.target.Target, machine: Machine, tuned: Mapping[Workload, Tile] | None = None
+) -> tvm.IRModule:
+    """``module`` after every pass, with the tiles in ``tuned`` for their workloads; it is left as it was."""
+    return _run(lowering(machine, tuned or {}), module, target)
+
+
+def lower_to_calls(
+    module: tvm.IRModule, target: tvm.target.Target, machine: Machine, tuned: Mapping[Workload, Tile] | None = None
+) -> tvm.IRModule:
+    """``module`` as a sequence of allocations and calls, ``tuned`` as in ``lower``; it is left as it was."""
+    return _run(lowering_to_calls(machine, tuned or {}), module, target)
+
+
+def _run(passes: tuple[Any, ...], module: tvm.IRModule, target: tvm.target.Target) -> tvm.IRModule:
+    with target:
+        return tvm.transform.Sequential(list(passes))(module)

@@ -1,16 +1,16 @@
 """Put our kernels where they fit, and keep the layout they read and write from one to the next.
 
 The function is written anew, binding by binding:
-1. Where a kernel goes (``find_placements``), one call takes the place of its operators. Weights are packed here.
+1. Where a kernel goes (``settle_placements``), one call takes the place of its operators. Weights are packed here.
 2. Elementwise operators of blocked maps, and concatenations of whole blocks, stay what they are, on blocks.
 3. Everything else reads and writes maps as the network has them, and is TVM's to lower. Between the two layouts a map
    is changed once, where it has to be.
-
-A kernel writes over the map that it adds where nobody reads that one afterwards.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from math import prod
 from typing import Any
 
 import tvm
@@ -18,7 +18,8 @@ from tvm import relax
 
 from rdpass.kernels.emit import WORKSPACE
 from rdpass.kernels.machine import Machine
-from rdpass.kernels.schedule import Kernel
+from rdpass.kernels.schedule import Kernel, Tile
+from rdpass.kernels.workload import Workload
 from rdpass.passes.relax.blocked_layout import block_channels, block_constant, blocked_shape, unblock_channels
 from rdpass.passes.relax.dataflow import (
     array_of,
@@ -28,8 +29,8 @@ from rdpass.passes.relax.dataflow import (
     shape_of,
     variables_of,
 )
-from rdpass.passes.relax.find_placements import find_placements
 from rdpass.passes.relax.placement import Placement
+from rdpass.passes.relax.settle_placements import Settled, homes_of, settle_placements
 
 SCHEDULED = "tirx.is_scheduled"
 # TVM's number for "never fuse this with its neighbours": a kernel is complete as it is.
@@ -47,8 +48,9 @@ _ELEMENTWISE = {
 class PlaceKernels:
     """Preserves values up to the kernels' rounding."""
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: Machine, tuned: Mapping[Workload, Tile]) -> None:
         self.machine = machine
+        self.tuned = tuned
 
     def transform_module(self, module: tvm.IRModule, context: Any) -> tvm.IRModule:
         builder = relax.BlockBuilder()
@@ -59,22 +61,25 @@ class PlaceKernels:
         }
         for variable, function in module.functions_items():
             if isinstance(function, relax.Function):
-                _Writer(builder, callees, function, self.machine).write(variable.name_hint)
+                _Writer(builder, callees, function, self.machine, self.tuned).write(variable.name_hint)
         return builder.finalize()
 
 
 class _Writer:
     """Writes one function anew. ``planar`` and ``blocked`` hold what its variables have become, in either layout."""
 
-    def __init__(self, builder: relax.BlockBuilder, callees: dict[Any, Any], function: Any, machine: Machine) -> None:
+    def __init__(
+        self, builder: relax.BlockBuilder, callees: dict[Any, Any], function: Any, machine: Machine,
+        tuned: Mapping[Workload, Tile],
+    ) -> None:  # fmt: skip
         self.builder = builder
         self.callees = callees
         self.function = function
         self.machine = machine
         self.lanes = machine.isa.lanes
         self.flow = read_dataflow(function)
-        self.placements = {placement.root: placement for placement in find_placements(self.flow)}
-        self.homes = {v: p.root for p in self.placements.values() for v in (*p.inside, p.root)}
+        self.settled = {settled.placement.root: settled for settled in settle_placements(self.flow, machine, tuned)}
+        self.homes = homes_of(settled.placement for settled in self.settled.values())
         self.planar: dict[Any, Any] = {parameter: parameter for parameter in function.params}
         self.blocked: dict[Any, Any] = {}
         self.kernels: dict[str, Any] = {}
@@ -90,10 +95,10 @@ class _Writer:
             builder.emit_func_output(result)
 
     def _write(self, variable: Any, value: Any) -> None:
-        placement = self.placements.get(variable)
-        if placement is not None:
-            layouts = self.blocked if placement.writes == "blocked" else self.planar
-            layouts[variable] = self._kernel(placement)
+        settled = self.settled.get(variable)
+        if settled is not None:
+            layouts = self.blocked if settled.placement.writes == "blocked" else self.planar
+            layouts[variable] = self._kernel(settled)
         elif self._runs_blocked(variable, value):
             self.blocked[variable] = self.builder.emit(self._on_blocks(value))
         else:
@@ -101,18 +106,27 @@ class _Writer:
 
     # 1. Kernels
 
-    def _kernel(self, placement: Placement) -> Any:
-        source = self._blocked(placement.source) if placement.reads == "blocked" else self._flat(placement.source)
+    def _kernel(self, settled: Settled) -> Any:
+        placement, kernel = settled.placement, settled.kernel(self.machine)
+        source = self._source(placement)
         other = None if placement.other is None else self._blocked(placement.other)
-        in_place = other is not None and self._dies(placement)
-        kernel = placement.make(self.machine, in_place)
         shape = shape_of(placement.root)
         assert shape is not None
         written = blocked_shape(shape, self.lanes) if placement.writes == "blocked" else shape
-        arguments = [source, *(relax.const(constant) for constant in kernel.constants)]
+        gate = [] if placement.gate is None else [self._blocked(placement.gate)]
+        arguments = [source, *gate, *(relax.const(constant) for constant in kernel.constants)]
         if other is not None:
             arguments.append(other)
-        return self._call(kernel, arguments, relax.TensorType(written, "float32"), in_place)
+        return self._call(kernel, arguments, relax.TensorType(written, "float32"), settled.in_place)
+
+    def _source(self, placement: Placement) -> Any:
+        match placement.reads:
+            case "blocked":
+                return self._blocked(placement.source)
+            case "flat":
+                return self._flat(placement.source)
+            case "vector":
+                return self._one_pixel(self._planar(placement.source))
 
     def _call(self, kernel: Kernel, arguments: list[Any], written: Any, in_place: bool) -> Any:
         if kernel.name not in self.kernels:
@@ -127,15 +141,6 @@ class _Writer:
         else:
             results = self.builder.emit(relax.call_tir(callee, arguments, out_ty=[written, workspace]))
         return self.builder.emit(relax.TupleGetItem(results, 0))
-
-    def _dies(self, placement: Placement) -> bool:
-        """Whether the map that a kernel adds is read by nobody later, nor as the kernel's own source."""
-        other = placement.other
-        if other in self.flow.parameters or other in self.flow.results or placement.source.same_as(other):
-            return False
-        end = self.flow.position[placement.root]
-        readers = self.flow.readers[other]
-        return all(self.flow.position[self.homes.get(reader, reader)] <= end for reader in readers)
 
     # 2. Operators on blocks
 
@@ -193,3 +198,8 @@ class _Writer:
         """A planar map with its pixels in one axis: the same memory."""
         batch, channels, height, width = shape_of(variable) or ()
         return self.builder.emit(relax.op.reshape(self._planar(variable), (batch, channels, height * width)))
+
+    def _one_pixel(self, array: Any) -> Any:
+        """A batch of numbers in blocks of channels of one pixel: the same memory."""
+        batch, *rest = shape_of(array) or ()
+        return self.builder.emit(relax.op.reshape(array, (batch, prod(rest) // self.lanes, 1, self.lanes)))

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from rdpass.kernels.machine import Machine
-from rdpass.kernels.schedule import Kernel
+from rdpass.kernels.workload import Workload
 
 
 @dataclass(frozen=True)
 class Placement:
-    """A kernel computes ``root`` from ``source`` and, where it adds another map, ``other``.
+    """A kernel computes ``root`` from ``source`` and, where it adds another map, ``other``; ``gate`` scales the source.
 
-    ``inside``: variables that are computed on the way and need not exist. ``make`` writes the kernel for a machine; its
-    second argument says whether it may write over ``other``. ``reads`` and ``writes``: the layouts of source and root;
-    ``flat`` is planar with its pixels in one axis.
+    ``workload``: what it computes, ``other`` left as it is. ``constants``: its numbers, as ``schedule.make_kernel``
+    takes them. ``inside``: variables that are computed on the way and need not exist. ``parts``: the placements that do
+    the same with the map between them, of a pair. ``reads`` and ``writes``: the layouts of source and root; ``flat`` is
+    planar with its pixels in one axis, ``vector`` an (N, C) as blocks of one pixel.
     """
 
     root: Any
     source: Any
-    make: Callable[[Machine, bool], Kernel]
+    workload: Workload
+    constants: tuple[Any, ...] = field(default=(), repr=False)
     inside: tuple[Any, ...] = ()
     other: Any | None = None
-    reads: Literal["blocked", "flat"] = "blocked"
+    parts: tuple[Placement, ...] = ()
+    gate: Any | None = None
+    reads: Literal["blocked", "flat", "vector"] = "blocked"
     writes: Literal["blocked", "planar"] = "blocked"

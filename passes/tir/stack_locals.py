@@ -7,11 +7,12 @@ this runs right before ``LowerTVMBuiltin``. Preserves every value.
 
 from __future__ import annotations
 
-from math import prod
 from typing import Any
 
 import tvm
 from tvm import tirx
+
+from rdpass.passes.tir.allocations import allocated_bytes, replace_allocations
 
 LIMIT = 4096
 """Bytes up to which an array is kept on the stack."""
@@ -24,39 +25,16 @@ class StackLocals:
     """Arrays of at most ``LIMIT`` bytes are allocated on the stack."""
 
     def transform_function(self, function: Any, module: tvm.IRModule, context: Any) -> Any:
-        return function.with_body(_marked(function.body))
+        return function.with_body(replace_allocations(function.body, _marked))
 
 
-def _marked(statement: Any) -> Any:
-    """``statement`` with small allocations marked. Statements that hold none (stores, bindings) end the walk."""
-    match statement:
-        case tirx.AllocBuffer():
-            small = _bytes(statement.buffer) <= LIMIT
-            return tirx.AllocBuffer(statement.buffer, {_ON_STACK: tirx.const(True, "bool")}) if small else statement
-        case tirx.SeqStmt():
-            return tirx.SeqStmt([_marked(part) for part in statement.seq])
-        case tirx.For():
-            loop = statement
-            return tirx.For(
-                loop.loop_var, loop.min, loop.extent, loop.kind, _marked(loop.body),
-                loop.thread_binding, loop.annotations, loop.step,
-            )  # fmt: skip
-        case tirx.While():
-            return tirx.While(statement.condition, _marked(statement.body))
-        case tirx.IfThenElse():
-            otherwise = statement.else_case
-            return tirx.IfThenElse(
-                statement.condition, _marked(statement.then_case), None if otherwise is None else _marked(otherwise)
-            )
-        case tirx.AttrStmt():
-            return tirx.AttrStmt(statement.node, statement.attr_key, statement.value, _marked(statement.body))
-        case _:
-            return statement
+def fits_stack(buffer: Any) -> bool:
+    """Whether an array is kept on the stack; one of unknown size is not."""
+    size = allocated_bytes(buffer)
+    return size is not None and size <= LIMIT
 
 
-def _bytes(buffer: Any) -> int:
-    """Size of a buffer; what is not known when the code is built counts as too large."""
-    if not all(isinstance(extent, int | tirx.IntImm) for extent in buffer.shape):
-        return LIMIT + 1
-    dtype = tvm.DataType(str(buffer.dtype))
-    return prod(int(extent) for extent in buffer.shape) * int(dtype.bits) * int(dtype.lanes) // 8
+def _marked(allocation: Any, in_parallel: bool) -> Any:
+    if not fits_stack(allocation.buffer):
+        return allocation
+    return tirx.AllocBuffer(allocation.buffer, {_ON_STACK: tirx.const(True, "bool")})

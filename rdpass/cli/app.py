@@ -16,13 +16,18 @@ from typing import Annotated
 import typer
 
 from rdpass import __version__
+from rdpass.cli.bench import bench_command
 from rdpass.cli.compile import compile_command
 from rdpass.cli.convert import convert_command
+from rdpass.cli.db import app as db_app
+from rdpass.cli.device import device_app
 from rdpass.cli.doctor import doctor_command
 from rdpass.cli.export import export_command
 from rdpass.cli.inspect import inspect_command
+from rdpass.cli.report import report_command
 from rdpass.cli.run import run_command
 from rdpass.cli.targets import targets_command
+from rdpass.cli.tune import tune_command
 from rdpass.cli.verify import verify_command
 from rdpass.errors import PassError, RdpassError
 
@@ -38,10 +43,15 @@ app.command("inspect")(inspect_command)
 app.command("convert")(convert_command)
 app.command("export")(export_command)
 app.command("compile")(compile_command)
+app.command("tune")(tune_command)
 app.command("run")(run_command)
+app.command("bench")(bench_command)
 app.command("verify")(verify_command)
+app.command("report")(report_command)
 app.command("targets")(targets_command)
 app.command("doctor")(doctor_command)
+app.add_typer(db_app, name="db")
+app.add_typer(device_app, name="device")
 
 
 def _print_version(asked: bool) -> None:

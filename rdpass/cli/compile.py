@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,18 +12,27 @@ if TYPE_CHECKING:
     from rdpass.building import Bundle
 
 
+class RuntimeChoice(StrEnum):
+    """Whether TVM's virtual machine runs the network on the board, or nothing is needed there."""
+
+    vm = "vm"
+    none = "none"
+
+
 def compile_command(
     model: Annotated[Path, typer.Argument(help="The .onnx file.", metavar="FILE.onnx")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write.")],
-    target: Annotated[str, typer.Option(help="A name that `rdpass targets` lists.")] = "host",
+    target: Annotated[str, typer.Option(help="A name that `rdpass targets` lists, or a .toml file.")] = "host",
+    runtime: Annotated[RuntimeChoice, typer.Option(help="Without a runtime it is a C library.")] = RuntimeChoice.vm,
     golden: Annotated[Path | None, typer.Option(help="Golden numbers (.npz); default: those beside FILE.")] = None,
+    database: Annotated[Path | None, typer.Option("--db", help="A folder that `rdpass tune` wrote.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the manifest as JSON.")] = False,
 ) -> None:
     """Build FILE.onnx for a CPU and compare what was built with the golden output before it is kept."""
     from rdpass.building import compile
 
-    bundle = compile(model, target, out, golden=golden, force=force)
+    bundle = compile(model, target, out, runtime=runtime.value, golden=golden, database=database, force=force)
     if as_json:
         print((bundle.folder / "manifest.json").read_text(), end="")
     else:
@@ -40,6 +50,12 @@ def print_bundle(bundle: Bundle) -> None:
         f"planned memory: activations {size(manifest.planned_activation_bytes)},"
         f" largest scratch of a function {size(manifest.planned_workspace_bytes)}"
     )
+    if manifest.tuning:
+        print(
+            "tuned: {tuned} of {workloads} distinct workloads, {estimated} of them by estimates".format(
+                **manifest.tuning
+            )
+        )
     print_table(
         ("gate", ">largest error", ">tolerance"),
         [(gate.name, f"{gate.error:.2e}", f"{gate.tolerance:.0e}") for gate in manifest.gates],

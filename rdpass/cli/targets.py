@@ -9,11 +9,20 @@ from typing import Annotated
 import typer
 
 
-def targets_command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """List the targets that compile takes."""
+def targets_command(
+    toml: Annotated[
+        str | None, typer.Option(metavar="TARGET", help="Print TARGET as a file to change and to give as --target.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List the targets that compile takes by name; it takes a file of one's own too."""
     from rdpass.cli.tables import print_table
-    from rdpass.targets import all_targets
+    from rdpass.target_file import target_toml
+    from rdpass.targets import all_targets, find_target
 
+    if toml is not None:
+        print(target_toml(find_target(toml)), end="")
+        return
     targets = all_targets()
     if as_json:
         print(json.dumps([asdict(target) for target in targets], indent=1))

@@ -12,7 +12,9 @@ import typer
 
 def verify_command(
     bundle: Annotated[Path, typer.Argument(help="The bundle's folder.", metavar="DIR")],
-    tolerance: Annotated[float, typer.Option(help="Largest relative error allowed.", min=0.0)] = 1e-4,
+    tolerance: Annotated[
+        float | None, typer.Option(help="Largest relative error allowed; default: the bundle's own.", min=0.0)
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Check every byte of DIR, run it (emulated, if it is for another CPU) and compare with its golden output.

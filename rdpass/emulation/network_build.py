@@ -2,7 +2,7 @@
 
 model.so   not stripped: its symbols say whose an instruction is
 driver     runs it with marks            lib/   TVM's runtime libraries        facts.json   what the build knows
-tensors    the inputs' types and extents       input_N.npy, expected_N.npy    golden numbers, torch's where it can
+tensors    all types and extents               input_N.npy, expected_N.npy    golden numbers, torch's where it can
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from rdpass.golden import Golden, find_golden
 from rdpass.lowering import Lowered, build, import_onnx, lower_for
 from rdpass.onnx_source import OnnxSource, read_onnx
 from rdpass.output import new_folder
+from rdpass.runner_program import RUNTIME
 from rdpass.runtime_libraries import find_libraries, tvm_versions
 from rdpass.targets import ArmTarget
 from rdpass.toolchain import Compiler, find_compiler
 
 _DRIVER = Path(__file__).with_name("network_driver.cc")
-_RUNTIME = Path(rdpass.__file__).parent / "runtime"
 _KEPT = 8
 _SOURCES = (".py", ".cc", ".h", ".json")
 
@@ -100,7 +100,8 @@ def _write_golden(folder: Path, source: OnnxSource, golden: Golden) -> None:
         np.save(folder / f"input_{index}.npy", np.asarray(array, spec.dtype, order="C"))
     for index, array in enumerate(golden.outputs):
         np.save(folder / f"expected_{index}.npy", array)
-    lines = [" ".join(map(str, (spec.dtype, *spec.shape))) for spec in source.inputs]
+    specs = [("input", spec) for spec in source.inputs] + [("output", spec) for spec in source.outputs]
+    lines = [" ".join(map(str, (kind, spec.dtype, *spec.shape))) for kind, spec in specs]
     (folder / "tensors").write_text("\n".join(lines) + "\n")
 
 
@@ -114,8 +115,9 @@ def _link(folder: Path, lowered: Lowered, compiler: Compiler, libraries: tuple[P
     (folder / "lib").mkdir()
     for library in libraries:
         shutil.copyfile(library, folder / "lib" / library.name)
-    headers = [f"-isystem{path}" for path in (*tvm_ffi.libinfo.include_paths(), _RUNTIME)]
-    command = [compiler.command, "-std=c++17", "-O2", *headers, str(_DRIVER), "-o", str(folder / "driver")]
+    headers = [f"-isystem{path}" for path in (*tvm_ffi.libinfo.include_paths(), RUNTIME)]
+    sources = [str(path) for path in (_DRIVER, *(RUNTIME / name for name in ("vm_network.cc", "npy.cc", "tensor.cc")))]
+    command = [compiler.command, "-std=c++17", "-O2", *headers, *sources, "-o", str(folder / "driver")]
     command += [f"-L{folder / 'lib'}", "-Wl,--no-as-needed", "-ltvm_runtime", "-ltvm_ffi", "-Wl,-rpath,$ORIGIN/lib"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

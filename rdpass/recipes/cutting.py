@@ -10,6 +10,7 @@ from rdpass.passes.fx.editing import body_output
 from rdpass.passes.fx.fold_scales import fold_scales, reset_scales
 from rdpass.passes.fx.initialise_student import initialise_student, settle_dirac
 from rdpass.passes.fx.remove_shortcuts import remove_shortcuts
+from rdpass.recipes.fresh_statistics import refresh_statistics
 from rdpass.recipes.path_setup import path_objective
 from rdpass.recipes.preparation import chosen_regions, prepared_teacher
 from rdpass.recipes.recipe import Removal, Request
@@ -35,6 +36,7 @@ def remove_by_cutting(teacher: Traced, plan: Plan, request: Request) -> Removal:
     student = _student(bare, regions, request)
     objective = path_objective(student.module, prepared, plan, request, ends_of_bodies(bare, regions))
     history = train(objective, request)
+    refresh_statistics(student.module, request, 1.0)
     settled = settled_student(student, (settle_dirac, fold_scales), counterpart_of(bare, regions))
     went = {region.add: f"cut; trained from {HOW[options.initialise]}" for region in regions}
     return removal_of(settled, plan, went, gates=settled.gates, history=tuple(history))

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 from rdpass.agreement import check_agreement
 from rdpass.config import DistillConfig
+from rdpass.passes.fx.calibrate_gates import calibrate_gates
 from rdpass.passes.fx.fade_shortcuts import Fading, fade_shortcuts
 from rdpass.passes.fx.fold_scales import fold_scales
 from rdpass.passes.fx.plan_takeover import Takeover, plan_takeover
 from rdpass.passes.fx.settle_shortcuts import settle_shortcuts
 from rdpass.passes.fx.shapes import annotate_shapes
 from rdpass.passes.fx.start_maps import Start, start_maps
+from rdpass.recipes.fresh_statistics import refresh_statistics
 from rdpass.recipes.path_setup import path_objective
 from rdpass.recipes.preparation import chosen_regions, prepared_teacher
 from rdpass.recipes.recipe import Removal, Request
@@ -41,12 +43,15 @@ def remove_by_fading(name: str, teacher: Traced, plan: Plan, request: Request, t
     refused = {r.add: why for r, why in zip(regions, planned, strict=True) if isinstance(why, str)}
     takeovers = [each for each in planned if isinstance(each, Takeover)] if takes_over else []
     fading = fade_shortcuts(prepared.module, regions, _starts(prepared, takeovers, request))
+    if any(fading.shifts.values()):
+        calibrate_gates(fading, next(first_inputs(teacher.module, request, request.config.student.statistics_images)))
     annotate_shapes(fading.module, teacher.example)
     start = check_agreement(f"{name}-start", fading.module.eval(), teacher.module, teacher.example, START_TOLERANCE)
     listener = _FadeListener(fading, request.config)
     objective = path_objective(fading.module, prepared, plan, request, {}, listener)
     history = train(objective, request)
     fading.set_faded(1.0)
+    refresh_statistics(fading.module, request, 1 - request.config.fade)
     settled = settled_student(
         Traced(fading.module, teacher.example), (settle_shortcuts,), counterpart_of(prepared, regions)
     )

@@ -15,8 +15,9 @@ from rdpass.training.loading import Loading
 def first_inputs(model: nn.Module, request: Request, images: int) -> Iterator[tuple[Tensor, ...]]:
     """The inputs of ``model`` in the first batches of ``request.train``, ``images`` rows of them or all there are.
 
-    They are those of the training's first epoch (``rdpass.training.loading``); no generator is moved but a loader's
-    own. A batch that is not finite is left out where the training is to leave it out too.
+    They are those of the training's first epoch (``rdpass.training.loading``), brought to the CPU, where the graph is;
+    no generator is moved but a loader's own. A batch that is not finite is left out where the training is to leave it
+    out too.
     """
     assert request.train is not None
     unpacking, seen = unpacking_for(model), 0
@@ -27,7 +28,7 @@ def first_inputs(model: nn.Module, request: Request, images: int) -> Iterator[tu
             if request.config.on_nan == "stop":
                 raise
             continue
-        yield tuple(x[: images - seen] if x.ndim else x for x in batch.inputs)
+        yield tuple((x[: images - seen] if x.ndim else x).cpu() for x in batch.inputs)
         seen += rows_of(batch)
         if seen >= images:
             return

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from rdpass.onnx_source import GATES_KEY
 from rdpass.runtime_libraries import find_libraries
 from rdpass.targets import find_target
 from rdpass.toolchain import find_compiler, find_launcher
+from tests.deploy.loopback import NoSshd, sshd
 
 BOARD = "rpi4"
 
@@ -133,6 +135,37 @@ def host_bundle(residual_onnx: Path, tmp_path_factory: pytest.TempPathFactory) -
 @pytest.fixture(scope="session")
 def board_bundle(residual_onnx: Path, board: str, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     return compile(residual_onnx, board, tmp_path_factory.mktemp("board") / "net.rdp")
+
+
+@pytest.fixture(scope="session")
+def ahead_bundle(residual_onnx: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """The host's, without a runtime."""
+    return compile(residual_onnx, "host", tmp_path_factory.mktemp("ahead") / "net.rdp", runtime="none")
+
+
+@pytest.fixture(scope="session")
+def board_ahead_bundle(residual_onnx: Path, board: str, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return compile(residual_onnx, board, tmp_path_factory.mktemp("board_ahead") / "net.rdp", runtime="none")
+
+
+@pytest.fixture(scope="session")
+def loopback(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder whose ``ssh`` reaches this machine as if it were a board, under several names (see ``loopback``)."""
+    try:
+        with sshd(tmp_path_factory.mktemp("sshd")) as folder:
+            yield folder
+    except NoSshd as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.fixture
+def board_on_loopback(loopback: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder that the board on loopback, ``loopback.NAME``, has for temporary files."""
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setenv("PATH", f"{loopback}:{os.environ['PATH']}")
+    monkeypatch.setenv("TMPDIR", str(scratch))
+    return scratch
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -46,6 +47,8 @@ def _check_outputs(actual: tuple[np.ndarray, ...], expected: list[np.ndarray]) -
 def test_a_bundle_holds_the_network_the_runner_its_libraries_golden_numbers_and_a_manifest(host_bundle: Bundle) -> None:
     assert set(_files(host_bundle.folder)) == {
         "manifest.json",
+        "SHA256SUMS",
+        "README.txt",
         "model.so",
         "run",
         "lib/libtvm_runtime.so",
@@ -116,8 +119,10 @@ def test_a_bundle_is_the_same_bytes_from_another_process(
 ) -> None:
     again = tmp_path / "again.rdp"
     code = f"from rdpass.building import compile; compile({str(residual_onnx)!r}, out={str(again)!r})"
-    environment = {**os.environ, "PYTHONHASHSEED": "12345", "TVM_NUM_THREADS": "1"}
-    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+    (tmp_path / "scratch").mkdir()
+    changed = {"PYTHONHASHSEED": "12345", "TVM_NUM_THREADS": "1", "TMPDIR": str(tmp_path / "scratch"), "LC_ALL": "C"}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), **changed}
+    subprocess.run([sys.executable, "-c", code], env=environment, cwd=tmp_path / "scratch", umask=0o077, check=True)
     assert _files(again) == _files(host_bundle.folder)
 
 
@@ -136,12 +141,40 @@ def test_scalars_booleans_and_integers_pass_through(tmp_path: Path) -> None:
         assert all(np.array_equal(o, e) and o.dtype == e.dtype for o, e in zip(outputs, expected, strict=True))
 
 
+def test_a_copy_of_the_folder_is_all_it_takes(host_bundle: Bundle, tmp_path: Path) -> None:
+    copy = shutil.copytree(host_bundle.folder, tmp_path / "a place" / "net")
+    for arguments in (["--verify"], ["golden/input_0.npy", "y.npy"]):
+        done = subprocess.run([copy / "run", *arguments], env={}, cwd=copy, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_folder_says_what_to_do_with_it(host_bundle: Bundle, tmp_path: Path) -> None:
+    text = (host_bundle.folder / "README.txt").read_text()
+    for words in ("./run --verify", "./run input_0.npy output_0.npy", "x  float32 (1, 3, 17, 15)", "glibc 2.27"):
+        assert words in text
+
+
+_NEWEST = {"GLIBC": (2, 27), "GLIBCXX": (3, 4, 24), "CXXABI": (1, 3, 11)}
+
+
+def test_nothing_in_a_board_bundle_asks_for_a_newer_system_than_its_readme_says(board_bundle: Bundle) -> None:
+    """glibc 2.27 and the libstdc++ of GCC 7: Debian 10, Ubuntu 18.04 and newer, whatever the bundle was built on."""
+    for name in ("run", "model.so", "lib/libtvm_runtime.so", "lib/libtvm_ffi.so"):
+        listing = subprocess.run(
+            ["aarch64-linux-gnu-objdump", "-T", board_bundle.folder / name], capture_output=True, text=True, check=True
+        ).stdout
+        asked = re.findall(r"\((GLIBC|GLIBCXX|CXXABI)_([0-9.]+)\)", listing)
+        assert asked or name == "model.so"
+        for library, version in asked:
+            assert tuple(map(int, version.split("."))) <= _NEWEST[library], f"{name}: {library}_{version}"
+
+
 def test_no_file_of_a_bundle_names_a_place_on_the_building_machine(host_bundle: Bundle, residual_onnx: Path) -> None:
     import tvm_ffi
 
     places = [str(residual_onnx.parent), str(host_bundle.folder.parent), str(Path(tvm_ffi.__file__).parent)]
     places.append(str(Path(__file__).parents[2]))
-    for name in ("manifest.json", "model.so", "run"):
+    for name in ("manifest.json", "README.txt", "model.so", "run"):
         content = (host_bundle.folder / name).read_bytes()
         assert not [place for place in places if place.encode() in content], name
 

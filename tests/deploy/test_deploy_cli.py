@@ -21,7 +21,8 @@ def test_compile_writes_a_bundle_and_verify_accepts_it(
     shown = capfd.readouterr()
     assert "tvm-host" in shown.out
     assert "bundle" in shown.out
-    assert shown.err == ""
+    # Progress, where the machine is slow; nothing else.
+    assert all(line.startswith("compile ") for line in shown.err.splitlines())
     assert run(["verify", str(tmp_path / "two.rdp")]) == 0
     assert "intact" in capfd.readouterr().out
 

@@ -19,6 +19,8 @@ from rdpass.verification import verify
 
 FILES = (
     "manifest.json",
+    "SHA256SUMS",
+    "README.txt",
     "model.so",
     "run",
     "lib/libtvm_runtime.so",
@@ -153,6 +155,18 @@ def test_a_bundle_that_uses_what_this_cpu_lacks_is_refused(
     monkeypatch.setattr("rdpass.runner.cpu_features", lambda: frozenset({"fpu"}))
     with pytest.raises(IntegrityError, match="this one has no sve"):
         load(folder)
+
+
+def test_a_board_without_python_finds_a_changed_byte(spoiled: Callable[[], Path]) -> None:
+    folder = spoiled()
+    check = ["sha256sum", "-c", "--quiet", "SHA256SUMS"]
+    assert subprocess.run(check, cwd=folder, capture_output=True, check=False).returncode == 0
+    for name in set(FILES) - {"SHA256SUMS"}:
+        _flip(folder / name, -1)
+        done = subprocess.run(check, cwd=folder, capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        assert done.stdout == f"{name}: FAILED\n"
+        _flip(folder / name, -1)
 
 
 def test_a_copied_bundle_is_still_one(spoiled: Callable[[], Path]) -> None:

@@ -3,13 +3,32 @@
 from __future__ import annotations
 
 import io
+import json
+import re
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from rdpass.building import Bundle
+from rdpass.building import Bundle, compile
+from rdpass.cli.app import run as rdpass
+from rdpass.cpu_words import USED_UNASKED, WORDS
+from rdpass.runner_program import RUNTIME
+from rdpass.targets import PRESETS, find_target
+from rdpass.toolchain import find_launcher
+
+
+@pytest.fixture(scope="module")
+def two_bundle(two_by_two_onnx: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return compile(two_by_two_onnx, "host", tmp_path_factory.mktemp("two") / "two.rdp")
+
+
+@pytest.fixture(scope="module")
+def newer_bundle(two_by_two_onnx: Path, board: str, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """For a core with features that the oldest do without."""
+    return compile(two_by_two_onnx, "rpi5", tmp_path_factory.mktemp("newer") / "two.rdp")
 
 
 def _run(bundle: Bundle, *files: Path) -> subprocess.CompletedProcess[str]:
@@ -26,6 +45,10 @@ def _npy(array: np.ndarray) -> bytes:
 def _given(bundle: Bundle) -> np.ndarray:
     golden: np.ndarray = np.load(bundle.folder / "golden/input_0.npy")
     return golden
+
+
+def _call(bundle: Bundle, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([str(bundle.folder / "run"), *arguments], capture_output=True, text=True, check=False)
 
 
 def test_it_writes_what_numpy_reads_and_says_nothing(host_bundle: Bundle, tmp_path: Path) -> None:
@@ -91,6 +114,140 @@ def test_a_wrong_number_of_files_is_answered_with_the_usage(host_bundle: Bundle,
     done = _run(host_bundle, *(tmp_path / f"{index}.npy" for index in range(count)))
     assert done.returncode == 2
     assert "1 inputs and 1 outputs" in done.stderr
+
+
+def test_verify_says_how_far_each_output_is_from_the_golden_one(two_bundle: Bundle) -> None:
+    done = _call(two_bundle, "--verify")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = [re.fullmatch(r"(\w+): max relative error (\S+) \(tolerance 1e-04\)", s) for s in done.stdout.splitlines()]
+    assert [line[1] for line in lines if line] == ["total", "positive"]
+    assert all(float(line[2]) <= 1e-5 for line in lines if line)
+
+
+@pytest.mark.parametrize(("spoil", "shown"), [(lambda y: y + 0.1, "max relative error"), (lambda y: y * np.nan, "inf")])
+def test_verify_ends_with_exit_code_4_when_the_output_is_another(
+    spoiled: Callable[[], Path], spoil: Callable[[np.ndarray], np.ndarray], shown: str
+) -> None:
+    folder = spoiled()
+    golden = folder / "golden/output_0.npy"
+    np.save(golden, spoil(np.load(golden)))
+    done = subprocess.run([folder / "run", "--verify"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (4, "run: the output is not the golden one\n")
+    assert shown in done.stdout
+
+
+def test_verify_names_a_golden_file_that_is_gone(spoiled: Callable[[], Path]) -> None:
+    folder = spoiled()
+    (folder / "golden/output_0.npy").unlink()
+    done = subprocess.run([folder / "run", "--verify"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "golden/output_0.npy: can't be read: No such file" in done.stderr
+
+
+@pytest.mark.parametrize("threads", [None, 1, 2])
+def test_bench_prints_times_and_memory_as_json(host_bundle: Bundle, threads: int | None) -> None:
+    done = _call(host_bundle, "--bench", "30", *(["--threads", str(threads)] if threads else []))
+    assert (done.returncode, done.stderr) == (0, "")
+    figures = json.loads(done.stdout)
+    assert (figures["runs"], figures["warmup"], figures["threads"]) == (30, 3, threads)
+    assert 0 < figures["min_ms"] <= figures["p50_ms"] <= figures["p95_ms"] <= figures["p99_ms"] <= figures["max_ms"]
+    assert figures["min_ms"] <= figures["mean_ms"] <= figures["max_ms"]
+    assert figures["load_ms"] > 0
+    assert 1 << 20 < figures["peak_rss_bytes"] < 1 << 30
+    assert figures["planned_activation_bytes"] == host_bundle.manifest.planned_activation_bytes
+
+
+def test_info_says_what_the_network_takes_and_gives(two_bundle: Bundle) -> None:
+    about = json.loads(_call(two_bundle, "--info").stdout)
+    assert about["inputs"] == [
+        {"name": "left", "dtype": "float32", "shape": [2, 4]},
+        {"name": "right", "dtype": "float32", "shape": [6]},
+    ]
+    assert [output["name"] for output in about["outputs"]] == ["total", "positive"]
+    assert about["features"] == two_bundle.manifest.target["features"]
+    assert about["missing_features"] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--bench"], "--bench takes a number from 1"),
+        (["--bench", "0"], "--bench takes a number from 1"),
+        (["--bench", "-5"], "--bench takes a number from 1"),
+        (["--bench", "10x"], "--bench takes a number from 1"),
+        (["--bench", "99999999999999999999"], "--bench takes a number from 1"),
+        (["--threads", "0", "--verify"], "--threads takes a number from 1"),
+        (["--verify", "--info"], "one thing at a time"),
+        (["--verify", "x.npy"], "usage: run INPUT.npy"),
+        (["--fast"], "there is no option --fast"),
+    ],
+)
+def test_words_that_make_no_sense_are_answered_with_the_usage(
+    host_bundle: Bundle, arguments: list[str], reason: str
+) -> None:
+    done = _call(host_bundle, *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert reason in done.stderr
+    assert "usage: run" in done.stderr
+
+
+def test_help_is_no_error(host_bundle: Bundle) -> None:
+    done = _call(host_bundle, "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("usage: run INPUT.npy")
+
+
+def test_an_input_is_never_written_over(host_bundle: Bundle, tmp_path: Path) -> None:
+    content = (host_bundle.folder / "golden/input_0.npy").read_bytes()
+    (tmp_path / "x.npy").write_bytes(content)
+    (tmp_path / "link.npy").symlink_to(tmp_path / "x.npy")
+    for place in ("x.npy", "link.npy"):
+        done = _run(host_bundle, tmp_path / "x.npy", tmp_path / place)
+        assert done.returncode == 2
+        assert "is an input, and would be written over" in done.stderr
+    assert (tmp_path / "x.npy").read_bytes() == content
+
+
+def test_two_outputs_need_two_places(two_bundle: Bundle, tmp_path: Path) -> None:
+    golden = [two_bundle.folder / name for name in two_bundle.manifest.golden["inputs"]]
+    done = _run(two_bundle, *golden, tmp_path / "y.npy", tmp_path / "y.npy")
+    assert done.returncode == 2
+    assert "is given for two outputs" in done.stderr
+
+
+def test_a_cpu_that_lacks_a_feature_is_refused_before_anything_is_loaded(newer_bundle: Bundle, tmp_path: Path) -> None:
+    """A Cortex-A53 would die of an illegal instruction at the first dot product."""
+    (newer_bundle.folder / "model.so").rename(tmp_path / "model.so")
+    command, _, _, *options = find_launcher(find_target("rpi5"))
+    try:
+        for arguments in (["--verify"], ["--bench", "1"], ["x.npy", "x.npy", "y.npy", "z.npy"]):
+            done = subprocess.run(
+                [command, "-cpu", "cortex-a53", *options, newer_bundle.folder / "run", *arguments],
+                cwd=newer_bundle.folder, capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            assert done.returncode == 8
+            assert "built for rpi5, and this CPU has no asimddp, asimdhp" in done.stderr
+    finally:
+        (tmp_path / "model.so").rename(newer_bundle.folder / "model.so")
+
+
+def test_rdpass_says_so_too_and_ends_with_the_same_exit_code(
+    newer_bundle: Bundle, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    launcher = find_launcher(find_target("rpi3"))
+    monkeypatch.setattr("rdpass.verification.find_launcher", lambda target: launcher)
+    assert rdpass(["verify", str(newer_bundle.folder)]) == 8
+    assert "this CPU has no asimddp" in capfd.readouterr().err
+    monkeypatch.undo()
+    assert rdpass(["verify", str(newer_bundle.folder)]) == 0
+
+
+def test_every_feature_that_a_target_may_name_can_be_checked_on_a_board() -> None:
+    source = (RUNTIME / "cpu_features.cc").read_text()
+    checked = set(re.findall(r'\{"(\w+)", AT_HWCAP2?, \d+\}', source))
+    assert checked == WORDS
+    assert {word for words in USED_UNASKED.values() for word in words} <= checked
+    assert all(set(target.features) <= checked for target in PRESETS)
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ Each strategy gives a case and its tolerance.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import get_args
 
 from hypothesis import strategies as st
 
@@ -20,7 +21,16 @@ from rdpass.kernels.pointwise import PointwiseTile
 from rdpass.kernels.pooling import PoolingTile
 from rdpass.kernels.stem import StemTile
 from rdpass.kernels.winograd import WinogradTile
-from rdpass.kernels.workload import Convolution, Elementwise, Epilogue, Head, PointwisePair, Pooling, Stem
+from rdpass.kernels.workload import (
+    ActivationKind,
+    Convolution,
+    Elementwise,
+    Epilogue,
+    Head,
+    PointwisePair,
+    Pooling,
+    Stem,
+)
 from tests.kernels.cases import (
     depthwise_case,
     direct_case,
@@ -35,7 +45,7 @@ from tests.kernels.cases import (
 from tests.kernels.choice import TOLERANCE, WINOGRAD_TOLERANCE
 
 ISAS = st.sampled_from([ASIMD, ASIMD, AVX2, SSE, AVX512])
-ACTIVATIONS = st.sampled_from(["none", "relu", "clip", "channel_clip", "prelu", "hard_swish", "hard_sigmoid"])
+ACTIVATIONS = st.sampled_from(get_args(ActivationKind))
 THREADS = st.sampled_from([1, 2])
 SEEDS = st.integers(0, 99)
 
@@ -156,14 +166,16 @@ def max_pools(draw, conv):
 def heads(draw):
     classes = draw(st.integers(0, 70))
     pixels = draw(st.integers(1 if classes else 2, 60))
-    work = Head(draw(st.integers(1, 5)), draw(st.integers(1, 40)), pixels, classes)
+    averages = not classes or draw(st.booleans())
+    work = Head(draw(st.integers(1, 5)), draw(st.integers(1, 40)), pixels, classes, averages)
     tile = HeadTile(*(draw(st.integers(1, 4)) for _ in range(3)))
     return head_case(work, tile, draw(ISAS), draw(THREADS), draw(SEEDS)), TOLERANCE
 
 
 @st.composite
 def elementwises(draw):
-    work = Elementwise(draw(st.integers(1, 2)), draw(st.integers(1, 20)), draw(st.integers(1, 50)), draw(epilogues()))
+    sizes = (draw(st.integers(1, most)) for most in (2, 20, 50))
+    work = Elementwise(*sizes, draw(epilogues()), draw(st.sampled_from(["none", "constant", "gate"])))
     tile = ElementwiseTile(draw(st.integers(1, 9)))
     return elementwise_case(work, tile, draw(ISAS), draw(THREADS), draw(SEEDS)), TOLERANCE
 

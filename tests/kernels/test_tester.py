@@ -91,6 +91,8 @@ def test_the_pooling_oracle_agrees_with_torch(kind, divisor):
         ("clip", lambda t: F.hardtanh(t, -0.5, 0.75)),
         ("hard_swish", F.hardswish),
         ("hard_sigmoid", F.hardsigmoid),
+        ("sigmoid", torch.sigmoid),
+        ("silu", F.silu),
         ("prelu", lambda t: F.prelu(t, torch.tensor([0.25, -2.0]).double())),
     ],
 )

@@ -1,0 +1,77 @@
+"""What an arm is given: a teacher with its accuracies, pictures where they are trained on, a place to keep things."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from benchmarks.accuracy_grids.identity import identity_of
+from benchmarks.accuracy_grids.networks import Net
+from benchmarks.accuracy_grids.pictures import Pictures
+from benchmarks.accuracy_grids.protocols import Protocol
+from rdpass.training import accuracy
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where things run: ``device`` (cpu, cuda), ``amp`` for bfloat16 forward passes, ``folder`` for what is kept.
+
+    ``data_root``: where pictures lie that no package has installed.
+    """
+
+    device: str
+    amp: bool
+    folder: Path
+    data_root: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """As a record tells it."""
+        return torch.cuda.get_device_name() if self.device.startswith("cuda") else "cpu"
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Per cent of validation and test pictures that are right."""
+
+    validation: float
+    test: float
+
+
+@dataclass(frozen=True)
+class Bench:
+    """One network, trained with shortcuts, and everything an arm needs to do without them."""
+
+    net: Net
+    protocol: Protocol
+    seed: int
+    pictures: Pictures
+    teacher: nn.Module
+    teacher_scores: Scores
+    machine: Machine
+
+    @property
+    def steps(self) -> int:
+        """Of every arm that trains."""
+        return self.protocol.epochs * len(self.pictures.train)
+
+    def student_folder(self, recipe: str, settings: Mapping[str, Any]) -> Path:
+        """Where the run folder of a recipe's student lies, whichever arms ask for it."""
+        name = identity_of(self.net, self.protocol, recipe, settings, self.seed, self.machine.amp)
+        return self.machine.folder / "students" / name
+
+    def score(self, model: nn.Module) -> Scores:
+        return scored(model, self.pictures, self.machine.device)
+
+
+def scored(model: nn.Module, pictures: Pictures, device: str) -> Scores:
+    """The model's accuracies; afterwards it is on the CPU again."""
+    model.to(device)
+    values = [accuracy(model, part.batches(), device) for part in (pictures.validation, pictures.test)]
+    model.to("cpu")
+    return Scores(*(round(value, 2) for value in values))

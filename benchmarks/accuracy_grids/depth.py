@@ -1,0 +1,46 @@
+"""Grid 1: the gap to the teacher against depth, for every way to lose the shortcuts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchmarks.accuracy_grids.grid import Cell, Grid
+from benchmarks.accuracy_grids.networks import Net
+from benchmarks.accuracy_grids.protocols import Size
+from benchmarks.accuracy_grids.recipe_arm import RecipeArm
+from benchmarks.small_resnets import Block
+
+MIXED, UNMIXED = {"mixed": True}, {"mixed": False}
+STREAM = {"stream": "stage", "growth": "root"}
+COLD = {"initialise": "random"}
+
+# Whatever is open is said, so that an arm stays what it is when a recipe's defaults change.
+MIGRATE = RecipeArm("migrate + mixed", "migrate", {"lr": 0.04, "student": STREAM, "paths": MIXED})
+MIGRATE_ALONE = RecipeArm("migrate", "migrate", {"lr": 0.04, "student": STREAM, "paths": UNMIXED})
+ANNEAL = RecipeArm("anneal + mixed", "anneal", {"lr": 0.1, "paths": MIXED})
+JOINT_WARM = RecipeArm("joint, warm", "joint", {"lr": 0.1, "student": {"initialise": "warm"}})
+KD = RecipeArm("kd, cold", "kd", {"lr": 0.1, "student": COLD})
+PLAIN = RecipeArm("labels only, cold", "plain", {"lr": 0.1, "student": COLD})
+FIRST = (MIGRATE, MIGRATE_ALONE, ANNEAL, PLAIN, KD, JOINT_WARM)
+REST = (
+    RecipeArm("anneal", "anneal", {"lr": 0.1, "paths": UNMIXED}),
+    RecipeArm("joint, cold, Dirac (paper)", "joint", {"lr": 0.1, "student": {"initialise": "dirac"}}),
+    RecipeArm("kd + mixed, cold", "kd", {"lr": 0.1, "student": COLD, "paths": MIXED}),
+    RecipeArm("carry, exact", "carry"),
+    RecipeArm("migrate + mixed, projections kept", "migrate",
+              {"lr": 0.04, "student": {**STREAM, "keep_projections": True}, "paths": MIXED}),
+)  # fmt: skip
+DEPTHS: dict[Block, tuple[int, ...]] = {"basic": (56, 20, 32, 110), "bottleneck": (47, 20, 29, 110)}
+
+
+def cells(size: Size) -> Sequence[Cell]:
+    """The deep nets first, and the arms between which something is to be decided."""
+    nets = [Net(block, DEPTHS[block][place], size.width) for place in range(4) for block in DEPTHS]
+    deep, others = nets[:2], nets[2:]
+    ordered = [(net, arm) for arm in FIRST for net in deep]
+    ordered += [(net, arm) for net in others for arm in FIRST]
+    ordered += [(net, arm) for arm in REST for net in nets]
+    return [Cell(net, size.protocol_for(net), arm) for net, arm in ordered]
+
+
+DEPTH = Grid("depth", "How far is a plain network from its residual teacher, by recipe and depth?", cells)

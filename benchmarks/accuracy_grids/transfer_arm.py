@@ -1,0 +1,76 @@
+"""Features learnt on one data set, used on another: a new last layer alone, or the whole network tuned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import nn
+from torch.fx import GraphModule
+from torch.nn import functional as F
+
+from benchmarks.accuracy_grids.arms import Result
+from benchmarks.accuracy_grids.bench import Bench, scored
+from benchmarks.accuracy_grids.deployed import deployed
+from benchmarks.accuracy_grids.digits import digit_pictures
+from benchmarks.accuracy_grids.footprint import footprint_of
+from benchmarks.accuracy_grids.recipe_arm import RecipeArm, load_student, made_student
+from benchmarks.accuracy_grids.supervised import train_by
+
+EPOCHS = 30  # of the digits
+RATES = {"last layer": 0.1, "all layers": 0.01}
+
+
+@dataclass(frozen=True)
+class TransferArm:
+    """``of`` makes the network; None is the teacher itself. ``tuned``: ``last layer`` or ``all layers``.
+
+    All are tuned in the form they are deployed in, without batch norms, by labels, for the same steps.
+    """
+
+    of: RecipeArm | None
+    tuned: str
+    recipe: str = field(default="transfer")
+
+    @property
+    def name(self) -> str:
+        return f"{self.of.name if self.of else 'residual teacher'}: {self.tuned}"
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        of = {"recipe": self.of.recipe, "settings": self.of.settings} if self.of else None
+        return {"of": of, "tuned": self.tuned, "to": "digits", "epochs": EPOCHS, "lr": RATES[self.tuned]}
+
+    def run(self, bench: Bench) -> Result:
+        example, device = bench.pictures.example, bench.machine.device
+        source = load_student(made_student(self.of, bench)) if self.of else bench.teacher
+        footprint = footprint_of(source, example)
+        pictures = digit_pictures(example.shape[-1], bench.seed).on(device)
+        model = with_new_head(deployed(source, example), pictures.classes, bench.seed)
+        if self.tuned == "last layer":
+            freeze_but_head(model)
+        protocol = replace(bench.protocol, peak=RATES[self.tuned])
+        train_by(F.cross_entropy, model, pictures.train, protocol, EPOCHS, bench.seed, device, bench.machine.amp)
+        form = "plain" if self.of else "residual"
+        return Result(scored(model, pictures, device), form, footprint, EPOCHS * len(pictures.train), same_task=False)
+
+
+def head_of(model: GraphModule) -> str:
+    """The path of the last linear layer."""
+    return str([name for name, module in model.named_modules() if isinstance(module, nn.Linear)][-1])
+
+
+def with_new_head(model: GraphModule, classes: int, seed: int) -> GraphModule:
+    """The model with its last layer drawn anew, in place."""
+    path = head_of(model)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model.set_submodule(path, nn.Linear(model.get_submodule(path).in_features, classes))  # type: ignore[arg-type]
+    return model.requires_grad_(True)
+
+
+def freeze_but_head(model: GraphModule) -> None:
+    model.requires_grad_(False)
+    model.get_submodule(head_of(model)).requires_grad_(True)

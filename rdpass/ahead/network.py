@@ -1,0 +1,68 @@
+"""A network in C: lowered to calls, its functions compiled, its arena planned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import tvm
+
+from rdpass.ahead.arena import Arena, plan
+from rdpass.ahead.functions import Functions, compile_functions
+from rdpass.kernels.schedule import Tile
+from rdpass.kernels.workload import Workload
+from rdpass.lowering import calls_for
+from rdpass.manifest import TensorSpec
+from rdpass.onnx_source import OnnxSource
+from rdpass.passes.relax.fallbacks import Fallback, find_fallbacks
+from rdpass.passes.relax.find_calls import CallSequence, find_calls
+from rdpass.passes.relax.plan_arena import ALIGNMENT
+from rdpass.passes.relax.planned_memory import PlannedMemory
+from rdpass.targets import ArmTarget
+
+HEADER_BYTES = ALIGNMENT
+"""What a model keeps of its own at the beginning of the arena."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """All that there is to say in C: compiled functions, their calls, and where everything lies.
+
+    ``fallbacks``: the functions that no kernel of ours computes.
+    """
+
+    sequence: CallSequence
+    functions: Functions
+    arena: Arena
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    target: ArmTarget
+    fallbacks: tuple[Fallback, ...]
+
+    @property
+    def arena_bytes(self) -> int:
+        """What a program provides."""
+        return HEADER_BYTES + self.arena.bytes
+
+    @property
+    def memory(self) -> PlannedMemory:
+        """The arena, which holds everything but inputs and outputs: these are the caller's."""
+        return PlannedMemory(activations=self.arena_bytes, workspace=0)
+
+
+def build_ahead(
+    source: OnnxSource, module: tvm.IRModule, target: ArmTarget, tuned: Mapping[Workload, Tile] | None = None
+) -> Network:
+    """``module``, which was imported from ``source`` and is left as it was, in C for ``target``.
+
+    A workload in ``tuned`` has its tile there.
+
+    Raises:
+        ConfigError: the network does what needs TVM's runtime; the message names it.
+        TargetError: LLVM does not know the target's CPU.
+    """
+    lowered = calls_for(module, target, tuned)
+    sequence = find_calls(lowered)
+    functions = compile_functions(lowered, target)
+    arena = plan(sequence, functions.lifted)
+    return Network(sequence, functions, arena, source.inputs, source.outputs, target, find_fallbacks(lowered))

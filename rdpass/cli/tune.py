@@ -1,0 +1,110 @@
+"""``rdpass tune``: faster tiles for the kernels of a network."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rdpass.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rdpass.tuning.report import TunedWorkload, Tuning
+
+
+def tune_command(
+    model: Annotated[Path, typer.Argument(help="The .onnx file.", metavar="FILE.onnx")],
+    database: Annotated[Path, typer.Option("--db", help="Folder of what was found; made where there is none.")],
+    target: Annotated[str, typer.Option(help="A name that `rdpass targets` lists.")] = "host",
+    trials: Annotated[int, typer.Option(help="Tiles to try in all, those in the folder counted.")] = 400,
+    seconds: Annotated[float | None, typer.Option(help="Begin nothing new after so long.")] = None,
+    estimate: Annotated[str | None, typer.Option("--model", help="mca: estimate, without a board.")] = None,
+    rpc: Annotated[str | None, typer.Option(help="HOST:PORT of a TVM tracker that lends boards.")] = None,
+    key: Annotated[str | None, typer.Option(help="The boards' key at the tracker.")] = None,
+    timeout: Annotated[float | None, typer.Option(help="Seconds that one measurement may take.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Try tiles for the kernels of FILE.onnx, on this host, on boards or by estimates; `compile --db` uses the best."""
+    from rdpass.tuning.tuner import tune
+
+    if estimate not in (None, "mca"):
+        raise ConfigError(f"no model is called {estimate!r}; there is mca")
+    tuning = tune(
+        model, target, database, trials=trials, seconds=seconds, model="mca" if estimate else None, rpc=rpc, key=key,
+        timeout=timeout,
+    )  # fmt: skip
+    if as_json:
+        print(json.dumps(_as_json(tuning), indent=1))
+    else:
+        _print_tuning(tuning, database)
+
+
+def _as_json(tuning: Tuning) -> dict[str, Any]:
+    from rdpass.database.encoding import encode
+
+    rows = [
+        {**asdict(w), "workload": encode(w.workload), "tile": encode(w.tile), "default": encode(w.default)}
+        for w in tuning.workloads
+    ]
+    return {
+        **asdict(tuning),
+        "workloads": rows,
+        "seconds": tuning.seconds,
+        "default_seconds": tuning.default_seconds,
+    }
+
+
+def _print_tuning(tuning: Tuning, database: Path) -> None:
+    from rdpass.cli.tables import print_table
+    from rdpass.kernels.ranking import template
+
+    estimated = "estimated " if tuning.estimated or tuning.method == "mca" else ""
+    columns = ("workload", ">calls", ">trials", ">failed", "default", "best", f">{estimated}ms", ">of default's")
+    rows = [
+        (
+            describe(w), str(w.calls), str(w.trials), str(w.failed), template(w.default),
+            "default" if w.tile == w.default else w.template, *_times(w),
+        )
+        for w in tuning.workloads
+    ]  # fmt: skip
+    print_table(columns, rows)
+    if tuning.default_seconds:
+        print(
+            f"all calls of one inference: {estimated}{1e3 * tuning.seconds:.3f} ms,"
+            f" {tuning.seconds / tuning.default_seconds:.1%} of the {1e3 * tuning.default_seconds:.3f} ms untuned"
+        )
+    print(f"{tuning.trials} trials in {database}, {tuning.fresh} records of this run")
+
+
+def _times(workload: TunedWorkload) -> tuple[str, str]:
+    if workload.seconds is None or workload.default_seconds is None:
+        return "", ""
+    return f"{1e3 * workload.seconds:.3f}", f"{workload.seconds / workload.default_seconds:.1%}"
+
+
+def describe(workload: TunedWorkload) -> str:
+    """A workload in a few words: kind, kernel, channels and size."""
+    from rdpass.kernels.workload import Convolution, Elementwise, Head, PointwisePair, Pooling, Stem
+
+    match workload.workload:
+        case Convolution() as conv:
+            kind = "depthwise" if conv.is_depthwise else "conv"
+            stride = f"/{conv.stride[0]}" if conv.stride != (1, 1) else ""
+            added = " + add" if conv.epilogue.add else ""
+            channels = f"{conv.channels}-{conv.filters}"
+            return f"{kind} {conv.kernel[0]}x{conv.kernel[1]}{stride} {channels} {conv.height}x{conv.width}{added}"
+        case PointwisePair(first, second):
+            return f"pair {first.channels}-{first.filters}-{second.filters} {first.height}x{first.width}"
+        case Stem(conv, pool):
+            pooled = " + pool" if pool else ""
+            return f"stem {conv.kernel[0]}x{conv.kernel[1]} {conv.channels}-{conv.filters} {conv.height}{pooled}"
+        case Pooling() as pool:
+            return f"{pool.kind} pool {pool.channels} {pool.height}x{pool.width}"
+        case Head() as head:
+            return f"head {head.channels}-{head.classes}"
+        case Elementwise() as work:
+            what = work.epilogue.activation if work.scale == "none" else work.scale
+            return f"{what} {work.channels} {work.pixels} pixels"

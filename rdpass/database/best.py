@@ -1,0 +1,119 @@
+"""Which tile each workload gets by what was measured.
+
+1. Records of the target and of today's kernels count. Measured ones come before estimated ones.
+2. A tile that was tried several times has the figure of the most repeats; of equals, the worse one.
+3. Every tile was tried beside the default, and is judged by the ratio of their times: neither the board, nor what else
+   it had to do, nor its clock matters much then. The tile of the lowest ratio wins if that is below one, else the
+   default stays: never worse than untuned.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from rdpass.arm_target import ArmTarget
+from rdpass.database.folder import read_records
+from rdpass.database.keys import code_key, target_key
+from rdpass.database.record import Method, Record, write_record
+from rdpass.errors import ConfigError
+from rdpass.kernels.choose import choose_default
+from rdpass.kernels.machine import Machine, machine_of
+from rdpass.kernels.ranking import is_tile_of
+from rdpass.kernels.schedule import Tile
+from rdpass.kernels.workload import Workload
+
+METHODS: tuple[tuple[Method, ...], ...] = (("host", "rpc"), ("mca",))
+"""Methods whose times compare with each other, the more trusted first."""
+
+
+@dataclass(frozen=True)
+class Best:
+    """A workload's tile, its time, and the default's beside it."""
+
+    tile: Tile
+    seconds: float
+    default_seconds: float
+    is_estimate: bool
+
+    @property
+    def ratio(self) -> float:
+        return self.seconds / self.default_seconds
+
+
+def usable(records: Iterable[Record], target: ArmTarget) -> list[Record]:
+    """The records of ``target`` and of today's kernels."""
+    keys = target_key(target), code_key()
+    return [record for record in records if (record.target, record.code) == keys]
+
+
+def best_tiles(records: Iterable[Record], target: ArmTarget) -> dict[Workload, Best]:
+    """The best tile of every workload that ``usable`` records have a time for."""
+    machine = machine_of(target)
+    by_work: dict[Workload, list[Record]] = {}
+    for record in records:
+        by_work.setdefault(record.workload, []).append(record)
+    found = {}
+    for work, own in by_work.items():
+        for methods in METHODS:
+            tried = settled(record for record in own if record.method in methods)
+            if tried:
+                found[work] = _best(work, tried, machine)
+                break
+    return found
+
+
+def settled(records: Iterable[Record]) -> dict[Tile, Record]:
+    """The record that counts for each tile of one workload that can be used, see 2."""
+    chosen: dict[Tile, Record] = {}
+    for record in records:
+        if record.ratio is not None:
+            chosen[record.tile] = max(chosen.get(record.tile, record), record, key=_weight)
+    return chosen
+
+
+def _weight(record: Record) -> tuple[int, float]:
+    return record.repeats, record.ratio or 0.0
+
+
+def _best(work: Workload, tried: Mapping[Tile, Record], machine: Machine) -> Best:
+    for record in sorted(tried.values(), key=lambda record: (record.ratio or 0.0, repr(record.tile))):
+        assert record.seconds is not None
+        assert record.default_seconds is not None
+        if record.seconds < record.default_seconds and is_tile_of(work, record.tile, machine):
+            return Best(record.tile, record.seconds, record.default_seconds, record.is_estimate)
+    seconds = min(record.default_seconds or 0.0 for record in tried.values())
+    estimated = all(record.is_estimate for record in tried.values())
+    return Best(choose_default(work, machine), seconds, seconds, estimated)
+
+
+def digest(records: Iterable[Record]) -> str:
+    """SHA-256 of what was measured, whatever the order it was written in or how often."""
+    return hashlib.sha256(b"".join(sorted({write_record(record) for record in records}))).hexdigest()
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What a database has for a target: the best tiles, and the digest of all records they were chosen from."""
+
+    best: Mapping[Workload, Best]
+    digest: str
+
+    @property
+    def tiles(self) -> dict[Workload, Tile]:
+        """The tiles alone, as the lowering takes them."""
+        return {work: found.tile for work, found in self.best.items()}
+
+
+def read_best(folder: Path, target: ArmTarget) -> Tuned:
+    """The best tiles for ``target`` in a folder of records.
+
+    Raises:
+        ConfigError: there is no such folder, or it can't be read.
+    """
+    if not folder.is_dir():
+        raise ConfigError(f"{folder} is no database: it is not a folder; rdpass tune writes one")
+    records = usable(read_records(folder), target)
+    return Tuned(best_tiles(records, target), digest(records))

@@ -1,0 +1,88 @@
+"""Workloads and tiles as JSON: an object of their fields and a ``kind``, the class they are of."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from rdpass.kernels.depthwise import DepthwiseTile
+from rdpass.kernels.direct import DirectTile
+from rdpass.kernels.elementwise import ElementwiseTile
+from rdpass.kernels.head import HeadTile
+from rdpass.kernels.pair import ApartTile, PairTile
+from rdpass.kernels.pointwise import PointwiseTile
+from rdpass.kernels.pooling import PoolingTile
+from rdpass.kernels.schedule import Tile
+from rdpass.kernels.stem import StemTile
+from rdpass.kernels.winograd import WinogradTile
+from rdpass.kernels.workload import Convolution, Elementwise, Epilogue, Head, PointwisePair, Pooling, Stem, Workload
+
+_WORKLOADS = (Convolution, PointwisePair, Pooling, Stem, Head, Elementwise)
+_TILES = (
+    ApartTile, DepthwiseTile, DirectTile, ElementwiseTile, HeadTile, PairTile, PointwiseTile, PoolingTile, StemTile,
+    WinogradTile,
+)  # fmt: skip
+_KINDS = {kind.__name__: kind for kind in (*_WORKLOADS, *_TILES, Epilogue)}
+
+
+def encode(value: Any) -> Any:
+    """``value``, of dataclasses, tuples and scalars, as what JSON can say; numbers that are not finite in words."""
+    if is_dataclass(value):
+        return {
+            "kind": type(value).__name__,
+            **{field.name: encode(getattr(value, field.name)) for field in fields(value)},
+        }
+    if isinstance(value, tuple):
+        return [encode(item) for item in value]
+    return repr(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def decode_workload(value: Any) -> Workload:
+    """The workload that ``encode`` gave ``value`` for.
+
+    Raises:
+        ValueError: it gave it for none.
+    """
+    decoded = _decoded(value)
+    if not isinstance(decoded, _WORKLOADS):
+        raise ValueError("no workload")
+    return decoded
+
+
+def decode_tile(value: Any) -> Tile:
+    """The tile that ``encode`` gave ``value`` for.
+
+    Raises:
+        ValueError: it gave it for none.
+    """
+    decoded = _decoded(value)
+    if not isinstance(decoded, _TILES):
+        raise ValueError("no tile")
+    return decoded
+
+
+def _decoded(value: Any) -> Any:
+    decoded = _decode(value)
+    try:
+        hash(decoded)
+    except TypeError as error:
+        raise ValueError("a field is of the wrong type") from error
+    if encode(decoded) != value:
+        raise ValueError("fields are missing")
+    return decoded
+
+
+def _decode(value: Any) -> Any:
+    if isinstance(value, dict):
+        kind = _KINDS.get(str(value.get("kind")))
+        given = {name: _decode(item) for name, item in value.items() if name != "kind"}
+        if kind is None or given.keys() - {field.name for field in fields(kind)}:
+            raise ValueError("an unknown kind, or a field it has not")
+        try:
+            return kind(**given)
+        except TypeError as error:
+            raise ValueError("a field is missing") from error
+    if isinstance(value, list):
+        return tuple(_decode(item) for item in value)
+    return float(value) if value in ("inf", "-inf", "nan") else value

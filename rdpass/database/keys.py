@@ -1,0 +1,40 @@
+"""What a record belongs to: a target, by what kernels and their times depend on, and a version of the kernels."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+import rdpass.kernels
+import rdpass.passes.tir
+from rdpass.arm_target import ArmTarget
+
+_WORDS = ("name", "figures")
+"""Fields of a target that say nothing of its times."""
+
+
+def target_key(target: ArmTarget) -> str:
+    """12 hexadecimal digits: two targets of equal core, number of cores, features and figures share them."""
+    what = {name: value for name, value in asdict(target).items() if name not in _WORDS}
+    return _digest(json.dumps(what, sort_keys=True).encode())
+
+
+@cache
+def code_key() -> str:
+    """12 hexadecimal digits of the sources that make a kernel, and of the compiler: TVM's release.
+
+    A record of other sources says nothing of today's kernels.
+    """
+    parts = [version("apache-tvm").encode()]
+    for package in (rdpass.kernels, rdpass.passes.tir):
+        for path in sorted(Path(package.__path__[0]).glob("*.py")):
+            parts += [path.name.encode(), path.read_bytes()]
+    return _digest(b"\0".join(parts))
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:12]

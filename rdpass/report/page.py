@@ -1,0 +1,74 @@
+"""``write_report``: the page itself, one file without anything from elsewhere."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from rdpass.errors import ConfigError
+from rdpass.output import new_file
+from rdpass.report.chart import Chart
+from rdpass.report.series import figures_of
+from rdpass.run_folder import RECORD, SETTINGS
+from rdpass.training.records import HISTORY, read_history
+
+TEMPLATE = "page.html.jinja"
+
+
+def write_report(run: str | Path, html: str | Path, *, force: bool = False) -> Path:
+    """Write what ``convert`` left in ``run`` as one HTML file, and return its path.
+
+    Raises:
+        ConfigError: ``run`` is not the folder of a conversion, or the file can't be written.
+    """
+    folder, path = Path(run), Path(html)
+    try:
+        record = json.loads((folder / RECORD).read_text())
+        facts = _facts(folder, record)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{folder} is not the output folder of rdpass convert: {RECORD} can't be read") from error
+    environment = Environment(
+        loader=PackageLoader("rdpass.report", ""), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    with new_file(path, force) as temporary:
+        temporary.write_text(environment.get_template(TEMPLATE).render(facts), encoding="utf-8")
+    return path
+
+
+def _facts(folder: Path, record: dict[str, Any]) -> dict[str, Any]:
+    regions = {region["add"]: region for region in record["plan"]["regions"]}
+    figures = figures_of(read_history(folder / HISTORY))
+    settings = folder / SETTINGS
+    return {
+        "name": folder.resolve().name,
+        "recipe": record["recipe"],
+        "versions": record["versions"],
+        "went": Counter(outcome["how"] for outcome in record["outcomes"]),
+        "outcomes": [{**outcome, **_place(regions[outcome["add"]])} for outcome in record["outcomes"]],
+        "skipped": record["plan"]["skipped"],
+        "gates": record["gates"],
+        "costs": _costs(record["plan"]["forecast"]["model"], record["cost"]),
+        "figures": [(figure.title, Markup(Chart(figure).draw())) for figure in figures],
+        "settings": settings.read_text() if settings.exists() else "",
+    }
+
+
+def _place(region: dict[str, Any]) -> dict[str, Any]:
+    return {"path": region["path"], "kind": region["kind"], "shape": "x".join(map(str, region["shape"]))}
+
+
+def _costs(before: dict[str, Any], after: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+    """What it is, before, after, and the change in per cent."""
+    rows = [("multiply-accumulates", before["macs"], after["macs"]),
+            ("parameters", before["parameters"], after["parameters"])]  # fmt: skip
+    for way, words in (("separate", "adds separate"), ("fused", "adds in place")):
+        rows.append((f"peak of the activations, {words}, bytes", *(c[way]["peak_bytes"] for c in (before, after))))
+    traffic = [c["fused"]["read_bytes"] + c["fused"]["written_bytes"] for c in (before, after)]
+    rows.append(("activations read and written, adds in place, bytes", *traffic))
+    return [(name, f"{a:,}", f"{b:,}", f"{100 * (b - a) / a:+.1f} %" if a else "") for name, a, b in rows]

@@ -1,0 +1,58 @@
+"""The curves of a run, out of the lines of its ``history.jsonl``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite
+
+from rdpass.training.records import Line
+
+
+@dataclass(frozen=True)
+class Series:
+    """One curve: (step, value) in the order of the steps."""
+
+    name: str
+    points: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """Curves that share their axes. ``unit``: what stands behind a number of the vertical one."""
+
+    title: str
+    unit: str
+    series: tuple[Series, ...]
+
+
+def figures_of(lines: Sequence[Line]) -> tuple[Figure, ...]:
+    """Loss by its terms, what was measured on held-out data, the gradient's share, the learning rate; none empty."""
+    steps = [line for line in lines if line["kind"] == "step"]
+    epochs = [line for line in lines if line["kind"] == "epoch"]
+    terms = _starting_with(steps, "loss.")
+    figures = (
+        Figure("Loss", "", _series(steps, {"loss": "sum", **(terms if len(terms) > 1 else {})})),
+        Figure("Accuracy on held-out data", " %", _series(epochs, {"accuracy": "student"})),
+        Figure("Loss on held-out data", "", _series(epochs, {"validation_loss": "student"})),
+        Figure("Share of the gradient's norm that comes through the teacher, by the stage's end", " %",
+               _series(steps, _starting_with(steps, "share."), factor=100.0)),
+        Figure("Norm of the gradient, before clipping", "", _series(steps, {"gradient_norm": "all parameters"})),
+        Figure("Learning rate", "", _series(steps, {"lr": "rate"})),
+    )  # fmt: skip
+    return tuple(figure for figure in figures if figure.series)
+
+
+def _starting_with(lines: Sequence[Line], prefix: str) -> dict[str, str]:
+    """The fields of that prefix that occur, with their names without it."""
+    return {key: key.removeprefix(prefix) for line in lines for key in line if key.startswith(prefix)}
+
+
+def _series(lines: Sequence[Line], fields: dict[str, str], factor: float = 1.0) -> tuple[Series, ...]:
+    found = []
+    for key, name in fields.items():
+        points = [(float(line["step"]), factor * float(line[key])) for line in lines if key in line]
+        points = [point for point in points if isfinite(point[1])]
+        if points:
+            found.append(Series(name, tuple(points)))
+    return tuple(found)

@@ -1,0 +1,181 @@
+// 1. What is asked for is understood, and a CPU that lacks a feature refused, before anything of the network is loaded.
+// 2. Inputs are read before it too: a bad file costs no time.
+// 3. The network runs; outputs are written, compared, or thrown away.
+#include "command_line.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <climits>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <new>
+
+#include "arguments.h"
+#include "bench.h"
+#include "comparison.h"
+#include "cpu_features.h"
+#include "failure.h"
+#include "npy.h"
+#include "report.h"
+
+namespace rdpass {
+namespace {
+
+struct Loaded {
+  std::unique_ptr<Network> network;
+  double load_ms;
+};
+
+// Pointers to tensors as networks take them.
+struct Operands {
+  std::vector<const void*> inputs;
+  std::vector<void*> outputs;
+};
+
+// The folder that this program lies in.
+std::string BundleFolder() {
+  char path[PATH_MAX];
+  const ssize_t size = readlink("/proc/self/exe", path, sizeof(path));
+  if (size <= 0 || size == sizeof(path)) throw Failure(kUsage, "/proc/self/exe does not say where this program lies");
+  const std::string program(path, static_cast<size_t>(size));
+  return program.substr(0, program.rfind('/'));
+}
+
+void CheckCpu(const Description& description) {
+  const std::vector<std::string> missing = MissingFeatures(description.features);
+  if (missing.empty()) return;
+  std::string names;
+  for (const std::string& name : missing) names += (names.empty() ? "" : ", ") + name;
+  throw Failure(kWrongCpu, "built for " + description.target + ", and this CPU has no " + names +
+                               "; compile the network for this board's target");
+}
+
+// Where a path leads, links followed; as it is where nothing is there yet.
+std::string RealPath(const std::string& path) {
+  char* const real = realpath(path.c_str(), nullptr);
+  const std::string found = real ? real : path;
+  std::free(real);
+  return found;
+}
+
+void CheckPlaces(const std::vector<std::string>& inputs, const std::vector<std::string>& outputs) {
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    const std::string place = RealPath(outputs[i]);
+    for (const std::string& input : inputs) {
+      if (RealPath(input) == place) throw Failure(kUsage, outputs[i] + ": is an input, and would be written over");
+    }
+    for (size_t j = 0; j < i; ++j) {
+      if (RealPath(outputs[j]) == place) throw Failure(kUsage, outputs[i] + ": is given for two outputs");
+    }
+  }
+}
+
+std::vector<Tensor> ReadAll(const std::vector<std::string>& paths, const std::vector<TensorSpec>& specs) {
+  std::vector<Tensor> tensors;
+  for (size_t i = 0; i < specs.size(); ++i) tensors.push_back(ReadNpy(paths.at(i), specs[i]));
+  return tensors;
+}
+
+std::vector<Tensor> MakeAll(const std::vector<TensorSpec>& specs) {
+  std::vector<Tensor> tensors;
+  for (const TensorSpec& spec : specs) tensors.emplace_back(spec);
+  return tensors;
+}
+
+std::vector<std::string> Within(const std::string& folder, const std::vector<std::string>& names) {
+  std::vector<std::string> paths;
+  for (const std::string& name : names) paths.push_back(folder + "/" + name);
+  return paths;
+}
+
+Operands OperandsOf(const std::vector<Tensor>& inputs, std::vector<Tensor>& outputs) {
+  Operands operands;
+  for (const Tensor& tensor : inputs) operands.inputs.push_back(tensor.data());
+  for (Tensor& tensor : outputs) operands.outputs.push_back(tensor.data());
+  return operands;
+}
+
+Loaded LoadTimed(Loader load, const std::string& folder, int threads) {
+  const auto start = std::chrono::steady_clock::now();
+  std::unique_ptr<Network> network = load(folder, threads);
+  const std::chrono::duration<double, std::milli> elapsed = std::chrono::steady_clock::now() - start;
+  return {std::move(network), elapsed.count()};
+}
+
+int RunOnce(const Arguments& arguments, const Description& description, Loader load) {
+  const auto middle = arguments.files.begin() + static_cast<std::ptrdiff_t>(description.inputs.size());
+  const std::vector<std::string> given(arguments.files.begin(), middle), places(middle, arguments.files.end());
+  CheckPlaces(given, places);
+  const std::vector<Tensor> inputs = ReadAll(given, description.inputs);
+  std::vector<Tensor> outputs = MakeAll(description.outputs);
+  const Operands operands = OperandsOf(inputs, outputs);
+  load(BundleFolder(), arguments.threads)->Run(operands.inputs.data(), operands.outputs.data());
+  for (size_t i = 0; i < outputs.size(); ++i) WriteNpy(places[i], description.outputs[i], outputs[i]);
+  return kDone;
+}
+
+int Verify(const Arguments& arguments, const Description& description, Loader load) {
+  const std::string folder = BundleFolder();
+  const std::vector<Tensor> inputs = ReadAll(Within(folder, description.golden_inputs), description.inputs);
+  const std::vector<Tensor> expected = ReadAll(Within(folder, description.golden_outputs), description.outputs);
+  std::vector<Tensor> outputs = MakeAll(description.outputs);
+  const Operands operands = OperandsOf(inputs, outputs);
+  load(folder, arguments.threads)->Run(operands.inputs.data(), operands.outputs.data());
+  bool ok = true;
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    const TensorSpec& spec = description.outputs[i];
+    const double error = RelativeError(spec, outputs[i], expected[i]);
+    ok = ok && error <= description.tolerance;
+    std::printf("%s: max relative error %.2e (tolerance %.0e)\n", spec.name.c_str(), error, description.tolerance);
+  }
+  if (!ok) throw Failure(kParity, "the output is not the golden one");
+  return kDone;
+}
+
+int Bench(const Arguments& arguments, const Description& description, Loader load) {
+  const std::string folder = BundleFolder();
+  const std::vector<Tensor> inputs = ReadAll(Within(folder, description.golden_inputs), description.inputs);
+  std::vector<Tensor> outputs = MakeAll(description.outputs);
+  const Operands operands = OperandsOf(inputs, outputs);
+  const Loaded loaded = LoadTimed(load, folder, arguments.threads);
+  const Times times = Measure(*loaded.network, operands.inputs.data(), operands.outputs.data(), arguments.runs);
+  std::fputs(BenchText(description, times, arguments.threads, loaded.load_ms).c_str(), stdout);
+  return kDone;
+}
+
+int Dispatch(const Arguments& arguments, const Description& description, Loader load) {
+  if (arguments.mode == Mode::kHelp) return std::puts(Usage(description).c_str()) < 0;
+  if (arguments.mode == Mode::kInfo) return std::fputs(InfoText(description).c_str(), stdout) < 0;
+  CheckCpu(description);
+  if (arguments.mode == Mode::kVerify) return Verify(arguments, description, load);
+  if (arguments.mode == Mode::kBench) return Bench(arguments, description, load);
+  return RunOnce(arguments, description, load);
+}
+
+int Report(const char* message, int code) {
+  std::string line = message;
+  std::replace(line.begin(), line.end(), '\n', ' ');
+  std::fprintf(stderr, "run: %s\n", line.c_str());
+  return code;
+}
+
+}  // namespace
+
+int Main(int argc, char** argv, const Description& description, Loader load) {
+  try {
+    const int code = Dispatch(ParseArguments(argc, argv, description), description, load);
+    if (std::fflush(stdout) != 0) throw Failure(kFailed, "stdout can't be written");
+    return code;
+  } catch (const Failure& failure) {
+    return Report(failure.what(), failure.code);
+  } catch (const std::bad_alloc&) {
+    return Report("out of memory", kFailed);
+  } catch (const std::exception& error) {
+    return Report(error.what(), kFailed);
+  }
+}
+
+}  // namespace rdpass

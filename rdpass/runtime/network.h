@@ -1,0 +1,53 @@
+// What the runner's command line knows of a network, whatever computes it.
+#ifndef RDPASS_RUNTIME_NETWORK_H_
+#define RDPASS_RUNTIME_NETWORK_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace rdpass {
+
+// Tensors given to a network start at a multiple of this: its kernels may count on it.
+constexpr size_t kAlignment = 64;
+
+// An input or output: its name, numpy's name of its type ("float32"), and its extents.
+struct TensorSpec {
+  std::string name;
+  std::string dtype;
+  std::vector<int64_t> shape;
+};
+
+// What is said of a network when it is built. Files lie in the bundle's folder; features are words of /proc/cpuinfo.
+struct Description {
+  std::string target;
+  std::string architecture;
+  std::vector<std::string> features;
+  std::vector<TensorSpec> inputs;
+  std::vector<TensorSpec> outputs;
+  std::vector<std::string> golden_inputs;
+  std::vector<std::string> golden_outputs;
+  double tolerance;  // of the golden outputs, relative
+  int64_t activation_bytes;
+  int64_t workspace_bytes;
+};
+
+// Defined in a file that is generated when the bundle is built.
+const Description& description();
+
+class Network {
+ public:
+  virtual ~Network() = default;
+  // One inference: pointers to whole tensors in C order, one for each input and output, aligned to kAlignment.
+  // Throws a std::exception when it fails.
+  virtual void Run(const void* const* inputs, void* const* outputs) = 0;
+};
+
+// Makes the network ready to run. `folder` is the bundle's; `threads` is 0 where the caller has not chosen.
+using Loader = std::unique_ptr<Network> (*)(const std::string& folder, int threads);
+
+}  // namespace rdpass
+
+#endif  // RDPASS_RUNTIME_NETWORK_H_

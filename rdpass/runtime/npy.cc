@@ -1,0 +1,110 @@
+#include "npy.h"
+
+#include <cerrno>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+
+#include "failure.h"
+
+namespace rdpass {
+namespace {
+
+constexpr char kMagic[] = "\x93NUMPY";
+constexpr size_t kMagicSize = sizeof(kMagic) - 1;
+constexpr uint32_t kLongestHeader = 65536;
+constexpr size_t kShown = 200;
+
+struct Close {
+  void operator()(std::FILE* file) const { std::fclose(file); }
+};
+using File = std::unique_ptr<std::FILE, Close>;
+
+[[noreturn]] void Refuse(const std::string& path, const std::string& reason) {
+  throw Failure(kUsage, path + ": " + reason);
+}
+
+bool ReadExactly(const File& file, void* place, size_t size) {
+  return size == 0 || std::fread(place, 1, size, file.get()) == size;
+}
+
+// numpy's name of a type in a file, such as "<f4".
+std::string Descr(const TensorSpec& spec) {
+  const size_t size = ItemSize(spec);
+  return (size == 1 ? "|" : "<") + spec.dtype.substr(0, 1) + std::to_string(size);
+}
+
+// The dictionary at the start of a file, as numpy writes it, without the padding.
+std::string HeaderText(const TensorSpec& spec) {
+  return "{'descr': '" + Descr(spec) + "', 'fortran_order': False, 'shape': " + ShapeText(spec) + ", }";
+}
+
+// The header's text; the file is left at the first byte of data.
+std::string ReadHeader(const File& file, const std::string& path) {
+  unsigned char start[kMagicSize + 2] = {};
+  if (!ReadExactly(file, start, sizeof(start)) || std::memcmp(start, kMagic, kMagicSize) != 0) {
+    Refuse(path, "not an .npy file");
+  }
+  const int major = start[kMagicSize];
+  if (major < 1 || major > 3) Refuse(path, "unknown .npy format " + std::to_string(major));
+  unsigned char size[4] = {};
+  if (!ReadExactly(file, size, major == 1 ? 2 : 4)) Refuse(path, "cut off within its header");
+  uint32_t length = 0;
+  for (int i = 3; i >= 0; --i) length = length << 8 | size[i];
+  if (length > kLongestHeader) Refuse(path, "damaged .npy header");
+  std::string text(length, '\0');
+  if (!ReadExactly(file, &text[0], length)) Refuse(path, "cut off within its header");
+  return text;
+}
+
+// numpy writes equal arrays' headers equally, so what is wanted can be compared as text.
+void CheckHeader(std::string text, const TensorSpec& spec, const std::string& path) {
+  text.erase(text.find_last_not_of(" \n") + 1);
+  const std::string wanted = HeaderText(spec);
+  if (text == wanted) return;
+  for (char& letter : text) {
+    if (letter < ' ' || letter > '~') letter = '?';
+  }
+  Refuse(path, "holds " + text.substr(0, kShown) + ", but '" + spec.name + "' is " + wanted);
+}
+
+bool WriteAll(std::FILE* file, const std::string& start, const Tensor& tensor) {
+  return std::fwrite(start.data(), 1, start.size(), file) == start.size() &&
+         std::fwrite(tensor.data(), 1, tensor.bytes(), file) == tensor.bytes() && std::fflush(file) == 0;
+}
+
+}  // namespace
+
+Tensor ReadNpy(const std::string& path, const TensorSpec& spec) {
+  const File file(std::fopen(path.c_str(), "rb"));
+  if (!file) Refuse(path, std::string("can't be read: ") + std::strerror(errno));
+  CheckHeader(ReadHeader(file, path), spec, path);
+  Tensor tensor(spec);
+  if (!ReadExactly(file, tensor.data(), tensor.bytes())) Refuse(path, "cut off: holds too little data");
+  if (std::fgetc(file.get()) != EOF) Refuse(path, "holds more data than its header says");
+  return tensor;
+}
+
+void WriteNpy(const std::string& path, const TensorSpec& spec, const Tensor& tensor) {
+  std::string header = HeaderText(spec);
+  const size_t before = kMagicSize + 4;
+  header.append(kAlignment - 1 - (before + header.size()) % kAlignment, ' ').push_back('\n');
+  std::string start = kMagic;
+  start += '\1';
+  start += '\0';
+  start += static_cast<char>(header.size() & 0xff);
+  start += static_cast<char>(header.size() >> 8);
+  const std::string part = path + ".part";
+  File file(std::fopen(part.c_str(), "wb"));
+  if (!file) Refuse(path, std::string("can't be written: ") + std::strerror(errno));
+  const bool whole = WriteAll(file.get(), start + header, tensor);
+  file.reset();
+  if (!whole || std::rename(part.c_str(), path.c_str()) != 0) {
+    const std::string reason = std::strerror(errno);
+    std::remove(part.c_str());
+    Refuse(path, "can't be written: " + reason);
+  }
+}
+
+}  // namespace rdpass

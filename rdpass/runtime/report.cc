@@ -1,0 +1,72 @@
+#include "report.h"
+
+#include <cstdio>
+
+#include "cpu_features.h"
+
+namespace rdpass {
+namespace {
+
+std::string Quoted(const std::string& text) {
+  std::string quoted = "\"";
+  for (char letter : text) {
+    if (letter == '"' || letter == '\\') {
+      quoted += '\\';
+      quoted += letter;
+    } else if (static_cast<unsigned char>(letter) < ' ') {
+      char escape[8];
+      std::snprintf(escape, sizeof(escape), "\\u%04x", letter);
+      quoted += escape;
+    } else {
+      quoted += letter;
+    }
+  }
+  return quoted + '"';
+}
+
+template <typename Items, typename Text>
+std::string List(const Items& items, Text text) {
+  std::string list;
+  for (const auto& item : items) list += (list.empty() ? "" : ", ") + text(item);
+  return "[" + list + "]";
+}
+
+std::string SpecText(const TensorSpec& spec) {
+  return "{\"name\": " + Quoted(spec.name) + ", \"dtype\": " + Quoted(spec.dtype) + ", \"shape\": " +
+         List(spec.shape, [](int64_t extent) { return std::to_string(extent); }) + "}";
+}
+
+std::string Millis(const char* name, double value) {
+  char text[64];
+  std::snprintf(text, sizeof(text), ", \"%s\": %.4f", name, value);
+  return text;
+}
+
+std::string Whole(const char* name, int64_t value) {
+  return std::string(", \"") + name + "\": " + std::to_string(value);
+}
+
+std::string Planned(const Description& description) {
+  return Whole("planned_activation_bytes", description.activation_bytes) +
+         Whole("planned_workspace_bytes", description.workspace_bytes);
+}
+
+}  // namespace
+
+std::string InfoText(const Description& description) {
+  return "{\"target\": " + Quoted(description.target) + ", \"architecture\": " + Quoted(description.architecture) +
+         ", \"features\": " + List(description.features, Quoted) +
+         ", \"missing_features\": " + List(MissingFeatures(description.features), Quoted) +
+         ", \"inputs\": " + List(description.inputs, SpecText) +
+         ", \"outputs\": " + List(description.outputs, SpecText) + Planned(description) + "}\n";
+}
+
+std::string BenchText(const Description& description, const Times& times, int threads, double load_ms) {
+  return "{\"target\": " + Quoted(description.target) + Whole("runs", times.runs) + Whole("warmup", times.warmup) +
+         ", \"threads\": " + (threads ? std::to_string(threads) : "null") + Millis("p50_ms", times.p50_ms) +
+         Millis("p95_ms", times.p95_ms) + Millis("p99_ms", times.p99_ms) + Millis("min_ms", times.min_ms) +
+         Millis("max_ms", times.max_ms) + Millis("mean_ms", times.mean_ms) + Millis("load_ms", load_ms) +
+         Whole("peak_rss_bytes", PeakResidentBytes()) + Planned(description) + "}\n";
+}
+
+}  // namespace rdpass

@@ -1,0 +1,19 @@
+// What the runner says of a network and of its speed, as one JSON object.
+#ifndef RDPASS_RUNTIME_REPORT_H_
+#define RDPASS_RUNTIME_REPORT_H_
+
+#include <string>
+
+#include "bench.h"
+#include "network.h"
+
+namespace rdpass {
+
+std::string InfoText(const Description& description);
+
+// `threads` is 0 where the runtime chose, `load_ms` how long it took to make the network ready.
+std::string BenchText(const Description& description, const Times& times, int threads, double load_ms);
+
+}  // namespace rdpass
+
+#endif  // RDPASS_RUNTIME_REPORT_H_

@@ -1,0 +1,46 @@
+#include "tensor.h"
+
+#include <new>
+
+#include "failure.h"
+
+namespace rdpass {
+
+size_t ItemSize(const TensorSpec& spec) {
+  const std::string& name = spec.dtype;
+  if (name == "bool") return 1;
+  const size_t digits = name.find_first_of("123456789");
+  return digits == std::string::npos ? 0 : std::strtoul(name.c_str() + digits, nullptr, 10) / 8;
+}
+
+size_t ElementCount(const TensorSpec& spec) {
+  size_t count = 1;
+  for (int64_t extent : spec.shape) {
+    if (extent < 0 || __builtin_mul_overflow(count, static_cast<size_t>(extent), &count)) {
+      throw Failure(kUsage, "'" + spec.name + "' of shape " + ShapeText(spec) + " does not fit into memory");
+    }
+  }
+  return count;
+}
+
+size_t ByteCount(const TensorSpec& spec) {
+  size_t bytes = 0;
+  if (__builtin_mul_overflow(ElementCount(spec), ItemSize(spec), &bytes) || bytes > PTRDIFF_MAX) {
+    throw Failure(kUsage, "'" + spec.name + "' of shape " + ShapeText(spec) + " does not fit into memory");
+  }
+  return bytes;
+}
+
+std::string ShapeText(const TensorSpec& spec) {
+  std::string text;
+  for (int64_t extent : spec.shape) text += (text.empty() ? "" : ", ") + std::to_string(extent);
+  return "(" + text + (spec.shape.size() == 1 ? ",)" : ")");
+}
+
+Tensor::Tensor(const TensorSpec& spec) : bytes_(ByteCount(spec)) {
+  void* data = nullptr;
+  if (posix_memalign(&data, kAlignment, bytes_ + 1) != 0) throw std::bad_alloc();
+  data_.reset(data);
+}
+
+}  // namespace rdpass

@@ -1,0 +1,34 @@
+// A network as Relax's virtual machine runs it: a shared library, and TVM's runtime, which has to be linked in.
+#ifndef RDPASS_RUNTIME_VM_NETWORK_H_
+#define RDPASS_RUNTIME_VM_NETWORK_H_
+
+#include <tvm/ffi/extra/module.h>
+#include <tvm/ffi/function.h>
+#include <tvm/ffi/optional.h>
+
+#include <string>
+#include <vector>
+
+#include "network.h"
+
+namespace rdpass {
+
+class VmNetwork : public Network {
+ public:
+  // Throws a std::runtime_error where the library can't be loaded, as Run does where the network fails.
+  VmNetwork(const std::string& library, std::vector<TensorSpec> inputs, std::vector<TensorSpec> outputs);
+  void Run(const void* const* inputs, void* const* outputs) override;
+
+ private:
+  void Load(const std::string& library);
+  void Call(const void* const* inputs, void* const* outputs);
+
+  std::vector<TensorSpec> inputs_, outputs_;
+  // In this order: a module must outlive the functions taken from it.
+  tvm::ffi::Optional<tvm::ffi::Module> library_, machine_;
+  tvm::ffi::Optional<tvm::ffi::Function> main_;
+};
+
+}  // namespace rdpass
+
+#endif  // RDPASS_RUNTIME_VM_NETWORK_H_

@@ -1,0 +1,129 @@
+"""Times tiles where they run: on this host by one worker, on boards by as many as the tracker has of them.
+
+A job without an answer is given again, to whoever is free next. On this host a tile that fails twice is at fault. Of a
+board nobody knows whether it was the tile: it is left alone for this run, and tuning goes on with the boards there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from rdpass.database.record import Method
+from rdpass.errors import DeviceError, TargetError
+from rdpass.kernels.choose import choose_default
+from rdpass.kernels.machine import Machine, machine_of
+from rdpass.targets import ArmTarget
+from rdpass.tuning.crew import Crew
+from rdpass.tuning.job import Job, Timing, Tracker, Trouble
+from rdpass.tuning.libraries import Libraries
+from rdpass.tuning.outcome import Outcome, Rejected, Unknown, judged
+from rdpass.tuning.task import Trial
+from rdpass.tuning.tracker import check_servers
+
+HERE_TIMEOUT, BOARD_TIMEOUT = 60.0, 120.0
+_ATTEMPTS_HERE, _ATTEMPTS = 2, 3
+_FLUSH = 32 << 20  # bytes at most
+
+
+@dataclass
+class _Ticket:
+    """A trial that is under way: what was built for it, and how often it was tried."""
+
+    trial: Trial
+    job: Job
+    attempts: int = 0
+
+
+class Devices:
+    """Measures on this host, or on the boards of ``tracker``."""
+
+    def __init__(self, target: ArmTarget, tracker: Tracker | None, timeout: float | None, folder: Path) -> None:
+        """
+        Raises:
+            TargetError: the compiler for ``target`` is missing.
+            DeviceError: the tracker, or a server with its key, can't be reached.
+        """
+        self.method: Method = "host" if tracker is None else "rpc"
+        self._size = 1 if tracker is None else check_servers(tracker)
+        self._target, self._tracker = target, tracker
+        self._machine: Machine = machine_of(target)
+        self._libraries = Libraries(target, folder)
+        self._timeout = timeout or (HERE_TIMEOUT if tracker is None else BOARD_TIMEOUT)
+        self._again: list[_Ticket] = []
+        self._unbuilt: list[tuple[Trial, Outcome]] = []
+        self._troubles = 0  # since something was measured
+
+    def measure(self, take: Callable[[], Trial | None], check: Callable[[], None]) -> Iterator[tuple[Trial, Outcome]]:
+        with Crew[_Ticket](self._size, check) as crew:
+            while True:
+                for ticket, answer in crew.run(lambda: self._next(take)):
+                    outcome = self._outcome(ticket, answer)
+                    if outcome is not None:
+                        Path(ticket.job.tile.library).unlink()
+                        yield ticket.trial, outcome
+                    yield from self._take_unbuilt()
+                if not self._unbuilt:
+                    return
+                yield from self._take_unbuilt()
+
+    def _take_unbuilt(self) -> Iterator[tuple[Trial, Outcome]]:
+        while self._unbuilt:
+            yield self._unbuilt.pop()
+
+    def _next(self, take: Callable[[], Trial | None]) -> tuple[_Ticket, Job] | None:
+        if self._again:
+            ticket = self._again.pop()
+            return ticket, ticket.job
+        trial = take()
+        if trial is None:
+            return None
+        try:
+            job = self._job(trial)
+        except TargetError as error:
+            self._unbuilt.append((trial, Rejected(str(error))))
+            return None
+        return _Ticket(trial, job), job
+
+    def _job(self, trial: Trial) -> Job:
+        default = choose_default(trial.workload, self._machine)
+        return Job(
+            default=self._libraries.default(trial.occurrence, default),
+            tile=self._libraries.build(trial.occurrence, trial.tile),
+            threads=self._target.cores,
+            rounds=trial.rounds,
+            flush=min(self._target.last_cache_bytes, _FLUSH),
+            tracker=self._tracker,
+            timeout=self._timeout,
+        )
+
+    def _outcome(self, ticket: _Ticket, answer: Timing | Trouble) -> Outcome | None:
+        """None: it is to be tried again."""
+        if isinstance(answer, Timing):
+            self._troubles = 0
+            return judged(answer)
+        self._troubles += 1
+        ticket.attempts += 1
+        if self._tracker is not None:
+            self._check_boards(answer.reason)
+        if ticket.attempts < (_ATTEMPTS_HERE if self._tracker is None else _ATTEMPTS):
+            self._again.append(ticket)
+            return None
+        return Rejected(answer.reason) if self._tracker is None else Unknown(answer.reason)
+
+    def _check_boards(self, reason: str) -> None:
+        """
+        Raises:
+            DeviceError: no board is left, or none has measured anything for a while.
+        """
+        assert self._tracker is not None
+        try:
+            check_servers(self._tracker)
+        except DeviceError as error:
+            raise DeviceError(f"{error}; the last one failed with: {reason}") from error
+        if self._troubles >= _ATTEMPTS * self._size:
+            raise DeviceError(
+                f"no board with the key {self._tracker.key!r} at {self._tracker} has measured anything in"
+                f" {self._troubles} tries; the last: {reason}"
+            )

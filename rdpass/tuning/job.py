@@ -1,0 +1,78 @@
+"""What a worker is asked, and what it answers. Both go through a pipe between two processes of ours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rdpass.comparison import Array
+
+
+@dataclass(frozen=True)
+class Step:
+    """One kernel: its function, the shapes of all its parameters, and its constants.
+
+    Parameters are an input, the constants, the map to add where ``adds``, the output, the workspace. An output that is
+    ``in_place`` holds the map to add.
+    """
+
+    function: str
+    shapes: tuple[tuple[int, ...], ...]
+    constants: tuple[Array, ...]
+    adds: bool
+    in_place: bool
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A library, and the kernels in it that compute a workload, one after the other."""
+
+    library: str
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True)
+class Tracker:
+    """Where boards are lent, and the key of those that are wanted."""
+
+    host: str
+    port: int
+    key: str
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True)
+class Job:
+    """Time two variants in turn, ``rounds`` times, with ``threads``, and compare their outputs.
+
+    ``flush``: bytes that are read and written before each call, so that it finds its weights in memory, not in cache.
+    ``tracker``: None for this host. ``timeout``: seconds after which whoever does it may be given up.
+    """
+
+    default: Variant
+    tile: Variant
+    threads: int
+    rounds: int
+    flush: int
+    tracker: Tracker | None
+    timeout: float
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds of each variant (the lower quartile of ``repeats`` calls), the middle half of the tile's over it, and the
+    relative error of the tile's output against the default's."""
+
+    seconds: float
+    default_seconds: float
+    repeats: int
+    spread: float
+    error: float
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Why there is no timing."""
+
+    reason: str

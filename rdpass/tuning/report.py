@@ -1,0 +1,82 @@
+"""What tuning found, for people and machines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from rdpass.database.best import Best, best_tiles
+from rdpass.database.record import Method
+from rdpass.kernels.ranking import template
+from rdpass.kernels.schedule import Tile
+from rdpass.kernels.workload import Workload
+from rdpass.targets import ArmTarget
+from rdpass.tuning.task import Task
+
+
+@dataclass(frozen=True)
+class TunedWorkload:
+    """A workload, in how many places of the network it occurs, and the best tile found for it.
+
+    ``seconds`` and ``default_seconds`` of one call; both None where nothing was measured.
+    """
+
+    workload: Workload
+    calls: int
+    tile: Tile
+    default: Tile
+    seconds: float | None
+    default_seconds: float | None
+    trials: int
+    failed: int
+
+    @property
+    def template(self) -> str:
+        return template(self.tile)
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What a database has for a network on a target, and how many trials this run added (``fresh``)."""
+
+    target: str
+    method: Method
+    workloads: tuple[TunedWorkload, ...]
+    trials: int
+    fresh: int
+    estimated: bool
+
+    @property
+    def seconds(self) -> float:
+        """Of all calls of one inference, with the best tiles. Workloads that were not tried are left out."""
+        return sum(w.calls * w.seconds for w in self.workloads if w.seconds is not None)
+
+    @property
+    def default_seconds(self) -> float:
+        """Of the same calls, untuned."""
+        return sum(w.calls * w.default_seconds for w in self.workloads if w.default_seconds is not None)
+
+
+def summarise(tasks: Sequence[Task], target: ArmTarget, method: Method, fresh: int) -> Tuning:
+    """Measurements come before estimates, here as in ``compile``."""
+    best = best_tiles((record for task in tasks for record in task.records), target)
+    rows = tuple(_row(task, best.get(task.workload)) for task in tasks)
+    used = [found for found in best.values() if found.ratio < 1.0]
+    return Tuning(target.name, method, rows, _trials(tasks), fresh, any(found.is_estimate for found in used))
+
+
+def _row(task: Task, best: Best | None) -> TunedWorkload:
+    return TunedWorkload(
+        workload=task.workload,
+        calls=task.occurrence.calls,
+        tile=task.default.tile if best is None else best.tile,
+        default=task.default.tile,
+        seconds=None if best is None else best.seconds,
+        default_seconds=None if best is None else best.default_seconds,
+        trials=len(task.tried),
+        failed=sum(record.failure is not None for record in task.records),
+    )
+
+
+def _trials(tasks: Iterable[Task]) -> int:
+    return sum(len(task.tried) for task in tasks)

@@ -1,0 +1,134 @@
+"""A process that times kernels, on this host or on a board: ``python -m rdpass.tuning.worker FD``.
+
+It may crash, hang or be killed without harm to who started it. It reads jobs from the pipe FD and answers each.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from multiprocessing.connection import Connection
+from typing import Any
+
+import numpy as np
+import tvm
+
+from rdpass.comparison import Array, relative_error
+from rdpass.tuning.job import Job, Step, Timing, Tracker, Trouble, Variant
+
+_CALLS = 3  # timed calls of a variant in each round
+_BIG_CORES = 1  # TVM's number for threads on the fastest cores
+
+
+def main() -> None:
+    connection: Connection[Any, Any] = Connection(int(sys.argv[1]))
+    while True:
+        try:
+            job = connection.recv()
+        except EOFError:
+            return
+        try:
+            answer: Timing | Trouble = time_job(job)
+        except Exception as error:  # TVM raises whatever happened on the board
+            lines = [line for line in str(error).splitlines() if line.strip()]
+            answer = Trouble(f"{type(error).__name__}: {lines[-1] if lines else 'no reason given'}"[:300])
+        connection.send(answer)
+
+
+def time_job(job: Job) -> Timing:
+    """Run both variants once and compare what they give; then time them in turn."""
+    place: Any = _Here() if job.tracker is None else _Board(job.tracker, job.timeout)
+    place.function("runtime.config_threadpool")(_BIG_CORES, job.threads)
+    default, tile = (_Loaded(place, variant) for variant in (job.default, job.tile))
+    error = relative_error(tile.run(), default.run())
+    times: dict[_Loaded, list[Array]] = {default: [], tile: []}
+    for _ in range(job.rounds):
+        for loaded, found in times.items():
+            found.append(loaded.time(job.flush))
+    # The lower quartile: what else a machine does makes a call longer, never shorter.
+    seconds, upper = np.quantile(np.concatenate(times[tile]), (0.25, 0.75))
+    default_seconds = np.quantile(np.concatenate(times[default]), 0.25)
+    spread = float((upper - seconds) / seconds)
+    return Timing(float(seconds), float(default_seconds), job.rounds * _CALLS, spread, error)
+
+
+class _Here:
+    """This host."""
+
+    def __init__(self) -> None:
+        self.device = tvm.cpu()
+
+    def function(self, name: str) -> Callable[..., Any]:
+        found: Callable[..., Any] = tvm.get_global_func(name)
+        return found
+
+    def load(self, path: str) -> Any:
+        return tvm.runtime.load_module(path)
+
+
+class _Board:
+    """A board that a tracker lends until this object is gone."""
+
+    def __init__(self, tracker: Tracker, timeout: float) -> None:
+        from tvm import rpc
+
+        self._session = rpc.connect_tracker(tracker.host, tracker.port).request(
+            tracker.key, session_timeout=timeout, max_retry=1
+        )
+        self.device = self._session.cpu(0)
+
+    def function(self, name: str) -> Callable[..., Any]:
+        found: Callable[..., Any] = self._session.get_function(name)
+        return found
+
+    def load(self, path: str) -> Any:
+        self._session.upload(path)
+        return self._session.load_module(path.rpartition("/")[2])
+
+
+class _Loaded:
+    """A variant where it is to run, with its arguments."""
+
+    def __init__(self, place: Any, variant: Variant) -> None:
+        self._device, self._module = place.device, place.load(variant.library)
+        self._steps = variant.steps
+        self._arguments: list[list[Any]] = []
+        for step in variant.steps:
+            tensors = [tvm.runtime.tensor(array, self._device) for array in arguments_of(step)]
+            if self._arguments:  # it reads what the step before has written
+                tensors[0] = self._arguments[-1][-2]
+            self._arguments.append(tensors)
+
+    def run(self) -> Array:
+        for step, arguments in zip(self._steps, self._arguments, strict=True):
+            self._module[step.function](*arguments)
+        output: Array = self._arguments[-1][-2].numpy()
+        return output
+
+    def time(self, flush: int) -> Array:
+        """Seconds of ``_CALLS`` calls, all steps together."""
+        total = np.zeros(_CALLS)
+        for step, arguments in zip(self._steps, self._arguments, strict=True):
+            evaluator = self._module.time_evaluator(
+                step.function, self._device, number=1, repeat=_CALLS, cache_flush_bytes=flush
+            )
+            total += evaluator(*arguments).results
+        return total
+
+
+def arguments_of(step: Step) -> list[Array]:
+    """Random maps, the same for every tile of a workload; NaN where nothing is to be read."""
+    shapes = list(step.shapes)
+    given = [_numbers(0, shapes[0]), *step.constants]
+    if step.adds and not step.in_place:
+        given.append(_numbers(1, shapes[len(given)]))
+    output = _numbers(1, shapes[-2]) if step.in_place else np.full(shapes[-2], np.nan, np.float32)
+    return [*given, output, np.full(shapes[-1], np.nan, np.float32)]
+
+
+def _numbers(seed: int, shape: Sequence[int]) -> Array:
+    return np.random.default_rng(seed).standard_normal(shape, np.float32)
+
+
+if __name__ == "__main__":
+    main()

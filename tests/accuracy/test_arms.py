@@ -1,0 +1,122 @@
+"""Every arm of every grid trains a step or two, and says truly what came out."""
+
+import pytest
+from torch import nn
+
+import rdpass
+from benchmarks.accuracy_grids import depth, small
+from benchmarks.accuracy_grids.ablation import cut, joint_arms
+from benchmarks.accuracy_grids.footprint import plain_footprint
+from benchmarks.accuracy_grids.grid import Cell, Run, runs_of
+from benchmarks.accuracy_grids.grids import GRIDS
+from benchmarks.accuracy_grids.making import has_teacher, make
+from benchmarks.accuracy_grids.networks import Net
+from benchmarks.accuracy_grids.recipe_arm import load_student
+from benchmarks.accuracy_grids.smaller_arm import SmallerArm
+from rdpass.passes.fx.check_plain import find_not_plain
+from tests.accuracy.conftest import TINY
+
+
+def every_run():
+    """All that differ, on nets of three blocks."""
+    with pytest.MonkeyPatch.context() as patch:
+        for block, layers in (("basic", 8), ("bottleneck", 11)):
+            patch.setitem(depth.DEPTHS, block, (layers,) * 4)
+        patch.setattr(small, "DEPTHS", (8,))
+        patch.setattr(small, "FEW", (32,))
+        found = [run for grid in GRIDS.values() for run in runs_of(grid, TINY, [0], amp=False)]
+    return list({run.identity: run for run in reversed(found)}.values())[::-1]
+
+
+def needed(run):
+    """Packages that an arm can't do without, and nets that are too small for it."""
+    if run.cell.arm.recipe == "prune":
+        pytest.importorskip("torch_pruning")
+    if run.cell.arm.recipe == "transfer":
+        pytest.importorskip("sklearn")
+
+
+def is_slow(run):
+    """Each kind of arm once, on either net, is enough for every day."""
+    arm, block = run.cell.arm, run.cell.net.block
+    if run.grid == "ablation":
+        return block == "bottleneck" or not arm.name.startswith(("migrate: linear", "joint Dirac"))
+    if arm.recipe in ("int8", "transfer"):
+        return block == "basic" or not arm.name.startswith(("residual", "migrate"))
+    if run.grid == "small":
+        return run.cell.net.depth > 8 or arm != depth.MIGRATE
+    return block == ("basic" if run.grid in ("fade-out", "depth") else "bottleneck")
+
+
+RUNS = [
+    pytest.param(run, id=f"{run.grid}-{run.cell.net.name}-{run.cell.arm.name}",
+                 marks=[pytest.mark.slow] if is_slow(run) else [])
+    for run in every_run() if run.cell.arm.settings.get("by") != "depth"
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_an_arm_runs_and_its_record_adds_up(run, machine):
+    needed(run)
+    assert has_teacher(run, machine)
+    record = make(run, machine)
+    net = run.cell.net
+    assert ("gap" in record) == (run.cell.arm.recipe != "transfer")
+    if "gap" in record:
+        assert record["gap"] == pytest.approx(record["teacher_accuracy"] - record["accuracy"], abs=0.005)
+    assert 0 <= record["accuracy"] <= 100
+    assert record["versions"]["rdpass"] == rdpass.__version__
+    assert record["form"] == expected_form(run)
+    if record["form"] == "plain":
+        wanted = plain_footprint(net, (1, 1, run.cell.protocol.pixels, run.cell.protocol.pixels))
+        found = (record["macs"], record["peak_bytes"], record["traffic_bytes"])
+        assert found == (wanted.macs, wanted.peak_bytes, wanted.traffic_bytes)
+    if "goal" in record:
+        measure = run.cell.arm.settings.get("to", "macs")
+        assert record[measure] <= record["goal"] or record["threshold"] == 0
+    if run.cell.arm.recipe not in ("carry", "transfer") and "residual teacher" not in record["arm"]:
+        assert record["steps"] == run.cell.protocol.epochs * (run.cell.protocol.images // 32)
+
+
+def expected_form(run):
+    arm = run.cell.arm
+    if arm.recipe in ("prune", "smaller", "residual", "early-exit") or getattr(arm, "of", arm) is None:
+        return "residual"
+    if arm.recipe == "carry":
+        return "carried"
+    return "projections" if arm.settings.get("student", {}).get("keep_projections") else "plain"
+
+
+def test_a_student_that_is_said_to_be_plain_is(machine):
+    run = next(run for run in every_run() if run.cell.arm == depth.MIGRATE and run.cell.net.block == "bottleneck")
+    has_teacher(run, machine)
+    make(run, machine)
+    student = load_student(machine.folder / "students" / run.identity)
+    assert find_not_plain(student) is None
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in student.modules())
+
+
+def test_a_shallower_net_takes_no_more_traffic_than_the_plain_one(machine):
+    net = Net("basic", 20, 4)
+    arm = SmallerArm("shallower", {"to": "traffic_bytes", "by": "depth", "lr": 0.1})
+    run = Run("baselines", "tiny", Cell(net, TINY.protocol_for(net), arm), 0, False)
+    assert has_teacher(run, machine)
+    record = make(run, machine)
+    assert record["student_net"] == "basic-14-w4"
+    assert record["traffic_bytes"] <= record["goal"] < record["teacher_traffic_bytes"]
+
+
+def test_the_ablation_knows_where_the_mixed_paths_cross():
+    net = Net("basic", 20, 4)
+    example = TINY.protocol_for(net)
+    plan = rdpass.inspect(net.build().eval(), _zeros(example.pixels))
+    adds = [region.add for region in plan.regions]
+    assert [cut(net, stage) for stage in (1, 2, 3)] == [adds[2], adds[5], adds[8]]
+    names = [arm.name for arm in joint_arms(net)]
+    assert len(names) == len(set(names)) == 30
+
+
+def _zeros(pixels):
+    import torch
+
+    return torch.zeros(1, 1, pixels, pixels)

@@ -1,0 +1,237 @@
+"""Whatever happens to a folder of records: nothing crashes, every intact record survives, and it takes new ones."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from rdpass.cli.app import run
+from rdpass.database import folder as folder_module
+from rdpass.database.folder import LOCK, add_records, file_of, read_records
+from rdpass.database.record import FORMAT, LONGEST, read_record, write_record
+from rdpass.database.repair import check, merge, repair
+from rdpass.errors import ConfigError
+
+from .records import record
+
+KEPT = [record(number) for number in range(5)]
+Fault = Callable[[Path], None]
+
+
+def _between(text: bytes) -> Fault:
+    """``text`` between the second and the third record."""
+
+    def spoil(path: Path) -> None:
+        lines = path.read_bytes().splitlines(keepends=True)
+        path.write_bytes(b"".join([*lines[:2], text, *lines[2:]]))
+
+    return spoil
+
+
+def _after(text: bytes) -> Fault:
+    return lambda path: path.write_bytes(path.read_bytes() + text)
+
+
+def _forged(**changes: object) -> Fault:
+    """A line of legal JSON that says something else than its checksum does."""
+    body = json.loads(write_record(record(9)))
+    return _between(json.dumps({**body, **changes}).encode() + b"\n")
+
+
+def _signed(**changes: object) -> Fault:
+    """A line whose checksum fits, and whose content is none of a record's."""
+    from rdpass.database.record import _checksum
+
+    body = {key: value for key, value in json.loads(write_record(record(9))).items() if key != "sha256"}
+    body |= changes
+    return _between(json.dumps({**body, "sha256": _checksum(body)}).encode() + b"\n")
+
+
+LINE = write_record(record(9))
+DAMAGE: dict[str, Fault] = {
+    "a torn last line": _after(LINE[:80]),
+    "a last line without its newline's record": _after(LINE[:-2]),
+    "a torn line within": _between(LINE[: len(LINE) // 2] + b"\n"),
+    "two lines run together": _between(LINE[:-1] + LINE),
+    "a blank line": _between(b"\n"),
+    "blanks and tabs": _between(b" \t \r\n"),
+    "random bytes": _between(bytes(range(256)) * 3 + b"\n"),
+    "zeros, as a file system leaves them after a crash": _after(b"\0" * 4096),
+    "invalid UTF-8": _between(LINE.replace(b"rpi4", b"rpi\xff")),
+    "a byte order mark in front": lambda path: path.write_bytes(b"\xef\xbb\xbf" + LINE + path.read_bytes()),
+    "one digit changed": _between(LINE.replace(b'"repeats":10', b'"repeats":11')),
+    "a wrong checksum": _forged(sha256="0123456789abcdef"),
+    "no checksum": _forged(sha256=None),
+    "a negative time": _signed(seconds=-1.0),
+    "a time of zero": _signed(default_seconds=0.0),
+    "a time beside a failure": _signed(failure="wrong numbers"),
+    "a time that is a word": _signed(seconds="fast"),
+    "a time that is true": _signed(seconds=True),
+    "NaN for a time": _between(LINE.replace(b'"seconds":0.001', b'"seconds":NaN')),
+    "infinity for a time": _between(LINE.replace(b'"seconds":0.001', b'"seconds":1e999')),
+    "neither time nor failure": _signed(seconds=None),
+    "an unknown method": _signed(method="guess"),
+    "a future format": _signed(format=FORMAT + 1),
+    "a workload of an unknown kind": _signed(workload={"kind": "Attention"}),
+    "a tile with a field too many": _signed(tile={"kind": "PointwiseTile", "colour": 1}),
+    "a tile that lacks a field": _signed(tile={"kind": "PointwiseTile", "pixels": 1}),
+    "a workload that is a list": _signed(workload=[1, 2]),
+    "a key that is no text": _signed(target=17),
+    "JSON that is no object": _between(b"[1, 2, 3]\n"),
+    "JSON of endless brackets": _between(b"[" * 30000 + b"\n"),
+    "a number of endless digits": _between(b"9" * 30000 + b"\n"),
+    "a line of four megabytes": _between(b'{"code": "' + b"x" * (4 << 20) + b'"}\n'),
+    "a line of four megabytes at the end": _after(b"y" * (4 << 20)),
+    "carriage returns": lambda path: path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n") + LINE[:9]),
+}
+
+
+@pytest.fixture
+def spoiled(tmp_path: Path) -> Path:
+    add_records(tmp_path, KEPT)
+    return file_of(tmp_path, KEPT[0])
+
+
+@pytest.mark.parametrize("fault", DAMAGE.values(), ids=DAMAGE.keys())
+def test_every_intact_record_survives_and_new_ones_are_added(
+    fault: Fault, spoiled: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = spoiled.parent
+    fault(spoiled)
+    damaged = spoiled.read_bytes()
+    assert read_records(folder) == KEPT
+    assert run(["db", "check", str(folder), "--json"]) == 8
+    report = json.loads(capfd.readouterr().out)
+    assert report["records"] == len(KEPT)
+    assert {finding["file"] for finding in report["findings"]} == {spoiled.name}
+    assert spoiled.read_bytes() == damaged
+    add_records(folder, [record(20)])
+    assert read_records(folder) == [*KEPT, record(20)]
+    before = repair(folder)
+    assert before.findings
+    assert check(folder).findings == ()
+    assert read_records(folder) == [*KEPT, record(20)]
+    assert spoiled.read_bytes() == b"".join(map(write_record, [*KEPT, record(20)]))
+
+
+def test_what_repair_takes_out_is_kept_beside(spoiled: Path) -> None:
+    _between(b"somebody's note\n")(spoiled)
+    repair(spoiled.parent)
+    assert Path(f"{spoiled}.damaged").read_bytes() == b"somebody's note\n"
+
+
+def test_records_that_are_there_twice_count_once_after_repair(spoiled: Path) -> None:
+    _after(write_record(KEPT[1]) * 2)(spoiled)
+    assert check(spoiled.parent).duplicates == 2
+    assert check(spoiled.parent).is_sound
+    repair(spoiled.parent)
+    assert read_records(spoiled.parent) == KEPT
+
+
+STRANGERS: dict[str, Fault] = {
+    "no lock": lambda path: (path.parent / LOCK).unlink(),
+    "an index of some other database": lambda path: (path.parent / "database_workload.json").write_text("[}"),
+    "a folder where a file should be": lambda path: (path.parent / "a-b.jsonl").mkdir(),
+    "a pipe where a file should be": lambda path: os.mkfifo(path.parent / "a-b.jsonl"),
+    "a link to nowhere": lambda path: (path.parent / "a-b.jsonl").symlink_to("nowhere"),
+    "a link to itself": lambda path: (path.parent / "a-b.jsonl").symlink_to("a-b.jsonl"),
+    "an empty file": lambda path: (path.parent / "a-b.jsonl").touch(),
+    "a renamed file": lambda path: path.rename(path.with_name("renamed.jsonl")) and None,
+}
+
+
+@pytest.mark.parametrize("fault", STRANGERS.values(), ids=STRANGERS.keys())
+def test_what_does_not_belong_in_the_folder_is_left_alone(fault: Fault, spoiled: Path) -> None:
+    folder = spoiled.parent
+    fault(spoiled)
+    names = {path.name for path in folder.iterdir()}
+    assert read_records(folder) == KEPT
+    check(folder)
+    add_records(folder, [record(20)])
+    assert sorted(map(repr, read_records(folder))) == sorted(map(repr, [*KEPT, record(20)]))
+    repair(folder)
+    assert {path.name for path in folder.iterdir()} >= names
+
+
+def test_a_folder_where_this_targets_file_should_be_is_an_error_that_names_it(spoiled: Path) -> None:
+    spoiled.unlink()
+    spoiled.mkdir()
+    with pytest.raises(ConfigError, match=rf"{spoiled.name} can't be written"):
+        add_records(spoiled.parent, [record(20)])
+
+
+def test_a_full_disk_takes_back_what_it_could_not_write(spoiled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, write = spoiled.read_bytes(), os.write
+
+    def half(file: int, text: bytes) -> int:
+        if len(text) < 100:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(file, text[: len(text) // 2])
+
+    monkeypatch.setattr(folder_module.os, "write", half)
+    with pytest.raises(ConfigError, match="No space left on device"):
+        add_records(spoiled.parent, [record(20)])
+    assert spoiled.read_bytes() == before
+
+
+def test_a_limit_on_the_size_of_files_loses_no_record(spoiled: Path) -> None:
+    size = spoiled.stat().st_size
+    code = (
+        "from pathlib import Path; from tests.database.records import record;"
+        "from rdpass.database.folder import add_records;"
+        f"[add_records(Path({str(spoiled.parent)!r}), [record(number)]) for number in range(20, 40)]"
+    )
+
+    def limit() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size + 1000, size + 1000))
+
+    done = subprocess.run([sys.executable, "-c", code], preexec_fn=limit, capture_output=True, text=True, check=False)
+    assert "ConfigError" in done.stderr
+    assert "File too large" in done.stderr
+    survived = read_records(spoiled.parent)
+    assert survived[: len(KEPT)] == KEPT
+    assert survived[len(KEPT) :] == [record(20)]
+    assert check(spoiled.parent).is_sound
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_may_only_be_read_is_read(spoiled: Path) -> None:
+    spoiled.parent.chmod(0o555)
+    try:
+        assert read_records(spoiled.parent) == KEPT
+        assert check(spoiled.parent).is_sound
+        with pytest.raises(ConfigError, match="can't be written"):
+            repair(spoiled.parent)
+    finally:
+        spoiled.parent.chmod(0o755)
+
+
+def test_a_place_that_can_not_be_a_folder_is_an_error_and_none_there_is_an_empty_one(tmp_path: Path) -> None:
+    assert read_records(tmp_path / "none") == []
+    (tmp_path / "file").write_text("hello")
+    with pytest.raises(ConfigError, match="can't be read"):
+        read_records(tmp_path / "file")
+    with pytest.raises(ConfigError, match="can't be written"):
+        add_records(tmp_path / "file", [record()])
+    for work in (check, repair):
+        with pytest.raises(ConfigError, match="is no database"):
+            work(tmp_path / "none")
+    with pytest.raises(ConfigError, match="is no database"):
+        merge(tmp_path, [tmp_path / "none"])
+
+
+def test_a_record_is_read_as_it_was_written_and_never_longer_than_a_line_may_be() -> None:
+    for number in range(30):
+        line = write_record(record(number, failure=None))
+        assert read_record(line) == record(number)
+        assert len(line) < LONGEST
