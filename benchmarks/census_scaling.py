@@ -8,6 +8,7 @@ chain that another tensor crosses (refused after a look at all of it).
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import math
 import operator
@@ -86,6 +87,7 @@ FAMILIES: tuple[Callable[[int], GraphModule], ...] = (chain, nested, crossed)
 
 def measure(family: Callable[[int], GraphModule], nodes: int) -> dict[str, Any]:
     """Seconds of the processor for each step on a graph of about ``nodes`` nodes."""
+    gc.collect()  # of the graph before this one
     module = family(nodes)
     seconds: dict[str, float] = {}
 
