@@ -53,10 +53,10 @@ def join_paths(
     for cut, at in cuts.items():
         values = {node: inputs[node.target] for node in placeholders(teacher)}
         for node in teacher.graph.nodes:
-            if node.name in crossing:
-                values[node] = crossing[node.name]
-            elif node.name == cut:
+            if node.name == cut:  # which may be a value that another path takes from the teacher
                 values[node] = named[at]
+            elif node.name in crossing:
+                values[node] = crossing[node.name]
         _copy(graph, teacher, TEACHER, values, suffixes[cut])
         seen = {node.name: copy for node, copy in values.items()}
         outputs[cut] = (_result(teacher, values), seen.get(feature[0]) if feature else None)

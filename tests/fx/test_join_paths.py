@@ -58,6 +58,19 @@ class Skipping(nn.Module):
         return {"map": self.head(torch.cat([self.two(self.one(x)), x], 1)), "stem": (x.mean((2, 3)),)}
 
 
+class Parallel(nn.Module):
+    """Two branches that end in a cut each: what one path replaces, the other takes from the teacher."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.head = nn.Conv2d(3, 4, 3, 1, 1), nn.Conv2d(10, 5, 1)
+        self.one, self.two = basic_block(4, 4, after=False), basic_block(4, 6, after=False)
+
+    def forward(self, x):
+        x = self.stem(x)
+        return self.head(torch.cat([self.one(x), self.two(x)], 1))
+
+
 class Guided(nn.Module):
     def __init__(self):
         super().__init__()
@@ -77,6 +90,7 @@ PICTURES = torch.randn(2, 3, 9, 7)
         (small_resnet, (PICTURES,), 0),
         (lambda: classifier(bottleneck(4, 4), bottleneck(4, 4, out=8, stride=2), bottleneck(8, 4)), (PICTURES,), 0),
         (Skipping, (PICTURES,), 2),
+        (Parallel, (PICTURES,), 2),
         (Guided, (PICTURES, PICTURES.flip(0)), 0),
     ],
 )
