@@ -22,7 +22,7 @@ def pair(build, *inputs):
     regions = plan_of(traced).removable
     fading = fade_shortcuts(traced.module, regions)
     fading.set_faded(0.5)
-    cuts = find_cuts(regions)
+    cuts = find_cuts(traced.module, regions)
     return copy.deepcopy(traced.module), fading.module.eval(), [cut.node for cut in cuts]
 
 
@@ -90,12 +90,20 @@ PICTURES = torch.randn(2, 3, 9, 7)
         (small_resnet, (PICTURES,), 0),
         (lambda: classifier(bottleneck(4, 4), bottleneck(4, 4, out=8, stride=2), bottleneck(8, 4)), (PICTURES,), 0),
         (Skipping, (PICTURES,), 2),
-        (Parallel, (PICTURES,), 2),
         (Guided, (PICTURES, PICTURES.flip(0)), 0),
     ],
 )
 def test_every_path_computes_what_it_would_by_hand(build, inputs, crossing):
-    teacher, student, cuts = pair(build, *inputs)
+    check_paths(*pair(build, *inputs), inputs, crossing)
+
+
+def test_a_cut_that_another_path_takes_from_the_teacher_is_replaced_all_the_same():
+    teacher, student, cuts = pair(Parallel, PICTURES)
+    assert cuts == ["add_1"]  # neither branch ends a stage; cuts of the user's own may lie in both
+    check_paths(teacher, student, ["add", "add_1"], (PICTURES,), 2)
+
+
+def check_paths(teacher, student, cuts, inputs, crossing):
     before = Untouched(teacher), Untouched(student)
     paths = join_paths(student, teacher, {cut: cut for cut in cuts}, (cuts[-1], cuts[-1]))
     assert len(paths.taps) == crossing
