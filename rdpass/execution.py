@@ -55,7 +55,7 @@ def run_for_text(folder: Path, launcher: Sequence[str], arguments: Sequence[str]
     # A library path of the caller's would come before the bundle's own libraries.
     environment = {name: value for name, value in os.environ.items() if name != "LD_LIBRARY_PATH"}
     if launcher:
-        # TVM's threads give the core away 300 000 times before they sleep or end. Emulated on busy cores that is minutes.
+        # TVM's threads give the core away 300 000 times before they sleep or end. On busy cores that takes minutes.
         environment.setdefault("TVM_THREAD_POOL_SPIN_COUNT", "0")
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
