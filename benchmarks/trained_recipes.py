@@ -24,12 +24,12 @@ from benchmarks.exact_recipes import seasoned
 from benchmarks.iresnet import iresnet
 from benchmarks.rrdb import rrdb_net
 from benchmarks.small_resnets import small_resnet
-from benchmarks.zoo_operators import register_missing_operators
 from rdpass.config import DistillConfig
 from rdpass.errors import RdpassError
 from rdpass.losses import relative_distance
 from rdpass.models import load_model
 from rdpass.passes.fx.check_plain import find_not_plain
+from rdpass.torchvision_import import prepare_torchvision
 
 PIXELS, FACE, BATCH = 64, 112, 4
 SPECS = (
@@ -111,7 +111,7 @@ def main() -> None:
     parser.add_argument("--share", default="0/1", help="1/3 is the second of three parts of the networks")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    register_missing_operators()
+    prepare_torchvision()
     if not options.json:
         print("| network | shortcuts | kept | start | settled | plain | how |\n|---|---|---|---|---|---|---|")
     part, parts = map(int, options.share.split("/"))
