@@ -35,7 +35,7 @@ from rdpass.kernels.emit import (
 )
 from rdpass.kernels.finish import Finish
 from rdpass.kernels.isa import Isa
-from rdpass.kernels.microkernel import multiply_block
+from rdpass.kernels.microkernel import At, multiply_block
 from rdpass.kernels.packing import blocks
 from rdpass.kernels.pointwise import spans
 from rdpass.kernels.pool_ring import LOWEST, PoolRing, Position
@@ -175,16 +175,19 @@ class _Rows:
         sums = Registers(tile.pixels * tile.vectors, lanes)
         with serial(_NUMBERS) as number, serial(self.columns) as column:
             for k in range(self.inner):
-                multiply_block(
-                    sums, self.isa, (tile.pixels, tile.vectors),
-                    lambda t, k=k: (self.v, (number, column, k, t)),
-                    lambda c, v, k=k: load(self.u, group, number, k, c, v * lanes, lanes=lanes),
-                    fresh=k == 0,
-                )  # fmt: skip
+                pixel, weight = partial(self._pixel, number, column, k), partial(self._weight, group, number, k)
+                multiply_block(sums, self.isa, (tile.pixels, tile.vectors), pixel, weight, fresh=k == 0)
             for t in range(tile.pixels):
                 for v in range(tile.vectors):
                     at = column * tile.pixels + t
                     store(self.m, sums[t * tile.vectors + v], number, at, v * lanes, lanes=lanes)
+
+    def _pixel(self, number: Expr, column: Expr, k: int, tile: int) -> At:
+        return self.v, (number, column, k, tile)
+
+    def _weight(self, group: Expr, number: Expr, k: int, channel: Expr, vector: int) -> Expr:
+        lanes = self.isa.lanes
+        return load(self.u, group, number, k, channel, vector * lanes, lanes=lanes)
 
     def _transform_back(self, group: Expr, out: Buffer, row: Expr, position: Callable[[int], Position]) -> None:
         lanes = self.isa.lanes
