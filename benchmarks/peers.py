@@ -19,9 +19,13 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.peer_runtimes.comparison import NETWORKS, OURS, Ratio, Row, ratios, run_worker, write_rows
+from rich.markup import escape
+
+from benchmarks.peer_runtimes.comparison import NETWORKS, Ratio, ratios, run_worker
 from rdpass.cli.tables import print_table
 from rdpass.errors import ConfigError, RdpassError
+from rdpass.peers.catalogue import OURS
+from rdpass.peers.rows import Row, write_rows
 
 PEERS = ("onnxruntime", "ncnn", "mnn", "openvino", "executorch")
 SCRIPT = Path(__file__).resolve()
@@ -51,7 +55,7 @@ def _fastest_first(row: Row) -> tuple[int, str, float]:
 
 def _cells(row: Row) -> tuple[str, ...]:
     if row.median_ms is None or row.spread is None:
-        return row.runtime, row.graph, str(row.threads), "", "", "", "", row.reason or ""
+        return row.runtime, row.graph, str(row.threads), "", "", "", "", escape(row.reason or "")
     figures = f"{row.median_ms:.2f}", f"{row.spread:.0%}", row.clock or "", f"{row.max_rel_error:.1e}"
     return row.runtime, row.graph, str(row.threads), *figures, ""
 

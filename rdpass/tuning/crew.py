@@ -19,11 +19,17 @@ from rdpass.tuning.job import Job, Timing, Trouble
 
 Ticket = TypeVar("Ticket")
 
+_CHECKED_EVERY = 0.2  # seconds
+
 
 class Crew(Generic[Ticket]):
-    """``size`` workers; tickets say whose job it is that was done. They are gone when the ``with`` block ends."""
+    """``size`` workers; tickets say whose job it is that was done. They are gone when the ``with`` block ends.
 
-    def __init__(self, size: int) -> None:
+    ``check`` is called several times a second while they work; what it raises ends the waiting.
+    """
+
+    def __init__(self, size: int, check: Callable[[], None]) -> None:
+        self._check = check
         self._workers = [_Worker() for _ in range(size)]
         self._doing: dict[_Worker, Ticket] = {}
 
@@ -48,8 +54,9 @@ class Crew(Generic[Ticket]):
 
     def _answers(self) -> Iterator[tuple[Ticket, Timing | Trouble]]:
         busy = {worker.connection: worker for worker in self._doing}
-        patience = min(worker.deadline for worker in self._doing) - time.monotonic()
+        patience = min(min(worker.deadline for worker in self._doing) - time.monotonic(), _CHECKED_EVERY)
         ready = {busy[connection] for connection in wait(list(busy), max(patience, 0.0))}  # type: ignore[index]
+        self._check()
         for worker in list(self._doing):
             if worker in ready:
                 yield self._doing.pop(worker), worker.answer()

@@ -55,8 +55,8 @@ class Devices:
         self._unbuilt: list[tuple[Trial, Outcome]] = []
         self._troubles = 0  # since something was measured
 
-    def measure(self, take: Callable[[], Trial | None]) -> Iterator[tuple[Trial, Outcome]]:
-        with Crew[_Ticket](self._size) as crew:
+    def measure(self, take: Callable[[], Trial | None], check: Callable[[], None]) -> Iterator[tuple[Trial, Outcome]]:
+        with Crew[_Ticket](self._size, check) as crew:
             while True:
                 for ticket, answer in crew.run(lambda: self._next(take)):
                     outcome = self._outcome(ticket, answer)

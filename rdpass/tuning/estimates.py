@@ -56,8 +56,9 @@ class Estimates:
         find_compiler(target), find_launcher(target)
         find_llvm_tool("llvm-mca"), find_llvm_tool("llvm-mc")
 
-    def measure(self, take: Callable[[], Trial | None]) -> Iterator[tuple[Trial, Outcome]]:
+    def measure(self, take: Callable[[], Trial | None], check: Callable[[], None]) -> Iterator[tuple[Trial, Outcome]]:
         while (trial := take()) is not None:
+            check()
             default = self._default(trial.occurrence)
             try:
                 tile = self._estimate(trial.occurrence, trial.tile)

@@ -38,8 +38,10 @@ class Measurer(Protocol):
 
     method: Method
 
-    def measure(self, take: Callable[[], Trial | None]) -> Iterator[tuple[Trial, Outcome]]:
+    def measure(self, take: Callable[[], Trial | None], check: Callable[[], None]) -> Iterator[tuple[Trial, Outcome]]:
         """What came of each trial that ``take`` gives; None: none for now.
+
+        Where nothing is half done ``check`` is called, and raises if there was an interruption.
 
         Raises:
             DeviceError: nothing can be measured any more.

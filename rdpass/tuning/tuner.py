@@ -21,6 +21,7 @@ from rdpass.database.best import METHODS, usable
 from rdpass.database.folder import add_records, check_writable, read_records
 from rdpass.database.record import Method, Record
 from rdpass.errors import ConfigError, DeviceError, TargetError
+from rdpass.interruption import Interrupted, Interruption
 from rdpass.kernels.machine import machine_of
 from rdpass.kernels.ranking import template
 from rdpass.lowering import import_onnx, workloads_of
@@ -78,11 +79,12 @@ def tune(
     folder = Path(database)
     source = read_onnx(Path(onnx) if isinstance(onnx, str) else onnx)
     check_writable(folder)
-    with tempfile.TemporaryDirectory() as place:
+    # A signal is not to unwind from within TVM, which would take it for a failure of its own.
+    with tempfile.TemporaryDirectory() as place, Interruption(deferred=True) as interruption:
         measurer = _measurer(chosen, model, rpc, key, timeout, Path(place))
         tasks = _tasks(source, chosen, folder, measurer.method)
         search = Search(tasks, trials, chosen.clock_ghz, confirms=measurer.method != "mca")
-        fresh = _run(search, measurer, chosen, folder, seconds, show_progress)
+        fresh = _run(search, measurer, chosen, folder, seconds, interruption, show_progress)
     return summarise(tasks, chosen, measurer.method, fresh)
 
 
@@ -127,8 +129,9 @@ def _tasks(source: OnnxSource, target: ArmTarget, folder: Path, method: Method) 
 
 
 def _run(
-    search: Search, measurer: Measurer, target: ArmTarget, folder: Path, seconds: float | None, show_progress: bool
-) -> int:
+    search: Search, measurer: Measurer, target: ArmTarget, folder: Path, seconds: float | None,
+    interruption: Interruption, show_progress: bool,
+) -> int:  # fmt: skip
     """Returns how many records were added.
 
     Raises:
@@ -142,10 +145,15 @@ def _run(
             search.stop()
         return None if spent >= 1.0 else search.next()
 
+    def check() -> None:
+        if interruption.pending:
+            raise Interrupted(interruption.pending)
+
     with progress("tune", search.trials, show_progress) as shown:
         shown.note(f"{len(search.tasks)} workloads; {search.done} of {search.trials} trials are in {folder} already")
         try:
-            for trial, outcome in measurer.measure(take):
+            check()
+            for trial, outcome in measurer.measure(take, check):
                 record = None if isinstance(outcome, Unknown) else record_of(trial, outcome, target, measurer.method)
                 if record is not None:
                     add_records(folder, [record])
@@ -154,7 +162,8 @@ def _run(
                     reasons[_reason(outcome)] += 1
                 search.finish(trial, record)
                 shown.step(search.done, _described(search, trial, record))
-        except (KeyboardInterrupt, SystemExit):
+                check()
+        except (Interrupted, KeyboardInterrupt, SystemExit):
             shown.note(f"interrupted; {search.done} trials are in {folder}, and the same command goes on from there")
             raise
         _report_failures(shown, reasons)

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM while training: the step is finished, the state saved, then the process ends as it was told to.
+"""SIGINT and SIGTERM during long work: the step is finished, the state saved, then the process ends as it was told to.
 
 Outside a shielded block, where nothing is half done, a signal unwinds at once: a loader that hangs holds nobody up.
 Inside, it waits for the block's end; a second one does not wait.

@@ -1,0 +1,26 @@
+"""A network of a few small layers, and what has been tuned of it on this host."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx
+import pytest
+
+from tests.deploy.nets import Net
+
+
+def tiny_net() -> onnx.ModelProto:
+    """Two 3x3 layers that are alike, a pair of 1x1 layers, and a shortcut."""
+    net = Net((1, 16, 12, 12))
+    x = net.relu(net.conv("x0", 16, 16, 3))
+    y = net.relu(net.conv(net.relu(net.conv(x, 16, 16, 3)), 16, 16, 3))
+    z = net.conv(net.relu(net.conv(y, 16, 48)), 48, 16)
+    return net.model(net.relu(net.add(z, x)))
+
+
+@pytest.fixture(scope="session")
+def tiny_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("onnx") / "tiny.onnx"
+    onnx.save(tiny_net(), path)
+    return path
