@@ -73,6 +73,7 @@ class Timing:
 
 @dataclass(frozen=True)
 class Trouble:
-    """Why there is no timing."""
+    """Why there is no timing. ``crashed``: the process died of what it ran."""
 
     reason: str
+    crashed: bool = False
