@@ -44,7 +44,7 @@ class Tracker:
 
 @dataclass(frozen=True)
 class Job:
-    """Time two variants in turn, ``rounds`` times, with ``threads``, and compare their outputs.
+    """Time two variants in turn, for ``rounds`` rounds or some more, with ``threads``, and compare their outputs.
 
     ``flush``: bytes that are read and written before each call, so that it finds its weights in memory, not in cache.
     ``tracker``: None for this host. ``timeout``: seconds after which whoever does it may be given up.
@@ -61,8 +61,8 @@ class Job:
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds of each variant (the lower quartile of ``repeats`` calls), the middle half of the tile's over it, and the
-    relative error of the tile's output against the default's."""
+    """Seconds of each variant (the shortest of ``repeats`` calls), how far the upper quartile of the tile's lies above,
+    relative, and the relative error of the tile's output against the default's."""
 
     seconds: float
     default_seconds: float
