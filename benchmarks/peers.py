@@ -19,9 +19,13 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.peer_runtimes.comparison import NETWORKS, OURS, Ratio, Row, ratios, run_worker, write_rows
+from rich.markup import escape
+
+from benchmarks.peer_runtimes.comparison import NETWORKS, Ratio, ratios, run_worker
 from rdpass.cli.tables import print_table
 from rdpass.errors import ConfigError, RdpassError
+from rdpass.peers.catalogue import OURS
+from rdpass.peers.rows import Row, write_rows
 
 PEERS = ("onnxruntime", "ncnn", "mnn", "openvino", "executorch")
 SCRIPT = Path(__file__).resolve()
@@ -51,7 +55,7 @@ def _fastest_first(row: Row) -> tuple[int, str, float]:
 
 def _cells(row: Row) -> tuple[str, ...]:
     if row.median_ms is None or row.spread is None:
-        return row.runtime, row.graph, str(row.threads), "", "", "", "", row.reason or ""
+        return row.runtime, row.graph, str(row.threads), "", "", "", "", escape(row.reason or "")
     figures = f"{row.median_ms:.2f}", f"{row.spread:.0%}", row.clock or "", f"{row.max_rel_error:.1e}"
     return row.runtime, row.graph, str(row.threads), *figures, ""
 
@@ -66,7 +70,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--net", choices=NETWORKS, default="resnet50")
     parser.add_argument("--peers", default=",".join(PEERS), help="runtimes to compare with, by commas")
-    parser.add_argument("--threads", default="1,2", help="numbers of threads, by commas")
+    parser.add_argument("--threads", nargs="+", default=["1", "2"], help="numbers of threads, by commas or spaces")
     parser.add_argument("--rounds", type=int, default=15, help="turns of each; a turn is three timed inferences")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--worker", type=Path, help=argparse.SUPPRESS)
@@ -76,7 +80,7 @@ def _arguments() -> argparse.Namespace:
 def main() -> None:
     options = _arguments()
     peers = [name for name in options.peers.split(",") if name]
-    threads = sorted({int(count) for count in options.threads.split(",")})
+    threads = sorted({int(count) for given in options.threads for count in given.split(",") if count})
     if options.worker:
         from benchmarks.peer_runtimes.measuring import measure
 

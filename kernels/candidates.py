@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from rdpass.kernels.depthwise import DepthwiseTile
 from rdpass.kernels.direct import DirectTile
+from rdpass.kernels.elementwise import ElementwiseTile
 from rdpass.kernels.head import HeadTile
 from rdpass.kernels.isa import Isa
 from rdpass.kernels.machine import Machine
@@ -16,7 +17,7 @@ from rdpass.kernels.pooling import PoolingTile
 from rdpass.kernels.schedule import ConvolutionTile
 from rdpass.kernels.stem import StemTile
 from rdpass.kernels.winograd import WinogradTile
-from rdpass.kernels.workload import Convolution, Head, PointwisePair, Pooling, Stem
+from rdpass.kernels.workload import Convolution, Elementwise, Head, PointwisePair, Pooling, Stem
 
 
 def register_tiles(isa: Isa) -> Iterator[tuple[int, int]]:
@@ -50,7 +51,9 @@ def _pointwise_tiles(conv: Convolution, machine: Machine) -> Iterator[PointwiseT
     for tile, vectors in _fitting(pixels if conv.stride == (1, 1) else conv.out_width, outer, machine.isa):
         for block in _pixel_blocks(pixels, tile):
             count = -(-pixels // block) if conv.stride == (1, 1) else conv.out_height
-            yield PointwiseTile(tile, vectors, block, _parts(blocks(outer, vectors), count * conv.batch, machine))
+            groups = blocks(outer, vectors)
+            for parts in sorted({_parts(groups, count * conv.batch, machine), _parts(groups, 1, machine)}):
+                yield PointwiseTile(tile, vectors, block, parts)
 
 
 def _fitting(pixels: int, outer: int, isa: Isa) -> Iterator[tuple[int, int]]:
@@ -150,3 +153,10 @@ def head_tiles(work: Head, machine: Machine) -> Iterator[HeadTile]:
             for sums in (4, 2, 8):
                 if fits and vectors <= outer:
                     yield HeadTile(images, vectors, sums)
+
+
+def elementwise_tiles(work: Elementwise) -> Iterator[ElementwiseTile]:
+    """Every tile that may be used for ``work``."""
+    for pixels in (8, 4, 2, 1):
+        if pixels <= work.pixels:
+            yield ElementwiseTile(pixels)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rdpass.kernels.candidates import convolution_tiles, pair_tiles
+from rdpass.kernels.elementwise import ElementwiseTile
 from rdpass.kernels.estimate import estimate, estimate_pair
 from rdpass.kernels.head import HeadTile
 from rdpass.kernels.machine import Machine
@@ -13,7 +14,7 @@ from rdpass.kernels.pair import PairTile
 from rdpass.kernels.pooling import PoolingTile
 from rdpass.kernels.schedule import ConvolutionTile, Tile
 from rdpass.kernels.stem import StemTile
-from rdpass.kernels.workload import Convolution, Head, PointwisePair, Pooling, Stem, Workload
+from rdpass.kernels.workload import Convolution, Elementwise, Head, PointwisePair, Pooling, Stem, Workload
 
 
 def choose(work: Workload, machine: Machine, tuned: Mapping[Workload, Tile]) -> Tile:
@@ -34,6 +35,8 @@ def choose_default(work: Workload, machine: Machine) -> Tile:
             return choose_pooling(work, machine)
         case Head():
             return choose_head(work, machine)
+        case Elementwise():
+            return choose_elementwise(work, machine)
 
 
 def choose_convolution(conv: Convolution, machine: Machine) -> ConvolutionTile:
@@ -64,6 +67,11 @@ def _stem_rows(stem: Stem, machine: Machine) -> int:
 def choose_pooling(pool: Pooling, machine: Machine) -> PoolingTile:
     """Four pixels of a row, or as many as it has."""
     return PoolingTile(min(4, pool.out_width))
+
+
+def choose_elementwise(work: Elementwise, machine: Machine) -> ElementwiseTile:
+    """Eight pixels, or as many as there are."""
+    return ElementwiseTile(min(8, work.pixels))
 
 
 def choose_head(work: Head, machine: Machine) -> HeadTile:

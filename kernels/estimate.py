@@ -65,6 +65,11 @@ def _traffic(weights: int, passes: int, resident: int, maps: int, machine: Machi
     return (maps + weights * (1 if stays else passes)) / machine.bandwidth
 
 
+def _busiest(tasks: int, machine: Machine) -> float:
+    """The share of a parallel loop's work that its busiest thread has, tasks being dealt out whole."""
+    return -(-tasks // machine.threads) / tasks
+
+
 def _maps(conv: Convolution) -> int:
     """Bytes of input and output that don't fit in L2 together count; small maps are still there from before."""
     return _BYTES * conv.batch * (conv.channels * conv.height * conv.width + conv.filters * _out_pixels(conv))
@@ -79,16 +84,18 @@ def _estimate_pointwise(conv: Convolution, tile: PointwiseTile, machine: Machine
     block = conv.out_width if conv.stride != (1, 1) else min(tile.block, pixels)
     passes = -(-pixels // block) * conv.batch
     last = pixels % block
-    work = (pixels // block) * _products((tile.pixels, tile.vectors), block, conv.channels, conv.filters, machine)
-    if last:
-        work += _products((tile.pixels, tile.vectors), last, conv.channels, conv.filters, machine)
+    work = 0.0
+    for number, size in ((pixels // block, block), (1, last)):
+        if number and size:
+            one = _products((tile.pixels, tile.vectors), size, conv.channels, conv.filters, machine)
+            work += number * one * _busiest(number * tile.parts * conv.batch, machine)
     weights, held = _BYTES * conv.channels * conv.filters, _BYTES * block * conv.channels
     groups = blocks(blocks(conv.filters, machine.isa.lanes), tile.vectors)
     # Where a block's input is too large for L1, every group reads it from L2 again.
     again = held * groups * passes if held > machine.l1 / 2 else weights * passes
     maps = _maps(conv) + (again if held + weights // groups > _KEEPS * machine.l2 else 0)
-    own = conv.batch * work + again / 16 / 4
-    return own / machine.threads + _traffic(weights, passes, held, maps, machine)
+    own = conv.batch * work + again / 16 / 4 / machine.threads
+    return own + _traffic(weights, passes, held, maps, machine)
 
 
 def _estimate_direct(conv: Convolution, tile: DirectTile, machine: Machine) -> float:
@@ -113,7 +120,10 @@ def _estimate_direct(conv: Convolution, tile: DirectTile, machine: Machine) -> f
     read = _maps(conv) + reread + weights * (1 if stays else passes) + again
     traffic = read / machine.bandwidth + _space(strip, machine)
     work = row * conv.out_height * conv.batch * conv.groups + copying
-    return work / machine.threads + traffic
+    full, last = divmod(conv.out_height, tile.rows)
+    apart = conv.batch * conv.groups * tile.parts
+    share = full * tile.rows * _busiest(full * apart, machine) + last * _busiest(apart, machine)
+    return work * share / conv.out_height + traffic
 
 
 def _estimate_depthwise(conv: Convolution, tile: DepthwiseTile, machine: Machine) -> float:
@@ -159,9 +169,9 @@ def _estimate_winograd(conv: Convolution, tile: WinogradTile, machine: Machine) 
     between = v + waiting + weights * tile.waiting // groups
     spilt = again + v if between > _KEEPS * machine.l2 else 0
     traffic = _traffic(weights, passes, v + waiting, _maps(conv) + passes * (spilt + _spill(waiting, machine)), machine)
-    share = down / tile.rows * conv.batch
+    share = down / tile.rows * conv.batch * _busiest(groups // tile.waiting, machine)
     work = share * (product + transforms / machine.multiplies + again / 16 / 4)
-    return work / machine.threads + traffic + _space(v // machine.threads + waiting, machine)
+    return work + traffic + _space(v // machine.threads + waiting, machine)
 
 
 def estimate_pair(pair: PointwisePair, tile: PairTile, machine: Machine) -> float:
@@ -171,10 +181,13 @@ def estimate_pair(pair: PointwisePair, tile: PairTile, machine: Machine) -> floa
     block = min(tile.block, pixels)
     shape = (tile.pixels, tile.vectors)
     work = 0.0
+    inner, outer = (blocks(blocks(conv.filters, machine.isa.lanes), tile.vectors) for conv in (first, second))
     for count, size in ((pixels // block, block), (1 if pixels % block else 0, pixels % block)):
         if count:
-            work += count * _products(shape, size, first.channels, first.filters, machine)
-            work += count * _products(shape, size, first.filters, second.filters, machine)
+            halves = (first.channels, first.filters, inner // tile.chunks), (first.filters, second.filters, outer)
+            for channels, filters, groups in halves:
+                tasks = groups if tile.groups_parallel else count * first.batch
+                work += count * _products(shape, size, channels, filters, machine) * _busiest(tasks, machine)
     passes = -(-pixels // block) * first.batch
     weights = _BYTES * first.filters * (first.channels + second.filters)
     held = _BYTES * block * (first.channels + first.filters // tile.chunks)
@@ -185,6 +198,6 @@ def estimate_pair(pair: PointwisePair, tile: PairTile, machine: Machine) -> floa
     again = held * groups * passes if crowded else weights * passes
     if held + weights // groups > _KEEPS * machine.l2:
         maps += again
-    own = first.batch * work + again / 16 / 4 + waits / 16
+    own = first.batch * work + (again / 16 / 4 + waits / 16) / machine.threads
     hidden = _BYTES * block * first.filters // tile.chunks
-    return own / machine.threads + _traffic(weights, passes, held, maps, machine) + _space(hidden, machine)
+    return own + _traffic(weights, passes, held, maps, machine) + _space(hidden, machine)

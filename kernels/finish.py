@@ -11,7 +11,9 @@ from tvm.script.ir_builder import tirx as T
 from rdpass.kernels.emit import Buffer, Expr, Registers, bind, highest, load, lowest, spread, store, when
 from rdpass.kernels.isa import Isa
 from rdpass.kernels.sigmoid import sigmoid
-from rdpass.kernels.workload import Epilogue
+from rdpass.kernels.workload import ActivationKind, Epilogue
+
+_READ_TWICE = ("prelu", "hard_swish", "silu")
 
 Position = Callable[[int, Expr], tuple[Expr, ...]]
 """The index, in the output, of the first lane of tile ``t`` in a block of channels."""
@@ -87,25 +89,21 @@ def activate(epilogue: Epilogue, value: Expr, rows: list[Expr], isa: Isa) -> Any
     def number(value: float) -> Expr:
         return spread(value, isa.lanes)
 
-    match epilogue.activation:
-        case "none":
-            return value
-        case "relu":
-            return T.max(value, number(0.0))
-        case "clip":
-            return T.min(T.max(value, number(epilogue.low)), number(epilogue.high))
-        case "channel_clip":
-            return lowest([highest([value, rows[0]], isa), rows[1]], isa)
-        case "prelu":
-            held = bind(value)
-            return T.max(held, number(0.0)) + rows[0] * T.min(held, number(0.0))
-        case "hard_swish":
-            held = bind(value)
-            return held * T.min(T.max(held * number(1 / 6) + number(0.5), number(0.0)), number(1.0))
-        case "hard_sigmoid":
-            return T.min(T.max(value * number(1 / 6) + number(0.5), number(0.0)), number(1.0))
-        case "sigmoid":
-            return sigmoid(value, isa)
-        case "silu":
-            held = bind(value)
-            return held * sigmoid(held, isa)
+    low, high = {"clip": (epilogue.low, epilogue.high)}.get(epilogue.activation, (0.0, 1.0))
+
+    def bounded(value: Expr) -> Expr:
+        return T.min(T.max(value, number(low)), number(high))
+
+    held = bind(value) if epilogue.activation in _READ_TWICE else value
+    written: dict[ActivationKind, Callable[[], Expr]] = {
+        "none": lambda: value,
+        "relu": lambda: T.max(value, number(0.0)),
+        "clip": lambda: bounded(value),
+        "channel_clip": lambda: lowest([highest([value, rows[0]], isa), rows[1]], isa),
+        "prelu": lambda: T.max(held, number(0.0)) + rows[0] * T.min(held, number(0.0)),
+        "hard_sigmoid": lambda: bounded(value * number(1 / 6) + number(0.5)),
+        "hard_swish": lambda: held * bounded(held * number(1 / 6) + number(0.5)),
+        "sigmoid": lambda: sigmoid(value, isa),
+        "silu": lambda: held * sigmoid(held, isa),
+    }
+    return written[epilogue.activation]()

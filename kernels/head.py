@@ -5,7 +5,8 @@
    over all channels; with one image the time goes into reading the weights, each of which is used once.
 3. Rows of classes are planar, so that the last vector of the last group may be cut.
 
-``classes`` 0 leaves the mean alone, ``pixels`` 1 the dense layer alone.
+``classes`` 0 leaves the mean alone, ``pixels`` 1 the dense layer alone. Where nothing is averaged the dense layer reads
+every pixel.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from rdpass.kernels.emit import (
     when,
 )
 from rdpass.kernels.isa import Isa
-from rdpass.kernels.microkernel import At, multiply_block
+from rdpass.kernels.microkernel import multiply_block
 from rdpass.kernels.packing import blocks
 from rdpass.kernels.workload import Head
 
@@ -48,10 +49,11 @@ class HeadTile:
 
 
 def head(work: Head, tile: HeadTile, isa: Isa, threads: int, name: str) -> tirx.PrimFunc:
-    """Arguments: input (N, C/L, P, L); with a dense layer weights (groups, C/L, L, V L) and table (1, groups V L), the
-    bias; output (N, classes), or the means (N, C/L, 1, L).
+    """Arguments: input (N, C/L, P, L); with a dense layer weights (groups, C/L, L, V L), or (groups, C/L P, L, V L)
+    where it reads all pixels, and table (1, groups V L), the bias; output (N, classes), or the means (N, C/L, 1, L).
     """
     lanes, inner = isa.lanes, blocks(work.channels, isa.lanes)
+    read = 1 if work.averages else work.pixels
     groups = blocks(work.classes, tile.vectors * lanes)
 
     def write() -> None:
@@ -60,11 +62,11 @@ def head(work: Head, tile: HeadTile, isa: Isa, threads: int, name: str) -> tirx.
             y = argument("output", work.batch, inner, 1, lanes)
             _mean(work, tile, isa, threads, x, y)
             return
-        w = argument("weights", groups, inner, lanes, tile.vectors * lanes)
+        w = argument("weights", groups, inner * read, lanes, tile.vectors * lanes)
         table = argument("table", 1, groups * tile.vectors * lanes)
         y = argument("output", work.batch, work.classes)
         means = x
-        if work.pixels > 1:
+        if work.pixels > read:
             means = scratch(work.batch, inner, 1, lanes)
             _mean(work, tile, isa, threads, x, means)
         _dense(work, tile, isa, threads, means, w, table, y)
@@ -105,14 +107,13 @@ def _dense(work: Head, tile: HeadTile, isa: Isa, threads: int, x: Buffer, w: Buf
                 bias = bind(load(table, 0, (group * vectors + v) * lanes, lanes=lanes))
                 for t in range(images):
                     sums[t * vectors + v] = bias
-            with serial(blocks(work.channels, lanes)) as k:
-
-                def image(t: int) -> At:
-                    return x, (n + t, k, 0)
-
+            read = 1 if work.averages else work.pixels
+            with serial(blocks(work.channels, lanes)) as block, serial(read) as pixel:
                 multiply_block(
-                    sums, isa, (images, vectors), image, lambda c, v: load(w, group, k, c, v * lanes, lanes=lanes)
-                )
+                    sums, isa, (images, vectors),
+                    lambda t: (x, (n + t, block, pixel)),
+                    lambda c, v: load(w, group, block * read + pixel, c, v * lanes, lanes=lanes),
+                )  # fmt: skip
             whole = _stores(tile, isa, sums, y, n, group, images, vectors * lanes)
             cut = _stores(tile, isa, sums, y, n, group, images, last)
             when(group < groups - 1 if last else True, whole, cut)

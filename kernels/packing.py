@@ -37,6 +37,13 @@ def pack_dense(weights: Array, lanes: int, group: int) -> Array:
     return np.ascontiguousarray(split.transpose(order), dtype=np.float32)
 
 
+def pack_flattened(weights: Array, channels: int, lanes: int, group: int) -> Array:
+    """(O, C P), of a planar map flattened, to (O / group, C / L P, L, group): in the order in which its blocks lie."""
+    by_pixel = np.ascontiguousarray(weights.reshape(len(weights), channels, -1))
+    packed = pack_dense(by_pixel, lanes, group)
+    return packed.reshape(len(packed), -1, lanes, group)
+
+
 def pack_depthwise(weights: Array, lanes: int) -> Array:
     """(C, 1, KH, KW) to (C / L, KH, KW, L)."""
     channels, _, *spatial = weights.shape

@@ -13,7 +13,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product, zip_longest
 
-from rdpass.kernels.candidates import convolution_tiles, head_tiles, pair_tiles, pooling_tiles, stem_tiles
+from rdpass.kernels.candidates import (
+    convolution_tiles,
+    elementwise_tiles,
+    head_tiles,
+    pair_tiles,
+    pooling_tiles,
+    stem_tiles,
+)
 from rdpass.kernels.choose import choose_default
 from rdpass.kernels.estimate import estimate, estimate_pair
 from rdpass.kernels.machine import Machine
@@ -21,7 +28,7 @@ from rdpass.kernels.pair import ApartTile
 from rdpass.kernels.pointwise import PointwiseTile
 from rdpass.kernels.schedule import Tile
 from rdpass.kernels.winograd import WinogradTile
-from rdpass.kernels.workload import Convolution, Head, PointwisePair, Pooling, Stem, Workload
+from rdpass.kernels.workload import Convolution, Elementwise, Head, PointwisePair, Pooling, Stem, Workload
 
 _HALVES = 5
 """Tiles of either half that are tried in a pair that comes apart."""
@@ -73,6 +80,8 @@ def _candidates(work: Workload, machine: Machine) -> Iterator[Ranked]:
             yield from (Ranked(tile, 0.0) for tile in pooling_tiles(work))
         case Head():
             yield from (Ranked(tile, 0.0) for tile in head_tiles(work, machine))
+        case Elementwise():
+            yield from (Ranked(tile, 0.0) for tile in elementwise_tiles(work))
 
 
 def _apart(pair: PointwisePair, machine: Machine) -> Iterator[Ranked]:

@@ -15,20 +15,30 @@ from tvm import tirx
 
 from rdpass.kernels.depthwise import DepthwiseTile, depthwise
 from rdpass.kernels.direct import DirectTile, direct
+from rdpass.kernels.elementwise import ElementwiseTile, elementwise
 from rdpass.kernels.head import HeadTile, head
 from rdpass.kernels.isa import Isa
 from rdpass.kernels.machine import Machine
-from rdpass.kernels.packing import Array, blocks, merge_groups, pack_dense, pack_depthwise, pack_table, pad_axis
+from rdpass.kernels.packing import (
+    Array,
+    blocks,
+    merge_groups,
+    pack_dense,
+    pack_depthwise,
+    pack_flattened,
+    pack_table,
+    pad_axis,
+)
 from rdpass.kernels.pair import ApartTile, PairTile, pointwise_pair
 from rdpass.kernels.pointwise import PointwiseTile, pointwise
 from rdpass.kernels.pooling import PoolingTile, pooling
 from rdpass.kernels.stem import StemTile, stem
 from rdpass.kernels.toom_cook import transform_weights
 from rdpass.kernels.winograd import WinogradTile, winograd
-from rdpass.kernels.workload import Convolution, Head, PointwisePair, Pooling, Stem, Workload
+from rdpass.kernels.workload import Convolution, Elementwise, Head, PointwisePair, Pooling, Stem, Workload
 
 ConvolutionTile = PointwiseTile | DirectTile | WinogradTile | DepthwiseTile
-KernelTile = ConvolutionTile | PairTile | StemTile | PoolingTile | HeadTile
+KernelTile = ConvolutionTile | PairTile | StemTile | PoolingTile | HeadTile | ElementwiseTile
 Tile = KernelTile | ApartTile
 
 
@@ -62,6 +72,8 @@ def make_kernel(work: Workload, constants: Sequence[Any], tile: KernelTile, mach
             return pooling_kernel(work, tile, machine)
         case Head(), HeadTile():
             return head_kernel(work, constants[0], tile, machine)
+        case Elementwise(), ElementwiseTile():
+            return elementwise_kernel(work, constants[0], tile, machine)
         case Convolution(), PointwiseTile() | DirectTile() | WinogradTile() | DepthwiseTile():
             return convolution_kernel(work, constants[0], constants[1], tile, machine)
     raise TypeError(f"{tile} is no tile for {work}")
@@ -146,13 +158,24 @@ def pooling_kernel(pool: Pooling, tile: PoolingTile, machine: Machine) -> Kernel
     return Kernel(name, pooling(pool, tile, machine.isa, machine.threads, name), ())
 
 
+def elementwise_kernel(work: Elementwise, rows: Sequence[Array], tile: ElementwiseTile, machine: Machine) -> Kernel:
+    """The kernel of an epilogue alone; ``rows``: ``Elementwise.rows`` of them."""
+    epilogue = work.epilogue.activation + ("_add" if work.epilogue.add else "")
+    scaled = {"none": "", "constant": "scale_", "gate": "gate_"}[work.scale]
+    name = f"f32_{scaled}{epilogue}_{work.channels}x{work.pixels}_{machine.isa.name}_{_digest(work)}"
+    function = elementwise(work, tile, machine.isa, machine.threads, name)
+    return Kernel(name, function, (_table(rows, 1, machine.isa.lanes),))
+
+
 def head_kernel(work: Head, dense: tuple[Array, Array] | None, tile: HeadTile, machine: Machine) -> Kernel:
     """The kernel of a head; ``dense``: weights (classes, channels) and bias (classes) of its dense layer, if any."""
     name = f"f32_head_{work.channels}x{work.pixels}_{work.classes}_{machine.isa.name}_{_digest(work)}"
     packed: tuple[Array, ...] = ()
     if dense is not None:
         width = tile.vectors * machine.isa.lanes
-        packed = (pack_dense(dense[0], machine.isa.lanes, width), _table([dense[1]], 1, width))
+        lanes = machine.isa.lanes
+        flat = None if work.averages else pack_flattened(dense[0], work.channels, lanes, width)
+        packed = (pack_dense(dense[0], lanes, width) if flat is None else flat, _table([dense[1]], 1, width))
     return Kernel(name, head(work, tile, machine.isa, machine.threads, name), packed)
 
 

@@ -1,7 +1,7 @@
-"""The logistic function of a vector: 1 / (1 + exp(-x)), in a dozen multiply-adds and one division, no call of a library.
+"""The logistic function of a vector: 1 / (1 + exp(-x)), in a dozen multiply-adds and one division, no library called.
 
-exp(y) = 2^n exp(r), n the integer nearest to y / log 2, so that |r| <= log(2) / 2, where Taylor's polynomial of degree 7
-is within 6e-9. 2^n is written into the bits of a float's exponent.
+exp(y) = 2^n exp(r), n the integer nearest to y / log 2, so that |r| <= log(2) / 2, where Taylor's polynomial of degree
+7 is within 6e-9. 2^n is written into the bits of a float's exponent.
 """
 
 from __future__ import annotations

@@ -34,6 +34,10 @@ class Epilogue:
         """Numbers per channel in the kernel's table: the bias, then the activation's own."""
         return 1 + {"channel_clip": 2, "prelu": 1}.get(self.activation, 0)
 
+    def placed(self, in_place: bool) -> Epilogue:
+        """The same, written over the map that is added or not."""
+        return replace(self, in_place=in_place)
+
 
 @dataclass(frozen=True)
 class Convolution:
@@ -113,12 +117,22 @@ class Pooling:
 
 @dataclass(frozen=True)
 class Elementwise:
-    """An epilogue on a map that is there already, in place of a convolution's sum."""
+    """An epilogue on a map that is there already, in place of a convolution's sum.
+
+    ``scale``: before it every channel is multiplied by a number of the table (``constant``), or by what another map of
+    one pixel says for its image (``gate``).
+    """
 
     batch: int
     channels: int
     pixels: int
     epilogue: Epilogue
+    scale: Literal["none", "constant", "gate"] = "none"
+
+    @property
+    def rows(self) -> int:
+        """Numbers per channel in the kernel's table: the epilogue's, then the scale."""
+        return self.epilogue.rows + (self.scale == "constant")
 
 
 @dataclass(frozen=True)
@@ -133,16 +147,17 @@ class Stem:
 class Head:
     """The mean over all pixels and the fully connected layer after it.
 
-    ``classes`` 0: no layer; ``pixels`` 1: no mean.
+    ``classes`` 0: no layer; ``pixels`` 1: no mean. ``averages`` false: no mean either, the layer reads every pixel.
     """
 
     batch: int
     channels: int
     pixels: int
     classes: int
+    averages: bool = True
 
 
-Workload = Convolution | PointwisePair | Stem | Pooling | Head
+Workload = Convolution | PointwisePair | Stem | Pooling | Head | Elementwise
 """What a kernel is chosen for, and tiles are tuned for."""
 
 
@@ -155,9 +170,11 @@ def written_over(work: Workload) -> Workload:
             return replace(work, convolution=_in_place(work.convolution))
         case Convolution():
             return _in_place(work)
+        case Elementwise():
+            return replace(work, epilogue=work.epilogue.placed(True))
         case _:
             raise TypeError(f"{work} adds no map")
 
 
 def _in_place(conv: Convolution) -> Convolution:
-    return replace(conv, epilogue=replace(conv.epilogue, in_place=True))
+    return replace(conv, epilogue=conv.epilogue.placed(True))

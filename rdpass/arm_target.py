@@ -38,7 +38,12 @@ class ArmTarget:
     @property
     def is_native(self) -> bool:
         """Whether programs for it run on this machine without an emulator."""
-        return self.architecture == platform.machine()
+        return self.architecture == platform.machine() and not self.is_android
+
+    @property
+    def is_android(self) -> bool:
+        """Whether the system is Android's: another C library, and no runtime of TVM's for it."""
+        return self.triple.endswith("-android")
 
     @property
     def peak_macs_per_second(self) -> float:

@@ -20,8 +20,9 @@ from rdpass.runner_program import RUNTIME, compile_program
 from rdpass.toolchain import Compiler
 
 LIBRARY = "model.so"
-NEEDS = "Linux with glibc 2.28 or newer and libstdc++ of GCC 8 or newer"
+NEEDS = "Linux with glibc 2.27 or newer and libstdc++ of GCC 7 or newer"
 NEEDS_WITHOUT = "Linux 3.7 or newer, and nothing else"
+NEEDS_ANDROID = "Android 10 or newer"
 
 
 def assemble(
@@ -39,8 +40,9 @@ def assemble(
     """
     if isinstance(code, Network):
         write_c_library(folder, code, compiler)
-        link_program(folder / RUNNER, manifest, compiler)
-        write_readme(folder, manifest, NEEDS_WITHOUT)
+        if compiler.links:
+            link_program(folder / RUNNER, manifest, compiler)
+        write_readme(folder, manifest, NEEDS_ANDROID if code.target.is_android else NEEDS_WITHOUT)
     else:
         write_library(code, folder / LIBRARY, compiler)
         (folder / "lib").mkdir()

@@ -45,6 +45,10 @@ PRESETS = (
         f"{_SHEET}; an instance of four",
     ),
     ArmTarget(
+        "android-arm64", "aarch64-linux-android", "generic", 4, _V8_0, 2.0, 8, 64 * _KB, 512 * _KB, 2 * _MB, 12.0,
+        "estimate: a phone of the middle; with --runtime none only",
+    ),
+    ArmTarget(
         "generic-armv8a", _ARM, "generic", 4, _V8_0, 1.5, 4, 32 * _KB, 512 * _KB, 0, 3.0, "estimate: a small board"
     ),
 )  # fmt: skip

@@ -180,6 +180,7 @@ def _manifest(order: _Order, code: Lowered | Network, compiler: Compiler) -> Man
             **{name: version(name) for name in ("onnx", "onnxruntime")},
             "compiler": compiler.version,
         },
+        notes=() if compiler.links else ("no program ./run: linking one takes the Android NDK (RDPASS_NDK)",),
         runtime=order.runtime,
         tuning=_tuning(order),
     )
@@ -191,7 +192,8 @@ def _run_once(folder: Path, manifest: Manifest, target: ArmTarget, golden: Golde
         launcher = find_launcher(target)
     except TargetError as error:
         log.warning("the bundle is built but was not run: %s", error)
-        return replace(manifest, notes=(f"not run when it was built: no emulator for {target.architecture}",))
+        note = f"not run when it was built: no emulator for {target.architecture}"
+        return replace(manifest, notes=(*manifest.notes, note))
     outputs = execute(folder, manifest, launcher, golden.inputs)
     gate = check_close("bundle", outputs, golden.outputs, TOLERANCE)
     return replace(manifest, gates=(*manifest.gates, gate))

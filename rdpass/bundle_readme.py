@@ -11,16 +11,26 @@ NAME = "README.txt"
 
 def write_readme(folder: Path, manifest: Manifest, needs: str) -> None:
     """Write the file. ``needs`` says what the board's system has to have, as the end of a sentence."""
-    (folder / NAME).write_text(_text(manifest, needs))
-
-
-def _text(manifest: Manifest, needs: str) -> str:
     target = manifest.target
     features = " ".join(target["features"]) or "those of every such CPU"
+    (folder / NAME).write_text(
+        f"A network for {target['name']} ({target['cpu']}), built by rdpass {manifest.versions['rdpass']}.\n\n"
+        f"{_program(manifest) if (folder / 'run').exists() else ''}"
+        f"{_LIBRARY if manifest.runtime == 'none' else ''}"
+        f"{_list('Inputs', manifest.inputs)}{_list('Outputs', manifest.outputs)}\n"
+        f"The board needs {needs}. CPU features: {features}.\n"
+    )
+
+
+_LIBRARY = (
+    "To call it from C or C++: rdpass_model.h says how, example.c does it, librdpass_model.a is to be linked.\n\n"
+)
+
+
+def _program(manifest: Manifest) -> str:
     inputs, outputs = (" ".join(f"{kind}_{i}.npy" for i in range(len(specs)))
                        for kind, specs in (("input", manifest.inputs), ("output", manifest.outputs)))  # fmt: skip
     return (
-        f"A network for {target['name']} ({target['cpu']}), built by rdpass {manifest.versions['rdpass']}.\n"
         "Copy this folder to the board, wherever you like. Then, in it:\n\n"
         "    sha256sum -c --quiet SHA256SUMS    every byte as it was built? silent if so\n"
         "    ./run --verify                     does it compute what it should here?\n"
@@ -28,18 +38,7 @@ def _text(manifest: Manifest, needs: str) -> str:
         "                                       one inference on files of numpy.save\n"
         "    ./run --bench 200                  how long one takes here, as JSON\n"
         "    ./run --info                       what it takes and gives, as JSON\n\n"
-        f"{_from_c(manifest)}"
-        f"{_list('Inputs', manifest.inputs)}{_list('Outputs', manifest.outputs)}\n"
-        f"The board needs {needs}. CPU features: {features}.\n"
-        "Exit codes of ./run: 0 done, 1 failed, 2 wrong arguments or files, 4 not the golden output, 8 wrong CPU.\n"
-    )
-
-
-def _from_c(manifest: Manifest) -> str:
-    if manifest.runtime == "vm":
-        return ""
-    return (
-        "To call it from C or C++: rdpass_model.h says how, example.c does it, librdpass_model.a is to be linked.\n\n"
+        "Exit codes of ./run: 0 done, 1 failed, 2 wrong arguments or files, 4 not the golden output, 8 wrong CPU.\n\n"
     )
 
 

@@ -13,10 +13,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rdpass.errors import ConfigError
+from rdpass.errors import ConfigError, DivergedError
 from rdpass.onnx_model import load_onnx
 from rdpass.programs import load_program
 from rdpass.torchvision_import import prepare_torchvision
+from rdpass.training.batches import unpacking_for
+from rdpass.training.loading import failures_named
 
 
 def load_model(spec: str) -> tuple[nn.Module, tuple[Tensor, ...] | None]:
@@ -55,34 +57,39 @@ def load_data(spec: str) -> tuple[Iterable[Any], Iterable[Any] | None]:
     return train, validate
 
 
-def first_sample(loader: Iterable[Any]) -> tuple[Tensor, ...]:
-    """The first input of a loader as a batch of one.
+def first_sample(model: nn.Module, loader: Iterable[Any]) -> tuple[Tensor, ...]:
+    """The model's inputs in the first row of a loader's first batch, which may have any form that training takes.
 
     Raises:
-        ConfigError: the loader is empty or its batches don't begin with a tensor.
+        DivergedError: the loader is empty or fails, or its batch does not hold the model's inputs.
     """
-    batch = next(iter(loader), None)
-    inputs = batch[0] if isinstance(batch, tuple | list) and batch else batch
-    if not isinstance(inputs, Tensor) or not inputs.ndim:
-        raise ConfigError("the data loader gave no batch of (inputs, labels) to take an example from")
-    return (inputs[:1].clone(),)
+    with failures_named("example's", 0):
+        raw = next(iter(loader), None)
+    if raw is None:
+        raise DivergedError("the data loader is empty: it gave no batch of (inputs, labels) to take an example from")
+    inputs = unpacking_for(model).batch(raw, 0).inputs
+    return tuple(x[:1].clone() if x.ndim else x.clone() for x in inputs)
 
 
 def choose_example(
-    input_shape: str | None, data: tuple[Iterable[Any], Iterable[Any] | None] | None, seed: int = 0
+    model: nn.Module,
+    input_shape: str | None,
+    data: tuple[Iterable[Any], Iterable[Any] | None] | None,
+    seed: int = 0,
 ) -> tuple[Tensor, ...] | None:
     """What a command's options say the example is: numbers of ``--input``'s shape, else the first sample of ``--data``,
     the validation part if there is one; None where neither is given.
 
     Raises:
-        ConfigError: the shape or the data can't be used.
+        ConfigError: the shape can't be used.
+        DivergedError: the data can't be used.
     """
     if input_shape:
         return parse_input(input_shape, seed)
     if data is None:
         return None
     train, validate = data
-    return first_sample(train if validate is None else validate)
+    return first_sample(model, train if validate is None else validate)
 
 
 def parse_input(text: str, seed: int = 0) -> tuple[Tensor, ...]:

@@ -45,7 +45,7 @@ def compile_program(
         # Equal bundles are equal files: without the places that sources and headers lie at on this machine.
         maps = [f"-ffile-prefix-map={place}=." for place in (RUNTIME, folder)]
         files = [str(source) for source in (*SHARED, *sources, described)]
-        command = [compiler.command, "-std=c++17", "-Os", f"-I{RUNTIME}", *maps, *files, "-o", str(path), *options]
+        command = [*compiler.call, "-std=c++17", "-Os", f"-I{RUNTIME}", *maps, *files, "-o", str(path), *options]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         reason = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr.strip())

@@ -35,6 +35,8 @@ def find_libraries(target: ArmTarget) -> tuple[Path, ...]:
     Raises:
         TargetError: one is missing; the message says how to get it.
     """
+    if target.is_android:
+        raise TargetError(f"TVM has no runtime for Android; build for {target.name} with --runtime none")
     paths = tuple(_installed(name) if target.is_native else _cached(target) / name for name in _HOME)
     for path in paths:
         if not path.is_file():

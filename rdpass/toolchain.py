@@ -11,20 +11,34 @@ from pathlib import Path
 from rdpass.errors import TargetError
 from rdpass.targets import ArmTarget
 
+ANDROID_API = 29
+"""The oldest Android (10) that code is built for: the first whose loader knows thread-local variables."""
+
+_NDK_CLANG = "toolchains/llvm/prebuilt/*/bin/clang++"
 _EMULATORS = ("qemu-{0}", "qemu-{0}-static")
 
 
 @dataclass(frozen=True)
 class Compiler:
-    """A C++ compiler that makes programs for a target: its command, and its name with the version."""
+    """A C++ compiler that makes programs for a target: its command, its name with the version, what to call it with
+    always, and whether it links programs (else it makes libraries only)."""
 
     command: str
     version: str
+    options: tuple[str, ...] = ()
+    links: bool = True
+
+    @property
+    def call(self) -> tuple[str, ...]:
+        return (self.command, *self.options)
 
     def tool(self, name: str) -> str:
         """The command of another tool of the same collection, such as ``objcopy``."""
-        asked = [self.command, f"-print-prog-name={name}"]
-        return subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip() or name
+        place, kind = Path(self.command).parent, Path(self.command).name
+        wanted = f"llvm-{name}" if kind.startswith("clang") else f"{kind.removesuffix('g++')}{name}"
+        if (place / wanted).exists():
+            return str(place / wanted)
+        return _answer(self.command, f"-print-prog-name={wanted}") or wanted
 
 
 def find_compiler(target: ArmTarget) -> Compiler:
@@ -33,13 +47,34 @@ def find_compiler(target: ArmTarget) -> Compiler:
     Raises:
         TargetError: there is none on the PATH; the message names the package to install.
     """
+    if target.is_android:
+        return _android_compiler(target)
     name = "g++" if target.is_native else f"{target.triple}-g++"
     command = shutil.which(name)
     if command is None:
         package = "g++" if target.is_native else f"g++-{target.triple}"
         raise TargetError(f"no C++ compiler for {target.name}: {name} is not on the PATH; apt install {package}")
-    number = subprocess.run([command, "-dumpfullversion"], capture_output=True, text=True, check=False).stdout.strip()
-    return Compiler(command, f"{name} {number}")
+    return Compiler(command, f"{name} {_answer(command, '-dumpfullversion')}")
+
+
+def _android_compiler(target: ArmTarget) -> Compiler:
+    """The NDK's clang where ``RDPASS_NDK`` names its folder, else any: a library takes none of the NDK's files."""
+    ndk = os.environ.get("RDPASS_NDK")
+    if ndk:
+        command = next((str(path) for path in sorted(Path(ndk).glob(_NDK_CLANG))), None)
+        reason = f"RDPASS_NDK is {ndk}, and {_NDK_CLANG} is not there"
+    else:
+        command = shutil.which("clang++")
+        reason = "clang++ is not on the PATH; apt install clang lld, or name the Android NDK's folder in RDPASS_NDK"
+    if command is None:
+        raise TargetError(f"no C++ compiler for {target.name}: {reason}")
+    made_for = f"--target={target.triple}{ANDROID_API}"
+    options = (made_for, "-fuse-ld=lld", "-fno-emulated-tls", "-Wno-unused-command-line-argument")
+    return Compiler(command, f"clang++ {_answer(command, '-dumpversion')}", options, links=bool(ndk))
+
+
+def _answer(command: str, question: str) -> str:
+    return subprocess.run([command, question], capture_output=True, text=True, check=False).stdout.strip()
 
 
 def find_launcher(target: ArmTarget) -> tuple[str, ...]:
@@ -52,6 +87,8 @@ def find_launcher(target: ArmTarget) -> tuple[str, ...]:
     """
     if target.is_native:
         return ()
+    if target.is_android:
+        raise TargetError(f"programs for Android don't run here: push what was built for {target.name} to a device")
     names = [name.format(target.architecture) for name in _EMULATORS]
     command = next(filter(None, map(shutil.which, names)), None)
     if command is None:

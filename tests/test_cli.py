@@ -45,6 +45,23 @@ def poisoned():
     return [(images * float("nan"), labels)]
 
 
+def empty():
+    return []
+
+
+def failing():
+    def read():
+        raise OSError("unplugged")
+        yield
+
+    return read()
+
+
+def named():
+    """Batches as dicts, the model's input under the name that its ``forward`` has for it."""
+    return [{"input": images, "labels": labels} for images, labels in batches(2)]
+
+
 @pytest.fixture
 def here(tmp_path):
     """An empty folder for output; afterwards, no temporary may be left in it."""
@@ -82,7 +99,9 @@ def failure(capsys, *arguments):
         (("convert", RESNET, *INPUT, "--recipe", "magic", "-o", "OUT"), 2, "there are auto, merge, carry, migrate"),
         (("convert", RESNET, *INPUT, "--recipe", "migrate", "-o", "OUT"), 2, "give it data"),
         (("convert", RESNET, "--data", "tests.test_cli:not_a_module", "--epochs", "0", "-o", "OUT"), 2, "epochs"),
-        (("convert", RESNET, "--data", "tests.test_cli:poisoned", "-o", "OUT"), 2, "not finite"),
+        (("convert", RESNET, "--data", "tests.test_cli:poisoned", "-o", "OUT"), 5, "batch 0 holds inputs that are not"),
+        (("convert", RESNET, "--data", "tests.test_cli:empty", "-o", "OUT"), 5, "the data loader is empty"),
+        (("convert", RESNET, "--data", "tests.test_cli:failing", "-o", "OUT"), 5, "at batch 0: OSError: unplugged"),
         (("convert", RESNET, *INPUT, "--resume", "maybe", "-o", "OUT"), 2, "resume is 'auto'"),
         (("export", "tests.test_cli:resnet", "--input", "1x1x8x8", "-o", "OUT"), 2, "does not take"),
     ],
@@ -160,6 +179,12 @@ def test_convert_trains_with_data_shows_plain_lines_and_prints_json(capsys, here
     assert "epoch 2/2" in printed.err
     assert "\x1b[" not in printed.err
     assert json.loads((out / "conversion.json").read_text())["outcomes"][0]["how"] == "distilled"
+
+
+def test_batches_in_dicts_give_the_example_too(capsys, here):
+    command = ["convert", RESNET, "--data", "tests.test_cli:named", "--recipe", "kd", "--epochs", "1"]
+    assert run([*command, "-o", str(here / "run"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["shortcuts_after"] == 0
 
 
 def test_the_student_on_disk_is_inspected_as_plain(capsys, here):

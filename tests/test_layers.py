@@ -19,7 +19,7 @@ LAYERS = (
     "recipes verdict roofline drawing inspection exporting",
     "emulation",
     "conversion run_folder tuning building runner verification diagnosis models onnx_model torchvision_import",
-    "benchmark board_facts board_findings",
+    "benchmark peers board_facts board_findings",
     "distillation report",
     "cli",
 )

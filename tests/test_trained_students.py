@@ -47,14 +47,22 @@ def student(recipe="migrate", seed=0, **options):
     ).student  # fmt: skip
 
 
-@pytest.fixture(scope="module", params=["migrate", "dirac"])
-def trained(request):
-    return student() if request.param == "migrate" else student("kd", initialise="dirac")
+HOW = {"migrate": {}, "dirac": {"recipe": "kd", "initialise": "dirac"}}
 
 
-def test_weights_saved_as_safetensors_load_into_a_student_converted_anew(trained, tmp_path):
+@pytest.fixture(scope="module", params=HOW)
+def how(request):
+    return HOW[request.param]
+
+
+@pytest.fixture(scope="module")
+def trained(how):
+    return student(**how)
+
+
+def test_weights_saved_as_safetensors_load_into_a_student_converted_anew(trained, how, tmp_path):
     save_file(trained.state_dict(), tmp_path / "student.safetensors")
-    other = student(seed=1)
+    other = student(seed=1, **how)
     assert error_between(other, trained, EXAMPLE) > 1e-3
     other.load_state_dict(load_file(tmp_path / "student.safetensors"), strict=True)
     assert error_between(other, trained, EXAMPLE) == 0

@@ -30,7 +30,7 @@ class Result:
     """What came out of one arm, after ``steps`` of training.
 
     ``form``: ``plain`` (strictly), ``projections`` (identities gone, projections kept), ``carried`` (exact, with extra
-    channels) or ``residual``. ``facts``: more for the record.
+    channels) or ``residual``. ``same_task``: measured on the teacher's test pictures. ``facts``: more for the record.
     """
 
     scores: Scores
@@ -38,6 +38,7 @@ class Result:
     footprint: Footprint
     steps: int
     facts: Mapping[str, Any] = field(default_factory=dict)
+    same_task: bool = True
 
 
 class Arm(Protocol):

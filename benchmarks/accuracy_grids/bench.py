@@ -21,7 +21,7 @@ from rdpass.training import accuracy
 class Machine:
     """Where things run: ``device`` (cpu, cuda), ``amp`` for bfloat16 forward passes, ``folder`` for what is kept.
 
-    ``data_root``: where pictures lie that no package installs.
+    ``data_root``: where pictures lie that no package has installed.
     """
 
     device: str

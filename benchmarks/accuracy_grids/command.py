@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.accuracy_grids.bench import Machine
+from benchmarks.accuracy_grids.footprints import equal_footprints
 from benchmarks.accuracy_grids.grid import Run, runs_of
 from benchmarks.accuracy_grids.grids import GRIDS
 from benchmarks.accuracy_grids.listing import planned
@@ -20,18 +21,22 @@ from benchmarks.accuracy_grids.records import read_records
 from benchmarks.accuracy_grids.sources import DATA
 from benchmarks.accuracy_grids.time_limit import TimeLimit
 from benchmarks.accuracy_grids.work import Work, missing
+from benchmarks.accuracy_report.document import write_report
 from rdpass.errors import ConfigError, RdpassError
 
 RESULTS = Path(__file__).parent.parent / "results"
+DOCUMENT = RESULTS.parent.parent / "docs" / "evidence.md"
 INTERRUPTED = 130
 
 
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="accuracy.py", description="Grids of accuracy experiments.")
     made.add_argument("--grid", choices=GRIDS)
+    made.add_argument("--report", action="store_true", help="tables and plots of all grids into docs/evidence.md")
+    made.add_argument("--footprints", action="store_true", help="what a ResNet gives up at equal cost; trains nothing")
     made.add_argument("--size", choices=SIZES, default="reduced")
     made.add_argument("--data", choices=DATA, help="default: the size's own")
-    made.add_argument("--data-root", type=Path, help="the folder that holds CIFAR's batches")
+    made.add_argument("--data-root", type=Path, help="the folder that holds Fashion-MNIST's or CIFAR's files")
     made.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     made.add_argument("--nets", nargs="+", default=[], help="only nets whose names hold one of these")
     made.add_argument("--arms", nargs="+", default=[], help="only arms of these names")
@@ -53,8 +58,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     limit = TimeLimit(options.seconds if options.jobs == 1 and not options.list else float("inf"))
     try:
         with limit:
+            if options.report:
+                return report()
+            if options.footprints:
+                print("\n".join(equal_footprints(SIZES[options.size])))
+                return 0
             if options.grid is None:
-                raise ConfigError("say which --grid")
+                raise ConfigError("say which --grid, --report or --footprints")
             return run_jobs(given, options.jobs) if options.jobs > 1 and not options.list else run_grid(options)
     except KeyboardInterrupt:
         print("the time is over" if limit.reached else "interrupted", "- the next call goes on", file=sys.stderr)
@@ -62,6 +72,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RdpassError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
+
+
+def report() -> int:
+    """Write docs/evidence.md and its plots anew from the results."""
+    shown = write_report(DOCUMENT, RESULTS, DOCUMENT.parent / "img")
+    print(f"{DOCUMENT.name}: {', '.join(shown) or 'no grid has a run yet'}")
+    return 0
 
 
 def run_grid(options: argparse.Namespace) -> int:
@@ -112,7 +129,7 @@ def chosen_runs(options: argparse.Namespace) -> list[Run]:
 
 
 def told(record: dict[str, object]) -> str:
+    below = f", {record['gap']} below its teacher's {record['teacher_accuracy']} %" if "gap" in record else ""
     return (
-        f"{record['net']} seed {record['seed']}: {record['arm']}: {record['accuracy']} %, "
-        f"{record['gap']} below its teacher's {record['teacher_accuracy']} %, {record['seconds']} s"
+        f"{record['net']} seed {record['seed']}: {record['arm']}: {record['accuracy']} %{below}, {record['seconds']} s"
     )

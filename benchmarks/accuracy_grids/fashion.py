@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -14,31 +16,36 @@ from rdpass.errors import ConfigError
 CLASSES = 10
 
 
-def fashion_pictures(protocol: Protocol, seed: int) -> Pictures:
+def fashion_pictures(protocol: Protocol, seed: int, root: Path | None = None) -> Pictures:
     """``protocol.images`` of the 55 000 to train on, drawn by ``seed``; 5000 validate, 10 000 test, or fewer.
 
+    ``root``: a folder with the package's files, where it is not installed.
+
     Raises:
-        ConfigError: the package is not installed.
+        ConfigError: the files are not there.
     """
-    check_installed()
-    images, labels = full_set("train")
+    folder = found_folder(root)
+    images, labels = full_set("train", folder)
     rows = np.random.default_rng(seed).permutation(len(images))[: protocol.images]
     train = Batches(
         *_tensors(images[rows], labels[rows], protocol.pixels), protocol.batch, protocol.reach, border=(-MEAN / STD,)
     )
-    return Pictures(train, _part("validation", protocol), _part("test", protocol), CLASSES)
+    return Pictures(train, _part("validation", protocol, folder), _part("test", protocol, folder), CLASSES)
 
 
-def _part(name: str, protocol: Protocol) -> Part:
-    images, labels = full_set(name)
+def _part(name: str, protocol: Protocol, folder: Path) -> Part:
+    images, labels = full_set(name, folder)
     return Part(*_tensors(images[: protocol.held], labels[: protocol.held], protocol.pixels))
 
 
-def check_installed() -> None:
-    if not (FULL_SET / "train-images-idx3-ubyte.gz").exists():
+def found_folder(root: Path | None) -> Path:
+    folder = root or FULL_SET
+    if not (folder / "train-images-idx3-ubyte.gz").exists():
         raise ConfigError(
-            f"Fashion-MNIST is not at {FULL_SET}: apt-get install dataset-fashion-mnist, or unpack that package there"
+            f"Fashion-MNIST is not at {folder}: apt-get install dataset-fashion-mnist, or name a folder that holds its"
+            " *-ubyte.gz files with --data-root"
         )
+    return folder
 
 
 def _tensors(images: Images, labels: Labels, pixels: int) -> tuple[Tensor, Tensor]:

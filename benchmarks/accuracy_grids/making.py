@@ -37,7 +37,7 @@ def make(run: Run, machine: Machine) -> Record:
         "net": net.name, "block": net.block, "depth": net.depth, "width": net.width, "seed": run.seed,
         "accuracy": result.scores.test, "validation": result.scores.validation,
         "teacher_accuracy": scores.test, "teacher_validation": scores.validation,
-        "gap": round(scores.test - result.scores.test, 2),
+        **({"gap": round(scores.test - result.scores.test, 2)} if result.same_task else {}),
         **protocol.told(), "amp": run.amp, "steps": result.steps,
         **asdict(result.footprint), **{f"teacher_{key}": value for key, value in asdict(residual).items()},
         **result.facts,

@@ -17,7 +17,6 @@ from benchmarks.accuracy_grids.bench import Bench, Scores
 from benchmarks.accuracy_grids.footprint import footprint_of
 from benchmarks.accuracy_grids.pictures import Part
 from benchmarks.accuracy_grids.recipe_arm import RecipeArm, load_student, made_student
-from rdpass.exporting import export_onnx
 
 CALIBRATED, TOGETHER = 512, 250  # pictures to calibrate with; in a batch
 Feed = dict[str, NDArray[np.float32]]
@@ -58,7 +57,10 @@ class QuantisedArm:
 
 def quantised(model: nn.Module, calibration: Tensor, folder: Path, per_channel: bool) -> Path:
     """The model as an int8 .onnx file in ``folder``, for batches of ``TOGETHER``."""
+    # Here, so that a machine that trains alone needs no ONNX.
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+
+    from rdpass.exporting import export_onnx
 
     whole = export_onnx(model, (calibration[:1].expand(TOGETHER, -1, -1, -1).contiguous(),), folder / "float.onnx")
 

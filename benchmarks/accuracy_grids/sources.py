@@ -16,10 +16,10 @@ DATA = (FASHION, *VERSIONS)
 
 @lru_cache(maxsize=2)  # runs that follow each other often differ in the seed alone
 def pictures_for(protocol: Protocol, seed: int, device: str, root: Path | None) -> Pictures:
-    """On ``device``, the training part drawn by ``seed``; ``root`` holds what no package installs.
+    """On ``device``, the training part drawn by ``seed``; ``root`` holds the files where no package does.
 
     Raises:
         ConfigError: they are not on this machine; the message says how to get them.
     """
-    found = cifar_pictures(protocol, seed, root) if protocol.data in VERSIONS else fashion_pictures(protocol, seed)
-    return found.on(device)
+    read = cifar_pictures if protocol.data in VERSIONS else fashion_pictures
+    return read(protocol, seed, root).on(device)

@@ -54,7 +54,7 @@ class TransferArm:
         protocol = replace(bench.protocol, peak=RATES[self.tuned])
         train_by(F.cross_entropy, model, pictures.train, protocol, EPOCHS, bench.seed, device, bench.machine.amp)
         form = "plain" if self.of else "residual"
-        return Result(scored(model, pictures, device), form, footprint, EPOCHS * len(pictures.train))
+        return Result(scored(model, pictures, device), form, footprint, EPOCHS * len(pictures.train), same_task=False)
 
 
 def head_of(model: GraphModule) -> str:

@@ -33,11 +33,11 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
     return np.frombuffer(raw, np.uint8, offset=4 + 4 * rank).reshape(shape)
 
 
-def full_set(part: str) -> tuple[Images, Labels]:
-    """Images (N, 28, 28) and labels (N,) of ``train``, ``validation`` or ``test``."""
-    stem = "t10k" if part == "test" else "train"
-    images = read_idx(FULL_SET / f"{stem}-images-idx3-ubyte.gz")
-    labels = read_idx(FULL_SET / f"{stem}-labels-idx1-ubyte.gz")
+def full_set(part: str, folder: Path | None = None) -> tuple[Images, Labels]:
+    """Images (N, 28, 28) and labels (N,) of ``train``, ``validation`` or ``test``, from the package or ``folder``."""
+    stem, folder = "t10k" if part == "test" else "train", folder or FULL_SET
+    images = read_idx(folder / f"{stem}-images-idx3-ubyte.gz")
+    labels = read_idx(folder / f"{stem}-labels-idx1-ubyte.gz")
     rows = {"train": slice(None, -VALIDATION), "validation": slice(-VALIDATION, None), "test": slice(None)}[part]
     return images[rows], labels[rows]
 

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 
 from benchmarks.networks import reference_network
-from benchmarks.peer_runtimes.workload import Inference, Workload
 from rdpass.comparison import Array
 from rdpass.deploy_form import DEPLOY_FORM
+from rdpass.peers.workload import Inference, Workload
 from rdpass.staging import run_stages
 from rdpass.tracing import trace
 

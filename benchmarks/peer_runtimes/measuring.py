@@ -8,14 +8,12 @@ from functools import partial
 
 from benchmarks.networks import reference_file
 from benchmarks.peer_runtimes.catalogue import RUNTIMES
-from benchmarks.peer_runtimes.comparison import GRAPHS, NETWORKS, Row, timed_row
-from benchmarks.peer_runtimes.timing import interleaved
-from benchmarks.peer_runtimes.workload import Inference, Workload, workload
-from rdpass.comparison import relative_error
+from benchmarks.peer_runtimes.comparison import GRAPHS, NETWORKS
 from rdpass.emulation.plugin import cache_folder
-
-TOLERANCE = 1e-3
-"""A runtime that is further than this from torch computes something else (half precision, say), and is not compared."""
+from rdpass.peers.checking import checked, reason_of
+from rdpass.peers.rows import Row, timed_row
+from rdpass.peers.timing import interleaved
+from rdpass.peers.workload import Inference, workload
 
 
 def measure(net: str, runtimes: Sequence[str], threads: int, rounds: int) -> list[Row]:
@@ -35,27 +33,10 @@ def measure(net: str, runtimes: Sequence[str], threads: int, rounds: int) -> lis
     for graph, load in loads.items():
         for runtime in runtimes:
             try:
-                inference, error = _checked(runtime, load, threads)
+                inference, error = checked(RUNTIMES[runtime], load, threads)
                 ready[runtime, graph], errors[runtime, graph] = inference, error
             except Exception as problem:  # other people's code raises anything
-                refused.append(Row(runtime, graph, threads, reason=_reason(problem)))
+                refused.append(Row(runtime, graph, threads, reason=reason_of(problem)))
     calls = {key: partial(inference, loads[key[1]].x) for key, inference in ready.items()}
     times = interleaved(calls, rounds)
     return [*(timed_row(*key, threads, times[key], errors[key]) for key in ready), *refused]
-
-
-def _checked(runtime: str, load: Workload, threads: int) -> tuple[Inference, float]:
-    inference = RUNTIMES[runtime](load, threads)
-    error = relative_error(inference(load.x).reshape(load.expected.shape), load.expected)
-    if not error <= TOLERANCE:
-        raise ValueError(f"its output differs from torch's by {error:.2g} relative")
-    return inference, error
-
-
-def _reason(problem: BaseException) -> str:
-    while problem.__cause__ is not None:
-        problem = problem.__cause__
-    if isinstance(problem, ModuleNotFoundError) and problem.name:
-        return f'{problem.name} is not installed; pip install "rdpass[peers]"'
-    line = next(iter(str(problem).strip().splitlines()), "")
-    return f"{type(problem).__name__}: {line}" if line else type(problem).__name__

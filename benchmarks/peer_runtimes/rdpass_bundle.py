@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from benchmarks.peer_runtimes.workload import Inference, Workload
 from rdpass.building import compile
 from rdpass.comparison import Array
 from rdpass.emulation.network_build import source_digest
+from rdpass.peers.workload import Inference, Workload
 from rdpass.runner import load
 from rdpass.targets import host_target
 

@@ -22,7 +22,7 @@ _TOLERANCE = 1e-6
 
 @dataclass(frozen=True)
 class Activation:
-    """``root`` is the activated value, ``inside`` what is computed on the way to it, ``rows`` its numbers per channel."""
+    """``root`` is the activated value, ``inside`` what is computed on the way, ``rows`` the numbers per channel."""
 
     root: Any
     inside: tuple[Any, ...]

@@ -5,6 +5,7 @@
 3. Every other layer (``find_layers``).
 4. Poolings (``find_poolings``).
 5. Heads (``find_heads``).
+6. Epilogues alone, on maps that all these write (``find_elementwise``).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from tvm import relax
 
 from rdpass.kernels.workload import PointwisePair, Stem
 from rdpass.passes.relax.dataflow import Dataflow
+from rdpass.passes.relax.find_elementwise import find_elementwise
 from rdpass.passes.relax.find_heads import find_heads
 from rdpass.passes.relax.find_layers import Layer, find_layers
 from rdpass.passes.relax.find_poolings import find_poolings, pooling_of
@@ -37,7 +39,10 @@ def find_placements(flow: Dataflow) -> tuple[Placement, ...]:
     ]
     taken = {variable for placement in found for variable in (placement.root, *placement.inside)}
     found += (pool for pool in find_poolings(flow) if pool.root not in taken)
-    return (*found, *find_heads(flow))
+    found += find_heads(flow)
+    taken = {variable for placement in found for variable in (placement.root, *placement.inside)}
+    blocked = {placement.root for placement in found if placement.writes == "blocked"}
+    return (*found, *find_elementwise(flow, blocked, taken))
 
 
 # 1. Stems

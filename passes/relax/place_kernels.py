@@ -10,6 +10,7 @@ The function is written anew, binding by binding:
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 from typing import Any
 
 import tvm
@@ -28,6 +29,7 @@ from rdpass.passes.relax.dataflow import (
     shape_of,
     variables_of,
 )
+from rdpass.passes.relax.placement import Placement
 from rdpass.passes.relax.settle_placements import Settled, homes_of, settle_placements
 
 SCHEDULED = "tirx.is_scheduled"
@@ -106,15 +108,25 @@ class _Writer:
 
     def _kernel(self, settled: Settled) -> Any:
         placement, kernel = settled.placement, settled.kernel(self.machine)
-        source = self._blocked(placement.source) if placement.reads == "blocked" else self._flat(placement.source)
+        source = self._source(placement)
         other = None if placement.other is None else self._blocked(placement.other)
         shape = shape_of(placement.root)
         assert shape is not None
         written = blocked_shape(shape, self.lanes) if placement.writes == "blocked" else shape
-        arguments = [source, *(relax.const(constant) for constant in kernel.constants)]
+        gate = [] if placement.gate is None else [self._blocked(placement.gate)]
+        arguments = [source, *gate, *(relax.const(constant) for constant in kernel.constants)]
         if other is not None:
             arguments.append(other)
         return self._call(kernel, arguments, relax.TensorType(written, "float32"), settled.in_place)
+
+    def _source(self, placement: Placement) -> Any:
+        match placement.reads:
+            case "blocked":
+                return self._blocked(placement.source)
+            case "flat":
+                return self._flat(placement.source)
+            case "vector":
+                return self._one_pixel(self._planar(placement.source))
 
     def _call(self, kernel: Kernel, arguments: list[Any], written: Any, in_place: bool) -> Any:
         if kernel.name not in self.kernels:
@@ -186,3 +198,8 @@ class _Writer:
         """A planar map with its pixels in one axis: the same memory."""
         batch, channels, height, width = shape_of(variable) or ()
         return self.builder.emit(relax.op.reshape(self._planar(variable), (batch, channels, height * width)))
+
+    def _one_pixel(self, array: Any) -> Any:
+        """A batch of numbers in blocks of channels of one pixel: the same memory."""
+        batch, *rest = shape_of(array) or ()
+        return self.builder.emit(relax.op.reshape(array, (batch, prod(rest) // self.lanes, 1, self.lanes)))

@@ -10,12 +10,12 @@ from rdpass.kernels.workload import Workload
 
 @dataclass(frozen=True)
 class Placement:
-    """A kernel computes ``root`` from ``source`` and, where it adds another map, ``other``.
+    """A kernel computes ``root`` from ``source`` and, where it adds another map, ``other``; ``gate`` scales the source.
 
     ``workload``: what it computes, ``other`` left as it is. ``constants``: its numbers, as ``schedule.make_kernel``
     takes them. ``inside``: variables that are computed on the way and need not exist. ``parts``: the placements that do
     the same with the map between them, of a pair. ``reads`` and ``writes``: the layouts of source and root; ``flat`` is
-    planar with its pixels in one axis.
+    planar with its pixels in one axis, ``vector`` an (N, C) as blocks of one pixel.
     """
 
     root: Any
@@ -25,5 +25,6 @@ class Placement:
     inside: tuple[Any, ...] = ()
     other: Any | None = None
     parts: tuple[Placement, ...] = ()
-    reads: Literal["blocked", "flat"] = "blocked"
+    gate: Any | None = None
+    reads: Literal["blocked", "flat", "vector"] = "blocked"
     writes: Literal["blocked", "planar"] = "blocked"

@@ -42,7 +42,7 @@ def _lifted(name: str, function: Any) -> Any:
             return allocation
         size = allocated_bytes(buffer)
         if size is None or in_parallel:
-            raise ConfigError(f"{name} allocates memory while it runs ({buffer.name}); use --runtime vm")
+            raise ConfigError(f"{name} allocates memory while it runs; use --runtime vm")
         pointers.append(tirx.Var(f"{buffer.name}_data", buffer_data_pointer_type(buffer)))
         sizes.append(size)
         return tirx.DeclBuffer(buffer, data=pointers[-1])

@@ -35,6 +35,8 @@ _WEIGHTS = """\
   .balign 64
 rdpass_weights:
   .incbin "weights.bin"
+  .type rdpass_weights, %object
+  .size rdpass_weights, . - rdpass_weights
   .section .note.GNU-stack, "", %progbits
 """
 

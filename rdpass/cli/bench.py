@@ -8,9 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
+
+from rdpass.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rdpass.benchmark import Timing
+    from rdpass.peers.rows import Row
 
 
 def bench_command(
@@ -21,19 +27,57 @@ def bench_command(
     runs: Annotated[int, typer.Option(help="Timed inferences.", min=1)] = 200,
     threads: Annotated[int | None, typer.Option(help="Default: as the runtime likes.", min=1)] = None,
     timeout: Annotated[float, typer.Option(help="Seconds that a board may take, the copying aside.", min=1)] = 600,
+    versus: Annotated[
+        str | None,
+        typer.Option("--vs", metavar="ort,ncnn", help="Also time other runtimes here: ort, ncnn, mnn, openvino."),
+    ] = None,
+    onnx: Annotated[Path | None, typer.Option(help="The model DIR was built from, for --vs.", metavar="FILE")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Time DIR's own runner: median, tail and memory.
 
-    With --on, DIR is copied into a temporary folder of the board, checked there, timed, and removed.
+    With --on, DIR is copied into a temporary folder of the board, checked there, timed, and removed. With --vs, DIR and
+    other runtimes take turns in one process of this host instead, on --threads threads (default 1).
     """
     from rdpass.benchmark import bench
 
+    if versus is not None:
+        if on is not None or onnx is None:
+            raise ConfigError("--vs compares on this host: it takes --onnx FILE, and no --on")
+        compare_command(bundle, onnx, versus.split(","), threads or 1, runs, as_json)
+        return
     timing = bench(bundle, runs=runs, threads=threads, on=on, timeout=timeout)
     if as_json:
         print(json.dumps({"bundle": str(bundle), **asdict(timing)}, indent=1))
     else:
         print_timing(bundle, timing)
+
+
+def compare_command(bundle: Path, onnx: Path, names: Sequence[str], threads: int, runs: int, as_json: bool) -> None:
+    """Ours beside other runtimes, about ``runs`` timed inferences of each; says so where ours loses."""
+    from rdpass.cli.tables import print_table
+    from rdpass.peers.side_by_side import compare, standings
+    from rdpass.peers.timing import TIMED
+
+    rows = compare(bundle, onnx, names, threads, max(1, runs // TIMED))
+    found = standings(rows)
+    if as_json:
+        print(json.dumps({"bundle": str(bundle), "rows": [asdict(row) for row in rows],
+                          "standings": [asdict(standing) for standing in found]}, indent=1))  # fmt: skip
+        return
+    print_table(("runtime", ">threads", ">median ms", ">spread", "clock", ">error", ""), map(_cells, rows))
+    for standing in found:
+        verdict = "ahead" if standing.ratio >= 1 else "ours loses"
+        print(f"ours / {standing.runtime}: {standing.ratio:.2f} x as fast, {verdict}")
+    if not found:
+        print("nothing to compare with: no other runtime could be timed")
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    if row.median_ms is None or row.spread is None:
+        return row.runtime, str(row.threads), "", "", "", "", escape(row.reason or "")
+    figures = f"{row.median_ms:.3f}", f"{row.spread:.0%}", row.clock or "", f"{row.max_rel_error:.1e}"
+    return row.runtime, str(row.threads), *figures, ""
 
 
 def print_timing(bundle: Path, timing: Timing) -> None:

@@ -56,7 +56,7 @@ def convert_command(
     })  # fmt: skip
     loaded, stored = load_model(model)
     parts = load_data(data) if data else None
-    example = choose_example(input_shape, parts, settings.train.seed) or stored
+    example = choose_example(loaded, input_shape, parts, settings.train.seed) or stored
     if dry_run:
         from rdpass.cli.dry_run import print_dry_run
 

@@ -28,5 +28,5 @@ def export_command(
         print(export_onnx(student, example, out, gates=gates, force=force))
     else:
         loaded, stored = load_model(source)
-        found = choose_example(input_shape, load_data(data) if data else None) or stored
+        found = choose_example(loaded, input_shape, load_data(data) if data else None) or stored
         print(export_onnx(loaded, as_inputs(loaded, found), out, force=force))

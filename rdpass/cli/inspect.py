@@ -34,7 +34,7 @@ def inspect_command(
     from rdpass.models import choose_example, load_model
 
     loaded, stored = load_model(model)
-    example = choose_example(input_shape, None) or stored
+    example = choose_example(loaded, input_shape, None) or stored
     plan = inspect(
         loaded, example, only=only or (), skip=skip or (), leaf=leaf or (), target=target, svg=svg, force=force
     )

@@ -87,7 +87,7 @@ def _times(workload: TunedWorkload) -> tuple[str, str]:
 
 def describe(workload: TunedWorkload) -> str:
     """A workload in a few words: kind, kernel, channels and size."""
-    from rdpass.kernels.workload import Convolution, Head, PointwisePair, Pooling, Stem
+    from rdpass.kernels.workload import Convolution, Elementwise, Head, PointwisePair, Pooling, Stem
 
     match workload.workload:
         case Convolution() as conv:
@@ -105,3 +105,6 @@ def describe(workload: TunedWorkload) -> str:
             return f"{pool.kind} pool {pool.channels} {pool.height}x{pool.width}"
         case Head() as head:
             return f"head {head.channels}-{head.classes}"
+        case Elementwise() as work:
+            what = work.epilogue.activation if work.scale == "none" else work.scale
+            return f"{what} {work.channels} {work.pixels} pixels"

@@ -8,6 +8,7 @@ from typing import Any
 
 from rdpass.kernels.depthwise import DepthwiseTile
 from rdpass.kernels.direct import DirectTile
+from rdpass.kernels.elementwise import ElementwiseTile
 from rdpass.kernels.head import HeadTile
 from rdpass.kernels.pair import ApartTile, PairTile
 from rdpass.kernels.pointwise import PointwiseTile
@@ -15,11 +16,12 @@ from rdpass.kernels.pooling import PoolingTile
 from rdpass.kernels.schedule import Tile
 from rdpass.kernels.stem import StemTile
 from rdpass.kernels.winograd import WinogradTile
-from rdpass.kernels.workload import Convolution, Epilogue, Head, PointwisePair, Pooling, Stem, Workload
+from rdpass.kernels.workload import Convolution, Elementwise, Epilogue, Head, PointwisePair, Pooling, Stem, Workload
 
-_WORKLOADS = (Convolution, PointwisePair, Pooling, Stem, Head)
+_WORKLOADS = (Convolution, PointwisePair, Pooling, Stem, Head, Elementwise)
 _TILES = (
-    ApartTile, DepthwiseTile, DirectTile, HeadTile, PairTile, PointwiseTile, PoolingTile, StemTile, WinogradTile,
+    ApartTile, DepthwiseTile, DirectTile, ElementwiseTile, HeadTile, PairTile, PointwiseTile, PoolingTile, StemTile,
+    WinogradTile,
 )  # fmt: skip
 _KINDS = {kind.__name__: kind for kind in (*_WORKLOADS, *_TILES, Epilogue)}
 

@@ -5,22 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+import torch
 from torch.fx import GraphModule
 
 from rdpass.agreement import check_agreement
 from rdpass.deploy_form import DEPLOY_FORM
 from rdpass.double_precision import in_double, in_single, rounding_of
-from rdpass.errors import ParityError, PassError
+from rdpass.errors import DivergedError, ParityError, PassError
 from rdpass.passes.fx.check_plain import check_plain, find_not_plain
 from rdpass.passes.fx.cost import macs_of
 from rdpass.passes.fx.remove_shortcuts import remove_shortcuts
 from rdpass.recipes.recipe import Removal
 from rdpass.staging import Stage, run_stages
+from rdpass.tensors import tensors_in
 from rdpass.types import Outcome, Plan, Region, Traced
 
 SETTLE_TOLERANCE = 1e-4
 EXACT = 1e-9
 WORST_ROUNDING = 0.01  # beyond it single precision has no answer to give
+REMEDY = "its activations have run away: train longer, at a lower rate, or clip the gradient"
 
 
 def settled_student(
@@ -32,17 +35,20 @@ def settled_student(
     ``counterpart``, the teacher with those shortcuts deleted, and to cost the same.
 
     Raises:
+        DivergedError: the student's outputs are not finite.
         ParityError: a pass moved the values, or the student is too ill-conditioned for single precision.
         PassError: something is left in the student that should have folded; the node is named.
     """
     student.module.eval()
+    _check_finite(student)
     doubled = in_double(replace(student, gates=()))
     tolerance = EXACT if doubled.module is not student.module else SETTLE_TOLERANCE
     stages = (*(Stage(each.__name__, each, tolerance) for each in settle), *DEPLOY_FORM)
     settled = run_stages(doubled, stages)
     if doubled.module is not student.module:
         settled = _rounded(settled, student)
-    plain = run_stages(replace(counterpart, gates=()), DEPLOY_FORM)
+    # Only its form counts: nobody trained it, and its values may be beyond all measure.
+    plain = run_stages(replace(counterpart, gates=()), [replace(stage, tolerance=None) for stage in DEPLOY_FORM])
     if find_not_plain(plain.module) is None:
         check_plain(settled.module)
     if macs_of(settled.module) != macs_of(plain.module):
@@ -51,6 +57,13 @@ def settled_student(
             f" {macs_of(plain.module)}"
         )
     return settled
+
+
+def _check_finite(student: Traced) -> None:
+    with torch.no_grad():
+        outputs = tensors_in(student.module(*(x.clone() for x in student.example)))
+    if not all(torch.isfinite(output).all() for output in outputs if output.is_floating_point()):
+        raise DivergedError(f"the trained student's outputs are not finite on the example; {REMEDY}")
 
 
 def _rounded(settled: Traced, student: Traced) -> Traced:
@@ -64,7 +77,7 @@ def _rounded(settled: Traced, student: Traced) -> Traced:
     except ParityError as error:
         raise ParityError(
             f"{error}. In double precision the two agree: the trained student moves by {moves:.1g} between single"
-            " and double. Its activations have run away: train longer, at a lower rate, or clip the gradient"
+            f" and double; {REMEDY}"
         ) from error
     return replace(rounded, gates=(*rounded.gates, gate))
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.accuracy_grids import depth, fashion, small
+from benchmarks.accuracy_grids import depth, fashion, small, transfer_arm
 from benchmarks.accuracy_grids.bench import Machine
 from benchmarks.accuracy_grids.protocols import Protocol, Size
 from benchmarks.fashion_mnist import data
@@ -42,6 +42,7 @@ def tiny_world(miniature, monkeypatch):
     monkeypatch.setattr(data, "VALIDATION", 60)
     for block, layers in (("basic", 8), ("bottleneck", 11)):
         monkeypatch.setitem(depth.DEPTHS, block, (layers,) * 4)
+    monkeypatch.setattr(transfer_arm, "EPOCHS", 1)
     monkeypatch.setattr(small, "DEPTHS", (8,))
     monkeypatch.setattr(small, "FEW", (32,))
 

@@ -42,7 +42,9 @@ def is_slow(run):
     if run.grid == "ablation":
         return block == "bottleneck" or not arm.name.startswith(("migrate: linear", "joint Dirac"))
     if arm.recipe in ("int8", "transfer"):
-        return block == "basic" or "anneal" in arm.name
+        return block == "basic" or not arm.name.startswith(("residual", "migrate"))
+    if run.grid == "small":
+        return run.cell.net.depth > 8 or arm != depth.MIGRATE
     return block == ("basic" if run.grid in ("fade-out", "depth") else "bottleneck")
 
 
@@ -59,7 +61,9 @@ def test_an_arm_runs_and_its_record_adds_up(run, machine):
     assert has_teacher(run, machine)
     record = make(run, machine)
     net = run.cell.net
-    assert record["gap"] == pytest.approx(record["teacher_accuracy"] - record["accuracy"], abs=0.005)
+    assert ("gap" in record) == (run.cell.arm.recipe != "transfer")
+    if "gap" in record:
+        assert record["gap"] == pytest.approx(record["teacher_accuracy"] - record["accuracy"], abs=0.005)
     assert 0 <= record["accuracy"] <= 100
     assert record["versions"]["rdpass"] == rdpass.__version__
     assert record["form"] == expected_form(run)

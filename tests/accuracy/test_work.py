@@ -124,7 +124,7 @@ def test_an_interrupted_student_goes_on_where_it_was(tmp_path, monkeypatch):
     """The same bits as one that was never interrupted."""
     straight, broken = (Machine("cpu", False, tmp_path / name) for name in ("straight", "broken"))
     run = run_of(MIGRATE)
-    (whole,) = Work([run], tmp_path / "straight.jsonl", straight)
+    (whole,) = Work([run], straight.folder / "depth.jsonl", straight)
     from benchmarks.accuracy_grids.pictures import Batches
 
     augmented, seen = Batches._augmented, []
@@ -137,10 +137,10 @@ def test_an_interrupted_student_goes_on_where_it_was(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Batches, "_augmented", interrupting)
     with pytest.raises(KeyboardInterrupt):
-        list(Work([run], tmp_path / "broken.jsonl", broken))
+        list(Work([run], broken.folder / "depth.jsonl", broken))
     assert (broken.folder / "students" / f"{run.identity}.partial" / "checkpoint.pt").exists()
     monkeypatch.setattr(Batches, "_augmented", augmented)
-    (resumed,) = Work([run], tmp_path / "broken.jsonl", broken)
+    (resumed,) = Work([run], broken.folder / "depth.jsonl", broken)
     same = ("accuracy", "validation", "loss", "macs")
     assert [resumed[key] for key in same] == [whole[key] for key in same]
 
@@ -219,3 +219,11 @@ def test_a_plan_counts_a_teacher_once_and_marks_what_comes_too_late(tmp_path):
     assert ["teacher" in line for line in lines[1:3]] == [True, False]
     assert all("beyond --seconds" in line for line in lines[1:3])
     assert "assumption" in lines[-1]
+
+
+def test_training_alone_needs_neither_onnx_nor_tvm():
+    """A machine with a GPU may have torch and little else."""
+    told = "import sys, benchmarks.accuracy_grids.command; print([m for m in sys.argv[1:] if m in sys.modules])"
+    wanted = ["onnx", "onnxsim", "onnxruntime", "tvm", "matplotlib", "sklearn", "torch_pruning"]
+    done = subprocess.run([sys.executable, "-c", told, *wanted], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

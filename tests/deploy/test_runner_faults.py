@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,10 +11,29 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rdpass.runner_program import RUNTIME, SHARED
+from rdpass.manifest import Manifest, TensorSpec
+from rdpass.runner_program import RUNTIME, SHARED, description_source
 
 _SOURCE = Path(__file__).with_name("echo_network.cc")
 _CHECKS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-O1", "-g")
+ODD = 'é "quoted"\\\n??/'
+MANIFEST = Manifest(
+    source="",
+    target={"name": "here", "triple": "any-linux-gnu", "features": []},
+    inputs=(TensorSpec("x", (2, 3), "float32"), TensorSpec("n", (), "int64")),
+    outputs=(TensorSpec("y", (2, 3), "float32"), TensorSpec(ODD, (), "int64")),
+    library="",
+    gates=(),
+    golden={
+        "tolerance": 1e-4,
+        "inputs": ["golden/input_0.npy", "golden/input_1.npy"],
+        "outputs": ["golden/output_0.npy", "golden/output_1.npy"],
+    },
+    planned_activation_bytes=10,
+    planned_workspace_bytes=20,
+    fallbacks=(),
+    versions={},
+)
 X = np.arange(6, dtype=np.float32).reshape(2, 3)
 N = np.array(7, np.int64)
 
@@ -22,7 +42,8 @@ N = np.array(7, np.int64)
 def echo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The program, in a folder with golden files of its own."""
     folder = tmp_path_factory.mktemp("echo")
-    sources = [str(path) for path in (*SHARED, _SOURCE)]
+    (folder / "description.cc").write_text(description_source(MANIFEST))
+    sources = [str(path) for path in (*SHARED, _SOURCE, folder / "description.cc")]
     command = ["g++", "-std=c++17", "-Wall", "-Wextra", "-Werror", *_CHECKS, f"-I{RUNTIME}", *sources]
     subprocess.run([*command, "-o", str(folder / "run")], check=True)
     (folder / "golden").mkdir()
@@ -58,6 +79,11 @@ def test_its_other_modes_are_clean_too(echo: Path) -> None:
         assert _run(echo, *arguments).returncode == 0
     for words in (["--bench"], ["--threads"], ["--verify", "--verify"], [""] * 4, ["-"] * 4, ["x" * 5000] * 4):
         assert _run(echo, *words).returncode == 2
+
+
+def test_names_of_any_letters_go_from_the_model_to_what_is_printed(echo: Path) -> None:
+    assert json.loads(_run(echo, "--info").stdout)["outputs"][1]["name"] == ODD
+    assert ODD.splitlines()[0] in _run(echo, "--verify").stdout
 
 
 def test_stdout_that_is_full_is_an_error(echo: Path) -> None:

@@ -33,7 +33,8 @@ def test_names_are_unique_and_found() -> None:
 
 
 BOARDS = (
-    "rpi3 rpi4 rpi5 rk3399 rk3588 imx8mp jetson-nano jetson-orin pixel8 graviton2 graviton3 graviton4 generic-armv8a"
+    "rpi3 rpi4 rpi5 rk3399 rk3588 imx8mp jetson-nano jetson-orin pixel8 graviton2 graviton3 graviton4"
+    " android-arm64 generic-armv8a"
 )
 
 

@@ -14,7 +14,15 @@ from rdpass.kernels.direct import DirectTile, direct
 from rdpass.kernels.elementwise import ElementwiseTile, elementwise
 from rdpass.kernels.head import HeadTile, head
 from rdpass.kernels.isa import Isa
-from rdpass.kernels.packing import blocks, merge_groups, pack_dense, pack_depthwise, pack_table, pad_axis
+from rdpass.kernels.packing import (
+    blocks,
+    merge_groups,
+    pack_dense,
+    pack_depthwise,
+    pack_flattened,
+    pack_table,
+    pad_axis,
+)
 from rdpass.kernels.pair import PairTile, pointwise_pair
 from rdpass.kernels.pointwise import PointwiseTile, pointwise
 from rdpass.kernels.pooling import PoolingTile, pooling
@@ -107,10 +115,16 @@ def pair_case(pair: PointwisePair, tile: PairTile, isa: Isa, threads: int = 1, s
 
 def elementwise_case(work: Elementwise, tile: ElementwiseTile, isa: Isa, threads: int = 1, seed: int = 0) -> Case:
     x = numbers(seed, work.batch, work.channels, work.pixels, 1)
-    rows = table_of(work.epilogue, work.channels, seed + 2)
+    rows, scales = table_of(work.epilogue, work.channels, seed + 2), []
+    gate = numbers(seed + 5, work.batch if work.scale == "gate" else 1, work.channels, 1, 1)
+    if work.scale == "constant":
+        scales = [gate.reshape(-1)]
     other = numbers(seed + 9, *x.shape) if work.epilogue.add else None
-    inputs = [to_blocked(x, isa.lanes), pack_table(rows, blocks(work.channels, isa.lanes) * isa.lanes)]
-    expected = oracle.epilogue(work.epilogue, x.astype(np.float64), rows, other)
+    inputs = [to_blocked(x, isa.lanes), pack_table([*rows, *scales], blocks(work.channels, isa.lanes) * isa.lanes)]
+    if work.scale == "gate":
+        inputs.insert(1, to_blocked(gate, isa.lanes))
+    scaled = x.astype(np.float64) * (1 if work.scale == "none" else gate)
+    expected = oracle.epilogue(work.epilogue, scaled, rows, other)
     return _blocked_case(
         f"elementwise {work}", elementwise(work, tile, isa, threads, "kernel"), isa, inputs, expected,
         other, work.epilogue.in_place,
@@ -187,9 +201,12 @@ def head_case(work: Head, tile: HeadTile, isa: Isa, threads: int = 1, seed: int 
         means = oracle.head(work, x, None, None)[:, :, None, None]
         return _blocked_case(f"mean {work}", function, isa, inputs, means)
     group = tile.vectors * isa.lanes
-    weights = numbers(seed + 1, work.classes, work.channels) / np.float32(np.sqrt(work.channels))
+    depth = work.channels * (1 if work.averages else work.pixels)
+    weights = numbers(seed + 1, work.classes, depth) / np.float32(np.sqrt(depth))
     bias = numbers(seed + 2, work.classes)
-    inputs += [pack_dense(weights, isa.lanes, group), pack_table([bias], blocks(work.classes, group) * group)]
+    flat = None if work.averages else pack_flattened(weights, work.channels, isa.lanes, group)
+    inputs.append(pack_dense(weights, isa.lanes, group) if flat is None else flat)
+    inputs.append(pack_table([bias], blocks(work.classes, group) * group))
     return Case(
         f"head {work} {isa.name}", function, isa, tuple(inputs), (work.batch, work.classes),
         oracle.head(work, x, weights, bias), lambda y: y,

@@ -9,17 +9,19 @@ from rdpass.kernels.direct import DirectTile
 from rdpass.kernels.elementwise import ElementwiseTile
 from rdpass.kernels.head import HeadTile
 from rdpass.kernels.isa import Isa
+from rdpass.kernels.pair import PairTile
 from rdpass.kernels.pointwise import PointwiseTile
 from rdpass.kernels.pooling import PoolingTile
 from rdpass.kernels.stem import StemTile
 from rdpass.kernels.winograd import WinogradTile
-from rdpass.kernels.workload import Convolution, Elementwise, Head, Pooling, Stem
+from rdpass.kernels.workload import Convolution, Elementwise, Head, PointwisePair, Pooling, Stem
 from tests.kernels.case import Case
 from tests.kernels.cases import (
     depthwise_case,
     direct_case,
     elementwise_case,
     head_case,
+    pair_case,
     pointwise_case,
     pooling_case,
     stem_case,
@@ -38,6 +40,8 @@ def cases_of(layer: Layer, isa: Isa, threads: int = 1) -> Iterator[tuple[Case, f
             yield stem_case(layer, StemTile(), isa, threads), TOLERANCE
         case Convolution():
             yield from _convolutions(layer, isa, threads)
+        case PointwisePair():
+            yield pair_case(layer, PairTile(), isa, threads), TOLERANCE
         case Pooling():
             yield pooling_case(layer, PoolingTile(), isa, threads), TOLERANCE
         case Head():

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rdpass.kernels.workload import Convolution, Elementwise, Epilogue, Head, Pooling, Stem
+from rdpass.kernels.workload import Convolution, Elementwise, Epilogue, Head, PointwisePair, Pooling, Stem
 
-Layer = Stem | Convolution | Pooling | Head | Elementwise
+Layer = Stem | Convolution | PointwisePair | Pooling | Head | Elementwise
 
 RELU = Epilogue("relu")
 RELU6 = Epilogue("clip", 0.0, 6.0)
@@ -63,6 +63,15 @@ def resnet50() -> Iterator[Layer]:
     yield Head(1, 2048, 49, 1000)
 
 
+def plain50() -> Iterator[Layer]:
+    """What ResNet-50 has besides once its shortcuts are gone: a block's last layer meets the next one's first."""
+    for width, size in ((64, 56), (128, 28), (256, 14), (512, 7)):
+        yield PointwisePair(conv(width, 4 * width, size, 1), conv(4 * width, width, size, 1))
+        if width < 512:
+            yield PointwisePair(conv(width, 4 * width, size, 1), conv(4 * width, 2 * width, size, 1))
+            yield conv(2 * width, 2 * width, size, 3, 2)
+
+
 def inverted_residuals(
     settings: tuple[tuple[int, int, int, int, int], ...], channels: int, size: int, same: bool
 ) -> Iterator[Layer]:
@@ -114,13 +123,14 @@ def regnet_y_400mf() -> Iterator[Layer]:
             size //= stride
             yield Head(1, width, size * size, 0)
             yield conv(width, round(channels / 4), 1, 1)
-            yield conv(round(channels / 4), width, 1, 1, epilogue=Epilogue("hard_sigmoid"))
+            yield conv(round(channels / 4), width, 1, 1, epilogue=Epilogue("sigmoid"))
+            yield Elementwise(1, width, size * size, LINEAR, "gate")
             yield conv(width, width, size, 1, epilogue=ADDED)
         before = width
     yield Head(1, 440, 49, 1000)
 
 
-NETWORKS = (resnet18, resnet50, mobilenet_v2, efficientnet_lite0, regnet_y_400mf)
+NETWORKS = (resnet18, resnet50, plain50, mobilenet_v2, efficientnet_lite0, regnet_y_400mf)
 
 
 def all_layers() -> tuple[Layer, ...]:
@@ -137,9 +147,11 @@ def label(layer: Layer) -> str:
             padding = "-same" if layer.padding[0] != layer.padding[2] else ""
             added = "-add" if layer.epilogue.add else ""
             return f"{kind}-{layer.channels}-{layer.filters}-{layer.height}{padding}-{layer.epilogue.activation}{added}"
+        case PointwisePair(first, second):
+            return f"pair-{first.channels}-{first.filters}-{second.filters}-{first.height}"
         case Pooling():
             return f"{layer.kind}-{layer.channels}-{layer.height}"
         case Head():
             return f"head-{layer.channels}-{layer.pixels}-{layer.classes}"
         case Elementwise():
-            return f"{layer.epilogue.activation}-{layer.channels}-{layer.pixels}"
+            return f"{layer.scale}-{layer.epilogue.activation}-{layer.channels}-{layer.pixels}"

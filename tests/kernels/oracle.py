@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -42,25 +42,20 @@ def epilogue(work: Epilogue, total: Array, table: Sequence[Array], other: Array 
     total = total + bias
     if other is not None:
         total = total + other
-    match work.activation:
-        case "none":
-            return total
-        case "relu":
-            return np.maximum(total, 0)
-        case "clip":
-            return np.clip(total, work.low, work.high)
-        case "channel_clip":
-            return np.minimum(np.maximum(total, rows[0]), rows[1])
-        case "prelu":
-            return np.where(total > 0, total, total * rows[0])
-        case "hard_swish":
-            return total * np.clip(total / 6 + 0.5, 0, 1)
-        case "hard_sigmoid":
-            return np.clip(total / 6 + 0.5, 0, 1)
-        case "sigmoid":
-            return 1 / (1 + np.exp(-total))
-        case "silu":
-            return total / (1 + np.exp(-total))
+    return _ACTIVATIONS[work.activation](total, work, rows)
+
+
+_ACTIVATIONS: dict[str, Callable[[Array, Epilogue, list[Array]], Array]] = {
+    "none": lambda x, work, rows: x,
+    "relu": lambda x, work, rows: np.maximum(x, 0),
+    "clip": lambda x, work, rows: np.clip(x, work.low, work.high),
+    "channel_clip": lambda x, work, rows: np.minimum(np.maximum(x, rows[0]), rows[1]),
+    "prelu": lambda x, work, rows: np.where(x > 0, x, x * rows[0]),
+    "hard_swish": lambda x, work, rows: x * np.clip(x / 6 + 0.5, 0, 1),
+    "hard_sigmoid": lambda x, work, rows: np.clip(x / 6 + 0.5, 0, 1),
+    "sigmoid": lambda x, work, rows: 1 / (1 + np.exp(-x)),
+    "silu": lambda x, work, rows: x / (1 + np.exp(-x)),
+}
 
 
 def pooling(pool: Pooling, x: Array) -> Array:
@@ -78,8 +73,8 @@ def pooling(pool: Pooling, x: Array) -> Array:
 
 
 def head(work: Head, x: Array, weights: Array | None, bias: Array | None) -> Array:
-    """(N, classes), or the means (N, C) where there is no dense layer."""
-    means = x.astype(np.float64).mean(axis=(2, 3))
+    """(N, classes), or the means (N, C) where there is no dense layer; what it reads is flattened or averaged."""
+    means = x.astype(np.float64).mean(axis=(2, 3)) if work.averages else x.reshape(work.batch, -1).astype(np.float64)
     if weights is None or bias is None:
         return means
     return means @ weights.astype(np.float64).T + bias

@@ -166,14 +166,16 @@ def max_pools(draw, conv):
 def heads(draw):
     classes = draw(st.integers(0, 70))
     pixels = draw(st.integers(1 if classes else 2, 60))
-    work = Head(draw(st.integers(1, 5)), draw(st.integers(1, 40)), pixels, classes)
+    averages = not classes or draw(st.booleans())
+    work = Head(draw(st.integers(1, 5)), draw(st.integers(1, 40)), pixels, classes, averages)
     tile = HeadTile(*(draw(st.integers(1, 4)) for _ in range(3)))
     return head_case(work, tile, draw(ISAS), draw(THREADS), draw(SEEDS)), TOLERANCE
 
 
 @st.composite
 def elementwises(draw):
-    work = Elementwise(draw(st.integers(1, 2)), draw(st.integers(1, 20)), draw(st.integers(1, 50)), draw(epilogues()))
+    sizes = (draw(st.integers(1, most)) for most in (2, 20, 50))
+    work = Elementwise(*sizes, draw(epilogues()), draw(st.sampled_from(["none", "constant", "gate"])))
     tile = ElementwiseTile(draw(st.integers(1, 9)))
     return elementwise_case(work, tile, draw(ISAS), draw(THREADS), draw(SEEDS)), TOLERANCE
 

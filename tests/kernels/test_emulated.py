@@ -42,7 +42,7 @@ from tests.kernels.cases import (
 from tests.kernels.choice import TOLERANCE, WINOGRAD_TOLERANCE, cases_of
 from tests.kernels.emulation import check_emulated
 from tests.kernels.networks import all_layers, conv
-from tests.kernels.test_networks import work
+from tests.kernels.test_networks import work as work_of
 
 ACTIVATIONS = get_args(ActivationKind)
 ODD = Convolution(2, 10, 13, 9, 11, (3, 3), (1, 1), (1, 1, 1, 1))
@@ -84,7 +84,9 @@ def hostile():
     yield stem_case(Stem(replace(stem, channels=1, stride=(1, 3))), StemTile(rows=3), ASIMD, 2)
     yield head_case(Head(1, 10, 21, 37), HeadTile(), ASIMD, 2)
     yield head_case(Head(5, 10, 3, 0), HeadTile(), ASIMD, 2)
-    yield elementwise_case(Elementwise(2, 10, 21, Epilogue("prelu", add=True)), ElementwiseTile(), ASIMD, 2)
+    for scale in ("none", "constant", "gate"):
+        work = Elementwise(2, 10, 21, Epilogue("prelu", add=True), scale)
+        yield elementwise_case(work, ElementwiseTile(), ASIMD, 2)
 
 
 def test_every_kernel_gives_the_values_of_its_oracle_on_an_emulated_core(board, tmp_path):
@@ -93,7 +95,7 @@ def test_every_kernel_gives_the_values_of_its_oracle_on_an_emulated_core(board, 
 
 @pytest.mark.slow
 def test_layers_of_networks_give_the_values_of_their_oracles_on_an_emulated_core(board, tmp_path):
-    layers = [layer for layer in all_layers() if work(layer) < 13_000_000]
+    layers = [layer for layer in all_layers() if work_of(layer) < 13_000_000]
     cases = [case for layer in layers for case, tolerance in cases_of(layer, ASIMD) if tolerance == TOLERANCE]
     assert len(cases) >= 40
     check_emulated(cases, board, tmp_path, TOLERANCE)

@@ -1,9 +1,9 @@
-"""Every kernel on every layer of ResNet-18/34/50, MobileNetV2, EfficientNet-Lite0 and RegNetY-400MF."""
+"""Every kernel on every layer of ResNet-18/34/50, plain-50, MobileNetV2, EfficientNet-Lite0 and RegNetY-400MF."""
 
 import pytest
 
 from rdpass.kernels.isa import isa_of
-from rdpass.kernels.workload import Convolution, Elementwise, Head, Stem
+from rdpass.kernels.workload import Convolution, Elementwise, Head, PointwisePair, Stem
 from rdpass.targets import host_target
 from tests.kernels.choice import cases_of
 from tests.kernels.networks import all_layers, label
@@ -21,6 +21,8 @@ def work(layer):
             return layer.convolution.macs
         case Convolution():
             return layer.macs
+        case PointwisePair(first, second):
+            return first.macs + second.macs
         case Head():
             return layer.channels * (layer.pixels + layer.classes)
         case Elementwise():

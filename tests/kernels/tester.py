@@ -21,11 +21,16 @@ def check(case: Case, tolerance: float) -> float:
         ParityError: it is larger than ``tolerance``.
         AssertionError: an input was written to, or a part of the output was not.
     """
+    return judge(case, run(case), tolerance)
+
+
+def run(case: Case) -> list[Array]:
+    """What the arguments of ``case`` hold after a call on this machine."""
     module = tvm.IRModule({"kernel": case.function.with_attr("global_symbol", "kernel")})
     built = tvm.tirx.build(module, target=tvm_target(host_target()), pipeline=NAME)
     tensors = [tvm.runtime.tensor(array) for array in case.arguments]
     built["kernel"](*tensors)
-    return judge(case, [tensor.numpy() for tensor in tensors], tolerance)
+    return [tensor.numpy() for tensor in tensors]
 
 
 def judge(case: Case, after: Sequence[Array], tolerance: float) -> float:

@@ -16,12 +16,14 @@ import pytest
 from benchmarks import peers
 from benchmarks.peer_runtimes import measuring
 from benchmarks.peer_runtimes.catalogue import PEERS, RUNTIMES
-from benchmarks.peer_runtimes.comparison import GRAPHS, OURS, Row, ratios, run_worker, timed_row
+from benchmarks.peer_runtimes.comparison import GRAPHS, ratios, run_worker
 from benchmarks.peer_runtimes.measuring import measure
-from benchmarks.peer_runtimes.timing import Times, interleaved, median, spread
-from benchmarks.peer_runtimes.workload import Inference, Workload, workload
 from rdpass.comparison import relative_error
 from rdpass.errors import ConfigError, DeviceError
+from rdpass.peers.catalogue import OURS
+from rdpass.peers.rows import Row, timed_row
+from rdpass.peers.timing import Times, interleaved, median, spread
+from rdpass.peers.workload import Inference, Workload, workload
 from tests.deploy.conftest import residual_net
 
 SCRIPT = Path(peers.__file__)

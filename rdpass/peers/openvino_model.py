@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.peer_runtimes.workload import Inference, Workload
 from rdpass.comparison import Array
+from rdpass.peers.workload import Inference, Workload
 
 
 def load_openvino(workload: Workload, threads: int) -> Inference:

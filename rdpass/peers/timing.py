@@ -14,7 +14,8 @@ from typing import TypeVar
 import numpy as np
 
 Key = TypeVar("Key", bound=Hashable)
-_TIMED = 3
+TIMED = 3
+"""Timed inferences of one turn."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ def interleaved(inferences: Mapping[Key, Callable[[], object]], rounds: int) -> 
         for index in order.permutation(len(keys)):
             key = keys[index]
             inferences[key]()
-            for _ in range(_TIMED):
+            for _ in range(TIMED):
                 started = time.perf_counter_ns(), time.process_time_ns()
                 inferences[key]()
                 wall[key].append((time.perf_counter_ns() - started[0]) / 1e6)

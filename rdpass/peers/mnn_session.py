@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.peer_runtimes.workload import Inference, Workload
 from rdpass.comparison import Array
 from rdpass.errors import ConfigError
+from rdpass.peers.workload import Inference, Workload
 
 # Not the package's own script: it installs a logging library into this environment, other versions of what that needs
 # included, and reports each conversion to its authors.

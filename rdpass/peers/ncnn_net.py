@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.peer_runtimes.workload import Inference, Workload
 from rdpass.comparison import Array
 from rdpass.errors import ConfigError
+from rdpass.peers.workload import Inference, Workload
 
 _REDUCED = ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic", "use_bf16_storage", "use_int8_inference")
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from benchmarks.peer_runtimes.workload import Inference, Workload
 from rdpass.comparison import Array
+from rdpass.peers.workload import Inference, Workload
 
 
 def load_onnxruntime(workload: Workload, threads: int) -> Inference:

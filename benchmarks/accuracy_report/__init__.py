@@ -1,0 +1,1 @@
+"""The tables and plots of docs/evidence.md from recorded runs."""

@@ -1,0 +1,94 @@
+"""Records become rows: the seeds of one cell together, mean and spread."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.accuracy_grids.records import Record
+
+SHOWN = ("full", "source", "reduced")  # sizes; quick runs show that things work, not how well
+Where = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One arm on one network: its records by seed."""
+
+    records: tuple[Record, ...]
+
+    @property
+    def first(self) -> Record:
+        return self.records[0]
+
+    @property
+    def seeds(self) -> list[int]:
+        return [record["seed"] for record in self.records]
+
+    def has(self, field: str) -> bool:
+        """Whether every seed has it."""
+        return all(isinstance(record.get(field), int | float) for record in self.records)
+
+    def mean(self, field: str) -> float:
+        return float(statistics.mean(record[field] for record in self.records))
+
+    def spread(self, field: str) -> float | None:
+        """The standard deviation over seeds; None for a single one."""
+        return statistics.stdev(record[field] for record in self.records) if len(self.records) > 1 else None
+
+    def told(self, field: str) -> str:
+        """Mean ± sd, two digits; nothing where it is not known."""
+        if not self.has(field):
+            return ""
+        spread = self.spread(field)
+        return f"{self.mean(field):.2f}" + (f" ± {spread:.2f}" if spread is not None else "")
+
+
+def where(record: Record) -> Where:
+    """Everything that has to be equal for two records to stand in one table."""
+    protocol = ("data", "images", "pixels", "batch", "teacher_epochs", "epochs")
+    kind = "cpu" if record["device"] == "cpu" else record["device"]
+    return (SHOWN.index(record["size"]), record["block"], record["depth"], record["width"], record["amp"], kind,
+            *(record[name] for name in protocol))  # fmt: skip
+
+
+def tables_of(records: Iterable[Record]) -> dict[Where, list[Row]]:
+    """By place, the rows in the order of their gaps, smallest first; quick runs left out."""
+    cells: dict[Where, dict[str, dict[int, Record]]] = {}
+    for record in with_gaps([record for record in records if record["size"] in SHOWN]):
+        cells.setdefault(where(record), {}).setdefault(record["arm"], {})[record["seed"]] = record
+    return {
+        place: sorted((row_of(seeds.values()) for seeds in arms.values()), key=order)
+        for place, arms in sorted(cells.items())
+    }
+
+
+def order(row: Row) -> float:
+    return row.mean("gap") if row.has("gap") else float("inf")
+
+
+def with_gaps(records: Sequence[Record]) -> Iterator[Record]:
+    """What was tuned on other pictures is measured against the residual network tuned there in the same way."""
+    known = {(*where(record), record["seed"], record["settings"]["tuned"]): record["accuracy"]
+             for record in records if record["recipe"] == "transfer" and not record["settings"]["of"]}  # fmt: skip
+    for record in records:
+        if record["recipe"] != "transfer":
+            yield record
+        elif (mark := (*where(record), record["seed"], record["settings"]["tuned"])) in known:
+            yield {**record, "gap": round(known[mark] - record["accuracy"], 2)}
+        else:
+            yield record
+
+
+def row_of(records: Iterable[Record]) -> Row:
+    return Row(tuple(sorted(records, key=lambda record: int(record["seed"]))))
+
+
+def by_form(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """Strictly plain students apart from those with projections, carried channels or all their shortcuts."""
+    forms: dict[str, list[Row]] = {form: [] for form in ("plain", "projections", "carried", "residual")}
+    for row in rows:
+        forms[row.first["form"]].append(row)
+    return {form: members for form, members in forms.items() if members}

@@ -1,0 +1,72 @@
+"""Markdown tables: one for each network, size and device, with a part for each form of student."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from benchmarks.accuracy_grids.records import Record
+from benchmarks.accuracy_report.rows import Row, by_form, tables_of
+
+FORMS = {
+    "plain": "strictly plain",
+    "projections": "identities gone, projections kept",
+    "carried": "exact: shortcuts carried on extra channels",
+    "residual": "with shortcuts",
+}
+COLUMNS = ("arm", "test, %", "below its teacher", "seeds", "MACs", "peak kB, in place / separate")
+EXTRA = {  # field: column
+    "float_accuracy": "before, %", "lost": "lost", "pruned_share": "channels pruned", "student_net": "net",
+    "loss": "last loss",
+}  # fmt: skip
+
+
+def tables(records: Sequence[Record]) -> Iterator[str]:
+    """Lines of Markdown."""
+    for rows in tables_of(records).values():
+        yield f"**{title(rows)}**\n"
+        extra = [field for field in EXTRA if any(field in row.first for row in rows)]
+        yield header(extra)
+        for form, members in by_form(rows).items():
+            yield f"| *{FORMS[form]}* |" + " |" * (len(COLUMNS) - 1 + len(extra))
+            yield from (line(row, extra) for row in members)
+        yield ""
+
+
+def title(rows: Sequence[Row]) -> str:
+    """What all rows have in common."""
+    first = rows[0].first
+    teachers = {record["seed"]: record["teacher_accuracy"] for row in rows for record in row.records}
+    listed = ", ".join(f"{teachers[seed]:.2f}" for seed in sorted(teachers))
+    layers = "BasicBlocks" if first["block"] == "basic" else "bottlenecks"
+    place = "CPU" if first["device"] == "cpu" else first["device"]
+    return (
+        f"{first['depth']} layers of {layers}, width {first['width']}; {first['images']} pictures of "
+        f"{first['pixels']} pixels ({first['data']}), teachers {first['teacher_epochs']} epochs, students "
+        f"{first['epochs']}, batch {first['batch']}, on {place}{', bfloat16' if first['amp'] else ''}; "
+        f"teachers: {listed} %"
+    )
+
+
+def header(extra: Sequence[str]) -> str:
+    names = [
+        "arm",
+        "test, %",
+        "below its teacher",
+        "seeds",
+        "MACs",
+        "peak kB, in place / separate",
+        *map(EXTRA.get, extra),
+    ]
+    return "| " + " | ".join(map(str, names)) + " |\n|" + "---|" * len(names)
+
+
+def line(row: Row, extra: Sequence[str]) -> str:
+    first = row.first
+    values = [
+        row.first["arm"], row.told("accuracy"), row.told("gap"), ", ".join(map(str, row.seeds)),
+        f"{row.mean('macs') / 1e6:.2f} M", f"{first['peak_bytes'] / 1e3:.1f} / {first['separate_bytes'] / 1e3:.1f}",
+    ]  # fmt: skip
+    for field in extra:
+        value = first.get(field, "")
+        values.append(row.told(field) if row.has(field) else str(value))
+    return "| " + " | ".join(values) + " |"

@@ -1,0 +1,119 @@
+"""Tables and plots say what the lines say, and touch nothing outside their markers."""
+
+import json
+
+import pytest
+
+from benchmarks.accuracy_grids.grids import GRIDS
+from benchmarks.accuracy_report.document import markers, replaced, write_report
+from benchmarks.accuracy_report.plots import draw
+from benchmarks.accuracy_report.rows import by_form, tables_of
+from benchmarks.accuracy_report.tables import tables
+from rdpass.errors import ConfigError
+
+BASE = {
+    "grid": "depth", "size": "reduced", "recipe": "migrate", "arm": "migrate + mixed", "settings": {}, "form": "plain",
+    "net": "basic-20-w8", "block": "basic", "depth": 20, "width": 8, "seed": 0, "accuracy": 85.0, "validation": 85.0,
+    "teacher_accuracy": 86.0, "gap": 1.0, "data": "fashion-mnist", "images": 6400, "pixels": 14, "batch": 64,
+    "teacher_epochs": 12, "epochs": 8, "amp": False, "steps": 800, "macs": 2_000_000, "peak_bytes": 12_544,
+    "separate_bytes": 12_544, "traffic_bytes": 300, "teacher_traffic_bytes": 400, "device": "cpu",
+}  # fmt: skip
+
+
+def line(number, **told):
+    return {**BASE, "id": f"{number:010d}", **told}
+
+
+def lines_of(records):
+    return "\n".join(tables(records))
+
+
+def test_seeds_become_mean_and_standard_deviation():
+    records = [line(seed, seed=seed, accuracy=85.0 + seed, gap=1.0 - seed) for seed in range(3)]
+    text = lines_of(records)
+    assert "| migrate + mixed | 86.00 ± 1.00 | 0.00 ± 1.00 | 0, 1, 2 | 2.00 M | 12.5 / 12.5 |" in text
+    assert "teachers: 86.00, 86.00, 86.00 %" in text
+
+
+def test_a_single_seed_has_no_spread():
+    assert "| migrate + mixed | 85.00 | 1.00 | 0 |" in lines_of([line(0)])
+
+
+def test_strictly_plain_students_stand_apart_and_losers_are_there():
+    records = [
+        line(0), line(1, arm="kd, cold", gap=30.0), line(2, arm="kept", form="projections", gap=-1.0),
+        line(3, arm="carry", form="carried", gap=0.0),
+    ]  # fmt: skip
+    (rows,) = tables_of(records).values()
+    assert {form: [row.first["arm"] for row in members] for form, members in by_form(rows).items()} == {
+        "plain": ["migrate + mixed", "kd, cold"], "projections": ["kept"], "carried": ["carry"],
+    }  # fmt: skip
+    text = lines_of(records)
+    assert text.index("strictly plain") < text.index("kd, cold") < text.index("projections kept") < text.index("carry")
+
+
+@pytest.mark.parametrize(
+    "other", [{"size": "full"}, {"device": "NVIDIA H100"}, {"epochs": 9}, {"images": 1000}, {"width": 4}, {"amp": True}]
+)
+def test_what_was_made_otherwise_stands_in_another_table(other):
+    assert len(tables_of([line(0), line(1, **other)])) == 2
+
+
+def test_quick_runs_are_not_shown():
+    assert lines_of([line(0, size="quick")]) == ""
+
+
+def test_transferred_networks_are_measured_against_the_residual_one_tuned_alike():
+    told = {"recipe": "transfer", "seed": 0}
+    records = [
+        line(0, **told, arm="residual", accuracy=90.0, form="residual", settings={"of": None, "tuned": "last layer"}),
+        line(1, **told, arm="plain", accuracy=88.5, settings={"of": {"recipe": "migrate"}, "tuned": "last layer"}),
+        line(2, **told, arm="alone", accuracy=80.0, settings={"of": {"recipe": "migrate"}, "tuned": "all layers"}),
+    ]
+    for record in records:
+        del record["gap"]
+    text = lines_of(records)
+    assert "| plain | 88.50 | 1.50 |" in text
+    assert "| residual | 90.00 | 0.00 |" in text
+    assert "| alone | 80.00 |  |" in text
+
+
+def test_a_document_keeps_what_is_written_by_hand(tmp_path):
+    results, document = tmp_path / "results", tmp_path / "docs" / "evidence.md"
+    results.mkdir()
+    document.parent.mkdir()
+    (results / "depth.jsonl").write_text("".join(json.dumps(line(seed, seed=seed)) + "\n" for seed in range(2)))
+    by_hand = "".join(f"# {name}\nWords.\n{markers(name)[0]}\nold\n{markers(name)[1]}\nMore.\n" for name in GRIDS)
+    document.write_text(by_hand)
+    assert write_report(document, results, document.parent / "img") == ["depth"]
+    text = document.read_text()
+    assert text.count("Words.") == text.count("More.") == len(GRIDS)
+    assert "old" not in text
+    assert "| migrate + mixed | 85.00 ± 0.00 |" in text
+    assert "](img/depth.svg)" in text
+    assert "Size `full`: 0 of" in text
+    first = (document.parent / "img" / "depth.svg").read_bytes()
+    write_report(document, results, document.parent / "img")
+    assert document.read_text() == text
+    assert (document.parent / "img" / "depth.svg").read_bytes() == first
+
+
+@pytest.mark.parametrize("text", ["", "<!-- grid depth -->", "<!-- end of grid depth --> <!-- grid depth -->"])
+def test_a_document_without_its_markers_is_refused(text):
+    with pytest.raises(ConfigError, match="once each"):
+        replaced(text, "depth", "new")
+
+
+def test_a_missing_document_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="not there"):
+        write_report(tmp_path / "evidence.md", tmp_path, tmp_path)
+
+
+def test_curves_and_costs_are_drawn(tmp_path):
+    shares = {"add_2": [[1, 0.8], [401, 0.5]], "head": [[1, 0.0], [401, 0.0]]}
+    fading = [line(0, grid="fade-out", shares=shares)]
+    text = draw("fade-out", fading, tmp_path).read_text()
+    assert "share of the gradient" in text or "<svg" in text
+    assert draw("baselines", [line(0), line(1, arm="pruned", form="residual")], tmp_path).stat().st_size > 5000
+    assert draw("fade-out", [line(0)], tmp_path) is None
+    assert draw("ablation", [line(0)], tmp_path) is None

@@ -1,0 +1,103 @@
+"""`rdpass bench --vs`: a bundle beside other runtimes on the model it was built from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from rdpass.building import Bundle, compile
+from rdpass.cli.app import run
+from rdpass.errors import DeviceError
+from rdpass.peers import side_by_side
+from rdpass.peers.catalogue import OURS
+from rdpass.peers.rows import Row
+from rdpass.peers.side_by_side import measure, standings
+from tests.deploy.conftest import residual_net, two_by_two_net
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("model") / "net.onnx"
+    onnx.save(residual_net(), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def bundle(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return compile(model, "host", tmp_path_factory.mktemp("bundle") / "net.rdp")
+
+
+def _bench(bundle: Bundle, model: Path, *words: str) -> int:
+    return run(["bench", str(bundle.folder), "--onnx", str(model), "--runs", "6", *words])
+
+
+def test_ours_and_another_runtime_take_turns_and_both_compute_the_same(
+    bundle: Bundle, model: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert _bench(bundle, model, "--vs", "ort", "--json") == 0
+    found = json.loads(capfd.readouterr().out)
+    assert [row["runtime"] for row in found["rows"]] == [OURS, "onnxruntime"]
+    assert all(row["median_ms"] > 0 and row["threads"] == 1 and row["max_rel_error"] < 1e-5 for row in found["rows"])
+    ours, theirs = (row["median_ms"] for row in found["rows"])
+    (standing,) = found["standings"]
+    assert standing == {"runtime": "onnxruntime", "ratio": pytest.approx(theirs / ours, abs=1e-3)}
+
+
+def test_the_text_says_so_when_ours_loses_and_why_one_is_not_there(
+    bundle: Bundle, model: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    rows = [Row(OURS, "model", 1, 2.0, 0.1, "cpu", 1e-7), Row("onnxruntime", "model", 1, 1.5, 0.1, "cpu", 0.0),
+            Row("mnn", "model", 1, 4.0, 0.1, "cpu", 0.0),
+            Row("ncnn", "model", 1, reason='ncnn is not installed; pip install "rdpass[peers]"')]  # fmt: skip
+    monkeypatch.setattr(side_by_side, "rows_of_process", lambda command, threads: rows)
+    assert _bench(bundle, model, "--vs", "ort,mnn,ncnn") == 0
+    shown = capfd.readouterr().out
+    assert "ours / onnxruntime: 0.75 x as fast, ours loses" in shown
+    assert "ours / mnn: 2.00 x as fast, ahead" in shown
+    assert 'ncnn is not installed; pip install "rdpass[peers]"' in shown
+
+
+def test_a_runtime_that_fails_is_a_row_with_the_reason(
+    bundle: Bundle, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(work: object, threads: int) -> None:
+        raise RuntimeError("operator Max is not known")
+
+    monkeypatch.setattr(side_by_side, "PEERS", {"ncnn": fails, "mnn": lambda work, threads: lambda x: np.zeros((1, 5))})
+    rows = {row.runtime: row for row in measure(bundle.folder, model, ["ncnn", "mnn"], 1, 1)}
+    assert rows[OURS].median_ms is not None
+    assert rows["ncnn"].reason == "RuntimeError: operator Max is not known"
+    assert "differs from torch's by 1" in str(rows["mnn"].reason)
+    assert standings(list(rows.values())) == ()
+
+
+def test_what_cannot_be_compared_is_refused(
+    bundle: Bundle, model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    onnx.save(two_by_two_net(), tmp_path / "two.onnx")
+    two = compile(tmp_path / "two.onnx", "host", tmp_path / "two.rdp")
+    capfd.readouterr()
+    for chosen, file, words, reason in (
+        (bundle, model, ["--vs", "tflite"], "no runtime is called tflite; known are ort, onnxruntime"),
+        (bundle, model, ["--vs", ""], "no runtime is called"),
+        (bundle, tmp_path / "two.onnx", ["--vs", "ort"], "is not the model that"),
+        (bundle, tmp_path / "none.onnx", ["--vs", "ort"], "can't be read"),
+        (two, tmp_path / "two.onnx", ["--vs", "ort"], "one input and one output"),
+        (bundle, model, ["--vs", "ort", "--on", "board"], "--vs compares on this host"),
+    ):
+        assert _bench(chosen, file, *words) == 2, words
+        assert reason in capfd.readouterr().err
+    assert run(["bench", str(bundle.folder), "--vs", "ort"]) == 2
+    assert "it takes --onnx FILE" in capfd.readouterr().err
+
+
+def test_a_runtime_that_takes_the_process_down_is_an_error(
+    bundle: Bundle, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(side_by_side.sys, "executable", "/bin/false")
+    with pytest.raises(DeviceError, match=r"died \(1\): it said nothing"):
+        side_by_side.compare(bundle.folder, model, ["ort"], 1, 1)
