@@ -37,6 +37,4 @@ def note_spread(shown: Progress, search: Search) -> None:
     spreads = sorted(record.spread for task in search.tasks for record in task.records if record.ratio is not None)
     middle = spreads[len(spreads) // 2] if spreads else 0.0
     if middle > _BUSY:
-        shown.note(
-            f"the times of a tile scatter (median {middle:.0%}): something else was running; tune where nothing is"
-        )
+        shown.note(f"a tile's times scatter (median {middle:.0%}): something else was running; tune where nothing is")
