@@ -11,8 +11,8 @@ from rdpass.comparison import Array
 class Step:
     """One kernel: its function, the shapes of all its parameters, and its constants.
 
-    Parameters are an input, the constants, the map to add where ``adds``, the output, the workspace. An output that is
-    ``in_place`` holds the map to add.
+    Parameters are the input (and what scales it, if anything does), the constants, the map to add where ``adds``, the
+    output, the workspace. An output that is ``in_place`` holds the map to add.
     """
 
     function: str
@@ -20,6 +20,11 @@ class Step:
     constants: tuple[Array, ...]
     adds: bool
     in_place: bool
+
+    @property
+    def inputs(self) -> int:
+        """How many maps come before the constants."""
+        return len(self.shapes) - len(self.constants) - (self.adds and not self.in_place) - 2
 
 
 @dataclass(frozen=True)

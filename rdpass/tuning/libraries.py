@@ -12,7 +12,7 @@ from rdpass.errors import TargetError
 from rdpass.kernels.machine import machine_of
 from rdpass.kernels.pair import ApartTile
 from rdpass.kernels.schedule import Kernel, Tile, make_kernels
-from rdpass.kernels.workload import Convolution, Epilogue, PointwisePair, Stem, Workload
+from rdpass.kernels.workload import Convolution, Elementwise, Epilogue, PointwisePair, Stem, Workload
 from rdpass.lowering import LINK_OPTIONS, tvm_target
 from rdpass.passes.relax.find_workloads import Occurrence
 from rdpass.passes.tir.pipeline import NAME as TIR_PIPELINE
@@ -90,7 +90,7 @@ def epilogues_of(work: Workload, tile: Tile) -> tuple[Epilogue, ...]:
             return (work.first.epilogue, last) if isinstance(tile, ApartTile) else (last,)
         case Stem():
             return (work.convolution.epilogue,)
-        case Convolution():
+        case Convolution() | Elementwise():
             return (work.epilogue,)
         case _:
             return (Epilogue(),)

@@ -19,6 +19,7 @@ from rdpass.tuning.job import Job, Step, Timing, Tracker, Trouble, Variant
 _CALLS = 3  # timed calls of a variant in each round
 _AT_MOST = 2.5  # times the rounds asked for, while there is reason to go on
 _SETTLED = 0.97  # of the shortest time so far: what is above is no news
+_ADDED = 9  # seed of the map to add
 _BIG_CORES = 1  # TVM's number for threads on the fastest cores
 
 
@@ -130,10 +131,10 @@ class _Loaded:
 def arguments_of(step: Step) -> list[Array]:
     """Random maps, the same for every tile of a workload; NaN where nothing is to be read."""
     shapes = list(step.shapes)
-    given = [_numbers(0, shapes[0]), *step.constants]
+    given = [*(_numbers(number, shapes[number]) for number in range(step.inputs)), *step.constants]
     if step.adds and not step.in_place:
-        given.append(_numbers(1, shapes[len(given)]))
-    output = _numbers(1, shapes[-2]) if step.in_place else np.full(shapes[-2], np.nan, np.float32)
+        given.append(_numbers(_ADDED, shapes[len(given)]))
+    output = _numbers(_ADDED, shapes[-2]) if step.in_place else np.full(shapes[-2], np.nan, np.float32)
     return [*given, output, np.full(shapes[-1], np.nan, np.float32)]
 
 

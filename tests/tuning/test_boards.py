@@ -170,7 +170,7 @@ def test_two_emulated_boards_tune_from_the_command_line(
     servers = [fleet.add(serve_command(str(tracker), tracker.key)) for _ in range(2)]
     where = ["--target", board, "--rpc", str(tracker), "--key", tracker.key, "--db", str(tmp_path / "tune")]
     command = [sys.executable, "-m", "rdpass", "tune", str(tiny_onnx), *where, "--trials", "16", "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=580)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=1500)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["trials"] == 16
     records = read_records(tmp_path / "tune")
