@@ -27,4 +27,4 @@ def test_every_line_is_whole_and_of_its_files_grid():
         for text in path.read_text().splitlines() if path.exists() else ():
             record = json.loads(text)
             assert record["grid"] == name
-            assert WANTED <= set(record)
+            assert set(record) >= WANTED
