@@ -42,7 +42,7 @@ SPECS = (
     "timm:selecsls42b", "torchvision:resnet50", "torchvision:resnext50_32x4d", "timm:resnetv2_50",
     "timm:res2net50_14w_8s", "timm:seresnet50", "timm:cspdarknet53",
 )  # fmt: skip
-OWN = {
+OWN: dict[str, tuple[Callable[[], nn.Module] | None, tuple[int, ...]]] = {
     "iresnet18": (iresnet, (3, FACE, FACE)),
     "rrdb": (rrdb_net, (3, 16, 16)),
     "wide resnet of 14": (lambda: small_resnet("basic", 2, width=64), (1, 14, 14)),
@@ -55,9 +55,8 @@ OWN = {
 def convert(name: str, recipe: str, pixels: int, steps: int) -> dict[str, Any]:
     """One network through one recipe, as a row; what goes wrong is part of the row."""
     torch.manual_seed(0)
-    build: Callable[[], nn.Module]
-    build, shape = OWN.get(name, (lambda: load_model(name)[0], (3, pixels, pixels)))
-    model = seasoned(build())
+    build, shape = OWN.get(name, (None, (3, pixels, pixels)))
+    model = seasoned(build() if build is not None else load_model(name)[0])
     data = [torch.randn(BATCH, *shape) for _ in range(steps)]
     config = DistillConfig(epochs=1, lr=1e-3)
     started = time.process_time()

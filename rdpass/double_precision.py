@@ -12,9 +12,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from rdpass.comparison import relative_error
+from rdpass.agreement import check_agreement
 from rdpass.passes.fx.shapes import annotate_shapes
-from rdpass.tensors import arrays_of
 from rdpass.types import Traced
 
 
@@ -41,11 +40,11 @@ def in_single(traced: Traced) -> Traced:
 
 
 def rounding_of(traced: Traced) -> float:
-    """How far the graph's outputs on its example move, relative, when it computes in double precision."""
-    doubled = in_double(traced)
-    with torch.no_grad():
-        wanted, got = (arrays_of(each.module(*(x.clone() for x in each.example))) for each in (doubled, traced))
-    return max(relative_error(g, w) for g, w in zip(got, wanted, strict=True))
+    """How far the outputs move, relative, when the graph computes in double precision."""
+    module = in_double(traced).module
+    return check_agreement(
+        "rounding", traced.module, lambda *x: module(*_as(x, torch.float64)), traced.example, float("inf")
+    ).error
 
 
 def _precisions(module: nn.Module) -> set[torch.dtype]:

@@ -97,6 +97,24 @@ class StreamBranch(nn.Module):
         return linear + CONVOLVE[len(ones)](carried, weight, self.bias_strength * self.bias)
 
 
+class ShiftedBias(nn.Module):
+    """``linear + strength * bias``, bias (C,) learnt: it folds into the bias of the layer that gives ``linear``.
+
+    The first layer of a gate reads the map that a shortcut moves into; this takes back what that adds on average.
+    """
+
+    rdpass_kind = "migrating"
+
+    def __init__(self, like: Tensor) -> None:
+        """``like``: of the shape and type of the layer's bias."""
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros_like(like))
+        self.strength = 0.0
+
+    def forward(self, linear: Tensor) -> Tensor:
+        return linear + self.strength * self.bias.reshape(-1, *[1] * (linear.ndim - 2))
+
+
 class FadingAdd(nn.Module):
     """``body + strength * shortcut``: a shortcut on its way out. ``strength`` (s) goes from 1 to 0.
 

@@ -10,7 +10,8 @@ import torch
 
 import rdpass
 from benchmarks.efficientnet_lite0.model import pretrained
-from benchmarks.small_resnets import small_pictures, small_resnet
+from benchmarks.every_recipe import NAMES, compare, few_photographs
+from benchmarks.small_resnets import small_resnet
 from rdpass.cli.app import run
 from rdpass.config import DistillConfig
 from rdpass.passes.fx.census import take_census
@@ -22,41 +23,36 @@ from tests.support import Untouched
 RECIPES = ("migrate", "anneal", "joint", "kd", "plain")
 
 
-def resnet56():
-    torch.manual_seed(0)
-    return small_resnet("basic", 9).eval()
-
-
 def bottleneck_net():
     torch.manual_seed(0)
     return small_resnet("bottleneck", 2).eval()
 
 
-def few_pictures():
-    train, held = small_pictures("basic", 0)
-    train.images, train.labels = train.images[:128], train.labels[:128]
-    return train, held[:1]
-
-
-def few_photographs():
-    generator = torch.Generator().manual_seed(0)
-    return [(torch.randn(4, 3, 64, 64, generator=generator), torch.randint(0, 1000, (4,), generator=generator))]
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", NAMES)
+def test_a_resnet56_goes_through_every_recipe_alike_from_python_and_from_the_command_line(recipe):
+    row = compare("resnet56", recipe)
+    went = {"merge": "kept", "carry": "carried"}.get(recipe, "distilled")
+    assert row[went] == 27
+    assert row["same_outcomes"]
+    assert row["same_weights"]
+    assert row["worst_gate"] <= 1
+    assert row["plain"] == (recipe != "merge")
+    assert len(row["why"]) == (27 if recipe == "merge" else 0)
+    assert row["took"] == ("migrate" if recipe == "auto" else recipe)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("recipe", RECIPES)
-@pytest.mark.parametrize(
-    ("build", "data", "shape", "shortcuts"),
-    [(resnet56, lambda: few_pictures()[0], (1, 1, 14, 14), 27), (pretrained, few_photographs, (1, 3, 64, 64), 9)],
-    ids=["resnet56", "efficientnet_lite0"],
-)
-def test_a_network_loses_every_shortcut_by_every_trained_recipe(recipe, build, data, shape, shortcuts):
-    model = build()
+def test_efficientnet_loses_every_shortcut_by_every_trained_recipe(recipe):
+    model, (train, _) = pretrained(), few_photographs()
     before = Untouched(model)
-    config = DistillConfig(epochs=1, lr=1e-3)
-    result = rdpass.convert(model, torch.randn(shape), recipe=recipe, train=data(), config=config, show_progress=False)
-    assert [outcome.how for outcome in result.outcomes] == ["distilled"] * shortcuts
-    assert take_census(trace(result.student, torch.randn(shape))) == ((), ())
+    example = train[0][0][:1]
+    result = rdpass.convert(
+        model, example, recipe=recipe, train=train, config=DistillConfig(epochs=1, lr=1e-3), show_progress=False
+    )
+    assert [outcome.how for outcome in result.outcomes] == ["distilled"] * 9
+    assert take_census(trace(result.student, example)) == ((), ())
     check_plain(result.student)
     before.check()
 
@@ -66,7 +62,7 @@ def test_a_network_loses_every_shortcut_by_every_trained_recipe(recipe, build, d
 def test_the_command_line_takes_every_recipe_and_its_settings(recipe, tmp_path, capsys):
     out = tmp_path / "run"
     command = ["convert", "tests.test_recipes_on_networks:bottleneck_net", "--recipe", recipe, "--epochs", "1"]
-    command += ["--data", "tests.test_recipes_on_networks:few_pictures", "--set", "train.student.keep_projections=true"]
+    command += ["--data", "benchmarks.every_recipe:few_pictures", "--set", "train.student.keep_projections=true"]
     command += ["--set", "train.paths.mixed=true", "--set", "train.paths.features=1e-4", "-o", str(out), "--json"]
     assert run(command) == 0
     said = json.loads(capsys.readouterr().out)

@@ -6,6 +6,7 @@ going from 0 to 1, s = 1 - u and r = u^e:
 1. Identities: u_i(h) + r a_i c_i, with c_1 = S(x) and c_i = h for the others, a_i learnt per channel.
 2. A stream: u_1(h) + r (P h + p), u_i(h) + r a_i h, u_m(h) + r Q h + r^m q, all of them learnt (see ``start_maps``).
 3. y = act(F(x) + s S(x)), with the branches inside F, or with none (``anneal``).
+4. A gate that reads the map behind the j-th convolution: its first layer's result + r^j d (see ``calibrate_gates``).
 
 At u = 0 this is the model itself; at u = 1 every branch goes round one linear layer and folds into it
 (``settle_shortcuts``). With e = 1/m the identity's two ways add up to 1 throughout, s + r^m = 1; with e = 1 they dip
@@ -22,7 +23,7 @@ from typing import Literal
 from torch import nn
 from torch.fx import GraphModule, Node
 
-from rdpass.layers import FadingAdd, GainedIdentity, StreamBranch
+from rdpass.layers import FadingAdd, GainedIdentity, ShiftedBias, StreamBranch
 from rdpass.passes.fx.dirac import Convolution
 from rdpass.passes.fx.editing import add_module, body_output, shortcut_output, tidy
 from rdpass.passes.fx.operators import CONVOLUTIONS, module_of
@@ -34,10 +35,14 @@ Growth = Literal["root", "linear"]
 
 @dataclass(frozen=True)
 class Fading:
-    """The graph to be trained and, per add in graph order, the modules' names: the add's, then its branches'."""
+    """The graph to be trained and, per add in graph order, the modules' names: the add's, then its branches'.
+
+    ``shifts``: per add, the names of its gates' shifts, and behind how many convolutions each gate lies.
+    """
 
     module: GraphModule
     parts: dict[str, tuple[str, ...]]
+    shifts: dict[str, tuple[tuple[str, int], ...]]
 
     @property
     def branches(self) -> dict[str, int]:
@@ -54,6 +59,10 @@ class Fading:
             strength = u ** (1 / max(1, len(branches))) if growth == "root" else u
             for name in branches:
                 self._set_branch(name, strength, len(branches), name == branches[-1])
+            for name, after in self.shifts[add]:
+                shift = self.module.get_submodule(name)
+                assert isinstance(shift, ShiftedBias)
+                shift.strength = strength**after
 
     def _set_branch(self, name: str, strength: float, count: int, is_last: bool) -> None:
         branch = self.module.get_submodule(name)
@@ -68,7 +77,7 @@ def fade_shortcuts(graph_module: GraphModule, regions: Iterable[Region], starts:
     result = deepcopy(graph_module)
     nodes = {node.name: node for node in result.graph.nodes}
     by_add = {start.takeover.region.add: start for start in starts}
-    parts = {}
+    parts, shifts = {}, {}
     for region in regions:
         add = nodes[region.add]
         body, shortcut = body_output(add, region), shortcut_output(add, region)
@@ -78,7 +87,8 @@ def fade_shortcuts(graph_module: GraphModule, regions: Iterable[Region], starts:
         start = by_add.get(region.add)
         branches = _insert_branches(result, nodes, region, start, shortcut) if start is not None else ()
         parts[region.add] = (path, *branches)
-    fading = Fading(tidy(result), parts)
+        shifts[region.add] = _insert_shifts(result, nodes, start) if start is not None else ()
+    fading = Fading(tidy(result), parts, shifts)
     fading.set_faded(0.0)
     return fading
 
@@ -101,6 +111,18 @@ def _insert_branches(
     return tuple(names)
 
 
+def _insert_shifts(graph_module: GraphModule, nodes: dict[str, Node], start: Start) -> tuple[tuple[str, int], ...]:
+    shifts = []
+    for gate in start.takeover.gates:
+        if gate.after and gate.reader is not None:
+            layer = module_of(graph_module, nodes[gate.reader])
+            assert isinstance(layer, (nn.Linear, *CONVOLUTIONS))
+            shift = ShiftedBias(layer.weight.detach().new_zeros(len(layer.weight)))
+            path = _insert_after(graph_module, nodes[gate.reader], f"{gate.reader}_shift", shift)
+            shifts.append((path, gate.after))
+    return tuple(shifts)
+
+
 def _branch(conv: Convolution, start: Start, index: int, sampled_already: bool) -> nn.Module:
     if index in start.maps:
         return StreamBranch(start.maps[index].weight, start.maps[index].bias, tuple(conv.stride))
@@ -115,11 +137,11 @@ def _compute_shortcut_first(graph_module: GraphModule, region: Region, nodes: di
         place = node
 
 
-def _insert_after(graph_module: GraphModule, node: Node, name: str, module: nn.Module, other: Node) -> str:
-    """Call ``module`` on ``node`` and ``other``, and let those who read ``node`` read that; returns its path."""
+def _insert_after(graph_module: GraphModule, node: Node, name: str, module: nn.Module, *others: Node) -> str:
+    """Call ``module`` on ``node`` and ``others``, and let those who read ``node`` read that; returns its path."""
     path = add_module(graph_module, name, module)
     with graph_module.graph.inserting_after(node):
-        call = graph_module.graph.call_module(path, (node, other))
+        call = graph_module.graph.call_module(path, (node, *others))
     call.meta = {key: value for key, value in node.meta.items() if key in ("tensor_meta", "nn_module_stack")}
     node.replace_all_uses_with(call, delete_user_cb=lambda user: user is not call)
     return path

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 
 from torch.fx import GraphModule, Node
 
+from rdpass.passes.fx.dataflow import data_sources
 from rdpass.passes.fx.dirac import identity_tap, numeric_padding
 from rdpass.passes.fx.editing import body_output
-from rdpass.passes.fx.operators import BATCH_NORMS, CONVOLUTIONS, kind_of, module_of, shape_of
+from rdpass.passes.fx.gate_reader import gate_reader
+from rdpass.passes.fx.operators import BATCH_NORMS, CONVOLUTIONS, callee, kind_of, module_of, shape_of
 from rdpass.types import Region
 
 # No pad: a convolution behind one reads the output's own position elsewhere (``absorb_padding`` takes most of them in).
@@ -29,10 +31,14 @@ class Unit:
 
 @dataclass(frozen=True)
 class Gate:
-    """A product with a broadcast map on the chain: ``gate`` (N, C, 1, …) follows the ``after``-th unit, from 1 on."""
+    """A product with a broadcast map on the chain: ``gate`` (N, C, 1, …) follows the ``after``-th unit, from 1 on.
+
+    ``reader``: the gate's first layer (``gate_reader``), where it has one.
+    """
 
     gate: str
     after: int
+    reader: str | None
 
 
 @dataclass(frozen=True)
@@ -61,12 +67,25 @@ def main_chain(graph_module: GraphModule, region: Region) -> MainChain | str:
                 return unit
             units.append(unit)
         elif kind == "mul":
-            gates += [Gate(gate.name, len(units)) for gate in node.all_input_nodes if shape_of(gate) != shape_of(node)]
+            gates += _gates(graph_module, node, len(units))
     if not units:
         return "no convolution in the body"
     inner = [node for node in walked if node > nodes[units[0].conv] and node < nodes[units[-1].conv]]
     activations = tuple(node.name for node in inner if kind_of(graph_module, node) == "activation")
     return MainChain(nodes[units[0].conv].all_input_nodes[0].name, tuple(units), tuple(gates), activations)
+
+
+def _gates(graph_module: GraphModule, product: Node, after: int) -> list[Gate]:
+    gates = [factor for factor in product.all_input_nodes if _is_gate(factor, product)]
+    source = next(factor for factor in product.all_input_nodes if factor not in gates)
+    return [Gate(gate.name, after, gate_reader(graph_module, gate, source)) for gate in gates]
+
+
+def _is_gate(factor: Node, product: Node) -> bool:
+    """Whether a factor is broadcast to the product's shape, by the product itself or by an ``expand`` before it."""
+    if factor.op in ("call_function", "call_method") and callee(factor) in ("expand", "expand_as"):
+        factor = data_sources(factor)[0]
+    return shape_of(factor) != shape_of(product)
 
 
 def _walk(graph_module: GraphModule, node: Node, fork: Node) -> list[Node] | str:
@@ -76,7 +95,7 @@ def _walk(graph_module: GraphModule, node: Node, fork: Node) -> list[Node] | str
         kind = kind_of(graph_module, node)
         if kind not in BETWEEN:
             return f"{node.name} ({kind}) in the body, which is to be convolutions, activations and gates"
-        sources = [s for s in node.all_input_nodes if kind != "mul" or shape_of(s) == shape_of(node)]
+        sources = [s for s in data_sources(node) if kind != "mul" or not _is_gate(s, node)]
         if len(sources) != 1:
             return f"the body branches at {node.name}"
         path.append(node)

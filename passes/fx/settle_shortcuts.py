@@ -13,7 +13,7 @@ from torch import nn
 from torch.fx import GraphModule, Node
 
 from rdpass.errors import PassError
-from rdpass.layers import FadingAdd, GainedIdentity, StreamBranch
+from rdpass.layers import FadingAdd, GainedIdentity, ShiftedBias, StreamBranch
 from rdpass.passes.fx.dirac import Pointwise, add_pointwise, as_pointwise, identity_map
 from rdpass.passes.fx.editing import place_module, tidy
 from rdpass.passes.fx.fold_batch_norm import fold_batch_norm
@@ -36,8 +36,11 @@ def settle_shortcuts(graph_module: GraphModule) -> GraphModule:
             result.graph.erase_node(node)
     result = fold_batch_norm(result)
     for node in list(result.graph.nodes):
-        if isinstance(module_of(result, node), GainedIdentity | StreamBranch):
+        module = module_of(result, node)
+        if isinstance(module, GainedIdentity | StreamBranch):
             _settle(result, node)
+        elif isinstance(module, ShiftedBias):
+            _settle_shift(result, node, module)
     # Once the branches are gone, batch norms that followed them (pre-activation) lie behind their convolution.
     return fold_batch_norm(tidy(result))
 
@@ -61,6 +64,17 @@ def _settle(graph_module: GraphModule, node: Node) -> None:
         added = Pointwise(gain[:, None] * mapped.weight, gain * mapped.bias, mapped.stride)
     place_module(graph_module, linear, add_pointwise(conv, added))
     node.replace_all_uses_with(linear)
+    graph_module.graph.erase_node(node)
+
+
+def _settle_shift(graph_module: GraphModule, node: Node, shift: ShiftedBias) -> None:
+    layer = node.all_input_nodes[0]
+    moved = deepcopy(module_of(graph_module, layer))
+    added = shift.strength * shift.bias.detach()
+    assert isinstance(moved, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d)
+    moved.bias = nn.Parameter(added if moved.bias is None else moved.bias.detach() + added)
+    place_module(graph_module, layer, moved)
+    node.replace_all_uses_with(layer)
     graph_module.graph.erase_node(node)
 
 

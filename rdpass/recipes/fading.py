@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from rdpass.agreement import check_agreement
 from rdpass.config import DistillConfig
+from rdpass.passes.fx.calibrate_gates import calibrate_gates
 from rdpass.passes.fx.fade_shortcuts import Fading, fade_shortcuts
 from rdpass.passes.fx.fold_scales import fold_scales
 from rdpass.passes.fx.plan_takeover import Takeover, plan_takeover
@@ -42,6 +43,8 @@ def remove_by_fading(name: str, teacher: Traced, plan: Plan, request: Request, t
     refused = {r.add: why for r, why in zip(regions, planned, strict=True) if isinstance(why, str)}
     takeovers = [each for each in planned if isinstance(each, Takeover)] if takes_over else []
     fading = fade_shortcuts(prepared.module, regions, _starts(prepared, takeovers, request))
+    if any(fading.shifts.values()):
+        calibrate_gates(fading, next(first_inputs(teacher.module, request, request.config.student.statistics_images)))
     annotate_shapes(fading.module, teacher.example)
     start = check_agreement(f"{name}-start", fading.module.eval(), teacher.module, teacher.example, START_TOLERANCE)
     listener = _FadeListener(fading, request.config)

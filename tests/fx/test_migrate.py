@@ -1,3 +1,6 @@
+import copy
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -6,7 +9,8 @@ from torch import nn
 
 from rdpass.errors import PassError
 from rdpass.inspection import plan_of
-from rdpass.layers import FadingAdd, GainedIdentity, StreamBranch
+from rdpass.layers import FadingAdd, GainedIdentity, ShiftedBias, StreamBranch
+from rdpass.passes.fx.calibrate_gates import calibrate_gates
 from rdpass.passes.fx.check_plain import check_plain
 from rdpass.passes.fx.cost import macs_of
 from rdpass.passes.fx.fade_shortcuts import fade_shortcuts
@@ -53,6 +57,8 @@ def perturb(fading):
         elif isinstance(part, StreamBranch):
             nn.init.normal_(part.flat_weight, std=0.3)
             nn.init.normal_(part.bias, std=0.3)
+        elif isinstance(part, ShiftedBias):
+            nn.init.normal_(part.bias)
 
 
 def gated(channels, width, at):
@@ -198,6 +204,87 @@ def test_what_a_gate_takes_away_is_given_back_on_average():
     _, ungated = faded(seeded(lambda: classifier(bottleneck(8, 4))), 2, 3, 8, 8)
     largest = [f.module.get_submodule(next(iter(f.parts.values()))[3]).weight.abs().max() for f in (fading, ungated)]
     assert largest[0] > 1.2 * largest[1]  # a sigmoid's mean is below 1
+
+
+def readings(fading, x, faded):
+    """The mean of what each gate's first layer gives, its shift included, with norms that see the batch."""
+    module = copy.deepcopy(fading.module)
+    replace(fading, module=module).set_faded(faded)
+    seen = {}
+    for name, part in module.named_modules():
+        part.train(faded > 0 and isinstance(part, nn.BatchNorm2d))
+        if isinstance(part, ShiftedBias):
+            part.register_forward_hook(lambda part, given, out, name=name: seen.update({name: out.mean(0).flatten()}))
+    with torch.no_grad():
+        module(x)
+    return seen
+
+
+@pytest.mark.parametrize("at", ["middle", "end"])
+def test_a_gate_sees_on_average_what_it_saw_also_when_the_shortcut_has_moved_in(at):
+    model = seeded(lambda: classifier(*(gated(8, 4, at) for _ in range(4))))
+    x = torch.randn(32, 3, 8, 8)
+    _, fading = faded(model, 2, 3, 8, 8)
+    wanted, astray = readings(fading, x, 0.0), readings(fading, x, 1.0)
+    before = {name: value.clone() for name, value in fading.module.state_dict().items()}
+    calibrate_gates(fading, (x,))
+    restored = readings(fading, x, 1.0)
+    assert len(wanted) == 4
+    for name, mean in wanted.items():
+        assert (astray[name] - mean).norm() > 0.02 * mean.norm()
+        assert (restored[name] - mean).norm() < 1e-4 * mean.norm()
+    changed = {name for name, value in fading.module.state_dict().items() if not torch.equal(value, before[name])}
+    assert changed == {f"{name}.bias" for name in wanted}
+    assert error_between(fading.module, model, x) <= 1e-6
+    fading.set_faded(1.0)
+    assert error_between(settle_shortcuts(fading.module), fading.module, x) <= 1e-5
+
+
+class LinearGate(nn.Module):
+    """Squeeze-and-excitation by linear layers, the first of them without a bias."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.down, self.up = nn.Linear(channels, 3, bias=False), nn.Linear(3, channels)
+
+    def forward(self, x):
+        n, c, _, _ = x.size()
+        pooled = nn.functional.adaptive_avg_pool2d(x, 1).view(n, c)
+        return x * torch.sigmoid(self.up(torch.relu(self.down(pooled)))).view(n, c, 1, 1).expand_as(x)
+
+
+def test_a_gate_of_linear_layers_has_a_shift_that_folds_into_the_first():
+    body = nn.Sequential(*conv_bn(8, 8), nn.ReLU(), *conv_bn(8, 8), LinearGate(8))
+    model = seeded(lambda: classifier(Residual(body)))
+    x = torch.randn(4, 3, 8, 8)
+    _, fading = faded(model, 2, 3, 8, 8)
+    calibrate_gates(fading, (x,))
+    fading.set_faded(1.0)
+    settled = settle_shortcuts(fading.module)
+    assert error_between(settled, fading.module, x) <= 1e-5
+    assert not any(isinstance(part, ShiftedBias) for part in settled.modules())
+    assert sum(part.bias is None for part in settled.modules() if isinstance(part, nn.Linear)) == 0
+
+
+class OneKernelForAllChannels(nn.Module):
+    """ECA: a convolution along the channels, whose one bias is no channel's own; the gate is expanded by hand."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv1d(1, 1, 3, padding=1)
+
+    def forward(self, x):
+        n, c, _, _ = x.size()
+        gate = torch.sigmoid(self.conv(x.mean((2, 3)).unsqueeze(1)))
+        return x * gate.reshape(n, c, 1, 1).expand_as(x)
+
+
+def test_a_gate_without_a_number_per_channel_has_no_shift():
+    body = nn.Sequential(*conv_bn(8, 8), nn.ReLU(), *conv_bn(8, 8), OneKernelForAllChannels())
+    model = seeded(lambda: classifier(Residual(body)))
+    _, fading = faded(model, 2, 3, 8, 8)
+    assert list(fading.branches.values()) == [2]
+    assert fading.shifts == {"add": ()}
 
 
 class Opaque(nn.Module):
