@@ -7,12 +7,12 @@ INSTALLED := .venv/.installed
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 export QEMU_LD_PREFIX = $(shell [ ! -d .tools/root ] || echo $(CURDIR)/.tools/root/usr/aarch64-linux-gnu)
 
-.PHONY: demo test test-fast check packages runtime clean
+.PHONY: demo test test-fast check packages runtime board clean
 
 demo: packages $(INSTALLED)
 	$(BIN)/python -m benchmarks.demo
 
-test: check runtime
+test: check runtime board
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-fast: check
@@ -31,8 +31,12 @@ runtime: packages $(INSTALLED)
 
 $(INSTALLED): pyproject.toml constraints.txt | packages
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet -c constraints.txt torch==2.13.0 -e ".[dev,zoo,train,onnx]"
+	$(BIN)/python -m pip install --quiet -c constraints.txt torch==2.13.0 -e ".[dev,zoo,train,onnx,accuracy]"
 	@touch $(INSTALLED)
+
+# An aarch64 Python under the emulator, for tuning over RPC; without a network those tests are skipped.
+board: packages $(INSTALLED)
+	@$(BIN)/python -m benchmarks.emulated_board >/dev/null || true
 
 clean:
 	rm -rf .venv .tools demo-out build dist *.egg-info

@@ -29,6 +29,7 @@ from rdpass.errors import RdpassError
 from rdpass.losses import relative_distance
 from rdpass.models import load_model
 from rdpass.passes.fx.check_plain import find_not_plain
+from rdpass.torchvision_import import prepare_torchvision
 
 PIXELS, FACE, BATCH = 64, 112, 4
 SPECS = (
@@ -111,6 +112,7 @@ def main() -> None:
     parser.add_argument("--share", default="0/1", help="1/3 is the second of three parts of the networks")
     options = parser.parse_args()
     torch.set_num_threads(1)
+    prepare_torchvision()
     if not options.json:
         print("| network | shortcuts | kept | start | settled | plain | how |\n|---|---|---|---|---|---|---|")
     part, parts = map(int, options.share.split("/"))

@@ -20,7 +20,7 @@ from rdpass.runner_program import RUNTIME, compile_program
 from rdpass.toolchain import Compiler
 
 LIBRARY = "model.so"
-NEEDS = "Linux with glibc 2.28 or newer and libstdc++ of GCC 8 or newer"
+NEEDS = "Linux with glibc 2.27 or newer and libstdc++ of GCC 7 or newer"
 NEEDS_WITHOUT = "Linux 3.7 or newer, and nothing else"
 NEEDS_ANDROID = "Android 10 or newer"
 

@@ -9,6 +9,9 @@ from rdpass.errors import DeviceError
 from rdpass.remote import run_on
 
 TIMEOUT = 30.0
+PACKAGES = ("apache-tvm", "apache-tvm-ffi")
+"""What a board needs for `rdpass.load` or as a server for tuning, and not for a bundle's own runner."""
+
 _TOOLS = ("tar", "sha256sum", "timeout", "mktemp")
 
 # Each command prints a word and what it found; one that fails prints nothing. No single quotes: see remote.
@@ -28,6 +31,10 @@ _COMMANDS = (
     'sed -n "s/^MemAvailable: */memory /p" /proc/meminfo',
     "echo load $(cut -d \\  -f 1 /proc/loadavg)",
     "echo throttled $(vcgencmd get_throttled)",
+    *(
+        f'echo {name} $(python3 -c "from importlib.metadata import version; print(version(\\"{name}\\"))")'
+        for name in PACKAGES
+    ),
     'echo folder "${TMPDIR:-/tmp}"',
     'df -Pk "${TMPDIR:-/tmp}" | sed -n "2s/^/disk /p"',
     'f=$(mktemp "${TMPDIR:-/tmp}/rdpass.XXXXXX") && { echo "#!/bin/sh" >"$f"; chmod u+x "$f";'
@@ -86,6 +93,7 @@ class BoardFacts:
     disk: int | None
     executable: bool | None
     absent: tuple[str, ...]
+    packages: dict[str, str]
 
 
 def ask_board(address: str) -> BoardFacts:
@@ -133,6 +141,7 @@ def read_facts(said: dict[str, list[str]]) -> BoardFacts:
         disk=_kilobytes(disk[3:4]),
         executable={"yes": True, "no": False}.get(first("executable")),
         absent=tuple(said.get("absent", [])),
+        packages={name: first(name) for name in PACKAGES if first(name)},
     )
 
 

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rdpass.board_facts import BoardFacts, ask_board
+from rdpass.errors import DeviceError
+from rdpass.runtime_libraries import tvm_versions
 from rdpass.targets import PRESETS, ArmTarget
 
-OLDEST_GLIBC = (2, 28)
-OLDEST_LIBSTDCXX = (6, 0, 25)  # of GCC 8
+OLDEST_GLIBC = (2, 27)
+OLDEST_LIBSTDCXX = (6, 0, 24)  # of GCC 7
 LEAST_DISK = 200 << 20
 LEAST_MEMORY = 256 << 20
 _UNDER_VOLTAGE, _THROTTLED = 0x1 | 0x10000, 0x2 | 0x4 | 0x8 | 0x20000 | 0x40000 | 0x80000
@@ -37,6 +39,22 @@ def examine(address: str, target: ArmTarget | None = None) -> tuple[BoardFinding
     return judge(address, ask_board(address), target)
 
 
+def examine_tracker(rpc: str, key: str) -> BoardFinding:
+    """Whether a tracker that lends boards for tuning answers, and has one with the key.
+
+    Raises:
+        ConfigError: ``rpc`` is not HOST:PORT.
+    """
+    from rdpass.tuning.tracker import check_servers, parse_tracker
+
+    try:
+        servers = check_servers(parse_tracker(rpc, key))
+    except DeviceError as error:
+        what, _, remedy = str(error).partition("; ")
+        return BoardFinding("rpc tracker", "fail", what, remedy or "start it, or open the ssh tunnel to it")
+    return BoardFinding("rpc tracker", "ok", f"{rpc}: {servers} with the key {key}")
+
+
 def judge(address: str, facts: BoardFacts, target: ArmTarget | None) -> tuple[BoardFinding, ...]:
     """The findings from what the board says of itself."""
     return (
@@ -46,6 +64,7 @@ def judge(address: str, facts: BoardFacts, target: ArmTarget | None) -> tuple[Bo
         _libstdcxx(facts),
         _cpu(facts, target),
         _features(facts, target),
+        _packages(facts),
         _tools(facts),
         _disk(facts),
         _memory(facts),
@@ -81,7 +100,7 @@ def _libstdcxx(facts: BoardFacts) -> BoardFinding:
     if not facts.libstdcxx:
         return BoardFinding("libstdc++", "warn", "not found where it usually lies", "apt install libstdc++6")
     if facts.libstdcxx < OLDEST_LIBSTDCXX:
-        return BoardFinding("libstdc++", "fail", _text(facts.libstdcxx), "GCC 8's or newer is needed: a newer system")
+        return BoardFinding("libstdc++", "fail", _text(facts.libstdcxx), "GCC 7's or newer is needed: a newer system")
     return BoardFinding("libstdc++", "ok", _text(facts.libstdcxx))
 
 
@@ -106,6 +125,16 @@ def _features(facts: BoardFacts, target: ArmTarget | None) -> BoardFinding:
         remedy = "compile for a target without them, such as generic-armv8a"
         return BoardFinding("cpu features", "fail", f"missing: {' '.join(missing)}", remedy)
     return BoardFinding("cpu features", "ok", " ".join(sorted(needed)))
+
+
+def _packages(facts: BoardFacts) -> BoardFinding:
+    said = ", ".join(f"{name} {number}" for name, number in facts.packages.items())
+    ours = tvm_versions()
+    others = [f"{name}=={ours[name]}" for name, number in facts.packages.items() if number != ours[name]]
+    if others:
+        remedy = f"for rdpass.load and tuning on the board: pip install {' '.join(others)}"
+        return BoardFinding("tvm in python", "warn", said, remedy)
+    return BoardFinding("tvm in python", "ok", said or "none; a bundle brings its own runtime")
 
 
 def _tools(facts: BoardFacts) -> BoardFinding:

@@ -11,11 +11,13 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch._ops import OpOverload
 from torch.export import Dim, ExportedProgram
-from torch.fx import GraphModule
+from torch.fx import GraphModule, Node
 
 from rdpass.errors import ConfigError
 from rdpass.passes.fx.drop_whole_slices import drop_whole_slices
+from rdpass.passes.fx.restore_batch_norm import restore_batch_norm
 
 
 def export_program(module: nn.Module, inputs: tuple[Tensor, ...]) -> ExportedProgram:
@@ -30,17 +32,38 @@ def export_program(module: nn.Module, inputs: tuple[Tensor, ...]) -> ExportedPro
 
 
 def unpack_program(program: ExportedProgram) -> GraphModule:
-    """The program as a graph module of aten operators, without run-time guards on shapes and slices that take all."""
+    """The program as a graph module of aten operators, without run-time guards on shapes and slices that take all.
+
+    One that writes into a part of a tensor, or into one of which a view is read, is made functional by torch first.
+    """
+    unpacked = drop_whole_slices(_unpacked(program))
+    if not any(_writes_through_a_view(node) for node in unpacked.graph.nodes):
+        return unpacked
+    with _quiet():
+        functional = program.run_decompositions({})
+    return restore_batch_norm(drop_whole_slices(_unpacked(functional)))
+
+
+def _unpacked(program: ExportedProgram) -> GraphModule:
     with _quiet():
         exported = program.module(check_guards=False)
-    return drop_whole_slices(GraphModule(exported, exported.graph))
+    return GraphModule(exported, exported.graph)
+
+
+def _writes_through_a_view(node: Node) -> bool:
+    """Whether a tensor that the node overwrites has another name, under which it may be read later."""
+    written = node.args[0] if node.args else None
+    if not isinstance(node.target, OpOverload) or not node.target._schema.is_mutable or not isinstance(written, Node):
+        return False
+    return any(isinstance(other.target, OpOverload) and other.target.is_view for other in (written, *written.users))
 
 
 def save_program(module: nn.Module, inputs: tuple[Tensor, ...], path: Path) -> None:
     """Write ``module`` and its weights to ``path`` (``.pt2``)."""
     program = export_program(module, inputs)
     program.example_inputs = (inputs, {})
-    torch.export.save(program, path)
+    with _quiet():
+        torch.export.save(program, path)
 
 
 def load_program(path: Path) -> tuple[GraphModule, tuple[Tensor, ...]]:

@@ -17,8 +17,6 @@ from rdpass.boards import PRESETS
 from rdpass.cpu_words import WORDS
 from rdpass.errors import TargetError
 
-SUFFIX = ".toml"
-
 
 class _Keys(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)

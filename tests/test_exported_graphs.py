@@ -72,6 +72,34 @@ def test_a_student_distilled_from_an_exported_graph_is_plain_and_keeps_training(
     assert all(parameter.grad is not None for parameter in conversion.student.parameters())
 
 
+class WritesIntoViews(nn.Module):
+    """Adds to a part of a map, and overwrites a map of which a view is read later: torch's own tracing refuses."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.net = nn.Conv2d(3, 3, 3, 1, 1), small_resnet_of_four()
+
+    def forward(self, x):
+        y = self.first(x)
+        y[:, 1:] += x[:, :2]
+        rows = y.flatten(2)
+        F.relu_(y)
+        return self.net(y * rows.mean(2)[..., None, None])
+
+
+def test_writing_into_views_is_followed_and_the_blocks_behind_it_are_found_and_go():
+    model = seeded(WritesIntoViews)
+    before = Untouched(model)
+    traced = trace(model, X)
+    assert traced.tracer == "torch.export"
+    assert error_between(traced.module, model, torch.randn(3, 3, 8, 8)) <= 1e-6
+    assert not any(str(node.target).split(".")[0].endswith("_") for node in traced.module.graph.nodes)
+    conversion = rdpass.convert(model, X, recipe="carry", max_macs=20)
+    before.check()
+    assert [outcome.how for outcome in conversion.outcomes] == ["carried", "carried"]
+    assert error_between(conversion.student, model, torch.randn(3, 3, 8, 8)) <= 1e-5
+
+
 class PadsBySize(nn.Module):
     """Pads as TensorFlow does, by the size: only exporting follows."""
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.accuracy_grids.bench import Machine
+from benchmarks.accuracy_grids.footprints import equal_footprints
 from benchmarks.accuracy_grids.grid import Run, runs_of
 from benchmarks.accuracy_grids.grids import GRIDS
 from benchmarks.accuracy_grids.listing import planned
@@ -32,6 +33,7 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="accuracy.py", description="Grids of accuracy experiments.")
     made.add_argument("--grid", choices=GRIDS)
     made.add_argument("--report", action="store_true", help="tables and plots of all grids into docs/evidence.md")
+    made.add_argument("--footprints", action="store_true", help="what a ResNet gives up at equal cost; trains nothing")
     made.add_argument("--size", choices=SIZES, default="reduced")
     made.add_argument("--data", choices=DATA, help="default: the size's own")
     made.add_argument("--data-root", type=Path, help="the folder that holds Fashion-MNIST's or CIFAR's files")
@@ -58,8 +60,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with limit:
             if options.report:
                 return report()
+            if options.footprints:
+                print("\n".join(equal_footprints(SIZES[options.size])))
+                return 0
             if options.grid is None:
-                raise ConfigError("say which --grid, or --report")
+                raise ConfigError("say which --grid, --report or --footprints")
             return run_jobs(given, options.jobs) if options.jobs > 1 and not options.list else run_grid(options)
     except KeyboardInterrupt:
         print("the time is over" if limit.reached else "interrupted", "- the next call goes on", file=sys.stderr)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from benchmarks.small_resnets import Block, small_resnet
+from benchmarks.small_resnets import CONVOLUTIONS, Block, small_resnet
 
-LAYERS = {"basic": 6, "bottleneck": 9}  # per block in each of the three stages
+LAYERS = {block: 3 * inside for block, inside in CONVOLUTIONS.items()}  # that one block more in each stage brings
 
 
 @dataclass(frozen=True)

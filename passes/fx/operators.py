@@ -54,7 +54,7 @@ FUNCTION_KINDS: dict[str, str] = {
     "_max_pool1d": "pool", "_max_pool2d": "pool", "_max_pool3d": "pool", "boolean_dispatch": "pool",
     "adaptive_avg_pool1d": "pool", "adaptive_avg_pool2d": "pool", "adaptive_avg_pool3d": "pool",
     "adaptive_max_pool1d": "pool", "adaptive_max_pool2d": "pool", "adaptive_max_pool3d": "pool",
-    "mean": "pool",
+    "mean": "pool", "amax": "pool",
     "pad": "pad", "constant_pad_nd": "pad",
     "getitem": "slice", "slice": "slice", "narrow": "slice", "select": "slice",
     "chunk": "slice", "split": "slice", "unbind": "slice", "split_with_sizes": "slice", "tensor_split": "slice",

@@ -37,7 +37,7 @@ def _spatial_axes(graph_module: GraphModule, node: Node, axes: dict[Node, Axes])
     if rank < 3 or node.op in ("get_attr", "output"):
         return ()
     kind, channels_first = kind_of(graph_module, node), tuple(range(2, rank))
-    if kind in CHANNELS_FIRST or (kind == "pool" and callee(node) != "mean"):
+    if kind in CHANNELS_FIRST or (kind == "pool" and callee(node) not in ("mean", "amax")):
         return channels_first
     if node.op == "placeholder":
         return channels_first if rank > 3 else ()

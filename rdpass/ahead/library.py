@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rdpass.ahead.network import Network
 from rdpass.ahead.source import EXAMPLE, HEADER, SOURCES, write_source
-from rdpass.errors import TargetError
+from rdpass.errors import ConfigError, TargetError
 from rdpass.lowering import LINK_OPTIONS
 from rdpass.manifest import Manifest
 from rdpass.runner_program import RUNTIME, compile_program
@@ -33,6 +33,7 @@ def write_c_library(folder: Path, network: Network, compiler: Compiler) -> None:
     """Write the library, its header and an example of their use into ``folder``.
 
     Raises:
+        ConfigError: the code needs TVM's runtime after all.
         TargetError: a tool of the compiler's failed.
     """
     with tempfile.TemporaryDirectory() as place:
@@ -44,20 +45,23 @@ def write_c_library(folder: Path, network: Network, compiler: Compiler) -> None:
             objects.append(f"{source}.o")
             _run(work, compiler, [*compiler.call, *_COMPILE, "-x", language, source, "-o", objects[-1]])
         _run(work, compiler, [*compiler.call, *_JOIN, *objects, "-o", "rdpass_model.o"])
+        check_needs(work / "rdpass_model.o", compiler)
         _run(work, compiler, [compiler.tool("objcopy"), *_HIDE, "rdpass_model.o"])
         _run(work, compiler, [compiler.tool("ar"), "rcsD", LIBRARY, "rdpass_model.o"])
         for name in (LIBRARY, HEADER, EXAMPLE):
             (folder / name).write_bytes((work / name).read_bytes())
 
 
-def _run(folder: Path, compiler: Compiler, command: Sequence[str]) -> None:
-    try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    except OSError as error:
-        raise TargetError(f"{command[0]} can't be started: {error.strerror}") from error
-    if done.returncode:
-        reason = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr.strip())
-        raise TargetError(f"{compiler.version} could not make {LIBRARY}: {reason}")
+def check_needs(linked: Path, compiler: Compiler) -> None:
+    """Refuse code that would call TVM's runtime: nobody could link it.
+
+    Raises:
+        ConfigError: it would; the message names the functions.
+    """
+    printed = _run(linked.parent, compiler, [compiler.tool("nm"), "-u", linked.name])
+    names = sorted({word for word in printed.split() if word.lstrip("_").startswith("TVM")})
+    if names:
+        raise ConfigError(f"the network calls {', '.join(names)} of TVM's runtime; use --runtime vm")
 
 
 def link_program(path: Path, manifest: Manifest, compiler: Compiler) -> None:
@@ -68,3 +72,14 @@ def link_program(path: Path, manifest: Manifest, compiler: Compiler) -> None:
     """
     options = ["-static", "-ffunction-sections", "-Wl,--gc-sections", f"-I{path.parent}", str(path.parent / LIBRARY)]
     compile_program(path, manifest, compiler, RUNNER_SOURCES, [*options, *LINK_OPTIONS])
+
+
+def _run(folder: Path, compiler: Compiler, command: Sequence[str]) -> str:
+    try:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise TargetError(f"{command[0]} can't be started: {error.strerror}") from error
+    if done.returncode:
+        reason = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr.strip())
+        raise TargetError(f"{compiler.version} could not make {LIBRARY}: {reason}")
+    return done.stdout

@@ -24,18 +24,25 @@ def device_doctor_command(
         str | None,
         typer.Option(help="Check for bundles of this target: a name that `rdpass targets` lists, or a file."),
     ] = None,
+    rpc: Annotated[
+        str | None, typer.Option(help="Also ask a TVM tracker that lends boards.", metavar="HOST:PORT")
+    ] = None,
+    key: Annotated[str | None, typer.Option(help="The board's key at the tracker; default: the target's name.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say whether a board can run bundles and measure them fairly. Changes nothing there.
 
     Exit code 7 if it can't be reached or can't run them.
     """
-    from rdpass.board_findings import examine
+    from rdpass.board_findings import examine, examine_tracker
     from rdpass.cli.tables import print_table
     from rdpass.errors import DeviceError
     from rdpass.targets import find_target
 
-    findings = examine(address, find_target(target) if target else None)
+    chosen = find_target(target) if target else None
+    findings = list(examine(address, chosen))
+    if rpc is not None:
+        findings.append(examine_tracker(rpc, key or (chosen.name if chosen else "")))
     if as_json:
         print(json.dumps([asdict(finding) for finding in findings], indent=1))
     else:

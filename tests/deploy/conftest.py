@@ -148,6 +148,7 @@ def board_ahead_bundle(residual_onnx: Path, board: str, tmp_path_factory: pytest
     return compile(residual_onnx, board, tmp_path_factory.mktemp("board_ahead") / "net.rdp", runtime="none")
 
 
+@pytest.fixture(scope="session")
 def loopback(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder whose ``ssh`` reaches this machine as if it were a board, under several names (see ``loopback``)."""
     try:

@@ -150,15 +150,15 @@ def test_a_copy_of_the_folder_is_all_it_takes(host_bundle: Bundle, tmp_path: Pat
 
 def test_the_folder_says_what_to_do_with_it(host_bundle: Bundle, tmp_path: Path) -> None:
     text = (host_bundle.folder / "README.txt").read_text()
-    for words in ("./run --verify", "./run input_0.npy output_0.npy", "x  float32 (1, 3, 17, 15)", "glibc 2.28"):
+    for words in ("./run --verify", "./run input_0.npy output_0.npy", "x  float32 (1, 3, 17, 15)", "glibc 2.27"):
         assert words in text
 
 
-_NEWEST = {"GLIBC": (2, 28), "GLIBCXX": (3, 4, 25), "CXXABI": (1, 3, 11)}
+_NEWEST = {"GLIBC": (2, 27), "GLIBCXX": (3, 4, 24), "CXXABI": (1, 3, 11)}
 
 
 def test_nothing_in_a_board_bundle_asks_for_a_newer_system_than_its_readme_says(board_bundle: Bundle) -> None:
-    """glibc 2.28 and the libstdc++ of GCC 8: Debian 10, Ubuntu 20.04 and newer, whatever the bundle was built on."""
+    """glibc 2.27 and the libstdc++ of GCC 7: Debian 10, Ubuntu 18.04 and newer, whatever the bundle was built on."""
     for name in ("run", "model.so", "lib/libtvm_runtime.so", "lib/libtvm_ffi.so"):
         listing = subprocess.run(
             ["aarch64-linux-gnu-objdump", "-T", board_bundle.folder / name], capture_output=True, text=True, check=True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from dataclasses import replace
 from pathlib import Path
 
@@ -59,10 +60,10 @@ def test_a_raspberry_pi_4_is_read_as_one() -> None:
     [
         ("architecture", {"machine": "armv7l"}, "fail", "compile for the board's own"),
         ("architecture", {"bits": 32}, "fail", "install the 64-bit system"),
-        ("glibc", {"glibc": (2, 27)}, "fail", "a newer system, or a bundle built with --runtime none"),
-        ("glibc", {"glibc": (2, 28)}, "ok", ""),
+        ("glibc", {"glibc": (2, 26)}, "fail", "a newer system, or a bundle built with --runtime none"),
+        ("glibc", {"glibc": (2, 27)}, "ok", ""),
         ("glibc", {"glibc": ()}, "warn", "--runtime none"),
-        ("libstdc++", {"libstdcxx": (6, 0, 24)}, "fail", "GCC 8's or newer"),
+        ("libstdc++", {"libstdcxx": (6, 0, 23)}, "fail", "GCC 7's or newer"),
         ("libstdc++", {"libstdcxx": ()}, "warn", "apt install libstdc++6"),
         ("cpu", {"cpus": ("cortex-a53",)}, "warn", "rpi4 is tuned for cortex-a72"),
         ("cpu features", {"features": frozenset({"fp"})}, "fail", "compile for a target without"),
@@ -76,6 +77,8 @@ def test_a_raspberry_pi_4_is_read_as_one() -> None:
         ("throttling", {"throttled": 0x50005}, "warn", "under-voltage"),
         ("throttling", {"throttled": 0x80000}, "warn", "too hot"),
         ("throttling", {"throttled": None}, "ok", ""),
+        ("tvm in python", {"packages": {"apache-tvm": "0.1"}}, "warn", "pip install apache-tvm=="),
+        ("tvm in python", {"packages": {}}, "ok", ""),
         ("load", {"load": 3.5}, "warn", "something else runs"),
     ],
 )
@@ -125,6 +128,19 @@ def test_the_doctor_examines_a_board_and_changes_nothing_there(
 def test_a_board_that_cannot_run_a_target_ends_with_exit_code_7(capfd: pytest.CaptureFixture[str]) -> None:
     assert run(["device", "doctor", NAME, "--target", "graviton4"]) == 7
     assert "a bundle for aarch64 does not run here" in " ".join(capfd.readouterr().out.split())
+
+
+@pytest.mark.usefixtures("board_on_loopback")
+def test_a_tracker_that_is_off_is_said_to_be(capfd: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        tracker = f"127.0.0.1:{closed.getsockname()[1]}"
+    words = ["device", "doctor", NAME, "--target", "host", "--key", "pi", "--json", "--rpc"]
+    assert run([*words, tracker]) == 7
+    found = json.loads(capfd.readouterr().out)[-1]
+    assert (found["need"], found["status"]) == ("rpc tracker", "fail")
+    assert f"the tracker at {tracker} can't be reached" in found["detail"]
+    assert run([*words, "nowhere"]) == 2
 
 
 def test_a_login_without_a_shell_is_said_to_be_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
