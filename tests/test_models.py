@@ -1,8 +1,8 @@
 """Networks by the names of libraries."""
 
 import pytest
-
 from benchmarks.zoo_operators import register_missing_operators
+
 from rdpass.errors import ConfigError
 from rdpass.models import load_model
 
