@@ -32,8 +32,8 @@ class Record:
     """A tile that was tried for a workload, beside the default tile.
 
     ``target`` and ``code`` are its keys (``keys``). ``seconds`` and ``default_seconds``: of the two tiles, timed in
-    turn ``repeats`` times each, or estimated; None where the tile can't be used, and ``failure`` says why. ``spread``:
-    the middle half of the tile's times, over ``seconds``.
+    turn ``repeats`` times each, the shortest, or estimated; None where the tile can't be used, and ``failure`` says
+    why. ``spread``: how far the upper quartile of the tile's times lies above ``seconds``, relative.
     """
 
     target: str
