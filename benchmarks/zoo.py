@@ -57,7 +57,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--cache", type=Path, default=ROOT / "zoo-out" / "rows.jsonl", help="where rows are kept")
     parser.add_argument("--fresh", action="store_true", help="forget the rows that are kept")
     parser.add_argument("--seconds", type=float, default=240, help="bound of one model, processor time")
-    parser.add_argument("--gigabytes", type=float, default=4, help="bound of one model's resident memory")
+    parser.add_argument("--gigabytes", type=float, default=10, help="bound of one model's resident memory")
     return parser.parse_args()
 
 

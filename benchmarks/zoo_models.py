@@ -120,8 +120,9 @@ def _pytorchcv() -> Iterator[Entry]:
 
 
 def _spread(names: list[str]) -> list[str]:
-    """Up to four names, evenly spaced over the small ones; where there is none the first of the others."""
+    """Up to four names, evenly spaced over the small ones; where there is none a larger one, best for 224 px."""
     usual = [name for name in names if not HUGE.search(name)]
-    small = [name for name in usual if not LARGE.search(name)] or usual[:1] or names[:1]
-    count = min(PER_FILE, len(small))
-    return [small[index * len(small) // count] for index in range(count)]
+    others = usual or sorted(names, key=lambda name: "224" not in name)
+    chosen = [name for name in usual if not LARGE.search(name)] or others[:1]
+    count = min(PER_FILE, len(chosen))
+    return [chosen[index * len(chosen) // count] for index in range(count)]

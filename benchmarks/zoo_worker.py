@@ -98,7 +98,8 @@ def _form(skipped: Skipped) -> str:
     for end in ("is a constant", "is broadcast", "is also used", "lies below"):
         if end in reason:
             return reason[reason.index(end) :].split(" by ")[0].split(" from ")[0]
-    return re.sub(r"[:(] *\w+(\.\w+)* is on the lighter one|use \w+$", lambda m: "", reason).strip()
+    reason = re.sub(r"use \w+$", "use one node", reason)
+    return re.sub(r"[:(] *\w+(\.\w+)* is on the lighter one", "", reason).strip()
 
 
 def _smallest_input(model: nn.Module) -> Tensor | None:

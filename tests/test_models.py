@@ -2,11 +2,11 @@
 
 import pytest
 
-from benchmarks.zoo_operators import register_missing_operators
 from rdpass.errors import ConfigError
 from rdpass.models import load_model
+from rdpass.torchvision_import import prepare_torchvision
 
-register_missing_operators()
+prepare_torchvision()
 
 
 @pytest.mark.parametrize("name", ["mobilenet_v3_small", "lraspp_mobilenet_v3_large"])

@@ -31,7 +31,7 @@ from rdpass.types import Kind, Region, Skipped, Traced, Verdict
 
 KEPT_REASONS = {
     "attention": "attention in the body: no exact form, and no recipe that keeps its accuracy",
-    "other_norm": "LayerNorm or GroupNorm in the body: it does not fold into a convolution",
+    "other_norm": "LayerNorm, GroupNorm or InstanceNorm in the body: it does not fold into a convolution",
 }
 TOKENS_REASON = "linear layers alone in the body (the MLP of a transformer's block): no recipe for it"
 

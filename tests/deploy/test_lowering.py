@@ -338,6 +338,8 @@ def test_what_no_kernel_computes_is_lowered_by_tvm_and_listed() -> None:
     assert "conv2d" in found[0].function
     assert found[0].operations >= 2 * 8 * 8 * 9 * 36
     assert [f.operations for f in found] == sorted((f.operations for f in found), reverse=True)
+    # One of two like convolutions is TVM's; the rest is small.
+    assert 0.4 <= found[0].share <= 0.6
 
 
 @pytest.mark.parametrize("ceil", [0, 1])
