@@ -52,13 +52,13 @@ OWN: dict[str, tuple[Callable[[], nn.Module] | None, tuple[int, ...]]] = {
 }
 
 
-def convert(name: str, recipe: str, pixels: int, steps: int) -> dict[str, Any]:
+def convert(name: str, recipe: str, pixels: int, steps: int, clip: float | None) -> dict[str, Any]:
     """One network through one recipe, as a row; what goes wrong is part of the row."""
     torch.manual_seed(0)
     build, shape = OWN.get(name, (None, (3, pixels, pixels)))
     model = seasoned(build() if build is not None else load_model(name)[0])
     data = [torch.randn(BATCH, *shape) for _ in range(steps)]
-    config = DistillConfig(epochs=1, lr=1e-3)
+    config = DistillConfig(epochs=1, lr=1e-3, clip=clip)
     started = time.process_time()
     row: dict[str, Any] = {"network": name, "recipe": recipe}
     try:
@@ -108,6 +108,7 @@ def main() -> None:
     parser.add_argument("--only", default="*", help="a glob on the networks' names")
     parser.add_argument("--pixels", type=int, default=64, help="a side of the picture, for networks of any size")
     parser.add_argument("--steps", type=int, default=2)
+    parser.add_argument("--clip", type=float, help="the longest gradient; random weights may have endless ones")
     parser.add_argument("--share", default="0/1", help="1/3 is the second of three parts of the networks")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -117,7 +118,7 @@ def main() -> None:
     part, parts = map(int, options.share.split("/"))
     for name in (*OWN, *SPECS)[part::parts]:
         if fnmatchcase(name, options.only):
-            row = convert(name, options.recipe, options.pixels, options.steps)
+            row = convert(name, options.recipe, options.pixels, options.steps, options.clip)
             print(json.dumps(row) if options.json else _line(row), flush=True)
 
 

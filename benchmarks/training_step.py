@@ -84,7 +84,7 @@ def workloads(batch_size: int) -> tuple[Callable[[], object], Callable[[], None]
 
     frozen = objective.teacher
     assert isinstance(frozen, GraphModule)
-    cuts = find_cuts(plan.regions)[:-1]
+    cuts = find_cuts(frozen, plan.regions)[:-1]
     suffixes = [suffix(frozen, cut.node) for cut in cuts]
     maps = [torch.randn(batch_size, *cut.shape[1:]).contiguous(memory_format=layout) for cut in cuts]
 

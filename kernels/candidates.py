@@ -16,6 +16,7 @@ from rdpass.kernels.pointwise import PointwiseTile
 from rdpass.kernels.pooling import PoolingTile
 from rdpass.kernels.schedule import ConvolutionTile
 from rdpass.kernels.stem import StemTile
+from rdpass.kernels.stem_winograd import OUTPUTS, StemWinogradTile, has_phases
 from rdpass.kernels.winograd import WinogradTile
 from rdpass.kernels.workload import Convolution, Elementwise, Head, PointwisePair, Pooling, Stem
 
@@ -122,7 +123,7 @@ def pair_tiles(pair: PointwisePair, machine: Machine) -> Iterator[PairTile]:
                     yield PairTile(tile, vectors, block, chunks, groups_parallel=1 < machine.threads > count)
 
 
-def stem_tiles(stem: Stem, machine: Machine) -> Iterator[StemTile]:
+def stem_tiles(stem: Stem, machine: Machine) -> Iterator[StemTile | StemWinogradTile]:
     """Every tile that may be used for ``stem``: threads share its rows evenly, in one to four blocks each."""
     isa = machine.isa
     outer = blocks(stem.convolution.filters, isa.lanes)
@@ -134,6 +135,10 @@ def stem_tiles(stem: Stem, machine: Machine) -> Iterator[StemTile]:
         for rows in sorted(heights, reverse=True):
             for pooled in (4, 2, 8) if stem.pooling else (4,):
                 yield StemTile(tile, vectors, rows, pooled)
+    if has_phases(stem):
+        for tile, vectors in _fitting(-(-stem.convolution.out_width // OUTPUTS), outer, isa):
+            for rows in sorted(heights, reverse=True):
+                yield StemWinogradTile(tile, vectors, rows)
 
 
 def pooling_tiles(pool: Pooling) -> Iterator[PoolingTile]:

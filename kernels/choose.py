@@ -14,6 +14,7 @@ from rdpass.kernels.pair import PairTile
 from rdpass.kernels.pooling import PoolingTile
 from rdpass.kernels.schedule import ConvolutionTile, Tile
 from rdpass.kernels.stem import StemTile
+from rdpass.kernels.stem_winograd import StemWinogradTile, has_phases
 from rdpass.kernels.workload import Convolution, Elementwise, Head, PointwisePair, Pooling, Stem, Workload
 
 
@@ -49,9 +50,12 @@ def choose_pair(pair: PointwisePair, machine: Machine) -> PairTile:
     return min(pair_tiles(pair, machine), key=lambda tile: estimate_pair(pair, tile, machine))
 
 
-def choose_stem(stem: Stem, machine: Machine) -> StemTile:
-    """The widest tile that the registers hold."""
+def choose_stem(stem: Stem, machine: Machine) -> StemTile | StemWinogradTile:
+    """Winograd's where lanes are multiplied by element and it fits; the widest tile that the registers hold."""
     outer = blocks(stem.convolution.filters, machine.isa.lanes)
+    if machine.isa.by_element and has_phases(stem):
+        pixels, vectors = (5, 4) if outer % 4 == 0 else (8, 2)
+        return StemWinogradTile(pixels, vectors, _stem_rows(stem, machine))
     vectors = 2 if outer % 2 == 0 else 1
     if machine.isa.by_element:
         return StemTile(8, vectors, _stem_rows(stem, machine))

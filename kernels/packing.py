@@ -37,6 +37,14 @@ def pack_dense(weights: Array, lanes: int, group: int) -> Array:
     return np.ascontiguousarray(split.transpose(order), dtype=np.float32)
 
 
+def split_phases(weights: Array) -> Array:
+    """(O, I, K, K), of stride 2, to (O, 4 I, T, T), T = K / 2 rounded up: taps of even and odd row and column apart."""
+    filters, channels, *sizes = weights.shape
+    even = pad_axis(pad_axis(weights, 2, sizes[0] + sizes[0] % 2), 3, sizes[1] + sizes[1] % 2)
+    split = even.reshape(filters, channels, even.shape[2] // 2, 2, even.shape[3] // 2, 2).transpose(0, 1, 3, 5, 2, 4)
+    return np.ascontiguousarray(split.reshape(filters, 4 * channels, *split.shape[4:]))
+
+
 def pack_flattened(weights: Array, channels: int, lanes: int, group: int) -> Array:
     """(O, C P), of a planar map flattened, to (O / group, C / L P, L, group): in the order in which its blocks lie."""
     by_pixel = np.ascontiguousarray(weights.reshape(len(weights), channels, -1))

@@ -1,12 +1,13 @@
 """The rows of a map that a max pool still needs, while the map is computed row by row and kept nowhere.
 
 A new row takes the place of the oldest. Every row has the columns of the pool's border, which are -inf, as are rows
-outside the map.
+outside the map. Rows come one by one, or several at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from tvm import tirx
 
@@ -20,17 +21,24 @@ Position = Callable[[Expr, Expr], tuple[Expr, ...]]
 Compute = Callable[[Expr, Position], None]
 """Writes the map's row of that number."""
 
-_LOWEST = float("-inf")
+ComputeRows = Callable[[Expr, Callable[[int], Position]], None]
+"""Writes the map's rows from that number on, each to a position of its own; those outside the map are -inf."""
+
+LOWEST = float("-inf")
 
 
 class PoolRing:
-    """As many rows as the pool's window is high, of ``outer`` blocks of channels; ``at_once`` columns are pooled."""
+    """As many rows as the pool's window is high, of ``outer`` blocks of channels; ``at_once`` columns are pooled.
 
-    def __init__(self, pool: Pooling, outer: int, at_once: int, isa: Isa) -> None:
-        self.pool, self.outer, self.at_once, self.isa = pool, outer, at_once, isa
+    ``come``: rows that are computed together; there is room for all but one of them besides.
+    """
+
+    def __init__(self, pool: Pooling, outer: int, at_once: int, isa: Isa, come: int = 1) -> None:
+        self.pool, self.outer, self.at_once, self.isa, self.come = pool, outer, at_once, isa, come
+        self.slots = pool.kernel[0] + come - 1
         self.width = max((pool.out_width - 1) * pool.stride[1] + pool.kernel[1], pool.padding[1] + pool.width)
-        self.rows = scratch(outer, pool.kernel[0], self.width, self.isa.lanes)
-        with serial(pool.kernel[0]) as slot:
+        self.rows = scratch(outer, self.slots, self.width, self.isa.lanes)
+        with serial(self.slots) as slot:
             self._clear(slot)
 
     def cover(self, compute: Compute, out: Buffer, n: Expr, first: Expr, count: int) -> None:
@@ -44,8 +52,30 @@ class PoolRing:
             done = bind(step - (kernel - 1))
             when(
                 tirx.all(done >= 0, tirx.floormod(done, stride) == 0),
-                lambda: self._pool(out, n, bind(first + tirx.floordiv(done, stride))),
+                lambda: self._pool(out, n, bind(first + tirx.floordiv(done, stride)), range(kernel)),
             )
+
+    def cover_together(self, compute: ComputeRows, out: Buffer, n: Expr, first: Expr, count: int) -> None:
+        """As ``cover``, with as many rows of the map at once as come together."""
+        kernel, stride = self.pool.kernel[0], self.pool.stride[0]
+        begin = bind(first * stride - self.pool.padding[0])
+
+        def complete(rows: Expr) -> Expr:
+            """How many rows of the pool are complete after so many of the map."""
+            return tirx.max(0, tirx.min(tirx.floordiv(rows - kernel, stride) + 1, count))
+
+        def position(row: Expr, index: int) -> Position:
+            slot = bind(tirx.floormod(row + index, self.slots))
+            return lambda block, column: (block, slot, self.pool.padding[1] + column, 0)
+
+        with serial(-(-((count - 1) * stride + kernel) // self.come)) as turn:
+            row = bind(turn * self.come)
+            compute(bind(begin + row), partial(position, row))
+            known = bind(complete(row))
+            with serial(complete(row + self.come) - known) as index:
+                number = bind(known + index)
+                places = [bind(tirx.floormod(number * stride + s, self.slots)) for s in range(kernel)]
+                self._pool(out, n, bind(first + number), places)
 
     def _enter(self, compute: Compute, number: Expr, slot: Expr) -> None:
         """Row ``number`` of the map in ``slot``, in place of the oldest."""
@@ -56,16 +86,16 @@ class PoolRing:
             lambda: self._clear(slot),
         )
 
-    def _pool(self, out: Buffer, n: Expr, number: Expr) -> None:
-        """Row ``number`` of the pool: maxima down the columns, then across. The order of the slots doesn't matter."""
-        (kh, kw), stride = self.pool.kernel, self.pool.stride[1]
+    def _pool(self, out: Buffer, n: Expr, number: Expr, slots: Sequence[Expr]) -> None:
+        """Row ``number`` of the pool, of the rows in ``slots``: maxima down the columns, then across."""
+        kw, stride = self.pool.kernel[1], self.pool.stride[1]
         with serial(self.outer) as block:
 
             def maxima(begin: Expr, size: int) -> None:
                 def column(index: int) -> Expr:
                     at = (begin * stride + index, 0)
                     return bind(
-                        highest([load(self.rows, block, s, *at, lanes=self.isa.lanes) for s in range(kh)], self.isa)
+                        highest([load(self.rows, block, s, *at, lanes=self.isa.lanes) for s in slots], self.isa)
                     )
 
                 columns = {q: column(q) for q in sorted({t * stride + j for t in range(size) for j in range(kw)})}
@@ -78,4 +108,4 @@ class PoolRing:
 
     def _clear(self, slot: Expr) -> None:
         with serial(self.outer) as block, serial(self.width) as column:
-            store(self.rows, spread(_LOWEST, self.isa.lanes), block, slot, column, 0, lanes=self.isa.lanes)
+            store(self.rows, spread(LOWEST, self.isa.lanes), block, slot, column, 0, lanes=self.isa.lanes)

@@ -28,17 +28,19 @@ from rdpass.kernels.packing import (
     pack_flattened,
     pack_table,
     pad_axis,
+    split_phases,
 )
 from rdpass.kernels.pair import ApartTile, PairTile, pointwise_pair
 from rdpass.kernels.pointwise import PointwiseTile, pointwise
 from rdpass.kernels.pooling import PoolingTile, pooling
 from rdpass.kernels.stem import StemTile, stem
+from rdpass.kernels.stem_winograd import OUTPUTS, StemWinogradTile, stem_winograd
 from rdpass.kernels.toom_cook import transform_weights
 from rdpass.kernels.winograd import WinogradTile, winograd
 from rdpass.kernels.workload import Convolution, Elementwise, Head, PointwisePair, Pooling, Stem, Workload
 
 ConvolutionTile = PointwiseTile | DirectTile | WinogradTile | DepthwiseTile
-KernelTile = ConvolutionTile | PairTile | StemTile | PoolingTile | HeadTile | ElementwiseTile
+KernelTile = ConvolutionTile | PairTile | StemTile | StemWinogradTile | PoolingTile | HeadTile | ElementwiseTile
 Tile = KernelTile | ApartTile
 
 
@@ -64,7 +66,7 @@ def make_kernels(work: Workload, constants: Sequence[Any], tile: Tile, machine: 
 def make_kernel(work: Workload, constants: Sequence[Any], tile: KernelTile, machine: Machine) -> Kernel:
     """The kernel of any workload; ``constants``: what its own function below takes between workload and tile."""
     match work, tile:
-        case Stem(), StemTile():
+        case Stem(), StemTile() | StemWinogradTile():
             return stem_kernel(work, constants[0], constants[1], tile, machine)
         case PointwisePair(), PairTile():
             return pair_kernel(work, constants[0], constants[1], tile, machine)
@@ -102,7 +104,7 @@ def convolution_kernel(
             width = tile.vectors * lanes
             name = _name(f"winograd{tile.outputs}", conv, (tile.pixels, tile.vectors), isa)
             function = winograd(conv, tile, isa, machine.threads, name)
-            packed = _pack_winograd(weights, tile, lanes, width)
+            packed = _pack_winograd(weights, tile.outputs, lanes, width)
         case DepthwiseTile():
             name = _name("depthwise", conv, (tile.rows, tile.pixels), isa)
             function = depthwise(conv, tile, isa, machine.threads, name)
@@ -141,12 +143,19 @@ def pair_kernel(
     return Kernel(name, pointwise_pair(pair, tile, machine.isa, machine.threads, name), packed)
 
 
-def stem_kernel(stem_: Stem, weights: Array, rows: Sequence[Array], tile: StemTile, machine: Machine) -> Kernel:
+def stem_kernel(
+    stem_: Stem, weights: Array, rows: Sequence[Array], tile: StemTile | StemWinogradTile, machine: Machine
+) -> Kernel:
     """The kernel of a stem; ``weights`` and ``rows`` as ``convolution_kernel`` takes them."""
     width = tile.vectors * machine.isa.lanes
     conv = stem_.convolution
     pool = "" if stem_.pooling is None else f"_pool{stem_.pooling.kernel[0]}x{stem_.pooling.kernel[1]}"
-    name = f"f32_stem{pool}{_shape(conv)}_{tile.pixels}x{tile.vectors}_{machine.isa.name}_{_digest(stem_)}"
+    kind = "stem" if isinstance(tile, StemTile) else f"stem_winograd{OUTPUTS}"
+    name = f"f32_{kind}{pool}{_shape(conv)}_{tile.pixels}x{tile.vectors}_{machine.isa.name}_{_digest(stem_)}"
+    if isinstance(tile, StemWinogradTile):
+        transformed = _pack_winograd(split_phases(weights), OUTPUTS, machine.isa.lanes, width)
+        function = stem_winograd(stem_, tile, machine.isa, machine.threads, name)
+        return Kernel(name, function, (transformed, _table(rows, 1, width)))
     packed = (pack_dense(weights, 1, width)[..., 0, :], _table(rows, 1, width))
     return Kernel(name, stem(stem_, tile, machine.isa, machine.threads, name), packed)
 
@@ -187,11 +196,9 @@ def _table(rows: Sequence[Array], groups: int, width: int) -> Array:
     )
 
 
-def _pack_winograd(weights: Array, tile: WinogradTile, lanes: int, width: int) -> Array:
+def _pack_winograd(weights: Array, outputs: int, lanes: int, width: int) -> Array:
     """(groups, n n, C/L, L, V L)."""
-    transformed = transform_weights(weights, tile.outputs)
-    numbers = tile.edge**2
-    flat = transformed.reshape(numbers, *weights.shape[:2])
+    flat = transform_weights(weights, outputs).reshape(-1, *weights.shape[:2])
     return np.ascontiguousarray(pack_dense(np.moveaxis(flat, 0, 2), lanes, width).transpose(0, 2, 1, 3, 4))
 
 

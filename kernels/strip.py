@@ -16,12 +16,16 @@ from rdpass.kernels.workload import Convolution
 
 @dataclass(frozen=True)
 class Strip:
-    """Shape of the strip for ``rows`` rows of output and ``channel_blocks`` blocks of channels."""
+    """Shape of the strip for ``rows`` rows of output and ``channel_blocks`` blocks of channels.
+
+    ``columns``: outputs of a row, where they are more than the map has; 0 for as many.
+    """
 
     conv: Convolution
     rows: int
     channel_blocks: int
     lanes: int
+    columns: int = 0
 
     @property
     def height(self) -> int:
@@ -29,7 +33,7 @@ class Strip:
 
     @property
     def width(self) -> int:
-        return (self.conv.out_width - 1) * self.conv.stride[1] + self.conv.reach[1]
+        return ((self.columns or self.conv.out_width) - 1) * self.conv.stride[1] + self.conv.reach[1]
 
     def allocate(self) -> Buffer:
         return scratch(self.channel_blocks, self.height, self.width, self.lanes)

@@ -1,13 +1,13 @@
-"""Winograd's minimal filtering F(m, 3) by Toom-Cook, for interpolation points 0, ±a, ±b, ..., and infinity.
+"""Winograd's minimal filtering F(m, r) by Toom-Cook, for interpolation points 0, ±a, ±b, ..., and infinity.
 
     Y = A' [ (G g G') * (B' d B) ] A
 
-With p pairs of points there are n = 2p + 2 products for m = 2p outputs of a 3-tap filter (Lavin and Gray, arXiv
+With p pairs of points there are n = 2p + 2 products for m = n + 1 - r outputs of an r-tap filter (Lavin and Gray, arXiv
 1509.09308; Blahut, Fast Algorithms for Signal Processing, 5.2). Symmetric points let the rows of +a and -a share their
 even and odd halves, which is what ``transform_input`` and ``transform_output`` write.
 
-Points of F(4, 3): ±sqrt(1/2) and ±sqrt(2), whose rounding error is a quarter of that of the usual ±1 and ±2, for
-as many operations.
+Points of F(4, 3) and F(3, 4): ±sqrt(1/2) and ±sqrt(2), whose rounding error is a quarter of that of the usual ±1 and
+±2, for as many operations.
 """
 
 from __future__ import annotations
@@ -19,34 +19,34 @@ import numpy.typing as npt
 
 from rdpass.kernels.emit import Expr, bind, spread
 
-PAIRS: dict[int, tuple[float, ...]] = {2: (1.0,), 4: (sqrt(0.5), sqrt(2.0))}
-"""The positive point of each pair, by outputs m."""
+PAIRS: dict[int, tuple[float, ...]] = {4: (1.0,), 6: (sqrt(0.5), sqrt(2.0))}
+"""The positive point of each pair, by products n."""
 
 
 def transform_weights(weights: npt.NDArray[np.float32], outputs: int) -> npt.NDArray[np.float32]:
-    """(O, I, 3, 3) to (n, n, O, I), computed in float64."""
-    g = filter_matrix(outputs)
+    """(O, I, r, r) to (n, n, O, I), computed in float64."""
+    g = filter_matrix(outputs, weights.shape[-1])
     both: npt.NDArray[np.float64] = np.einsum("ia,ocab,jb->ijoc", g, weights.astype(np.float64), g, optimize=True)
     return both.astype(np.float32)
 
 
-def filter_matrix(outputs: int) -> npt.NDArray[np.float64]:
-    """G, (n, 3): every point's powers over the product of its distances to the other finite points."""
-    points = _finite_points(outputs)
+def filter_matrix(outputs: int, taps: int) -> npt.NDArray[np.float64]:
+    """G, (n, r): every point's powers over the product of its distances to the other finite points."""
+    points = _finite_points(outputs + taps - 1)
     rows = []
     for point in points:
         distance = np.prod([point - other for other in points if other != point])
-        rows.append([point**power / distance for power in range(3)])
-    return np.array([*rows, [0.0, 0.0, 1.0]])
+        rows.append([point**power / distance for power in range(taps)])
+    return np.array([*rows, [0.0] * (taps - 1) + [1.0]])
 
 
-def _finite_points(outputs: int) -> list[float]:
-    return [0.0, *(sign * point for point in PAIRS[outputs] for sign in (1.0, -1.0))]
+def _finite_points(products: int) -> list[float]:
+    return [0.0, *(sign * point for point in PAIRS[products] for sign in (1.0, -1.0))]
 
 
-def transform_input(d: list[Expr], outputs: int, lanes: int) -> list[Expr]:
+def transform_input(d: list[Expr], lanes: int) -> list[Expr]:
     """B' d for a column of n vectors."""
-    pairs = PAIRS[outputs]
+    pairs = PAIRS[len(d)]
     squares = [point * point for point in pairs]
     everything = _coefficients(squares)
     result = [_even(d, everything, 0, lanes)]
@@ -76,7 +76,7 @@ def _even(d: list[Expr], coefficients: list[float], first: int, lanes: int) -> E
 
 def transform_output(q: list[Expr], outputs: int, lanes: int) -> list[Expr]:
     """A' q for a column of n vectors: m vectors."""
-    pairs = PAIRS[outputs]
+    pairs = PAIRS[len(q)]
     sums = [bind(q[1 + 2 * i] + q[2 + 2 * i]) for i in range(len(pairs))]
     differences = [bind(q[1 + 2 * i] - q[2 + 2 * i]) for i in range(len(pairs))]
     result = []

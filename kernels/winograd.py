@@ -37,6 +37,7 @@ from rdpass.kernels.isa import Isa
 from rdpass.kernels.microkernel import multiply_block
 from rdpass.kernels.packing import blocks
 from rdpass.kernels.pointwise import other_argument, spans
+from rdpass.kernels.strip import Strip
 from rdpass.kernels.toom_cook import transform_input, transform_output
 from rdpass.kernels.workload import Convolution
 
@@ -130,46 +131,23 @@ def winograd(conv: Convolution, tile: WinogradTile, isa: Isa, threads: int, name
 
 def _transform_row(shape: _Shape, x: Buffer, v: Buffer, n: Expr, channel: Expr, first: Expr, row: Expr) -> None:
     """Step 1 for one row of tiles and one block of channels."""
-    conv, tile, lanes = shape.conv, shape.tile, shape.isa.lanes
-    strip = scratch(tile.edge, shape.across * tile.outputs + 2, lanes)
-    top = bind((first + row) * tile.outputs - conv.padding[0])
-    with serial(tile.edge) as line:
-        _copy_line(shape, x, strip, (n, channel), bind(top + line), line)
+    tile, lanes = shape.tile, shape.isa.lanes
+    rows = Strip(shape.conv, tile.outputs, 1, lanes, shape.across * tile.outputs)
+    strip = rows.allocate()
+    rows.fill(strip, x, n, channel, bind((first + row) * tile.outputs))
     held = Registers(tile.edge**2, lanes)
     with serial(shape.across) as column:
         at = bind(row * shape.across + column)
         left = column * tile.outputs
         for j in range(tile.edge):
-            d = [bind(load(strip, i, left + j, 0, lanes=lanes)) for i in range(tile.edge)]
-            for i, value in enumerate(transform_input(d, tile.outputs, lanes)):
+            d = [bind(load(strip, 0, i, left + j, 0, lanes=lanes)) for i in range(tile.edge)]
+            for i, value in enumerate(transform_input(d, lanes)):
                 held[i * tile.edge + j] = value
         for i in range(tile.edge):
             d = [bind(held[i * tile.edge + j]) for j in range(tile.edge)]
-            for j, value in enumerate(transform_input(d, tile.outputs, lanes)):
+            for j, value in enumerate(transform_input(d, lanes)):
                 place = tirx.floordiv(at, tile.pixels), channel, tirx.floormod(at, tile.pixels)
                 store(v, value, i * tile.edge + j, *place, 0, lanes=lanes)
-
-
-def _copy_line(shape: _Shape, x: Buffer, strip: Buffer, where: tuple[Expr, Expr], row: Expr, line: Expr) -> None:
-    """One line of the strip: a row of the map with zeros around it, or zeros alone where there is no such row."""
-    conv, lanes = shape.conv, shape.isa.lanes
-    width = shape.across * shape.tile.outputs + 2
-    left = conv.padding[1]
-    inner = min(conv.width, width - left)
-
-    def clear(begin: int, end: int) -> None:
-        if end > begin:
-            with serial(end - begin) as column:
-                store(strip, spread(0.0, lanes), line, begin + column, 0, lanes=lanes)
-
-    def copy() -> None:
-        clear(0, left)
-        with serial(inner) as column:
-            value = load(x, *where, row * conv.width + column, 0, lanes=lanes)
-            store(strip, value, line, left + column, 0, lanes=lanes)
-        clear(left + inner, width)
-
-    when(tirx.all(row >= 0, row < conv.height), copy, lambda: clear(0, width))
 
 
 def _multiply(shape: _Shape, u: Buffer, v: Buffer, m: Buffer, part: Expr) -> None:

@@ -178,3 +178,22 @@ def written_over(work: Workload) -> Workload:
 
 def _in_place(conv: Convolution) -> Convolution:
     return replace(conv, epilogue=conv.epilogue.placed(True))
+
+
+def operations(work: Workload) -> int:
+    """Arithmetic operations of a workload, without its epilogue: two for each multiply-accumulate."""
+    match work:
+        case Convolution():
+            return 2 * work.macs
+        case PointwisePair(first, second):
+            return 2 * (first.macs + second.macs)
+        case Stem(convolution, pool):
+            return 2 * convolution.macs + (0 if pool is None else operations(pool))
+        case Pooling():
+            window = work.kernel[0] * work.kernel[1]
+            return work.batch * work.channels * work.out_height * work.out_width * window
+        case Head():
+            read = work.channels * (1 if work.averages else work.pixels)
+            return work.batch * (2 * read * work.classes + work.averages * work.channels * work.pixels)
+        case Elementwise():
+            return work.batch * work.channels * work.pixels

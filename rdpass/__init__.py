@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from rdpass.benchmark import Timing, bench
     from rdpass.building import Bundle, compile
     from rdpass.conversion import Conversion, convert
     from rdpass.distillation import distill
@@ -34,8 +35,10 @@ _HOME = {
     "Runner": "runner",
     "Skipped": "types",
     "TensorSpec": "manifest",
+    "Timing": "benchmark",
     "Tuning": "tuning.report",
     "Traced": "types",
+    "bench": "benchmark",
     "compile": "building",
     "convert": "conversion",
     "distill": "distillation",
@@ -56,9 +59,11 @@ __all__ = [
     "Runner",
     "Skipped",
     "TensorSpec",
+    "Timing",
     "Traced",
     "Tuning",
     "__version__",
+    "bench",
     "compile",
     "convert",
     "distill",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import tarfile
 import tempfile
 from dataclasses import dataclass
@@ -63,13 +64,13 @@ def bench(
     The board gets a copy of the bundle in a temporary folder, which it removes whatever happens.
 
     Raises:
-        ConfigError: ``runs`` or ``threads`` is no number of them.
+        ConfigError: ``runs``, ``threads`` or ``timeout`` makes no sense.
         IntegrityError: a byte of the bundle has changed, or it is for another CPU.
         DeviceError: the board can't be reached or was not done in time, or the runner failed.
         TargetError: it is for another CPU, and there is no emulator for that.
     """
-    if runs < 1 or (threads is not None and threads < 1):
-        raise ConfigError("runs and threads have to be 1 or more")
+    if runs < 1 or (threads is not None and threads < 1) or timeout <= 0:
+        raise ConfigError("runs and threads have to be 1 or more, and the timeout more than 0")
     folder = Path(folder)
     manifest = open_sealed(folder)
     arguments = ["--bench", str(runs), *(["--threads", str(threads)] if threads else [])]
@@ -114,7 +115,7 @@ def _script(architecture: str, command: list[str], timeout: float) -> str:
         'tar -xf - -C "$folder"',
         'cd "$folder"',
         "sha256sum -c --quiet SHA256SUMS >&2",
-        f"timeout {timeout:.0f} {' '.join(command)} </dev/null",
+        f"timeout {math.ceil(timeout)} {' '.join(command)} </dev/null",
     ))  # fmt: skip
 
 

@@ -144,7 +144,7 @@ def _build_checked(order: _Order, shown: Progress) -> tuple[Lowered | Network, G
     else:
         code = native if order.target == here else build(order.module, order.target, tiles)
     for fallback in code.fallbacks:
-        log.debug("%s: TVM's own function, %d calls, %d operations", *asdict(fallback).values())
+        log.debug("%s: TVM's own function, %d calls, %d operations, share %.4f", *asdict(fallback).values())
     return code, gate
 
 

@@ -54,6 +54,9 @@ def run_for_text(folder: Path, launcher: Sequence[str], arguments: Sequence[str]
     command = [*launcher, str(folder.absolute() / RUNNER), *arguments]
     # A library path of the caller's would come before the bundle's own libraries.
     environment = {name: value for name, value in os.environ.items() if name != "LD_LIBRARY_PATH"}
+    if launcher:
+        # TVM's threads give the core away 300 000 times before they sleep or end. On busy cores that takes minutes.
+        environment.setdefault("TVM_THREAD_POOL_SPIN_COUNT", "0")
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     except OSError as error:

@@ -184,7 +184,7 @@ def objective(build=three_stages, criteria=None, config=None, **paths):
     options = PathOptions(mixed=True, **paths)
     config = config or DistillConfig()
     regions = plan_of(traced).removable
-    cuts = [cut.node for cut in find_cuts(regions)]
+    cuts = [cut.node for cut in find_cuts(traced.module, regions)]
     student = remove_shortcuts(traced.module, regions)
     renamed = ends_of_bodies(traced, regions)
     return PathObjective(

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+import rdpass
 from rdpass.config import DistillConfig
 from rdpass.double_precision import in_double, in_single, rounding_of
 from rdpass.errors import DivergedError, ParityError, PassError
@@ -57,6 +58,24 @@ def test_statistics_are_kept_where_enough_steps_were_taken_since_the_last_change
     after = [statistics(norm) for norm in (model[1], model[3])]
     kept = [all(map(torch.equal, old, new)) for old, new in zip(before, after, strict=True)]
     assert kept == fresh
+
+
+@pytest.mark.parametrize(("size", "images"), [(1, 3), (4, 9)], ids=["one by one", "one left over"])
+def test_a_single_row_counts_where_all_batches_are_one(size, images):
+    model, train = plain_net(), batches(3, size)
+    asked = Request(train=train, config=DistillConfig(epochs=1, student={"statistics_images": images}))
+    refresh_statistics(model, asked, 1.0)
+    with torch.no_grad():
+        means = [model[0](x).mean((0, 2, 3)) for x, _ in (train if size == 1 else train[:2])]
+    assert torch.allclose(model[1].running_mean, torch.stack(means).mean(0), atol=1e-5)
+
+
+def test_an_iterator_that_was_read_to_its_end_is_not_asked_again():
+    made = rdpass.convert(
+        seeded(small_resnet), EXAMPLE, recipe="kd", train=iter(batches(3)), config=DistillConfig(epochs=1, batches=3),
+        show_progress=False,
+    )  # fmt: skip
+    assert [outcome.how for outcome in made.outcomes] == ["distilled"] * 3
 
 
 def test_a_graph_in_double_precision_is_a_copy_and_rounds_back_to_the_same():

@@ -116,7 +116,8 @@ from torch.nn.parallel import DistributedDataParallel
 dist.init_process_group("gloo")
 model = torch.load(sys.argv[1], weights_only=False)
 x = torch.load(sys.argv[2], weights_only=True).tensor_split(2)[dist.get_rank()]
-DistributedDataParallel(model)(x).square().mean().backward()
+wrapped = DistributedDataParallel(model)  # without a name it would be gone, its hooks too, before the backward pass
+wrapped(x).square().mean().backward()
 if dist.get_rank() == 0:
     torch.save({name: p.grad for name, p in model.named_parameters()}, sys.argv[1] + ".gradients")
 dist.destroy_process_group()

@@ -17,7 +17,8 @@ def run_jobs(arguments: Sequence[str], jobs: int) -> int:
     An interrupt reaches all of them; each saves what it is at.
     """
     command = [sys.executable, str(SCRIPT), *arguments, "--jobs", "1"]
-    processes = [subprocess.Popen(command) for _ in range(jobs)]
+    # Sessions of their own: a terminal's Ctrl-C would reach them twice, and a second one does not wait for the state.
+    processes = [subprocess.Popen(command, start_new_session=True) for _ in range(jobs)]
     try:
         codes = [process.wait() for process in processes]
     except BaseException:

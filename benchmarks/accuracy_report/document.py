@@ -60,9 +60,9 @@ def section(grid: Grid, records: Sequence[Record]) -> Iterator[str]:
     """Tables, then what is missing and how to run it."""
     yield from tables(records)
     for name in ("full", "reduced"):
-        runs = list(runs_of(grid, SIZES[name], SEEDS, amp=False))
+        runs, halved = (list(runs_of(grid, SIZES[name], SEEDS, amp)) for amp in (False, True))
         done = {record["id"] for record in records if record["size"] == name}
-        made = sum(run.identity in done for run in runs)
+        made = sum(bool(done & {run.identity, other.identity}) for run, other in zip(runs, halved, strict=True))
         extra = " --device cuda --jobs 8 --seconds 600" if name == "full" else ""
         yield (
             f"Size `{name}`: {made} of {len(runs)} runs made; the rest by "

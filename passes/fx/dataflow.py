@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch.fx import Node
+from torch.fx import GraphModule, Node
 
 from rdpass.passes.fx.operators import callee
 
@@ -31,6 +31,15 @@ def data_sources(node: Node) -> list[Node]:
 def data_users(node: Node) -> list[Node]:
     """The nodes whose values depend on this one's directly."""
     return [user for user in node.users if (gives_tensors(user) or user.op == "output") and node in data_sources(user)]
+
+
+def depending_on(graph_module: GraphModule, name: str) -> frozenset[str]:
+    """The names of the nodes that read the named one's value, directly or not."""
+    reached = {next(node for node in graph_module.graph.nodes if node.name == name)}
+    for node in graph_module.graph.nodes:
+        if any(source in reached for source in node.all_input_nodes):
+            reached.add(node)
+    return frozenset(node.name for node in reached if node.name != name)
 
 
 def gives_tensors(node: Node) -> bool:

@@ -8,14 +8,26 @@ from difflib import get_close_matches
 from torch.fx import GraphModule
 
 from rdpass.errors import ConfigError
+from rdpass.passes.fx.dataflow import depending_on
 from rdpass.passes.fx.operators import kind_of, shape_of
 from rdpass.types import Cut, Region
 
 
-def find_cuts(regions: Sequence[Region]) -> tuple[Cut, ...]:
-    """The last add of each run of regions of one shape: after the last batch norm, before any activation."""
+def find_cuts(graph_module: GraphModule, regions: Sequence[Region]) -> tuple[Cut, ...]:
+    """The last add of each run of regions of one shape: after the last batch norm, before any activation.
+
+    Each lies before or behind every other: what ends one of several parallel branches (HRNet) ends no stage. Where
+    there is nothing else, the last one alone.
+    """
+    names = {node.name for node in graph_module.graph.nodes}
+    regions = [region for region in regions if region.add in names]
     ends = [a for a, b in zip(regions, [*regions[1:], None], strict=True) if b is None or a.shape != b.shape]
-    return tuple(Cut(region.add, region.shape) for region in ends)
+    behind = {end.add: depending_on(graph_module, end.add) for end in ends}
+    in_line = [
+        end for end in ends
+        if all(end.add in behind[other.add] or other.add in behind[end.add] for other in ends if other is not end)
+    ]  # fmt: skip
+    return tuple(Cut(region.add, region.shape) for region in in_line or ends[-1:])
 
 
 def named_cuts(

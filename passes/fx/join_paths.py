@@ -15,6 +15,8 @@ from torch import nn
 from torch.fx import Graph, GraphModule, Node
 from torch.fx.node import map_arg
 
+from rdpass.passes.fx.dataflow import depending_on
+
 STUDENT, TEACHER = "student", "teacher"
 OWN_PATH = "own path"  # no node can have this name
 
@@ -43,7 +45,7 @@ def join_paths(
     """
     graph = Graph()
     inputs = {node.target: graph.placeholder(str(node.target)) for node in placeholders(student)}
-    suffixes = {cut: _depending_on(teacher, cut) for cut in cuts}
+    suffixes = {cut: depending_on(teacher, cut) for cut in cuts}
     taps = _crossing(teacher, suffixes)
     crossing = {name: graph.placeholder(f"crossing_{name}") for name in taps}
     own: dict[Node, Node] = {node: inputs[node.target] for node in placeholders(student)}
@@ -53,10 +55,10 @@ def join_paths(
     for cut, at in cuts.items():
         values = {node: inputs[node.target] for node in placeholders(teacher)}
         for node in teacher.graph.nodes:
-            if node.name in crossing:
-                values[node] = crossing[node.name]
-            elif node.name == cut:
+            if node.name == cut:  # which may be a value that another path takes from the teacher
                 values[node] = named[at]
+            elif node.name in crossing:
+                values[node] = crossing[node.name]
         _copy(graph, teacher, TEACHER, values, suffixes[cut])
         seen = {node.name: copy for node, copy in values.items()}
         outputs[cut] = (_result(teacher, values), seen.get(feature[0]) if feature else None)
@@ -89,15 +91,6 @@ def teacher_taps(teacher: GraphModule, taps: Sequence[str], feature: str | None 
 def placeholders(graph_module: GraphModule) -> list[Node]:
     """The graph's inputs, in order."""
     return [node for node in graph_module.graph.nodes if node.op == "placeholder"]
-
-
-def _depending_on(teacher: GraphModule, cut: str) -> frozenset[str]:
-    """The names of the nodes that read the cut's value, directly or not."""
-    reached: set[Node] = {next(node for node in teacher.graph.nodes if node.name == cut)}
-    for node in teacher.graph.nodes:
-        if any(source in reached for source in node.all_input_nodes):
-            reached.add(node)
-    return frozenset(node.name for node in reached if node.name != cut)
 
 
 def _crossing(teacher: GraphModule, suffixes: Mapping[str, frozenset[str]]) -> tuple[str, ...]:

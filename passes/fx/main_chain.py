@@ -95,6 +95,8 @@ def _walk(graph_module: GraphModule, node: Node, fork: Node) -> list[Node] | str
         kind = kind_of(graph_module, node)
         if kind not in BETWEEN:
             return f"{node.name} ({kind}) in the body, which is to be convolutions, activations and gates"
+        if kind == "conv" and module_of(graph_module, node) is None:
+            return f"{node.name} computes its own weights"
         sources = [s for s in data_sources(node) if kind != "mul" or not _is_gate(s, node)]
         if len(sources) != 1:
             return f"the body branches at {node.name}"

@@ -7,7 +7,8 @@ For a shortcut S with z = S(x), mean mu and covariance Sigma over the data, and 
    inside; T = 1, or less where an activation has an upper bound (ReLU6) that c +- 2 std would meet.
 3. Q = V / T, q = mu - V c, so that with nothing else in the channels Q(Px + p) + q = mu + VV'(z - mu).
 4. Where the k channels are fewer than the body's, they are those that matter least to its last convolution.
-5. Whatever passes a gate is divided by the gate's mean (not less than 0.05) in the branch that reads it.
+5. Whatever passes a gate is divided by the gate's mean, or by 1/4 where that is less, in the branch that reads it: a
+   gate that is nearly shut in the teacher would blow its channel up should it open in the student.
 
 V: the top eigenvectors of the mean covariance of all streams of one stage, or of the block's own; the first k
 channels; all channels (V = 1) where k = C.
@@ -35,7 +36,7 @@ from rdpass.types import Region
 
 Basis = Literal["stage", "block", "first"]
 RIDGE = 1e-3
-LEAST_GATE = 0.05
+LEAST_GATE = 0.25
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ Anything else is refused by name: it would need the virtual machine.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Any, Literal
@@ -78,7 +78,7 @@ class _Reader:
         self.names: dict[Any, Any] = {v: Place("input", i) for i, v in enumerate(function.params)}
         self.calls: list[Call] = []
         self.maps: list[int] = []
-        self.constants: dict[tuple[Any, ...], tuple[Place, Array]] = {}
+        self.constants: dict[bytes, tuple[Place, Array]] = {}
 
     def read(self) -> CallSequence:
         for block in self.function.body.blocks:
@@ -120,10 +120,8 @@ class _Reader:
 
     def _constant(self, array: Array) -> Place:
         """Equal bytes are stored once."""
-        place, _ = self.constants.setdefault(
-            (array.tobytes(),), (Place("constant", len(self.constants)), array)
-        )  # fmt: skip
-        return place
+        place = Place("constant", len(self.constants))
+        return self.constants.setdefault(array.tobytes(), (place, array))[0]
 
     def _results(self) -> list[tuple[Place, int]]:
         """What is returned, and its bytes."""
@@ -161,8 +159,8 @@ def _written_out(calls: Sequence[Call], results: Sequence[tuple[Place, int]]) ->
             renamed[place] = output
         else:
             copies.append(Copy(renamed.get(place, place), output, size))
-    rename: Callable[[Place], Place] = lambda place: renamed.get(place, place)  # noqa: E731
-    return [replace(call, operands=tuple(map(rename, call.operands))) for call in calls], copies
+    written = (tuple(renamed.get(place, place) for place in call.operands) for call in calls)
+    return [replace(call, operands=operands) for call, operands in zip(calls, written, strict=True)], copies
 
 
 def _refusal(what: str) -> ConfigError:

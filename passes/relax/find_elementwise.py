@@ -51,7 +51,7 @@ class _Start:
 
     def placement(self) -> Placement:
         end = self.finishing
-        inside = tuple(v for v in (*self.inside, *end.inside) if v is not end.root and v is not self.source)
+        inside = tuple(v for v in (*self.inside, *end.inside) if not v.same_as(end.root) and not v.same_as(self.source))
         batch, channels, height, width = shape_of(self.source) or ()
         scale: Literal["none", "constant", "gate"] = "none" if self.scale is None else "constant"
         work = Elementwise(batch, channels, height * width, end.epilogue, "gate" if self.gate is not None else scale)
@@ -88,8 +88,9 @@ def _product(
     channels = (shape_of(variable) or ())[1]
     gates = [argument for argument in maps if shape_of(argument) == (*(shape_of(variable) or ())[:2], 1, 1)]
     if len(maps) == 2 and gates:
-        source = next(argument for argument in maps if argument is not gates[-1])
-        return _Start(source, grow_epilogue(flow, variable, channels, taken), gate=gates[-1])
+        gate = gates[-1]
+        source = maps[0] if maps[1].same_as(gate) else maps[1]
+        return _Start(source, grow_epilogue(flow, variable, channels, taken), gate=gate)
     factors = [factor for argument in call.args if (factor := per_channel(argument, channels)) is not None]
     if len(factors) != 1:
         return None

@@ -108,7 +108,9 @@ def _activation(flow: Dataflow, growth: _Growth, taken: Set[Any]) -> Activation 
 
 
 def _absorb(flow: Dataflow, growth: _Growth, reader: Any) -> bool:
-    """Take ``reader`` in, if it is one of the three things above."""
+    """Take ``reader`` in, if it is one of the three things above and widens no map of one pixel."""
+    if shape_of(reader) != shape_of(growth.value):
+        return False
     call = flow.value(reader)
     arguments = [argument for argument in getattr(call, "args", ()) if not _is(argument, growth.value)]
     activated = growth.is_bounded

@@ -19,7 +19,7 @@ from tvm import relax
 from rdpass.kernels.emit import WORKSPACE
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.schedule import Kernel, Tile
-from rdpass.kernels.workload import Workload
+from rdpass.kernels.workload import Workload, operations
 from rdpass.passes.relax.blocked_layout import block_channels, block_constant, blocked_shape, unblock_channels
 from rdpass.passes.relax.dataflow import (
     array_of,
@@ -33,6 +33,8 @@ from rdpass.passes.relax.placement import Placement
 from rdpass.passes.relax.settle_placements import Settled, homes_of, settle_placements
 
 SCHEDULED = "tirx.is_scheduled"
+OPERATIONS = "rdpass.operations"
+"""The attribute of a kernel that tells its operations, in decimal digits: they may be more than an int32 holds."""
 # TVM's number for "never fuse this with its neighbours": a kernel is complete as it is.
 _OPAQUE = 8
 _ELEMENTWISE = {
@@ -117,7 +119,8 @@ class _Writer:
         arguments = [source, *gate, *(relax.const(constant) for constant in kernel.constants)]
         if other is not None:
             arguments.append(other)
-        return self._call(kernel, arguments, relax.TensorType(written, "float32"), settled.in_place)
+        result = relax.TensorType(written, "float32")
+        return self._call(kernel, operations(settled.workload), arguments, result, settled.in_place)
 
     def _source(self, placement: Placement) -> Any:
         match placement.reads:
@@ -128,9 +131,10 @@ class _Writer:
             case "vector":
                 return self._one_pixel(self._planar(placement.source))
 
-    def _call(self, kernel: Kernel, arguments: list[Any], written: Any, in_place: bool) -> Any:
+    def _call(self, kernel: Kernel, count: int, arguments: list[Any], written: Any, in_place: bool) -> Any:
         if kernel.name not in self.kernels:
             function = kernel.function.with_attr(SCHEDULED, True).with_attr("op_pattern", _OPAQUE)
+            function = function.with_attr(OPERATIONS, str(count))
             self.kernels[kernel.name] = self.builder.add_func(function.without_attr("global_symbol"), kernel.name)
         callee = self.kernels[kernel.name]
         # The workspace is a second result that nobody reads: so it is planned as any other map.

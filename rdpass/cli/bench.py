@@ -84,7 +84,9 @@ def print_timing(bundle: Path, timing: Timing) -> None:
     """The figures as a table, and what they are not."""
     from rdpass.cli.tables import print_table, size
 
-    threads = "threads as the runtime likes" if timing.threads is None else f"{timing.threads} threads"
+    threads = "threads as the runtime likes"
+    if timing.threads is not None:
+        threads = "1 thread" if timing.threads == 1 else f"{timing.threads} threads"
     print(f"{bundle} ({timing.target}) on {timing.where}: {timing.runs} runs after {timing.warmup}, {threads}")
     print_table(
         (">p50 ms", ">p95 ms", ">p99 ms", ">min ms", ">mean ms", ">load ms", ">peak memory"),

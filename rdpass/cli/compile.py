@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from rdpass.building import Bundle
 
 
+_WORTH_SAYING = 0.001
+"""Functions of TVM's with less of the work than this are named in the manifest alone."""
+
+
 class RuntimeChoice(StrEnum):
     """Whether TVM's virtual machine runs the network on the board, or nothing is needed there."""
 
@@ -50,6 +54,9 @@ def print_bundle(bundle: Bundle) -> None:
         f"planned memory: activations {size(manifest.planned_activation_bytes)},"
         f" largest scratch of a function {size(manifest.planned_workspace_bytes)}"
     )
+    for fallback in manifest.fallbacks:
+        if fallback["share"] >= _WORTH_SAYING:
+            print(f"lowered by TVM, no kernel computes it: {fallback['function']}, {fallback['share']:.1%} of all work")
     if manifest.tuning:
         print(
             "tuned: {tuned} of {workloads} distinct workloads, {estimated} of them by estimates".format(

@@ -15,13 +15,14 @@ from rdpass.kernels.pointwise import PointwiseTile
 from rdpass.kernels.pooling import PoolingTile
 from rdpass.kernels.schedule import Tile
 from rdpass.kernels.stem import StemTile
+from rdpass.kernels.stem_winograd import StemWinogradTile
 from rdpass.kernels.winograd import WinogradTile
 from rdpass.kernels.workload import Convolution, Elementwise, Epilogue, Head, PointwisePair, Pooling, Stem, Workload
 
 _WORKLOADS = (Convolution, PointwisePair, Pooling, Stem, Head, Elementwise)
 _TILES = (
     ApartTile, DepthwiseTile, DirectTile, ElementwiseTile, HeadTile, PairTile, PointwiseTile, PoolingTile, StemTile,
-    WinogradTile,
+    StemWinogradTile, WinogradTile,
 )  # fmt: skip
 _KINDS = {kind.__name__: kind for kind in (*_WORKLOADS, *_TILES, Epilogue)}
 

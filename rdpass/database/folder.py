@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rdpass.database.lines import SUFFIX, read_folder
-from rdpass.database.record import Record, write_record
+from rdpass.database.record import Record, Stale, line_of
 from rdpass.errors import ConfigError
 
 LOCK = ".lock"
 
 
 def read_records(folder: Path) -> list[Record]:
-    """Every intact record of the folder; none where there is no folder.
+    """Every intact record of the folder that is of today's kernels; none where there is no folder.
 
     Raises:
         ConfigError: ``folder`` is no folder, or can't be read.
@@ -24,13 +24,13 @@ def read_records(folder: Path) -> list[Record]:
     return [line.content for line in read_folder(folder) if isinstance(line.content, Record)]
 
 
-def file_of(folder: Path, record: Record) -> Path:
+def file_of(folder: Path, record: Record | Stale) -> Path:
     """Where ``record`` is kept: one file for each target, called by its name for people and its key."""
     name = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in record.target_name)
     return folder / f"{name[:40]}-{record.target}{SUFFIX}"
 
 
-def add_records(folder: Path, records: Iterable[Record]) -> None:
+def add_records(folder: Path, records: Iterable[Record | Stale]) -> None:
     """Append records; when this returns they are on the disk. The folder is made where there is none.
 
     Raises:
@@ -39,7 +39,7 @@ def add_records(folder: Path, records: Iterable[Record]) -> None:
     by_file: dict[Path, bytes] = {}
     for record in records:
         path = file_of(folder, record)
-        by_file[path] = by_file.get(path, b"") + write_record(record)
+        by_file[path] = by_file.get(path, b"") + line_of(record)
     with locked(folder):
         for path, text in by_file.items():
             try:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from rdpass.database.encoding import decode_tile, decode_workload, encode
+from rdpass.database.keys import code_key
 from rdpass.kernels.schedule import Tile
 from rdpass.kernels.workload import Workload
 
@@ -32,8 +33,8 @@ class Record:
     """A tile that was tried for a workload, beside the default tile.
 
     ``target`` and ``code`` are its keys (``keys``). ``seconds`` and ``default_seconds``: of the two tiles, timed in
-    turn ``repeats`` times each, or estimated; None where the tile can't be used, and ``failure`` says why. ``spread``:
-    the middle half of the tile's times, over ``seconds``.
+    turn ``repeats`` times each, the shortest, or estimated; None where the tile can't be used, and ``failure`` says
+    why. ``spread``: how far the upper quartile of the tile's times lies above ``seconds``, relative.
     """
 
     target: str
@@ -58,6 +59,21 @@ class Record:
         return None if self.seconds is None or self.default_seconds is None else self.seconds / self.default_seconds
 
 
+@dataclass(frozen=True)
+class Stale:
+    """An intact record of other kernel sources: what its workload and tile were is not known any more."""
+
+    target: str
+    target_name: str
+    code: str
+    line: bytes
+
+
+def line_of(content: Record | Stale) -> bytes:
+    """The line of either, newline included."""
+    return content.line if isinstance(content, Stale) else write_record(content)
+
+
 def write_record(record: Record) -> bytes:
     """``record`` as a line, newline included."""
     body = {
@@ -69,8 +85,8 @@ def write_record(record: Record) -> bytes:
     return (_canonical({**body, "sha256": _checksum(body)}) + "\n").encode()
 
 
-def read_record(line: bytes) -> Record:
-    """The record that ``line`` holds.
+def read_record(line: bytes) -> Record | Stale:
+    """The record that ``line`` holds, as a ``Record`` if it is of today's kernels.
 
     Raises:
         ValueError: it holds none; the message says what is wrong with it.
@@ -82,6 +98,11 @@ def read_record(line: bytes) -> Record:
     if body.get("format") != FORMAT:
         raise ValueError(f"format {body.get('format')!r}, this version reads {FORMAT}")
     try:
+        keys = body["target"], body["target_name"], body["code"]
+        if not all(isinstance(key, str) for key in keys):
+            raise ValueError("a key is no text")
+        if body["code"] != code_key():
+            return Stale(*keys, line.strip() + b"\n")
         plain = {name: body[name] for name in _PLAIN}
         record = Record(**plain, workload=decode_workload(body["workload"]), tile=decode_tile(body["tile"]))
     except KeyError as error:
@@ -122,9 +143,8 @@ def _refuse(constant: str) -> float:
 
 
 def _check(record: Record) -> None:
-    texts = record.target, record.target_name, record.code
-    if not all(isinstance(text, str) for text in texts) or record.method not in get_args(Method):
-        raise ValueError("a key is of the wrong type")
+    if record.method not in get_args(Method):
+        raise ValueError("an unknown method")
     if not _is_number(record.repeats) or not _is_number(record.spread) or record.repeats < 1:
         raise ValueError("repeats or spread is out of range")
     times = record.seconds, record.default_seconds

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rdpass.database.folder import add_records, locked, read_records
+from rdpass.database.folder import add_records, locked
 from rdpass.database.lines import Finding, Line, read_file, read_folder, record_files
-from rdpass.database.record import Record, write_record
+from rdpass.database.record import Record, Stale, line_of
 from rdpass.errors import ConfigError
 from rdpass.output import new_file
 
@@ -70,8 +70,8 @@ def merge(folder: Path, others: Sequence[Path]) -> int:
     """
     for other in others:
         _check_is_folder(other)
-    present = {write_record(record) for record in read_records(folder)}
-    fresh = {write_record(record): record for other in others for record in read_records(other)}
+    present = {line_of(record) for record in _intact(read_folder(folder))}
+    fresh = {line_of(record): record for other in others for record in _intact(read_folder(other))}
     added = [record for line, record in fresh.items() if line not in present]
     add_records(folder, added)
     return len(added)
@@ -82,8 +82,12 @@ def _check_is_folder(folder: Path) -> None:
         raise ConfigError(f"{folder} is no database: it is not a folder")
 
 
+def _intact(lines: Iterable[Line]) -> Iterator[Record | Stale]:
+    return (line.content for line in lines if not isinstance(line.content, Finding))
+
+
 def _condition(lines: Sequence[Line]) -> Condition:
-    records = [write_record(line.content) for line in lines if isinstance(line.content, Record)]
+    records = [line_of(record) for record in _intact(lines)]
     findings = tuple(line.content for line in lines if isinstance(line.content, Finding))
     return Condition(len(records), len(records) - len(set(records)), findings)
 
@@ -94,7 +98,7 @@ def _rewrite(path: Path, lines: Sequence[Line]) -> None:
         with contextlib.closing(path.with_name(path.name + DAMAGED).open("ab")) as aside:
             aside.write(damaged)
             os.fsync(aside.fileno())
-    intact = dict.fromkeys(write_record(line.content) for line in lines if isinstance(line.content, Record))
+    intact = dict.fromkeys(line_of(record) for record in _intact(lines))
     with new_file(path, force=True) as temporary, temporary.open("wb") as file:
         file.write(b"".join(intact))
         file.flush()

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from rdpass.database.folder import read_records
-from rdpass.database.keys import code_key
-from rdpass.database.record import Record
+from rdpass.database.lines import Finding, read_folder
+from rdpass.database.record import Record, Stale
 from rdpass.kernels.schedule import Tile
 from rdpass.kernels.workload import Workload
 
@@ -35,14 +34,15 @@ def statistics(folder: Path) -> tuple[TargetStatistics, ...]:
     Raises:
         ConfigError: ``folder`` is no folder, or can't be read.
     """
-    by_target: dict[tuple[str, str], list[Record]] = {}
-    for record in read_records(folder):
-        by_target.setdefault((record.target_name, record.target), []).append(record)
+    by_target: dict[tuple[str, str], list[Record | Stale]] = {}
+    for line in read_folder(folder):
+        if not isinstance(line.content, Finding):
+            by_target.setdefault((line.content.target_name, line.content.target), []).append(line.content)
     return tuple(_of_target(*key, records) for key, records in sorted(by_target.items()))
 
 
-def _of_target(name: str, key: str, records: list[Record]) -> TargetStatistics:
-    current = [record for record in records if record.code == code_key()]
+def _of_target(name: str, key: str, records: list[Record | Stale]) -> TargetStatistics:
+    current = [record for record in records if isinstance(record, Record)]
     timed: dict[Workload, set[Tile]] = {}
     for record in current:
         if record.seconds is not None:

@@ -33,7 +33,7 @@ def path_objective(
         ConfigError: a cut or path that the user named is not there, or no path is left.
     """
     options = request.config.paths
-    found = find_cuts(plan.regions)
+    found = find_cuts(teacher.module, plan.regions)
     cuts = named_cuts(teacher.module, student, options.cuts, renamed) if options.cuts else found[:-1]
     unknown = set(options.off) - {cut.node for cut in cuts}
     if unknown:

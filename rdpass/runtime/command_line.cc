@@ -158,6 +158,7 @@ int Dispatch(const Arguments& arguments, const Description& description, Loader 
 int Report(const char* message, int code) {
   std::string line = message;
   std::replace(line.begin(), line.end(), '\n', ' ');
+  std::fflush(stdout);
   std::fprintf(stderr, "run: %s\n", line.c_str());
   return code;
 }

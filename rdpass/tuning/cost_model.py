@@ -11,7 +11,10 @@ import numpy as np
 from rdpass.comparison import Array
 from rdpass.kernels.ranking import Ranked, template
 
-_TEMPLATES = ("pointwise", "direct", "winograd2", "winograd4", "depthwise", "pair", "apart", "stem", "pooling", "head")
+_TEMPLATES = (
+    "pointwise", "direct", "winograd2", "winograd4", "depthwise", "pair", "apart", "stem", "pooling", "head",
+    "elementwise",
+)  # fmt: skip
 _WIDTH = 8  # integers of the largest tile, that of a pair's two halves
 _TREES = 40
 _SETTINGS = {"max_depth": 4, "eta": 0.3, "nthread": 1, "seed": 0, "objective": "reg:squarederror"}

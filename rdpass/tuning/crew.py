@@ -20,6 +20,7 @@ from rdpass.tuning.job import Job, Timing, Trouble
 Ticket = TypeVar("Ticket")
 
 _CHECKED_EVERY = 0.2  # seconds
+_OWN_FAULTS = {signal.SIGSEGV, signal.SIGILL, signal.SIGBUS, signal.SIGFPE, signal.SIGABRT}
 
 
 class Crew(Generic[Ticket]):
@@ -88,7 +89,7 @@ class _Worker:
             answer: Timing | Trouble = self.connection.recv()
             return answer
         except (EOFError, OSError):
-            return Trouble(self._last_words())
+            return self._last_words()
 
     def kill(self) -> None:
         """End it, whatever it is doing."""
@@ -111,11 +112,12 @@ class _Worker:
         )  # fmt: skip
         theirs.close()
 
-    def _last_words(self) -> str:
+    def _last_words(self) -> Trouble:
         assert self._process is not None
         code = self._process.wait()
         self._said.seek(0)
         lines = self._said.read().decode(errors="replace").strip().splitlines()
         self.kill()
-        how = f"crashed ({signal.Signals(-code).name})" if code < 0 else f"ended with exit code {code}"
-        return f"the process that ran it {how}{f': {lines[-1]}' if lines else ''}"
+        if code < 0:
+            return Trouble(f"the process that ran it crashed ({signal.Signals(-code).name})", -code in _OWN_FAULTS)
+        return Trouble(f"the process that ran it ended with exit code {code}{f': {lines[-1]}' if lines else ''}")

@@ -1,7 +1,7 @@
 """Times tiles where they run: on this host by one worker, on boards by as many as the tracker has of them.
 
-A job without an answer is given again, to whoever is free next. On this host a tile that fails twice is at fault. Of a
-board nobody knows whether it was the tile: it is left alone for this run, and tuning goes on with the boards there are.
+A job without an answer is given again, to whoever is free next. A tile that crashes on this host each time is at fault.
+Else nobody knows whether it was the tile: it is left alone for this run, and tuning goes on with the boards there are.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from rdpass.kernels.machine import Machine, machine_of
 from rdpass.targets import ArmTarget
 from rdpass.tuning.crew import Crew
 from rdpass.tuning.job import Job, Timing, Tracker, Trouble
-from rdpass.tuning.libraries import Libraries
+from rdpass.tuning.libraries import Libraries, Unbuildable
 from rdpass.tuning.outcome import Outcome, Rejected, Unknown, judged
 from rdpass.tuning.task import Trial
 from rdpass.tuning.tracker import check_servers
 
 HERE_TIMEOUT, BOARD_TIMEOUT = 60.0, 120.0
-_ATTEMPTS_HERE, _ATTEMPTS = 2, 3
+_ATTEMPTS = 3
+_TROUBLES_HERE = 9  # in a row
 _FLUSH = 32 << 20  # bytes at most
 
 
@@ -81,7 +82,7 @@ class Devices:
             return None
         try:
             job = self._job(trial)
-        except TargetError as error:
+        except Unbuildable as error:
             self._unbuilt.append((trial, Rejected(str(error))))
             return None
         return _Ticket(trial, job), job
@@ -106,24 +107,25 @@ class Devices:
         self._troubles += 1
         ticket.attempts += 1
         if self._tracker is not None:
-            self._check_boards(answer.reason)
-        if ticket.attempts < (_ATTEMPTS_HERE if self._tracker is None else _ATTEMPTS):
+            self._check_boards(self._tracker, answer.reason)
+        elif self._troubles >= _TROUBLES_HERE:
+            raise TargetError(f"nothing could be measured here in {self._troubles} tries; the last: {answer.reason}")
+        if ticket.attempts < _ATTEMPTS:
             self._again.append(ticket)
             return None
-        return Rejected(answer.reason) if self._tracker is None else Unknown(answer.reason)
+        return Rejected(answer.reason) if answer.crashed and self._tracker is None else Unknown(answer.reason)
 
-    def _check_boards(self, reason: str) -> None:
+    def _check_boards(self, tracker: Tracker, reason: str) -> None:
         """
         Raises:
             DeviceError: no board is left, or none has measured anything for a while.
         """
-        assert self._tracker is not None
         try:
-            check_servers(self._tracker)
+            check_servers(tracker)
         except DeviceError as error:
             raise DeviceError(f"{error}; the last one failed with: {reason}") from error
         if self._troubles >= _ATTEMPTS * self._size:
             raise DeviceError(
-                f"no board with the key {self._tracker.key!r} at {self._tracker} has measured anything in"
+                f"no board with the key {tracker.key!r} at {tracker} has measured anything in"
                 f" {self._troubles} tries; the last: {reason}"
             )

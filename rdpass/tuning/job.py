@@ -11,8 +11,8 @@ from rdpass.comparison import Array
 class Step:
     """One kernel: its function, the shapes of all its parameters, and its constants.
 
-    Parameters are an input, the constants, the map to add where ``adds``, the output, the workspace. An output that is
-    ``in_place`` holds the map to add.
+    Parameters are the input (and what scales it, if anything does), the constants, the map to add where ``adds``, the
+    output, the workspace. An output that is ``in_place`` holds the map to add.
     """
 
     function: str
@@ -20,6 +20,11 @@ class Step:
     constants: tuple[Array, ...]
     adds: bool
     in_place: bool
+
+    @property
+    def inputs(self) -> int:
+        """How many maps come before the constants."""
+        return len(self.shapes) - len(self.constants) - (self.adds and not self.in_place) - 2
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,7 @@ class Tracker:
 
 @dataclass(frozen=True)
 class Job:
-    """Time two variants in turn, ``rounds`` times, with ``threads``, and compare their outputs.
+    """Time two variants in turn, for ``rounds`` rounds or some more, with ``threads``, and compare their outputs.
 
     ``flush``: bytes that are read and written before each call, so that it finds its weights in memory, not in cache.
     ``tracker``: None for this host. ``timeout``: seconds after which whoever does it may be given up.
@@ -61,8 +66,8 @@ class Job:
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds of each variant (the lower quartile of ``repeats`` calls), the middle half of the tile's over it, and the
-    relative error of the tile's output against the default's."""
+    """Seconds of each variant (the shortest of ``repeats`` calls), how far the upper quartile of the tile's lies above,
+    relative, and the relative error of the tile's output against the default's."""
 
     seconds: float
     default_seconds: float
@@ -73,6 +78,7 @@ class Timing:
 
 @dataclass(frozen=True)
 class Trouble:
-    """Why there is no timing."""
+    """Why there is no timing. ``crashed``: the process died of what it ran."""
 
     reason: str
+    crashed: bool = False

@@ -12,13 +12,17 @@ from rdpass.errors import TargetError
 from rdpass.kernels.machine import machine_of
 from rdpass.kernels.pair import ApartTile
 from rdpass.kernels.schedule import Kernel, Tile, make_kernels
-from rdpass.kernels.workload import Convolution, Epilogue, PointwisePair, Stem, Workload
+from rdpass.kernels.workload import Convolution, Elementwise, Epilogue, PointwisePair, Stem, Workload
 from rdpass.lowering import LINK_OPTIONS, tvm_target
 from rdpass.passes.relax.find_workloads import Occurrence
 from rdpass.passes.tir.pipeline import NAME as TIR_PIPELINE
 from rdpass.targets import ArmTarget
 from rdpass.toolchain import Compiler, find_compiler
 from rdpass.tuning.job import Step, Variant
+
+
+class Unbuildable(Exception):
+    """A tile that LLVM or TVM can't build."""
 
 
 @dataclass
@@ -48,7 +52,8 @@ class Libraries:
     def build(self, occurrence: Occurrence, tile: Tile) -> Variant:
         """
         Raises:
-            TargetError: it can't be built or linked.
+            Unbuildable: there is no code for this tile.
+            TargetError: it can't be linked, which is no fault of the tile.
         """
         kernels = make_kernels(occurrence.workload, occurrence.constants, tile, machine_of(self.target))
         epilogues = epilogues_of(occurrence.workload, tile)
@@ -60,10 +65,14 @@ class Libraries:
         path = self.folder / f"variant_{self._count}.so"
         try:
             built = tvm.tirx.build(tvm.IRModule(functions), target=tvm_target(self.target), pipeline=TIR_PIPELINE)
+        except (RuntimeError, ValueError) as error:
+            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+            raise Unbuildable(f"{tile} can't be built: {reason}") from error
+        try:
             with without_scope_lines():
                 built.export_library(str(path), cc=self._compiler.command, options=list(LINK_OPTIONS))
-        except (RuntimeError, ValueError) as error:
-            raise TargetError(f"{tile} can't be built: {next(iter(str(error).strip().splitlines()), error)}") from error
+        except (RuntimeError, OSError) as error:
+            raise TargetError(f"{self._compiler.version} could not link a kernel: {error}") from error
         return Variant(str(path), tuple(map(step_of, names, kernels, epilogues)))
 
 
@@ -81,7 +90,7 @@ def epilogues_of(work: Workload, tile: Tile) -> tuple[Epilogue, ...]:
             return (work.first.epilogue, last) if isinstance(tile, ApartTile) else (last,)
         case Stem():
             return (work.convolution.epilogue,)
-        case Convolution():
+        case Convolution() | Elementwise():
             return (work.epilogue,)
         case _:
             return (Epilogue(),)

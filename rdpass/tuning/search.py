@@ -22,6 +22,9 @@ ENOUGH = 12
 """Trials of a workload that the cost model learns from at least."""
 
 ROUNDS, MORE_ROUNDS = 3, 10
+SURE = 30
+"""Timed calls that make a winner sure: a trial of ``ROUNDS`` has fewer, one of ``MORE_ROUNDS`` at least so many."""
+
 _FAILED = 4.0  # what the model is told of a tile that can't be used, as a ratio
 
 
@@ -92,7 +95,7 @@ class Search:
             return None
         for index, task in enumerate(self.tasks):
             best = task.best
-            if best is not None and best.repeats < MORE_ROUNDS and (index, best.tile) not in self._confirmed:
+            if best is not None and best.repeats < SURE and (index, best.tile) not in self._confirmed:
                 self._confirmed.add((index, best.tile))
                 return Trial(task.occurrence, best.tile, MORE_ROUNDS)
         return None

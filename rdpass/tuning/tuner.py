@@ -19,18 +19,18 @@ import onnx
 
 from rdpass.database.best import METHODS, usable
 from rdpass.database.folder import add_records, check_writable, read_records
-from rdpass.database.record import Method, Record
+from rdpass.database.record import Method
 from rdpass.errors import ConfigError, DeviceError, TargetError
 from rdpass.interruption import Interrupted, Interruption
 from rdpass.kernels.machine import machine_of
-from rdpass.kernels.ranking import template
 from rdpass.lowering import import_onnx, workloads_of
 from rdpass.onnx_source import OnnxSource, read_onnx
-from rdpass.progress import Progress, progress
+from rdpass.progress import progress
 from rdpass.targets import HOST, ArmTarget, find_target
 from rdpass.tuning.devices import Devices
 from rdpass.tuning.estimates import Estimates
-from rdpass.tuning.outcome import Measurer, Outcome, Unknown, record_of
+from rdpass.tuning.notes import described, note_failures, note_spread, reason_of
+from rdpass.tuning.outcome import Measurer, Unknown, record_of
 from rdpass.tuning.report import Tuning, summarise
 from rdpass.tuning.search import Search
 from rdpass.tuning.task import Task, Trial, make_tasks
@@ -159,31 +159,17 @@ def _run(
                     add_records(folder, [record])
                     added += 1
                 if record is None or record.failure is not None:
-                    reasons[_reason(outcome)] += 1
+                    reasons[reason_of(outcome)] += 1
                 search.finish(trial, record)
-                shown.step(search.done, _described(search, trial, record))
+                shown.step(search.done, described(search, trial, record))
                 check()
         except (Interrupted, KeyboardInterrupt, SystemExit):
             shown.note(f"interrupted; {search.done} trials are in {folder}, and the same command goes on from there")
             raise
-        _report_failures(shown, reasons)
+        note_failures(shown, reasons)
+        note_spread(shown, search)
     _check_found(search, measurer.method, reasons)
     return added
-
-
-def _described(search: Search, trial: Trial, record: Record | None) -> str:
-    found = "no result" if record is None or record.ratio is None else f"{record.ratio:.2f} of the default's time"
-    gained = sum(task.best is not None for task in search.tasks)
-    return f"{template(trial.tile)}: {found}; faster tiles for {gained} of {len(search.tasks)} workloads"
-
-
-def _reason(outcome: Outcome) -> str:
-    return getattr(outcome, "reason", "")
-
-
-def _report_failures(shown: Progress, reasons: Counter[str]) -> None:
-    for reason, count in reasons.most_common(3):
-        shown.note(f"{count} of the tiles could not be used: {reason}")
 
 
 def _check_found(search: Search, method: Method, reasons: Counter[str]) -> None:

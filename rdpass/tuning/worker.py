@@ -17,6 +17,9 @@ from rdpass.comparison import Array, relative_error
 from rdpass.tuning.job import Job, Step, Timing, Tracker, Trouble, Variant
 
 _CALLS = 3  # timed calls of a variant in each round
+_AT_MOST = 2.5  # times the rounds asked for, while there is reason to go on
+_SETTLED = 0.97  # of the shortest time so far: what is above is no news
+_ADDED = 9  # seed of the map to add
 _BIG_CORES = 1  # TVM's number for threads on the fastest cores
 
 
@@ -42,14 +45,23 @@ def time_job(job: Job) -> Timing:
     default, tile = (_Loaded(place, variant) for variant in (job.default, job.tile))
     error = relative_error(tile.run(), default.run())
     times: dict[_Loaded, list[Array]] = {default: [], tile: []}
-    for _ in range(job.rounds):
+    while not _is_enough(list(times.values()), job.rounds):
         for loaded, found in times.items():
             found.append(loaded.time(job.flush))
-    # The lower quartile: what else a machine does makes a call longer, never shorter.
-    seconds, upper = np.quantile(np.concatenate(times[tile]), (0.25, 0.75))
-    default_seconds = np.quantile(np.concatenate(times[default]), 0.25)
-    spread = float((upper - seconds) / seconds)
-    return Timing(float(seconds), float(default_seconds), job.rounds * _CALLS, spread, error)
+    own, base = np.concatenate(times[tile]), np.concatenate(times[default])
+    spread = np.quantile(own, 0.75) / own.min() - 1
+    return Timing(float(own.min()), float(base.min()), len(own), float(spread), error)
+
+
+def _is_enough(times: Sequence[Sequence[Array]], rounds: int) -> bool:
+    """After ``rounds`` rounds, or more while the last still brought a time that is clearly shorter.
+
+    The shortest time counts: what else a machine does makes a call longer, never shorter.
+    """
+    done = len(times[0])
+    if done < rounds or done >= _AT_MOST * rounds:
+        return done >= rounds
+    return all(found[-1].min() >= _SETTLED * np.min(found[:-1]) for found in times)
 
 
 class _Here:
@@ -119,10 +131,10 @@ class _Loaded:
 def arguments_of(step: Step) -> list[Array]:
     """Random maps, the same for every tile of a workload; NaN where nothing is to be read."""
     shapes = list(step.shapes)
-    given = [_numbers(0, shapes[0]), *step.constants]
+    given = [*(_numbers(number, shapes[number]) for number in range(step.inputs)), *step.constants]
     if step.adds and not step.in_place:
-        given.append(_numbers(1, shapes[len(given)]))
-    output = _numbers(1, shapes[-2]) if step.in_place else np.full(shapes[-2], np.nan, np.float32)
+        given.append(_numbers(_ADDED, shapes[len(given)]))
+    output = _numbers(_ADDED, shapes[-2]) if step.in_place else np.full(shapes[-2], np.nan, np.float32)
     return [*given, output, np.full(shapes[-1], np.nan, np.float32)]
 
 

@@ -1,14 +1,17 @@
 """Every arm of every grid trains a step or two, and says truly what came out."""
 
 import pytest
+import torch
 from torch import nn
 
 import rdpass
 from benchmarks.accuracy_grids import depth, small
 from benchmarks.accuracy_grids.ablation import cut, joint_arms
-from benchmarks.accuracy_grids.footprint import plain_footprint
+from benchmarks.accuracy_grids.exits import Exits
+from benchmarks.accuracy_grids.footprint import footprint_of, plain_footprint
 from benchmarks.accuracy_grids.grid import Cell, Run, runs_of
 from benchmarks.accuracy_grids.grids import GRIDS
+from benchmarks.accuracy_grids.leaving import at_threshold, highest_threshold
 from benchmarks.accuracy_grids.making import has_teacher, make
 from benchmarks.accuracy_grids.networks import Net
 from benchmarks.accuracy_grids.recipe_arm import load_student
@@ -73,7 +76,8 @@ def test_an_arm_runs_and_its_record_adds_up(run, machine):
         assert found == (wanted.macs, wanted.peak_bytes, wanted.traffic_bytes)
     if "goal" in record:
         measure = run.cell.arm.settings.get("to", "macs")
-        assert record[measure] <= record["goal"] or record["threshold"] == 0
+        loose = 1.2 if "threshold" in record else 1.0  # a threshold that validation pictures set
+        assert record[measure] <= loose * record["goal"]
     if run.cell.arm.recipe not in ("carry", "transfer") and "residual teacher" not in record["arm"]:
         assert record["steps"] == run.cell.protocol.epochs * (run.cell.protocol.images // 32)
 
@@ -106,17 +110,35 @@ def test_a_shallower_net_takes_no_more_traffic_than_the_plain_one(machine):
     assert record["traffic_bytes"] <= record["goal"] < record["teacher_traffic_bytes"]
 
 
+def test_a_picture_leaves_where_it_is_sure_enough_and_the_threshold_meets_its_goal():
+    sure = torch.tensor([[0.9, 0.95, 1.0], [0.5, 0.8, 0.9], [0.2, 0.3, 0.4], [0.6, 0.6, 0.7]])
+    right = torch.tensor([[1, 1, 1], [0, 1, 1], [0, 0, 1], [0, 0, 1]]).bool()
+    macs = torch.tensor([10.0, 20.0, 40.0], dtype=torch.float64)
+    assert at_threshold(sure, right, macs, 1.01) == (100.0, 40.0)
+    assert at_threshold(sure, right, macs, 0.7) == (100.0, (10 + 20 + 40 + 40) / 4)
+    assert at_threshold(sure, right, macs, 0.0) == (25.0, 10.0)
+    threshold = highest_threshold(sure, right, macs, 20.0)
+    assert at_threshold(sure, right, macs, threshold)[1] == 20.0  # leaving at 0.9, 0.8, 0.6 and at the end
+    assert threshold == pytest.approx(0.6, abs=1e-5)
+    assert highest_threshold(sure, right, macs, 40.0) > 1
+
+
+def test_exits_see_what_the_network_computes_and_are_counted_with_what_lies_before_them():
+    net = Net("bottleneck", 20, 4)
+    model, example = net.build().eval(), torch.randn(2, 1, 12, 12)
+    exits = Exits(net, model, 10).eval()
+    assert torch.equal(exits(example)[-1], model(example))
+    counts = exits.macs(example[:1])
+    assert counts == sorted(counts)
+    heads = 10 * (16 + 32)
+    assert counts[-1] == footprint_of(model, example[:1]).macs + heads
+
+
 def test_the_ablation_knows_where_the_mixed_paths_cross():
     net = Net("basic", 20, 4)
     example = TINY.protocol_for(net)
-    plan = rdpass.inspect(net.build().eval(), _zeros(example.pixels))
+    plan = rdpass.inspect(net.build().eval(), torch.zeros(1, 1, example.pixels, example.pixels))
     adds = [region.add for region in plan.regions]
     assert [cut(net, stage) for stage in (1, 2, 3)] == [adds[2], adds[5], adds[8]]
     names = [arm.name for arm in joint_arms(net)]
     assert len(names) == len(set(names)) == 30
-
-
-def _zeros(pixels):
-    import torch
-
-    return torch.zeros(1, 1, pixels, pixels)

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from benchmarks.accuracy_grids import command, work
+from benchmarks.accuracy_grids import command, parallel, work
 from benchmarks.accuracy_grids.bench import Machine
 from benchmarks.accuracy_grids.claims import claim
 from benchmarks.accuracy_grids.depth import KD, MIGRATE, PLAIN
@@ -196,6 +196,19 @@ def test_jobs_share_a_grid_between_them(tmp_path, miniature):
     assert [process.wait(timeout=300) for process in processes] == [0, 0]
     records = read_records(tmp_path / "depth.jsonl")
     assert len(records) == len({record["id"] for record in records}) == 4
+
+
+def test_several_jobs_are_the_command_several_times(tmp_path, monkeypatch):
+    script = tmp_path / "accuracy.py"
+    script.write_text(
+        "import os, sys; from pathlib import Path\n"
+        f"Path({str(tmp_path)!r}, str(os.getpid())).write_text(' '.join(sys.argv[1:]))\n"
+        "sys.exit(2)\n"
+    )
+    monkeypatch.setattr(parallel, "SCRIPT", script)
+    assert parallel.run_jobs(["--grid", "depth", "--jobs", "3"], 3) == 2
+    told = [path.read_text() for path in tmp_path.iterdir() if path.name.isdigit()]
+    assert told == ["--grid depth --jobs 3 --jobs 1"] * 3
 
 
 def test_estimates_come_from_what_was_measured(tmp_path):

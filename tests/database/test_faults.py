@@ -137,6 +137,24 @@ def test_records_that_are_there_twice_count_once_after_repair(spoiled: Path) -> 
     assert read_records(spoiled.parent) == KEPT
 
 
+def test_records_of_other_kernels_are_no_damage_whatever_workloads_those_had(spoiled: Path) -> None:
+    from rdpass.database.record import _checksum
+
+    folder = spoiled.parent
+    body = {key: value for key, value in json.loads(write_record(record(9))).items() if key != "sha256"}
+    body |= {"code": "0" * 12, "workload": {"kind": "Attention", "heads": 8}, "tile": {"kind": "HeadTile", "old": 1}}
+    old = json.dumps({**body, "sha256": _checksum(body)}).encode() + b"\n"
+    _between(old)(spoiled)
+    assert read_records(folder) == KEPT
+    assert check(folder).is_sound
+    assert check(folder).records == len(KEPT) + 1
+    _after(b"torn")(spoiled)
+    repair(folder)
+    assert old in spoiled.read_bytes()
+    assert merge(folder / "other", [folder]) == len(KEPT) + 1
+    assert check(folder / "other").records == len(KEPT) + 1
+
+
 STRANGERS: dict[str, Fault] = {
     "no lock": lambda path: (path.parent / LOCK).unlink(),
     "an index of some other database": lambda path: (path.parent / "database_workload.json").write_text("[}"),

@@ -6,7 +6,7 @@
 // 3. Nothing is allocated from the first init on (malloc and its like are wrapped when this is linked).
 // 4. Runs repeat bit for bit: on the same model, with loops split into any number of tasks in any order, and on two
 //    models in two threads at once. Inputs stay what they were.
-// 5. 64 KB of stack are enough.
+// 5. 128 KB of stack are enough.
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +24,7 @@
     }                                                       \
   } while (0)
 
-enum { kStack = 64 << 10 };
+enum { kStack = 128 << 10 };
 
 static long allocations;
 #define COUNTED(result, name, parameters, arguments) \

@@ -147,7 +147,7 @@ def test_the_heap_of_its_program_is_the_arena(ahead_bundle: Bundle, tmp_path: Pa
     check_heap(ahead_bundle, tmp_path)
 
 
-@pytest.mark.parametrize("checks", ["address,undefined", "thread"])
+@pytest.mark.parametrize("checks", ["address,undefined", pytest.param("thread", marks=pytest.mark.slow)])
 def test_it_is_clean_under_sanitizers(ahead_bundle: Bundle, residual_onnx: Path, tmp_path: Path, checks: str) -> None:
     source = read_onnx(residual_onnx)
     network = build_ahead(source, import_onnx(source), find_target("host"))

@@ -159,7 +159,7 @@ def test_what_is_no_address_never_reaches_ssh(
         bench(host_bundle.folder, on=address)
 
 
-@pytest.mark.parametrize("wrong", [{"runs": 0}, {"threads": 0}])
-def test_no_runs_or_threads_are_refused(host_bundle: Bundle, wrong: dict[str, int]) -> None:
+@pytest.mark.parametrize("wrong", [{"runs": 0}, {"threads": 0}, {"timeout": 0}])
+def test_no_runs_threads_or_time_are_refused(host_bundle: Bundle, wrong: dict[str, int]) -> None:
     with pytest.raises(ConfigError, match="have to be 1 or more"):
         bench(host_bundle.folder, **wrong)

@@ -318,6 +318,34 @@ def test_a_norm_before_a_padded_convolution_is_a_kernel_and_so_is_a_sum_of_maps_
     assert all(f.operations == 0 for f in find_fallbacks(lowered))
 
 
+def _squared(net: Net, pooled: str) -> str:
+    mean = net.node("GlobalAveragePool", pooled)
+    return net.add(pooled, net.node("Mul", mean, mean))
+
+
+def _doubled(net: Net, pooled: str) -> str:
+    return net.add(pooled, pooled)
+
+
+def _bounded(net: Net, pooled: str) -> str:
+    bounds = net.constant(np.float32(-0.25)), net.constant(np.float32(0.5))
+    return net.add(net.node("Clip", pooled, *bounds), net.relu(pooled))
+
+
+@pytest.mark.parametrize("alone", [*ACTIVATIONS.values(), _squared, _doubled, _bounded])
+def test_an_epilogue_of_a_map_that_no_convolution_gave_keeps_its_value(alone: Any) -> None:
+    net = Net((1, 6, 9, 7))
+    pooled = net.node("MaxPool", net.conv("x0", 6, 10, 3), kernel_shape=[3, 3], pads=[1, 1, 1, 1])
+    _lowered(net, net.conv(alone(net, pooled), 10, 4, 3))
+
+
+def test_a_layer_of_one_pixel_does_not_take_in_what_spreads_it_over_a_map() -> None:
+    net = Net((1, 6, 9, 7))
+    x = net.relu(net.conv("x0", 6, 10, 3))
+    one = net.conv(net.node("GlobalAveragePool", x), 10, 10)
+    _lowered(net, net.conv(net.relu(net.add(x, one)), 10, 4, 3))
+
+
 @pytest.mark.parametrize("channels", [16, 10])
 def test_dense_layers_of_a_flattened_map_and_of_a_vector_are_kernels(channels: int) -> None:
     net = Net((2, 6, 5, 4))
@@ -338,6 +366,8 @@ def test_what_no_kernel_computes_is_lowered_by_tvm_and_listed() -> None:
     assert "conv2d" in found[0].function
     assert found[0].operations >= 2 * 8 * 8 * 9 * 36
     assert [f.operations for f in found] == sorted((f.operations for f in found), reverse=True)
+    # One of two like convolutions is TVM's; the rest is small.
+    assert 0.4 <= found[0].share <= 0.6
 
 
 @pytest.mark.parametrize("ceil", [0, 1])

@@ -157,6 +157,15 @@ def test_bench_prints_times_and_memory_as_json(host_bundle: Bundle, threads: int
     assert figures["planned_activation_bytes"] == host_bundle.manifest.planned_activation_bytes
 
 
+def test_it_ends_without_waiting_for_threads_that_are_idle(host_bundle: Bundle) -> None:
+    """They give their turn away so many times before they look up, which on a busy machine takes minutes."""
+    idle_long = {"TVM_THREAD_POOL_SPIN_COUNT": str(2 * 10**9)}
+    command = [host_bundle.folder / "run", "--bench", "3", "--threads", "2"]
+    done = subprocess.run(command, env=idle_long, capture_output=True, text=True, check=False, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["threads"] == 2
+
+
 def test_info_says_what_the_network_takes_and_gives(two_bundle: Bundle) -> None:
     about = json.loads(_call(two_bundle, "--info").stdout)
     assert about["inputs"] == [

@@ -22,7 +22,7 @@ def pair(build, *inputs):
     regions = plan_of(traced).removable
     fading = fade_shortcuts(traced.module, regions)
     fading.set_faded(0.5)
-    cuts = find_cuts(regions)
+    cuts = find_cuts(traced.module, regions)
     return copy.deepcopy(traced.module), fading.module.eval(), [cut.node for cut in cuts]
 
 
@@ -58,6 +58,19 @@ class Skipping(nn.Module):
         return {"map": self.head(torch.cat([self.two(self.one(x)), x], 1)), "stem": (x.mean((2, 3)),)}
 
 
+class Parallel(nn.Module):
+    """Two branches that end in a cut each: what one path replaces, the other takes from the teacher."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.head = nn.Conv2d(3, 4, 3, 1, 1), nn.Conv2d(10, 5, 1)
+        self.one, self.two = basic_block(4, 4, after=False), basic_block(4, 6, after=False)
+
+    def forward(self, x):
+        x = self.stem(x)
+        return self.head(torch.cat([self.one(x), self.two(x)], 1))
+
+
 class Guided(nn.Module):
     def __init__(self):
         super().__init__()
@@ -81,7 +94,16 @@ PICTURES = torch.randn(2, 3, 9, 7)
     ],
 )
 def test_every_path_computes_what_it_would_by_hand(build, inputs, crossing):
-    teacher, student, cuts = pair(build, *inputs)
+    check_paths(*pair(build, *inputs), inputs, crossing)
+
+
+def test_a_cut_that_another_path_takes_from_the_teacher_is_replaced_all_the_same():
+    teacher, student, cuts = pair(Parallel, PICTURES)
+    assert cuts == ["add_1"]  # neither branch ends a stage; cuts of the user's own may lie in both
+    check_paths(teacher, student, ["add", "add_1"], (PICTURES,), 2)
+
+
+def check_paths(teacher, student, cuts, inputs, crossing):
     before = Untouched(teacher), Untouched(student)
     paths = join_paths(student, teacher, {cut: cut for cut in cuts}, (cuts[-1], cuts[-1]))
     assert len(paths.taps) == crossing

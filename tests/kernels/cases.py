@@ -22,11 +22,13 @@ from rdpass.kernels.packing import (
     pack_flattened,
     pack_table,
     pad_axis,
+    split_phases,
 )
 from rdpass.kernels.pair import PairTile, pointwise_pair
 from rdpass.kernels.pointwise import PointwiseTile, pointwise
 from rdpass.kernels.pooling import PoolingTile, pooling
 from rdpass.kernels.stem import StemTile, stem
+from rdpass.kernels.stem_winograd import OUTPUTS, StemWinogradTile, stem_winograd
 from rdpass.kernels.toom_cook import transform_weights
 from rdpass.kernels.winograd import WinogradTile, winograd
 from rdpass.kernels.workload import Convolution, Elementwise, Epilogue, Head, PointwisePair, Pooling, Stem
@@ -87,10 +89,14 @@ def direct_case(conv: Convolution, tile: DirectTile, isa: Isa, threads: int = 1,
 def winograd_case(conv: Convolution, tile: WinogradTile, isa: Isa, threads: int = 1, seed: int = 0) -> Case:
     function = winograd(conv, tile, isa, threads, "kernel")
     weights = weights_of(conv, seed + 1)
-    transformed = transform_weights(weights, tile.outputs).reshape(tile.edge**2, conv.filters, conv.channels)
-    packed = pack_dense(np.moveaxis(transformed, 0, 2), isa.lanes, tile.vectors * isa.lanes)
-    packed = np.ascontiguousarray(packed.transpose(0, 2, 1, 3, 4))
+    packed = pack_transformed(weights, tile.outputs, isa.lanes, tile.vectors * isa.lanes)
     return _convolution_case("winograd", conv, conv, tile.vectors, function, weights, packed, isa, seed)
+
+
+def pack_transformed(weights: Array, outputs: int, lanes: int, group: int) -> Array:
+    """Weights of Winograd's kernels: (groups, n n, C/L, L, group)."""
+    transformed = transform_weights(weights, outputs).reshape(-1, *weights.shape[:2])
+    return np.ascontiguousarray(pack_dense(np.moveaxis(transformed, 0, 2), lanes, group).transpose(0, 2, 1, 3, 4))
 
 
 def pair_case(pair: PointwisePair, tile: PairTile, isa: Isa, threads: int = 1, seed: int = 0) -> Case:
@@ -172,16 +178,19 @@ def _blocked_case(
     )  # fmt: skip
 
 
-def stem_case(work: Stem, tile: StemTile, isa: Isa, threads: int = 1, seed: int = 0) -> Case:
+def stem_case(work: Stem, tile: StemTile | StemWinogradTile, isa: Isa, threads: int = 1, seed: int = 0) -> Case:
     conv, pool = work.convolution, work.pooling
     group = tile.vectors * isa.lanes
     x, weights = numbers(seed, conv.batch, conv.channels, conv.height, conv.width), weights_of(conv, seed + 1)
     rows = table_of(conv.epilogue, conv.filters, seed + 2)
-    packed = pack_dense(weights, 1, group)[..., 0, :]
+    if isinstance(tile, StemTile):
+        packed, function = pack_dense(weights, 1, group)[..., 0, :], stem(work, tile, isa, threads, "kernel")
+    else:
+        packed = pack_transformed(split_phases(weights), OUTPUTS, isa.lanes, group)
+        function = stem_winograd(work, tile, isa, threads, "kernel")
     total = oracle.epilogue(conv.epilogue, oracle.convolution(conv, x, weights), rows)
     expected = total if pool is None else oracle.pooling(pool, total)
     inputs = [x.reshape(conv.batch, conv.channels, -1), packed, pack_table(rows, blocks(conv.filters, group) * group)]
-    function = stem(work, tile, isa, threads, "kernel")
     return _blocked_case(f"stem {work}", function, isa, inputs, expected)
 
 

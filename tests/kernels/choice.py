@@ -13,6 +13,7 @@ from rdpass.kernels.pair import PairTile
 from rdpass.kernels.pointwise import PointwiseTile
 from rdpass.kernels.pooling import PoolingTile
 from rdpass.kernels.stem import StemTile
+from rdpass.kernels.stem_winograd import StemWinogradTile, has_phases
 from rdpass.kernels.winograd import WinogradTile
 from rdpass.kernels.workload import Convolution, Elementwise, Head, PointwisePair, Pooling, Stem
 from tests.kernels.case import Case
@@ -38,6 +39,8 @@ def cases_of(layer: Layer, isa: Isa, threads: int = 1) -> Iterator[tuple[Case, f
     match layer:
         case Stem():
             yield stem_case(layer, StemTile(), isa, threads), TOLERANCE
+            if has_phases(layer):
+                yield stem_case(layer, StemWinogradTile(), isa, threads), TOLERANCE
         case Convolution():
             yield from _convolutions(layer, isa, threads)
         case PointwisePair():

@@ -20,6 +20,7 @@ from rdpass.kernels.pair import PairTile
 from rdpass.kernels.pointwise import PointwiseTile
 from rdpass.kernels.pooling import PoolingTile
 from rdpass.kernels.stem import StemTile
+from rdpass.kernels.stem_winograd import StemWinogradTile
 from rdpass.kernels.winograd import WinogradTile
 from rdpass.kernels.workload import (
     ActivationKind,
@@ -154,6 +155,15 @@ def stems(draw):
 
 
 @st.composite
+def winograd_stems(draw):
+    axis = axes((7, 8), (2,), (1,), 25)
+    conv = draw(convolutions(st.integers(1, 4), st.integers(1, 24), axis, axis, add=False))
+    tile = StemWinogradTile(*(draw(st.integers(1, most)) for most in (8, 3, 4, 5)))
+    case = stem_case(Stem(conv, draw(max_pools(conv))), tile, draw(ISAS), draw(THREADS), draw(SEEDS))
+    return case, WINOGRAD_TOLERANCE
+
+
+@st.composite
 def max_pools(draw, conv):
     sizes = conv.out_height, conv.out_width
     kernel = tuple(draw(st.integers(1, min(3, size))) for size in sizes)
@@ -182,5 +192,6 @@ def elementwises(draw):
 
 KINDS = {
     "pointwise": pointwises(), "direct": directs(), "winograd": winograds(), "pair": pairs(),
-    "depthwise": depthwises(), "pooling": poolings(), "stem": stems(), "head": heads(), "elementwise": elementwises(),
+    "depthwise": depthwises(), "pooling": poolings(), "stem": stems(), "winograd stem": winograd_stems(),
+    "head": heads(), "elementwise": elementwises(),
 }  # fmt: skip

@@ -15,6 +15,7 @@ from rdpass.kernels.pair import PairTile
 from rdpass.kernels.pointwise import PointwiseTile
 from rdpass.kernels.pooling import PoolingTile
 from rdpass.kernels.stem import StemTile
+from rdpass.kernels.stem_winograd import StemWinogradTile
 from rdpass.kernels.winograd import WinogradTile
 from rdpass.kernels.workload import (
     ActivationKind,
@@ -81,9 +82,11 @@ def hostile():
     pool = Pooling(1, 10, 10, 14, "max", (3, 3), (2, 2), (1, 1, 1, 1))
     stem = Convolution(1, 3, 10, 19, 27, (7, 7), (2, 2), (3, 3, 3, 3), epilogue=Epilogue("relu"))
     yield stem_case(Stem(stem, pool), StemTile(rows=2), ASIMD, 2)
+    yield stem_case(Stem(stem, pool), StemWinogradTile(5, 2, 2), ASIMD, 2)
     yield stem_case(Stem(replace(stem, channels=1, stride=(1, 3))), StemTile(rows=3), ASIMD, 2)
     yield head_case(Head(1, 10, 21, 37), HeadTile(), ASIMD, 2)
     yield head_case(Head(5, 10, 3, 0), HeadTile(), ASIMD, 2)
+    yield head_case(Head(2, 10, 3, 21, averages=False), HeadTile(), ASIMD, 2)
     for scale in ("none", "constant", "gate"):
         work = Elementwise(2, 10, 21, Epilogue("prelu", add=True), scale)
         yield elementwise_case(work, ElementwiseTile(), ASIMD, 2)

@@ -17,6 +17,7 @@ from rdpass.kernels.pointwise import PointwiseTile
 from rdpass.kernels.pooling import PoolingTile
 from rdpass.kernels.schedule import make_kernel
 from rdpass.kernels.stem import StemTile
+from rdpass.kernels.stem_winograd import StemWinogradTile
 from rdpass.kernels.winograd import WinogradTile
 from rdpass.kernels.workload import Elementwise, Epilogue, Head, PointwisePair, Pooling, Stem
 from rdpass.targets import find_target
@@ -50,6 +51,7 @@ CASES = {
     "depthwise": lambda threads: depthwise_case(conv(44, 44, 13, 3, 1, 44), DepthwiseTile(), AVX2, threads),
     "pooling": lambda threads: pooling_case(STEM.pooling, PoolingTile(), AVX2, threads),
     "stem": lambda threads: stem_case(STEM, StemTile(6, 2, 3), AVX2, threads),
+    "winograd stem": lambda threads: stem_case(STEM, StemWinogradTile(5, 2, 3), AVX2, threads),
     "head": lambda threads: head_case(Head(1, 44, 21, 70), HeadTile(), AVX2, threads),
     "elementwise": lambda threads: elementwise_case(
         Elementwise(2, 44, 21, Epilogue("silu", add=True), "gate"), ElementwiseTile(), AVX2, threads

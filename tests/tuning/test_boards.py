@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import socket
@@ -20,6 +21,7 @@ from benchmarks.emulated_board import find_board, serve_command
 from rdpass.cli.app import run
 from rdpass.database.folder import read_records
 from rdpass.errors import DeviceError, TargetError
+from rdpass.runtime_libraries import find_libraries
 from rdpass.targets import find_target, host_target
 from rdpass.toolchain import find_compiler
 from rdpass.tuning.job import Tracker
@@ -109,10 +111,10 @@ def _listen(answer: bytes | None) -> tuple[socket.socket, str]:
 
     def serve() -> None:
         connection, _ = listener.accept()
-        connection.sendall(answer or b"")
-        while answer != b"" and connection.recv(1 << 16):
-            pass
-        connection.close()
+        with connection, contextlib.suppress(ConnectionError):
+            connection.sendall(answer or b"")
+            while answer != b"" and connection.recv(1 << 16):
+                pass
 
     threading.Thread(target=serve, daemon=True).start()
     return listener, f"{LOOPBACK}:{listener.getsockname()[1]}"
@@ -153,7 +155,7 @@ def test_where_nobody_listens_is_told(tiny_onnx: Path, tmp_path: Path, capfd: py
 @pytest.fixture
 def board() -> str:
     try:
-        find_board(), find_compiler(find_target("rpi4"))
+        find_board(), find_compiler(find_target("rpi4")), find_libraries(find_target("rpi4"))
     except TargetError as error:
         pytest.skip(str(error))
     return "rpi4"
@@ -168,7 +170,7 @@ def test_two_emulated_boards_tune_from_the_command_line(
     servers = [fleet.add(serve_command(str(tracker), tracker.key)) for _ in range(2)]
     where = ["--target", board, "--rpc", str(tracker), "--key", tracker.key, "--db", str(tmp_path / "tune")]
     command = [sys.executable, "-m", "rdpass", "tune", str(tiny_onnx), *where, "--trials", "16", "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=580)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=1500)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["trials"] == 16
     records = read_records(tmp_path / "tune")

@@ -1,0 +1,225 @@
+"""f32 7x7 convolution of stride 2 of a planar input of few channels, by Winograd's F(3, 4), and the max pool after it.
+
+1. Rows and columns of even and of odd number are taken apart. With these four phases as channels of their own it is a
+   convolution of 4 x 4 taps and stride 1: 3 x 3 outputs take 36 products a phase, 144 a channel, instead of 441.
+2. For every row of tiles (three rows of the convolution) a strip is copied, phase by phase, and transformed (``V``).
+3. V is multiplied by the weights, all output channels of a group of V vectors at once (``M``), and transformed back.
+4. Rows go to the pool's ring, from where maxima are stored; the map of the convolution never exists.
+
+Blocks of pooled rows are dealt out to threads, as in ``stem``. Rounding is larger than a direct convolution's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from tvm import tirx
+
+from rdpass.kernels.emit import (
+    Buffer,
+    Expr,
+    Registers,
+    argument,
+    bind,
+    both,
+    function,
+    load,
+    parallel,
+    scratch,
+    serial,
+    spread,
+    store,
+    when,
+)
+from rdpass.kernels.finish import Finish
+from rdpass.kernels.isa import Isa
+from rdpass.kernels.microkernel import At, multiply_block
+from rdpass.kernels.packing import blocks
+from rdpass.kernels.pointwise import spans
+from rdpass.kernels.pool_ring import LOWEST, PoolRing, Position
+from rdpass.kernels.toom_cook import transform_input, transform_output
+from rdpass.kernels.workload import Convolution, Stem
+
+OUTPUTS, TAPS = 3, 4
+_EDGE = OUTPUTS + TAPS - 1
+_NUMBERS = _EDGE**2
+PHASES = 4
+_PAIR = 2
+
+
+@dataclass(frozen=True)
+class StemWinogradTile:
+    """The integers to tune: Winograd tiles and vectors of the register tile, pooled rows of a thread's block, pixels
+    pooled at once.
+    """
+
+    pixels: int = 5
+    vectors: int = 4
+    rows: int = 14
+    pooled: int = 4
+
+
+def has_phases(work: Stem) -> bool:
+    """Whether the template computes such a stem."""
+    conv, pool = work.convolution, work.pooling
+    whole = conv.stride == (2, 2) and conv.dilation == (1, 1) and conv.groups == 1
+    return whole and all(2 * TAPS - 1 <= size <= 2 * TAPS for size in conv.kernel) and pool is not None
+
+
+def stem_winograd(work: Stem, tile: StemWinogradTile, isa: Isa, threads: int, name: str) -> tirx.PrimFunc:
+    """Arguments: input (N, C, H W), planar; weights (groups, 36, 4 C/L, L, V L); table (rows, groups V L); output
+    (N, F/L, H' W', L), H' and W' after the pool.
+    """
+    conv, pool, lanes = work.convolution, work.pooling, isa.lanes
+    assert has_phases(work)
+    assert pool is not None
+    assert pool.kind == "max"
+    assert not conv.epilogue.add
+    inner, outer = blocks(PHASES * conv.channels, lanes), blocks(conv.filters, lanes)
+    groups = blocks(outer, tile.vectors)
+    block = pool.out_height if threads == 1 else min(tile.rows, pool.out_height)
+
+    def write() -> None:
+        x = argument("input", conv.batch, conv.channels, conv.height * conv.width)
+        u = argument("weights", groups, _NUMBERS, inner, lanes, tile.vectors * lanes)
+        table = argument("table", conv.epilogue.rows, groups * tile.vectors * lanes)
+        y = argument("output", conv.batch, outer, pool.out_height * pool.out_width, lanes)
+        finish = Finish(conv.epilogue, isa, table)
+        for begin, number, count in spans(pool.out_height, block):
+            with parallel(conv.batch, number, threads=threads) as (n, index):
+                rows = _Rows(conv, tile, isa, x, u, finish)
+                ring = PoolRing(pool, outer, tile.pooled, isa, come=OUTPUTS)
+                compute = partial(rows.compute, n, ring.rows)
+                ring.cover_together(compute, y, n, bind(begin + index * block), count)
+
+    return function(name, write)
+
+
+class _Rows:
+    """Computes rows of the convolution, all output channels of three at once."""
+
+    def __init__(
+        self, conv: Convolution, tile: StemWinogradTile, isa: Isa, x: Buffer, u: Buffer, finish: Finish
+    ) -> None:
+        self.conv, self.tile, self.isa, self.x, self.u, self.finish = conv, tile, isa, x, u, finish
+        self.inner = blocks(PHASES * conv.channels, isa.lanes)
+        self.outer = blocks(conv.filters, isa.lanes)
+        self.across = -(-conv.out_width // OUTPUTS)
+        self.columns = -(-self.across // tile.pixels)
+        self.width = max(self.across * OUTPUTS + TAPS - 1, (conv.padding[1] + conv.width - 1) // 2 + 1)
+        self.strip = scratch(self.inner, _EDGE, self.width, isa.lanes)
+        self.v = scratch(_NUMBERS, self.columns, self.inner, tile.pixels, isa.lanes)
+        self.m = scratch(_NUMBERS, self.columns * tile.pixels, tile.vectors * isa.lanes)
+        with serial(self.inner) as k, serial(_EDGE) as line, serial(self.width) as column:
+            store(self.strip, spread(0.0, isa.lanes), k, line, column, 0, lanes=isa.lanes)
+
+    def compute(self, n: Expr, out: Buffer, row: Expr, position: Callable[[int], Position]) -> None:
+        """Three rows from ``row`` on of image ``n``; those outside the map are -inf."""
+        for channel, half, place in self._halves():
+            with serial(_EDGE) as line:
+                self._copy(n, channel, bind((row + line) * 2 + half - self.conv.padding[0]), line, place)
+        self._transform()
+        with serial(blocks(self.outer, self.tile.vectors)) as group:
+            self._multiply(group)
+            self._transform_back(group, out, row, position)
+
+    def _halves(self) -> Iterator[tuple[int, int, tuple[int, int]]]:
+        """A channel, even or odd rows, and the block and first lane of their two phases."""
+        for channel in range(self.conv.channels):
+            for half in range(2):
+                yield channel, half, divmod(channel * PHASES + half * _PAIR, self.isa.lanes)
+
+    # 2. The strip, and its transform
+
+    def _copy(self, n: Expr, channel: int, source: Expr, line: Expr, place: tuple[int, int]) -> None:
+        """A row of the map, or zeros where there is none: pairs of columns, and a single one at either end."""
+        conv, (block, first) = self.conv, place
+        left, end = conv.padding[1], conv.padding[1] + conv.width
+        whole = -(-left // 2), end // 2
+
+        def columns() -> None:
+            with serial(max(0, whole[1] - whole[0])) as pair:
+                column = bind(whole[0] + pair)
+                value = load(self.x, n, channel, source * conv.width + column * 2 - left, lanes=_PAIR)
+                store(self.strip, value, block, line, column, first, lanes=_PAIR)
+            for padded in {*([left] if left % 2 else []), *([end - 1] if end % 2 else [])}:
+                value = self.x[n, channel, source * conv.width + padded - left]
+                store(self.strip, value, block, line, padded // 2, first + padded % 2, lanes=1)
+
+        def nothing() -> None:
+            with serial(self.width) as column:
+                store(self.strip, spread(0.0, _PAIR), block, line, column, first, lanes=_PAIR)
+
+        when(tirx.all(source >= 0, source < conv.height), columns, nothing)
+
+    def _transform(self) -> None:
+        lanes, pixels = self.isa.lanes, self.tile.pixels
+        held = Registers(_NUMBERS, lanes)
+        with serial(self.inner) as k, serial(self.across) as column:
+            for j in range(_EDGE):
+                d = [bind(load(self.strip, k, i, column * OUTPUTS + j, 0, lanes=lanes)) for i in range(_EDGE)]
+                for i, value in enumerate(transform_input(d, lanes)):
+                    held[i * _EDGE + j] = value
+            for i in range(_EDGE):
+                d = [bind(held[i * _EDGE + j]) for j in range(_EDGE)]
+                for j, value in enumerate(transform_input(d, lanes)):
+                    place = tirx.floordiv(column, pixels), k, tirx.floormod(column, pixels)
+                    store(self.v, value, i * _EDGE + j, *place, 0, lanes=lanes)
+
+    # 3. Products, and their transform
+
+    def _multiply(self, group: Expr) -> None:
+        tile, lanes = self.tile, self.isa.lanes
+        sums = Registers(tile.pixels * tile.vectors, lanes)
+        with serial(_NUMBERS) as number, serial(self.columns) as column:
+            for k in range(self.inner):
+                pixel, weight = partial(self._pixel, number, column, k), partial(self._weight, group, number, k)
+                multiply_block(sums, self.isa, (tile.pixels, tile.vectors), pixel, weight, fresh=k == 0)
+            for t in range(tile.pixels):
+                for v in range(tile.vectors):
+                    at = column * tile.pixels + t
+                    store(self.m, sums[t * tile.vectors + v], number, at, v * lanes, lanes=lanes)
+
+    def _pixel(self, number: Expr, column: Expr, k: int, tile: int) -> At:
+        return self.v, (number, column, k, tile)
+
+    def _weight(self, group: Expr, number: Expr, k: int, channel: Expr, vector: int) -> Expr:
+        lanes = self.isa.lanes
+        return load(self.u, group, number, k, channel, vector * lanes, lanes=lanes)
+
+    def _transform_back(self, group: Expr, out: Buffer, row: Expr, position: Callable[[int], Position]) -> None:
+        lanes = self.isa.lanes
+        held = Registers(_EDGE * OUTPUTS, lanes)
+        places = [position(i) for i in range(OUTPUTS)]
+        with serial(self.tile.vectors) as vector, serial(self.across) as column:
+            block = bind(group * self.tile.vectors + vector)
+            for j in range(_EDGE):
+                q = [bind(load(self.m, i * _EDGE + j, column, vector * lanes, lanes=lanes)) for i in range(_EDGE)]
+                for i, value in enumerate(transform_output(q, OUTPUTS, lanes)):
+                    held[i * _EDGE + j] = value
+            for i in range(OUTPUTS):
+                exists = tirx.all(row + i >= 0, row + i < self.conv.out_height)
+                line = partial(self._put, held, i, block, column, out, places[i])
+                when(self._has(block), partial(when, exists, line, partial(self._erase, block, column, out, places[i])))
+
+    def _has(self, block: Expr) -> Expr:
+        return both(True if self.outer % self.tile.vectors == 0 else block < self.outer)
+
+    def _put(self, held: Registers, i: int, block: Expr, column: Expr, out: Buffer, place: Position) -> None:
+        q = [bind(held[i * _EDGE + j]) for j in range(_EDGE)]
+        bias, rows = self.finish.bias(block), self.finish.rows(block)
+        for j, value in enumerate(transform_output(q, OUTPUTS, self.isa.lanes)):
+            store_it = partial(self.finish.put, value + bias, rows, out, place(block, column * OUTPUTS + j))
+            when(self._inside(column, j), store_it)
+
+    def _erase(self, block: Expr, column: Expr, out: Buffer, place: Position) -> None:
+        lanes = self.isa.lanes
+        for j in range(OUTPUTS):
+            at = place(block, column * OUTPUTS + j)
+            when(self._inside(column, j), partial(store, out, spread(LOWEST, lanes), *at, lanes=lanes))
+
+    def _inside(self, column: Expr, j: int) -> Expr:
+        always = (self.across - 1) * OUTPUTS + j < self.conv.out_width
+        return always or column * OUTPUTS + j < self.conv.out_width

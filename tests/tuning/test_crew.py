@@ -1,0 +1,56 @@
+"""Workers crash, hang and are given nonsense, and the crew goes on."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from rdpass.targets import host_target
+from rdpass.toolchain import find_compiler
+from rdpass.tuning.crew import Crew
+from rdpass.tuning.job import Job, Trouble, Variant
+
+
+def _library(folder: Path, name: str, body: str) -> str:
+    """A shared library that does something when it is loaded."""
+    source, path = folder / f"{name}.c", folder / f"{name}.so"
+    source.write_text(f"#include <unistd.h>\n__attribute__((constructor)) static void start(void) {{ {body} }}\n")
+    compiler = find_compiler(host_target()).command
+    subprocess.run([compiler, "-x", "c", "-shared", "-fPIC", str(source), "-o", str(path)], check=True)
+    return str(path)
+
+
+def _job(library: str, timeout: float = 120.0) -> Job:
+    return Job(Variant(library, ()), Variant(library, ()), 1, 1, 0, None, timeout)
+
+
+def test_a_crash_a_hang_and_a_missing_file_are_told_apart(tmp_path: Path) -> None:
+    jobs = {
+        "crash": _job(_library(tmp_path, "crash", "*(volatile int*)0 = 1;")),
+        "hang": _job(_library(tmp_path, "hang", "for (;;) sleep(1);"), 6.0),
+        "exit": _job(_library(tmp_path, "exit", "_exit(3);")),
+        "missing": _job(str(tmp_path / "none.so")),
+    }
+    waiting = list(jobs.items())
+    with Crew[str](2, lambda: None) as crew:
+        answers = dict(crew.run(lambda: waiting.pop() if waiting else None))
+    assert answers.keys() == jobs.keys()
+    assert answers["crash"] == Trouble("the process that ran it crashed (SIGSEGV)", crashed=True)
+    assert answers["hang"] == Trouble("no answer after 6 s")
+    assert answers["exit"] == Trouble("the process that ran it ended with exit code 3")
+    assert isinstance(answers["missing"], Trouble)
+    assert not answers["missing"].crashed
+    assert "none.so" in answers["missing"].reason
+
+
+def test_what_ends_the_waiting_ends_the_workers_too(tmp_path: Path) -> None:
+    def check() -> None:
+        raise KeyboardInterrupt
+
+    waiting = [_job(_library(tmp_path, "hang", "for (;;) sleep(1);"))]
+    crew = Crew[str](1, check)
+    with pytest.raises(KeyboardInterrupt), crew:
+        list(crew.run(lambda: ("hang", waiting.pop()) if waiting else None))
+    assert crew._workers[0]._process is None
