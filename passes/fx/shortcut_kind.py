@@ -3,7 +3,7 @@
 A side is linear if it is one linear map of the fork plus a constant. The cases, in order:
 
 1. Both sides linear: ``merge``. One convolution could do the work of both, shortcut and body.
-2. The shortcut computes nothing, but for a scale: ``identity``.
+2. The shortcut computes nothing, but for a scale (x + x is one): ``identity``.
 3. It pads, slices or pools, scaled or not: ``padded``. So does one that is added to a part of the body's channels.
 4. It is linear, or pools, with at most two layers of weights: ``projection``.
 """
@@ -19,6 +19,8 @@ from rdpass.passes.fx.sides import LAYERS, Sides
 from rdpass.types import Kind, Skipped
 
 PASSING = {"pass", "view"}
+# Leave a map a multiple of itself: x + x.
+MULTIPLYING = {"pass", "add"}
 PADDING = PASSING | {"pad", "slice", "pool", "concat"}
 # Linear in their one operand, and in all of theirs together.
 LINEAR = LAYERS | PASSING | {"batch_norm", "pad", "slice", "rearrange", "resize"}
@@ -35,7 +37,7 @@ def kind_of_shortcut(graph_module: GraphModule, add: Node, sides: Sides, dominat
     if not foreign and all(is_linear(graph_module, node, dominators) for node in sides.body):
         return "merge"
     kinds = {kind_of(graph_module, node) for node in sides.shortcut if not scales(graph_module, node, dominators)}
-    if kinds <= PASSING:
+    if kinds <= PASSING or (kinds <= MULTIPLYING and not _shifted(graph_module, sides.shortcut, dominators)):
         return "padded" if sides.partial else "identity"
     if kinds <= PADDING:
         return "padded"
@@ -81,6 +83,12 @@ def scales_of(graph_module: GraphModule, sides: Sides, dominators: Dominators) -
                 break
             (node,) = _computed(node, dominators)
     return tuple(node.name for node in sorted(found))
+
+
+def _shifted(graph_module: GraphModule, side: tuple[Node, ...], dominators: Dominators) -> bool:
+    """Whether something that does not depend on an input is added in it."""
+    adds = (node for node in side if kind_of(graph_module, node) == "add")
+    return any(arg not in dominators for node in adds for arg in node.args)
 
 
 def _computed(node: Node, dominators: Dominators) -> list[Node]:

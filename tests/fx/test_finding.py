@@ -129,6 +129,24 @@ def test_a_scaled_branch_is_an_identity_and_its_scales_are_named(model, scales):
     assert set(region.scale) <= {*region.body, *region.shortcut}
 
 
+class Doubled(nn.Module):
+    def forward(self, x):
+        return x + x * 0.5 + x
+
+
+def test_a_multiple_of_the_fork_is_an_identity_and_one_with_a_bias_is_a_projection():
+    regions, skipped = census(Residual(nn.Sequential(body(), nn.ReLU()), Doubled()), (1, 4, 6, 6))
+    assert kinds(regions) == ["identity"]
+    assert [other.reason for other in skipped] == ["no layer with weights between fork and add"] * 2
+    shifted = Residual(nn.Sequential(body(), nn.ReLU()), Shifted())
+    assert kinds(census(shifted, (1, 4, 6, 6))[0]) == ["projection"]
+
+
+class Shifted(nn.Module):
+    def forward(self, x):
+        return x + 0.5
+
+
 class DenseBlock(nn.Module):
     """Three convolutions, each on all maps before it, scaled and added to the first (RRDB's inner block)."""
 
