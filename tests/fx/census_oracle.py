@@ -1,7 +1,7 @@
 """What the census should find, worked out slowly and in another way.
 
-Forks by removing nodes one at a time, sides by listing every path, linearity by running a side on sums of inputs. For
-graphs of ``tests.random_graphs`` alone.
+Forks by removing nodes one at a time, sides by listing every path, linearity by running a side on sums of inputs with
+several weights. For graphs of ``tests.random_graphs`` alone.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import torch
 from torch import nn
 from torch.fx import GraphModule, Node
 
+DRAWS = 6
 TAPS = {"conv": 9, "point": 1, "down": 9}
 
 
@@ -33,6 +34,7 @@ class Oracle:
         self.module = module
         self.nodes = list(module.graph.nodes)
         self.inputs = [node for node in self.nodes if node.op == "placeholder"]
+        self._draw_weights()
 
     def findings(self) -> dict[str, Found]:
         adds = [node for node in self.nodes if node.target is operator.add]
@@ -134,10 +136,19 @@ class Oracle:
         return bool(torch.allclose(ratio, ratio[:, :1, :1, :1].expand_as(ratio), atol=1e-4))
 
     def _is_affine(self, fork: Node, output: Node) -> bool:
-        x, y = self._random(fork), self._random(fork)
-        zero = torch.zeros_like(x)
-        a, b, c, d = (self.run(fork, output, value) for value in (x + y, x, y, zero))
-        return bool(torch.allclose(a + d, b + c, atol=1e-6 * float(1 + a.abs().max())))
+        """Whatever the weights are: a ReLU is one even where all that it is given happens to be negative."""
+        for _ in range(DRAWS):
+            self._draw_weights()
+            x, y = self._random(fork), self._random(fork)
+            zero = torch.zeros_like(x)
+            a, b, c, d = (self.run(fork, output, value) for value in (x + y, x, y, zero))
+            if not torch.allclose(a + d, b + c, atol=1e-6 * float(1 + a.abs().max())):
+                return False
+        return True
+
+    def _draw_weights(self) -> None:
+        parameters = self.module.named_parameters()
+        self.weights = {name: torch.randn(value.shape, dtype=torch.float64) for name, value in parameters}
 
     def _random(self, fork: Node) -> torch.Tensor:
         """Four times as wide as the example: on one pixel a maximum would be linear."""
@@ -151,8 +162,9 @@ class Oracle:
         args = [self.run(fork, arg, value) if isinstance(arg, Node) else arg for arg in output.args]
         if output.op == "call_module":
             layer: nn.Module = self.module.get_submodule(str(output.target))
+            own = {name: self.weights[f"{output.target}.{name}"] for name, _ in layer.named_parameters()}
             with torch.no_grad():
-                result = layer.double()(*args)
+                result = torch.func.functional_call(layer.double(), own, tuple(args))
             layer.float()
             return result
         return output.target(*args, **output.kwargs)
