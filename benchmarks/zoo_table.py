@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -137,5 +138,5 @@ def _versions() -> str:
 
 def _short(reason: str) -> str:
     """One line without what would break the table, and without paths of the machine it ran on."""
-    words = [word.rpartition("/site-packages/")[2] for word in reason.split()]
-    return " ".join(words).replace("|", "\\|")[:400]
+    relative = re.sub(r"/\S*/(?=(pytorchcv|timm|torchvision|torch)/)", "", " ".join(reason.split()))
+    return relative.replace("|", "\\|")[:400]
