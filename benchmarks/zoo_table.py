@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 Row = dict[str, Any]
@@ -22,9 +23,9 @@ TOTALS = (
 PACKAGES = ("torch", "torchvision", "timm", "pytorchcv")
 HEADER = """# The census over the zoo
 
-Every add of {models} architectures: {traced} traced, {refused} refused with a reason, {crashed} crashed. Written by
-`python benchmarks/zoo.py --docs docs/zoo.md` on {date} with {versions}; random weights, a batch of one, the smallest
-input that each architecture takes of the usual sizes and its own.
+Every add of {models} architectures: {traced} traced, {refused} refused with a reason, {crashed} crashed. Random weights, a
+batch of one, the smallest input that each takes of the usual sizes and its own. Written on {date} by
+`python benchmarks/zoo.py --docs docs/zoo.md` with {versions}.
 
 """
 TABLES = """
@@ -139,4 +140,4 @@ def _versions() -> str:
 def _short(reason: str) -> str:
     """One line without what would break the table, and without paths of the machine it ran on."""
     relative = re.sub(r"/\S*/(?=(pytorchcv|timm|torchvision|torch)/)", "", " ".join(reason.split()))
-    return relative.replace("|", "\\|")[:400]
+    return shorten(relative.replace("|", "\\|"), 600, placeholder=" …")
