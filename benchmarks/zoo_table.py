@@ -23,9 +23,9 @@ TOTALS = (
 PACKAGES = ("torch", "torchvision", "timm", "pytorchcv")
 HEADER = """# The census over the zoo
 
-Every add of {models} architectures: {traced} traced, {refused} refused with a reason, {crashed} crashed. Random weights,
-a batch of one, the smallest input that each takes of the usual sizes and its own. Written on {date} by
-`python benchmarks/zoo.py --docs docs/zoo.md` with {versions}.
+Every add of {models} architectures: {traced} traced, {refused} refused with a reason, {crashed} crashed. Random
+weights, a batch of one, the smallest input that each takes of the usual sizes and its own. Written on
+{date} by `python benchmarks/zoo.py --docs docs/zoo.md` with {versions}.
 
 """
 TABLES = """
