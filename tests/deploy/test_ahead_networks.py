@@ -28,7 +28,8 @@ def _checked(net: str, board: str, folder: Path) -> dict[str, float]:
 def test_plain18_takes_less_than_1_5_mb_beside_its_weights_and_an_arena(board: str, tmp_path: Path) -> None:
     figures = _checked("plain18", board, tmp_path)
     assert figures["code_and_data_bytes"] <= 1.5 * MB
-    assert figures["arena_bytes"] <= 2 * MB
+    # Four threads have a workspace each.
+    assert figures["arena_bytes"] <= 2.2 * MB
 
 
 @pytest.mark.slow

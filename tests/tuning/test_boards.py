@@ -86,7 +86,7 @@ def test_when_the_last_server_dies_what_was_measured_is_kept(fleet: Fleet, tiny_
     database = tmp_path / "tune"
     killing = _when(fleet, database, 2, fleet.add(), signal.SIGKILL)
     with pytest.raises(DeviceError, match="has no server with the key 'here'"):
-        _tune(fleet, tiny_onnx, database, trials=400)
+        _tune(fleet, tiny_onnx, database, trials=400, timeout=20)
     killing.join()
     assert len(read_records(database)) >= 2
 
