@@ -12,6 +12,7 @@ import json
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ def closing_table(out: Path, target: str) -> None:
             ("shortcuts", str(len(record["plan"]["regions"])), str(left)),
             ("parameters", f"{before['parameters'] / 1e3:.1f} k", f"{after['parameters'] / 1e3:.1f} k"),
             ("MACs", f"{before['macs'] / 1e6:.2f} M", f"{after['macs'] / 1e6:.2f} M"),
-            ("peak activation, planned by TVM", size(planned[0]), size(planned[1])),
+            ("planned memory, scratch included", size(planned[0]), size(planned[1])),
             ("model.so", size(libraries[0]), size(libraries[1])),
         ],
     )  # fmt: skip
@@ -80,6 +81,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--out", type=Path, default=Path("demo-out"))
     options = parser.parse_args()
+    warnings.filterwarnings("ignore", category=FutureWarning)  # torch's to itself
     out, started = options.out, time.monotonic()
     rdpass("inspect", MODEL, "--input", "1x1x28x28")
     rdpass("convert", MODEL, "--data", DATA, "--epochs", str(options.epochs), *TRAINING, "-o", out / "run", "--force")
