@@ -14,16 +14,16 @@ from pathlib import Path
 
 import numpy as np
 
-from rdpass.comparison import Array
 from rdpass.emulation.plugin import cache_folder
 from rdpass.errors import ConfigError
 from rdpass.manifest import file_digest, open_sealed
+from rdpass.peers.bundle import load_bundle
 from rdpass.peers.catalogue import OURS, PEERS, SHORT, Loader
 from rdpass.peers.checking import checked, reason_of
 from rdpass.peers.rows import Row, rows_of_process, timed_row, write_rows
 from rdpass.peers.timing import interleaved
 from rdpass.peers.workload import Inference, Workload
-from rdpass.runner import check_cpu, load
+from rdpass.runner import check_cpu
 
 GRAPH = "model"
 
@@ -72,7 +72,7 @@ def measure(bundle: Path, onnx: Path, runtimes: Sequence[str], threads: int, rou
         return [Row(name, GRAPH, threads, reason=f"this host gives {cores} core to {threads} threads")
                 for name in (OURS, *runtimes)]  # fmt: skip
     work = _workload(bundle, onnx)
-    loaders: dict[str, Loader] = {OURS: partial(_ours, bundle), **{name: PEERS[name] for name in runtimes}}
+    loaders: dict[str, Loader] = {OURS: partial(load_bundle, bundle), **{name: PEERS[name] for name in runtimes}}
     ready: dict[str, Inference] = {}
     errors: dict[str, float] = {}
     refused: list[Row] = []
@@ -98,17 +98,6 @@ def _workload(bundle: Path, onnx: Path) -> Workload:
     golden = open_sealed(bundle).golden
     x, expected = (np.load(bundle / golden[kind][0]) for kind in ("inputs", "outputs"))
     return Workload(onnx.stem, onnx.absolute(), cache_folder() / "peers", np.ascontiguousarray(x), expected)
-
-
-def _ours(bundle: Path, work: Workload, threads: int) -> Inference:
-    runner = load(bundle)
-
-    def infer(x: Array) -> Array:
-        output = runner(x)
-        assert not isinstance(output, tuple)
-        return output
-
-    return infer
 
 
 def main() -> None:
