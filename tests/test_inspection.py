@@ -2,7 +2,6 @@
 
 import json
 import re
-import time
 from importlib import resources
 from xml.etree import ElementTree
 
@@ -37,7 +36,7 @@ from tests.models import (
     seeded,
     small_resnet_of_four,
 )
-from tests.support import Untouched
+from tests.support import Untouched, lines_run
 
 RESNET, INPUT = "tests.test_inspection:resnet", ("--input", "1x3x16x16")
 SVG = "{http://www.w3.org/2000/svg}"
@@ -344,21 +343,17 @@ def deep(blocks):
 
 
 @pytest.mark.slow
-def test_a_thousand_nodes_are_inspected_in_half_a_minute_of_one_core(tmp_path):
-    start = time.process_time()
+def test_a_network_of_a_thousand_nodes_is_inspected_and_drawn(tmp_path):
     found = inspect(deep(143), torch.randn(1, 2, 4, 4), target="rpi4", svg=tmp_path / "deep.svg")
     assert len(found.regions) == 143
-    assert time.process_time() - start < 30
 
 
 @pytest.mark.slow
-def test_eight_times_the_nodes_take_about_eight_times_as_long_to_forecast():
-    def seconds(blocks):
+def test_eight_times_the_nodes_take_about_eight_times_the_work_to_forecast():
+    def work(blocks):
         graph_module = symbolic_trace(deep(blocks))
         annotate_shapes(graph_module, (torch.randn(1, 2, 4, 4),))
-        start = time.process_time()
-        plan_of(Traced(graph_module, (torch.randn(1, 2, 4, 4),)))
-        return time.process_time() - start
+        return lines_run(plan_of, Traced(graph_module, (torch.randn(1, 2, 4, 4),)))
 
-    seconds(20)
-    assert seconds(800) < 16 * max(seconds(100), 0.05)
+    work(4)
+    assert work(400) < 12 * work(50)
