@@ -37,12 +37,14 @@ class Protocol:
 
 @dataclass(frozen=True)
 class Size:
-    """How large everything is. ``shrunk`` pixels are for bottleneck nets, four times as wide outside."""
+    """How large everything is. ``shrunk`` pixels are for bottleneck nets, four times as wide outside; no net of a grid
+    is deeper than ``deepest`` layers."""
 
     name: str
     width: int
     protocol: Protocol
     shrunk: int
+    deepest: int = 110
 
     def protocol_for(self, net: Net) -> Protocol:
         return replace(self.protocol, pixels=self.shrunk) if net.block == "bottleneck" else self.protocol
@@ -59,6 +61,8 @@ SIZES = {
     for size in (
         # To see that everything works: seconds a run.
         Size("quick", 8, Protocol(512, 14, 0, 1000, 64, teacher_epochs=2, epochs=1), shrunk=12),
+        # For a processor that has an hour or two for a whole grid.
+        Size("lean", 8, Protocol(6400, 14, 0, 10_000, 64, teacher_epochs=8, epochs=4), shrunk=12, deepest=20),
         # For a processor: minutes a run.
         Size("reduced", 8, Protocol(6400, 14, 0, 10_000, 64, teacher_epochs=12, epochs=8), shrunk=12),
         # For a GPU: all pictures at their own size.
