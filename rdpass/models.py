@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from rdpass.errors import ConfigError, DivergedError
-from rdpass.onnx_model import load_onnx
-from rdpass.programs import load_program
+from rdpass.onnx.torch_module import load_onnx
 from rdpass.torchvision_import import prepare_torchvision
+from rdpass.tracing.programs import load_program
 from rdpass.training.batches import unpacking_for
 from rdpass.training.loading import failures_named
 

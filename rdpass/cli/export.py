@@ -18,10 +18,10 @@ def export_command(
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
 ) -> None:
     """Write ONNX with batch norm folded, simplified, checked against torch. Its golden input lies beside it."""
-    from rdpass.exporting import export_onnx
     from rdpass.models import choose_example, load_data, load_model
+    from rdpass.onnx.export import export_onnx
     from rdpass.run_folder import load_run
-    from rdpass.tracing import as_inputs
+    from rdpass.tracing.trace import as_inputs
 
     if Path(source).is_dir():
         student, example, gates = load_run(Path(source))
