@@ -1,13 +1,19 @@
 """Networks by the names of libraries, and the weights that users bring for them."""
 
+import contextlib
+
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from safetensors.torch import save_file
+from torch import Tensor, nn
 
 from rdpass.cli.app import run
 from rdpass.errors import ConfigError
 from rdpass.models import load_model
 from rdpass.torchvision_import import prepare_torchvision
+from rdpass.weights import read_weights
 
 prepare_torchvision()
 
@@ -79,6 +85,23 @@ def test_safetensors_are_weights_too(trained, tmp_path):
 
 def whole_model(path):
     torch.save(resnet(), path)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data(), st.sampled_from(["w.pth", "old.pth", "w.safetensors"]))
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_damaged_file_gives_its_tensors_or_is_refused_and_never_crashes(tmp_path_factory, data, name):
+    file, state = tmp_path_factory.mktemp("weights") / name, nn.Conv2d(3, 3, 3).state_dict()
+    if name.endswith("safetensors"):
+        save_file(state, file)
+    else:
+        torch.save(state, file, _use_new_zipfile_serialization=name != "old.pth")
+    written = bytearray(file.read_bytes())
+    for place in data.draw(st.lists(st.integers(0, len(written) - 1), max_size=8)):
+        written[place] = data.draw(st.integers(0, 255))
+    file.write_bytes(written[: data.draw(st.integers(0, len(written)))])
+    with contextlib.suppress(ConfigError):
+        assert all(isinstance(value, Tensor) for value in read_weights(file).values())
 
 
 def another_network(path):
