@@ -19,8 +19,8 @@ from typing import Any
 from benchmarks.fashion_mnist.data import loaders
 from benchmarks.fashion_mnist.resnet20 import trained
 from rdpass.cli.tables import print_table, size
-from rdpass.programs import load_program
-from rdpass.training import accuracy
+from rdpass.tracing.programs import load_program
+from rdpass.training.evaluation import accuracy
 
 MODEL, DATA = "benchmarks.fashion_mnist.resnet20:trained", "benchmarks.fashion_mnist.data:loaders"
 BOARD = "rpi4"

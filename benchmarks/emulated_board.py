@@ -23,11 +23,11 @@ import zipfile
 from importlib.metadata import version
 from pathlib import Path
 
+from rdpass.bundle.runtime_libraries import tvm_versions
 from rdpass.errors import RdpassError, TargetError
 from rdpass.output import new_folder
-from rdpass.runtime_libraries import tvm_versions
-from rdpass.targets import find_target
-from rdpass.toolchain import emulated_core
+from rdpass.targets.lookup import find_target
+from rdpass.targets.toolchain import emulated_core
 
 DEBIAN = "bookworm"
 _PACKAGES = ("python3.11", "libstdc++6", "libgomp1")

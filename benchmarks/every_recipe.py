@@ -27,9 +27,9 @@ import rdpass
 from benchmarks.efficientnet_lite0.model import pretrained
 from benchmarks.small_resnets import Mirrored, small_pictures, small_resnet
 from rdpass.cli.app import run
-from rdpass.config import DistillConfig
 from rdpass.passes.fx.check_plain import find_not_plain
 from rdpass.recipes.catalogue import AUTO, RECIPES
+from rdpass.training.config import DistillConfig
 
 NAMES = (*(recipe.name for recipe in RECIPES), AUTO)
 EXACT = tuple(recipe.name for recipe in RECIPES if not recipe.needs_data)

@@ -35,7 +35,7 @@ from rdpass.models import load_model  # noqa: E402
 from rdpass.recipes.pricing import price  # noqa: E402
 from rdpass.tensors import arrays_of  # noqa: E402
 from rdpass.torchvision_import import prepare_torchvision  # noqa: E402
-from rdpass.tracing import trace  # noqa: E402
+from rdpass.tracing.trace import trace  # noqa: E402
 
 BUDGETS = (1.3, 1e9)
 OVER = "over the budget"

@@ -20,13 +20,13 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from rdpass import exporting
+from rdpass.bundle.golden import golden_path
 from rdpass.errors import ConfigError
-from rdpass.golden import golden_path
+from rdpass.onnx import export
 from rdpass.passes.fx.census import take_census
 from rdpass.passes.fx.remove_shortcuts import remove_shortcuts
 from rdpass.torchvision_import import prepare_torchvision
-from rdpass.tracing import trace
+from rdpass.tracing.trace import trace
 
 ARCHITECTURES = {"18": "resnet18", "50": "resnet50"}
 NAMES = tuple(f"{graph}{depth}" for depth in ("50", "18") for graph in ("plain", "resnet"))
@@ -69,11 +69,11 @@ def reference_file(name: str, folder: Path) -> Path:
     versions = [
         f"{package}-{version(package)}" for package in ("torch", "torchvision", "onnx", "onnxsim", "onnxscript")
     ]
-    code = [Path(source).read_bytes() for source in (__file__, exporting.__file__)]
+    code = [Path(source).read_bytes() for source in (__file__, export.__file__)]
     digest = hashlib.sha256(b"".join(code) + repr(versions).encode()).hexdigest()[:16]
     path = folder / f"{name}-{digest}.onnx"
     if not (path.exists() and golden_path(path).exists()):
-        exporting.export_onnx(*reference_network(name), path, force=True)
+        export.export_onnx(*reference_network(name), path, force=True)
     return path
 
 

@@ -22,14 +22,14 @@ if __name__ == "__main__":
 import numpy as np
 
 from benchmarks.networks import NAMES, reference_file
-from rdpass.building import Bundle, compile
+from rdpass.bundle.building import Bundle, compile
+from rdpass.bundle.execution import execute
 from rdpass.cli.tables import print_table, size
 from rdpass.comparison import Array
 from rdpass.emulation.plugin import cache_folder
 from rdpass.errors import ConfigError, RdpassError
-from rdpass.execution import execute
-from rdpass.targets import find_target
-from rdpass.toolchain import find_compiler, find_launcher
+from rdpass.targets.lookup import find_target
+from rdpass.targets.toolchain import find_compiler, find_launcher
 
 
 def report(net: str, target: str, folder: Path) -> dict[str, Any]:

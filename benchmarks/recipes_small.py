@@ -23,8 +23,8 @@ import torch
 import rdpass
 from benchmarks.small_resnets import CONVOLUTIONS, Block, depth, small_pictures
 from benchmarks.small_teachers import small_teacher
-from rdpass.config import DistillConfig
-from rdpass.training import accuracy
+from rdpass.training.config import DistillConfig
+from rdpass.training.evaluation import accuracy
 
 EPOCHS = 8
 RESULTS = Path(__file__).with_name("results") / "recipes_small.jsonl"

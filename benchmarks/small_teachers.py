@@ -11,7 +11,7 @@ from torch import nn
 
 from benchmarks.fashion_mnist.train import parameter_groups, rate
 from benchmarks.small_resnets import Block, Mirrored, small_pictures, small_resnet
-from rdpass.memory_layout import training_layout
+from rdpass.training.memory_layout import training_layout
 
 EPOCHS, PEAK = 12, 0.1
 

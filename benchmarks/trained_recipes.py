@@ -24,12 +24,12 @@ from benchmarks.exact_recipes import seasoned
 from benchmarks.iresnet import iresnet
 from benchmarks.rrdb import rrdb_net
 from benchmarks.small_resnets import small_resnet
-from rdpass.config import DistillConfig
 from rdpass.errors import RdpassError
-from rdpass.losses import relative_distance
 from rdpass.models import load_model
 from rdpass.passes.fx.check_plain import find_not_plain
 from rdpass.torchvision_import import prepare_torchvision
+from rdpass.training.config import DistillConfig
+from rdpass.training.losses import relative_distance
 
 PIXELS, FACE, BATCH = 64, 112, 4
 SPECS = (

@@ -29,10 +29,7 @@ from torch.fx.node import map_arg
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.fashion_mnist.resnet20 import trained
-from rdpass.config import DistillConfig
 from rdpass.inspection import plan_of
-from rdpass.memory_layout import training_layout
-from rdpass.objective import Batch
 from rdpass.passes.fx.find_cuts import find_cuts
 from rdpass.passes.fx.remove_shortcuts import remove_shortcuts
 from rdpass.recipes.catalogue import find_recipe
@@ -40,7 +37,10 @@ from rdpass.recipes.cutting import ends_of_bodies
 from rdpass.recipes.path_setup import path_objective
 from rdpass.recipes.recipe import Request
 from rdpass.staging import Stage, run_stages
-from rdpass.tracing import trace
+from rdpass.tracing.trace import trace
+from rdpass.training.config import DistillConfig
+from rdpass.training.memory_layout import training_layout
+from rdpass.training.objective import Batch
 from rdpass.training.step import Stepper
 from rdpass.training.world import World
 

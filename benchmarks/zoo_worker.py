@@ -18,7 +18,7 @@ from rdpass.errors import RdpassError
 from rdpass.passes.fx.census import take_census
 from rdpass.passes.fx.remove_shortcuts import remove_shortcuts
 from rdpass.passes.fx.shapes import annotate_shapes
-from rdpass.tracing import trace
+from rdpass.tracing.trace import trace
 from rdpass.types import Region, Skipped, Traced
 
 SIZES = (64, 96, 128, 160, 192, 224, 256)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rdpass.arm_target import ArmTarget
+from rdpass.targets.arm_target import ArmTarget
 
 
 @dataclass(frozen=True)

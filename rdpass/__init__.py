@@ -11,41 +11,41 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from rdpass.benchmark import Timing, bench
-    from rdpass.building import Bundle, compile
+    from rdpass.bundle.benchmark import Timing, bench
+    from rdpass.bundle.building import Bundle, compile
+    from rdpass.bundle.manifest import Manifest, TensorSpec
+    from rdpass.bundle.runner import Runner, load
+    from rdpass.bundle.verification import verify
     from rdpass.conversion import Conversion, convert
     from rdpass.distillation import distill
     from rdpass.inspection import inspect
-    from rdpass.manifest import Manifest, TensorSpec
-    from rdpass.runner import Runner, load
-    from rdpass.targets import ArmTarget
+    from rdpass.targets.lookup import ArmTarget
     from rdpass.tuning.report import Tuning
     from rdpass.tuning.tuner import tune
     from rdpass.types import Cut, Plan, Region, Skipped, Traced
-    from rdpass.verification import verify
 
 _HOME = {
-    "ArmTarget": "targets",
-    "Bundle": "building",
+    "ArmTarget": "targets.arm_target",
+    "Bundle": "bundle.building",
     "Conversion": "conversion",
     "Cut": "types",
-    "Manifest": "manifest",
+    "Manifest": "bundle.manifest",
     "Plan": "types",
     "Region": "types",
-    "Runner": "runner",
+    "Runner": "bundle.runner",
     "Skipped": "types",
-    "TensorSpec": "manifest",
-    "Timing": "benchmark",
+    "TensorSpec": "bundle.manifest",
+    "Timing": "bundle.benchmark",
     "Tuning": "tuning.report",
     "Traced": "types",
-    "bench": "benchmark",
-    "compile": "building",
+    "bench": "bundle.benchmark",
+    "compile": "bundle.building",
     "convert": "conversion",
     "distill": "distillation",
     "inspect": "inspection",
-    "load": "runner",
+    "load": "bundle.runner",
     "tune": "tuning.tuner",
-    "verify": "verification",
+    "verify": "bundle.verification",
 }
 
 __all__ = [

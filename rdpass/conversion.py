@@ -11,17 +11,17 @@ import torch
 from torch import Tensor, nn
 
 from rdpass.comparison import Gate
-from rdpass.config import DistillConfig
 from rdpass.convert_config import ConvertConfig
 from rdpass.errors import ConfigError, NothingToConvert, PassError
 from rdpass.inspection import plan_of
-from rdpass.objective import Distance, Loss
 from rdpass.passes.fx.census import take_census
 from rdpass.passes.fx.cost import cost_of
 from rdpass.passes.fx.find_cuts import find_cuts
 from rdpass.recipes.catalogue import find_recipe
 from rdpass.recipes.recipe import Recipe, Removal, Request
-from rdpass.tracing import Example, trace
+from rdpass.tracing.trace import Example, trace
+from rdpass.training.config import DistillConfig
+from rdpass.training.objective import Distance, Loss
 from rdpass.training.world import current_world
 from rdpass.types import Cost, Cut, Outcome, Plan, Traced
 
@@ -50,8 +50,8 @@ class Conversion:
         return tuple(outcome for outcome in self.outcomes if outcome.how != "kept")
 
     def export_onnx(self, path: str | Path, *, force: bool = False) -> Path:
-        """Write the student as simplified ONNX, checked against torch; see ``rdpass.exporting.export_onnx``."""
-        from rdpass.exporting import export_onnx
+        """Write the student as simplified ONNX, checked against torch; see ``rdpass.onnx.export.export_onnx``."""
+        from rdpass.onnx.export import export_onnx
 
         return export_onnx(self.student, self.example, path, gates=self.gates, force=force)
 
@@ -87,7 +87,7 @@ def convert(
         loss: ``loss(outputs, batch)``, the mean over the batch's rows, for a task other than classification; ``batch``
             has ``inputs`` and ``targets``. Default: cross-entropy of logits (N, classes, …) with integer labels.
         distance: ``distance(student_out, teacher_out)`` beside it. Default: tempered KL divergence of logits, or, with
-            a ``loss`` of one's own, the relative mean square (``rdpass.losses``).
+            a ``loss`` of one's own, the relative mean square (``rdpass.training.losses``).
         max_macs: how many multiply-accumulates an exact student may have, as a ratio to the model's.
         only, skip: globs on node names or module paths that select shortcuts.
         leaf: globs on the paths of submodules to keep whole where tracing can't follow them.

@@ -23,8 +23,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from rdpass.config import DistillConfig, explained
 from rdpass.errors import ConfigError
+from rdpass.training.config import DistillConfig, explained
 
 RUNS_CODE = ("data", "model")
 

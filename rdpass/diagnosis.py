@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
+from rdpass.bundle.runtime_libraries import find_libraries
 from rdpass.errors import TargetError
-from rdpass.runtime_libraries import find_libraries
-from rdpass.targets import ArmTarget, find_target, host_target
-from rdpass.toolchain import find_compiler, find_launcher
+from rdpass.targets.lookup import ArmTarget, find_target, host_target
+from rdpass.targets.toolchain import find_compiler, find_launcher
 
 # What the project is built and tested with: the newest tvm-ffi that pip would take crashes this release of TVM.
 PINS = {"apache-tvm": "0.27.0.post1", "apache-tvm-ffi": "0.1.14.post1"}

@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from rdpass.config import DistillConfig
 from rdpass.conversion import Conversion
-from rdpass.knowledge_distillation import KnowledgeDistillation
-from rdpass.objective import Distance, Loss
 from rdpass.recipes.recipe import Request
-from rdpass.training import train as run_training
+from rdpass.training.config import DistillConfig
+from rdpass.training.engine import train as run_training
+from rdpass.training.knowledge_distillation import KnowledgeDistillation
+from rdpass.training.objective import Distance, Loss
 
 
 def distill(

@@ -12,8 +12,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from rdpass.agreement import check_agreement
 from rdpass.passes.fx.shapes import annotate_shapes
+from rdpass.tracing.agreement import check_agreement
 from rdpass.types import Traced
 
 

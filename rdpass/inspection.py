@@ -17,8 +17,8 @@ from rdpass.passes.fx.cost import Accounts, accounts_of
 from rdpass.passes.fx.held_bytes import held_bytes
 from rdpass.recipes.pricing import price
 from rdpass.roofline import latencies
-from rdpass.targets import ArmTarget, find_target
-from rdpass.tracing import Example, trace
+from rdpass.targets.lookup import ArmTarget, find_target
+from rdpass.tracing.trace import Example, trace
 from rdpass.types import BlockCost, Forecast, Plan, Region, Skipped, Traced
 from rdpass.verdict import verdict
 

@@ -15,19 +15,19 @@ from tvm.relax.frontend.onnx import from_onnx
 
 from rdpass.chatter import without_scope_lines
 from rdpass.comparison import Array
-from rdpass.core_check import check_core
 from rdpass.errors import ConfigError, TargetError
 from rdpass.kernels.machine import machine_of
 from rdpass.kernels.schedule import Tile
 from rdpass.kernels.workload import Workload
-from rdpass.onnx_source import OnnxSource
+from rdpass.onnx.source import OnnxSource
 from rdpass.passes.relax.fallbacks import Fallback, find_fallbacks
 from rdpass.passes.relax.find_workloads import Occurrence, find_workloads
 from rdpass.passes.relax.pipeline import lower, lower_to_calls, simplify
 from rdpass.passes.relax.planned_memory import PlannedMemory, planned_memory
 from rdpass.passes.tir.pipeline import NAME as TIR_PIPELINE
-from rdpass.targets import ArmTarget
-from rdpass.toolchain import Compiler
+from rdpass.targets.core_check import check_core
+from rdpass.targets.lookup import ArmTarget
+from rdpass.targets.toolchain import Compiler
 
 # Equal modules are to give equal files: no build id, no symbol that names a temporary file.
 LINK_OPTIONS = ("-Wl,--build-id=none", "-s")

@@ -22,7 +22,7 @@ from rdpass.errors import TargetError
 from rdpass.passes.fx.account import Account
 from rdpass.passes.fx.cost import Accounts
 from rdpass.passes.fx.fusion_groups import Step
-from rdpass.targets import ArmTarget
+from rdpass.targets.lookup import ArmTarget
 from rdpass.types import Latency
 
 DENSE_SHARE = 0.6

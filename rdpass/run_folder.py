@@ -24,12 +24,12 @@ from torch import Tensor
 from torch.fx import GraphModule
 
 from rdpass import __version__
-from rdpass.checkpoint import has_checkpoint
 from rdpass.comparison import Gate
 from rdpass.convert_config import ConvertConfig, to_toml
 from rdpass.errors import ConfigError
 from rdpass.output import check_free, new_folder
-from rdpass.programs import load_program, save_program
+from rdpass.tracing.programs import load_program, save_program
+from rdpass.training.checkpoint import has_checkpoint
 
 if TYPE_CHECKING:
     from rdpass.conversion import Conversion

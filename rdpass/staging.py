@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 from torch.fx import GraphModule
 
-from rdpass.agreement import check_agreement
 from rdpass.dump import dump
 from rdpass.errors import ParityError, PassError
 from rdpass.passes.fx.shapes import annotate_shapes
+from rdpass.tracing.agreement import check_agreement
 from rdpass.types import Traced
 
 

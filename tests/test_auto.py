@@ -3,8 +3,8 @@ import torch
 from torch import nn
 
 import rdpass
-from rdpass.config import DistillConfig
 from rdpass.passes.fx.check_plain import find_not_plain
+from rdpass.training.config import DistillConfig
 from tests.data import batches
 from tests.models import Branches, Residual, basic_block, classifier, conv_bn, seeded
 from tests.support import Untouched, error_between

@@ -9,15 +9,15 @@ import torch
 from torch import nn
 
 import rdpass
-from rdpass.checkpoint import load_checkpoint
 from rdpass.cli.app import run
-from rdpass.config import DistillConfig, distill_config
 from rdpass.errors import ConfigError, DivergedError
-from rdpass.losses import Criteria
-from rdpass.objective import Batch
 from rdpass.passes.fx.census import take_census
-from rdpass.tracing import trace
-from rdpass.training import accuracy
+from rdpass.tracing.trace import trace
+from rdpass.training.checkpoint import load_checkpoint
+from rdpass.training.config import DistillConfig, distill_config
+from rdpass.training.evaluation import accuracy
+from rdpass.training.losses import Criteria
+from rdpass.training.objective import Batch
 from rdpass.training.optimiser import learning_rate
 from tests.data import batches
 from tests.models import basic_block, classifier, seeded

@@ -14,7 +14,7 @@ from rdpass.passes.fx.plan_takeover import plan_takeover
 from rdpass.passes.fx.settle_shortcuts import settle_shortcuts
 from rdpass.passes.fx.shapes import annotate_shapes
 from rdpass.passes.fx.start_maps import start_maps
-from rdpass.tracing import trace
+from rdpass.tracing.trace import trace
 from tests.models import Residual, basic_block, bottleneck, inverted_residual, seeded, small_resnet
 
 GOLDEN = Path(__file__).parent / "golden"

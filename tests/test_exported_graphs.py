@@ -9,10 +9,10 @@ from torch.nn import functional as F
 
 import rdpass
 from rdpass.cli.app import run
-from rdpass.config import DistillConfig
 from rdpass.models import load_model
-from rdpass.programs import export_program, save_program, unpack_program
-from rdpass.tracing import trace
+from rdpass.tracing.programs import export_program, save_program, unpack_program
+from rdpass.tracing.trace import trace
+from rdpass.training.config import DistillConfig
 from tests.data import batches
 from tests.models import (
     Branches,

@@ -7,12 +7,12 @@ import torch
 from torch import nn
 
 import rdpass
+from rdpass.bundle.golden import golden_path
+from rdpass.bundle.manifest import file_digest
 from rdpass.comparison import Gate
 from rdpass.errors import ConfigError, ParityError
-from rdpass.exporting import export_onnx
-from rdpass.golden import golden_path
-from rdpass.manifest import file_digest
-from rdpass.onnx_runtime import run_onnx
+from rdpass.onnx.export import export_onnx
+from rdpass.onnx.oracle import run_onnx
 from tests.models import classifier, inverted_residual, seeded, small_resnet
 from tests.support import Untouched
 
@@ -71,7 +71,7 @@ def test_an_existing_file_is_never_overwritten_without_force(exported, tmp_path)
 
 
 def test_a_failed_gate_writes_nothing(monkeypatch, tmp_path):
-    monkeypatch.setattr("rdpass.exporting.run_onnx", lambda model, inputs: [np.zeros((1, 5), np.float32)])
+    monkeypatch.setattr("rdpass.onnx.export.run_onnx", lambda model, inputs: [np.zeros((1, 5), np.float32)])
     with pytest.raises(ParityError, match="onnx: output 0 differs"):
         export_onnx(seeded(small_resnet), (torch.randn(1, 3, 9, 9),), tmp_path / "student.onnx")
     assert list(tmp_path.iterdir()) == []

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from rdpass.memory_layout import training_layout
+from rdpass.training.memory_layout import training_layout
 
 
 @pytest.mark.parametrize("channels", [3, 4, 7, 15, 16, 20])

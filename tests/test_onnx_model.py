@@ -10,7 +10,7 @@ from torch import nn
 
 import rdpass
 from rdpass.errors import ConfigError
-from rdpass.onnx_model import load_onnx
+from rdpass.onnx.torch_module import load_onnx
 from rdpass.torchvision_import import prepare_torchvision
 from tests.models import seeded, small_resnet
 from tests.support import error_between

@@ -2,7 +2,7 @@ import torch
 
 import rdpass
 from rdpass.recipes.pricing import price
-from rdpass.tracing import trace
+from rdpass.tracing.trace import trace
 from tests.models import Residual, classifier, conv_bn, seeded, small_resnet
 from tests.support import Untouched
 

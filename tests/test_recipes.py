@@ -9,13 +9,9 @@ import torch
 from torch import nn
 
 import rdpass
-from rdpass.config import DistillConfig
 from rdpass.errors import ConfigError, PassError
 from rdpass.inspection import plan_of
 from rdpass.layers import DiracConvolution
-from rdpass.losses import Criteria
-from rdpass.objective import Batch
-from rdpass.options import PathOptions, StudentOptions
 from rdpass.passes.fx.census import take_census
 from rdpass.passes.fx.check_plain import check_plain
 from rdpass.passes.fx.find_cuts import find_cuts
@@ -25,8 +21,12 @@ from rdpass.recipes.catalogue import find_recipe
 from rdpass.recipes.cutting import ends_of_bodies
 from rdpass.recipes.feature_matching import FeatureMatching, margins_of, partial_l2
 from rdpass.recipes.path_objective import PathObjective
-from rdpass.schedules import FadeSchedule, mixed_weight
-from rdpass.tracing import trace
+from rdpass.tracing.trace import trace
+from rdpass.training.config import DistillConfig
+from rdpass.training.losses import Criteria
+from rdpass.training.objective import Batch
+from rdpass.training.options import PathOptions, StudentOptions
+from rdpass.training.schedules import FadeSchedule, mixed_weight
 from rdpass.types import Traced
 from tests.data import batches
 from tests.models import (

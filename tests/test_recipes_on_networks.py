@@ -13,11 +13,11 @@ from benchmarks.efficientnet_lite0.model import pretrained
 from benchmarks.every_recipe import NAMES, compare, few_photographs
 from benchmarks.small_resnets import small_resnet
 from rdpass.cli.app import run
-from rdpass.config import DistillConfig
 from rdpass.passes.fx.census import take_census
 from rdpass.passes.fx.check_plain import check_plain
-from rdpass.programs import load_program
-from rdpass.tracing import trace
+from rdpass.tracing.programs import load_program
+from rdpass.tracing.trace import trace
+from rdpass.training.config import DistillConfig
 from tests.support import Untouched
 
 RECIPES = ("migrate", "anneal", "joint", "kd", "plain")

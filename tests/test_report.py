@@ -9,10 +9,10 @@ import torch
 
 import rdpass
 from rdpass.cli.app import run
-from rdpass.config import DistillConfig
 from rdpass.report import write_report
 from rdpass.report.chart import ticks
 from rdpass.report.series import figures_of
+from rdpass.training.config import DistillConfig
 from tests.data import batches
 from tests.models import small_resnet_of_four
 

@@ -9,12 +9,12 @@ import torch
 import rdpass
 from benchmarks.fashion_mnist.data import loaders
 from benchmarks.fashion_mnist.resnet20 import trained
+from rdpass.bundle.runtime_libraries import find_libraries
 from rdpass.cli.app import run
 from rdpass.errors import TargetError
-from rdpass.runtime_libraries import find_libraries
-from rdpass.targets import find_target
-from rdpass.toolchain import find_compiler, find_launcher
-from rdpass.training import accuracy
+from rdpass.targets.lookup import find_target
+from rdpass.targets.toolchain import find_compiler, find_launcher
+from rdpass.training.evaluation import accuracy
 from tests.support import Untouched, error_between
 
 BOARD = "rpi4"

@@ -10,9 +10,9 @@ from rdpass.errors import TargetError
 from rdpass.inspection import inspect
 from rdpass.passes.fx.cost import accounts_of
 from rdpass.roofline import latencies
-from rdpass.targets import ArmTarget, all_targets, find_target
+from rdpass.targets.lookup import ArmTarget, all_targets, find_target
 from rdpass.torchvision_import import prepare_torchvision
-from rdpass.tracing import trace
+from rdpass.tracing.trace import trace
 from tests.models import small_resnet_of_four
 
 prepare_torchvision()

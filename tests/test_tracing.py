@@ -6,7 +6,7 @@ from torch import nn
 
 import rdpass
 from rdpass.errors import ConfigError, TraceError
-from rdpass.tracing import trace
+from rdpass.tracing.trace import trace
 from tests.models import ControlFlow, ShapeFlow, TwoInputs, seeded, small_resnet
 from tests.support import Untouched, error_between
 

@@ -12,8 +12,8 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 import rdpass
-from rdpass.config import DistillConfig
-from rdpass.options import StudentOptions
+from rdpass.training.config import DistillConfig
+from rdpass.training.options import StudentOptions
 from tests.data import batches
 from tests.models import (
     PreActivation,

@@ -5,7 +5,7 @@ import torch
 
 from benchmarks.training_step import operations, suffix, workloads
 from rdpass.passes.fx.census import take_census
-from rdpass.tracing import trace
+from rdpass.tracing.trace import trace
 from tests.models import seeded, small_resnet
 
 

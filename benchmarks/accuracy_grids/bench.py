@@ -14,7 +14,7 @@ from benchmarks.accuracy_grids.identity import identity_of
 from benchmarks.accuracy_grids.networks import Net
 from benchmarks.accuracy_grids.pictures import Pictures
 from benchmarks.accuracy_grids.protocols import Protocol
-from rdpass.training import accuracy
+from rdpass.training.evaluation import accuracy
 
 
 @dataclass(frozen=True)

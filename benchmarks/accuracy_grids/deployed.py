@@ -7,7 +7,7 @@ from torch.fx import GraphModule
 
 from rdpass.deploy_form import DEPLOY_FORM
 from rdpass.staging import run_stages
-from rdpass.tracing import trace
+from rdpass.tracing.trace import trace
 
 
 def deployed(model: nn.Module, example: Tensor) -> GraphModule:

@@ -8,8 +8,8 @@ from torch import nn
 
 import rdpass
 from benchmarks.accuracy_grids.bench import Bench
-from rdpass.config import DistillConfig
-from rdpass.objective import Distance, Loss
+from rdpass.training.config import DistillConfig
+from rdpass.training.objective import Distance, Loss
 
 
 def distilled(

@@ -10,8 +10,8 @@ from torch.nn import functional as F
 
 from benchmarks.accuracy_grids.footprint import footprint_of
 from benchmarks.accuracy_grids.networks import Net
-from rdpass.losses import divergence
-from rdpass.objective import Batch
+from rdpass.training.losses import divergence
+from rdpass.training.objective import Batch
 
 STEM, HEAD = 3, 3  # layers before the stages, and behind them: pool, flatten, classes
 TEMPERATURE = 4.0

@@ -60,7 +60,7 @@ def quantised(model: nn.Module, calibration: Tensor, folder: Path, per_channel: 
     # Here, so that a machine that trains alone needs no ONNX.
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
-    from rdpass.exporting import export_onnx
+    from rdpass.onnx.export import export_onnx
 
     whole = export_onnx(model, (calibration[:1].expand(TOGETHER, -1, -1, -1).contiguous(),), folder / "float.onnx")
 

@@ -14,9 +14,9 @@ import rdpass
 from benchmarks.accuracy_grids.arms import Footprint, Result, Settings
 from benchmarks.accuracy_grids.bench import Bench
 from benchmarks.accuracy_grids.claims import claim
-from rdpass.config import DistillConfig
 from rdpass.run_folder import load_run
-from rdpass.tracing import trace
+from rdpass.tracing.trace import trace
+from rdpass.training.config import DistillConfig
 
 FORMS = {"kept": "projections", "carried": "carried"}  # of an outcome that is not strictly plain
 EXACT = ("carry", "merge")

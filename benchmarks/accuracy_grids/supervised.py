@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from benchmarks.accuracy_grids.pictures import Batches
 from benchmarks.accuracy_grids.protocols import Protocol
 from benchmarks.fashion_mnist.train import parameter_groups, rate
-from rdpass.memory_layout import training_layout
+from rdpass.training.memory_layout import training_layout
 
 Loss = Callable[[Any, Tensor], Tensor]
 

@@ -14,7 +14,7 @@ from rdpass.comparison import Array
 from rdpass.deploy_form import DEPLOY_FORM
 from rdpass.peers.workload import Inference, Workload
 from rdpass.staging import run_stages
-from rdpass.tracing import trace
+from rdpass.tracing.trace import trace
 
 
 def load_executorch(workload: Workload, threads: int) -> Inference:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from rdpass.building import compile
+from rdpass.bundle.building import compile
 from rdpass.emulation.network_build import source_digest
 from rdpass.peers.bundle import load_bundle
 from rdpass.peers.workload import Inference, Workload
-from rdpass.targets import host_target
+from rdpass.targets.lookup import host_target
 
 
 def load_rdpass(workload: Workload, threads: int) -> Inference:

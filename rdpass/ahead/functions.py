@@ -13,7 +13,7 @@ from tvm import tirx
 from rdpass.lowering import tvm_target
 from rdpass.passes.tir.lift_locals import LIFTED
 from rdpass.passes.tir.pipeline import lower_to_pointers
-from rdpass.targets import ArmTarget
+from rdpass.targets.lookup import ArmTarget
 
 LAUNCH = "TVMBackendParallelLaunch"
 """What a parallel loop calls: ``int (int (*task)(int, group *, void *), void *data, int tasks)``."""

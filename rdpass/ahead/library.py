@@ -12,11 +12,11 @@ from pathlib import Path
 
 from rdpass.ahead.network import Network
 from rdpass.ahead.source import EXAMPLE, HEADER, SOURCES, write_source
+from rdpass.bundle.manifest import Manifest
+from rdpass.bundle.runner_program import RUNTIME, compile_program
 from rdpass.errors import ConfigError, TargetError
 from rdpass.lowering import LINK_OPTIONS
-from rdpass.manifest import Manifest
-from rdpass.runner_program import RUNTIME, compile_program
-from rdpass.toolchain import Compiler
+from rdpass.targets.toolchain import Compiler
 
 LIBRARY = "librdpass_model.a"
 

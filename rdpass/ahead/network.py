@@ -9,16 +9,16 @@ import tvm
 
 from rdpass.ahead.arena import Arena, plan
 from rdpass.ahead.functions import Functions, compile_functions
+from rdpass.bundle.manifest import TensorSpec
 from rdpass.kernels.schedule import Tile
 from rdpass.kernels.workload import Workload
 from rdpass.lowering import calls_for
-from rdpass.manifest import TensorSpec
-from rdpass.onnx_source import OnnxSource
+from rdpass.onnx.source import OnnxSource
 from rdpass.passes.relax.fallbacks import Fallback, find_fallbacks
 from rdpass.passes.relax.find_calls import CallSequence, find_calls
 from rdpass.passes.relax.plan_arena import ALIGNMENT
 from rdpass.passes.relax.planned_memory import PlannedMemory
-from rdpass.targets import ArmTarget
+from rdpass.targets.lookup import ArmTarget
 
 HEADER_BYTES = ALIGNMENT
 """What a model keeps of its own at the beginning of the arena."""

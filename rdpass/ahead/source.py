@@ -17,9 +17,9 @@ import numpy as np
 from rdpass.ahead.arena import Arena
 from rdpass.ahead.functions import LAUNCH, REGISTER
 from rdpass.ahead.network import HEADER_BYTES, Network
-from rdpass.c_literals import c_string
+from rdpass.bundle.c_literals import c_string
+from rdpass.bundle.manifest import TensorSpec
 from rdpass.comparison import Array
-from rdpass.manifest import TensorSpec
 from rdpass.passes.relax.find_calls import Copy, Place
 from rdpass.passes.relax.plan_arena import ALIGNMENT
 

@@ -15,7 +15,7 @@ from rdpass.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rdpass.benchmark import Timing
+    from rdpass.bundle.benchmark import Timing
     from rdpass.peers.rows import Row
 
 
@@ -39,7 +39,7 @@ def bench_command(
     With --on, DIR is copied into a temporary folder of the board, checked there, timed, and removed. With --vs, DIR and
     other runtimes take turns in one process of this host instead, on --threads threads (default 1).
     """
-    from rdpass.benchmark import bench
+    from rdpass.bundle.benchmark import bench
 
     if versus is not None:
         if on is not None or onnx is None:

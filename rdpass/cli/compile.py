@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from rdpass.building import Bundle
+    from rdpass.bundle.building import Bundle
 
 
 _WORTH_SAYING = 0.001
@@ -34,7 +34,7 @@ def compile_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print the manifest as JSON.")] = False,
 ) -> None:
     """Build FILE.onnx for a CPU and compare what was built with the golden output before it is kept."""
-    from rdpass.building import compile
+    from rdpass.bundle.building import compile
 
     bundle = compile(model, target, out, runtime=runtime.value, golden=golden, database=database, force=force)
     if as_json:

@@ -18,10 +18,10 @@ def doctor_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say what is here and what is missing, with the command that brings it. Downloads nothing unless asked."""
+    from rdpass.bundle.runtime_libraries import fetch_libraries
     from rdpass.cli.tables import print_table
     from rdpass.diagnosis import diagnose
-    from rdpass.runtime_libraries import fetch_libraries
-    from rdpass.targets import find_target
+    from rdpass.targets.lookup import find_target
 
     if fetch_runtime is not None:
         libraries = fetch_libraries(find_target(fetch_runtime))

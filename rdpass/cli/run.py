@@ -22,12 +22,12 @@ def run_command(
     force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
 ) -> None:
     """Run DIR's own runner on .npy files, emulated if it is for another CPU."""
-    from rdpass.execution import execute
-    from rdpass.manifest import open_sealed
+    from rdpass.bundle.execution import execute
+    from rdpass.bundle.manifest import open_sealed
+    from rdpass.bundle.runner import check_inputs
+    from rdpass.bundle.verification import target_of
     from rdpass.output import check_free
-    from rdpass.runner import check_inputs
-    from rdpass.toolchain import find_launcher
-    from rdpass.verification import target_of
+    from rdpass.targets.toolchain import find_launcher
 
     manifest = open_sealed(bundle)
     places = out or []

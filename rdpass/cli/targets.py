@@ -17,8 +17,8 @@ def targets_command(
 ) -> None:
     """List the targets that compile takes by name; it takes a file of one's own too."""
     from rdpass.cli.tables import print_table
-    from rdpass.target_file import target_toml
-    from rdpass.targets import all_targets, find_target
+    from rdpass.targets.lookup import all_targets, find_target
+    from rdpass.targets.target_file import target_toml
 
     if toml is not None:
         print(target_toml(find_target(toml)), end="")

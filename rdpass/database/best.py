@@ -14,7 +14,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from rdpass.arm_target import ArmTarget
 from rdpass.database.folder import read_records
 from rdpass.database.keys import code_key, target_key
 from rdpass.database.record import Method, Record, write_record
@@ -24,6 +23,7 @@ from rdpass.kernels.machine import Machine, machine_of
 from rdpass.kernels.ranking import is_tile_of
 from rdpass.kernels.schedule import Tile
 from rdpass.kernels.workload import Workload
+from rdpass.targets.arm_target import ArmTarget
 
 METHODS: tuple[tuple[Method, ...], ...] = (("host", "rpc"), ("mca",))
 """Methods whose times compare with each other, the more trusted first."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import rdpass.kernels
 import rdpass.passes.tir
-from rdpass.arm_target import ArmTarget
+from rdpass.targets.arm_target import ArmTarget
 
 _WORDS = ("name", "figures")
 """Fields of a target that say nothing of its times."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rdpass.errors import TargetError
-from rdpass.targets import PRESETS, ArmTarget, find_target
+from rdpass.targets.lookup import PRESETS, ArmTarget, find_target
 
 _MODELS = {
     "generic": "cortex-a55",

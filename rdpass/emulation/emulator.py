@@ -15,8 +15,8 @@ from pathlib import Path
 from rdpass.emulation.blocks import TranslationBlock
 from rdpass.emulation.plugin import counting_plugin
 from rdpass.errors import DeviceError, TargetError
-from rdpass.targets import ArmTarget
-from rdpass.toolchain import find_launcher
+from rdpass.targets.lookup import ArmTarget
+from rdpass.targets.toolchain import find_launcher
 
 LINE = 64
 """Bytes of a cache line, in every core that is modelled."""

@@ -27,8 +27,8 @@ from rdpass.emulation.instructions import CLASSES, classify
 from rdpass.emulation.throughput import CORES
 from rdpass.errors import ConfigError, TargetError
 from rdpass.lowering import tvm_target
-from rdpass.targets import ArmTarget
-from rdpass.toolchain import find_compiler
+from rdpass.targets.lookup import ArmTarget
+from rdpass.targets.toolchain import find_compiler
 
 _HARNESS = Path(__file__).with_name("kernel_harness.c")
 _TIMEOUT = 600.0

@@ -17,8 +17,8 @@ from rdpass.emulation.hot_loops import hot_loops
 from rdpass.emulation.network_build import Facts, built_network
 from rdpass.emulation.symbols import Symbols, read_symbols
 from rdpass.emulation.throughput import CORES
-from rdpass.targets import ArmTarget
-from rdpass.toolchain import find_compiler
+from rdpass.targets.lookup import ArmTarget
+from rdpass.targets.toolchain import find_compiler
 
 RUNTIME = "(runtime)"
 """The row of what is in no function of the network: TVM's virtual machine, the C library."""

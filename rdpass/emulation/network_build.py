@@ -23,17 +23,17 @@ import tvm_ffi
 from tvm import relax
 
 import rdpass
+from rdpass.bundle.golden import Golden, find_golden
+from rdpass.bundle.runner_program import RUNTIME
+from rdpass.bundle.runtime_libraries import find_libraries, tvm_versions
 from rdpass.chatter import without_scope_lines
 from rdpass.emulation.plugin import cache_folder
 from rdpass.errors import TargetError
-from rdpass.golden import Golden, find_golden
 from rdpass.lowering import Lowered, build, import_onnx, lower_for
-from rdpass.onnx_source import OnnxSource, read_onnx
+from rdpass.onnx.source import OnnxSource, read_onnx
 from rdpass.output import new_folder
-from rdpass.runner_program import RUNTIME
-from rdpass.runtime_libraries import find_libraries, tvm_versions
-from rdpass.targets import ArmTarget
-from rdpass.toolchain import Compiler, find_compiler
+from rdpass.targets.lookup import ArmTarget
+from rdpass.targets.toolchain import Compiler, find_compiler
 
 _DRIVER = Path(__file__).with_name("network_driver.cc")
 _KEPT = 8

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rdpass.bundle.runner import load
 from rdpass.comparison import Array
 from rdpass.peers.workload import Inference, Workload
-from rdpass.runner import load
 
 
 def load_bundle(bundle: Path, work: Workload, threads: int) -> Inference:

@@ -14,16 +14,16 @@ from pathlib import Path
 
 import numpy as np
 
+from rdpass.bundle.manifest import file_digest, open_sealed
+from rdpass.bundle.runner import check_cpu
 from rdpass.emulation.plugin import cache_folder
 from rdpass.errors import ConfigError
-from rdpass.manifest import file_digest, open_sealed
 from rdpass.peers.bundle import load_bundle
 from rdpass.peers.catalogue import OURS, PEERS, SHORT, Loader
 from rdpass.peers.checking import checked, reason_of
 from rdpass.peers.rows import Row, rows_of_process, timed_row, write_rows
 from rdpass.peers.timing import interleaved
 from rdpass.peers.workload import Inference, Workload
-from rdpass.runner import check_cpu
 
 GRAPH = "model"
 

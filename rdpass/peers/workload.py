@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from rdpass.bundle.golden import find_golden
 from rdpass.comparison import Array
-from rdpass.golden import find_golden
-from rdpass.onnx_source import read_onnx
+from rdpass.onnx.source import read_onnx
 
 Inference = Callable[[Array], Array]
 """The output for an input, both of the network's own shapes, as a new array or one that the next call overwrites."""

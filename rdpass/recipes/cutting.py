@@ -16,7 +16,7 @@ from rdpass.recipes.preparation import chosen_regions, prepared_teacher
 from rdpass.recipes.recipe import Removal, Request
 from rdpass.recipes.settling import counterpart_of, removal_of, settled_student
 from rdpass.staging import Stage, run_stages
-from rdpass.training import train
+from rdpass.training.engine import train
 from rdpass.types import Plan, Region, Traced
 
 HOW = {"warm": "the teacher's weights", "random": "random weights", "dirac": "Dirac convolutions"}

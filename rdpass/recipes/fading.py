@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rdpass.agreement import check_agreement
-from rdpass.config import DistillConfig
 from rdpass.passes.fx.calibrate_gates import calibrate_gates
 from rdpass.passes.fx.fade_shortcuts import Fading, fade_shortcuts
 from rdpass.passes.fx.fold_scales import fold_scales
@@ -20,9 +18,11 @@ from rdpass.recipes.preparation import chosen_regions, prepared_teacher
 from rdpass.recipes.recipe import Removal, Request
 from rdpass.recipes.settling import counterpart_of, removal_of, settled_student
 from rdpass.recipes.statistics import first_inputs
-from rdpass.schedules import FadeSchedule
 from rdpass.staging import Stage
-from rdpass.training import train
+from rdpass.tracing.agreement import check_agreement
+from rdpass.training.config import DistillConfig
+from rdpass.training.engine import train
+from rdpass.training.schedules import FadeSchedule
 from rdpass.types import Plan, Traced
 
 START_TOLERANCE = 1e-5

@@ -18,13 +18,13 @@ import torch
 from torch import Tensor
 from torch.fx import GraphModule
 
-from rdpass.losses import Criteria
-from rdpass.objective import Batch, Objective
-from rdpass.options import PathOptions
 from rdpass.passes.fx.find_cuts import stage_of_modules
 from rdpass.passes.fx.join_paths import OWN_PATH, join_paths, teacher_taps
 from rdpass.recipes.feature_matching import FeatureMatching
-from rdpass.schedules import mixed_weight
+from rdpass.training.losses import Criteria
+from rdpass.training.objective import Batch, Objective
+from rdpass.training.options import PathOptions
+from rdpass.training.schedules import mixed_weight
 
 
 class PathObjective(Objective):

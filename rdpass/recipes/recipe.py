@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from rdpass.comparison import Gate
-from rdpass.config import DistillConfig, with_defaults
-from rdpass.losses import Criteria
-from rdpass.objective import Distance, Loss
+from rdpass.training.config import DistillConfig, with_defaults
+from rdpass.training.losses import Criteria
+from rdpass.training.objective import Distance, Loss
 from rdpass.types import Outcome, Plan, Traced
 
 

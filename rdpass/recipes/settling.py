@@ -8,7 +8,6 @@ from dataclasses import replace
 import torch
 from torch.fx import GraphModule
 
-from rdpass.agreement import check_agreement
 from rdpass.deploy_form import DEPLOY_FORM
 from rdpass.double_precision import in_double, in_single, rounding_of
 from rdpass.errors import DivergedError, ParityError, PassError
@@ -18,6 +17,7 @@ from rdpass.passes.fx.remove_shortcuts import remove_shortcuts
 from rdpass.recipes.recipe import Removal
 from rdpass.staging import Stage, run_stages
 from rdpass.tensors import tensors_in
+from rdpass.tracing.agreement import check_agreement
 from rdpass.types import Outcome, Plan, Region, Traced
 
 SETTLE_TOLERANCE = 1e-4

@@ -2,8 +2,3 @@
 
 What is guaranteed on resume, kill, non-finite numbers and several processes: docs/training.md.
 """
-
-from rdpass.training.engine import train
-from rdpass.training.evaluation import accuracy
-
-__all__ = ["accuracy", "train"]

@@ -22,8 +22,8 @@ from torch.fx import GraphModule
 from torch.utils._pytree import tree_map
 
 from rdpass.errors import DivergedError
-from rdpass.objective import Batch
 from rdpass.training.faults import NotFinite
+from rdpass.training.objective import Batch
 
 Split = tuple[Any, Any]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from rdpass.objective import Batch, Objective
 from rdpass.training.generators import kept_generators
+from rdpass.training.objective import Batch, Objective
 
 
 def gradient_share(objective: Objective, batch: Batch) -> dict[str, float]:

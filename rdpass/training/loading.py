@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from rdpass.config import DistillConfig
 from rdpass.errors import ConfigError, DivergedError
+from rdpass.training.config import DistillConfig
 from rdpass.training.generators import Stream
 
 _END = object()

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from rdpass.config import DistillConfig
+from rdpass.training.config import DistillConfig
 
 
 def make_optimiser(model: nn.Module, config: DistillConfig) -> torch.optim.Optimizer:

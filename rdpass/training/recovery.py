@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rdpass.config import DistillConfig
 from rdpass.errors import DivergedError
+from rdpass.training.config import DistillConfig
 from rdpass.training.faults import NotFinite
 from rdpass.training.state import Position
 

@@ -13,17 +13,17 @@ from typing import Any
 
 import torch
 
-from rdpass.config import DistillConfig
 from rdpass.interruption import Interrupted, Interruption
-from rdpass.memory_layout import training_layout
-from rdpass.objective import Batch, Objective
 from rdpass.recipes.recipe import Request
 from rdpass.training.batches import placed, rows_of, unpacking_for
+from rdpass.training.config import DistillConfig
 from rdpass.training.evaluation import evaluate
 from rdpass.training.faults import NotFinite
 from rdpass.training.generators import Stream, read_generators, seed_generators, set_generators
 from rdpass.training.gradient_share import gradient_share
 from rdpass.training.loading import Loading
+from rdpass.training.memory_layout import training_layout
+from rdpass.training.objective import Batch, Objective
 from rdpass.training.optimiser import learning_rate
 from rdpass.training.recovery import recovered
 from rdpass.training.report import Report

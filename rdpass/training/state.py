@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rdpass.checkpoint import has_checkpoint, load_checkpoint, save_checkpoint
-from rdpass.config import DistillConfig
 from rdpass.errors import ConfigError
-from rdpass.objective import Objective
+from rdpass.training.checkpoint import has_checkpoint, load_checkpoint, save_checkpoint
+from rdpass.training.config import DistillConfig
 from rdpass.training.faults import NotFinite
+from rdpass.training.objective import Objective
 from rdpass.training.step import Stepper
 
 FORMAT = 2

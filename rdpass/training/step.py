@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
-from rdpass.config import DistillConfig
-from rdpass.objective import Batch, Objective
 from rdpass.training.batches import rows_of
+from rdpass.training.config import DistillConfig
 from rdpass.training.faults import NotFinite
+from rdpass.training.objective import Batch, Objective
 from rdpass.training.optimiser import make_optimiser
 from rdpass.training.world import World
 

@@ -19,8 +19,8 @@ from torch import Tensor
 from torch.utils._pytree import tree_map
 
 from rdpass.errors import DivergedError
-from rdpass.objective import Batch
 from rdpass.training.batches import rows_of
+from rdpass.training.objective import Batch
 
 
 @dataclass(frozen=True)

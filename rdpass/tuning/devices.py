@@ -14,7 +14,7 @@ from rdpass.database.record import Method
 from rdpass.errors import DeviceError, TargetError
 from rdpass.kernels.choose import choose_default
 from rdpass.kernels.machine import Machine, machine_of
-from rdpass.targets import ArmTarget
+from rdpass.targets.lookup import ArmTarget
 from rdpass.tuning.crew import Crew
 from rdpass.tuning.job import Job, Timing, Tracker, Trouble
 from rdpass.tuning.libraries import Libraries, Unbuildable

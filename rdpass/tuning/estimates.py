@@ -23,8 +23,8 @@ from rdpass.kernels.schedule import Tile, make_kernels
 from rdpass.kernels.workload import Workload
 from rdpass.passes.relax.find_workloads import Occurrence
 from rdpass.passes.tir.pipeline import NAME as TIR_PIPELINE
-from rdpass.targets import ArmTarget
-from rdpass.toolchain import find_compiler, find_launcher
+from rdpass.targets.lookup import ArmTarget
+from rdpass.targets.toolchain import find_compiler, find_launcher
 from rdpass.tuning.job import Timing
 from rdpass.tuning.libraries import epilogues_of, step_of
 from rdpass.tuning.outcome import Outcome, Rejected, judged

@@ -16,8 +16,8 @@ from rdpass.kernels.workload import Convolution, Elementwise, Epilogue, Pointwis
 from rdpass.lowering import LINK_OPTIONS, tvm_target
 from rdpass.passes.relax.find_workloads import Occurrence
 from rdpass.passes.tir.pipeline import NAME as TIR_PIPELINE
-from rdpass.targets import ArmTarget
-from rdpass.toolchain import Compiler, find_compiler
+from rdpass.targets.lookup import ArmTarget
+from rdpass.targets.toolchain import Compiler, find_compiler
 from rdpass.tuning.job import Step, Variant
 
 

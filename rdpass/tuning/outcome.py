@@ -8,7 +8,7 @@ from typing import Protocol
 
 from rdpass.database.keys import code_key, target_key
 from rdpass.database.record import Method, Record
-from rdpass.targets import ArmTarget
+from rdpass.targets.lookup import ArmTarget
 from rdpass.tuning.job import Timing
 from rdpass.tuning.task import Trial
 

@@ -10,7 +10,7 @@ from rdpass.database.record import Method
 from rdpass.kernels.ranking import template
 from rdpass.kernels.schedule import Tile
 from rdpass.kernels.workload import Workload
-from rdpass.targets import ArmTarget
+from rdpass.targets.lookup import ArmTarget
 from rdpass.tuning.task import Task
 
 

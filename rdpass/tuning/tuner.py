@@ -24,9 +24,9 @@ from rdpass.errors import ConfigError, DeviceError, TargetError
 from rdpass.interruption import Interrupted, Interruption
 from rdpass.kernels.machine import machine_of
 from rdpass.lowering import import_onnx, workloads_of
-from rdpass.onnx_source import OnnxSource, read_onnx
+from rdpass.onnx.source import OnnxSource, read_onnx
 from rdpass.progress import progress
-from rdpass.targets import HOST, ArmTarget, find_target
+from rdpass.targets.lookup import HOST, ArmTarget, find_target
 from rdpass.tuning.devices import Devices
 from rdpass.tuning.estimates import Estimates
 from rdpass.tuning.notes import described, note_failures, note_spread, reason_of

@@ -8,7 +8,7 @@ from rdpass.database.keys import code_key, target_key
 from rdpass.database.record import Record
 from rdpass.kernels.pointwise import PointwiseTile
 from rdpass.kernels.workload import Convolution, Epilogue
-from rdpass.targets import find_target
+from rdpass.targets.lookup import find_target
 
 RPI4 = find_target("rpi4")
 WORK = Convolution(1, 16, 24, 6, 6, (1, 1), epilogue=Epilogue("relu"))

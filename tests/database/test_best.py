@@ -16,7 +16,7 @@ from rdpass.kernels.choose import choose_default
 from rdpass.kernels.machine import machine_of
 from rdpass.kernels.pointwise import PointwiseTile
 from rdpass.kernels.ranking import rank_tiles
-from rdpass.targets import find_target
+from rdpass.targets.lookup import find_target
 
 from .records import RPI4, WORK, record
 

@@ -13,14 +13,14 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from rdpass.building import Bundle, compile
+from rdpass.bundle.building import Bundle, compile
+from rdpass.bundle.manifest import file_digest
+from rdpass.bundle.runtime_libraries import find_libraries
 from rdpass.errors import TargetError
-from rdpass.manifest import file_digest
-from rdpass.onnx_runtime import run_onnx
-from rdpass.onnx_source import GATES_KEY
-from rdpass.runtime_libraries import find_libraries
-from rdpass.targets import find_target
-from rdpass.toolchain import find_compiler, find_launcher
+from rdpass.onnx.oracle import run_onnx
+from rdpass.onnx.source import GATES_KEY
+from rdpass.targets.lookup import find_target
+from rdpass.targets.toolchain import find_compiler, find_launcher
 from tests.deploy.loopback import NoSshd, sshd
 
 BOARD = "rpi4"

@@ -12,17 +12,17 @@ import numpy as np
 import onnx
 import pytest
 
-from rdpass.building import Bundle, compile
+from rdpass.bundle.building import Bundle, compile
+from rdpass.bundle.execution import execute
+from rdpass.bundle.manifest import file_digest, open_sealed
+from rdpass.bundle.runner import load
+from rdpass.bundle.verification import verify
 from rdpass.cli.app import run as rdpass
 from rdpass.comparison import Array
 from rdpass.errors import ConfigError
-from rdpass.execution import execute
-from rdpass.manifest import file_digest, open_sealed
-from rdpass.onnx_runtime import run_onnx
-from rdpass.runner import load
-from rdpass.targets import find_target
-from rdpass.toolchain import find_launcher
-from rdpass.verification import verify
+from rdpass.onnx.oracle import run_onnx
+from rdpass.targets.lookup import find_target
+from rdpass.targets.toolchain import find_launcher
 from tests.deploy.nets import Net
 
 

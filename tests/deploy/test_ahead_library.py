@@ -12,13 +12,13 @@ import pytest
 from rdpass.ahead.library import RUNNER_SOURCES, check_needs
 from rdpass.ahead.network import build_ahead
 from rdpass.ahead.source import SOURCES, write_source
-from rdpass.building import Bundle, compile
+from rdpass.bundle.building import Bundle, compile
+from rdpass.bundle.runner_program import RUNTIME, SHARED, description_source
 from rdpass.errors import ConfigError, TargetError
 from rdpass.lowering import import_onnx
-from rdpass.onnx_source import read_onnx
-from rdpass.runner_program import RUNTIME, SHARED, description_source
-from rdpass.targets import find_target
-from rdpass.toolchain import find_compiler, find_launcher
+from rdpass.onnx.source import read_onnx
+from rdpass.targets.lookup import find_target
+from rdpass.targets.toolchain import find_compiler, find_launcher
 
 HERE = Path(__file__).parent
 STRICT = ("-Wall", "-Wextra", "-Wpedantic", "-Werror")

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.no_runtime import report
-from rdpass.building import Bundle
-from rdpass.exporting import export_onnx
-from rdpass.manifest import open_sealed
+from rdpass.bundle.building import Bundle
+from rdpass.bundle.manifest import open_sealed
+from rdpass.onnx.export import export_onnx
 from tests.deploy.test_ahead_library import check_heap
 
 MB = 1_000_000

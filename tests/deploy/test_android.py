@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rdpass.building import Bundle, compile
+from rdpass.bundle.building import Bundle, compile
+from rdpass.bundle.manifest import open_sealed
 from rdpass.cli.app import run as rdpass
 from rdpass.comparison import relative_error
 from rdpass.errors import TargetError
-from rdpass.manifest import open_sealed
-from rdpass.targets import find_target
-from rdpass.toolchain import ANDROID_API, find_compiler, find_launcher
+from rdpass.targets.lookup import find_target
+from rdpass.targets.toolchain import ANDROID_API, find_compiler, find_launcher
 
 PHONE = find_target("android-arm64")
 _NDK_BIN = Path("toolchains/llvm/prebuilt/linux-x86_64/bin")

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from rdpass import remote
-from rdpass.benchmark import bench
-from rdpass.building import Bundle
+from rdpass.bundle.benchmark import bench
+from rdpass.bundle.building import Bundle
 from rdpass.cli.app import run
+from rdpass.device import remote
+from rdpass.device.remote import run_on
 from rdpass.errors import ConfigError, DeviceError
-from rdpass.remote import run_on
 from tests.deploy.loopback import NAME, OFF, REFUSING, UNKNOWN
 
 

@@ -14,16 +14,16 @@ import numpy as np
 import onnx
 import pytest
 
-from rdpass.building import Bundle, compile
+from rdpass.bundle.building import Bundle, compile
+from rdpass.bundle.execution import execute
+from rdpass.bundle.manifest import file_digest, open_sealed
+from rdpass.bundle.runner import load
+from rdpass.bundle.verification import verify
 from rdpass.comparison import relative_error
 from rdpass.errors import ConfigError
-from rdpass.execution import execute
-from rdpass.manifest import file_digest, open_sealed
-from rdpass.onnx_runtime import run_onnx
-from rdpass.runner import load
-from rdpass.targets import find_target
-from rdpass.toolchain import find_launcher
-from rdpass.verification import verify
+from rdpass.onnx.oracle import run_onnx
+from rdpass.targets.lookup import find_target
+from rdpass.targets.toolchain import find_launcher
 
 TOLERANCE = 1e-5
 
@@ -118,7 +118,7 @@ def test_a_bundle_is_the_same_bytes_from_another_process(
     host_bundle: Bundle, residual_onnx: Path, tmp_path: Path
 ) -> None:
     again = tmp_path / "again.rdp"
-    code = f"from rdpass.building import compile; compile({str(residual_onnx)!r}, out={str(again)!r})"
+    code = f"from rdpass.bundle.building import compile; compile({str(residual_onnx)!r}, out={str(again)!r})"
     (tmp_path / "scratch").mkdir()
     changed = {"PYTHONHASHSEED": "12345", "TVM_NUM_THREADS": "1", "TMPDIR": str(tmp_path / "scratch"), "LC_ALL": "C"}
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), **changed}
@@ -198,7 +198,7 @@ def test_golden_numbers_and_gates_that_came_with_the_model_go_into_the_bundle(
 def test_without_an_emulator_the_bundle_says_that_it_was_not_run(
     residual_onnx: Path, board: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("rdpass.toolchain._EMULATORS", ("no-such-emulator-{0}",))
+    monkeypatch.setattr("rdpass.targets.toolchain._EMULATORS", ("no-such-emulator-{0}",))
     with caplog.at_level(logging.WARNING, "rdpass"):
         manifest = compile(residual_onnx, board, tmp_path / "net.rdp").manifest
     assert [gate.name for gate in manifest.gates] == ["tvm-host"]

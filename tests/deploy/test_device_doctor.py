@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from rdpass.board_facts import BoardFacts, ask_board, read_facts
-from rdpass.board_findings import BoardFinding, judge
 from rdpass.cli.app import run
+from rdpass.device.facts import BoardFacts, ask_board, read_facts
+from rdpass.device.findings import BoardFinding, judge
 from rdpass.errors import DeviceError
-from rdpass.targets import find_target, host_target
+from rdpass.targets.lookup import find_target, host_target
 from tests.deploy.loopback import NAME
 
 PI = {

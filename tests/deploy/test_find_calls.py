@@ -13,9 +13,9 @@ from rdpass.ahead.functions import compile_functions
 from rdpass.ahead.network import Network, build_ahead
 from rdpass.errors import ConfigError
 from rdpass.lowering import calls_for, import_onnx
-from rdpass.onnx_source import read_onnx
+from rdpass.onnx.source import read_onnx
 from rdpass.passes.relax.find_calls import Call, CallSequence, Copy, Place, find_calls
-from rdpass.targets import find_target
+from rdpass.targets.lookup import find_target
 from tests.deploy.conftest import residual_net
 from tests.deploy.nets import Net
 

@@ -9,10 +9,10 @@ import numpy as np
 import onnx
 import pytest
 
+from rdpass.bundle.golden import find_golden
 from rdpass.errors import ConfigError
-from rdpass.golden import find_golden
-from rdpass.onnx_runtime import run_onnx
-from rdpass.onnx_source import read_onnx
+from rdpass.onnx.oracle import run_onnx
+from rdpass.onnx.source import read_onnx
 
 
 def _rewrite(path: Path, **changes: np.ndarray) -> Path:

@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rdpass.building import Bundle
+from rdpass.bundle.building import Bundle
+from rdpass.bundle.runner import load
 from rdpass.comparison import relative_error
 from rdpass.errors import ConfigError
-from rdpass.runner import load
 
 RUN = """
 import sys
 import numpy as np
-from rdpass.runner import load
+from rdpass.bundle.runner import load
 folder = sys.argv[1]
 output = load(folder)(np.load(folder + "/golden/input_0.npy"))
 expected = np.load(folder + "/golden/output_0.npy")
@@ -34,7 +34,8 @@ def _python(code: str, folder: Path) -> str:
 
 
 def test_importing_the_runner_imports_no_framework(host_bundle: Bundle) -> None:
-    code = "import sys, rdpass.runner; print(*{'torch', 'tvm', 'tvm_ffi', 'onnx', 'onnxruntime'} & sys.modules.keys())"
+    frameworks = "{'torch', 'tvm', 'tvm_ffi', 'onnx', 'onnxruntime'}"
+    code = f"import sys, rdpass.bundle.runner; print(*{frameworks} & sys.modules.keys())"
     assert _python(code, host_bundle.folder) == ""
 
 

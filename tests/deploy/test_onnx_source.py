@@ -9,7 +9,7 @@ import pytest
 
 from rdpass.errors import ConfigError
 from rdpass.lowering import import_onnx
-from rdpass.onnx_source import GATES_KEY, read_onnx
+from rdpass.onnx.source import GATES_KEY, read_onnx
 
 
 def test_names_shapes_and_types_are_read(two_by_two_onnx: Path) -> None:

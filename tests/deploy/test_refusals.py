@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rdpass import building
-from rdpass.building import Bundle, compile
+from rdpass.bundle import building
+from rdpass.bundle.building import Bundle, compile
+from rdpass.bundle.manifest import open_sealed
+from rdpass.bundle.verification import verify
 from rdpass.errors import ConfigError, DeviceError, ParityError, TargetError
 from rdpass.lowering import Lowered
-from rdpass.manifest import open_sealed
-from rdpass.targets import ArmTarget
-from rdpass.verification import verify
+from rdpass.targets.lookup import ArmTarget
 
 
 @pytest.fixture
@@ -141,7 +141,7 @@ def test_a_build_that_computes_something_else_is_refused(
 
 
 def test_verify_says_when_the_output_differs(host_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rdpass.verification.execute", lambda *arguments: (np.zeros((1, 5), np.float32),))
+    monkeypatch.setattr("rdpass.bundle.verification.execute", lambda *arguments: (np.zeros((1, 5), np.float32),))
     with pytest.raises(ParityError, match="bundle: output 0 differs"):
         verify(host_bundle.folder)
 
@@ -153,7 +153,7 @@ def test_verify_says_when_there_is_no_emulator(board_bundle: Bundle, monkeypatch
 
 
 def test_verify_says_when_the_runner_crashes(host_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rdpass.verification.find_launcher", lambda target: ("sh", "-c", "kill -SEGV $$"))
+    monkeypatch.setattr("rdpass.bundle.verification.find_launcher", lambda target: ("sh", "-c", "kill -SEGV $$"))
     with pytest.raises(DeviceError, match=r"crashed \(SIGSEGV\)"):
         verify(host_bundle.folder)
 

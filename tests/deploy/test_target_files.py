@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from rdpass.building import compile
+from rdpass.bundle.building import compile
 from rdpass.cli.app import run
-from rdpass.core_check import check_core
 from rdpass.errors import TargetError
-from rdpass.targets import PRESETS, find_target, host_target
+from rdpass.targets.core_check import check_core
+from rdpass.targets.lookup import PRESETS, find_target, host_target
 
 
 @pytest.fixture

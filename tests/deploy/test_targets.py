@@ -12,13 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from rdpass import runtime_libraries, targets
+from rdpass.bundle import runtime_libraries
+from rdpass.bundle.runtime_libraries import fetch_libraries, find_libraries
 from rdpass.diagnosis import PINS, diagnose
 from rdpass.errors import TargetError
 from rdpass.lowering import tvm_target
-from rdpass.runtime_libraries import fetch_libraries, find_libraries
-from rdpass.targets import PRESETS, ArmTarget, all_targets, find_target, host_target
-from rdpass.toolchain import emulated_core, find_launcher
+from rdpass.targets import lookup
+from rdpass.targets.lookup import PRESETS, ArmTarget, all_targets, find_target, host_target
+from rdpass.targets.toolchain import emulated_core, find_launcher
 
 
 def test_every_preset_is_known_to_llvm() -> None:
@@ -62,9 +63,9 @@ def test_the_host_is_described_alike_at_every_call() -> None:
 
 
 def test_a_host_that_tells_nothing_has_estimates(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(targets, "_CPU0", tmp_path)
+    monkeypatch.setattr(lookup, "_CPU0", tmp_path)
     blind = host_target()
-    assert (blind.clock_ghz, blind.l1d_bytes, blind.last_cache_bytes) == (targets.HOST_CLOCK_GHZ, 0, 0)
+    assert (blind.clock_ghz, blind.l1d_bytes, blind.last_cache_bytes) == (lookup.HOST_CLOCK_GHZ, 0, 0)
     (tmp_path / "cpufreq").mkdir()
     (tmp_path / "cpufreq" / "cpuinfo_max_freq").write_text("3100000\n")
     (tmp_path / "cache" / "index0").mkdir(parents=True)
@@ -87,7 +88,7 @@ def test_the_host_is_this_machine() -> None:
 )
 def test_a_feature_that_the_system_hides_is_not_used(monkeypatch: pytest.MonkeyPatch, hidden: str, cpu: str) -> None:
     monkeypatch.setattr(platform, "machine", lambda: "x86_64")
-    monkeypatch.setattr(targets, "cpu_features", lambda: frozenset({*targets._X86_V4, "other"} - {hidden}))
+    monkeypatch.setattr(lookup, "cpu_features", lambda: frozenset({*lookup._X86_V4, "other"} - {hidden}))
     host = host_target()
     assert host.cpu == cpu
     assert hidden not in host.features
@@ -100,7 +101,8 @@ def test_an_arm_host_uses_the_base_architecture(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_importing_the_targets_imports_no_tvm() -> None:
-    code = "import sys, rdpass.targets, rdpass.toolchain, rdpass.runtime_libraries; print('tvm' in sys.modules)"
+    modules = "rdpass.targets.lookup, rdpass.targets.toolchain, rdpass.bundle.runtime_libraries"
+    code = f"import sys, {modules}; print('tvm' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"False\n"
 
 

@@ -16,12 +16,12 @@ from rdpass.kernels.pair import ApartTile, PairTile
 from rdpass.kernels.pointwise import PointwiseTile
 from rdpass.kernels.workload import Convolution, PointwisePair
 from rdpass.lowering import build, import_onnx, lower_for, run_here
-from rdpass.onnx_runtime import run_onnx
-from rdpass.onnx_source import read_onnx
+from rdpass.onnx.oracle import run_onnx
+from rdpass.onnx.source import read_onnx
 from rdpass.passes.relax.dataflow import read_dataflow
 from rdpass.passes.relax.pipeline import simplification
 from rdpass.passes.relax.settle_placements import Settled, settle_placements
-from rdpass.targets import host_target
+from rdpass.targets.lookup import host_target
 from tests.deploy.nets import Net
 
 HERE = host_target()

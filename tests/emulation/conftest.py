@@ -9,13 +9,13 @@ from pathlib import Path
 import onnx
 import pytest
 
+from rdpass.bundle.runtime_libraries import find_libraries
 from rdpass.emulation.emulator import Caches, Profile, profile
 from rdpass.emulation.llvm_tools import find_llvm_tool
 from rdpass.emulation.plugin import cache_folder
 from rdpass.errors import TargetError
-from rdpass.runtime_libraries import find_libraries
-from rdpass.targets import ArmTarget, find_target
-from rdpass.toolchain import find_compiler, find_launcher
+from rdpass.targets.lookup import ArmTarget, find_target
+from rdpass.targets.toolchain import find_compiler, find_launcher
 from tests.deploy.conftest import residual_net
 
 CodeProfile = Callable[..., Profile]

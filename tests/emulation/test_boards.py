@@ -9,7 +9,7 @@ import pytest
 from rdpass.emulation.boards import core_targets, find_board, modelled_core
 from rdpass.emulation.throughput import CORES
 from rdpass.errors import TargetError
-from rdpass.targets import PRESETS
+from rdpass.targets.lookup import PRESETS
 
 
 @pytest.mark.parametrize("name", [*(preset.name for preset in PRESETS), *core_targets()])

@@ -13,7 +13,7 @@ from rdpass.emulation.blocks import basic_blocks
 from rdpass.emulation.emulator import Caches, profile
 from rdpass.emulation.instructions import classify
 from rdpass.errors import DeviceError, TargetError
-from rdpass.targets import ArmTarget, host_target
+from rdpass.targets.lookup import ArmTarget, host_target
 
 from .conftest import CodeProfile
 

@@ -11,7 +11,7 @@ from rdpass.comparison import relative_error
 from rdpass.emulation.kernel import KernelCost, measure_kernel
 from rdpass.emulation.throughput import CORES
 from rdpass.errors import ConfigError, DeviceError
-from rdpass.targets import ArmTarget
+from rdpass.targets.lookup import ArmTarget
 
 from .kernels import add_in_place, in_parallel, matmul, reads_what_nobody_wrote, through_workspace, vector_multiply
 

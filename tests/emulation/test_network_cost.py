@@ -16,7 +16,7 @@ from rdpass.emulation.emulator import LINE
 from rdpass.emulation.network import RUNTIME, NetworkCost, measure_network
 from rdpass.emulation.plugin import cache_folder
 from rdpass.emulation.throughput import CORES
-from rdpass.targets import ArmTarget
+from rdpass.targets.lookup import ArmTarget
 from tests.deploy.conftest import two_by_two_net
 
 ROOT = Path(__file__).parent.parent.parent

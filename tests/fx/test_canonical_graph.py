@@ -13,7 +13,7 @@ from rdpass.passes.fx.functionalise import functionalise
 from rdpass.passes.fx.lift_layers import lift_layers
 from rdpass.passes.fx.operators import callee, kind_of
 from rdpass.passes.fx.shapes import annotate_shapes
-from rdpass.tracing import trace
+from rdpass.tracing.trace import trace
 from tests.models import OverwrittenFork, PreActivation, SharedInPlace, SharedLayer, conv_bn, seeded, small_resnet
 from tests.support import Untouched, error_between
 
@@ -150,7 +150,7 @@ def test_symmetric_zero_padding_moves_into_the_convolution_and_other_padding_sta
 
 
 def test_an_exported_graph_becomes_the_same_canonical_graph():
-    from rdpass.programs import export_program, unpack_program
+    from rdpass.tracing.programs import export_program, unpack_program
 
     model = seeded(small_resnet)
     x = torch.randn(1, 3, 9, 9)

@@ -4,7 +4,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from rdpass.passes.fx.census import take_census
-from rdpass.tracing import trace
+from rdpass.tracing.trace import trace
 from tests.models import (
     OverwrittenFork,
     PositionalEmbedding,

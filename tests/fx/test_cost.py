@@ -10,7 +10,7 @@ from rdpass.passes.fx.cost import accounts_of, cost_of, macs_of
 from rdpass.passes.fx.dominance import immediate_dominators
 from rdpass.passes.fx.held_bytes import held_bytes
 from rdpass.torchvision_import import prepare_torchvision
-from rdpass.tracing import trace
+from rdpass.tracing.trace import trace
 from tests.models import (
     PreActivation,
     Residual,

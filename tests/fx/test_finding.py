@@ -11,7 +11,7 @@ from torch.nn import functional as F
 import rdpass
 from rdpass.passes.fx.census import take_census
 from rdpass.torchvision_import import prepare_torchvision
-from rdpass.tracing import trace
+from rdpass.tracing.trace import trace
 from tests.models import Branches, LayerScale, Residual, Scaled, SqueezeExcite, basic_block, classifier, conv_bn, seeded
 from tests.support import Untouched, error_between
 

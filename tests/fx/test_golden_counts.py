@@ -10,7 +10,7 @@ from benchmarks.zoo_models import Entry, build
 from rdpass.passes.fx.census import take_census
 from rdpass.passes.fx.remove_shortcuts import remove_shortcuts
 from rdpass.torchvision_import import prepare_torchvision
-from rdpass.tracing import trace
+from rdpass.tracing.trace import trace
 
 prepare_torchvision()
 pytest.importorskip("timm", reason="the zoo is an extra")

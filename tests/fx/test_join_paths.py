@@ -11,7 +11,7 @@ from rdpass.inspection import plan_of
 from rdpass.passes.fx.fade_shortcuts import fade_shortcuts
 from rdpass.passes.fx.find_cuts import find_cuts, named_cuts, stage_of_modules
 from rdpass.passes.fx.join_paths import OWN_PATH, join_paths, teacher_taps
-from rdpass.tracing import trace
+from rdpass.tracing.trace import trace
 from tests.models import TwoInputs, basic_block, bottleneck, classifier, seeded, small_resnet
 from tests.support import Untouched
 

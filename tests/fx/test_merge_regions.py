@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from rdpass.passes.fx.census import take_census
-from rdpass.tracing import trace
+from rdpass.tracing.trace import trace
 from tests.models import Residual, classifier, conv_bn, seeded
 
 

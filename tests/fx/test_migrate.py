@@ -19,7 +19,7 @@ from rdpass.passes.fx.remove_shortcuts import remove_shortcuts
 from rdpass.passes.fx.settle_shortcuts import settle_shortcuts
 from rdpass.passes.fx.shapes import annotate_shapes
 from rdpass.passes.fx.start_maps import start_maps
-from rdpass.tracing import trace
+from rdpass.tracing.trace import trace
 from tests.models import (
     PreActivation,
     Residual,

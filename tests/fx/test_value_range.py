@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from rdpass.passes.fx.value_range import value_ranges
-from rdpass.tracing import trace
+from rdpass.tracing.trace import trace
 
 
 def final_range(*layers):

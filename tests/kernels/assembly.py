@@ -9,7 +9,7 @@ from typing import Any
 import tvm
 
 from rdpass.lowering import tvm_target
-from rdpass.targets import ArmTarget
+from rdpass.targets.lookup import ArmTarget
 
 _LABEL = re.compile(r"^(?!\.Ltmp)[\w.$]+:")
 _BRANCH = re.compile(r"(b|br|bl|blr|ret|cbn?z|tbn?z|b\.\w+)\b")

@@ -13,8 +13,8 @@ import tvm_ffi
 from rdpass.comparison import Array
 from rdpass.lowering import tvm_target
 from rdpass.passes.tir.pipeline import NAME
-from rdpass.targets import ArmTarget
-from rdpass.toolchain import find_compiler, find_launcher
+from rdpass.targets.lookup import ArmTarget
+from rdpass.targets.toolchain import find_compiler, find_launcher
 from tests.kernels.case import Case
 from tests.kernels.tester import judge
 

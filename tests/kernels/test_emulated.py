@@ -27,8 +27,8 @@ from rdpass.kernels.workload import (
     Pooling,
     Stem,
 )
-from rdpass.targets import find_target
-from rdpass.toolchain import find_compiler, find_launcher
+from rdpass.targets.lookup import find_target
+from rdpass.targets.toolchain import find_compiler, find_launcher
 from tests.kernels.cases import (
     depthwise_case,
     direct_case,

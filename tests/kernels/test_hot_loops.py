@@ -10,7 +10,7 @@ from rdpass.kernels.stem import StemTile, stem
 from rdpass.kernels.winograd import WinogradTile, winograd
 from rdpass.kernels.workload import PointwisePair, Stem
 from rdpass.passes.tir.pipeline import NAME
-from rdpass.targets import find_target
+from rdpass.targets.lookup import find_target
 from tests.kernels.assembly import assembly_of, hottest
 from tests.kernels.networks import RELU6, conv, resnet_stem
 

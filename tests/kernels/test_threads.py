@@ -20,7 +20,7 @@ from rdpass.kernels.stem import StemTile
 from rdpass.kernels.stem_winograd import StemWinogradTile
 from rdpass.kernels.winograd import WinogradTile
 from rdpass.kernels.workload import Elementwise, Epilogue, Head, PointwisePair, Pooling, Stem
-from rdpass.targets import find_target
+from rdpass.targets.lookup import find_target
 from tests.kernels.balance import balance
 from tests.kernels.cases import (
     depthwise_case,

@@ -10,7 +10,7 @@ import tvm
 from rdpass.comparison import Array, check_close
 from rdpass.lowering import tvm_target
 from rdpass.passes.tir.pipeline import NAME
-from rdpass.targets import host_target
+from rdpass.targets.lookup import host_target
 from tests.kernels.case import Case
 
 

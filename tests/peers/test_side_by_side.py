@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 
-from rdpass.building import Bundle, compile
+from rdpass.bundle.building import Bundle, compile
 from rdpass.cli.app import run
 from rdpass.errors import DeviceError
 from rdpass.peers import side_by_side

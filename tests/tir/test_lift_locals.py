@@ -10,7 +10,7 @@ from rdpass.lowering import tvm_target
 from rdpass.passes.tir.lift_locals import LIFTED
 from rdpass.passes.tir.pipeline import lower_to_pointers
 from rdpass.passes.tir.stack_locals import LIMIT
-from rdpass.targets import find_target, host_target
+from rdpass.targets.lookup import find_target, host_target
 
 BOARD = find_target("rpi4")
 

@@ -9,7 +9,7 @@ from rdpass.kernels.isa import ASIMD
 from rdpass.lowering import tvm_target
 from rdpass.passes.tir.pipeline import NAME
 from rdpass.passes.tir.stack_locals import LIMIT, StackLocals
-from rdpass.targets import find_target, host_target
+from rdpass.targets.lookup import find_target, host_target
 from tests.kernels.assembly import assembly_of, hottest
 from tests.kernels.networks import conv
 

@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from rdpass.checkpoint import load_checkpoint
 from rdpass.errors import DivergedError
-from rdpass.knowledge_distillation import KnowledgeDistillation
 from rdpass.recipes.recipe import Request
+from rdpass.training.checkpoint import load_checkpoint
+from rdpass.training.knowledge_distillation import KnowledgeDistillation
 from tests.data import batches
 from tests.training.support import network, trained
 

@@ -14,8 +14,8 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
-from rdpass.checkpoint import load_checkpoint, previous, save_checkpoint
 from rdpass.errors import ConfigError
+from rdpass.training.checkpoint import load_checkpoint, previous, save_checkpoint
 from rdpass.training.generators import seed_generators
 from rdpass.training.records import read_history
 from tests.data import batches
@@ -239,7 +239,7 @@ KILLING = """
 import os, random, signal, sys, time
 from pathlib import Path
 import torch
-from rdpass.checkpoint import load_checkpoint
+from rdpass.training.checkpoint import load_checkpoint
 from rdpass.errors import ConfigError
 from rdpass.training.records import read_history
 from tests.training.support import trained

@@ -5,9 +5,9 @@ import torch
 from torch import nn
 
 from rdpass.errors import ConfigError
-from rdpass.knowledge_distillation import KnowledgeDistillation
 from rdpass.recipes.recipe import Request
 from rdpass.training.gradient_share import gradient_share
+from rdpass.training.knowledge_distillation import KnowledgeDistillation
 from rdpass.training.records import read_history
 from tests.data import batches
 from tests.training.support import distance, network, objective, trained

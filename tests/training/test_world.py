@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from rdpass.checkpoint import load_checkpoint
+from rdpass.training.checkpoint import load_checkpoint
 from rdpass.training.records import read_history
 from rdpass.training.state import fingerprint
 from tests.training.support import distance, network, objective, trained
@@ -112,7 +112,7 @@ def test_two_processes_stop_at_one_step_when_told_to_and_go_on_bit_for_bit(tmp_p
 CONVERT = """
 import os, sys
 import torch, rdpass
-from rdpass.config import DistillConfig
+from rdpass.training.config import DistillConfig
 from tests.data import batches
 from tests.models import small_resnet_of_four
 

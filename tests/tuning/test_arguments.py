@@ -7,7 +7,7 @@ from rdpass.kernels.machine import machine_of
 from rdpass.kernels.ranking import rank_tiles
 from rdpass.kernels.schedule import make_kernels
 from rdpass.kernels.workload import Convolution, Elementwise, Epilogue, Head, PointwisePair, Pooling, Stem
-from rdpass.targets import find_target
+from rdpass.targets.lookup import find_target
 from rdpass.tuning.cost_model import predict_ratios
 from rdpass.tuning.libraries import epilogues_of, step_of
 from rdpass.tuning.worker import arguments_of

@@ -18,12 +18,12 @@ import pytest
 
 import rdpass
 from benchmarks.emulated_board import find_board, serve_command
+from rdpass.bundle.runtime_libraries import find_libraries
 from rdpass.cli.app import run
 from rdpass.database.folder import read_records
 from rdpass.errors import DeviceError, TargetError
-from rdpass.runtime_libraries import find_libraries
-from rdpass.targets import find_target, host_target
-from rdpass.toolchain import find_compiler
+from rdpass.targets.lookup import find_target, host_target
+from rdpass.targets.toolchain import find_compiler
 from rdpass.tuning.job import Tracker
 from rdpass.tuning.tracker import count_servers
 

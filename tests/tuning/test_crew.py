@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from rdpass.targets import host_target
-from rdpass.toolchain import find_compiler
+from rdpass.targets.lookup import host_target
+from rdpass.targets.toolchain import find_compiler
 from rdpass.tuning.crew import Crew
 from rdpass.tuning.job import Job, Trouble, Variant
 

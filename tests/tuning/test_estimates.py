@@ -21,7 +21,7 @@ from rdpass.kernels.schedule import make_kernels
 from rdpass.kernels.workload import Convolution, Epilogue
 from rdpass.passes.relax.find_workloads import Occurrence
 from rdpass.passes.tir.pipeline import NAME
-from rdpass.targets import find_target
+from rdpass.targets.lookup import find_target
 from rdpass.tuning.estimates import Estimates
 from rdpass.tuning.job import Timing
 from rdpass.tuning.libraries import epilogues_of, step_of

@@ -15,7 +15,7 @@ from rdpass.kernels.ranking import is_tile_of, rank_tiles, template
 from rdpass.kernels.winograd import WinogradTile
 from rdpass.kernels.workload import Convolution, Epilogue, Head, PointwisePair, Pooling, Stem
 from rdpass.passes.relax.find_workloads import Occurrence
-from rdpass.targets import PRESETS, find_target
+from rdpass.targets.lookup import PRESETS, find_target
 from rdpass.tuning.cost_model import predict_ratios
 from rdpass.tuning.job import Timing
 from rdpass.tuning.outcome import record_of

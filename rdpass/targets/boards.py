@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rdpass.arm_target import ArmTarget
+from rdpass.targets.arm_target import ArmTarget
 
 _ARM = "aarch64-linux-gnu"
 _KB, _MB = 1024, 1024 * 1024

@@ -7,12 +7,12 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from rdpass.c_literals import c_string
+from rdpass.bundle.c_literals import c_string
+from rdpass.bundle.manifest import Manifest, TensorSpec
 from rdpass.errors import TargetError
-from rdpass.manifest import Manifest, TensorSpec
-from rdpass.toolchain import Compiler
+from rdpass.targets.toolchain import Compiler
 
-RUNTIME = Path(__file__).with_name("runtime")
+RUNTIME = Path(__file__).parent.parent / "runtime"
 """The folder of the program's sources and headers."""
 
 SHARED = tuple(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from rdpass.board_facts import BoardFacts, ask_board
+from rdpass.bundle.runtime_libraries import tvm_versions
+from rdpass.device.facts import BoardFacts, ask_board
 from rdpass.errors import DeviceError
-from rdpass.runtime_libraries import tvm_versions
-from rdpass.targets import PRESETS, ArmTarget
+from rdpass.targets.lookup import PRESETS, ArmTarget
 
 OLDEST_GLIBC = (2, 27)
 OLDEST_LIBSTDCXX = (6, 0, 24)  # of GCC 7

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rdpass.errors import TargetError
-from rdpass.targets import ArmTarget
+from rdpass.targets.lookup import ArmTarget
 
 ANDROID_API = 29
 """The oldest Android (10) that code is built for: the first whose loader knows thread-local variables."""

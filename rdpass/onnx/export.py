@@ -24,18 +24,18 @@ import onnxsim
 import torch
 from torch import Tensor, nn
 
-from rdpass.agreement import check_agreement
+from rdpass.bundle.golden import golden_path
+from rdpass.bundle.manifest import file_digest
 from rdpass.comparison import Array, Gate, check_close
 from rdpass.deploy_form import DEPLOY_FORM, FOLD_TOLERANCE
 from rdpass.errors import ConfigError, ParityError, TraceError
-from rdpass.golden import golden_path
-from rdpass.manifest import file_digest
-from rdpass.onnx_runtime import run_onnx
-from rdpass.onnx_source import GATES_KEY
+from rdpass.onnx.oracle import run_onnx
+from rdpass.onnx.source import GATES_KEY
 from rdpass.output import check_free, new_file
 from rdpass.staging import run_stages
 from rdpass.tensors import arrays_of
-from rdpass.tracing import trace
+from rdpass.tracing.agreement import check_agreement
+from rdpass.tracing.trace import trace
 from rdpass.types import Traced
 
 OPSET = 18

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
+from rdpass.bundle.execution import execute
+from rdpass.bundle.manifest import Manifest, open_sealed
 from rdpass.comparison import Gate, check_close
 from rdpass.errors import IntegrityError
-from rdpass.execution import execute
-from rdpass.manifest import Manifest, open_sealed
-from rdpass.targets import ArmTarget
-from rdpass.toolchain import find_launcher
+from rdpass.targets.lookup import ArmTarget
+from rdpass.targets.toolchain import find_launcher
 
 
 def verify(folder: str | Path, *, tolerance: float | None = None) -> Gate:

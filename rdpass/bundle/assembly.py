@@ -11,13 +11,13 @@ import tvm_ffi
 
 from rdpass.ahead.library import link_program, write_c_library
 from rdpass.ahead.network import Network
-from rdpass.bundle_readme import write_readme
-from rdpass.execution import RUNNER
-from rdpass.golden import Golden
+from rdpass.bundle.execution import RUNNER
+from rdpass.bundle.golden import Golden
+from rdpass.bundle.manifest import Manifest
+from rdpass.bundle.readme import write_readme
+from rdpass.bundle.runner_program import RUNTIME, compile_program
 from rdpass.lowering import LINK_OPTIONS, Lowered, write_library
-from rdpass.manifest import Manifest
-from rdpass.runner_program import RUNTIME, compile_program
-from rdpass.toolchain import Compiler
+from rdpass.targets.toolchain import Compiler
 
 LIBRARY = "model.so"
 NEEDS = "Linux with glibc 2.27 or newer and libstdc++ of GCC 7 or newer"

@@ -17,11 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
+from rdpass.bundle.manifest import TensorSpec
 from rdpass.comparison import Array
 from rdpass.errors import ConfigError
-from rdpass.manifest import TensorSpec
-from rdpass.onnx_runtime import run_onnx
-from rdpass.onnx_source import OnnxSource
+from rdpass.onnx.oracle import run_onnx
+from rdpass.onnx.source import OnnxSource
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rdpass.manifest import Manifest, TensorSpec
+from rdpass.bundle.manifest import Manifest, TensorSpec
 
 NAME = "README.txt"
 

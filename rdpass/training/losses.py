@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from rdpass.config import DistillConfig
 from rdpass.errors import ConfigError
-from rdpass.objective import Batch, Distance, Loss
 from rdpass.tensors import tensors_in
+from rdpass.training.config import DistillConfig
+from rdpass.training.objective import Batch, Distance, Loss
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rdpass.device.remote import run_on
 from rdpass.errors import DeviceError
-from rdpass.remote import run_on
 
 TIMEOUT = 30.0
 PACKAGES = ("apache-tvm", "apache-tvm-ffi")

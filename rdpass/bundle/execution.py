@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from rdpass.bundle.manifest import Manifest
 from rdpass.comparison import Array
 from rdpass.errors import DeviceError, IntegrityError
-from rdpass.manifest import Manifest
 
 RUNNER = "run"
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rdpass.errors import TargetError
 from rdpass.output import new_folder
-from rdpass.targets import ArmTarget
+from rdpass.targets.lookup import ArmTarget
 
 # Each library, and the package whose wheel carries it under <package>/lib.
 _HOME = {"libtvm_runtime.so": "tvm", "libtvm_ffi.so": "tvm_ffi"}

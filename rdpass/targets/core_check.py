@@ -8,9 +8,9 @@ from functools import cache
 import tvm
 from tvm.target.codegen import llvm_get_cpu_archlist, llvm_get_cpu_features, llvm_is_valid_cpu
 
-from rdpass.cpu_words import USED_UNASKED
 from rdpass.errors import TargetError
-from rdpass.targets import ArmTarget
+from rdpass.targets.cpu_words import USED_UNASKED
+from rdpass.targets.lookup import ArmTarget
 
 
 def check_core(target: ArmTarget) -> None:

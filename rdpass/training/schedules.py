@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rdpass.options import PathOptions, StudentOptions
+from rdpass.training.options import PathOptions, StudentOptions
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from pathlib import Path
 import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
+from rdpass.bundle.manifest import TensorSpec, file_digest
 from rdpass.comparison import Gate
 from rdpass.errors import ConfigError
-from rdpass.manifest import TensorSpec, file_digest
 
 GATES_KEY = "rdpass.gates"
 """Where in an ONNX file's metadata the gates passed on the way to it are kept, as a JSON list."""

@@ -7,12 +7,12 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from rdpass.losses import Criteria
-from rdpass.objective import Batch, Objective
+from rdpass.training.losses import Criteria
+from rdpass.training.objective import Batch, Objective
 
 
 class KnowledgeDistillation(Objective):
-    """(1 - alpha) loss + alpha distance on the student's own path; see ``rdpass.losses``.
+    """(1 - alpha) loss + alpha distance on the student's own path; see ``rdpass.training.losses``.
 
     ``on_progress`` is told how much of the training is done before each step; whatever fades listens there.
     """

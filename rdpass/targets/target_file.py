@@ -12,10 +12,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from rdpass.arm_target import ArmTarget
-from rdpass.boards import PRESETS
-from rdpass.cpu_words import WORDS
 from rdpass.errors import TargetError
+from rdpass.targets.arm_target import ArmTarget
+from rdpass.targets.boards import PRESETS
+from rdpass.targets.cpu_words import WORDS
 
 
 class _Keys(BaseModel):

@@ -18,14 +18,14 @@ from torch import Tensor, nn
 from torch.fx import GraphModule
 from torch.nn.utils import parametrize
 
-from rdpass.agreement import check_agreement
 from rdpass.dump import dump
 from rdpass.errors import ConfigError, ParityError, TraceError
 from rdpass.passes.fx.functionalise import functionalise
 from rdpass.passes.fx.lift_layers import lift_layers
 from rdpass.passes.fx.shapes import annotate_shapes
 from rdpass.tensors import arrays_of
-from rdpass.tracers import NotFollowed, export, trace_symbolically, trace_with_leaves
+from rdpass.tracing.agreement import check_agreement
+from rdpass.tracing.tracers import NotFollowed, export, trace_symbolically, trace_with_leaves
 from rdpass.types import Traced
 
 TRACE_TOLERANCE = 1e-5
@@ -66,7 +66,7 @@ def trace(model: nn.Module, example: Example = None, leaf: Sequence[str] = ()) -
 def as_inputs(model: nn.Module, example: Example) -> Inputs:
     """The example as a tuple of tensors, inferred where it is None."""
     if example is None:
-        from rdpass.example import infer_example
+        from rdpass.tracing.example import infer_example
 
         return (infer_example(model),)
     inputs = (example,) if isinstance(example, Tensor) else tuple(example)
@@ -175,7 +175,7 @@ def _message(model: nn.Module, failures: list[_Failure]) -> str:
 
 def _users_line(error: BaseException) -> str:
     """``file:line`` of the innermost frame that is neither torch's nor ours, with a colon; empty if there is none."""
-    ours = (str(Path(torch.__file__).parent), str(Path(__file__).parent), "<")
+    ours = (str(Path(torch.__file__).parent), str(Path(__file__).parent.parent), "<")
     frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(ours)]
     return f"{frames[-1].filename}:{frames[-1].lineno} ({frames[-1].line}): " if frames else ""
 

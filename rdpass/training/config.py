@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rdpass.errors import ConfigError
-from rdpass.options import PathOptions, StudentOptions
+from rdpass.training.options import PathOptions, StudentOptions
 
 
 class DistillConfig(BaseModel):

@@ -9,12 +9,12 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from rdpass.bundle.execution import RUNNER, run_for_text
+from rdpass.bundle.manifest import Manifest, open_sealed
+from rdpass.bundle.verification import target_of
+from rdpass.device.remote import Answer, run_on
 from rdpass.errors import ConfigError, DeviceError, IntegrityError
-from rdpass.execution import RUNNER, run_for_text
-from rdpass.manifest import Manifest, open_sealed
-from rdpass.remote import Answer, run_on
-from rdpass.toolchain import find_launcher
-from rdpass.verification import target_of
+from rdpass.targets.toolchain import find_launcher
 
 RUNS = 200
 TIMEOUT = 600.0

@@ -28,21 +28,21 @@ import tvm
 from rdpass import __version__
 from rdpass.ahead.library import LIBRARY as C_LIBRARY
 from rdpass.ahead.network import Network, build_ahead
-from rdpass.assembly import LIBRARY, assemble, golden_files
+from rdpass.bundle.assembly import LIBRARY, assemble, golden_files
+from rdpass.bundle.execution import execute
+from rdpass.bundle.golden import Golden, find_golden
+from rdpass.bundle.manifest import Manifest, Runtime, seal
+from rdpass.bundle.runtime_libraries import find_libraries, tvm_versions
 from rdpass.comparison import Gate, check_close
 from rdpass.database.best import Tuned, read_best
 from rdpass.errors import ConfigError, TargetError
-from rdpass.execution import execute
-from rdpass.golden import Golden, find_golden
 from rdpass.lowering import Lowered, build, import_onnx, run_here, tvm_target, workloads_of
-from rdpass.manifest import Manifest, Runtime, seal
-from rdpass.onnx_runtime import run_onnx
-from rdpass.onnx_source import OnnxSource, read_onnx
+from rdpass.onnx.oracle import run_onnx
+from rdpass.onnx.source import OnnxSource, read_onnx
 from rdpass.output import check_free, new_folder
 from rdpass.progress import Progress, progress
-from rdpass.runtime_libraries import find_libraries, tvm_versions
-from rdpass.targets import HOST, ArmTarget, find_target, host_target
-from rdpass.toolchain import Compiler, find_compiler, find_launcher
+from rdpass.targets.lookup import HOST, ArmTarget, find_target, host_target
+from rdpass.targets.toolchain import Compiler, find_compiler, find_launcher
 
 log = logging.getLogger(__name__)
 

@@ -6,9 +6,9 @@ import os
 import platform
 from pathlib import Path
 
-from rdpass.arm_target import ArmTarget
-from rdpass.boards import PRESETS
 from rdpass.errors import TargetError
+from rdpass.targets.arm_target import ArmTarget
+from rdpass.targets.boards import PRESETS
 
 __all__ = ["HOST", "PRESETS", "ArmTarget", "all_targets", "cpu_features", "find_target", "host_target"]
 
@@ -33,7 +33,7 @@ def find_target(name: str) -> ArmTarget:
         TargetError: there is none of that name, and the message lists those there are; or the file says nothing legal.
     """
     if name.endswith(".toml"):
-        from rdpass.target_file import read_target  # pydantic, which a board does without
+        from rdpass.targets.target_file import read_target  # pydantic, which a board does without
 
         return read_target(Path(name))
     targets = {target.name: target for target in PRESETS}

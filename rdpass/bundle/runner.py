@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
+from rdpass.bundle.manifest import Manifest, TensorSpec, open_sealed
 from rdpass.chatter import without_scope_lines
 from rdpass.comparison import Array
 from rdpass.errors import ConfigError, IntegrityError
-from rdpass.manifest import Manifest, TensorSpec, open_sealed
-from rdpass.targets import cpu_features
+from rdpass.targets.lookup import cpu_features
 
 # TVM's kernels may assume that tensors start at a multiple of this.
 _ALIGNMENT = 64

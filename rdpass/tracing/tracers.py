@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.fx import Graph, GraphModule
 
-from rdpass.programs import export_program, unpack_program
+from rdpass.tracing.programs import export_program, unpack_program
 
 Inputs = tuple[Tensor, ...]
 MOST_LEAVES = 64
