@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from benchmarks.accuracy_grids.grid import Cell, Grid
-from benchmarks.accuracy_grids.networks import Net
+from benchmarks.accuracy_grids.networks import Net, deepest
 from benchmarks.accuracy_grids.protocols import Size
 from benchmarks.accuracy_grids.recipe_arm import RecipeArm
 from benchmarks.small_resnets import Block
@@ -36,7 +36,7 @@ DEPTHS: dict[Block, tuple[int, ...]] = {"basic": (56, 20, 32, 110), "bottleneck"
 
 def nets_at(place: int, size: Size) -> list[Net]:
     """One net of each kind of block: of the depth at ``place``, or the deepest that the size allows."""
-    return [Net(block, min(DEPTHS[block][place], size.deepest), size.width) for block in DEPTHS]
+    return [Net(block, deepest(block, min(DEPTHS[block][place], size.deepest)), size.width) for block in DEPTHS]
 
 
 def cells(size: Size) -> Sequence[Cell]:

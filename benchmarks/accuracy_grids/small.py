@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from benchmarks.accuracy_grids.depth import KD, MIGRATE, PLAIN
 from benchmarks.accuracy_grids.grid import Cell, Grid
-from benchmarks.accuracy_grids.networks import Net
+from benchmarks.accuracy_grids.networks import Net, deepest
 from benchmarks.accuracy_grids.protocols import Protocol, Size
 
 ARMS = (MIGRATE, PLAIN, KD)
@@ -29,7 +29,8 @@ def most(protocol: Protocol) -> int:
 def cells(size: Size) -> Sequence[Cell]:
     widths, told = (size.width // 2, size.width, 2 * size.width), size.protocol
     sweep = [(Net("basic", depth, width), told) for depth in DEPTHS if depth <= size.deepest for width in widths]
-    few = [(Net("basic", 20, size.width), with_images(told, images)) for images in (*FEW, most(told))
+    layers = deepest("basic", min(20, size.deepest))
+    few = [(Net("basic", layers, size.width), with_images(told, images)) for images in (*FEW, most(told))
            if images != told.images]  # fmt: skip
     return [Cell(net, protocol, arm) for arm in ARMS for net, protocol in (*sweep, *few)]
 
