@@ -14,9 +14,9 @@ from rdpass.kernels.schedule import Tile
 from rdpass.kernels.workload import Workload
 from rdpass.lowering import calls_for
 from rdpass.onnx.source import OnnxSource
+from rdpass.passes.relax.arena import ALIGNMENT
 from rdpass.passes.relax.fallbacks import Fallback, find_fallbacks
 from rdpass.passes.relax.find_calls import CallSequence, find_calls
-from rdpass.passes.relax.plan_arena import ALIGNMENT
 from rdpass.passes.relax.planned_memory import PlannedMemory
 from rdpass.targets.lookup import ArmTarget
 

@@ -20,8 +20,8 @@ from rdpass.ahead.network import HEADER_BYTES, Network
 from rdpass.bundle.c_literals import c_string
 from rdpass.bundle.manifest import TensorSpec
 from rdpass.comparison import Array
+from rdpass.passes.relax.arena import ALIGNMENT
 from rdpass.passes.relax.find_calls import Copy, Place
-from rdpass.passes.relax.plan_arena import ALIGNMENT
 
 HEADER = "rdpass_model.h"
 EXAMPLE = "example.c"
@@ -121,7 +121,7 @@ def _copy(copy: Copy, network: Network, weights: Sequence[int]) -> str:
 def _operand(place: Place, arena: Arena, weights: Sequence[int]) -> str:
     match place.kind:
         case "map":
-            return f"ARENA({arena.maps[place.index]})"
+            return f"ARENA({arena.maps[place.index] + place.offset})"
         case "constant":
             return f"WEIGHTS({weights[place.index]})"
         case _:

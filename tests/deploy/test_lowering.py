@@ -19,9 +19,9 @@ from rdpass.kernels.machine import machine_of
 from rdpass.lowering import import_onnx, lower_for, tvm_target
 from rdpass.onnx.oracle import run_onnx
 from rdpass.onnx.source import read_onnx
+from rdpass.passes.relax.arena import Interval, assign_offsets
 from rdpass.passes.relax.fallbacks import find_fallbacks
 from rdpass.passes.relax.pipeline import lowering
-from rdpass.passes.relax.plan_arena import Interval, assign_offsets
 from rdpass.passes.relax.planned_memory import planned_memory
 from rdpass.passes.relax.restore_extrema import RestoreExtrema
 from rdpass.passes.tir.pipeline import NAME as TIR_PIPELINE
