@@ -192,13 +192,16 @@ def estimate_pair(pair: PointwisePair, tile: PairTile, machine: Machine) -> floa
     passes = -(-pixels // block) * first.batch
     weights = _BYTES * first.filters * (first.channels + second.filters)
     held = _BYTES * block * (first.channels + first.filters // tile.chunks)
-    maps = _BYTES * first.batch * pixels * (first.channels + second.filters)
+    maps = maps_once = _BYTES * first.batch * pixels * (first.channels + second.filters)
     waits = _BYTES * pixels * second.filters * (tile.chunks - 1) * 2
     crowded = held > machine.l1 / 2
     groups = blocks(blocks(first.filters, machine.isa.lanes), tile.vectors)
     again = held * groups * passes if crowded else weights * passes
     if held + weights // groups > _KEEPS * machine.l2:
         maps += again
+    # Every chunk reads its block's input and sums again, from memory if a step of the chunk leaves neither in L2.
+    if held + _BYTES * block * second.filters + weights // tile.chunks // 2 > _KEEPS * machine.l2:
+        maps += (tile.chunks - 1) * maps_once
     own = first.batch * work + (again / 16 / 4 + waits / 16) / machine.threads
     hidden = _BYTES * block * first.filters // tile.chunks
     return own + _traffic(weights, passes, held, maps, machine) + _space(hidden, machine)
