@@ -57,12 +57,9 @@ def print_bundle(bundle: Bundle) -> None:
     for fallback in manifest.fallbacks:
         if fallback["share"] >= _WORTH_SAYING:
             print(f"lowered by TVM, no kernel computes it: {fallback['function']}, {fallback['share']:.1%} of all work")
-    if manifest.tuning:
-        print(
-            "tuned: {tuned} of {workloads} distinct workloads, {estimated} of them by estimates".format(
-                **manifest.tuning
-            )
-        )
+    if tuning := manifest.tuning:
+        print("tuned: {tuned} of {workloads} distinct workloads, {estimated} of them by estimates".format(**tuning))
+        print(f"whole network: {tuning['network']['reason']}")
     print_table(
         ("gate", ">largest error", ">tolerance"),
         [(gate.name, f"{gate.error:.2e}", f"{gate.tolerance:.0e}") for gate in manifest.gates],

@@ -63,6 +63,17 @@ def decode_tile(value: Any) -> Tile:
     return decoded
 
 
+def decode_tiles(value: Any) -> tuple[tuple[Workload, Tile], ...]:
+    """The pairs of workload and tile that ``encode`` gave ``value`` for.
+
+    Raises:
+        ValueError: it gave it for none.
+    """
+    if not isinstance(value, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in value):
+        raise ValueError("no list of workloads and their tiles")
+    return tuple((decode_workload(work), decode_tile(tile)) for work, tile in value)
+
+
 def _decoded(value: Any) -> Any:
     decoded = _decode(value)
     try:

@@ -16,8 +16,9 @@ import pytest
 
 from rdpass.cli.app import run
 from rdpass.database import folder as folder_module
+from rdpass.database.checksum import FORMAT, LONGEST, checksum
 from rdpass.database.folder import LOCK, add_records, file_of, read_records
-from rdpass.database.record import FORMAT, LONGEST, read_record, write_record
+from rdpass.database.record_line import read_record, write_record
 from rdpass.database.repair import check, merge, repair
 from rdpass.errors import ConfigError
 
@@ -49,11 +50,9 @@ def _forged(**changes: object) -> Fault:
 
 def _signed(**changes: object) -> Fault:
     """A line whose checksum fits, and whose content is none of a record's."""
-    from rdpass.database.record import _checksum
-
     body = {key: value for key, value in json.loads(write_record(record(9))).items() if key != "sha256"}
     body |= changes
-    return _between(json.dumps({**body, "sha256": _checksum(body)}).encode() + b"\n")
+    return _between(json.dumps({**body, "sha256": checksum(body)}).encode() + b"\n")
 
 
 LINE = write_record(record(9))
@@ -138,12 +137,10 @@ def test_records_that_are_there_twice_count_once_after_repair(spoiled: Path) -> 
 
 
 def test_records_of_other_kernels_are_no_damage_whatever_workloads_those_had(spoiled: Path) -> None:
-    from rdpass.database.record import _checksum
-
     folder = spoiled.parent
     body = {key: value for key, value in json.loads(write_record(record(9))).items() if key != "sha256"}
     body |= {"code": "0" * 12, "workload": {"kind": "Attention", "heads": 8}, "tile": {"kind": "HeadTile", "old": 1}}
-    old = json.dumps({**body, "sha256": _checksum(body)}).encode() + b"\n"
+    old = json.dumps({**body, "sha256": checksum(body)}).encode() + b"\n"
     _between(old)(spoiled)
     assert read_records(folder) == KEPT
     assert check(folder).is_sound
