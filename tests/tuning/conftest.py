@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import onnx
@@ -11,6 +11,7 @@ import pytest
 from rdpass.tuning import tuner
 from tests.deploy.nets import Net
 
+from .fleet import Fleet
 from .made_up import MadeUp
 
 
@@ -35,6 +36,14 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> Callable[..., MadeUp]:
         return measurer
 
     return use
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Iterator[Fleet]:
+    """A tracker without servers yet, of boards with the key ``here``."""
+    made = Fleet(tmp_path, "here")
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="session")

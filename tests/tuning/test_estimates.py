@@ -83,6 +83,8 @@ def test_estimates_tune_a_network_repeat_and_are_called_so(
     assert all(record.is_estimate for record in one)
     bundle = rdpass.compile(tiny_onnx, "rpi4", tmp_path / "a", database=tmp_path / "one", show_progress=False)
     assert bundle.manifest.tuning.items() >= {"tuned": 2, "estimated": 2}.items()
+    network = bundle.manifest.tuning["network"]
+    assert network["method"] == "mca" or "no tile is known to be faster" in network["reason"]
 
 
 def test_what_can_not_be_estimated_is_refused() -> None:
