@@ -8,8 +8,8 @@
 1. What can be refused at once is refused: the target, the place, missing tools, the model.
 2. The network is built for this machine and compared with ONNX Runtime (gate ``tvm-host``).
 3. It is built for the target and put together in a temporary folder.
-   With ``runtime="none"`` there is no runtime: librdpass_model.a, rdpass_model.h and example.c take the place of
-   model.so and lib/ (see ``rdpass.ahead``).
+   With ``runtime="none"`` there is no runtime: librdpass_model.a, rdpass_model.h (or by another prefix) and example.c
+   take the place of model.so and lib/ (see ``rdpass.ahead``).
 4. The runner in that folder, emulated if need be, is compared with the golden output (gate ``bundle``).
 5. The folder is sealed and renamed to its place.
 """
@@ -27,7 +27,7 @@ import onnx
 import tvm
 
 from rdpass import __version__
-from rdpass.ahead.library import LIBRARY as C_LIBRARY
+from rdpass.ahead.names import PREFIX, check_prefix, library_of
 from rdpass.ahead.network import Network, build_ahead
 from rdpass.bundle.assembly import LIBRARY, assemble, golden_files
 from rdpass.bundle.execution import execute
@@ -71,6 +71,7 @@ class _Order:
     module: tvm.IRModule
     target: ArmTarget
     runtime: Runtime
+    prefix: str
     tiles: Mapping[Workload, Tile]
     tuning: dict[str, Any]
     golden: Golden
@@ -82,6 +83,7 @@ def compile(
     out: str | Path | None = None,
     *,
     runtime: Runtime = "vm",
+    prefix: str = PREFIX,
     golden: str | Path | None = None,
     database: str | Path | None = None,
     force: bool = False,
@@ -94,6 +96,7 @@ def compile(
         target: a name that ``rdpass targets`` lists, or a target of one's own.
         out: the bundle's folder; by default the file's name with ``.rdp``, in the current folder.
         runtime: "vm" for TVM's virtual machine, "none" for a C library and a static program (no TVM on the board).
+        prefix: without a runtime, what the C library's names begin with (in capitals, its macros'), its files' too.
         golden: an ``.npz`` of golden numbers; by default the one beside the file, else random ones (see ``golden``).
         database: a folder that ``tune`` wrote: every workload has the best tile that was found for this target, if the
             whole network was not slower with these.
@@ -108,6 +111,9 @@ def compile(
     """
     if runtime not in get_args(Runtime):
         raise ConfigError(f"there is no runtime {runtime!r}; it is one of {', '.join(get_args(Runtime))}")
+    check_prefix(prefix)
+    if runtime == "vm" and prefix != PREFIX:
+        raise ConfigError("a prefix is for the names of a C library: it goes with the runtime none")
     place = _place(onnx, out)
     chosen = find_target(target) if isinstance(target, str) else target
     check_free(place, force)
@@ -119,7 +125,7 @@ def compile(
     with progress("compile", 4, show_progress) as shown:
         module = import_onnx(source)
         tiles, tuning = ({}, {}) if tuned is None else _tuned(tuned, workloads_of(module, chosen))
-        order = _Order(source, module, chosen, runtime, tiles, tuning, reference)
+        order = _Order(source, module, chosen, runtime, prefix, tiles, tuning, reference)
         code, gate = _build_checked(order, shown)
         with new_folder(place, force) as folder:
             shown.step(2, f"linking with {compiler.version}")
@@ -150,7 +156,7 @@ def _build_checked(order: _Order, shown: Progress) -> tuple[Lowered | Network, G
     shown.step(1, f"building for {order.target.name}")
     code: Lowered | Network
     if order.runtime == "none":
-        code = build_ahead(order.source, order.module, order.target, order.tiles)
+        code = build_ahead(order.source, order.module, order.target, order.tiles, order.prefix)
     else:
         code = native if order.target == here else build(order.module, order.target, order.tiles)
     for fallback in code.fallbacks:
@@ -172,13 +178,13 @@ def _tuned(tuned: Tuned, network: Sequence[Occurrence]) -> tuple[Mapping[Workloa
 
 
 def _manifest(order: _Order, code: Lowered | Network, compiler: Compiler) -> Manifest:
-    without, source = isinstance(code, Network), order.source
+    source = order.source
     return Manifest(
         source=source.digest,
         target={**asdict(order.target), "features": list(order.target.features)},
         inputs=source.inputs,
         outputs=source.outputs,
-        library=C_LIBRARY if without else LIBRARY,
+        library=library_of(code.prefix) if isinstance(code, Network) else LIBRARY,
         gates=(),
         golden={"source": order.golden.source, "tolerance": TOLERANCE, **golden_files(order.golden)},
         planned_activation_bytes=code.memory.activations,
