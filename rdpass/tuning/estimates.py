@@ -1,8 +1,9 @@
 """Ranks tiles and networks without a board: cycles and cache misses of an emulated run, see ``rdpass.emulation``.
 
 seconds = cycles / (clock x cores) + bytes missed in L2 / DRAM bandwidth. Cycles alone would choose wrongly: they take
-every load for a hit. All threads' work is counted on one core, so how evenly they share it does not show. These are
-estimates, good for an order of tiles, and no times.
+every load for a hit. Of a kernel's two calls the second is counted, which may find its weights in the cache; in a
+network they come from memory, so at least their bytes count as missed. All threads' work is counted on one core, so how
+evenly they share it does not show. These are estimates, good for an order of tiles, and no times.
 """
 
 from __future__ import annotations
@@ -101,7 +102,8 @@ class Estimates:
         kernels = make_kernels(occurrence.workload, occurrence.constants, tile, machine_of(self._target))
         seconds, output = 0.0, None
         for kernel, epilogue in zip(kernels, epilogues_of(occurrence.workload, tile), strict=True):
-            arguments = arguments_of(step_of("kernel", kernel, epilogue))
+            step = step_of("kernel", kernel, epilogue)
+            arguments = arguments_of(step)
             if output is not None:
                 arguments[0] = output
             given = arguments[:-1] if epilogue.in_place else arguments[:-2]
@@ -109,7 +111,8 @@ class Estimates:
                 kernel.function, given, self._target, pipeline=TIR_PIPELINE, outputs=2, caches=self._caches,
                 cores=(self._core,),
             )  # fmt: skip
-            seconds += self._seconds(cost.cycles[self._core], cost.l2_miss_bytes)
+            missed = max(cost.l2_miss_bytes, sum(array.nbytes for array in step.constants))
+            seconds += self._seconds(cost.cycles[self._core], missed)
             output = cost.outputs[0]
         assert output is not None
         return _Estimate(seconds, output)
