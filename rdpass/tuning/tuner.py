@@ -144,10 +144,11 @@ def _tasks(network: Network, target: ArmTarget, folder: Path, method: Method) ->
 @contextmanager
 def _told(session: Session, search: Search) -> Iterator[None]:
     """Say what is there already and, if there is an interruption, what will be the next time."""
-    where = session.folder
-    session.shown.note(f"{len(search.tasks)} workloads; {search.done} of {search.trials} trials are in {where} already")
+    note, where = session.shown.note, session.folder
+    wanted = f" of {search.trials}" if search.trials else ""
+    note(f"{len(search.tasks)} workloads; {search.done}{wanted} trials are in {where} already")
     try:
         yield
     except (Interrupted, KeyboardInterrupt, SystemExit):
-        session.shown.note(f"interrupted; {search.done} trials are in {where}, and the same command goes on from there")
+        note(f"interrupted; {search.done} trials are in {where}, and the same command goes on from there")
         raise
