@@ -4,6 +4,8 @@
    convolution of 4 x 4 taps and stride 1: 3 x 3 outputs take 36 products a phase, 144 a channel, instead of 441.
 2. For every row of tiles (three rows of the convolution) a strip is copied, phase by phase, and transformed (``V``).
 3. V is multiplied by the weights, all output channels of a group of V vectors at once (``M``), and transformed back.
+   Sums of so few channels are short. The six numbers of a column are therefore summed on and on, and M holds where the
+   sum stood after each: the way back begins by adding them up anyway.
 4. Rows go to the pool's ring, from where maxima are stored; the map of the convolution never exists.
 
 Blocks of pooled rows are dealt out to threads, as in ``stem``. Rounding is larger than a direct convolution's.
@@ -25,6 +27,7 @@ from rdpass.kernels.emit import (
     bind,
     both,
     function,
+    indices,
     load,
     parallel,
     scratch,
@@ -39,7 +42,7 @@ from rdpass.kernels.microkernel import At, multiply_block
 from rdpass.kernels.packing import blocks
 from rdpass.kernels.pointwise import spans
 from rdpass.kernels.pool_ring import LOWEST, PoolRing, Position
-from rdpass.kernels.toom_cook import transform_input, transform_output
+from rdpass.kernels.toom_cook import transform_input, transform_output, transform_running
 from rdpass.kernels.workload import Convolution, Stem
 
 OUTPUTS, TAPS = 3, 4
@@ -110,8 +113,9 @@ class _Rows:
         self.columns = -(-self.across // tile.pixels)
         self.width = max(self.across * OUTPUTS + TAPS - 1, (conv.padding[1] + conv.width - 1) // 2 + 1)
         self.strip = scratch(self.inner, _EDGE, self.width, isa.lanes)
-        self.v = scratch(_NUMBERS, self.columns, self.inner, tile.pixels, isa.lanes)
-        self.m = scratch(_NUMBERS, self.columns * tile.pixels, tile.vectors * isa.lanes)
+        # By column of the numbers, and what one sum reads and writes lies together.
+        self.v = scratch(_EDGE, self.columns, _EDGE, self.inner, tile.pixels, isa.lanes)
+        self.m = scratch(_EDGE, self.columns * tile.pixels, _EDGE, tile.vectors * isa.lanes)
         with serial(self.inner) as k, serial(_EDGE) as line, serial(self.width) as column:
             store(self.strip, spread(0.0, isa.lanes), k, line, column, 0, lanes=isa.lanes)
 
@@ -165,25 +169,28 @@ class _Rows:
             for i in range(_EDGE):
                 d = [bind(held[i * _EDGE + j]) for j in range(_EDGE)]
                 for j, value in enumerate(transform_input(d, lanes)):
-                    place = tirx.floordiv(column, pixels), k, tirx.floormod(column, pixels)
-                    store(self.v, value, i * _EDGE + j, *place, 0, lanes=lanes)
+                    at, t = tirx.floordiv(column, pixels), tirx.floormod(column, pixels)
+                    store(self.v, value, j, at, i, k, t, 0, lanes=lanes)
 
     # 3. Products, and their transform
 
     def _multiply(self, group: Expr) -> None:
         tile, lanes = self.tile, self.isa.lanes
         sums = Registers(tile.pixels * tile.vectors, lanes)
-        with serial(_NUMBERS) as number, serial(self.columns) as column:
-            for k in range(self.inner):
-                pixel, weight = partial(self._pixel, number, column, k), partial(self._weight, group, number, k)
-                multiply_block(sums, self.isa, (tile.pixels, tile.vectors), pixel, weight, fresh=k == 0)
-            for t in range(tile.pixels):
-                for v in range(tile.vectors):
+        with serial(_EDGE) as j, serial(self.columns) as column:
+            for index in range(tile.pixels * tile.vectors):
+                sums[index] = spread(0.0, lanes)
+            with serial(_EDGE) as i:
+                number = i * _EDGE + j
+                for k in range(self.inner):
+                    pixel, weight = partial(self._pixel, j, column, i, k), partial(self._weight, group, number, k)
+                    multiply_block(sums, self.isa, (tile.pixels, tile.vectors), pixel, weight)
+                for t, v in indices(tile.pixels, tile.vectors):
                     at = column * tile.pixels + t
-                    store(self.m, sums[t * tile.vectors + v], number, at, v * lanes, lanes=lanes)
+                    store(self.m, sums[t * tile.vectors + v], j, at, i, v * lanes, lanes=lanes)
 
-    def _pixel(self, number: Expr, column: Expr, k: int, tile: int) -> At:
-        return self.v, (number, column, k, tile)
+    def _pixel(self, j: Expr, column: Expr, i: Expr, k: int, tile: int) -> At:
+        return self.v, (j, column, i, k, tile)
 
     def _weight(self, group: Expr, number: Expr, k: int, channel: Expr, vector: int) -> Expr:
         lanes = self.isa.lanes
@@ -196,8 +203,8 @@ class _Rows:
         with serial(self.tile.vectors) as vector, serial(self.across) as column:
             block = bind(group * self.tile.vectors + vector)
             for j in range(_EDGE):
-                q = [bind(load(self.m, i * _EDGE + j, column, vector * lanes, lanes=lanes)) for i in range(_EDGE)]
-                for i, value in enumerate(transform_output(q, OUTPUTS, lanes)):
+                q = [bind(load(self.m, j, column, i, vector * lanes, lanes=lanes)) for i in range(_EDGE)]
+                for i, value in enumerate(transform_running(q, OUTPUTS, lanes)):
                     held[i * _EDGE + j] = value
             for i in range(OUTPUTS):
                 exists = tirx.all(row + i >= 0, row + i < self.conv.out_height)

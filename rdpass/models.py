@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import os
@@ -19,24 +20,43 @@ from rdpass.torchvision_import import prepare_torchvision
 from rdpass.tracing.programs import load_program
 from rdpass.training.batches import unpacking_for
 from rdpass.training.loading import failures_named
+from rdpass.weights import load_weights
+
+LIBRARIES = ("torchvision:", "timm:")
 
 
-def load_model(spec: str) -> tuple[nn.Module, tuple[Tensor, ...] | None]:
-    """The model that ``spec`` names, and the example that came with it, if any.
+def load_model(spec: str, weights: Path | None = None) -> tuple[nn.Module, tuple[Tensor, ...] | None]:
+    """The model that ``spec`` names, with the ``weights`` of a file, and the example that came with it, if any.
 
     ``pkg.mod:callable`` calls it without arguments (or takes a module that stands there); ``torchvision:NAME`` and
-    ``timm:NAME`` build the architecture with random weights, for nothing is downloaded; ``FILE.pt2`` is a
-    ``torch.export`` program, ``FILE.onnx`` is read through the extra ``onnx``.
+    ``timm:NAME`` build the architecture with random weights, for nothing is downloaded, and take keywords, as
+    ``timm:resnet18(num_classes=10)``; ``FILE.pt2`` is a ``torch.export`` program, ``FILE.onnx`` is read through the
+    extra ``onnx``: both bring their weights along.
 
     Raises:
-        ConfigError: nothing of the kind can be loaded; the message names what failed.
+        ConfigError: nothing of the kind can be loaded, or the weights are not this model's; the message names what
+            failed.
     """
+    if weights is not None and spec.endswith((".pt2", ".onnx")):
+        raise ConfigError(f"{spec} brings its weights along; leave out --weights {weights}")
+    model, example = _named_model(spec)
+    if weights is not None:
+        load_weights(model, weights)
+    return model, example
+
+
+def is_untrained(spec: str, weights: Path | None) -> bool:
+    """Whether ``load_model`` gives random weights: a library's architecture, and no file."""
+    return spec.startswith(LIBRARIES) and weights is None
+
+
+def _named_model(spec: str) -> tuple[nn.Module, tuple[Tensor, ...] | None]:
     if spec.endswith(".pt2"):
         module, example = load_program(Path(spec))
         return module, example or None
     if spec.endswith(".onnx"):
         return load_onnx(Path(spec))
-    if spec.startswith(("torchvision:", "timm:")):
+    if spec.startswith(LIBRARIES):
         return _from_library(*spec.split(":", 1)), None
     made = call_named(spec, "the model")
     if not isinstance(made, nn.Module):
@@ -129,20 +149,33 @@ def call_named(spec: str, what: str) -> Any:
         raise ConfigError(f"{what} {spec!r} raised {type(error).__name__}: {error}") from error
 
 
-def _from_library(library: str, name: str) -> nn.Module:
+def _from_library(library: str, call: str) -> nn.Module:
     prepare_torchvision()  # timm imports it too
     try:
+        name, keywords = _name_and_keywords(call)
         if library == "timm":
             import timm
 
-            model: nn.Module = timm.create_model(name, pretrained=False)
+            model: nn.Module = timm.create_model(name, pretrained=False, **keywords)
         else:
             import torchvision
 
-            model = torchvision.models.get_model(name, weights=None, **_no_backbone_either(torchvision, name))
+            no_backbone = _no_backbone_either(torchvision, name)
+            model = torchvision.models.get_model(name, weights=None, **no_backbone, **keywords)
     except Exception as error:
-        raise ConfigError(f"{library}:{name} can't be built ({type(error).__name__}: {error})") from error
+        raise ConfigError(f"{library}:{call} can't be built ({type(error).__name__}: {error})") from error
     return model
+
+
+def _name_and_keywords(call: str) -> tuple[str, dict[str, Any]]:
+    """``resnet18(num_classes=10)`` taken apart; the values are literals, so nothing runs."""
+    name, parenthesis, _ = call.partition("(")
+    if not parenthesis:
+        return name, {}
+    parsed = ast.parse(f"model{call.removeprefix(name)}", mode="eval").body
+    if not isinstance(parsed, ast.Call) or parsed.args or not all(keyword.arg for keyword in parsed.keywords):
+        raise ValueError("write NAME(keyword=value)")
+    return name, {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in parsed.keywords}
 
 
 def _no_backbone_either(torchvision: Any, name: str) -> dict[str, None]:

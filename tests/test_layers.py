@@ -20,7 +20,7 @@ LAYERS = (
     "training.checkpoint training.memory_layout recipes.recipe training",
     "recipes verdict roofline drawing inspection onnx.export",
     "emulation",
-    "conversion run_folder tuning bundle diagnosis models onnx.torch_module torchvision_import",
+    "conversion run_folder tuning bundle diagnosis weights models onnx.torch_module torchvision_import",
     "bundle.benchmark peers device",
     "distillation report",
     "cli",

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rdpass.cli.inspect import INPUT_HELP, LEAF_HELP, MODEL_HELP
+from rdpass.cli.inspect import INPUT_HELP, LEAF_HELP, MODEL_HELP, WEIGHTS_HELP
+from rdpass.cli.untrained import warn_if_untrained
 
 if TYPE_CHECKING:
     from rdpass.conversion import Conversion
@@ -19,6 +20,7 @@ def convert_command(
     model: Annotated[str, typer.Argument(help=MODEL_HELP)],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the result.")],
     data: Annotated[str | None, typer.Option(help="pkg.mod:fn giving a loader, or (train, validate).")] = None,
+    weights: Annotated[Path | None, typer.Option(help=WEIGHTS_HELP)] = None,
     input_shape: Annotated[str | None, typer.Option("--input", help=INPUT_HELP)] = None,
     recipe: Annotated[str | None, typer.Option(help="auto, merge, carry, migrate, anneal, joint, kd or plain.")] = None,
     max_macs: Annotated[float | None, typer.Option(help="Budget of exact recipes, in the model's MACs.")] = None,
@@ -54,7 +56,8 @@ def convert_command(
         "train.epochs": epochs, "train.lr": lr, "train.seed": seed, "train.device": device, "train.amp": amp,
         "train.accumulate": accumulate, "train.clip": clip, "train.on_nan": on_nan, "train.tensorboard": tensorboard,
     })  # fmt: skip
-    loaded, stored = load_model(model)
+    loaded, stored = load_model(model, weights)
+    warn_if_untrained(model, weights)
     parts = load_data(data) if data else None
     example = choose_example(loaded, input_shape, parts, settings.train.seed) or stored
     if dry_run:

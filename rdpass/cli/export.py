@@ -7,26 +7,32 @@ from typing import Annotated
 
 import typer
 
-from rdpass.cli.inspect import INPUT_HELP
+from rdpass.cli.inspect import INPUT_HELP, WEIGHTS_HELP
+from rdpass.cli.untrained import warn_if_untrained
 
 
 def export_command(
     source: Annotated[str, typer.Argument(help="The folder that convert wrote, or a MODEL as inspect takes it.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The .onnx file to write.")],
+    weights: Annotated[Path | None, typer.Option(help=WEIGHTS_HELP + " For a MODEL.")] = None,
     input_shape: Annotated[str | None, typer.Option("--input", help=INPUT_HELP + " For a MODEL.")] = None,
     data: Annotated[str | None, typer.Option(help="pkg.mod:fn, to take the example from. For a MODEL.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
 ) -> None:
     """Write ONNX with batch norm folded, simplified, checked against torch. Its golden input lies beside it."""
+    from rdpass.errors import ConfigError
     from rdpass.models import choose_example, load_data, load_model
     from rdpass.onnx.export import export_onnx
     from rdpass.run_folder import load_run
     from rdpass.tracing.trace import as_inputs
 
     if Path(source).is_dir():
+        if weights is not None:
+            raise ConfigError(f"{source} brings its student's weights along; leave out --weights {weights}")
         student, example, gates = load_run(Path(source))
         print(export_onnx(student, example, out, gates=gates, force=force))
     else:
-        loaded, stored = load_model(source)
+        loaded, stored = load_model(source, weights)
+        warn_if_untrained(source, weights)
         found = choose_example(loaded, input_shape, load_data(data) if data else None) or stored
         print(export_onnx(loaded, as_inputs(loaded, found), out, force=force))

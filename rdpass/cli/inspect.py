@@ -8,7 +8,11 @@ from typing import Annotated
 
 import typer
 
-MODEL_HELP = "pkg.mod:callable, torchvision:NAME, timm:NAME, a torch.export file (.pt2) or an .onnx file."
+MODEL_HELP = (
+    "pkg.mod:callable, torchvision:NAME, timm:NAME, or the latter as 'timm:NAME(num_classes=10)', a torch.export file"
+    " (.pt2) or an .onnx file."
+)
+WEIGHTS_HELP = "The model's trained weights: a state dict, as torch.save or .safetensors has it."
 LEAF_HELP = "Keep the submodules of such paths whole where tracing can't follow them."
 INPUT_HELP = "Input shape, as 1x3x224x224; several inputs with commas between. Guessed if left out."
 

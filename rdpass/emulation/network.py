@@ -31,7 +31,8 @@ RUNTIME = "(runtime)"
 class FunctionCost:
     """All calls of one function in one inference. ``kind``: kernel (ours), fallback (TVM's lowering) or runtime.
 
-    ``fmla_share_of_hot_loops`` is of those loops with at least 5 % of its instructions that multiply, hottest first.
+    ``fmla_share_of_hot_loops`` is of those loops with at least 5 % of its instructions that multiply, hottest first;
+    ``fmla_bound_of_hot_loops`` what it could be with their register tiles (``HotLoop.fmla_bound``).
     """
 
     name: str
@@ -42,6 +43,7 @@ class FunctionCost:
     est_cycles: Mapping[str, float]
     l2_miss_bytes: int
     fmla_share_of_hot_loops: tuple[float, ...]
+    fmla_bound_of_hot_loops: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,7 @@ def _functions(
     own: dict[str, list[BasicBlock]] = {}
     for block in blocks:
         own.setdefault(symbols.owner(block.address - base) or RUNTIME, []).append(block)
+    multiplying = {name: [loop for loop in hot_loops(own[name]) if loop.fmla] for name in own}
     misses = _misses(seen.blocks, symbols, base)
     costs = tuple(
         FunctionCost(
@@ -131,7 +134,8 @@ def _functions(
             fmla=sum(block.runs * block.fmla for block in own[name]),
             est_cycles={core: times.cycles(own[name], core) for core in CORES},
             l2_miss_bytes=LINE * misses.get(name, 0),
-            fmla_share_of_hot_loops=tuple(round(loop.fmla_share, 4) for loop in hot_loops(own[name]) if loop.fmla),
+            fmla_share_of_hot_loops=tuple(round(loop.fmla_share, 4) for loop in multiplying[name]),
+            fmla_bound_of_hot_loops=tuple(round(loop.fmla_bound, 4) for loop in multiplying[name]),
         )
         for name in _in_order(seen.blocks, symbols, base)
     )
