@@ -60,7 +60,7 @@ class Devices:
     def measure(self, take: Callable[[], T | None], check: Callable[[], None]) -> Iterator[tuple[T, Outcome]]:
         with Crew[_Ticket](self._size, check) as crew:
             while True:
-                for ticket, answer in crew.run(lambda: self._next(take)):
+                for ticket, answer in crew.run(lambda: self._next(take, check)):
                     outcome = self._outcome(ticket, answer)
                     if outcome is not None:
                         Path(ticket.job.tuned.library).unlink()
@@ -74,7 +74,7 @@ class Devices:
         while self._unbuilt:
             yield self._unbuilt.pop()
 
-    def _next(self, take: Callable[[], T | None]) -> tuple[_Ticket, Job] | None:
+    def _next(self, take: Callable[[], T | None], check: Callable[[], None]) -> tuple[_Ticket, Job] | None:
         if self._again:
             ticket = self._again.pop()
             return ticket, ticket.job
@@ -82,15 +82,17 @@ class Devices:
         if trial is None:
             return None
         try:
-            job = self._job(trial)
+            job = self._job(trial, check)
         except Unbuildable as error:
             self._unbuilt.append((trial, Rejected(str(error))))
             return None
         return _Ticket(trial, job), job
 
-    def _job(self, trial: Trial | NetworkTrial) -> Job:
+    def _job(self, trial: Trial | NetworkTrial, check: Callable[[], None]) -> Job:
+        default = self._libraries.default(trial)
+        check()  # a network takes a while to build
         return Job(
-            default=self._libraries.default(trial),
+            default=default,
             tuned=self._libraries.tuned(trial),
             threads=self._target.cores,
             rounds=trial.rounds,
