@@ -13,8 +13,8 @@ from rdpass.bundle.building import compile
 from rdpass.bundle.verification import verify
 from rdpass.onnx.export import export_onnx
 from rdpass.passes.relax.fallbacks import find_fallbacks
+from tests.deploy.lowered import kinds_of, lower_checked
 from tests.deploy.nets import Net
-from tests.deploy.test_lowering import _kinds, _lowered
 
 WIDTH = 16  # whole blocks of any vector
 
@@ -32,8 +32,8 @@ def test_a_split_whose_halves_are_convolved_and_joined_again_is_kernels_alone() 
     third = net.relu(net.conv(second, WIDTH, WIDTH, 3))
     fourth = net.relu(net.conv(third, WIDTH, WIDTH, 3))
     x = net.relu(net.conv(net.node("Concat", first, second, third, fourth, axis=1), 4 * WIDTH, WIDTH, 3))
-    lowered, called = _lowered(net, _classes(net, x, WIDTH))
-    assert not {"join", "split", "planar", "blocked"} & set(_kinds(called))
+    lowered, called = lower_checked(net, _classes(net, x, WIDTH))
+    assert not {"join", "split", "planar", "blocked"} & set(kinds_of(called))
     assert not find_fallbacks(lowered)
 
 
@@ -44,8 +44,8 @@ def test_a_dense_block_copies_nothing() -> None:
         whole = net.node("Concat", *maps, axis=1) if count > 1 else maps[0]
         maps.append(net.relu(net.conv(whole, count * WIDTH, WIDTH, 3)))
     whole = net.node("Concat", *maps, axis=1)
-    _, called = _lowered(net, _classes(net, whole, 4 * WIDTH))
-    assert not {"join", "planar", "blocked"} & set(_kinds(called))
+    _, called = lower_checked(net, _classes(net, whole, 4 * WIDTH))
+    assert not {"join", "planar", "blocked"} & set(kinds_of(called))
 
 
 @pytest.mark.parametrize("batch", [1, 2])
@@ -54,8 +54,8 @@ def test_what_can_not_lie_inside_another_is_copied_by_a_kernel(batch: int) -> No
     x = net.relu(net.conv("x0", WIDTH, WIDTH, 3))
     twice = net.relu(net.conv(net.node("Concat", x, x, axis=1), 2 * WIDTH, 2 * WIDTH, 3))
     first, second = net.split(twice, WIDTH, WIDTH)
-    _, called = _lowered(net, net.conv(net.node("Concat", second, first, axis=1), 2 * WIDTH, 4))
-    kinds = Counter(_kinds(called))
+    _, called = lower_checked(net, net.conv(net.node("Concat", second, first, axis=1), 2 * WIDTH, 4))
+    kinds = Counter(kinds_of(called))
     assert kinds["join"] == 2
     assert kinds["split"] == (batch > 1)  # halves that were exchanged can't both be where they were
 
@@ -66,7 +66,7 @@ def test_a_part_that_leaves_the_network_and_one_of_no_whole_block_keep_their_val
     first, second = net.split(x, WIDTH, WIDTH)
     odd, rest = net.split(x, 5, 2 * WIDTH - 5)
     joined = net.conv(net.node("Concat", first, narrow, second, axis=1), 2 * WIDTH + 6, 4)
-    _lowered(net, joined, first, net.relu(net.conv(rest, 2 * WIDTH - 5, 4)), odd)
+    lower_checked(net, joined, first, net.relu(net.conv(rest, 2 * WIDTH - 5, 4)), odd)
 
 
 def test_a_map_whose_half_is_written_over_keeps_its_value_for_its_own_readers() -> None:
@@ -74,7 +74,7 @@ def test_a_map_whose_half_is_written_over_keeps_its_value_for_its_own_readers() 
     x = net.relu(net.conv("x0", WIDTH, 2 * WIDTH, 3))
     first, second = net.split(x, WIDTH, WIDTH)
     over = net.relu(net.add(net.conv(second, WIDTH, WIDTH, 3), first))
-    _lowered(net, net.conv(net.add(net.conv(x, 2 * WIDTH, WIDTH, 3), over), WIDTH, 8))
+    lower_checked(net, net.conv(net.add(net.conv(x, 2 * WIDTH, WIDTH, 3), over), WIDTH, 8))
 
 
 class Neck(nn.Module):
