@@ -79,13 +79,14 @@ def _print(figures: dict[str, Any]) -> None:
     rows = [
         (row["name"], row["kind"], str(row["calls"]), _millions(row["instructions"]), _millions(row["fmla"]),
          *(_millions(row["est_cycles"][core]) for core in cores), size(row["l2_miss_bytes"]),
-         ", ".join(f"{share:.0%}" for share in row["fmla_share_of_hot_loops"]))
+         ", ".join(f"{share:.0%}/{bound:.0%}" for share, bound in zip(
+             row["fmla_share_of_hot_loops"], row["fmla_bound_of_hot_loops"], strict=True)))
         for row in figures["layers"]
     ]  # fmt: skip
     total = ("all", "", "", _millions(figures["instructions"]), _millions(figures["fmla"]),
              *(_millions(figures["est_cycles"][core]) for core in cores), size(figures["dram_bytes"]), "")  # fmt: skip
     short = [f">{core.rpartition('-')[2].upper()}" for core in cores]
-    columns = ("function", "kind", ">calls", ">instr. M", ">FMLA M", *short, ">L2 misses", "FMLA in hot loops")
+    columns = ("function", "kind", ">calls", ">instr. M", ">FMLA M", *short, ">L2 misses", "FMLA in hot loops/bound")
     print_table(columns, [*rows, total], f"{figures['net']} for {figures['target']}: counted, and cycles (M) estimated")
     estimate = figures["estimate"]
     print(f"estimated {figures['est_ms']:.1f} ms: {estimate['core']} at {estimate['ghz']} GHz, no cache missed, and"

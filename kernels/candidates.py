@@ -91,7 +91,7 @@ def _direct_tiles(conv: Convolution, machine: Machine) -> Iterator[DirectTile]:
 
 
 def _depthwise_tiles(conv: Convolution, machine: Machine) -> Iterator[DepthwiseTile]:
-    for rows, pixels in ((2, 4), (1, 4), (1, 8), (2, 7), (1, 7), (4, 4)):
+    for rows, pixels in ((2, 4), (2, 5), (3, 4), (3, 3), (1, 4), (1, 8), (2, 7), (1, 7), (4, 4)):
         if rows <= conv.out_height and pixels <= conv.out_width:
             yield DepthwiseTile(rows, pixels)
     yield DepthwiseTile(1, 1)

@@ -25,6 +25,9 @@ from rdpass.kernels.workload import Convolution
 
 _Weight = Callable[[int, int], Expr]
 
+_OTHERS = 4
+"""Registers for the bias, two bounds, and one in passing."""
+
 
 @dataclass(frozen=True)
 class DepthwiseTile:
@@ -78,14 +81,29 @@ def axes(conv: Convolution) -> tuple[Axis, Axis]:
     )
 
 
+def holds_weights(conv: Convolution, tile: DepthwiseTile, isa: Isa) -> bool:
+    """Whether all weights of a block find room in registers, beside a tile's sums and a row of its inputs."""
+    return conv.kernel[0] * conv.kernel[1] + _needed(conv, tile, isa) <= isa.registers
+
+
+def registers_missing(conv: Convolution, tile: DepthwiseTile, isa: Isa) -> int:
+    """Registers that a tile wants, with one row of weights, beyond those that there are."""
+    return max(0, conv.kernel[1] + _needed(conv, tile, isa) - isa.registers)
+
+
+def _needed(conv: Convolution, tile: DepthwiseTile, isa: Isa) -> int:
+    inputs = (tile.pixels - 1) * conv.stride[1] + conv.reach[1] if isa.by_element else 1
+    return tile.rows * tile.pixels + inputs + _OTHERS
+
+
 def _weights(conv: Convolution, tile: DepthwiseTile, isa: Isa, w: Buffer, block: Expr) -> _Weight:
-    """The weights of a block: loaded here if they, the sums and a row of inputs find room in registers."""
-    (kh, kw), seen = conv.kernel, (tile.pixels - 1) * conv.stride[1] + conv.reach[1]
+    """The weights of a block: loaded here if they stay in registers."""
+    (kh, kw) = conv.kernel
 
     def weight(i: int, j: int) -> Expr:
         return bind(load(w, block, i, j, 0, lanes=isa.lanes))
 
-    if kh * kw + tile.rows * tile.pixels + seen > isa.registers:
+    if not holds_weights(conv, tile, isa):
         return weight
     held = {(i, j): weight(i, j) for i in range(kh) for j in range(kw)}
     return lambda i, j: held[i, j]

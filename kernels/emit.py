@@ -85,8 +85,8 @@ def _write(name: str, body: Callable[[], None], workspace: _Workspace) -> tuple[
 
 
 def argument(name: str, *shape: int) -> Buffer:
-    """A tensor that the caller hands over. It may begin anywhere in the caller's arena, 64-byte aligned."""
-    return T.arg(name, T.buffer(shape, FLOAT, offset_factor=16))
+    """A tensor that the caller hands over. It may begin at any vector of an arena, as a part of a map does."""
+    return T.arg(name, T.buffer(shape, FLOAT, offset_factor=4))
 
 
 class Scratch:
@@ -97,10 +97,10 @@ class Scratch:
 
     def at(self, index: Sequence[Expr]) -> Expr:
         """Where an element lies in the workspace."""
-        place: Expr = 0
-        for extent, number in zip(self.shape, index, strict=True):
+        place: Expr = _wide(0)
+        for extent, number in zip(self.shape, map(_wide, index), strict=True):
             place = place * extent + number
-        return place + self.base
+        return place + _wide(self.base)
 
     def __getitem__(self, index: tuple[Expr, ...]) -> Expr:
         return self.buffer[(self.at(index),)]
@@ -113,16 +113,29 @@ def scratch(*shape: int) -> Scratch:
 
 
 def load(buffer: Buffer, *index: Expr, lanes: int) -> Expr:
-    if isinstance(buffer, Scratch):
-        return buffer.buffer[(_run(buffer.at(index), lanes),)]
-    return buffer[(*index[:-1], _run(index[-1], lanes))]
+    memory, place = _place(buffer, index, lanes)
+    return memory[place]
 
 
 def store(buffer: Buffer, value: Expr, *index: Expr, lanes: int) -> None:
+    memory, place = _place(buffer, index, lanes)
+    T.buffer_store(memory, value, place)
+
+
+def _place(buffer: Buffer, index: Sequence[Expr], lanes: int) -> tuple[Buffer, list[Expr]]:
+    """The memory that holds a buffer, and where in it ``lanes`` numbers from ``index`` on lie."""
     if isinstance(buffer, Scratch):
-        T.buffer_store(buffer.buffer, value, [_run(buffer.at(index), lanes)])
-    else:
-        T.buffer_store(buffer, value, [*index[:-1], _run(index[-1], lanes)])
+        return buffer.buffer, [_run(buffer.at(index), lanes)]
+    *outer, last = map(_wide, index)
+    return buffer, [*outer, _run(last, lanes)]
+
+
+def _wide(number: Expr) -> Expr:
+    """An index in 64 bits: LLVM steps a pointer through a loop only where it knows that no index overflows.
+
+    Loads then lie so near their pointer that they come in pairs; otherwise each has an address of its own to compute.
+    """
+    return tirx.const(number, "int64") if isinstance(number, int) else tirx.Cast("int64", number)
 
 
 def _run(first: Expr, lanes: int) -> Expr:

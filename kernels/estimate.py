@@ -6,7 +6,7 @@ from memory, which threads share. Weights are read once for every block of pixel
 
 from __future__ import annotations
 
-from rdpass.kernels.depthwise import DepthwiseTile
+from rdpass.kernels.depthwise import DepthwiseTile, holds_weights, registers_missing
 from rdpass.kernels.direct import DirectTile
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.packing import blocks
@@ -127,16 +127,17 @@ def _estimate_direct(conv: Convolution, tile: DirectTile, machine: Machine) -> f
 
 
 def _estimate_depthwise(conv: Convolution, tile: DepthwiseTile, machine: Machine) -> float:
-    """Multiplies, and the loads of the rows and columns that a tile sees; weights, where they don't fit, each time."""
+    """Multiplies, and of every tile the loads: the rows and columns that it sees, weights where registers don't hold
+    them, and sums that are put aside, row by row, where there are not registers enough for those.
+    """
     (kh, kw), (sh, sw) = conv.kernel, conv.stride
-    lanes = machine.isa.lanes
-    seen = ((tile.rows - 1) * sh + conv.reach[0]) * ((tile.pixels - 1) * sw + conv.reach[1])
-    spare = machine.isa.registers - tile.rows * tile.pixels - 4
-    weights = 0 if kh * kw <= spare else kh * kw
-    sums = max(tile.rows * tile.pixels, 4 * machine.multiplies)
-    full = -(-conv.out_height // tile.rows) * -(-conv.out_width // tile.pixels)
-    cycles = sums * kh * kw / machine.multiplies + (seen + weights) / 2 + tile.rows * tile.pixels
-    return conv.batch * blocks(conv.channels, lanes) * full * cycles
+    sums, rows = tile.rows * tile.pixels, (tile.rows - 1) * sh + conv.reach[0]
+    seen = rows * ((tile.pixels - 1) * sw + conv.reach[1])
+    weights = 0 if holds_weights(conv, tile, machine.isa) else tile.rows * kh * kw
+    aside = 2 * rows * registers_missing(conv, tile, machine.isa)
+    count = -(-conv.out_height // tile.rows) * -(-conv.out_width // tile.pixels)
+    multiplies = _out_pixels(conv) * kh * kw * max(1, 4 * machine.multiplies / sums) / machine.multiplies
+    return conv.batch * blocks(conv.channels, machine.isa.lanes) * (multiplies + count * ((seen + weights) / 2 + aside))
 
 
 def _space(scratch: int, machine: Machine) -> float:
@@ -191,13 +192,16 @@ def estimate_pair(pair: PointwisePair, tile: PairTile, machine: Machine) -> floa
     passes = -(-pixels // block) * first.batch
     weights = _BYTES * first.filters * (first.channels + second.filters)
     held = _BYTES * block * (first.channels + first.filters // tile.chunks)
-    maps = _BYTES * first.batch * pixels * (first.channels + second.filters)
+    maps = maps_once = _BYTES * first.batch * pixels * (first.channels + second.filters)
     waits = _BYTES * pixels * second.filters * (tile.chunks - 1) * 2
     crowded = held > machine.l1 / 2
     groups = blocks(blocks(first.filters, machine.isa.lanes), tile.vectors)
     again = held * groups * passes if crowded else weights * passes
     if held + weights // groups > _KEEPS * machine.l2:
         maps += again
+    # Every chunk reads its block's input and sums again, from memory if a step of the chunk leaves neither in L2.
+    if held + _BYTES * block * second.filters + weights // tile.chunks // 2 > _KEEPS * machine.l2:
+        maps += (tile.chunks - 1) * maps_once
     own = first.batch * work + (again / 16 / 4 + waits / 16) / machine.threads
     hidden = _BYTES * block * first.filters // tile.chunks
     return own + _traffic(weights, passes, held, maps, machine) + _space(hidden, machine)

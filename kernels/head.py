@@ -38,6 +38,9 @@ from rdpass.kernels.microkernel import multiply_block
 from rdpass.kernels.packing import blocks
 from rdpass.kernels.workload import Head
 
+_TOGETHER = 2
+"""Blocks of channels of one turn of the dense layer's loop: so many weights can be loaded in pairs by one pointer."""
+
 
 @dataclass(frozen=True)
 class HeadTile:
@@ -99,6 +102,8 @@ def _mean(work: Head, tile: HeadTile, isa: Isa, threads: int, x: Buffer, out: Bu
 def _dense(work: Head, tile: HeadTile, isa: Isa, threads: int, x: Buffer, w: Buffer, table: Buffer, y: Buffer) -> None:
     lanes, vectors = isa.lanes, tile.vectors
     groups, last = blocks(work.classes, vectors * lanes), work.classes % (vectors * lanes)
+    read, inner = 1 if work.averages else work.pixels, blocks(work.channels, lanes)
+    turns, length = (inner, read) if read > 1 else (1, inner)
     with parallel(groups, threads=threads) as (group,):
         sums = Registers(tile.images * vectors, lanes)
 
@@ -107,18 +112,32 @@ def _dense(work: Head, tile: HeadTile, isa: Isa, threads: int, x: Buffer, w: Buf
                 bias = bind(load(table, 0, (group * vectors + v) * lanes, lanes=lanes))
                 for t in range(images):
                     sums[t * vectors + v] = bias
-            read = 1 if work.averages else work.pixels
-            with serial(blocks(work.channels, lanes)) as block, serial(read) as pixel:
-                multiply_block(
-                    sums, isa, (images, vectors),
-                    lambda t: (x, (n + t, block, pixel)),
-                    lambda c, v: load(w, group, block * read + pixel, c, v * lanes, lanes=lanes),
-                )  # fmt: skip
+            with serial(turns) as turn:
+
+                def several(first: Expr, size: int) -> None:
+                    for at in (first + step for step in range(size)):
+                        place = (turn, at) if read > 1 else (at, 0)
+                        _add(sums, isa, (images, vectors), x, (n, place), w, (group, turn * length + at))
+
+                tiles(length, _TOGETHER, several)
             whole = _stores(tile, isa, sums, y, n, group, images, vectors * lanes)
             cut = _stores(tile, isa, sums, y, n, group, images, last)
             when(group < groups - 1 if last else True, whole, cut)
 
         tiles(work.batch, tile.images, product)
+
+
+def _add(
+    sums: Registers, isa: Isa, size: tuple[int, int], x: Buffer, place: tuple[Expr, tuple[Expr, Expr]], w: Buffer,
+    row: tuple[Expr, Expr],
+) -> None:  # fmt: skip
+    """Add the products of a block of channels: of its first image and place there, and the row of its weights."""
+    first, at = place
+    multiply_block(
+        sums, isa, size,
+        lambda t: (x, (first + t, *at)),
+        lambda c, v: load(w, *row, c, v * isa.lanes, lanes=isa.lanes),
+    )  # fmt: skip
 
 
 def _stores(

@@ -23,9 +23,8 @@ def multiply_block(
     size: tuple[int, int],
     pixel: Callable[[int], At],
     weight: Callable[[Expr, int], Expr],
-    fresh: bool = False,
 ) -> None:
-    """Add the products of one block of input channels; ``fresh``: to nothing, whatever the sums hold.
+    """Add the products of one block of input channels.
 
     Args:
         acc: the sums, ``acc[t * vectors + v]``.
@@ -35,10 +34,8 @@ def multiply_block(
         weight: the vector ``v`` of weights of channel ``c`` of the block.
     """
     if isa.by_element:
-        _by_element(acc, isa, size, pixel, weight, fresh)
+        _by_element(acc, isa, size, pixel, weight)
     else:
-        for index in range(size[0] * size[1] if fresh else 0):
-            acc[index] = spread(0.0, isa.lanes)
         with serial(isa.lanes // _UNROLLED) as quarter:
             for channel in range(_UNROLLED):
                 _broadcast(acc, isa, size, pixel, weight, quarter * _UNROLLED + channel)
@@ -50,7 +47,6 @@ def _by_element(
     size: tuple[int, int],
     pixel: Callable[[int], At],
     weight: Callable[[Expr, int], Expr],
-    fresh: bool,
 ) -> None:
     tiles, vectors = size
     inputs = [bind(load(buffer, *index, 0, lanes=isa.lanes)) for buffer, index in map(pixel, range(tiles))]
@@ -59,8 +55,7 @@ def _by_element(
         for t in range(tiles):
             for v in range(vectors):
                 at = t * vectors + v
-                product = weights[v] * lane(inputs[t], channel, isa.lanes)
-                acc[at] = product if fresh and not channel else acc[at] + product
+                acc[at] = acc[at] + weights[v] * lane(inputs[t], channel, isa.lanes)
 
 
 def _broadcast(

@@ -2,8 +2,11 @@
 
 1. Rows and columns of even and of odd number are taken apart. With these four phases as channels of their own it is a
    convolution of 4 x 4 taps and stride 1: 3 x 3 outputs take 36 products a phase, 144 a channel, instead of 441.
-2. For every row of tiles (three rows of the convolution) a strip is copied, phase by phase, and transformed (``V``).
+2. For every row of tiles (three rows of the convolution) a strip is copied, phase by phase, and transformed (``V``),
+   some of its columns at a time.
 3. V is multiplied by the weights, all output channels of a group of V vectors at once (``M``), and transformed back.
+   Sums of so few channels are short. The six numbers of a column are therefore summed on and on, and M holds where the
+   sum stood after each: the way back begins by adding them up anyway.
 4. Rows go to the pool's ring, from where maxima are stored; the map of the convolution never exists.
 
 Blocks of pooled rows are dealt out to threads, as in ``stem``. Rounding is larger than a direct convolution's.
@@ -11,7 +14,7 @@ Blocks of pooled rows are dealt out to threads, as in ``stem``. Rounding is larg
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -25,6 +28,7 @@ from rdpass.kernels.emit import (
     bind,
     both,
     function,
+    indices,
     load,
     parallel,
     scratch,
@@ -39,7 +43,7 @@ from rdpass.kernels.microkernel import At, multiply_block
 from rdpass.kernels.packing import blocks
 from rdpass.kernels.pointwise import spans
 from rdpass.kernels.pool_ring import LOWEST, PoolRing, Position
-from rdpass.kernels.toom_cook import transform_input, transform_output
+from rdpass.kernels.toom_cook import transform_input, transform_output, transform_running
 from rdpass.kernels.workload import Convolution, Stem
 
 OUTPUTS, TAPS = 3, 4
@@ -47,6 +51,10 @@ _EDGE = OUTPUTS + TAPS - 1
 _NUMBERS = _EDGE**2
 PHASES = 4
 _PAIR = 2
+
+_TOGETHER = 4
+"""Register tiles of a row that are transformed, multiplied and transformed back before the next: what they fill stays
+in L1 and L2, and every thread has it."""
 
 
 @dataclass(frozen=True)
@@ -108,22 +116,30 @@ class _Rows:
         self.outer = blocks(conv.filters, isa.lanes)
         self.across = -(-conv.out_width // OUTPUTS)
         self.columns = -(-self.across // tile.pixels)
+        self.together = min(_TOGETHER, self.columns)
         self.width = max(self.across * OUTPUTS + TAPS - 1, (conv.padding[1] + conv.width - 1) // 2 + 1)
         self.strip = scratch(self.inner, _EDGE, self.width, isa.lanes)
-        self.v = scratch(_NUMBERS, self.columns, self.inner, tile.pixels, isa.lanes)
-        self.m = scratch(_NUMBERS, self.columns * tile.pixels, tile.vectors * isa.lanes)
+        # By column of the numbers, and what one sum reads and writes lies together.
+        self.v = scratch(_EDGE, self.together, _EDGE, self.inner, tile.pixels, isa.lanes)
+        self.m = scratch(_EDGE, self.together * tile.pixels, _EDGE, tile.vectors * isa.lanes)
         with serial(self.inner) as k, serial(_EDGE) as line, serial(self.width) as column:
             store(self.strip, spread(0.0, isa.lanes), k, line, column, 0, lanes=isa.lanes)
 
     def compute(self, n: Expr, out: Buffer, row: Expr, position: Callable[[int], Position]) -> None:
         """Three rows from ``row`` on of image ``n``; those outside the map are -inf."""
-        for channel, half, place in self._halves():
+        for channel, half, lane in self._halves():
             with serial(_EDGE) as line:
-                self._copy(n, channel, bind((row + line) * 2 + half - self.conv.padding[0]), line, place)
-        self._transform()
-        with serial(blocks(self.outer, self.tile.vectors)) as group:
-            self._multiply(group)
-            self._transform_back(group, out, row, position)
+                self._copy(n, channel, bind((row + line) * 2 + half - self.conv.padding[0]), line, lane)
+        places = [position(i) for i in range(OUTPUTS)]
+        with serial(blocks(self.columns, self.together)) as part:
+            first = bind(part * self.together)
+            self._transform(first)
+            with serial(blocks(self.outer, self.tile.vectors)) as group:
+                self._multiply(group, first)
+                self._transform_back(group, first, out, places)
+        for i, place in enumerate(places):
+            exists = tirx.all(row + i >= 0, row + i < self.conv.out_height)
+            when(exists, lambda: None, partial(self._erase, out, place))
 
     def _halves(self) -> Iterator[tuple[int, int, tuple[int, int]]]:
         """A channel, even or odd rows, and the block and first lane of their two phases."""
@@ -154,72 +170,95 @@ class _Rows:
 
         when(tirx.all(source >= 0, source < conv.height), columns, nothing)
 
-    def _transform(self) -> None:
+    def _transform(self, first: Expr) -> None:
         lanes, pixels = self.isa.lanes, self.tile.pixels
         held = Registers(_NUMBERS, lanes)
-        with serial(self.inner) as k, serial(self.across) as column:
+        begin = bind(first * pixels)
+        with serial(self.inner) as k, serial(_at_most(self.together * pixels, begin, self.across)) as tile:
             for j in range(_EDGE):
-                d = [bind(load(self.strip, k, i, column * OUTPUTS + j, 0, lanes=lanes)) for i in range(_EDGE)]
+                column = (begin + tile) * OUTPUTS + j
+                d = [bind(load(self.strip, k, i, column, 0, lanes=lanes)) for i in range(_EDGE)]
                 for i, value in enumerate(transform_input(d, lanes)):
                     held[i * _EDGE + j] = value
             for i in range(_EDGE):
                 d = [bind(held[i * _EDGE + j]) for j in range(_EDGE)]
                 for j, value in enumerate(transform_input(d, lanes)):
-                    place = tirx.floordiv(column, pixels), k, tirx.floormod(column, pixels)
-                    store(self.v, value, i * _EDGE + j, *place, 0, lanes=lanes)
+                    at, t = tirx.floordiv(tile, pixels), tirx.floormod(tile, pixels)
+                    store(self.v, value, j, at, i, k, t, 0, lanes=lanes)
 
     # 3. Products, and their transform
 
-    def _multiply(self, group: Expr) -> None:
+    def _multiply(self, group: Expr, first: Expr) -> None:
         tile, lanes = self.tile, self.isa.lanes
         sums = Registers(tile.pixels * tile.vectors, lanes)
-        with serial(_NUMBERS) as number, serial(self.columns) as column:
-            for k in range(self.inner):
-                pixel, weight = partial(self._pixel, number, column, k), partial(self._weight, group, number, k)
-                multiply_block(sums, self.isa, (tile.pixels, tile.vectors), pixel, weight, fresh=k == 0)
-            for t in range(tile.pixels):
-                for v in range(tile.vectors):
+        with serial(_EDGE) as j, serial(_at_most(self.together, first, self.columns)) as column:
+            for index in range(tile.pixels * tile.vectors):
+                sums[index] = spread(0.0, lanes)
+            with serial(_EDGE) as i:
+                number = i * _EDGE + j
+                for k in range(self.inner):
+                    pixel, weight = partial(self._pixel, j, column, i, k), partial(self._weight, group, number, k)
+                    multiply_block(sums, self.isa, (tile.pixels, tile.vectors), pixel, weight)
+                for t, v in indices(tile.pixels, tile.vectors):
                     at = column * tile.pixels + t
-                    store(self.m, sums[t * tile.vectors + v], number, at, v * lanes, lanes=lanes)
+                    store(self.m, sums[t * tile.vectors + v], j, at, i, v * lanes, lanes=lanes)
 
-    def _pixel(self, number: Expr, column: Expr, k: int, tile: int) -> At:
-        return self.v, (number, column, k, tile)
+    def _pixel(self, j: Expr, column: Expr, i: Expr, k: int, tile: int) -> At:
+        return self.v, (j, column, i, k, tile)
 
     def _weight(self, group: Expr, number: Expr, k: int, channel: Expr, vector: int) -> Expr:
         lanes = self.isa.lanes
         return load(self.u, group, number, k, channel, vector * lanes, lanes=lanes)
 
-    def _transform_back(self, group: Expr, out: Buffer, row: Expr, position: Callable[[int], Position]) -> None:
-        lanes = self.isa.lanes
-        held = Registers(_EDGE * OUTPUTS, lanes)
-        places = [position(i) for i in range(OUTPUTS)]
-        with serial(self.tile.vectors) as vector, serial(self.across) as column:
+    def _transform_back(self, group: Expr, first: Expr, out: Buffer, places: Sequence[Position]) -> None:
+        """All whole tiles of the part, and the one that ends the row, if it is there."""
+        whole, rest = divmod(self.conv.out_width, OUTPUTS)
+        begin, most = bind(first * self.tile.pixels), self.together * self.tile.pixels
+        held = Registers(_EDGE * OUTPUTS, self.isa.lanes)
+        with serial(self.tile.vectors) as vector:
             block = bind(group * self.tile.vectors + vector)
-            for j in range(_EDGE):
-                q = [bind(load(self.m, i * _EDGE + j, column, vector * lanes, lanes=lanes)) for i in range(_EDGE)]
-                for i, value in enumerate(transform_output(q, OUTPUTS, lanes)):
-                    held[i * _EDGE + j] = value
-            for i in range(OUTPUTS):
-                exists = tirx.all(row + i >= 0, row + i < self.conv.out_height)
-                line = partial(self._put, held, i, block, column, out, places[i])
-                when(self._has(block), partial(when, exists, line, partial(self._erase, block, column, out, places[i])))
+
+            def tiles() -> None:
+                with serial(_at_most(most, begin, whole)) as tile:
+                    self._sum(held, vector, tile)
+                    self._put(held, block, begin + tile, OUTPUTS, out, places)
+
+            def end() -> None:
+                self._sum(held, vector, whole - begin)
+                self._put(held, block, whole, rest, out, places)
+
+            when(self._has(block), tiles)
+            if rest:
+                when(both(self._has(block), begin + most > whole), end)
 
     def _has(self, block: Expr) -> Expr:
-        return both(True if self.outer % self.tile.vectors == 0 else block < self.outer)
+        return True if self.outer % self.tile.vectors == 0 else block < self.outer
 
-    def _put(self, held: Registers, i: int, block: Expr, column: Expr, out: Buffer, place: Position) -> None:
-        q = [bind(held[i * _EDGE + j]) for j in range(_EDGE)]
-        bias, rows = self.finish.bias(block), self.finish.rows(block)
-        for j, value in enumerate(transform_output(q, OUTPUTS, self.isa.lanes)):
-            store_it = partial(self.finish.put, value + bias, rows, out, place(block, column * OUTPUTS + j))
-            when(self._inside(column, j), store_it)
-
-    def _erase(self, block: Expr, column: Expr, out: Buffer, place: Position) -> None:
+    def _sum(self, held: Registers, vector: Expr, tile: Expr) -> None:
+        """The first half of the way back, down the columns."""
         lanes = self.isa.lanes
-        for j in range(OUTPUTS):
-            at = place(block, column * OUTPUTS + j)
-            when(self._inside(column, j), partial(store, out, spread(LOWEST, lanes), *at, lanes=lanes))
+        for j in range(_EDGE):
+            q = [bind(load(self.m, j, tile, i, vector * lanes, lanes=lanes)) for i in range(_EDGE)]
+            for i, value in enumerate(transform_running(q, OUTPUTS, lanes)):
+                held[i * _EDGE + j] = value
 
-    def _inside(self, column: Expr, j: int) -> Expr:
-        always = (self.across - 1) * OUTPUTS + j < self.conv.out_width
-        return always or column * OUTPUTS + j < self.conv.out_width
+    def _put(
+        self, held: Registers, block: Expr, column: Expr, count: int, out: Buffer, places: Sequence[Position]
+    ) -> None:
+        """The second, and ``count`` outputs of each row stored."""
+        bias, rows = self.finish.bias(block), self.finish.rows(block)
+        for i, place in enumerate(places):
+            q = [bind(held[i * _EDGE + j]) for j in range(_EDGE)]
+            for j, value in enumerate(transform_output(q, OUTPUTS, self.isa.lanes)[:count]):
+                self.finish.put(value + bias, rows, out, place(block, column * OUTPUTS + j))
+
+    def _erase(self, out: Buffer, place: Position) -> None:
+        """A row outside the map."""
+        lanes = self.isa.lanes
+        with serial(self.outer) as block, serial(self.conv.out_width) as column:
+            store(out, spread(LOWEST, lanes), *place(block, column), lanes=lanes)
+
+
+def _at_most(count: int, first: Expr, end: int) -> Expr:
+    """``count``, or as many as there are from ``first`` to ``end``."""
+    return count if end and end % count == 0 else tirx.min(count, end - first)

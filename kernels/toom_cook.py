@@ -22,6 +22,8 @@ from rdpass.kernels.emit import Expr, bind, spread
 PAIRS: dict[int, tuple[float, ...]] = {4: (1.0,), 6: (sqrt(0.5), sqrt(2.0))}
 """The positive point of each pair, by products n."""
 
+_NOTHING = 1e-12
+
 
 def transform_weights(weights: npt.NDArray[np.float32], outputs: int) -> npt.NDArray[np.float32]:
     """(O, I, r, r) to (n, n, O, I), computed in float64."""
@@ -88,6 +90,29 @@ def transform_output(q: list[Expr], outputs: int, lanes: int) -> list[Expr]:
             total = _scaled(half, factor, lanes) if total is None else _plus_scaled(total, half, factor, lanes)
         result.append(total)
     return result
+
+
+def transform_running(sums: list[Expr], outputs: int, lanes: int) -> list[Expr]:
+    """A' q, given not q but its running sums: ``sums[k]`` is q[0] + ... + q[k]."""
+    return [_combine(row, sums, lanes) for row in running_matrix(len(sums), outputs)]
+
+
+def running_matrix(products: int, outputs: int) -> npt.NDArray[np.float64]:
+    """A' times the differences that running sums come apart in: (m, n)."""
+    powers = [[point**power for point in _finite_points(products)] for power in range(outputs)]
+    matrix = np.array([[*row, float(power == outputs - 1)] for power, row in enumerate(powers)])
+    matrix[:, :-1] -= matrix[:, 1:].copy()
+    return matrix
+
+
+def _combine(factors: npt.NDArray[np.float64], values: list[Expr], lanes: int) -> Expr:
+    """The sum of factors times values; those that count once come first, and need no multiplication."""
+    terms = [(round(float(f), 12), value) for f, value in zip(factors, values, strict=True) if abs(f) > _NOTHING]
+    (factor, value), *others = sorted(terms, key=lambda term: term[0] != 1.0)
+    total = _scaled(value, factor, lanes)
+    for factor, value in others:
+        total = _plus_scaled(total, value, factor, lanes)
+    return total
 
 
 def _scaled(value: Expr, factor: float, lanes: int) -> Expr:

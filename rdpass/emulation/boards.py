@@ -22,9 +22,10 @@ _MODELS = {
 }
 """For each core LLVM's model that is used for it: LLVM 19 has no sound one of A53, A76 and A78."""
 
+_A55_FEATURES = ("asimd", "asimddp", "asimdhp", "asimdrdm", "atomics", "fphp", "lrcpc")
 _A55 = ArmTarget(
-    "cortex-a55", "aarch64-linux-gnu", "cortex-a55", 1, ("asimd", "asimddp", "asimdhp"), 1.8, 4, 32 << 10, 0, 512 << 10,
-    3.0, "estimate: RK3566",
+    "cortex-a55", "aarch64-linux-gnu", "cortex-a55", 1, _A55_FEATURES, 1.8, 4, 32 << 10, 0, 512 << 10, 3.0,
+    "estimate: RK3566",
 )  # fmt: skip
 
 

@@ -42,6 +42,13 @@ def is_address(word: int) -> bool:
     return word & 0x1F000000 == 0x10000000
 
 
+def vectors_moved(word: int) -> int:
+    """SIMD registers that a load or store of one or a pair moves; 0 for any other word."""
+    if word & 0x0A000000 != 0x08000000 or not word & 0x04000000:
+        return 0
+    return 2 if word & 0x38000000 == 0x28000000 else 1
+
+
 def _is_load(word: int) -> bool:
     bit_22 = bool(word & 0x00400000)
     if word & 0x3B000000 == 0x18000000:  # from a literal

@@ -17,6 +17,9 @@ from rdpass.emulation.hot_loops import hot_loops
 from rdpass.emulation.network_build import Facts, built_network
 from rdpass.emulation.symbols import Symbols, read_symbols
 from rdpass.emulation.throughput import CORES
+from rdpass.kernels.schedule import Tile
+from rdpass.kernels.workload import Workload
+from rdpass.onnx.source import OnnxSource, read_onnx
 from rdpass.targets.lookup import ArmTarget
 from rdpass.targets.toolchain import find_compiler
 
@@ -28,7 +31,8 @@ RUNTIME = "(runtime)"
 class FunctionCost:
     """All calls of one function in one inference. ``kind``: kernel (ours), fallback (TVM's lowering) or runtime.
 
-    ``fmla_share_of_hot_loops`` is of those loops with at least 5 % of its instructions that multiply, hottest first.
+    ``fmla_share_of_hot_loops`` is of those loops with at least 5 % of its instructions that multiply, hottest first;
+    ``fmla_bound_of_hot_loops`` what it could be with their register tiles (``HotLoop.fmla_bound``).
     """
 
     name: str
@@ -39,6 +43,7 @@ class FunctionCost:
     est_cycles: Mapping[str, float]
     l2_miss_bytes: int
     fmla_share_of_hot_loops: tuple[float, ...]
+    fmla_bound_of_hot_loops: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -75,8 +80,13 @@ class NetworkCost:
         return max(0, self.dram_bytes - self.facts.weight_bytes)
 
 
-def measure_network(model: Path, target: ArmTarget, caches: Caches | None = None) -> NetworkCost:
-    """Build ``model``, an ONNX file, for ``target`` and count one inference.
+def measure_network(
+    model: Path | OnnxSource, target: ArmTarget, caches: Caches | None = None,
+    tuned: Mapping[Workload, Tile] | None = None,
+) -> NetworkCost:  # fmt: skip
+    """Build ``model``, an ONNX file or what was read from one, for ``target`` and count one inference.
+
+    A workload in ``tuned`` has its tile there.
 
     Raises:
         ConfigError: the model can't be built.
@@ -84,7 +94,8 @@ def measure_network(model: Path, target: ArmTarget, caches: Caches | None = None
         DeviceError: the network failed under the emulator.
     """
     core = modelled_core(target)
-    folder, facts = built_network(model, target)
+    source = model if isinstance(model, OnnxSource) else read_onnx(model)
+    folder, facts = built_network(source, target, tuned)
     seen = profile(folder, ["./driver"], target, caches or Caches(), variables={"TVM_NUM_THREADS": "1"})
     base = int(seen.printed.split()[1])
     functions, times, blocks = _functions(
@@ -112,6 +123,7 @@ def _functions(
     own: dict[str, list[BasicBlock]] = {}
     for block in blocks:
         own.setdefault(symbols.owner(block.address - base) or RUNTIME, []).append(block)
+    multiplying = {name: [loop for loop in hot_loops(own[name]) if loop.fmla] for name in own}
     misses = _misses(seen.blocks, symbols, base)
     costs = tuple(
         FunctionCost(
@@ -122,7 +134,8 @@ def _functions(
             fmla=sum(block.runs * block.fmla for block in own[name]),
             est_cycles={core: times.cycles(own[name], core) for core in CORES},
             l2_miss_bytes=LINE * misses.get(name, 0),
-            fmla_share_of_hot_loops=tuple(round(loop.fmla_share, 4) for loop in hot_loops(own[name]) if loop.fmla),
+            fmla_share_of_hot_loops=tuple(round(loop.fmla_share, 4) for loop in multiplying[name]),
+            fmla_bound_of_hot_loops=tuple(round(loop.fmla_bound, 4) for loop in multiplying[name]),
         )
         for name in _in_order(seen.blocks, symbols, base)
     )

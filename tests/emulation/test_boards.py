@@ -9,6 +9,7 @@ import pytest
 from rdpass.emulation.boards import core_targets, find_board, modelled_core
 from rdpass.emulation.throughput import CORES
 from rdpass.errors import TargetError
+from rdpass.targets.core_check import check_core
 from rdpass.targets.lookup import PRESETS
 
 
@@ -19,6 +20,11 @@ def test_every_preset_and_every_core_has_a_model_a_clock_and_a_bandwidth(name: s
     assert modelled_core(target) in CORES
     assert target.clock_ghz > 1
     assert target.dram_gbps > 1
+
+
+@pytest.mark.parametrize("name", core_targets())
+def test_every_core_lists_what_code_for_it_may_use(name: str) -> None:
+    check_core(find_board(name))
 
 
 @pytest.mark.parametrize("core", CORES)

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from rdpass.emulation.disassembly import disassemble
-from rdpass.emulation.instructions import classify, is_address, is_branch
+from rdpass.emulation.instructions import classify, is_address, is_branch, vectors_moved
 from rdpass.emulation.llvm_tools import run_llvm_tool
 
 EXAMPLES = {
@@ -39,6 +39,14 @@ def _assemble(line: str) -> int:
 def test_every_form_falls_into_its_class(llvm: None, expected: str) -> None:
     found = {line: classify(_assemble(line)) for line in EXAMPLES[expected]}
     assert found == dict.fromkeys(EXAMPLES[expected], expected)
+
+
+def test_vectors_that_loads_and_stores_move_are_counted(llvm: None) -> None:
+    pairs = ["ldp q0, q1, [x2, #32]", "ldnp q0, q1, [x0]", "ldp q0, q1, [x0], #32", "stp q0, q1, [x2, #32]"]
+    single = ["ldr q0, [x1]", "ldr q0, [x1, x2, lsl #4]", "ldur q3, [x1, #-16]", "ldr q0, #64", "str q0, [x1]"]
+    none = ["ldp x0, x1, [sp], #16", "ldrsw x0, [x1]", "fmla v0.4s, v1.4s, v2.4s", "add x0, x1, x2", "b.ne #-64"]
+    found = {line: vectors_moved(_assemble(line)) for line in [*pairs, *single, *none]}
+    assert found == {**dict.fromkeys(pairs, 2), **dict.fromkeys(single, 1), **dict.fromkeys(none, 0)}
 
 
 def test_addresses_and_branches_are_told_from_all_else(llvm: None) -> None:

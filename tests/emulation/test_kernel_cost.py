@@ -42,6 +42,9 @@ def test_a_vector_kernels_fmla_are_counted_and_its_hot_loop_is_shown(llvm: None,
     (loop,) = (loop for loop in cost.hot_loops if loop.fmla)
     assert cost.fmla_share_of_hot_loops == (loop.fmla / loop.instructions,)
     assert loop.instructions == len(loop.assembly)
+    unneeded = sum(line.startswith(("add", "sub", "cmp", "b")) for line in loop.assembly)
+    assert loop.fmla <= loop.fewest <= loop.instructions - unneeded
+    assert loop.fmla_share < loop.fmla_bound <= 1
     assert loop.runs * loop.fmla == pytest.approx(cost.fmla, rel=0.02)
     assert any(line.startswith("fmla") for line in loop.assembly)
 

@@ -7,6 +7,7 @@ from rdpass.kernels.isa import ASIMD
 from rdpass.kernels.pair import PairTile, pointwise_pair
 from rdpass.kernels.pointwise import PointwiseTile, pointwise
 from rdpass.kernels.stem import StemTile, stem
+from rdpass.kernels.stem_winograd import StemWinogradTile, stem_winograd
 from rdpass.kernels.winograd import WinogradTile, winograd
 from rdpass.kernels.workload import PointwisePair, Stem
 from rdpass.passes.tir.pipeline import NAME
@@ -38,4 +39,11 @@ def test_the_hot_loop_of_a_dense_kernel_multiplies_and_stores_no_sums(name):
     hot = hottest(assembly_of(KERNELS[name], BOARD, NAME))
     assert hot.products >= 16
     assert hot.stored_sums == set()
+    assert hot.share >= 0.8, f"{hot.products} of {len(hot.instructions)}"
+
+
+def test_the_hot_loop_of_a_stem_by_winograd_multiplies_though_it_stores_its_running_sums():
+    kernel = stem_winograd(resnet_stem(), StemWinogradTile(rows=56), ASIMD, 1, "kernel")
+    hot = hottest(assembly_of(kernel, BOARD, NAME))
+    assert hot.products == 240
     assert hot.share >= 0.8, f"{hot.products} of {len(hot.instructions)}"
