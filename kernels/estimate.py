@@ -21,6 +21,8 @@ _BYTES = 4
 _HOLDS = 0.75
 # The share of L2 that what is read in between leaves alone.
 _KEEPS = 0.85
+# The same where that is one group's weights, which only pass through.
+_KEEPS_BESIDE_WEIGHTS = 0.88
 # What a load costs beside the multiplies it feeds, on a core that does both at once.
 _LOAD = 0.12
 # Vector operations to transform one channel block of a tile of Winograd inputs, and of outputs.
@@ -168,7 +170,7 @@ def _estimate_winograd(conv: Convolution, tile: WinogradTile, machine: Machine) 
     # V is read again by every batch of waiting groups; where it does not fit L2, from memory.
     again = v * (groups // tile.waiting)
     between = v + waiting + weights * tile.waiting // groups
-    spilt = again + v if between > _KEEPS * machine.l2 else 0
+    spilt = again + v if between > _KEEPS_BESIDE_WEIGHTS * machine.l2 else 0
     traffic = _traffic(weights, passes, v + waiting, _maps(conv) + passes * (spilt + _spill(waiting, machine)), machine)
     share = down / tile.rows * conv.batch * _busiest(groups // tile.waiting, machine)
     work = share * (product + transforms / machine.multiplies + again / 16 / 4)
