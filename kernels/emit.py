@@ -85,8 +85,8 @@ def _write(name: str, body: Callable[[], None], workspace: _Workspace) -> tuple[
 
 
 def argument(name: str, *shape: int) -> Buffer:
-    """A tensor that the caller hands over. It may begin anywhere in the caller's arena, 64-byte aligned."""
-    return T.arg(name, T.buffer(shape, FLOAT, offset_factor=16))
+    """A tensor that the caller hands over. It may begin at any vector of an arena, as a part of a map does."""
+    return T.arg(name, T.buffer(shape, FLOAT, offset_factor=4))
 
 
 class Scratch:

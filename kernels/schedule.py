@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from tvm import tirx
@@ -31,6 +31,7 @@ from rdpass.kernels.packing import (
     split_phases,
 )
 from rdpass.kernels.pair import ApartTile, PairTile, pointwise_pair
+from rdpass.kernels.parts import join, split
 from rdpass.kernels.pointwise import PointwiseTile, pointwise
 from rdpass.kernels.pooling import PoolingTile, pooling
 from rdpass.kernels.stem import StemTile, stem
@@ -186,6 +187,20 @@ def head_kernel(work: Head, dense: tuple[Array, Array] | None, tile: HeadTile, m
         flat = None if work.averages else pack_flattened(dense[0], work.channels, lanes, width)
         packed = (pack_dense(dense[0], lanes, width) if flat is None else flat, _table([dense[1]], 1, width))
     return Kernel(name, head(work, tile, machine.isa, machine.threads, name), packed)
+
+
+def parts_kernel(
+    kind: Literal["join", "split"], channels: Sequence[int], size: tuple[int, int], machine: Machine
+) -> Kernel:
+    """The kernel that puts maps of so many ``channels``, whole blocks each, behind one another, or takes one apart.
+
+    ``size``: pictures, and pixels of each.
+    """
+    isa = machine.isa
+    name = f"f32_{kind}_{'_'.join(map(str, channels))}_{'x'.join(map(str, size))}_{isa.name}"
+    counts = [count // isa.lanes for count in channels]
+    write = join if kind == "join" else split
+    return Kernel(name, write(counts, *size, isa, machine.threads, name), ())
 
 
 def _table(rows: Sequence[Array], groups: int, width: int) -> Array:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from benchmarks.accuracy_grids.depth import DEPTHS
+from benchmarks.accuracy_grids.depth import nets_at
 from benchmarks.accuracy_grids.grid import Cell, Grid
 from benchmarks.accuracy_grids.networks import Net
 from benchmarks.accuracy_grids.protocols import Size
@@ -68,7 +68,7 @@ def migrate_arms(net: Net) -> Iterator[RecipeArm]:
 def cells(size: Size) -> Sequence[Cell]:
     """Full size at the depth of the headline, reduced where a processor gets through."""
     place = 0 if size.name == "full" else 2
-    nets = [Net(block, DEPTHS[block][place], size.width) for block in DEPTHS]
+    nets = nets_at(place, size)
     ordered = [(net, arm) for arms in (migrate_arms, joint_arms) for net in nets for arm in arms(net)]
     return [Cell(net, size.protocol_for(net), arm) for net, arm in ordered]
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from benchmarks.accuracy_grids.arms import Arm
-from benchmarks.accuracy_grids.depth import ANNEAL, DEPTHS, MIGRATE
+from benchmarks.accuracy_grids.depth import ANNEAL, MIGRATE, nets_at
 from benchmarks.accuracy_grids.early_exit_arm import EarlyExitArm
 from benchmarks.accuracy_grids.grid import Cell, Grid
-from benchmarks.accuracy_grids.networks import Net
 from benchmarks.accuracy_grids.protocols import Size
 from benchmarks.accuracy_grids.pruned_arm import PrunedArm
 from benchmarks.accuracy_grids.residual_arm import ResidualArm
@@ -31,8 +30,7 @@ ARMS: tuple[Arm, ...] = (
 
 
 def cells(size: Size) -> Sequence[Cell]:
-    nets = [Net(block, DEPTHS[block][0], size.width) for block in DEPTHS]
-    return [Cell(net, size.protocol_for(net), arm) for arm in ARMS for net in nets]
+    return [Cell(net, size.protocol_for(net), arm) for arm in ARMS for net in nets_at(0, size)]
 
 
 BASELINES = Grid("baselines", "What has a pruned, a smaller or a dynamic residual network at equal cost?", cells)

@@ -40,6 +40,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     made.add_argument("--nets", nargs="+", default=[], help="only nets whose names hold one of these")
     made.add_argument("--arms", nargs="+", default=[], help="only arms of these names")
+    made.add_argument("--epochs", type=int, help="only runs whose students train for so many epochs")
     made.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1")
     made.add_argument("--amp", action="store_true", help="bfloat16 forward passes")
     made.add_argument("--jobs", type=int, default=1, help="so many processes share the grid")
@@ -121,10 +122,11 @@ def chosen_runs(options: argparse.Namespace) -> list[Run]:
         run
         for run in runs_of(GRIDS[options.grid], size, options.seeds, options.amp)
         if (not options.arms or run.cell.arm.name in options.arms)
+        and options.epochs in (None, run.cell.protocol.epochs)
         and (not options.nets or any(name in run.cell.net.name for name in options.nets))
     ]
     if not runs:
-        raise ConfigError(f"grid {options.grid} has no run of those --nets and --arms; --list shows them all")
+        raise ConfigError(f"grid {options.grid} has no run of those --nets, --arms and --epochs; --list shows them all")
     return runs
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from benchmarks.accuracy_grids.grid import Cell, Grid
-from benchmarks.accuracy_grids.networks import Net
+from benchmarks.accuracy_grids.networks import Net, deepest
 from benchmarks.accuracy_grids.protocols import Size
 from benchmarks.accuracy_grids.recipe_arm import RecipeArm
 from benchmarks.small_resnets import Block
@@ -33,14 +34,28 @@ REST = (
 DEPTHS: dict[Block, tuple[int, ...]] = {"basic": (56, 20, 32, 110), "bottleneck": (47, 20, 29, 110)}
 
 
+def nets_at(place: int, size: Size) -> list[Net]:
+    """One net of each kind of block: of the depth at ``place``, or the deepest that the size allows."""
+    return [Net(block, deepest(block, min(DEPTHS[block][place], size.deepest)), size.width) for block in DEPTHS]
+
+
 def cells(size: Size) -> Sequence[Cell]:
     """The deep nets first, and the arms between which something is to be decided."""
-    nets = [Net(block, DEPTHS[block][place], size.width) for place in range(4) for block in DEPTHS]
+    nets = list(dict.fromkeys(net for place in range(4) for net in nets_at(place, size)))
     deep, others = nets[:2], nets[2:]
     ordered = [(net, arm) for arm in FIRST for net in deep]
     ordered += [(net, arm) for net in others for arm in FIRST]
     ordered += [(net, arm) for arm in REST for net in nets]
-    return [Cell(net, size.protocol_for(net), arm) for net, arm in ordered]
+    return [*(Cell(net, size.protocol_for(net), arm) for net, arm in ordered), *as_long(deep, size)]
+
+
+def as_long(nets: Sequence[Net], size: Size) -> Iterator[Cell]:
+    """As many epochs as the teacher had, where the size gives students fewer."""
+    for arm in (MIGRATE, ANNEAL):
+        for net in nets:
+            protocol = size.protocol_for(net)
+            if protocol.epochs < protocol.teacher_epochs:
+                yield Cell(net, replace(protocol, epochs=protocol.teacher_epochs), arm)
 
 
 DEPTH = Grid("depth", "How far is a plain network from its residual teacher, by recipe and depth?", cells)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarks.accuracy_grids.depth import DEPTHS, STREAM
+from benchmarks.accuracy_grids.depth import STREAM, nets_at
 from benchmarks.accuracy_grids.grid import Cell, Grid
-from benchmarks.accuracy_grids.networks import Net
 from benchmarks.accuracy_grids.protocols import Size
 from benchmarks.accuracy_grids.recipe_arm import RecipeArm
 
@@ -22,8 +21,7 @@ ARMS = (
 
 
 def cells(size: Size) -> Sequence[Cell]:
-    nets = [Net(block, DEPTHS[block][2], size.width) for block in DEPTHS]
-    return [Cell(net, size.protocol_for(net), arm) for net in nets for arm in ARMS]
+    return [Cell(net, size.protocol_for(net), arm) for net in nets_at(2, size) for arm in ARMS]
 
 
 FADE_OUT = Grid("fade-out", "Do the gradients that come through the teacher fade as the training goes on?", cells)

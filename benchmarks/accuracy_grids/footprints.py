@@ -8,7 +8,7 @@ from dataclasses import asdict
 import torch
 
 from benchmarks.accuracy_grids.arms import Footprint
-from benchmarks.accuracy_grids.depth import DEPTHS
+from benchmarks.accuracy_grids.depth import nets_at
 from benchmarks.accuracy_grids.footprint import footprint_of, plain_footprint
 from benchmarks.accuracy_grids.networks import Net
 from benchmarks.accuracy_grids.protocols import Size
@@ -31,8 +31,7 @@ def equal_footprints(size: Size) -> Iterator[str]:
         ConfigError: torch-pruning is missing.
     """
     yield f"| {' | '.join(COLUMNS)} |\n" + "|---" * len(COLUMNS) + "|"
-    for block in DEPTHS:
-        net = Net(block, DEPTHS[block][0], size.width)
+    for net in nets_at(0, size):
         pixels = size.protocol_for(net).pixels
         model, example = net.build().eval(), torch.zeros(1, 1, pixels, pixels)
         whole, plain = footprint_of(model, example), plain_footprint(net, tuple(example.shape))

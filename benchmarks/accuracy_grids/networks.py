@@ -12,6 +12,11 @@ from benchmarks.small_resnets import CONVOLUTIONS, Block, small_resnet
 LAYERS = {block: 3 * inside for block, inside in CONVOLUTIONS.items()}  # that one block more in each stage brings
 
 
+def deepest(block: Block, layers: int) -> int:
+    """The depth of the deepest such net that has no more layers."""
+    return 2 + LAYERS[block] * ((layers - 2) // LAYERS[block])
+
+
 @dataclass(frozen=True)
 class Net:
     """A ResNet of ``depth`` layers with weights, projections not counted; ``width`` channels in its first stage

@@ -37,12 +37,14 @@ class Protocol:
 
 @dataclass(frozen=True)
 class Size:
-    """How large everything is. ``shrunk`` pixels are for bottleneck nets, four times as wide outside."""
+    """How large everything is. ``shrunk`` pixels are for bottleneck nets, four times as wide outside; no net of a grid
+    is deeper than ``deepest`` layers."""
 
     name: str
     width: int
     protocol: Protocol
     shrunk: int
+    deepest: int = 110
 
     def protocol_for(self, net: Net) -> Protocol:
         return replace(self.protocol, pixels=self.shrunk) if net.block == "bottleneck" else self.protocol
@@ -54,11 +56,15 @@ class Size:
         return replace(self, protocol=replace(self.protocol, data=data, pixels=32, reach=4), shrunk=32)
 
 
+SHORT = Protocol(6400, 14, 0, 10_000, 64, teacher_epochs=8, epochs=4)
 SIZES = {
     size.name: size
     for size in (
         # To see that everything works: seconds a run.
         Size("quick", 8, Protocol(512, 14, 0, 1000, 64, teacher_epochs=2, epochs=1), shrunk=12),
+        # For a processor that has minutes for a whole grid, and for one that has an hour or two.
+        Size("least", 8, SHORT, shrunk=12, deepest=11),
+        Size("lean", 8, SHORT, shrunk=12, deepest=20),
         # For a processor: minutes a run.
         Size("reduced", 8, Protocol(6400, 14, 0, 10_000, 64, teacher_epochs=12, epochs=8), shrunk=12),
         # For a GPU: all pictures at their own size.

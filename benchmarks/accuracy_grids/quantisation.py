@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarks.accuracy_grids.depth import ANNEAL, DEPTHS, MIGRATE
+from benchmarks.accuracy_grids.depth import ANNEAL, MIGRATE, nets_at
 from benchmarks.accuracy_grids.grid import Cell, Grid
-from benchmarks.accuracy_grids.networks import Net
 from benchmarks.accuracy_grids.protocols import Size
 from benchmarks.accuracy_grids.quantised_arm import QuantisedArm
 
@@ -14,8 +13,7 @@ ARMS = tuple(QuantisedArm(of, per_channel) for of in (None, MIGRATE, ANNEAL) for
 
 
 def cells(size: Size) -> Sequence[Cell]:
-    nets = [Net(block, DEPTHS[block][0], size.width) for block in DEPTHS]
-    return [Cell(net, size.protocol_for(net), arm) for net in nets for arm in ARMS]
+    return [Cell(net, size.protocol_for(net), arm) for net in nets_at(0, size) for arm in ARMS]
 
 
 QUANTISED = Grid("quantised", "Which loses less to static int8, plain or residual?", cells)

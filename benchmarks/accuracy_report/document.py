@@ -59,7 +59,7 @@ def replaced(text: str, grid: str, part: str) -> str:
 def section(grid: Grid, records: Sequence[Record]) -> Iterator[str]:
     """Tables, then what is missing and how to run it."""
     yield from tables(records)
-    for name in ("full", "reduced"):
+    for name in ("full", "reduced", "lean", "least"):
         runs, halved = (list(runs_of(grid, SIZES[name], SEEDS, amp)) for amp in (False, True))
         done = {record["id"] for record in records if record["size"] == name}
         made = sum(bool(done & {run.identity, other.identity}) for run, other in zip(runs, halved, strict=True))

@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.accuracy_grids.records import Record
 
-SHOWN = ("full", "source", "reduced")  # sizes; quick runs show that things work, not how well
+SHOWN = ("full", "source", "reduced", "lean", "least")  # sizes; quick runs show that things work, not how well
 Where = tuple[Any, ...]
 
 

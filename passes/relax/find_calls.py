@@ -1,7 +1,8 @@
 """Read a lowered network as what a program without any runtime does: calls of functions on tensors in known places.
 
 1. Tensors are inputs, outputs, constants, or maps that the program has to find room for.
-2. Reshapes, aliases, tuples and their fields are other names of tensors, and leave nothing to do.
+2. Reshapes, aliases, tuples and their fields are other names of tensors, and leave nothing to do. A part of a map that
+   lies inside it is a place there.
 3. What the network returns is written where the caller wants it. Where that can't be (an input or a constant is
    returned, or one map twice), it is copied there in the end.
 
@@ -21,17 +22,18 @@ from tvm import relax
 from rdpass.comparison import Array
 from rdpass.errors import ConfigError
 from rdpass.passes.relax.dataflow import operator_of
+from rdpass.passes.relax.plan_arena import ALLOCATE, VIEW
 
-_ALLOCATE = "relax.builtin.alloc_tensor"
 _RESHAPE = "relax.reshape"
 
 
 @dataclass(frozen=True)
 class Place:
-    """A tensor: the ``index``-th input, output, constant or map."""
+    """A tensor: the ``index``-th input, output, constant or map, or what begins at byte ``offset`` of it."""
 
     kind: Literal["input", "output", "constant", "map"]
     index: int
+    offset: int = 0
 
 
 @dataclass(frozen=True)
@@ -92,11 +94,14 @@ class _Reader:
 
     def _value(self, value: Any) -> Any:
         name = operator_of(value)
-        if name == _ALLOCATE:
+        if name == ALLOCATE:
             self.maps.append(tensor_bytes(value.ty))
             return Place("map", len(self.maps) - 1)
         if name == _RESHAPE:
             return self._value(value.args[0])
+        if name == VIEW:
+            place = self._value(value.args[0])
+            return replace(place, offset=place.offset + int(value.args[3].value))
         if isinstance(value, relax.Call):
             return self._call(value)
         if isinstance(value, relax.Tuple):

@@ -19,6 +19,7 @@ from rdpass.passes.relax.legalize import LegalizeOpsButViews
 from rdpass.passes.relax.place_kernels import PlaceKernels
 from rdpass.passes.relax.plan_arena import PlanArena
 from rdpass.passes.relax.restore_extrema import RestoreExtrema
+from rdpass.passes.relax.share_maps import ShareMaps
 
 
 def simplification() -> tuple[Any, ...]:
@@ -54,6 +55,9 @@ def lowering_to_calls(machine: Machine, tuned: Mapping[Workload, Tile]) -> tuple
         transform.ToNonDataflow(),
         transform.RemovePurityChecking(),
         transform.CallTIRRewrite(),
+        transform.CanonicalizeBindings(),
+        # 5. Maps inside others
+        ShareMaps(),
     )
 
 
@@ -61,10 +65,10 @@ def lowering(machine: Machine, tuned: Mapping[Workload, Tile]) -> tuple[Any, ...
     """The passes to the virtual machine."""
     return (
         *lowering_to_calls(machine, tuned),
-        # 5. Memory, planned ahead
+        # 6. Memory, planned ahead
         PlanArena(),
         transform.StaticPlanBlockMemory(),
-        # 6. Instructions of the virtual machine
+        # 7. Instructions of the virtual machine
         transform.LowerAllocTensor(),
         transform.KillAfterLastUse(),
         transform.LowerRuntimeBuiltin(),

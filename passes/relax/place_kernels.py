@@ -2,23 +2,24 @@
 
 The function is written anew, binding by binding:
 1. Where a kernel goes (``settle_placements``), one call takes the place of its operators. Weights are packed here.
-2. Elementwise operators of blocked maps, and concatenations of whole blocks, stay what they are, on blocks.
+2. Elementwise operators of blocked maps stay what they are, on blocks. Concatenations and splits along whole blocks
+   of channels are copies of ours, which ``share_maps`` makes unnecessary where it can.
 3. Everything else reads and writes maps as the network has them, and is TVM's to lower. Between the two layouts a map
    is changed once, where it has to be.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import prod
-from typing import Any
+from typing import Any, Literal
 
 import tvm
 from tvm import relax
 
 from rdpass.kernels.emit import WORKSPACE
 from rdpass.kernels.machine import Machine
-from rdpass.kernels.schedule import Kernel, Tile
+from rdpass.kernels.schedule import Kernel, Tile, parts_kernel
 from rdpass.kernels.workload import Workload, operations
 from rdpass.passes.relax.blocked_layout import block_channels, block_constant, blocked_shape, unblock_channels
 from rdpass.passes.relax.dataflow import (
@@ -35,6 +36,9 @@ from rdpass.passes.relax.settle_placements import Settled, homes_of, settle_plac
 SCHEDULED = "tirx.is_scheduled"
 OPERATIONS = "rdpass.operations"
 """The attribute of a kernel that tells its operations, in decimal digits: they may be more than an int32 holds."""
+RESULTS, PARTS = "rdpass.results", "rdpass.parts"
+"""The attributes of a kernel that tell how many maps it writes, the last arguments before the workspace, and of a
+concatenation or split (``join``, ``split``) that it does nothing else."""
 # TVM's number for "never fuse this with its neighbours": a kernel is complete as it is.
 _OPAQUE = 8
 _ELEMENTWISE = {
@@ -84,6 +88,7 @@ class _Writer:
         self.homes = homes_of(settled.placement for settled in self.settled.values())
         self.planar: dict[Any, Any] = {parameter: parameter for parameter in function.params}
         self.blocked: dict[Any, Any] = {}
+        self.parts: dict[Any, Any] = {}
         self.kernels: dict[str, Any] = {}
 
     def write(self, name: str) -> None:
@@ -101,6 +106,12 @@ class _Writer:
         if settled is not None:
             layouts = self.blocked if settled.placement.writes == "blocked" else self.planar
             layouts[variable] = self._kernel(settled)
+        elif self._joins(value):
+            self.blocked[variable] = self._join(variable, variables_of(value))
+        elif self._splits(variable, value):
+            self.parts[variable] = self._split(value.args[0], variable)
+        elif isinstance(value, relax.TupleGetItem) and value.tuple_value in self.parts:
+            self.blocked[variable] = self.builder.emit(relax.TupleGetItem(self.parts[value.tuple_value], value.index))
         elif self._runs_blocked(variable, value):
             self.blocked[variable] = self.builder.emit(self._on_blocks(value))
         else:
@@ -119,8 +130,8 @@ class _Writer:
         arguments = [source, *gate, *(relax.const(constant) for constant in kernel.constants)]
         if other is not None:
             arguments.append(other)
-        result = relax.TensorType(written, "float32")
-        return self._call(kernel, operations(settled.workload), arguments, result, settled.in_place)
+        results = self._call(kernel, operations(settled.workload), arguments, [written], settled.in_place)
+        return self.builder.emit(relax.TupleGetItem(results, 0))
 
     def _source(self, placement: Placement) -> Any:
         match placement.reads:
@@ -131,22 +142,64 @@ class _Writer:
             case "vector":
                 return self._one_pixel(self._planar(placement.source))
 
-    def _call(self, kernel: Kernel, count: int, arguments: list[Any], written: Any, in_place: bool) -> Any:
+    def _call(
+        self, kernel: Kernel, count: int, arguments: list[Any], written: Sequence[tuple[int, ...]],
+        in_place: bool = False, parts: str = "",
+    ) -> Any:  # fmt: skip
+        """The tuple of what is ``written``, arrays of such shapes, and the workspace."""
         if kernel.name not in self.kernels:
             function = kernel.function.with_attr(SCHEDULED, True).with_attr("op_pattern", _OPAQUE)
-            function = function.with_attr(OPERATIONS, str(count))
+            function = function.with_attr(OPERATIONS, str(count)).with_attr(RESULTS, len(written))
+            if parts:
+                function = function.with_attr(PARTS, parts)
             self.kernels[kernel.name] = self.builder.add_func(function.without_attr("global_symbol"), kernel.name)
         callee = self.kernels[kernel.name]
-        # The workspace is a second result that nobody reads: so it is planned as any other map.
-        workspace = relax.TensorType((int(kernel.function.attrs[WORKSPACE]),), "float32")
+        # The workspace is one more result, which nobody reads: so it is planned as any other map.
+        shapes = [*written, (int(kernel.function.attrs[WORKSPACE]),)]
+        results = [relax.TensorType(shape, "float32") for shape in shapes]
         if in_place:
             places = [len(arguments) - 1, -1]
-            results = self.builder.emit(relax.call_tir_inplace(callee, arguments, places, [written, workspace]))
-        else:
-            results = self.builder.emit(relax.call_tir(callee, arguments, out_ty=[written, workspace]))
-        return self.builder.emit(relax.TupleGetItem(results, 0))
+            return self.builder.emit(relax.call_tir_inplace(callee, arguments, places, results))
+        return self.builder.emit(relax.call_tir(callee, arguments, out_ty=results))
 
     # 2. Operators on blocks
+
+    def _joins(self, value: Any) -> bool:
+        """Whether it is a concatenation of blocked maps along whole blocks of channels."""
+        if operator_of(value) != "relax.concat" or int(value.attrs.axis) not in (1, -3):
+            return False
+        return all(part in self.blocked and self._has_whole_blocks(shape_of(part)) for part in variables_of(value))
+
+    def _splits(self, variable: Any, value: Any) -> bool:
+        """Whether a blocked map comes apart along whole blocks, and only its parts are read."""
+        if operator_of(value) != "relax.split" or int(value.attrs.axis) not in (1, -3):
+            return False
+        readers = [self.flow.value(reader) for reader in self.flow.readers[variable]]
+        return (
+            value.args[0] in self.blocked
+            and variable not in self.flow.results
+            and all(self._has_whole_blocks(shape) for shape in _part_shapes(variable))
+            and all(isinstance(reader, relax.TupleGetItem) for reader in readers)
+        )
+
+    def _has_whole_blocks(self, shape: tuple[int, ...] | None) -> bool:
+        return shape is not None and len(shape) == 4 and shape[1] % self.lanes == 0
+
+    def _join(self, variable: Any, parts: Sequence[Any]) -> Any:
+        shapes = [shape_of(part) or () for part in parts]
+        written = blocked_shape(shape_of(variable) or (), self.lanes)
+        arguments = [self._blocked(part) for part in parts]
+        results = self._call(self._parts("join", shapes), 0, arguments, [written], parts="join")
+        return self.builder.emit(relax.TupleGetItem(results, 0))
+
+    def _split(self, source: Any, variable: Any) -> Any:
+        shapes = _part_shapes(variable)
+        written = [blocked_shape(shape, self.lanes) for shape in shapes]
+        return self._call(self._parts("split", shapes), 0, [self._blocked(source)], written, parts="split")
+
+    def _parts(self, kind: Literal["join", "split"], shapes: Sequence[tuple[int, ...]]) -> Kernel:
+        batch, _, height, width = shapes[0]
+        return parts_kernel(kind, [shape[1] for shape in shapes], (batch, height * width), self.machine)
 
     def _runs_blocked(self, variable: Any, value: Any) -> bool:
         """Whether an operator reads at least one map in blocks already, and nothing that has no blocks."""
@@ -154,10 +207,6 @@ class _Writer:
         name = operator_of(value)
         if shape is None or len(shape) != 4:
             return False
-        if name == "relax.concat":
-            parts = variables_of(value)
-            whole = all((shape_of(part) or (0, 1))[1] % self.lanes == 0 for part in parts)
-            return whole and int(value.attrs.axis) in (1, -3) and all(part in self.blocked for part in parts)
         if name not in _ELEMENTWISE:
             return False
         fits = all(self._fits(argument, shape) for argument in value.args)
@@ -207,3 +256,14 @@ class _Writer:
         """A batch of numbers in blocks of channels of one pixel: the same memory."""
         batch, *rest = shape_of(array) or ()
         return self.builder.emit(relax.op.reshape(array, (batch, prod(rest) // self.lanes, 1, self.lanes)))
+
+
+def _part_shapes(variable: Any) -> list[tuple[int, ...]]:
+    """The shapes of the fields of a tuple; empty ones for what is no float32 map of static shape."""
+    return [_shape_of_type(kind) for kind in variable.ty.fields]
+
+
+def _shape_of_type(kind: Any) -> tuple[int, ...]:
+    if not isinstance(kind, relax.TensorType) or kind.shape is None or str(kind.dtype) != "float32":
+        return ()
+    return tuple(int(extent) for extent in kind.shape.values)

@@ -4,40 +4,26 @@
    functions do not. What the function returns is the caller's, and lies elsewhere.
 2. A map lives from the kernel that writes it to the last that reads it. Where a kernel writes over the map that it
    adds, both are one.
-3. Maps are placed one after the other, each at the lowest offset that is free while it lives. Orders by size and by
-   time are tried, and the lowest arena is taken: offline dynamic storage allocation, which is NP-hard, and where for
-   chains the largest first is optimal as a rule.
+3. A part of a map (``share_maps``) lies where the map does.
 
 What is left over is laid out by TVM (``StaticPlanBlockMemory``), in blocks of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from math import prod
 from typing import Any
 
 import tvm
 from tvm import relax
 
+from rdpass.passes.relax.arena import Interval, assign_offsets, whole_lines
 from rdpass.passes.relax.dataflow import operator_of, shape_of, variables_of
 from rdpass.passes.relax.place_kernels import SCHEDULED
 
-ALIGNMENT = 64
-_ALLOCATE = "relax.builtin.alloc_tensor"
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A buffer of ``size`` bytes that is alive from binding ``first`` to binding ``last``."""
-
-    size: int
-    first: int
-    last: int
-
-    def meets(self, other: Interval) -> bool:
-        return self.first <= other.last and other.first <= self.last
+ALLOCATE, VIEW = "relax.builtin.alloc_tensor", "relax.memory.view"
 
 
 @tvm.transform.module_pass(opt_level=0, name="PlanArena")
@@ -55,35 +41,6 @@ class PlanArena:
             if isinstance(function, relax.Function):
                 result.update_func(variable, _in_arena(function, kernels))
         return result
-
-
-def assign_offsets(intervals: Sequence[Interval]) -> tuple[tuple[int, ...], int]:
-    """An offset for each interval, and the bytes of the arena that holds them."""
-    orders: tuple[Callable[[int], Any], ...] = (
-        lambda index: (-intervals[index].size, intervals[index].first),
-        lambda index: (-(intervals[index].last - intervals[index].first), -intervals[index].size),
-        lambda index: intervals[index].first,
-    )
-    tried = (_place(intervals, sorted(range(len(intervals)), key=order)) for order in orders)
-    return min(tried, key=lambda found: found[1])
-
-
-def _place(intervals: Sequence[Interval], order: Sequence[int]) -> tuple[tuple[int, ...], int]:
-    offsets: dict[int, int] = {}
-    for index in order:
-        taken = sorted(
-            (offset, offset + intervals[other].size)
-            for other, offset in offsets.items()
-            if intervals[index].meets(intervals[other])
-        )
-        at = 0
-        for begin, end in taken:
-            if begin - at >= intervals[index].size:
-                break
-            at = max(at, end)
-        offsets[index] = at
-    size = max((offset + intervals[index].size for index, offset in offsets.items()), default=0)
-    return tuple(offsets[index] for index in range(len(intervals))), size
 
 
 def _in_arena(function: Any, kernels: set[str]) -> Any:
@@ -104,10 +61,15 @@ def _in_arena(function: Any, kernels: set[str]) -> Any:
 
 
 def _moved(builder: relax.BlockBuilder, binding: Any, arena: Any, places: dict[Any, int]) -> Any:
-    if binding.var not in places:
+    """An allocation, or a view of one, as a tensor in the arena."""
+    value = binding.value
+    if binding.var in places:
+        place, shape = places[binding.var], value.args[0]
+    elif operator_of(value) == VIEW and value.args[0] in places:
+        place, shape = places[value.args[0]] + int(value.args[3].value), value.args[1]
+    else:
         return binding
-    shape = binding.value.args[0]
-    tensor = relax.op.memory.alloc_tensor(arena, places[binding.var], shape, "float32")
+    tensor = relax.op.memory.alloc_tensor(arena, place, shape, "float32")
     return relax.VarBinding(binding.var, builder.normalize(tensor))
 
 
@@ -124,6 +86,8 @@ def _lives(bindings: Sequence[Any], result: Any, kernels: set[str]) -> dict[Any,
             lives[binding.var] = Interval(size, len(bindings), -1)
         elif isinstance(value, relax.Var | relax.Tuple | relax.TupleGetItem):
             homes[binding.var] = _homes_of(value, homes)
+        elif operator_of(value) == VIEW:
+            homes[binding.var] = _homes_of(value.args[0], homes)
         else:
             by_kernel = isinstance(value, relax.Call) and getattr(value.op, "name_hint", "") in kernels
             for home in (home for variable in variables_of(value) for home in homes.get(variable, [])):
@@ -147,7 +111,7 @@ def _homes_of(value: Any, homes: dict[Any, list[Any]]) -> list[Any]:
 
 def _bytes(value: Any) -> int | None:
     """The size of a tensor allocation of static shape, whole lines of cache."""
-    if operator_of(value) != _ALLOCATE:
+    if operator_of(value) != ALLOCATE:
         return None
     shape = shape_of(value)
-    return None if shape is None else -(-4 * prod(shape) // ALIGNMENT) * ALIGNMENT
+    return None if shape is None else whole_lines(4 * prod(shape))

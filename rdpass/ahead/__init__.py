@@ -3,6 +3,7 @@
 functions   TIR functions compiled to an object file of C functions
 arena       where every map lies
 network     all of this together
+names       what all names in C begin with
 source      the C that calls them, its header, and the weights
 library     all of it linked into ``librdpass_model.a``
 """

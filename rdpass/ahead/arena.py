@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from rdpass.passes.relax.arena import Interval, assign_offsets, whole_lines
 from rdpass.passes.relax.find_calls import CallSequence
-from rdpass.passes.relax.plan_arena import ALIGNMENT, Interval, assign_offsets
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ def plan(sequence: CallSequence, lifted: Mapping[str, tuple[int, ...]]) -> Arena
     """Places such that nothing overlaps what is alive at the same time. ``lifted``: see ``Functions``."""
     lives = _lives(sequence)
     arrays = [
-        [Interval(_whole(size), index, index) for size in lifted[call.function]]
+        [Interval(whole_lines(size), index, index) for size in lifted[call.function]]
         for index, call in enumerate(sequence.calls)
     ]
     offsets, size = assign_offsets([*lives, *(interval for own in arrays for interval in own)])
@@ -38,11 +38,6 @@ def _lives(sequence: CallSequence) -> list[Interval]:
         for place in call.operands:
             if place.kind == "map":
                 life = lives[place.index]
-                size = _whole(sequence.maps[place.index])
+                size = whole_lines(sequence.maps[place.index])
                 lives[place.index] = replace(life, size=size, first=min(life.first, index), last=index)
     return lives
-
-
-def _whole(size: int) -> int:
-    """Whole lines of cache."""
-    return -(-size // ALIGNMENT) * ALIGNMENT

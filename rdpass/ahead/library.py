@@ -1,5 +1,7 @@
 """``librdpass_model.a``: functions, calls and weights linked into one object, of which only the header's names show.
 
+With another prefix (``names``) library, header and all names that show begin with that.
+
 Equal networks give equal bytes: nothing in it names a place, a time or a process.
 """
 
@@ -10,20 +12,18 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from rdpass.ahead.names import PREFIX, PUBLIC, header_of, library_of, usual_names
 from rdpass.ahead.network import Network
-from rdpass.ahead.source import EXAMPLE, HEADER, SOURCES, write_source
+from rdpass.ahead.source import EXAMPLE, SOURCES, write_source
 from rdpass.bundle.manifest import Manifest
 from rdpass.bundle.runner_program import RUNTIME, compile_program
 from rdpass.errors import ConfigError, TargetError
 from rdpass.lowering import LINK_OPTIONS
 from rdpass.targets.toolchain import Compiler
 
-LIBRARY = "librdpass_model.a"
-
 _COMPILE = ("-std=c11", "-O2", "-fPIC", "-ffreestanding", "-fno-asynchronous-unwind-tables", "-c")
 _JOIN = ("-r", "-nostdlib", "-Wl,--build-id=none")
-_HIDE = ("--wildcard", "--keep-global-symbol=rdpass_model_*", "--strip-debug", "--remove-section=.comment")
-
+_STRIP = ("--strip-debug", "--remove-section=.comment")
 
 RUNNER_SOURCES = tuple(RUNTIME / name for name in ("ahead_run.cc", "ahead_network.cc", "thread_pool.cc"))
 """What a program consists of besides what all bundles share."""
@@ -44,11 +44,13 @@ def write_c_library(folder: Path, network: Network, compiler: Compiler) -> None:
         for source, language in SOURCES.items():
             objects.append(f"{source}.o")
             _run(work, compiler, [*compiler.call, *_COMPILE, "-x", language, source, "-o", objects[-1]])
-        _run(work, compiler, [*compiler.call, *_JOIN, *objects, "-o", "rdpass_model.o"])
-        check_needs(work / "rdpass_model.o", compiler)
-        _run(work, compiler, [compiler.tool("objcopy"), *_HIDE, "rdpass_model.o"])
-        _run(work, compiler, [compiler.tool("ar"), "rcsD", LIBRARY, "rdpass_model.o"])
-        for name in (LIBRARY, HEADER, EXAMPLE):
+        joined, library = f"{network.prefix}.o", library_of(network.prefix)
+        _run(work, compiler, [*compiler.call, *_JOIN, *objects, "-o", joined])
+        check_needs(work / joined, compiler)
+        shown = [f"--keep-global-symbol={network.prefix}_{name}" for name in PUBLIC]
+        _run(work, compiler, [compiler.tool("objcopy"), *shown, *_STRIP, joined])
+        _run(work, compiler, [compiler.tool("ar"), "rcsD", library, joined])
+        for name in (library, header_of(network.prefix), EXAMPLE):
             (folder / name).write_bytes((work / name).read_bytes())
 
 
@@ -64,14 +66,18 @@ def check_needs(linked: Path, compiler: Compiler) -> None:
         raise ConfigError(f"the network calls {', '.join(names)} of TVM's runtime; use --runtime vm")
 
 
-def link_program(path: Path, manifest: Manifest, compiler: Compiler) -> None:
+def link_program(path: Path, manifest: Manifest, prefix: str, compiler: Compiler) -> None:
     """Link the static program ``path`` of the library beside it: the command line that every bundle has.
 
     Raises:
         TargetError: the compiler failed.
     """
-    options = ["-static", "-ffunction-sections", "-Wl,--gc-sections", f"-I{path.parent}", str(path.parent / LIBRARY)]
-    compile_program(path, manifest, compiler, RUNNER_SOURCES, [*options, *LINK_OPTIONS])
+    with tempfile.TemporaryDirectory() as place:
+        if prefix != PREFIX:
+            Path(place, header_of(PREFIX)).write_text(usual_names(prefix))
+        options = ["-static", "-ffunction-sections", "-Wl,--gc-sections", f"-I{place}", f"-I{path.parent}"]
+        options += [str(path.parent / library_of(prefix)), *LINK_OPTIONS]
+        compile_program(path, manifest, compiler, RUNNER_SOURCES, options)
 
 
 def _run(folder: Path, compiler: Compiler, command: Sequence[str]) -> str:
@@ -81,5 +87,5 @@ def _run(folder: Path, compiler: Compiler, command: Sequence[str]) -> str:
         raise TargetError(f"{command[0]} can't be started: {error.strerror}") from error
     if done.returncode:
         reason = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr.strip())
-        raise TargetError(f"{compiler.version} could not make {LIBRARY}: {reason}")
+        raise TargetError(f"{compiler.version} could not make the C library: {reason}")
     return done.stdout

@@ -9,14 +9,15 @@ import tvm
 
 from rdpass.ahead.arena import Arena, plan
 from rdpass.ahead.functions import Functions, compile_functions
+from rdpass.ahead.names import PREFIX
 from rdpass.bundle.manifest import TensorSpec
 from rdpass.kernels.schedule import Tile
 from rdpass.kernels.workload import Workload
 from rdpass.lowering import calls_for
 from rdpass.onnx.source import OnnxSource
+from rdpass.passes.relax.arena import ALIGNMENT
 from rdpass.passes.relax.fallbacks import Fallback, find_fallbacks
 from rdpass.passes.relax.find_calls import CallSequence, find_calls
-from rdpass.passes.relax.plan_arena import ALIGNMENT
 from rdpass.passes.relax.planned_memory import PlannedMemory
 from rdpass.targets.lookup import ArmTarget
 
@@ -28,7 +29,7 @@ HEADER_BYTES = ALIGNMENT
 class Network:
     """All that there is to say in C: compiled functions, their calls, and where everything lies.
 
-    ``fallbacks``: the functions that no kernel of ours computes.
+    ``fallbacks``: the functions that no kernel of ours computes. ``prefix``: what its names in C begin with.
     """
 
     sequence: CallSequence
@@ -38,6 +39,7 @@ class Network:
     outputs: tuple[TensorSpec, ...]
     target: ArmTarget
     fallbacks: tuple[Fallback, ...]
+    prefix: str
 
     @property
     def arena_bytes(self) -> int:
@@ -51,11 +53,12 @@ class Network:
 
 
 def build_ahead(
-    source: OnnxSource, module: tvm.IRModule, target: ArmTarget, tuned: Mapping[Workload, Tile] | None = None
-) -> Network:
+    source: OnnxSource, module: tvm.IRModule, target: ArmTarget, tuned: Mapping[Workload, Tile] | None = None,
+    prefix: str = PREFIX,
+) -> Network:  # fmt: skip
     """``module``, which was imported from ``source`` and is left as it was, in C for ``target``.
 
-    A workload in ``tuned`` has its tile there.
+    A workload in ``tuned`` has its tile there; names begin with ``prefix``.
 
     Raises:
         ConfigError: the network does what needs TVM's runtime; the message names it.
@@ -65,4 +68,5 @@ def build_ahead(
     sequence = find_calls(lowered)
     functions = compile_functions(lowered, target)
     arena = plan(sequence, functions.lifted)
-    return Network(sequence, functions, arena, source.inputs, source.outputs, target, find_fallbacks(lowered))
+    fallbacks = find_fallbacks(lowered)
+    return Network(sequence, functions, arena, source.inputs, source.outputs, target, fallbacks, prefix)

@@ -1,5 +1,7 @@
 """What the C compiler gets: the calls, the header, and the weights; and an example of a program.
 
+With another prefix than the usual one (``names``) the header is called by that.
+
 rdpass_model.h   what a program includes          weights.bin   every constant, at multiples of 64 bytes
 model.c          the calls, one after another     weights.s     puts weights.bin into read-only data
 example.c        such a program
@@ -16,17 +18,19 @@ import numpy as np
 
 from rdpass.ahead.arena import Arena
 from rdpass.ahead.functions import LAUNCH, REGISTER
+from rdpass.ahead.names import PREFIX, header_of, named
 from rdpass.ahead.network import HEADER_BYTES, Network
 from rdpass.bundle.c_literals import c_string
 from rdpass.bundle.manifest import TensorSpec
 from rdpass.comparison import Array
+from rdpass.passes.relax.arena import ALIGNMENT
 from rdpass.passes.relax.find_calls import Copy, Place
-from rdpass.passes.relax.plan_arena import ALIGNMENT
 
-HEADER = "rdpass_model.h"
 EXAMPLE = "example.c"
 SOURCES = {"model.c": "c", "weights.s": "assembler"}
 """What is compiled, and the language of each."""
+
+_TEMPLATES = Path(__file__).with_name("templates")
 
 _WEIGHTS = """\
   .section .rodata, "a"
@@ -46,12 +50,13 @@ def write_source(folder: Path, network: Network) -> None:
     places = weight_offsets(network.sequence.constants)
     values = _values(network, places)
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
+        loader=jinja2.FunctionLoader(lambda name: named((_TEMPLATES / name).read_text(), network.prefix)),
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
     )
-    for name in (HEADER, EXAMPLE, "model.c"):
-        (folder / name).write_text(environment.get_template(f"{name}.j2").render(values))
+    for name in (header_of(PREFIX), EXAMPLE, "model.c"):
+        text = environment.get_template(f"{name}.j2").render(values)
+        (folder / named(name, network.prefix)).write_text(text)
     (folder / "weights.s").write_text(_WEIGHTS)
     with (folder / "weights.bin").open("wb") as file:
         for array, place in zip(network.sequence.constants, places, strict=True):
@@ -121,7 +126,7 @@ def _copy(copy: Copy, network: Network, weights: Sequence[int]) -> str:
 def _operand(place: Place, arena: Arena, weights: Sequence[int]) -> str:
     match place.kind:
         case "map":
-            return f"ARENA({arena.maps[place.index]})"
+            return f"ARENA({arena.maps[place.index] + place.offset})"
         case "constant":
             return f"WEIGHTS({weights[place.index]})"
         case _:

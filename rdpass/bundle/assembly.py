@@ -41,7 +41,7 @@ def assemble(
     if isinstance(code, Network):
         write_c_library(folder, code, compiler)
         if compiler.links:
-            link_program(folder / RUNNER, manifest, compiler)
+            link_program(folder / RUNNER, manifest, code.prefix, compiler)
         write_readme(folder, manifest, NEEDS_ANDROID if code.target.is_android else NEEDS_WITHOUT)
     else:
         write_library(code, folder / LIBRARY, compiler)

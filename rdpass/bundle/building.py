@@ -8,8 +8,8 @@
 1. What can be refused at once is refused: the target, the place, missing tools, the model.
 2. The network is built for this machine and compared with ONNX Runtime (gate ``tvm-host``).
 3. It is built for the target and put together in a temporary folder.
-   With ``runtime="none"`` there is no runtime: librdpass_model.a, rdpass_model.h and example.c take the place of
-   model.so and lib/ (see ``rdpass.ahead``).
+   With ``runtime="none"`` there is no runtime: librdpass_model.a, rdpass_model.h (or by another prefix) and example.c
+   take the place of model.so and lib/ (see ``rdpass.ahead``).
 4. The runner in that folder, emulated if need be, is compared with the golden output (gate ``bundle``).
 5. The folder is sealed and renamed to its place.
 """
@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -26,7 +27,7 @@ import onnx
 import tvm
 
 from rdpass import __version__
-from rdpass.ahead.library import LIBRARY as C_LIBRARY
+from rdpass.ahead.names import PREFIX, check_prefix, library_of
 from rdpass.ahead.network import Network, build_ahead
 from rdpass.bundle.assembly import LIBRARY, assemble, golden_files
 from rdpass.bundle.execution import execute
@@ -35,11 +36,15 @@ from rdpass.bundle.manifest import Manifest, Runtime, seal
 from rdpass.bundle.runtime_libraries import find_libraries, tvm_versions
 from rdpass.comparison import Gate, check_close
 from rdpass.database.best import Tuned, read_best
+from rdpass.database.choice import choose_tiles
 from rdpass.errors import ConfigError, TargetError
+from rdpass.kernels.schedule import Tile
+from rdpass.kernels.workload import Workload
 from rdpass.lowering import Lowered, build, import_onnx, run_here, tvm_target, workloads_of
 from rdpass.onnx.oracle import run_onnx
 from rdpass.onnx.source import OnnxSource, read_onnx
 from rdpass.output import check_free, new_folder
+from rdpass.passes.relax.find_workloads import Occurrence
 from rdpass.progress import Progress, progress
 from rdpass.targets.lookup import HOST, ArmTarget, find_target, host_target
 from rdpass.targets.toolchain import Compiler, find_compiler, find_launcher
@@ -59,13 +64,16 @@ class Bundle:
 
 @dataclass(frozen=True)
 class _Order:
-    """What is to be built: which network, for what, of which kind, with which tiles, and held against what."""
+    """What is to be built: which network, for what, of which kind, with which tiles (and what the manifest says of
+    them), and held against what."""
 
     source: OnnxSource
     module: tvm.IRModule
     target: ArmTarget
     runtime: Runtime
-    tuned: Tuned | None
+    prefix: str
+    tiles: Mapping[Workload, Tile]
+    tuning: dict[str, Any]
     golden: Golden
 
 
@@ -75,6 +83,7 @@ def compile(
     out: str | Path | None = None,
     *,
     runtime: Runtime = "vm",
+    prefix: str = PREFIX,
     golden: str | Path | None = None,
     database: str | Path | None = None,
     force: bool = False,
@@ -87,8 +96,10 @@ def compile(
         target: a name that ``rdpass targets`` lists, or a target of one's own.
         out: the bundle's folder; by default the file's name with ``.rdp``, in the current folder.
         runtime: "vm" for TVM's virtual machine, "none" for a C library and a static program (no TVM on the board).
+        prefix: without a runtime, what the C library's names begin with (in capitals, its macros'), its files' too.
         golden: an ``.npz`` of golden numbers; by default the one beside the file, else random ones (see ``golden``).
-        database: a folder that ``tune`` wrote: every workload has the best tile that was found for this target.
+        database: a folder that ``tune`` wrote: every workload has the best tile that was found for this target, if the
+            whole network was not slower with these.
         force: replace what is at ``out``.
         show_progress: show on stderr which of the steps is under way.
 
@@ -100,6 +111,9 @@ def compile(
     """
     if runtime not in get_args(Runtime):
         raise ConfigError(f"there is no runtime {runtime!r}; it is one of {', '.join(get_args(Runtime))}")
+    check_prefix(prefix)
+    if runtime == "vm" and prefix != PREFIX:
+        raise ConfigError("a prefix is for the names of a C library: it goes with the runtime none")
     place = _place(onnx, out)
     chosen = find_target(target) if isinstance(target, str) else target
     check_free(place, force)
@@ -109,7 +123,9 @@ def compile(
     reference = find_golden(source, Path(golden) if golden else None)
     tuned = None if database is None else read_best(Path(database), chosen)
     with progress("compile", 4, show_progress) as shown:
-        order = _Order(source, import_onnx(source), chosen, runtime, tuned, reference)
+        module = import_onnx(source)
+        tiles, tuning = ({}, {}) if tuned is None else _tuned(tuned, workloads_of(module, chosen))
+        order = _Order(source, module, chosen, runtime, prefix, tiles, tuning, reference)
         code, gate = _build_checked(order, shown)
         with new_folder(place, force) as folder:
             shown.step(2, f"linking with {compiler.version}")
@@ -133,42 +149,42 @@ def _place(model: str | Path | onnx.ModelProto, out: str | Path | None) -> Path:
 def _build_checked(order: _Order, shown: Progress) -> tuple[Lowered | Network, Gate]:
     """The code for ``target``, once the same passes for this machine have given ONNX Runtime's numbers."""
     shown.step(0, "building for this machine, to compare")
-    here, tiles = host_target(), {} if order.tuned is None else order.tuned.tiles
-    native = build(order.module, here, tiles if order.target == here else {})
+    here = host_target()
+    native = build(order.module, here, order.tiles if order.target == here else {})
     inputs = order.golden.inputs
     gate = check_close("tvm-host", run_here(native, inputs), run_onnx(order.source.model, inputs), TOLERANCE)
     shown.step(1, f"building for {order.target.name}")
     code: Lowered | Network
     if order.runtime == "none":
-        code = build_ahead(order.source, order.module, order.target, tiles)
+        code = build_ahead(order.source, order.module, order.target, order.tiles, order.prefix)
     else:
-        code = native if order.target == here else build(order.module, order.target, tiles)
+        code = native if order.target == here else build(order.module, order.target, order.tiles)
     for fallback in code.fallbacks:
         log.debug("%s: TVM's own function, %d calls, %d operations, share %.4f", *asdict(fallback).values())
     return code, gate
 
 
-def _tuning(order: _Order) -> dict[str, Any]:
-    if order.tuned is None:
-        return {}
-    works = {occurrence.workload for occurrence in workloads_of(order.module, order.target)}
-    used = [best for work, best in order.tuned.best.items() if work in works]
-    return {
-        "workloads": len(works),
-        "tuned": len(used),
-        "estimated": sum(best.is_estimate for best in used),
-        "database": order.tuned.digest,
+def _tuned(tuned: Tuned, network: Sequence[Occurrence]) -> tuple[Mapping[Workload, Tile], dict[str, Any]]:
+    """The tiles that ``network`` is built with, and what the manifest says of them."""
+    choice = choose_tiles(tuned, network)
+    known = [tuned.best[found.workload] for found in network if found.workload in tuned.best]
+    return choice.tiles, {
+        "workloads": len(network),
+        "tuned": len(known),
+        "estimated": sum(best.is_estimate for best in known),
+        "network": asdict(choice.verdict),
+        "database": tuned.digest,
     }
 
 
 def _manifest(order: _Order, code: Lowered | Network, compiler: Compiler) -> Manifest:
-    without, source = isinstance(code, Network), order.source
+    source = order.source
     return Manifest(
         source=source.digest,
         target={**asdict(order.target), "features": list(order.target.features)},
         inputs=source.inputs,
         outputs=source.outputs,
-        library=C_LIBRARY if without else LIBRARY,
+        library=library_of(code.prefix) if isinstance(code, Network) else LIBRARY,
         gates=(),
         golden={"source": order.golden.source, "tolerance": TOLERANCE, **golden_files(order.golden)},
         planned_activation_bytes=code.memory.activations,
@@ -182,7 +198,7 @@ def _manifest(order: _Order, code: Lowered | Network, compiler: Compiler) -> Man
         },
         notes=() if compiler.links else ("no program ./run: linking one takes the Android NDK (RDPASS_NDK)",),
         runtime=order.runtime,
-        tuning=_tuning(order),
+        tuning=order.tuning,
     )
 
 

@@ -41,8 +41,9 @@ class Manifest:
     ``planned_workspace_bytes`` the scratch of the one function that needs most; without a runtime the former is the
     arena, with all scratch and without the outputs, and the latter 0. ``fallbacks`` are the functions that no kernel of
     ours computes. ``tuning`` is empty for a build without a database; else it holds how many distinct ``workloads`` the
-    network has, how many were ``tuned`` and how many of these ``estimated`` only, and the digest of the ``database``'s
-    records for the target. File names are relative, with slashes.
+    network has, how many were ``tuned`` and how many of these ``estimated`` only, with how many tuned tiles the whole
+    ``network`` was built and why, with its times, and the digest of the ``database``'s records for the target. File
+    names are relative, with slashes.
     """
 
     source: str

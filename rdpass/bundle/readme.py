@@ -16,15 +16,15 @@ def write_readme(folder: Path, manifest: Manifest, needs: str) -> None:
     (folder / NAME).write_text(
         f"A network for {target['name']} ({target['cpu']}), built by rdpass {manifest.versions['rdpass']}.\n\n"
         f"{_program(manifest) if (folder / 'run').exists() else ''}"
-        f"{_LIBRARY if manifest.runtime == 'none' else ''}"
+        f"{_library(manifest) if manifest.runtime == 'none' else ''}"
         f"{_list('Inputs', manifest.inputs)}{_list('Outputs', manifest.outputs)}\n"
         f"The board needs {needs}. CPU features: {features}.\n"
     )
 
 
-_LIBRARY = (
-    "To call it from C or C++: rdpass_model.h says how, example.c does it, librdpass_model.a is to be linked.\n\n"
-)
+def _library(manifest: Manifest) -> str:
+    header = manifest.library.removeprefix("lib").replace(".a", ".h")
+    return f"To call it from C or C++: {header} says how, example.c does it, {manifest.library} is to be linked.\n\n"
 
 
 def _program(manifest: Manifest) -> str:

@@ -28,15 +28,26 @@ def compile_command(
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write.")],
     target: Annotated[str, typer.Option(help="A name that `rdpass targets` lists, or a .toml file.")] = "host",
     runtime: Annotated[RuntimeChoice, typer.Option(help="Without a runtime it is a C library.")] = RuntimeChoice.vm,
+    prefix: Annotated[str | None, typer.Option(help="Of the C library's names.", show_default="rdpass_model")] = None,
     golden: Annotated[Path | None, typer.Option(help="Golden numbers (.npz); default: those beside FILE.")] = None,
     database: Annotated[Path | None, typer.Option("--db", help="A folder that `rdpass tune` wrote.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the manifest as JSON.")] = False,
 ) -> None:
     """Build FILE.onnx for a CPU and compare what was built with the golden output before it is kept."""
+    from rdpass.ahead.names import PREFIX
     from rdpass.bundle.building import compile
 
-    bundle = compile(model, target, out, runtime=runtime.value, golden=golden, database=database, force=force)
+    bundle = compile(
+        model,
+        target,
+        out,
+        runtime=runtime.value,
+        prefix=prefix or PREFIX,
+        golden=golden,
+        database=database,
+        force=force,
+    )
     if as_json:
         print((bundle.folder / "manifest.json").read_text(), end="")
     else:
@@ -57,12 +68,9 @@ def print_bundle(bundle: Bundle) -> None:
     for fallback in manifest.fallbacks:
         if fallback["share"] >= _WORTH_SAYING:
             print(f"lowered by TVM, no kernel computes it: {fallback['function']}, {fallback['share']:.1%} of all work")
-    if manifest.tuning:
-        print(
-            "tuned: {tuned} of {workloads} distinct workloads, {estimated} of them by estimates".format(
-                **manifest.tuning
-            )
-        )
+    if tuning := manifest.tuning:
+        print("tuned: {tuned} of {workloads} distinct workloads, {estimated} of them by estimates".format(**tuning))
+        print(f"whole network: {tuning['network']['reason']}")
     print_table(
         ("gate", ">largest error", ">tolerance"),
         [(gate.name, f"{gate.error:.2e}", f"{gate.tolerance:.0e}") for gate in manifest.gates],

@@ -63,12 +63,11 @@ def stats_command(folder: Folder, as_json: AsJson = False) -> None:
     if as_json:
         print(json.dumps([asdict(row) for row in rows], indent=1))
         return
+    counts = ("workloads", "records", "measured", "estimated", "failed", "networks", "stale")
+    titles = (">workloads", ">records", ">measured", ">estimated", ">can't be used", ">networks", ">of other kernels")
     print_table(
-        ("target", "key", ">workloads", ">records", ">measured", ">estimated", ">can't be used", ">of other kernels"),
-        [
-            (r.name, r.target, *map(str, (r.workloads, r.records, r.measured, r.estimated, r.failed, r.stale)))
-            for r in rows
-        ],
+        ("target", "key", *titles),
+        [(row.name, row.target, *(str(getattr(row, count)) for count in counts)) for row in rows],
     )
 
 

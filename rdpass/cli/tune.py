@@ -19,12 +19,12 @@ def tune_command(
     model: Annotated[Path, typer.Argument(help="The .onnx file.", metavar="FILE.onnx")],
     database: Annotated[Path, typer.Option("--db", help="Folder of what was found; made where there is none.")],
     target: Annotated[str, typer.Option(help="A name that `rdpass targets` lists.")] = "host",
-    trials: Annotated[int, typer.Option(help="Tiles to try in all, those in the folder counted.")] = 400,
-    seconds: Annotated[float | None, typer.Option(help="Begin nothing new after so long.")] = None,
+    trials: Annotated[int, typer.Option(help="Tiles to try in all, with those in the folder; 0: none.")] = 400,
+    seconds: Annotated[float | None, typer.Option(help="Begin no tile after so long.")] = None,
     estimate: Annotated[str | None, typer.Option("--model", help="mca: estimate, without a board.")] = None,
     rpc: Annotated[str | None, typer.Option(help="HOST:PORT of a TVM tracker that lends boards.")] = None,
     key: Annotated[str | None, typer.Option(help="The boards' key at the tracker.")] = None,
-    timeout: Annotated[float | None, typer.Option(help="Seconds that one measurement may take.")] = None,
+    timeout: Annotated[float | None, typer.Option(help="Seconds that a tile's measurement may take.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Try tiles for the kernels of FILE.onnx, on this host, on boards or by estimates; `compile --db` uses the best."""
@@ -76,6 +76,7 @@ def _print_tuning(tuning: Tuning, database: Path) -> None:
             f"all calls of one inference: {estimated}{1e3 * tuning.seconds:.3f} ms,"
             f" {tuning.seconds / tuning.default_seconds:.1%} of the {1e3 * tuning.default_seconds:.3f} ms untuned"
         )
+    print(f"whole network: {tuning.network.reason}")
     print(f"{tuning.trials} trials in {database}, {tuning.fresh} records of this run")
 
 

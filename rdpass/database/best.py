@@ -5,6 +5,8 @@
 3. Every tile was tried beside the default, and is judged by the ratio of their times: neither the board, nor what else
    it had to do, nor its clock matters much then. The tile of the lowest ratio wins if that is below one, else the
    default stays: never worse than untuned.
+
+Whether a network is built with these tiles is for ``choice`` to say.
 """
 
 from __future__ import annotations
@@ -13,10 +15,12 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
-from rdpass.database.folder import read_records
 from rdpass.database.keys import code_key, target_key
-from rdpass.database.record import Method, Record, write_record
+from rdpass.database.lines import read_folder
+from rdpass.database.record import Method, NetworkRecord, Record, Timed
+from rdpass.database.record_line import write_record
 from rdpass.errors import ConfigError
 from rdpass.kernels.choose import choose_default
 from rdpass.kernels.machine import Machine, machine_of
@@ -25,8 +29,15 @@ from rdpass.kernels.schedule import Tile
 from rdpass.kernels.workload import Workload
 from rdpass.targets.arm_target import ArmTarget
 
+T = TypeVar("T", bound=Timed)
+
 METHODS: tuple[tuple[Method, ...], ...] = (("host", "rpc"), ("mca",))
 """Methods whose times compare with each other, the more trusted first."""
+
+
+def comparable(method: Method) -> tuple[Method, ...]:
+    """Those of ``METHODS`` that a time by ``method`` compares with."""
+    return next(methods for methods in METHODS if method in methods)
 
 
 @dataclass(frozen=True)
@@ -43,7 +54,7 @@ class Best:
         return self.seconds / self.default_seconds
 
 
-def usable(records: Iterable[Record], target: ArmTarget) -> list[Record]:
+def usable(records: Iterable[T], target: ArmTarget) -> list[T]:
     """The records of ``target`` and of today's kernels."""
     keys = target_key(target), code_key()
     return [record for record in records if (record.target, record.code) == keys]
@@ -89,31 +100,32 @@ def _best(work: Workload, tried: Mapping[Tile, Record], machine: Machine) -> Bes
     return Best(choose_default(work, machine), seconds, seconds, estimated)
 
 
-def digest(records: Iterable[Record]) -> str:
+def digest(records: Iterable[Record | NetworkRecord]) -> str:
     """SHA-256 of what was measured, whatever the order it was written in or how often."""
     return hashlib.sha256(b"".join(sorted({write_record(record) for record in records}))).hexdigest()
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """What a database has for a target: the best tiles, and the digest of all records they were chosen from."""
+    """What a database has for a target: the best tiles, whole networks that were timed, and the digest of all records
+    that these were chosen from."""
 
     best: Mapping[Workload, Best]
+    networks: tuple[NetworkRecord, ...]
     digest: str
-
-    @property
-    def tiles(self) -> dict[Workload, Tile]:
-        """The tiles alone, as the lowering takes them."""
-        return {work: found.tile for work, found in self.best.items()}
 
 
 def read_best(folder: Path, target: ArmTarget) -> Tuned:
-    """The best tiles for ``target`` in a folder of records.
+    """What a folder of records has for ``target``.
 
     Raises:
         ConfigError: there is no such folder, or it can't be read.
     """
     if not folder.is_dir():
         raise ConfigError(f"{folder} is no database: it is not a folder; rdpass tune writes one")
-    records = usable(read_records(folder), target)
-    return Tuned(best_tiles(records, target), digest(records))
+    contents = [line.content for line in read_folder(folder)]
+    tiles = usable((content for content in contents if isinstance(content, Record)), target)
+    networks = usable((content for content in contents if isinstance(content, NetworkRecord)), target)
+    machine = machine_of(target)
+    possible = tuple(record for record in networks if all(is_tile_of(*pair, machine) for pair in record.tiles))
+    return Tuned(best_tiles(tiles, target), possible, digest([*tiles, *networks]))

@@ -1,4 +1,7 @@
-"""Workloads and tiles as JSON: an object of their fields and a ``kind``, the class they are of."""
+"""Workloads and tiles as JSON: an object of their fields and a ``kind``, the class they are of.
+
+A field that is itself called so, as a pooling has, is written as ``kind_``.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ def encode(value: Any) -> Any:
     if is_dataclass(value):
         return {
             "kind": type(value).__name__,
-            **{field.name: encode(getattr(value, field.name)) for field in fields(value)},
+            **{_key(field.name): encode(getattr(value, field.name)) for field in fields(value)},
         }
     if isinstance(value, tuple):
         return [encode(item) for item in value]
@@ -63,6 +66,17 @@ def decode_tile(value: Any) -> Tile:
     return decoded
 
 
+def decode_tiles(value: Any) -> tuple[tuple[Workload, Tile], ...]:
+    """The pairs of workload and tile that ``encode`` gave ``value`` for.
+
+    Raises:
+        ValueError: it gave it for none.
+    """
+    if not isinstance(value, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in value):
+        raise ValueError("no list of workloads and their tiles")
+    return tuple((decode_workload(work), decode_tile(tile)) for work, tile in value)
+
+
 def _decoded(value: Any) -> Any:
     decoded = _decode(value)
     try:
@@ -77,13 +91,17 @@ def _decoded(value: Any) -> Any:
 def _decode(value: Any) -> Any:
     if isinstance(value, dict):
         kind = _KINDS.get(str(value.get("kind")))
-        given = {name: _decode(item) for name, item in value.items() if name != "kind"}
-        if kind is None or given.keys() - {field.name for field in fields(kind)}:
+        names = {} if kind is None else {_key(field.name): field.name for field in fields(kind)}
+        if kind is None or value.keys() - {"kind", *names}:
             raise ValueError("an unknown kind, or a field it has not")
         try:
-            return kind(**given)
+            return kind(**{names[key]: _decode(item) for key, item in value.items() if key != "kind"})
         except TypeError as error:
             raise ValueError("a field is missing") from error
     if isinstance(value, list):
         return tuple(_decode(item) for item in value)
     return float(value) if value in ("inf", "-inf", "nan") else value
+
+
+def _key(name: str) -> str:
+    return "kind_" if name == "kind" else name

@@ -9,14 +9,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rdpass.database.lines import SUFFIX, read_folder
-from rdpass.database.record import Record, Stale, line_of
+from rdpass.database.record import Record
+from rdpass.database.record_line import Content, line_of
 from rdpass.errors import ConfigError
 
 LOCK = ".lock"
 
 
 def read_records(folder: Path) -> list[Record]:
-    """Every intact record of the folder that is of today's kernels; none where there is no folder.
+    """Every intact record of a tile in the folder that is of today's kernels; none where there is no folder.
 
     Raises:
         ConfigError: ``folder`` is no folder, or can't be read.
@@ -24,13 +25,13 @@ def read_records(folder: Path) -> list[Record]:
     return [line.content for line in read_folder(folder) if isinstance(line.content, Record)]
 
 
-def file_of(folder: Path, record: Record | Stale) -> Path:
+def file_of(folder: Path, record: Content) -> Path:
     """Where ``record`` is kept: one file for each target, called by its name for people and its key."""
     name = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in record.target_name)
     return folder / f"{name[:40]}-{record.target}{SUFFIX}"
 
 
-def add_records(folder: Path, records: Iterable[Record | Stale]) -> None:
+def add_records(folder: Path, records: Iterable[Content]) -> None:
     """Append records; when this returns they are on the disk. The folder is made where there is none.
 
     Raises:

@@ -1,9 +1,10 @@
-"""What a record belongs to: a target, by what kernels and their times depend on, and a version of the kernels."""
+"""What a record belongs to: a target, by what kernels' times depend on, a version of the kernels, and a network."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import asdict
 from functools import cache
 from importlib.metadata import version
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import rdpass.kernels
 import rdpass.passes.tir
+from rdpass.database.encoding import encode
+from rdpass.passes.relax.find_workloads import Occurrence
 from rdpass.targets.arm_target import ArmTarget
 
 _WORDS = ("name", "figures")
@@ -34,6 +37,15 @@ def code_key() -> str:
         for path in sorted(Path(package.__path__[0]).glob("*.py")):
             parts += [path.name.encode(), path.read_bytes()]
     return _digest(b"\0".join(parts))
+
+
+def network_key(workloads: Iterable[Occurrence]) -> str:
+    """12 hexadecimal digits: networks of equal workloads, each in as many places, share them, whatever their weights.
+
+    What no kernel of ours computes takes as long with any tiles.
+    """
+    parts = (json.dumps([encode(found.workload), found.calls], sort_keys=True) for found in workloads)
+    return _digest("\n".join(sorted(parts)).encode())
 
 
 def _digest(content: bytes) -> str:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from rdpass.database.record import LONGEST, Record, Stale, read_record
+from rdpass.database.checksum import LONGEST
+from rdpass.database.record_line import Content, read_record
 from rdpass.errors import ConfigError
 
 SUFFIX = ".jsonl"
@@ -29,7 +30,7 @@ class Line:
     """A line of a file, newline included, and what it holds. Of one that is too long, ``text`` is the beginning."""
 
     text: bytes
-    content: Record | Stale | Finding
+    content: Content | Finding
 
 
 def read_folder(folder: Path) -> Iterator[Line]:
@@ -79,7 +80,7 @@ def _lines(name: str, file: BinaryIO) -> Iterator[Line]:
             text = file.readline(LONGEST)  # the rest of one that is too long
 
 
-def _content(name: str, number: int, text: bytes) -> Record | Stale | Finding:
+def _content(name: str, number: int, text: bytes) -> Content | Finding:
     if len(text) == LONGEST and not text.endswith(b"\n"):
         return Finding(name, number, f"longer than {LONGEST} bytes")
     try:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rdpass.database.folder import add_records, locked
 from rdpass.database.lines import Finding, Line, read_file, read_folder, record_files
-from rdpass.database.record import Record, Stale, line_of
+from rdpass.database.record_line import Content, line_of
 from rdpass.errors import ConfigError
 from rdpass.output import new_file
 
@@ -82,7 +82,7 @@ def _check_is_folder(folder: Path) -> None:
         raise ConfigError(f"{folder} is no database: it is not a folder")
 
 
-def _intact(lines: Iterable[Line]) -> Iterator[Record | Stale]:
+def _intact(lines: Iterable[Line]) -> Iterator[Content]:
     return (line.content for line in lines if not isinstance(line.content, Finding))
 
 

@@ -17,6 +17,9 @@ from rdpass.emulation.hot_loops import hot_loops
 from rdpass.emulation.network_build import Facts, built_network
 from rdpass.emulation.symbols import Symbols, read_symbols
 from rdpass.emulation.throughput import CORES
+from rdpass.kernels.schedule import Tile
+from rdpass.kernels.workload import Workload
+from rdpass.onnx.source import OnnxSource, read_onnx
 from rdpass.targets.lookup import ArmTarget
 from rdpass.targets.toolchain import find_compiler
 
@@ -77,8 +80,13 @@ class NetworkCost:
         return max(0, self.dram_bytes - self.facts.weight_bytes)
 
 
-def measure_network(model: Path, target: ArmTarget, caches: Caches | None = None) -> NetworkCost:
-    """Build ``model``, an ONNX file, for ``target`` and count one inference.
+def measure_network(
+    model: Path | OnnxSource, target: ArmTarget, caches: Caches | None = None,
+    tuned: Mapping[Workload, Tile] | None = None,
+) -> NetworkCost:  # fmt: skip
+    """Build ``model``, an ONNX file or what was read from one, for ``target`` and count one inference.
+
+    A workload in ``tuned`` has its tile there.
 
     Raises:
         ConfigError: the model can't be built.
@@ -86,7 +94,8 @@ def measure_network(model: Path, target: ArmTarget, caches: Caches | None = None
         DeviceError: the network failed under the emulator.
     """
     core = modelled_core(target)
-    folder, facts = built_network(model, target)
+    source = model if isinstance(model, OnnxSource) else read_onnx(model)
+    folder, facts = built_network(source, target, tuned)
     seen = profile(folder, ["./driver"], target, caches or Caches(), variables={"TVM_NUM_THREADS": "1"})
     base = int(seen.printed.split()[1])
     functions, times, blocks = _functions(

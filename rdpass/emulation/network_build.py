@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,8 +29,10 @@ from rdpass.bundle.runtime_libraries import find_libraries, tvm_versions
 from rdpass.chatter import without_scope_lines
 from rdpass.emulation.plugin import cache_folder
 from rdpass.errors import TargetError
+from rdpass.kernels.schedule import Tile
+from rdpass.kernels.workload import Workload
 from rdpass.lowering import Lowered, build, import_onnx, lower_for
-from rdpass.onnx.source import OnnxSource, read_onnx
+from rdpass.onnx.source import OnnxSource
 from rdpass.output import new_folder
 from rdpass.targets.lookup import ArmTarget
 from rdpass.targets.toolchain import Compiler, find_compiler
@@ -52,23 +54,25 @@ class Facts:
     fallbacks: tuple[str, ...]
 
 
-def built_network(model: Path, target: ArmTarget) -> tuple[Path, Facts]:
-    """The folder of ``model``, an ONNX file, built for ``target``: made now, or found as it was made before.
+def built_network(
+    source: OnnxSource, target: ArmTarget, tuned: Mapping[Workload, Tile] | None = None
+) -> tuple[Path, Facts]:
+    """The folder of ``source`` built for ``target``, workloads in ``tuned`` with their tiles there: made now, or found
+    as it was made before.
 
     Raises:
         ConfigError: the model can't be built.
         TargetError: a tool or TVM's runtime for the target is missing.
     """
-    source = read_onnx(model)
     compiler, libraries = find_compiler(target), find_libraries(target)
-    place = cache_folder() / "networks" / _digest(source, target, compiler)
+    place = cache_folder() / "networks" / _digest(source, target, compiler, tuned or {})
     if not place.exists():
         golden = find_golden(source)
-        lowered = build(import_onnx(source), target)
+        lowered = build(import_onnx(source), target, tuned)
         with new_folder(place, force=True) as folder:
             _write_golden(folder, source, golden)
             _link(folder, lowered, compiler, libraries)
-            facts = _facts(folder, source, target, lowered, compiler)
+            facts = _facts(folder, lower_for(import_onnx(source), target, tuned), lowered, compiler)
             (folder / "facts.json").write_text(json.dumps(asdict(facts)))
         _forget_oldest(place.parent)
     os.utime(place)
@@ -89,9 +93,10 @@ def _sources(folder: Path) -> Iterator[Path]:
     return (path for path in folder.rglob("*") if path.suffix in _SOURCES)
 
 
-def _digest(source: OnnxSource, target: ArmTarget, compiler: Compiler) -> str:
+def _digest(source: OnnxSource, target: ArmTarget, compiler: Compiler, tuned: Mapping[Workload, Tile]) -> str:
     """Of everything that decides what the folder holds; the golden numbers belong to the model's digest."""
-    parts = repr((source.digest, target, compiler, tvm_versions(), source_digest()))
+    tiles = sorted(map(repr, tuned.items()))
+    parts = repr((source.digest, target, compiler, tvm_versions(), source_digest(), tiles))
     return hashlib.sha256(parts.encode()).hexdigest()[:24]
 
 
@@ -124,11 +129,12 @@ def _link(folder: Path, lowered: Lowered, compiler: Compiler, libraries: tuple[P
         raise TargetError(f"{compiler.version} could not compile the driver: {done.stderr.strip()}")
 
 
-def _facts(folder: Path, source: OnnxSource, target: ArmTarget, lowered: Lowered, compiler: Compiler) -> Facts:
+def _facts(folder: Path, passed: tvm.IRModule, lowered: Lowered, compiler: Compiler) -> Facts:
+    """Of ``lowered``; ``passed`` is the module that it was compiled from."""
     return Facts(
         activation_bytes=lowered.memory.activations,
         workspace_bytes=lowered.memory.workspace,
-        weight_bytes=_weight_bytes(lower_for(import_onnx(source), target)),
+        weight_bytes=_weight_bytes(passed),
         code_bytes=_code_bytes(folder / "model.so", compiler.command),
         fallbacks=tuple(fallback.function for fallback in lowered.fallbacks),
     )

@@ -1,4 +1,4 @@
-"""Times tiles where they run: on this host by one worker, on boards by as many as the tracker has of them.
+"""Times tiles and networks where they run: on this host by one worker, on boards by as many as the tracker has of them.
 
 A job without an answer is given again, to whoever is free next. A tile that crashes on this host each time is at fault.
 Else nobody knows whether it was the tile: it is left alone for this run, and tuning goes on with the boards there are.
@@ -9,20 +9,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rdpass.database.record import Method
 from rdpass.errors import DeviceError, TargetError
-from rdpass.kernels.choose import choose_default
-from rdpass.kernels.machine import Machine, machine_of
 from rdpass.targets.lookup import ArmTarget
 from rdpass.tuning.crew import Crew
 from rdpass.tuning.job import Job, Timing, Tracker, Trouble
 from rdpass.tuning.libraries import Libraries, Unbuildable
-from rdpass.tuning.outcome import Outcome, Rejected, Unknown, judged
-from rdpass.tuning.task import Trial
+from rdpass.tuning.outcome import Outcome, Rejected, T, Unknown, judged
+from rdpass.tuning.task import NetworkTrial, Trial
 from rdpass.tuning.tracker import check_servers
 
 HERE_TIMEOUT, BOARD_TIMEOUT = 60.0, 120.0
+_NETWORK = 5
+"""Times as long a whole network may take."""
+
 _ATTEMPTS = 3
 _TROUBLES_HERE = 9  # in a row
 _FLUSH = 32 << 20  # bytes at most
@@ -32,7 +34,7 @@ _FLUSH = 32 << 20  # bytes at most
 class _Ticket:
     """A trial that is under way: what was built for it, and how often it was tried."""
 
-    trial: Trial
+    trial: Any
     job: Job
     attempts: int = 0
 
@@ -49,31 +51,30 @@ class Devices:
         self.method: Method = "host" if tracker is None else "rpc"
         self._size = 1 if tracker is None else check_servers(tracker)
         self._target, self._tracker = target, tracker
-        self._machine: Machine = machine_of(target)
         self._libraries = Libraries(target, folder)
         self._timeout = timeout or (HERE_TIMEOUT if tracker is None else BOARD_TIMEOUT)
         self._again: list[_Ticket] = []
-        self._unbuilt: list[tuple[Trial, Outcome]] = []
+        self._unbuilt: list[tuple[Any, Outcome]] = []
         self._troubles = 0  # since something was measured
 
-    def measure(self, take: Callable[[], Trial | None], check: Callable[[], None]) -> Iterator[tuple[Trial, Outcome]]:
+    def measure(self, take: Callable[[], T | None], check: Callable[[], None]) -> Iterator[tuple[T, Outcome]]:
         with Crew[_Ticket](self._size, check) as crew:
             while True:
-                for ticket, answer in crew.run(lambda: self._next(take)):
+                for ticket, answer in crew.run(lambda: self._next(take, check)):
                     outcome = self._outcome(ticket, answer)
                     if outcome is not None:
-                        Path(ticket.job.tile.library).unlink()
+                        Path(ticket.job.tuned.library).unlink()
                         yield ticket.trial, outcome
                     yield from self._take_unbuilt()
                 if not self._unbuilt:
                     return
                 yield from self._take_unbuilt()
 
-    def _take_unbuilt(self) -> Iterator[tuple[Trial, Outcome]]:
+    def _take_unbuilt(self) -> Iterator[tuple[Any, Outcome]]:
         while self._unbuilt:
             yield self._unbuilt.pop()
 
-    def _next(self, take: Callable[[], Trial | None]) -> tuple[_Ticket, Job] | None:
+    def _next(self, take: Callable[[], T | None], check: Callable[[], None]) -> tuple[_Ticket, Job] | None:
         if self._again:
             ticket = self._again.pop()
             return ticket, ticket.job
@@ -81,22 +82,23 @@ class Devices:
         if trial is None:
             return None
         try:
-            job = self._job(trial)
+            job = self._job(trial, check)
         except Unbuildable as error:
             self._unbuilt.append((trial, Rejected(str(error))))
             return None
         return _Ticket(trial, job), job
 
-    def _job(self, trial: Trial) -> Job:
-        default = choose_default(trial.workload, self._machine)
+    def _job(self, trial: Trial | NetworkTrial, check: Callable[[], None]) -> Job:
+        default = self._libraries.default(trial)
+        check()  # a network takes a while to build
         return Job(
-            default=self._libraries.default(trial.occurrence, default),
-            tile=self._libraries.build(trial.occurrence, trial.tile),
+            default=default,
+            tuned=self._libraries.tuned(trial),
             threads=self._target.cores,
             rounds=trial.rounds,
             flush=min(self._target.last_cache_bytes, _FLUSH),
             tracker=self._tracker,
-            timeout=self._timeout,
+            timeout=self._timeout * (_NETWORK if isinstance(trial, NetworkTrial) else 1),
         )
 
     def _outcome(self, ticket: _Ticket, answer: Timing | Trouble) -> Outcome | None:

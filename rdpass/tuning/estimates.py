@@ -1,13 +1,14 @@
-"""Ranks tiles without a board: cycles and cache misses of an emulated run, see ``rdpass.emulation``.
+"""Ranks tiles and networks without a board: cycles and cache misses of an emulated run, see ``rdpass.emulation``.
 
 seconds = cycles / (clock x cores) + bytes missed in L2 / DRAM bandwidth. Cycles alone would choose wrongly: they take
-every load for a hit. All threads' work is counted on one core, so how evenly they share it does not show. These are
-estimates, good for an order of tiles, and no times.
+every load for a hit. Of a kernel's two calls the second is counted, which may find its weights in the cache; in a
+network they come from memory, so at least their bytes count as missed. All threads' work is counted on one core, so how
+evenly they share it does not show. These are estimates, good for an order of tiles, and no times.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from rdpass.comparison import Array, relative_error
@@ -16,6 +17,7 @@ from rdpass.emulation.boards import modelled_core
 from rdpass.emulation.emulator import Caches
 from rdpass.emulation.kernel import measure_kernel
 from rdpass.emulation.llvm_tools import find_llvm_tool
+from rdpass.emulation.network import NetworkCost, measure_network
 from rdpass.errors import DeviceError, TargetError
 from rdpass.kernels.choose import choose_default
 from rdpass.kernels.machine import machine_of
@@ -27,8 +29,8 @@ from rdpass.targets.lookup import ArmTarget
 from rdpass.targets.toolchain import find_compiler, find_launcher
 from rdpass.tuning.job import Timing
 from rdpass.tuning.libraries import epilogues_of, step_of
-from rdpass.tuning.outcome import Outcome, Rejected, judged
-from rdpass.tuning.task import Trial
+from rdpass.tuning.outcome import Outcome, Rejected, T, Unknown, judged
+from rdpass.tuning.task import Network, NetworkTrial, Trial
 from rdpass.tuning.worker import arguments_of
 
 
@@ -56,17 +58,39 @@ class Estimates:
         find_compiler(target), find_launcher(target)
         find_llvm_tool("llvm-mca"), find_llvm_tool("llvm-mc")
 
-    def measure(self, take: Callable[[], Trial | None], check: Callable[[], None]) -> Iterator[tuple[Trial, Outcome]]:
+    def measure(self, take: Callable[[], T | None], check: Callable[[], None]) -> Iterator[tuple[T, Outcome]]:
         while (trial := take()) is not None:
             check()
-            default = self._default(trial.occurrence)
-            try:
-                tile = self._estimate(trial.occurrence, trial.tile)
-            except DeviceError as error:
-                yield trial, Rejected(str(error))
-                continue
-            differs = relative_error(tile.output, default.output)
-            yield trial, judged(Timing(tile.seconds, default.seconds, 1, 0.0, differs))
+            yield trial, self._network(trial, check) if isinstance(trial, NetworkTrial) else self._tile(trial)
+
+    def _tile(self, trial: Trial) -> Outcome:
+        default = self._default(trial.occurrence)
+        try:
+            tile = self._estimate(trial.occurrence, trial.tile)
+        except DeviceError as error:
+            return Rejected(str(error))
+        return judged(Timing(tile.seconds, default.seconds, 1, 0.0, relative_error(tile.output, default.output)))
+
+    def _network(self, trial: NetworkTrial, check: Callable[[], None]) -> Outcome:
+        """It takes TVM's runtime for the target, which tiles do not."""
+        try:
+            default = self._whole(trial.network, {})
+            check()
+            tuned = self._whole(trial.network, dict(trial.tiles))
+        except TargetError as error:
+            return Unknown(str(error))
+        except DeviceError as error:
+            return Rejected(str(error))
+        return judged(Timing(self._network_seconds(tuned), self._network_seconds(default), 1, 0.0, tuned.max_rel_error))
+
+    def _whole(self, network: Network, tiles: Mapping[Workload, Tile]) -> NetworkCost:
+        return measure_network(network.source, self._target, self._caches, tiles)
+
+    def _network_seconds(self, cost: NetworkCost) -> float:
+        return self._seconds(cost.est_cycles[self._core], cost.dram_bytes)
+
+    def _seconds(self, cycles: float, missed: int) -> float:
+        return cycles / (self._target.clock_ghz * 1e9 * self._target.cores) + missed / (self._target.dram_gbps * 1e9)
 
     def _default(self, occurrence: Occurrence) -> _Estimate:
         if occurrence.workload not in self._defaults:
@@ -78,7 +102,8 @@ class Estimates:
         kernels = make_kernels(occurrence.workload, occurrence.constants, tile, machine_of(self._target))
         seconds, output = 0.0, None
         for kernel, epilogue in zip(kernels, epilogues_of(occurrence.workload, tile), strict=True):
-            arguments = arguments_of(step_of("kernel", kernel, epilogue))
+            step = step_of("kernel", kernel, epilogue)
+            arguments = arguments_of(step)
             if output is not None:
                 arguments[0] = output
             given = arguments[:-1] if epilogue.in_place else arguments[:-2]
@@ -86,8 +111,8 @@ class Estimates:
                 kernel.function, given, self._target, pipeline=TIR_PIPELINE, outputs=2, caches=self._caches,
                 cores=(self._core,),
             )  # fmt: skip
-            cycles = cost.cycles[self._core] / self._target.cores
-            seconds += cycles / (self._target.clock_ghz * 1e9) + cost.l2_miss_bytes / (self._target.dram_gbps * 1e9)
+            missed = max(cost.l2_miss_bytes, sum(array.nbytes for array in step.constants))
+            seconds += self._seconds(cost.cycles[self._core], missed)
             output = cost.outputs[0]
         assert output is not None
         return _Estimate(seconds, output)

@@ -36,6 +36,14 @@ class Variant:
 
 
 @dataclass(frozen=True)
+class NetworkVariant:
+    """A library of a whole network, for TVM's virtual machine, and what it is given."""
+
+    library: str
+    inputs: tuple[Array, ...]
+
+
+@dataclass(frozen=True)
 class Tracker:
     """Where boards are lent, and the key of those that are wanted."""
 
@@ -51,12 +59,13 @@ class Tracker:
 class Job:
     """Time two variants in turn, for ``rounds`` rounds or some more, with ``threads``, and compare their outputs.
 
-    ``flush``: bytes that are read and written before each call, so that it finds its weights in memory, not in cache.
+    ``flush``: bytes that are read and written before each call of a kernel, so that it finds its weights in memory, not
+    in cache; whole networks are called one after another.
     ``tracker``: None for this host. ``timeout``: seconds after which whoever does it may be given up.
     """
 
-    default: Variant
-    tile: Variant
+    default: Variant | NetworkVariant
+    tuned: Variant | NetworkVariant
     threads: int
     rounds: int
     flush: int
@@ -66,8 +75,8 @@ class Job:
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds of each variant (the shortest of ``repeats`` calls), how far the upper quartile of the tile's lies above,
-    relative, and the relative error of the tile's output against the default's."""
+    """Seconds of each variant (the shortest of ``repeats`` calls), how far the upper quartile of the tuned one's lies
+    above, relative, and the relative error of its output against the default's."""
 
     seconds: float
     default_seconds: float

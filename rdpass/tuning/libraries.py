@@ -1,24 +1,28 @@
-"""From a tile to what a worker loads: its kernels, built for the target and linked into a shared library."""
+"""From a tile, or a network's tiles, to what a worker loads: built for the target and linked into a shared library."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import tvm
 
+from rdpass.bundle.golden import find_golden
 from rdpass.chatter import without_scope_lines
 from rdpass.errors import TargetError
+from rdpass.kernels.choose import choose_default
 from rdpass.kernels.machine import machine_of
 from rdpass.kernels.pair import ApartTile
 from rdpass.kernels.schedule import Kernel, Tile, make_kernels
 from rdpass.kernels.workload import Convolution, Elementwise, Epilogue, PointwisePair, Stem, Workload
-from rdpass.lowering import LINK_OPTIONS, tvm_target
-from rdpass.passes.relax.find_workloads import Occurrence
+from rdpass.lowering import LINK_OPTIONS, build, tvm_target, write_library
 from rdpass.passes.tir.pipeline import NAME as TIR_PIPELINE
 from rdpass.targets.lookup import ArmTarget
 from rdpass.targets.toolchain import Compiler, find_compiler
-from rdpass.tuning.job import Step, Variant
+from rdpass.tuning.job import NetworkVariant, Step, Variant
+from rdpass.tuning.task import Network, NetworkTrial, Trial
 
 
 class Unbuildable(Exception):
@@ -27,12 +31,12 @@ class Unbuildable(Exception):
 
 @dataclass
 class Libraries:
-    """Builds variants for ``target`` into ``folder``; those of default tiles are kept."""
+    """Builds variants for ``target`` into ``folder``; default ones are kept."""
 
     target: ArmTarget
     folder: Path
     _compiler: Compiler = field(init=False)
-    _kept: dict[Workload, Variant] = field(default_factory=dict)
+    _kept: dict[Workload | Network, Variant | NetworkVariant] = field(default_factory=dict)
     _count: int = 0
 
     def __post_init__(self) -> None:
@@ -43,37 +47,64 @@ class Libraries:
         self._compiler = find_compiler(self.target)
         tvm_target(self.target)
 
-    def default(self, occurrence: Occurrence, tile: Tile) -> Variant:
-        """The variant of a workload's default tile, built once."""
-        if occurrence.workload not in self._kept:
-            self._kept[occurrence.workload] = self.build(occurrence, tile)
-        return self._kept[occurrence.workload]
+    def default(self, trial: Trial | NetworkTrial) -> Variant | NetworkVariant:
+        """What the trial is timed beside, built once.
 
-    def build(self, occurrence: Occurrence, tile: Tile) -> Variant:
-        """
         Raises:
-            Unbuildable: there is no code for this tile.
-            TargetError: it can't be linked, which is no fault of the tile.
+            Unbuildable, TargetError: as for ``tuned``.
         """
-        kernels = make_kernels(occurrence.workload, occurrence.constants, tile, machine_of(self.target))
-        epilogues = epilogues_of(occurrence.workload, tile)
+        key = trial.workload if isinstance(trial, Trial) else trial.network
+        if key not in self._kept:
+            self._kept[key] = self.tuned(self._untuned(trial))
+        return self._kept[key]
+
+    def tuned(self, trial: Trial | NetworkTrial) -> Variant | NetworkVariant:
+        """What is tried.
+
+        Raises:
+            Unbuildable: there is no code for it.
+            TargetError: it can't be linked, which is no fault of the tiles.
+        """
+        self._count += 1
+        path = self.folder / f"variant_{self._count}.so"
+        return self._kernels(trial, path) if isinstance(trial, Trial) else self._network(trial, path)
+
+    def _untuned(self, trial: Trial | NetworkTrial) -> Trial | NetworkTrial:
+        if isinstance(trial, NetworkTrial):
+            return replace(trial, tiles=())
+        return replace(trial, tile=choose_default(trial.workload, machine_of(self.target)))
+
+    def _kernels(self, trial: Trial, path: Path) -> Variant:
+        work, tile = trial.workload, trial.tile
+        kernels = make_kernels(work, trial.occurrence.constants, tile, machine_of(self.target))
         names = [f"kernel_{index}" for index in range(len(kernels))]
         functions = {
             name: kernel.function.with_attr("global_symbol", name) for name, kernel in zip(names, kernels, strict=True)
         }
-        self._count += 1
-        path = self.folder / f"variant_{self._count}.so"
-        try:
+        with _blaming(tile):
             built = tvm.tirx.build(tvm.IRModule(functions), target=tvm_target(self.target), pipeline=TIR_PIPELINE)
-        except (RuntimeError, ValueError) as error:
-            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-            raise Unbuildable(f"{tile} can't be built: {reason}") from error
         try:
             with without_scope_lines():
                 built.export_library(str(path), cc=self._compiler.command, options=list(LINK_OPTIONS))
         except (RuntimeError, OSError) as error:
             raise TargetError(f"{self._compiler.version} could not link a kernel: {error}") from error
-        return Variant(str(path), tuple(map(step_of, names, kernels, epilogues)))
+        return Variant(str(path), tuple(map(step_of, names, kernels, epilogues_of(work, tile))))
+
+    def _network(self, trial: NetworkTrial, path: Path) -> NetworkVariant:
+        with _blaming("the network"):
+            lowered = build(trial.network.module, self.target, dict(trial.tiles))
+        write_library(lowered, path, self._compiler)
+        return NetworkVariant(str(path), find_golden(trial.network.source).inputs)
+
+
+@contextmanager
+def _blaming(what: object) -> Iterator[None]:
+    """What TVM and LLVM raise is the fault of what they build."""
+    try:
+        yield
+    except (RuntimeError, ValueError) as error:
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise Unbuildable(f"{what} can't be built: {reason}") from error
 
 
 def step_of(name: str, kernel: Kernel, epilogue: Epilogue) -> Step:

@@ -4,28 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
-from rdpass.database.keys import code_key, target_key
-from rdpass.database.record import Method, Record
+from rdpass.database.keys import code_key, network_key, target_key
+from rdpass.database.record import Method, NetworkRecord, Record
 from rdpass.targets.lookup import ArmTarget
 from rdpass.tuning.job import Timing
-from rdpass.tuning.task import Trial
+from rdpass.tuning.task import NetworkTrial, Trial
+
+T = TypeVar("T", Trial, NetworkTrial)
 
 TOLERANCE = 1e-4
-"""Largest relative error of a tile's output against the default's."""
+"""Largest relative error of the output, of a tile or a whole network, against the default's."""
 
 
 @dataclass(frozen=True)
 class Rejected:
-    """The tile can't be used, whoever tries it."""
+    """It can't be used, whoever tries it."""
 
     reason: str
 
 
 @dataclass(frozen=True)
 class Unknown:
-    """Nothing was learnt of the tile: a board failed, or this host was too slow."""
+    """Nothing was learnt: a board failed, or this host was too slow."""
 
     reason: str
 
@@ -34,11 +36,11 @@ Outcome = Timing | Rejected | Unknown
 
 
 class Measurer(Protocol):
-    """Finds out how long tiles take."""
+    """Finds out how long tiles, and networks, take."""
 
     method: Method
 
-    def measure(self, take: Callable[[], Trial | None], check: Callable[[], None]) -> Iterator[tuple[Trial, Outcome]]:
+    def measure(self, take: Callable[[], T | None], check: Callable[[], None]) -> Iterator[tuple[T, Outcome]]:
         """What came of each trial that ``take`` gives; None: none for now.
 
         Where nothing is half done ``check`` is called, and raises if there was an interruption.
@@ -50,15 +52,28 @@ class Measurer(Protocol):
 
 
 def judged(timing: Timing) -> Outcome:
-    """The timing, unless the tile computes something else than the default."""
+    """The timing, unless something else is computed than the default does."""
     if timing.error <= TOLERANCE:
         return timing
-    return Rejected(f"its numbers differ from the default tile's by {timing.error:.2g}, tolerance {TOLERANCE:g}")
+    return Rejected(f"its numbers differ from the default's by {timing.error:.2g}, tolerance {TOLERANCE:g}")
 
 
-def record_of(trial: Trial, outcome: Timing | Rejected, target: ArmTarget, method: Method) -> Record:
+def record_of(
+    trial: Trial | NetworkTrial, outcome: Timing | Rejected, target: ArmTarget, method: Method
+) -> Record | NetworkRecord:
     """What the database is told."""
-    known = target_key(target), target.name, code_key(), trial.workload, trial.tile, method
+    known: dict[str, Any] = {
+        "target": target_key(target), "target_name": target.name, "code": code_key(), "method": method,
+        **_result(outcome),
+    }  # fmt: skip
+    match trial:
+        case Trial():
+            return Record(**known, workload=trial.workload, tile=trial.tile)
+        case NetworkTrial():
+            return NetworkRecord(**known, network=network_key(trial.network.workloads), tiles=trial.tiles)
+
+
+def _result(outcome: Timing | Rejected) -> dict[str, Any]:
     if isinstance(outcome, Rejected):
-        return Record(*known, seconds=None, default_seconds=None, failure=outcome.reason)
-    return Record(*known, outcome.seconds, outcome.default_seconds, outcome.repeats, outcome.spread)
+        return {"seconds": None, "default_seconds": None, "failure": outcome.reason}
+    return {name: getattr(outcome, name) for name in ("seconds", "default_seconds", "repeats", "spread")}

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from rdpass.database.best import Best, best_tiles
+from rdpass.database.choice import Verdict
 from rdpass.database.record import Method
 from rdpass.kernels.ranking import template
 from rdpass.kernels.schedule import Tile
@@ -37,7 +38,8 @@ class TunedWorkload:
 
 @dataclass(frozen=True)
 class Tuning:
-    """What a database has for a network on a target, and how many trials this run added (``fresh``)."""
+    """What a database has for a network on a target, how many records this run added (``fresh``), and whether the whole
+    network is built with the tiles (``network``)."""
 
     target: str
     method: Method
@@ -45,6 +47,7 @@ class Tuning:
     trials: int
     fresh: int
     estimated: bool
+    network: Verdict
 
     @property
     def seconds(self) -> float:
@@ -57,12 +60,13 @@ class Tuning:
         return sum(w.calls * w.default_seconds for w in self.workloads if w.default_seconds is not None)
 
 
-def summarise(tasks: Sequence[Task], target: ArmTarget, method: Method, fresh: int) -> Tuning:
+def summarise(tasks: Sequence[Task], target: ArmTarget, method: Method, fresh: int, network: Verdict) -> Tuning:
     """Measurements come before estimates, here as in ``compile``."""
     best = best_tiles((record for task in tasks for record in task.records), target)
     rows = tuple(_row(task, best.get(task.workload)) for task in tasks)
     used = [found for found in best.values() if found.ratio < 1.0]
-    return Tuning(target.name, method, rows, _trials(tasks), fresh, any(found.is_estimate for found in used))
+    estimated = any(found.is_estimate for found in used)
+    return Tuning(target.name, method, rows, _trials(tasks), fresh, estimated, network)
 
 
 def _row(task: Task, best: Best | None) -> TunedWorkload:

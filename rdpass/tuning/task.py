@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+import tvm
+
 from rdpass.database.best import settled
-from rdpass.database.record import Record
+from rdpass.database.record import Record, Selection
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.ranking import Ranked, rank_tiles
 from rdpass.kernels.schedule import Tile
 from rdpass.kernels.workload import Workload
+from rdpass.lowering import import_onnx, workloads_of
+from rdpass.onnx.source import OnnxSource
 from rdpass.passes.relax.find_workloads import Occurrence
+from rdpass.targets.lookup import ArmTarget
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,24 @@ class Trial:
     @property
     def workload(self) -> Workload:
         return self.occurrence.workload
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """What is tuned: a model, imported, and its workloads on the target."""
+
+    source: OnnxSource
+    module: tvm.IRModule
+    workloads: tuple[Occurrence, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkTrial:
+    """A whole network to be timed with some tuned tiles beside itself with none, ``rounds`` times in turn."""
+
+    network: Network
+    tiles: Selection
+    rounds: int
 
 
 @dataclass
@@ -65,6 +88,15 @@ class Task:
         known = [record.default_seconds for record in self.records if record.default_seconds is not None]
         single = sorted(known)[len(known) // 2] if known else self.default.cycles / (clock_ghz or 1.0) / 1e9
         return single * self.occurrence.calls
+
+
+def read_network(source: OnnxSource, target: ArmTarget) -> Network:
+    """
+    Raises:
+        ConfigError: TVM can't import the model.
+    """
+    module = import_onnx(source)
+    return Network(source, module, workloads_of(module, target))
 
 
 def make_tasks(occurrences: Iterable[Occurrence], machine: Machine, records: Iterable[Record]) -> tuple[Task, ...]:

@@ -1,4 +1,4 @@
-"""A process that times kernels, on this host or on a board: ``python -m rdpass.tuning.worker FD``.
+"""A process that times kernels and networks, on this host or on a board: ``python -m rdpass.tuning.worker FD``.
 
 It may crash, hang or be killed without harm to who started it. It reads jobs from the pipe FD and answers each.
 """
@@ -8,13 +8,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import tvm
+from tvm.runtime.vm import VirtualMachine
 
 from rdpass.comparison import Array, relative_error
-from rdpass.tuning.job import Job, Step, Timing, Tracker, Trouble, Variant
+from rdpass.tuning.job import Job, NetworkVariant, Step, Timing, Tracker, Trouble, Variant
 
 _CALLS = 3  # timed calls of a variant in each round
 _AT_MOST = 2.5  # times the rounds asked for, while there is reason to go on
@@ -42,13 +43,13 @@ def time_job(job: Job) -> Timing:
     """Run both variants once and compare what they give; then time them in turn."""
     place: Any = _Here() if job.tracker is None else _Board(job.tracker, job.timeout)
     place.function("runtime.config_threadpool")(_BIG_CORES, job.threads)
-    default, tile = (_Loaded(place, variant) for variant in (job.default, job.tile))
-    error = relative_error(tile.run(), default.run())
-    times: dict[_Loaded, list[Array]] = {default: [], tile: []}
+    default, tuned = (_load(place, variant) for variant in (job.default, job.tuned))
+    error = max(map(relative_error, tuned.run(), default.run()))
+    times: dict[_Loaded, list[Array]] = {default: [], tuned: []}
     while not _is_enough(list(times.values()), job.rounds):
         for loaded, found in times.items():
             found.append(loaded.time(job.flush))
-    own, base = np.concatenate(times[tile]), np.concatenate(times[default])
+    own, base = np.concatenate(times[tuned]), np.concatenate(times[default])
     spread = np.quantile(own, 0.75) / own.min() - 1
     return Timing(float(own.min()), float(base.min()), len(own), float(spread), error)
 
@@ -98,8 +99,24 @@ class _Board:
         return self._session.load_module(path.rpartition("/")[2])
 
 
-class _Loaded:
+class _Loaded(Protocol):
     """A variant where it is to run, with its arguments."""
+
+    def run(self) -> list[Array]:
+        """What it gives."""
+        ...
+
+    def time(self, flush: int) -> Array:
+        """Seconds of each of ``_CALLS`` calls."""
+        ...
+
+
+def _load(place: Any, variant: Variant | NetworkVariant) -> _Loaded:
+    return _Kernels(place, variant) if isinstance(variant, Variant) else _Network(place, variant)
+
+
+class _Kernels:
+    """All kernels of a workload, one after another."""
 
     def __init__(self, place: Any, variant: Variant) -> None:
         self._device, self._module = place.device, place.load(variant.library)
@@ -111,14 +128,12 @@ class _Loaded:
                 tensors[0] = self._arguments[-1][-2]
             self._arguments.append(tensors)
 
-    def run(self) -> Array:
+    def run(self) -> list[Array]:
         for step, arguments in zip(self._steps, self._arguments, strict=True):
             self._module[step.function](*arguments)
-        output: Array = self._arguments[-1][-2].numpy()
-        return output
+        return [self._arguments[-1][-2].numpy()]
 
     def time(self, flush: int) -> Array:
-        """Seconds of ``_CALLS`` calls, all steps together."""
         total = np.zeros(_CALLS)
         for step, arguments in zip(self._steps, self._arguments, strict=True):
             evaluator = self._module.time_evaluator(
@@ -126,6 +141,24 @@ class _Loaded:
             )
             total += evaluator(*arguments).results
         return total
+
+
+class _Network:
+    """A network in TVM's virtual machine. One call leaves the cache to the next as it is in use: nothing is flushed."""
+
+    def __init__(self, place: Any, variant: NetworkVariant) -> None:
+        self._device = place.device
+        self._machine = VirtualMachine(place.load(variant.library), place.device)
+        self._machine.set_input("main", *(tvm.runtime.tensor(array, place.device) for array in variant.inputs))
+
+    def run(self) -> list[Array]:
+        self._machine.invoke_stateful("main")
+        outputs = self._machine.get_outputs("main")
+        return [output.numpy() for output in ([outputs] if isinstance(outputs, tvm.runtime.Tensor) else outputs)]
+
+    def time(self, flush: int) -> Array:
+        evaluator = self._machine.time_evaluator("invoke_stateful", self._device, number=1, repeat=_CALLS)
+        return np.array(evaluator("main").results)
 
 
 def arguments_of(step: Step) -> list[Array]:

@@ -14,6 +14,7 @@ from benchmarks.accuracy_grids.grids import GRIDS
 from benchmarks.accuracy_grids.leaving import at_threshold, highest_threshold
 from benchmarks.accuracy_grids.making import has_teacher, make
 from benchmarks.accuracy_grids.networks import Net
+from benchmarks.accuracy_grids.protocols import SIZES
 from benchmarks.accuracy_grids.recipe_arm import load_student
 from benchmarks.accuracy_grids.smaller_arm import SmallerArm
 from rdpass.passes.fx.check_plain import find_not_plain
@@ -132,6 +133,36 @@ def test_exits_see_what_the_network_computes_and_are_counted_with_what_lies_befo
     assert counts == sorted(counts)
     heads = 10 * (16 + 32)
     assert counts[-1] == footprint_of(model, example[:1]).macs + heads
+
+
+@pytest.mark.parametrize(("size", "depths"), [("least", {8, 11}), ("lean", {8, 20})])
+def test_a_small_grid_has_no_net_deeper_than_its_size_and_no_cell_twice(size, depths, monkeypatch):
+    monkeypatch.undo()
+    for grid in GRIDS.values():
+        runs = list(runs_of(grid, SIZES[size], [0], amp=False))
+        assert {run.cell.net.depth for run in runs} <= depths
+        assert len({run.identity for run in runs}) == len(runs)
+
+
+def test_deep_students_also_train_for_as_long_as_their_teachers_did(monkeypatch):
+    monkeypatch.undo()
+    epochs = {}
+    for cell in depth.cells(SIZES["reduced"]):
+        epochs.setdefault((cell.net.name, cell.arm.name), set()).add(cell.protocol.epochs)
+    assert epochs["basic-56-w8", "migrate + mixed"] == {8, 12}
+    assert epochs["basic-20-w8", "migrate + mixed"] == {8}
+    cells = depth.cells(SIZES["full"])
+    assert len(cells) == len({(cell.net, cell.arm.name, cell.protocol) for cell in cells})
+
+
+def test_fewer_and_more_pictures_mean_as_many_steps(monkeypatch):
+    monkeypatch.undo()
+    for name in ("lean", "reduced", "full"):
+        told = SIZES[name].protocol
+        for images in (*small.FEW, small.most(told)):
+            other = small.with_images(told, images)
+            steps = [p.epochs * (p.images // p.batch) for p in (told, other)]
+            assert steps[1] == pytest.approx(steps[0], rel=0.07), (name, images)
 
 
 def test_the_ablation_knows_where_the_mixed_paths_cross():

@@ -155,6 +155,9 @@ def test_the_command_runs_lists_and_refuses(tmp_path, monkeypatch, capsys):
     listed = capsys.readouterr().out
     assert "labels only, cold" in listed
     assert "kd, cold" not in listed
+    assert command.main([*told, "--epochs", "1", "--list"]) == 0
+    assert command.main([*told, "--epochs", "2", "--list"]) == 2
+    assert "--epochs" in capsys.readouterr().err
     assert command.main([*told, "--arms", "no such arm"]) == 2
     assert "--list" in capsys.readouterr().err
     if not __import__("torch").cuda.is_available():

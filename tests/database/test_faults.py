@@ -16,12 +16,18 @@ import pytest
 
 from rdpass.cli.app import run
 from rdpass.database import folder as folder_module
+from rdpass.database.best import read_best
+from rdpass.database.checksum import FORMAT, LONGEST, checksum
 from rdpass.database.folder import LOCK, add_records, file_of, read_records
-from rdpass.database.record import FORMAT, LONGEST, read_record, write_record
+from rdpass.database.record import NetworkRecord, Record
+from rdpass.database.record_line import read_record, write_record
 from rdpass.database.repair import check, merge, repair
 from rdpass.errors import ConfigError
+from rdpass.kernels.machine import machine_of
+from rdpass.kernels.ranking import rank_tiles
+from rdpass.kernels.workload import Convolution, Elementwise, Epilogue, Head, PointwisePair, Pooling, Stem, Workload
 
-from .records import record
+from .records import RPI4, WORK, network_record, record
 
 KEPT = [record(number) for number in range(5)]
 Fault = Callable[[Path], None]
@@ -47,16 +53,14 @@ def _forged(**changes: object) -> Fault:
     return _between(json.dumps({**body, **changes}).encode() + b"\n")
 
 
-def _signed(**changes: object) -> Fault:
+def _signed(of: Record | NetworkRecord | None = None, **changes: object) -> Fault:
     """A line whose checksum fits, and whose content is none of a record's."""
-    from rdpass.database.record import _checksum
-
-    body = {key: value for key, value in json.loads(write_record(record(9))).items() if key != "sha256"}
+    body = {key: value for key, value in json.loads(write_record(of or record(9))).items() if key != "sha256"}
     body |= changes
-    return _between(json.dumps({**body, "sha256": _checksum(body)}).encode() + b"\n")
+    return _between(json.dumps({**body, "sha256": checksum(body)}).encode() + b"\n")
 
 
-LINE = write_record(record(9))
+LINE, NETWORK_LINE = write_record(record(9)), write_record(network_record())
 DAMAGE: dict[str, Fault] = {
     "a torn last line": _after(LINE[:80]),
     "a last line without its newline's record": _after(LINE[:-2]),
@@ -91,6 +95,12 @@ DAMAGE: dict[str, Fault] = {
     "a number of endless digits": _between(b"9" * 30000 + b"\n"),
     "a line of four megabytes": _between(b'{"code": "' + b"x" * (4 << 20) + b'"}\n'),
     "a line of four megabytes at the end": _after(b"y" * (4 << 20)),
+    "a torn line of a network": _after(NETWORK_LINE[: len(NETWORK_LINE) // 2]),
+    "a network whose key is no text": _signed(network_record(), network=5),
+    "a network whose tiles are no list": _signed(network_record(), tiles="all"),
+    "a network whose tiles are no pairs": _signed(network_record(), tiles=[[1, 2, 3]]),
+    "a network whose tiles have no workloads": _signed(network_record(), tiles=[[None, None]]),
+    "a network in no time": _signed(network_record(), seconds=0.0),
     "carriage returns": lambda path: path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n") + LINE[:9]),
 }
 
@@ -123,6 +133,25 @@ def test_every_intact_record_survives_and_new_ones_are_added(
     assert spoiled.read_bytes() == b"".join(map(write_record, [*KEPT, record(20)]))
 
 
+def test_records_of_networks_are_kept_repaired_merged_and_counted_as_others(
+    spoiled: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = spoiled.parent
+    tile = rank_tiles(WORK, machine_of(RPI4))[1].tile
+    networks = [network_record(number, tiles=((WORK, tile),)) for number in range(2)]
+    add_records(folder, [*networks, networks[0], network_record(2, code="0" * 12)])
+    _between(b"torn\n")(spoiled)
+    repair(folder)
+    assert read_records(folder) == KEPT
+    assert merge(folder / "other", [folder]) == len(KEPT) + 3
+    for kept in (folder, folder / "other"):
+        assert check(kept).records == len(KEPT) + 3
+        assert list(read_best(kept, RPI4).networks) == networks
+    assert run(["db", "stats", str(folder), "--json"]) == 0
+    (rpi4,) = json.loads(capfd.readouterr().out)
+    assert rpi4.items() >= {"records": len(KEPT) + 3, "measured": len(KEPT), "networks": 2, "stale": 1}.items()
+
+
 def test_what_repair_takes_out_is_kept_beside(spoiled: Path) -> None:
     _between(b"somebody's note\n")(spoiled)
     repair(spoiled.parent)
@@ -138,12 +167,10 @@ def test_records_that_are_there_twice_count_once_after_repair(spoiled: Path) -> 
 
 
 def test_records_of_other_kernels_are_no_damage_whatever_workloads_those_had(spoiled: Path) -> None:
-    from rdpass.database.record import _checksum
-
     folder = spoiled.parent
     body = {key: value for key, value in json.loads(write_record(record(9))).items() if key != "sha256"}
     body |= {"code": "0" * 12, "workload": {"kind": "Attention", "heads": 8}, "tile": {"kind": "HeadTile", "old": 1}}
-    old = json.dumps({**body, "sha256": _checksum(body)}).encode() + b"\n"
+    old = json.dumps({**body, "sha256": checksum(body)}).encode() + b"\n"
     _between(old)(spoiled)
     assert read_records(folder) == KEPT
     assert check(folder).is_sound
@@ -253,3 +280,21 @@ def test_a_record_is_read_as_it_was_written_and_never_longer_than_a_line_may_be(
         line = write_record(record(number, failure=None))
         assert read_record(line) == record(number)
         assert len(line) < LONGEST
+        assert read_record(write_record(network_record(number))) == network_record(number)
+
+
+POOL = Pooling(1, 24, 8, 8, "max", (3, 3), (2, 2), (1, 1, 1, 1))
+ONE = Convolution(1, 8, 24, 8, 8, (1, 1))
+PAIR = PointwisePair(ONE, Convolution(1, 24, 8, 8, 8, (1, 1)))
+WORKS = (ONE, POOL, Stem(ONE), Stem(ONE, POOL), Head(1, 8, 36, 5), PAIR, Elementwise(1, 8, 36, Epilogue("relu")))
+
+
+@pytest.mark.parametrize("work", WORKS, ids=lambda work: type(work).__name__)
+def test_every_workload_with_each_of_its_tiles_comes_back_from_the_database(work: Workload, tmp_path: Path) -> None:
+    ranked = rank_tiles(work, machine_of(RPI4))
+    records = [record(workload=work, tile=one.tile) for one in (ranked[0], ranked[-1])]
+    network = network_record(tiles=tuple((work, one.tile) for one in ranked))
+    add_records(tmp_path, [*records, network])
+    assert read_records(tmp_path) == records
+    assert read_best(tmp_path, RPI4).networks == (network,)
+    assert check(tmp_path).is_sound

@@ -52,6 +52,13 @@ class Net:
             "Conv", x, *given, kernel_shape=[kernel] * 2, pads=pads, strides=[stride] * 2, group=groups
         )  # fmt: skip
 
+    def split(self, x: str, *channels: int) -> list[str]:
+        """The parts of so many ``channels`` each."""
+        names = [f"v{len(self.nodes)}_{index}" for index in range(len(channels))]
+        sizes = self.constant(np.array(channels, np.int64))
+        self.nodes.append(helper.make_node("Split", [x, sizes], names, axis=1))
+        return names
+
     def relu(self, x: str) -> str:
         return self.node("Relu", x)
 

@@ -35,11 +35,11 @@ def test_code_that_would_call_tvms_runtime_is_refused_by_name(tmp_path: Path) ->
     with pytest.raises(ConfigError, match="calls TVMBackendAllocWorkspace of TVM's runtime; use --runtime vm"):
         check_needs(tmp_path / "code.o", compiler)
     (tmp_path / "code.o").write_text("no code")
-    with pytest.raises(TargetError, match="could not make librdpass_model"):
+    with pytest.raises(TargetError, match="could not make the C library"):
         check_needs(tmp_path / "code.o", compiler)
 
 
-def _compile(bundle: Bundle, place: Path, *words: str | Path, standard: str = "c11") -> Path:
+def compile_with(bundle: Bundle, place: Path, *words: str | Path, standard: str = "c11") -> Path:
     compiler = find_compiler(find_target(bundle.manifest.target["name"]))
     command = compiler.command if "++" in standard else compiler.tool("gcc")
     words = (f"-std={standard}", "-O1", "-static", f"-I{bundle.folder}", *words, "-o", place)
@@ -47,22 +47,22 @@ def _compile(bundle: Bundle, place: Path, *words: str | Path, standard: str = "c
     return place
 
 
-def _run(bundle: Bundle, program: Path, *words: str, given: bytes = b"") -> bytes:
+def run_with(bundle: Bundle, program: Path, *words: str, given: bytes = b"") -> bytes:
     launcher = find_launcher(find_target(bundle.manifest.target["name"]))
     done = subprocess.run([*launcher, program, *words], input=given, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout
 
 
-def _golden(bundle: Bundle, kind: str) -> bytes:
+def golden_bytes(bundle: Bundle, kind: str) -> bytes:
     return b"".join(np.load(bundle.folder / name).tobytes() for name in bundle.manifest.golden[kind])
 
 
-def _written(bundle: Bundle, folder: Path) -> bytes:
+def written_bytes(bundle: Bundle, folder: Path) -> bytes:
     """The bytes of the outputs that the bundle's own program gives for the golden inputs."""
     places = [folder / f"y{index}.npy" for index in range(len(bundle.manifest.outputs))]
     inputs = [bundle.folder / name for name in bundle.manifest.golden["inputs"]]
-    _run(bundle, bundle.folder / "run", *map(str, [*inputs, *places]))
+    run_with(bundle, bundle.folder / "run", *map(str, [*inputs, *places]))
     return b"".join(np.load(place).tobytes() for place in places)
 
 
@@ -93,14 +93,15 @@ def test_its_header_is_clean_c_and_c_plus_plus(ahead_bundle: Bundle, tmp_path: P
     source = tmp_path / ("use.cc" if "++" in standard else "use.c")
     source.write_text('#include "rdpass_model.h"\nint main(void) { return rdpass_model_init(0, 0) != 0; }\n')
     words = (*STRICT, source, ahead_bundle.folder / "librdpass_model.a")
-    _run(ahead_bundle, _compile(ahead_bundle, tmp_path / "use", *words, standard=standard))
+    run_with(ahead_bundle, compile_with(ahead_bundle, tmp_path / "use", *words, standard=standard))
 
 
 def test_its_example_gives_the_programs_bits(ahead_bundle: Bundle, tmp_path: Path) -> None:
     folder = ahead_bundle.folder
     words = (*STRICT, folder / "example.c", folder / "librdpass_model.a", "-lm")
-    example = _compile(ahead_bundle, tmp_path / "example", *words)
-    assert _run(ahead_bundle, example, given=_golden(ahead_bundle, "inputs")) == _written(ahead_bundle, tmp_path)
+    example = compile_with(ahead_bundle, tmp_path / "example", *words)
+    printed = run_with(ahead_bundle, example, given=golden_bytes(ahead_bundle, "inputs"))
+    assert printed == written_bytes(ahead_bundle, tmp_path)
     short = subprocess.run([example], input=b"few", capture_output=True, check=False)
     assert (short.returncode, short.stderr) == (2, b"x: too few bytes\n")
 
@@ -109,8 +110,8 @@ def check_rough_caller(bundle: Bundle, folder: Path) -> None:
     """See ``ahead_api.c``."""
     wraps = [f"-Wl,--wrap={name}" for name in (*ALLOCATORS, "aligned_alloc")]
     words = (*wraps, HERE / "ahead_api.c", bundle.folder / "librdpass_model.a", "-lm")
-    program = _compile(bundle, folder / "api", *words, standard="gnu11")
-    assert _run(bundle, program, given=_golden(bundle, "inputs")) == _written(bundle, folder)
+    program = compile_with(bundle, folder / "api", *words, standard="gnu11")
+    assert run_with(bundle, program, given=golden_bytes(bundle, "inputs")) == written_bytes(bundle, folder)
 
 
 def check_heap(bundle: Bundle, folder: Path, threads: Sequence[int] = (1, 4)) -> int:
@@ -121,10 +122,10 @@ def check_heap(bundle: Bundle, folder: Path, threads: Sequence[int] = (1, 4)) ->
     sources = [*SHARED, *(path for path in RUNNER_SOURCES if path.name != "ahead_run.cc"), HERE / "ahead_heap.cc"]
     wraps = [f"-Wl,--wrap={name}" for name in ALLOCATORS]
     words = (*wraps, f"-I{RUNTIME}", described, *sources, bundle.folder / "librdpass_model.a")
-    program = _compile(bundle, folder / "heap", *words, standard="c++17")
+    program = compile_with(bundle, folder / "heap", *words, standard="c++17")
     arena = bundle.manifest.planned_activation_bytes
     for count in threads:
-        said, taken, allocations = map(int, _run(bundle, program, str(count)).split())
+        said, taken, allocations = map(int, run_with(bundle, program, str(count)).split())
         assert (said, allocations) == (arena, 0)
         if count == 1:  # threads have stacks and what the C library keeps of each
             assert arena <= taken <= arena + 2 * 4096  # the allocator's own, and whole pages

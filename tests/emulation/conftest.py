@@ -30,9 +30,12 @@ def llvm() -> None:
         pytest.skip(str(error))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def rpi4(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ArmTarget]:
-    """The target, with an empty cache, but for TVM's runtime if that has been fetched."""
+    """The target, with an empty cache, but for TVM's runtime if that has been fetched.
+
+    Other packages' tests have the cache of this machine: the emulated board is in it.
+    """
     target = find_target("rpi4")
     try:
         find_compiler(target)
@@ -47,7 +50,7 @@ def rpi4(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ArmTarget]:
         yield target
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def runtime(rpi4: ArmTarget) -> None:
     try:
         find_libraries(rpi4)

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,14 +29,6 @@ from rdpass.tuning.tracker import count_servers
 from .fleet import LOOPBACK, Fleet
 
 ONE_THREAD = replace(host_target(), name="one-thread", cores=1)
-
-
-@pytest.fixture
-def fleet(tmp_path: Path) -> Iterator[Fleet]:
-    """A tracker without servers yet."""
-    made = Fleet(tmp_path, "here")
-    yield made
-    made.close()
 
 
 def _when(fleet: Fleet, database: Path, records: int, number: int, sent: signal.Signals) -> threading.Thread:
@@ -179,4 +170,7 @@ def test_two_emulated_boards_tune_from_the_command_line(
     assert all(_served(fleet, number) >= 1 for number in servers)
     bundle = rdpass.compile(tiny_onnx, board, tmp_path / "a", database=tmp_path / "tune", show_progress=False)
     assert bundle.manifest.tuning["tuned"] == 2
+    network = json.loads(done.stdout)["network"]
+    assert bundle.manifest.tuning["network"] == network
+    assert network["method"] == "rpc" or "no tile is known to be faster" in network["reason"]
     assert [gate.name for gate in bundle.manifest.gates][-1:] == ["bundle"]

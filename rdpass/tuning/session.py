@@ -1,0 +1,50 @@
+"""What the steps of a tuning run share: who measures, where records go, and whether somebody wants it to end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from rdpass.database.folder import add_records
+from rdpass.database.record import NetworkRecord, Record
+from rdpass.interruption import Interrupted, Interruption
+from rdpass.progress import Progress
+from rdpass.targets.lookup import ArmTarget
+from rdpass.tuning.job import Timing
+from rdpass.tuning.outcome import Measurer, Outcome, Rejected, T, Unknown, record_of
+from rdpass.tuning.task import NetworkTrial, Trial
+
+
+@dataclass
+class Session:
+    """``added``: records that this run wrote."""
+
+    measurer: Measurer
+    target: ArmTarget
+    folder: Path
+    shown: Progress
+    interruption: Interruption
+    added: int = 0
+
+    def measure(self, take: Callable[[], T | None]) -> Iterator[tuple[T, Outcome, Record | NetworkRecord | None]]:
+        """What came of every trial that ``take`` gives, once its record is in the database; None: nothing was learnt.
+
+        Raises:
+            Interrupted: a signal came; nothing is half done.
+            TargetError, DeviceError: nothing can be measured any more.
+        """
+        self._check()
+        for trial, outcome in self.measurer.measure(take, self._check):
+            yield trial, outcome, None if isinstance(outcome, Unknown) else self._keep(trial, outcome)
+            self._check()
+
+    def _keep(self, trial: Trial | NetworkTrial, outcome: Timing | Rejected) -> Record | NetworkRecord:
+        record = record_of(trial, outcome, self.target, self.measurer.method)
+        add_records(self.folder, [record])
+        self.added += 1
+        return record
+
+    def _check(self) -> None:
+        if self.interruption.pending:
+            raise Interrupted(self.interruption.pending)
