@@ -114,13 +114,16 @@ def chosen_device(name: str) -> str:
 def chosen_runs(options: argparse.Namespace) -> list[Run]:
     """
     Raises:
-        ConfigError: no run has such a net and arm.
+        ConfigError: no run has such a net and arm, or the grid has no arm of a name.
     """
     size = SIZES[options.size]
     size = size.on(options.data or size.protocol.data)
+    whole = list(runs_of(GRIDS[options.grid], size, options.seeds, options.amp))
+    if unknown := set(options.arms) - {run.cell.arm.name for run in whole}:
+        raise ConfigError(f"grid {options.grid} has no arm {', '.join(sorted(unknown))}; --list shows them all")
     runs = [
         run
-        for run in runs_of(GRIDS[options.grid], size, options.seeds, options.amp)
+        for run in whole
         if (not options.arms or run.cell.arm.name in options.arms)
         and options.epochs in (None, run.cell.protocol.epochs)
         and (not options.nets or any(name in run.cell.net.name for name in options.nets))

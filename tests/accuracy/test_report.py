@@ -91,7 +91,7 @@ def test_a_document_keeps_what_is_written_by_hand(tmp_path):
     assert "old" not in text
     assert "| migrate + mixed | 85.00 ± 0.00 |" in text
     assert "](img/depth.svg)" in text
-    assert "Size `full`: 0 of" in text
+    assert "Runs made: `full` 0 of" in text
     first = (document.parent / "img" / "depth.svg").read_bytes()
     write_report(document, results, document.parent / "img")
     assert document.read_text() == text
