@@ -16,7 +16,7 @@ DEPTHS, FEW, ALL = (8, 20, 56), (1000, 5000), 55_000
 
 def with_images(protocol: Protocol, images: int) -> Protocol:
     """As many steps on more or fewer pictures, as near as whole epochs come."""
-    ratio = (protocol.images // protocol.batch) / (images // protocol.batch)
+    ratio = (protocol.images // protocol.batch) / max(1, images // protocol.batch)
     teacher, student = (max(1, round(epochs * ratio)) for epochs in (protocol.teacher_epochs, protocol.epochs))
     return replace(protocol, images=images, teacher_epochs=teacher, epochs=student)
 
