@@ -99,14 +99,16 @@ def _depthwise_tiles(conv: Convolution, machine: Machine) -> Iterator[DepthwiseT
 
 def _winograd_tiles(conv: Convolution, machine: Machine) -> Iterator[WinogradTile]:
     outer = blocks(conv.filters, machine.isa.lanes)
-    for outputs in (4, 2):
-        down, across = -(-conv.out_height // outputs), -(-conv.out_width // outputs)
+    for outputs, wide in ((4, 0), (2, 0), (4, 2)):
+        down, across = -(-conv.out_height // outputs), -(-conv.out_width // (wide or outputs))
         for tile, vectors in _fitting(down * across, outer, machine.isa):
+            if vectors == 1 < outer:  # a turn of so few products waits for its loads
+                continue
             groups = blocks(outer, vectors)
             for rows in sorted({-(-down // blocks_) for blocks_ in range(1, down + 1)}):
                 for waiting in (waiting for waiting in (1, 2, 4, 8) if groups % waiting == 0):
                     if waiting == 1 or groups // waiting >= machine.threads:
-                        yield WinogradTile(outputs, tile, vectors, rows, waiting)
+                        yield WinogradTile(outputs, tile, vectors, rows, waiting, wide)
 
 
 def pair_tiles(pair: PointwisePair, machine: Machine) -> Iterator[PairTile]:

@@ -21,11 +21,13 @@ _BYTES = 4
 _HOLDS = 0.75
 # The share of L2 that what is read in between leaves alone.
 _KEEPS = 0.85
+# The same where that is one group's weights, which only pass through.
+_KEEPS_BESIDE_WEIGHTS = 0.88
 # What a load costs beside the multiplies it feeds, on a core that does both at once.
 _LOAD = 0.12
 # Vector operations to transform one channel block of a tile of Winograd inputs, and of outputs.
-_TRANSFORM_IN = {2: 60, 4: 220}
-_TRANSFORM_OUT = {2: 40, 4: 170}
+_TRANSFORM_IN = {(2, 2): 60, (4, 2): 125, (4, 4): 220}
+_TRANSFORM_OUT = {(2, 2): 40, (4, 2): 90, (4, 4): 170}
 
 
 def estimate(conv: Convolution, tile: ConvolutionTile, machine: Machine) -> float:
@@ -151,16 +153,16 @@ def _spill(scratch: int, machine: Machine) -> int:
 
 
 def _estimate_winograd(conv: Convolution, tile: WinogradTile, machine: Machine) -> float:
-    lanes, m = machine.isa.lanes, tile.outputs
-    down, across = -(-conv.out_height // m), -(-conv.out_width // m)
-    numbers, held = tile.edge**2, tile.rows * across
+    lanes = machine.isa.lanes
+    down, across = -(-conv.out_height // tile.size[0]), -(-conv.out_width // tile.size[1])
+    numbers, held = tile.numbers, tile.rows * across
     inner, outer = blocks(conv.channels, lanes), blocks(conv.filters, lanes)
     columns = -(-held // tile.pixels)
     # Blocks of rows are of equal height but for the last.
     passes = -(-down // tile.rows) * conv.batch
     filled = columns * tile.pixels
     product = _products((tile.pixels, tile.vectors), filled, conv.channels, conv.filters, machine) * numbers
-    transforms = held * (inner * _TRANSFORM_IN[m] + outer * _TRANSFORM_OUT[m])
+    transforms = held * (inner * _TRANSFORM_IN[tile.size] + outer * _TRANSFORM_OUT[tile.size])
     weights = _BYTES * numbers * conv.channels * conv.filters
     v = _BYTES * numbers * filled * inner * lanes
     waiting = _BYTES * numbers * filled * tile.waiting * tile.vectors * lanes
@@ -168,7 +170,7 @@ def _estimate_winograd(conv: Convolution, tile: WinogradTile, machine: Machine) 
     # V is read again by every batch of waiting groups; where it does not fit L2, from memory.
     again = v * (groups // tile.waiting)
     between = v + waiting + weights * tile.waiting // groups
-    spilt = again + v if between > _KEEPS * machine.l2 else 0
+    spilt = again + v if between > _KEEPS_BESIDE_WEIGHTS * machine.l2 else 0
     traffic = _traffic(weights, passes, v + waiting, _maps(conv) + passes * (spilt + _spill(waiting, machine)), machine)
     share = down / tile.rows * conv.batch * _busiest(groups // tile.waiting, machine)
     work = share * (product + transforms / machine.multiplies + again / 16 / 4)

@@ -64,7 +64,7 @@ def is_tile_of(work: Workload, tile: Tile, machine: Machine) -> bool:
 def template(tile: Tile) -> str:
     """The template that a tile belongs to, in a word."""
     name = type(tile).__name__.removesuffix("Tile").lower()
-    return f"{name}{tile.outputs}" if isinstance(tile, WinogradTile) else name
+    return tile.template if isinstance(tile, WinogradTile) else name
 
 
 def _candidates(work: Workload, machine: Machine) -> Iterator[Ranked]:

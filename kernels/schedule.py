@@ -103,9 +103,9 @@ def convolution_kernel(
             packed = pack_dense(weights[:, :, 0, 0], lanes, width)
         case WinogradTile():
             width = tile.vectors * lanes
-            name = _name(f"winograd{tile.outputs}", conv, (tile.pixels, tile.vectors), isa)
+            name = _name(tile.template, conv, (tile.pixels, tile.vectors), isa)
             function = winograd(conv, tile, isa, machine.threads, name)
-            packed = _pack_winograd(weights, tile.outputs, lanes, width)
+            packed = _pack_winograd(weights, tile.size, lanes, width)
         case DepthwiseTile():
             name = _name("depthwise", conv, (tile.rows, tile.pixels), isa)
             function = depthwise(conv, tile, isa, machine.threads, name)
@@ -154,7 +154,7 @@ def stem_kernel(
     kind = "stem" if isinstance(tile, StemTile) else f"stem_winograd{OUTPUTS}"
     name = f"f32_{kind}{pool}{_shape(conv)}_{tile.pixels}x{tile.vectors}_{machine.isa.name}_{_digest(stem_)}"
     if isinstance(tile, StemWinogradTile):
-        transformed = _pack_winograd(split_phases(weights), OUTPUTS, machine.isa.lanes, width)
+        transformed = _pack_winograd(split_phases(weights), (OUTPUTS, OUTPUTS), machine.isa.lanes, width)
         function = stem_winograd(stem_, tile, machine.isa, machine.threads, name)
         return Kernel(name, function, (transformed, _table(rows, 1, width)))
     packed = (pack_dense(weights, 1, width)[..., 0, :], _table(rows, 1, width))
@@ -211,8 +211,8 @@ def _table(rows: Sequence[Array], groups: int, width: int) -> Array:
     )
 
 
-def _pack_winograd(weights: Array, outputs: int, lanes: int, width: int) -> Array:
-    """(groups, n n, C/L, L, V L)."""
+def _pack_winograd(weights: Array, outputs: tuple[int, int], lanes: int, width: int) -> Array:
+    """(groups, n n', C/L, L, V L)."""
     flat = transform_weights(weights, outputs).reshape(-1, *weights.shape[:2])
     return np.ascontiguousarray(pack_dense(np.moveaxis(flat, 0, 2), lanes, width).transpose(0, 2, 1, 3, 4))
 

@@ -25,10 +25,12 @@ PAIRS: dict[int, tuple[float, ...]] = {4: (1.0,), 6: (sqrt(0.5), sqrt(2.0))}
 _NOTHING = 1e-12
 
 
-def transform_weights(weights: npt.NDArray[np.float32], outputs: int) -> npt.NDArray[np.float32]:
-    """(O, I, r, r) to (n, n, O, I), computed in float64."""
-    g = filter_matrix(outputs, weights.shape[-1])
-    both: npt.NDArray[np.float64] = np.einsum("ia,ocab,jb->ijoc", g, weights.astype(np.float64), g, optimize=True)
+def transform_weights(weights: npt.NDArray[np.float32], outputs: tuple[int, int]) -> npt.NDArray[np.float32]:
+    """(O, I, r, r) to (n, n', O, I), computed in float64; ``outputs``: of a tile, down and across."""
+    down, across = (filter_matrix(count, weights.shape[-1]) for count in outputs)
+    both: npt.NDArray[np.float64] = np.einsum(
+        "ia,ocab,jb->ijoc", down, weights.astype(np.float64), across, optimize=True
+    )
     return both.astype(np.float32)
 
 

@@ -1,10 +1,11 @@
-"""f32 3x3 convolution of stride 1 by Winograd's F(m, 3), m = 2 or 4, on blocked channels.
+"""f32 3x3 convolution of stride 1 by Winograd's F(m, 3), m = 2 or 4 down and across, on blocked channels.
 
-For every block of R rows of tiles (a tile is m x m outputs, from n x n inputs, n = m + 2):
-1. The input of every tile and block of channels is transformed into n x n numbers a channel (``V``).
-2. For every of the n x n numbers, weights and input are multiplied over all input channels, B groups of V vectors of
-   output channels at a time (``M``). This is where the time goes: 2.25 (m = 2) or 4 times fewer products than direct.
-3. The products are transformed back into m x m outputs, finished and stored.
+For every block of R rows of tiles (a tile is m x m' outputs, from n x n' inputs, n = m + 2):
+1. The input of every tile and block of channels is transformed into n x n' numbers a channel (``V``).
+2. For every of the n x n' numbers, weights and input are multiplied over all input channels, B groups of V vectors of
+   output channels at a time (``M``). This is where the time goes: 2.25 (2 x 2), 3 (4 x 2) or 4 times (4 x 4) fewer
+   products than direct.
+3. The products are transformed back into m x m' outputs, finished and stored.
 
 V is shared by all threads, M is each thread's own. Rounding is larger than a direct convolution's: see ``toom_cook``.
 """
@@ -22,7 +23,6 @@ from rdpass.kernels.emit import (
     Registers,
     argument,
     bind,
-    both,
     function,
     load,
     parallel,
@@ -44,8 +44,8 @@ from rdpass.kernels.workload import Convolution
 
 @dataclass(frozen=True)
 class WinogradTile:
-    """The integers to tune: outputs m of a tile's edge; tiles and vectors of the register tile; rows of tiles in a
-    block; output groups whose products wait in M.
+    """The integers to tune: outputs m down a tile; tiles and vectors of the register tile; rows of tiles in a block;
+    output groups whose products wait in M; outputs across a tile, 0 for as many as down it.
     """
 
     outputs: int = 4
@@ -53,10 +53,27 @@ class WinogradTile:
     vectors: int = 2
     rows: int = 1
     waiting: int = 1
+    wide: int = 0
 
     @property
-    def edge(self) -> int:
-        return self.outputs + 2
+    def size(self) -> tuple[int, int]:
+        """Outputs of a tile, down and across."""
+        return self.outputs, self.wide or self.outputs
+
+    @property
+    def template(self) -> str:
+        """What it is called: winograd4, winograd4x2."""
+        down, across = self.size
+        return f"winograd{down}" if down == across else f"winograd{down}x{across}"
+
+    @property
+    def edges(self) -> tuple[int, int]:
+        """Inputs that it sees, and numbers that they are transformed into."""
+        return self.size[0] + 2, self.size[1] + 2
+
+    @property
+    def numbers(self) -> int:
+        return self.edges[0] * self.edges[1]
 
 
 @dataclass(frozen=True)
@@ -82,12 +99,12 @@ class _Shape:
     @property
     def down(self) -> int:
         """Rows of tiles."""
-        return -(-self.conv.out_height // self.tile.outputs)
+        return -(-self.conv.out_height // self.tile.size[0])
 
     @property
     def across(self) -> int:
         """Tiles of a row."""
-        return -(-self.conv.out_width // self.tile.outputs)
+        return -(-self.conv.out_width // self.tile.size[1])
 
     @property
     def columns(self) -> int:
@@ -96,11 +113,11 @@ class _Shape:
 
 
 def winograd(conv: Convolution, tile: WinogradTile, isa: Isa, threads: int, name: str) -> tirx.PrimFunc:
-    """Arguments: input (N, C/L, H W, L), weights (groups, n n, C/L, L, V L), table (rows, groups V L), the map to add
+    """Arguments: input (N, C/L, H W, L), weights (groups, n n', C/L, L, V L), table (rows, groups V L), the map to add
     (where there is one and it is not the output), output (N, F/L, H' W', L).
     """
     shape = _Shape(conv, tile, isa)
-    lanes, numbers = isa.lanes, tile.edge**2
+    lanes, numbers = isa.lanes, tile.numbers
     assert conv.kernel == (3, 3)
     assert conv.stride == conv.dilation == (1, 1)
     assert conv.groups == 1
@@ -132,22 +149,23 @@ def winograd(conv: Convolution, tile: WinogradTile, isa: Isa, threads: int, name
 def _transform_row(shape: _Shape, x: Buffer, v: Buffer, n: Expr, channel: Expr, first: Expr, row: Expr) -> None:
     """Step 1 for one row of tiles and one block of channels."""
     tile, lanes = shape.tile, shape.isa.lanes
-    rows = Strip(shape.conv, tile.outputs, 1, lanes, shape.across * tile.outputs)
+    (down, across), (high, wide) = tile.size, tile.edges
+    rows = Strip(shape.conv, down, 1, lanes, shape.across * across)
     strip = rows.allocate()
-    rows.fill(strip, x, n, channel, bind((first + row) * tile.outputs))
-    held = Registers(tile.edge**2, lanes)
+    rows.fill(strip, x, n, channel, bind((first + row) * down))
+    held = Registers(tile.numbers, lanes)
     with serial(shape.across) as column:
         at = bind(row * shape.across + column)
-        left = column * tile.outputs
-        for j in range(tile.edge):
-            d = [bind(load(strip, 0, i, left + j, 0, lanes=lanes)) for i in range(tile.edge)]
+        left = column * across
+        for j in range(wide):
+            d = [bind(load(strip, 0, i, left + j, 0, lanes=lanes)) for i in range(high)]
             for i, value in enumerate(transform_input(d, lanes)):
-                held[i * tile.edge + j] = value
-        for i in range(tile.edge):
-            d = [bind(held[i * tile.edge + j]) for j in range(tile.edge)]
+                held[i * wide + j] = value
+        for i in range(high):
+            d = [bind(held[i * wide + j]) for j in range(wide)]
             for j, value in enumerate(transform_input(d, lanes)):
                 place = tirx.floordiv(at, tile.pixels), channel, tirx.floormod(at, tile.pixels)
-                store(v, value, i * tile.edge + j, *place, 0, lanes=lanes)
+                store(v, value, i * wide + j, *place, 0, lanes=lanes)
 
 
 def _multiply(shape: _Shape, u: Buffer, v: Buffer, m: Buffer, part: Expr) -> None:
@@ -155,7 +173,7 @@ def _multiply(shape: _Shape, u: Buffer, v: Buffer, m: Buffer, part: Expr) -> Non
     tile, isa = shape.tile, shape.isa
     lanes, size = isa.lanes, (tile.pixels, tile.vectors)
     sums = Registers(tile.pixels * tile.vectors, lanes)
-    with serial(tile.edge**2) as number, serial(tile.waiting) as turn, serial(shape.columns) as column:
+    with serial(tile.numbers) as number, serial(tile.waiting) as turn, serial(shape.columns) as column:
         group = bind(part * tile.waiting + turn)
         for index in range(tile.pixels * tile.vectors):
             sums[index] = spread(0.0, lanes)
@@ -172,38 +190,46 @@ def _multiply(shape: _Shape, u: Buffer, v: Buffer, m: Buffer, part: Expr) -> Non
 
 
 def _transform_back(shape: _Shape, finish: Finish, m: Buffer, y: Buffer, n: Expr, part: Expr, first: Expr) -> None:
-    """Step 3 for the groups of one part."""
-    conv, tile, lanes = shape.conv, shape.tile, shape.isa.lanes
-    edge, outputs = tile.edge, tile.outputs
-    held = Registers(edge * outputs, lanes)
+    """Step 3 for the groups of one part: all whole tiles of a row, then the one that ends it, if it is cut."""
+    tile, lanes = shape.tile, shape.isa.lanes
+    (down, across), (high, wide) = tile.size, tile.edges
+    whole, rest = divmod(shape.conv.out_width, across)
+    held = Registers(down * wide, lanes)
     with serial(tile.waiting) as turn, serial(tile.vectors) as vector, serial(tile.rows) as row:
         channel = bind((part * tile.waiting + turn) * tile.vectors + vector)
         bias, rows = finish.bias(channel), finish.rows(channel)
-        top = bind((first + row) * outputs)
-        with serial(shape.across) as column:
-            for j in range(edge):
-                at = row * shape.across + column
-                q = [bind(load(m, i * edge + j, turn, at, vector * lanes, lanes=lanes)) for i in range(edge)]
-                for i, value in enumerate(transform_output(q, outputs, lanes)):
-                    held[i * edge + j] = value
-            for i in range(outputs):
+        top = bind((first + row) * down)
 
-                def line(i: int = i) -> None:
-                    q = [bind(held[i * edge + j]) for j in range(edge)]
-                    for j, value in enumerate(transform_output(q, outputs, lanes)):
-                        at = bind((top + i) * conv.out_width + column * outputs + j)
-                        within = (shape.across - 1) * outputs + j < conv.out_width
-                        when(
-                            within or column * outputs + j < conv.out_width,
-                            partial(finish.put, value + bias, rows, y, (n, channel, at, 0)),
-                        )
+        def put(value: Expr, place: Expr) -> None:
+            finish.put(value + bias, rows, y, (n, channel, place, 0))
 
-                when(both(_row_exists(shape, top + i), _channel_exists(shape, channel)), line)
+        def back(column: Expr, count: int) -> None:
+            at = row * shape.across + column
+            for j in range(wide):
+                q = [bind(load(m, i * wide + j, turn, at, vector * lanes, lanes=lanes)) for i in range(high)]
+                for i, value in enumerate(transform_output(q, down, lanes)):
+                    held[i * wide + j] = value
+            for i in range(down):
+                when(_row_exists(shape, top + i), partial(line, i, column, count))
+
+        def line(i: int, column: Expr, count: int) -> None:
+            q = [bind(held[i * wide + j]) for j in range(wide)]
+            place = bind((top + i) * shape.conv.out_width + column * across)
+            for j, value in enumerate(transform_output(q, across, lanes)[:count]):
+                put(value, place + j)
+
+        def every() -> None:
+            with serial(whole) as column:
+                back(column, across)
+            if rest:
+                back(whole, rest)
+
+        when(_channel_exists(shape, channel), every)
 
 
 def _row_exists(shape: _Shape, row: Expr) -> Expr:
     extent = shape.conv.out_height
-    return True if extent % shape.tile.outputs == 0 else row < extent
+    return True if extent % shape.tile.size[0] == 0 else row < extent
 
 
 def _channel_exists(shape: _Shape, channel: Expr) -> Expr:

@@ -89,12 +89,12 @@ def direct_case(conv: Convolution, tile: DirectTile, isa: Isa, threads: int = 1,
 def winograd_case(conv: Convolution, tile: WinogradTile, isa: Isa, threads: int = 1, seed: int = 0) -> Case:
     function = winograd(conv, tile, isa, threads, "kernel")
     weights = weights_of(conv, seed + 1)
-    packed = pack_transformed(weights, tile.outputs, isa.lanes, tile.vectors * isa.lanes)
+    packed = pack_transformed(weights, tile.size, isa.lanes, tile.vectors * isa.lanes)
     return _convolution_case("winograd", conv, conv, tile.vectors, function, weights, packed, isa, seed)
 
 
-def pack_transformed(weights: Array, outputs: int, lanes: int, group: int) -> Array:
-    """Weights of Winograd's kernels: (groups, n n, C/L, L, group)."""
+def pack_transformed(weights: Array, outputs: tuple[int, int], lanes: int, group: int) -> Array:
+    """Weights of Winograd's kernels: (groups, n n', C/L, L, group)."""
     transformed = transform_weights(weights, outputs).reshape(-1, *weights.shape[:2])
     return np.ascontiguousarray(pack_dense(np.moveaxis(transformed, 0, 2), lanes, group).transpose(0, 2, 1, 3, 4))
 
@@ -186,7 +186,7 @@ def stem_case(work: Stem, tile: StemTile | StemWinogradTile, isa: Isa, threads: 
     if isinstance(tile, StemTile):
         packed, function = pack_dense(weights, 1, group)[..., 0, :], stem(work, tile, isa, threads, "kernel")
     else:
-        packed = pack_transformed(split_phases(weights), OUTPUTS, isa.lanes, group)
+        packed = pack_transformed(split_phases(weights), (OUTPUTS, OUTPUTS), isa.lanes, group)
         function = stem_winograd(work, tile, isa, threads, "kernel")
     total = oracle.epilogue(conv.epilogue, oracle.convolution(conv, x, weights), rows)
     expected = total if pool is None else oracle.pooling(pool, total)

@@ -63,3 +63,4 @@ def _convolutions(conv: Convolution, isa: Isa, threads: int) -> Iterator[tuple[C
     if conv.kernel == (3, 3) and conv.stride == conv.dilation == (1, 1) and conv.groups == 1:
         yield winograd_case(conv, WinogradTile(2, 8), isa, threads), TOLERANCE
         yield winograd_case(conv, WinogradTile(4, 7), isa, threads), WINOGRAD_TOLERANCE
+        yield winograd_case(conv, WinogradTile(4, 8, wide=2), isa, threads), WINOGRAD_TOLERANCE

@@ -104,9 +104,9 @@ def directs(draw):
 def winograds(draw):
     axis = axes((3,), (1,))
     conv = draw(convolutions(st.integers(1, 30), st.integers(1, 30), axis, axis))
-    isa, vectors, outputs = draw(ISAS), draw(st.integers(1, 3)), draw(st.sampled_from([2, 4]))
+    isa, vectors, (outputs, wide) = draw(ISAS), draw(st.integers(1, 3)), draw(st.sampled_from([(2, 0), (4, 0), (4, 2)]))
     waiting = draw(divisors(blocks(blocks(conv.filters, isa.lanes), vectors)))
-    tile = WinogradTile(outputs, draw(st.integers(1, 8)), vectors, draw(st.integers(1, 3)), waiting)
+    tile = WinogradTile(outputs, draw(st.integers(1, 8)), vectors, draw(st.integers(1, 3)), waiting, wide)
     case = winograd_case(conv, tile, isa, draw(THREADS), draw(SEEDS))
     return case, WINOGRAD_TOLERANCE if outputs == 4 else TOLERANCE
 

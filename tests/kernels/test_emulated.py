@@ -75,6 +75,7 @@ def hostile():
     )  # fmt: skip
     yield winograd_case(ODD, WinogradTile(2, 5, 2, 2), ASIMD, 2)
     yield winograd_case(ODD, WinogradTile(4, 4, 2, 2, 2), ASIMD, 2)
+    yield winograd_case(ODD, WinogradTile(4, 5, 1, 2, 2, 2), ASIMD, 2)
     yield depthwise_case(conv(10, 10, 13, 5, 2, 10), DepthwiseTile(), ASIMD, 2)
     yield depthwise_case(conv(10, 10, 13, 3, 1, 10, Epilogue("prelu")), DepthwiseTile(3, 3), ASIMD, 2)
     for kind, divisor in (("max", 0), ("average", 0), ("average", 9)):

@@ -27,6 +27,7 @@ KERNELS = {
     "pointwise of 20 sums": pointwise(conv(64, 80, 56, 1), PointwiseTile(5, 4), ASIMD, 1, "kernel"),
     "winograd 2": winograd(NARROW, WinogradTile(2, 8), ASIMD, 1, "kernel"),
     "winograd 4": winograd(NARROW, WinogradTile(4, 7), ASIMD, 1, "kernel"),
+    "winograd 4x2": winograd(conv(512, 512, 7, 3), WinogradTile(4, 8, rows=2, wide=2), ASIMD, 1, "kernel"),
     "pair": pointwise_pair(PAIR, PairTile(), ASIMD, 1, "kernel"),
     "pair in chunks": pointwise_pair(PAIR, PairTile(chunks=2), ASIMD, 1, "kernel"),
     "stem 7x7": stem(resnet_stem(), StemTile(), ASIMD, 1, "kernel"),

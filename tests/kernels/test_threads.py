@@ -48,6 +48,7 @@ CASES = {
     "direct": lambda threads: direct_case(conv(20, 44, 13, 3, 2), DirectTile(6, 2, 2, 3), AVX2, threads),
     "winograd 2": lambda threads: winograd_case(conv(20, 44, 13, 3), WinogradTile(2, 6, 2, 2), AVX2, threads),
     "winograd 4": lambda threads: winograd_case(conv(20, 44, 13, 3), WinogradTile(4, 6, 1, 2, 2), AVX2, threads),
+    "winograd 4x2": lambda threads: winograd_case(conv(20, 44, 13, 3), WinogradTile(4, 6, 1, 2, 2, 2), AVX2, threads),
     "depthwise": lambda threads: depthwise_case(conv(44, 44, 13, 3, 1, 44), DepthwiseTile(), AVX2, threads),
     "pooling": lambda threads: pooling_case(STEM.pooling, PoolingTile(), AVX2, threads),
     "stem": lambda threads: stem_case(STEM, StemTile(6, 2, 3), AVX2, threads),
