@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rdpass.cli.inspect import INPUT_HELP, LEAF_HELP, MODEL_HELP, WEIGHTS_HELP
-from rdpass.cli.untrained import warn_if_untrained
+from rdpass.cli.named_model import load_named_model
 
 if TYPE_CHECKING:
     from rdpass.conversion import Conversion
@@ -46,7 +46,7 @@ def convert_command(
     """Remove the shortcuts of MODEL: exactly without --data, by distillation with it."""
     from rdpass.conversion import convert
     from rdpass.convert_config import read_convert_config
-    from rdpass.models import choose_example, load_data, load_model
+    from rdpass.models import choose_example, load_data
     from rdpass.run_folder import check_run
     from rdpass.training.world import current_world
 
@@ -56,8 +56,7 @@ def convert_command(
         "train.epochs": epochs, "train.lr": lr, "train.seed": seed, "train.device": device, "train.amp": amp,
         "train.accumulate": accumulate, "train.clip": clip, "train.on_nan": on_nan, "train.tensorboard": tensorboard,
     })  # fmt: skip
-    loaded, stored = load_model(model, weights)
-    warn_if_untrained(model, weights)
+    loaded, stored = load_named_model(model, weights)
     parts = load_data(data) if data else None
     example = choose_example(loaded, input_shape, parts, settings.train.seed) or stored
     if dry_run:

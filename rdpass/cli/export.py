@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from rdpass.cli.inspect import INPUT_HELP, WEIGHTS_HELP
-from rdpass.cli.untrained import warn_if_untrained
+from rdpass.cli.named_model import load_named_model
 
 
 def export_command(
@@ -21,7 +21,7 @@ def export_command(
 ) -> None:
     """Write ONNX with batch norm folded, simplified, checked against torch. Its golden input lies beside it."""
     from rdpass.errors import ConfigError
-    from rdpass.models import choose_example, load_data, load_model
+    from rdpass.models import choose_example, load_data
     from rdpass.onnx.export import export_onnx
     from rdpass.run_folder import load_run
     from rdpass.tracing.trace import as_inputs
@@ -32,7 +32,6 @@ def export_command(
         student, example, gates = load_run(Path(source))
         print(export_onnx(student, example, out, gates=gates, force=force))
     else:
-        loaded, stored = load_model(source, weights)
-        warn_if_untrained(source, weights)
+        loaded, stored = load_named_model(source, weights)
         found = choose_example(loaded, input_shape, load_data(data) if data else None) or stored
         print(export_onnx(loaded, as_inputs(loaded, found), out, force=force))

@@ -1,0 +1,20 @@
+"""The model that a command is to work on, with a word on stderr where its weights are random."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+def load_named_model(spec: str, weights: Path | None) -> tuple[nn.Module, tuple[Tensor, ...] | None]:
+    """What ``models.load_model`` gives; it says so where that is a library's architecture and no file of weights."""
+    from rdpass.models import is_untrained, load_model
+
+    loaded = load_model(spec, weights)
+    if is_untrained(spec, weights):
+        print(f"rdpass: {spec} has random weights; give trained ones with --weights FILE", file=sys.stderr)
+    return loaded
