@@ -107,7 +107,11 @@ def operator_of(expression: Expr) -> str:
 
 def shape_of(expression: Expr) -> tuple[int, ...] | None:
     """The static shape of a float32 tensor; None for anything else."""
-    kind = expression.ty
+    return shape_of_type(expression.ty)
+
+
+def shape_of_type(kind: Any) -> tuple[int, ...] | None:
+    """The static shape of float32 tensors of a Relax type; None for any other type."""
     if not isinstance(kind, relax.TensorType) or kind.shape is None or str(kind.dtype) != "float32":
         return None
     extents = list(kind.shape.values)

@@ -28,6 +28,7 @@ from rdpass.passes.relax.dataflow import (
     read_dataflow,
     replaced,
     shape_of,
+    shape_of_type,
     variables_of,
 )
 from rdpass.passes.relax.placement import Placement
@@ -260,10 +261,4 @@ class _Writer:
 
 def _part_shapes(variable: Any) -> list[tuple[int, ...]]:
     """The shapes of the fields of a tuple; empty ones for what is no float32 map of static shape."""
-    return [_shape_of_type(kind) for kind in variable.ty.fields]
-
-
-def _shape_of_type(kind: Any) -> tuple[int, ...]:
-    if not isinstance(kind, relax.TensorType) or kind.shape is None or str(kind.dtype) != "float32":
-        return ()
-    return tuple(int(extent) for extent in kind.shape.values)
+    return [shape_of_type(kind) or () for kind in variable.ty.fields]
