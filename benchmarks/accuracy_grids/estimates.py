@@ -2,8 +2,8 @@
 
 A run's work is counted in passes of its network over one picture, a backward pass as two. On a processor time goes with
 the multiply-accumulates of those passes; on a GPU small networks wait for kernels to be launched, so it goes with
-layers and steps instead. The factor is the median over recorded runs on the same device that began and ended in one go; without any, an
-assumption.
+layers and steps instead. The factor is the median over recorded runs on the same device that began and ended in one go;
+without any, an assumption.
 """
 
 from __future__ import annotations
