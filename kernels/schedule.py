@@ -170,7 +170,8 @@ def pooling_kernel(pool: Pooling, tile: PoolingTile, machine: Machine) -> Kernel
 
 def elementwise_kernel(work: Elementwise, rows: Sequence[Array], tile: ElementwiseTile, machine: Machine) -> Kernel:
     """The kernel of an epilogue alone; ``rows``: ``Elementwise.rows`` of them."""
-    epilogue = work.epilogue.activation + ("_add" if work.epilogue.add else "")
+    added = "_late_add" if work.epilogue.late else "_add"
+    epilogue = work.epilogue.activation + (added if work.epilogue.add else "")
     scaled = {"none": "", "constant": "scale_", "gate": "gate_"}[work.scale]
     name = f"f32_{scaled}{epilogue}_{work.channels}x{work.pixels}_{machine.isa.name}_{_digest(work)}"
     function = elementwise(work, tile, machine.isa, machine.threads, name)

@@ -16,11 +16,11 @@ ActivationKind = Literal[
 
 @dataclass(frozen=True)
 class Epilogue:
-    """What happens to a convolution's sum: + bias, + another map of the same shape, activation, store.
+    """What happens to a convolution's sum: + bias, activation, store; and another map of the same shape is added.
 
     ``activation``: ``clip`` uses ``low`` and ``high``; ``channel_clip`` has a lower and an upper bound per channel and
-    ``prelu`` a slope per channel, which lie behind the bias in the kernel's table. ``add``: a second map is added
-    before the activation; ``in_place``: that map's buffer is the one that is written.
+    ``prelu`` a slope per channel, which lie behind the bias in the kernel's table. ``add``: a second map is added,
+    before the activation or, where ``late``, behind it; ``in_place``: that map's buffer is the one that is written.
     """
 
     activation: ActivationKind = "none"
@@ -28,6 +28,7 @@ class Epilogue:
     high: float = 0.0
     add: bool = False
     in_place: bool = False
+    late: bool = False
 
     @property
     def rows(self) -> int:

@@ -40,9 +40,11 @@ def epilogue(work: Epilogue, total: Array, table: Sequence[Array], other: Array 
     """``table``: the bias, then the activation's own rows, one number a channel each."""
     bias, *rows = (np.asarray(row, np.float64).reshape(1, -1, 1, 1) for row in table)
     total = total + bias
-    if other is not None:
-        total = total + other
-    return _ACTIVATIONS[work.activation](total, work, rows)
+    if other is None:
+        return _ACTIVATIONS[work.activation](total, work, rows)
+    if work.late:
+        return _ACTIVATIONS[work.activation](total, work, rows) + other
+    return _ACTIVATIONS[work.activation](total + other, work, rows)
 
 
 _ACTIVATIONS: dict[str, Callable[[Array, Epilogue, list[Array]], Array]] = {

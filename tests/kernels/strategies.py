@@ -54,7 +54,8 @@ SEEDS = st.integers(0, 99)
 @st.composite
 def epilogues(draw, add=True):
     added = add and draw(st.booleans())
-    return Epilogue(draw(ACTIVATIONS), -0.5, 0.75, added, added and draw(st.booleans()))
+    in_place, late = (added and draw(st.booleans()) for _ in range(2))
+    return Epilogue(draw(ACTIVATIONS), -0.5, 0.75, added, in_place, late)
 
 
 @st.composite

@@ -63,7 +63,8 @@ def hostile():
     """One or two cases of every kernel, in parallel loops: odd sizes, tails of channels, every activation."""
     wide = replace(ODD, kernel=(1, 1), padding=(0, 0, 0, 0))
     for kind in ACTIVATIONS:
-        epilogue = Epilogue(kind, -0.5, 0.75, add=True, in_place=kind in ("prelu", "clip"))
+        in_place, late = kind in ("prelu", "clip"), kind in ("silu", "clip", "relu")
+        epilogue = Epilogue(kind, -0.5, 0.75, True, in_place, late)
         yield direct_case(replace(ODD, epilogue=epilogue), DirectTile(5, 2, 2), ASIMD, 2)
     yield direct_case(
         Convolution(1, 30, 42, 12, 11, (3, 5), (2, 1), (1, 2, 1, 0), (1, 2), 6), DirectTile(8, 3, 2), ASIMD, 2
