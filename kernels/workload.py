@@ -117,6 +117,30 @@ class Pooling:
 
 
 @dataclass(frozen=True)
+class Places:
+    """Where the outputs of an axis lie on its input: output i at (a i + b) / d, held to the axis."""
+
+    a: int
+    b: int
+    d: int
+
+
+@dataclass(frozen=True)
+class Resizing:
+    """A map at other extents: ``nearest`` takes the input that lies at or before a place, ``linear`` mixes two."""
+
+    batch: int
+    channels: int
+    height: int
+    width: int
+    out_height: int
+    out_width: int
+    kind: Literal["nearest", "linear"]
+    down: Places
+    across: Places
+
+
+@dataclass(frozen=True)
 class Elementwise:
     """An epilogue on a map that is there already, in place of a convolution's sum.
 
@@ -158,7 +182,7 @@ class Head:
     averages: bool = True
 
 
-Workload = Convolution | PointwisePair | Stem | Pooling | Head | Elementwise
+Workload = Convolution | PointwisePair | Stem | Pooling | Resizing | Head | Elementwise
 """What a kernel is chosen for, and tiles are tuned for."""
 
 
@@ -193,6 +217,9 @@ def operations(work: Workload) -> int:
         case Pooling():
             window = work.kernel[0] * work.kernel[1]
             return work.batch * work.channels * work.out_height * work.out_width * window
+        case Resizing():
+            each = 3 * 2 if work.kind == "linear" else 0  # a multiply-accumulate for each of three mixtures
+            return work.batch * work.channels * work.out_height * work.out_width * each
         case Head():
             read = work.channels * (1 if work.averages else work.pixels)
             return work.batch * (2 * read * work.classes + work.averages * work.channels * work.pixels)

@@ -77,7 +77,9 @@ def _finishing(flow: Dataflow, growth: _Growth, activation: Activation | None, t
         root, inside = activation.root, (*inside, growth.value, *activation.inside)
     epilogue, rows = _epilogue(growth, activation)
     finishing = Finishing(root, growth.other, inside, epilogue, (growth.bias, *rows))
-    return _with_late_add(flow, finishing, taken) if growth.other is None and epilogue.activation != "none" else finishing
+    if growth.other is not None or epilogue.activation == "none":
+        return finishing
+    return _with_late_add(flow, finishing, taken)
 
 
 def _with_late_add(flow: Dataflow, finishing: Finishing, taken: Set[Any]) -> Finishing:

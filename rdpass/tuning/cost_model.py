@@ -13,7 +13,7 @@ from rdpass.kernels.ranking import Ranked, template
 
 _TEMPLATES = (
     "pointwise", "direct", "winograd2", "winograd4", "winograd4x2", "depthwise", "pair", "apart", "stem",
-    "stemwinograd", "pooling", "head", "elementwise",
+    "stemwinograd", "pooling", "resizing", "head", "elementwise",
 )  # fmt: skip
 _WIDTH = 8  # integers of the largest tile, that of a pair's two halves
 _TREES = 40

@@ -19,6 +19,7 @@ from rdpass.kernels.packing import blocks
 from rdpass.kernels.pair import PairTile
 from rdpass.kernels.pointwise import PointwiseTile
 from rdpass.kernels.pooling import PoolingTile
+from rdpass.kernels.resizing import ResizingTile
 from rdpass.kernels.stem import StemTile
 from rdpass.kernels.stem_winograd import StemWinogradTile
 from rdpass.kernels.winograd import WinogradTile
@@ -28,8 +29,10 @@ from rdpass.kernels.workload import (
     Elementwise,
     Epilogue,
     Head,
+    Places,
     PointwisePair,
     Pooling,
+    Resizing,
     Stem,
 )
 from tests.kernels.cases import (
@@ -40,6 +43,7 @@ from tests.kernels.cases import (
     pair_case,
     pointwise_case,
     pooling_case,
+    resizing_case,
     stem_case,
     winograd_case,
 )
@@ -147,6 +151,34 @@ def poolings(draw):
 
 
 @st.composite
+def places(draw, given, wanted):
+    return draw(
+        st.sampled_from([
+            Places(given, 0, wanted), Places(2 * given, given - wanted, 2 * wanted),
+            Places(2 * given, given, 2 * wanted), Places(2 * given, given - 1, 2 * wanted),
+            Places(given - 1, 0, max(1, wanted - 1)),
+        ])
+    )  # fmt: skip
+
+
+@st.composite
+def extents(draw):
+    """Of an axis before and after: whole factors, which torch users take, and others; smaller too."""
+    given = draw(st.integers(1, 13))
+    return given, draw(st.sampled_from([given * factor for factor in (1, 2, 3, 4)]) | st.integers(1, 30))
+
+
+@st.composite
+def resizings(draw):
+    (height, out_height), (width, out_width) = draw(extents()), draw(extents())
+    work = Resizing(
+        draw(st.integers(1, 2)), draw(st.integers(1, 20)), height, width, out_height, out_width,
+        draw(st.sampled_from(["nearest", "linear"])), draw(places(height, out_height)), draw(places(width, out_width)),
+    )  # fmt: skip
+    return resizing_case(work, ResizingTile(draw(st.integers(1, 5))), draw(ISAS), draw(THREADS), draw(SEEDS)), TOLERANCE
+
+
+@st.composite
 def stems(draw):
     axis = axes((1, 3, 4, 7), (1, 2, 3), (1, 1, 2), 25)
     conv = draw(convolutions(st.integers(1, 4), st.integers(1, 24), axis, axis, add=False))
@@ -193,6 +225,6 @@ def elementwises(draw):
 
 KINDS = {
     "pointwise": pointwises(), "direct": directs(), "winograd": winograds(), "pair": pairs(),
-    "depthwise": depthwises(), "pooling": poolings(), "stem": stems(), "winograd stem": winograd_stems(),
-    "head": heads(), "elementwise": elementwises(),
+    "depthwise": depthwises(), "pooling": poolings(), "resizing": resizings(), "stem": stems(),
+    "winograd stem": winograd_stems(), "head": heads(), "elementwise": elementwises(),
 }  # fmt: skip

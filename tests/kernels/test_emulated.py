@@ -14,6 +14,7 @@ from rdpass.kernels.isa import ASIMD
 from rdpass.kernels.pair import PairTile
 from rdpass.kernels.pointwise import PointwiseTile
 from rdpass.kernels.pooling import PoolingTile
+from rdpass.kernels.resizing import ResizingTile
 from rdpass.kernels.stem import StemTile
 from rdpass.kernels.stem_winograd import StemWinogradTile
 from rdpass.kernels.winograd import WinogradTile
@@ -23,8 +24,10 @@ from rdpass.kernels.workload import (
     Elementwise,
     Epilogue,
     Head,
+    Places,
     PointwisePair,
     Pooling,
+    Resizing,
     Stem,
 )
 from rdpass.targets.lookup import find_target
@@ -37,6 +40,7 @@ from tests.kernels.cases import (
     pair_case,
     pointwise_case,
     pooling_case,
+    resizing_case,
     stem_case,
     winograd_case,
 )
@@ -81,6 +85,12 @@ def hostile():
     yield depthwise_case(conv(10, 10, 13, 3, 1, 10, Epilogue("prelu")), DepthwiseTile(3, 3), ASIMD, 2)
     for kind, divisor in (("max", 0), ("average", 0), ("average", 9)):
         yield pooling_case(Pooling(1, 10, 13, 12, kind, (3, 3), (2, 2), (1, 1, 1, 2), divisor), PoolingTile(), ASIMD, 2)
+    twice, corners = (Places(26, -13, 52), Places(24, -12, 48)), (Places(12, 0, 19), Places(11, 0, 16))
+    for work in (
+        Resizing(1, 10, 13, 12, 26, 24, "linear", *twice), Resizing(1, 10, 13, 12, 20, 17, "linear", *corners),
+        Resizing(1, 10, 13, 12, 26, 24, "nearest", *twice),
+    ):  # fmt: skip
+        yield resizing_case(work, ResizingTile(), ASIMD, 2)
     pool = Pooling(1, 10, 10, 14, "max", (3, 3), (2, 2), (1, 1, 1, 1))
     stem = Convolution(1, 3, 10, 19, 27, (7, 7), (2, 2), (3, 3, 3, 3), epilogue=Epilogue("relu"))
     yield stem_case(Stem(stem, pool), StemTile(rows=2), ASIMD, 2)
