@@ -1,8 +1,8 @@
 """Narrow three-stage residual networks and small pictures, for comparisons that fit a processor.
 
-The pictures are Fashion-MNIST's (the 12 000 of this repository), averaged to 14 x 14 pixels; bottleneck networks see
-(gated ones too) the 12 x 12 in the middle. 6400 are trained on, mirrored at random. What is trained on is drawn by the seed; the rest of
-the training part and all of the held-out part, 5600 pictures, measure accuracy.
+The pictures are Fashion-MNIST's (the 12 000 of this repository), averaged to 14 x 14 pixels; bottleneck networks, gated
+ones too, see the 12 x 12 in the middle. 6400 are trained on, mirrored at random. What is trained on is drawn by the
+seed; the rest of the training part and all of the held-out part, 5600 pictures, measure accuracy.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def conv_bn(channels_in: int, channels: int, kernel: int, stride: int = 1, group
 
 
 def residual(block: Block, before: int, width: int, stride: int) -> nn.Module:
-    """One block: 3x3, 3x3 at ``width``, or 1x1, 3x3, 1x1 at ``width`` and four times that; gated ones with a squeeze at its end."""
+    """One block: 3x3, 3x3 at ``width``, or 1x1, 3x3, 1x1 at ``width`` and four times that; gated: then a squeeze."""
     if block == "inverted":
         return InvertedResidual(before, width, stride)
     if block == "preactivation":
