@@ -43,7 +43,7 @@ def convolution_tiles(conv: Convolution, machine: Machine) -> Iterator[Convoluti
         yield from _depthwise_tiles(conv, machine)
         return
     yield from _direct_tiles(conv, machine)
-    if conv.kernel == (3, 3) and conv.stride == conv.dilation == (1, 1) and conv.groups == 1:
+    if conv.kernel == (3, 3) and conv.stride == conv.dilation == (1, 1) and conv.groups == conv.phases == 1:
         yield from _winograd_tiles(conv, machine)
 
 

@@ -6,7 +6,8 @@
 3. A tile is summed in registers over all input channels and taps. The taps of a row of the window are unrolled, so
    that pixels which neighbouring taps share are loaded once.
 
-A grouped convolution comes with groups of whole blocks (``packing.merge_groups``).
+A grouped convolution comes with groups of whole blocks (``packing.merge_groups``). Of one that is spread every phase is
+computed like a group, from all channels, and goes to its own pixels.
 """
 
 from __future__ import annotations
@@ -38,21 +39,23 @@ class DirectTile:
 
 def direct(conv: Convolution, tile: DirectTile, isa: Isa, threads: int, name: str) -> tirx.PrimFunc:
     """Arguments: input (N, C/L, H W, L), weights (G, groups, C/G/L, KH, KW, L, V L), table (rows, G groups V L), the
-    map to add (where there is one and it is not the output), output (N, F/L, H' W', L). G: its own groups.
+    map to add (where there is one and it is not the output), output (N, F/L, H' W', L). G: its own groups, or phases.
     """
+    assert conv.groups == 1 or conv.phases == 1
     lanes = isa.lanes
     inner, outer = blocks(conv.channels // conv.groups, lanes), blocks(conv.filters // conv.groups, lanes)
     groups = blocks(outer, tile.vectors)
     assert groups % tile.parts == 0
-    (kh, kw), (dh, dw), (sh, sw) = conv.kernel, conv.dilation, conv.stride
-    width = conv.out_width
+    (kh, kw), (dh, dw), (sh, sw), (down, across) = conv.kernel, conv.dilation, conv.stride, conv.spread
+    own, width = conv.groups * conv.phases, conv.out_width
+    pixels = conv.out_height * down * width * across
 
     def write() -> None:
         x = argument("input", conv.batch, inner * conv.groups, conv.height * conv.width, lanes)
-        w = argument("weights", conv.groups, groups, inner, kh, kw, lanes, tile.vectors * lanes)
-        table = argument("table", conv.epilogue.rows, conv.groups * groups * tile.vectors * lanes)
-        other = other_argument(conv, outer * conv.groups, conv.out_height * width, lanes)
-        y = argument("output", conv.batch, outer * conv.groups, conv.out_height * width, lanes)
+        w = argument("weights", own, groups, inner, kh, kw, lanes, tile.vectors * lanes)
+        table = argument("table", conv.epilogue.rows, own * groups * tile.vectors * lanes)
+        other = other_argument(conv, outer * conv.groups, pixels, lanes)
+        y = argument("output", conv.batch, outer * conv.groups, pixels, lanes)
         finish = Finish(conv.epilogue, isa, table, other)
 
         def weight(of: Expr, group: Expr, k: Expr, i: Expr, j: int, c: Expr, v: int) -> Expr:
@@ -62,7 +65,9 @@ def direct(conv: Convolution, tile: DirectTile, isa: Isa, threads: int, name: st
             strip = Strip(conv, count, inner, lanes)
             rows = strip.allocate()
             sums = Registers(tile.pixels * tile.vectors, lanes)
-            strip.fill(rows, x, n, of * inner, first)
+            group_of, phase = (of, 0) if conv.phases == 1 else (0, of)
+            strip.fill(rows, x, n, group_of * inner, first)
+            down_by, across_by = tirx.floordiv(phase, across), tirx.floormod(phase, across)
             with serial(groups // tile.parts) as turn:
                 group = bind(part * (groups // tile.parts) + turn)
                 with serial(count) as row:
@@ -80,16 +85,17 @@ def direct(conv: Convolution, tile: DirectTile, isa: Isa, threads: int, name: st
                                     sums, isa, shape, pixel,
                                     partial(weight, of, group, k, i, j),
                                 )  # fmt: skip
-                        at = bind((first + row) * width + begin)
-                        finish.end(
-                            sums, shape, group, outer, y, lambda t, block: (n, of * outer + block, at + t, 0),
-                            table_group=of * groups + group,
-                        )  # fmt: skip
+                        at = bind((((first + row) * down + down_by) * width + begin) * across + across_by)
+
+                        def position(t: int, block: Expr) -> tuple[Expr, ...]:
+                            return n, group_of * outer + block, at + t * across, 0
+
+                        finish.end(sums, shape, group, outer, y, position, table_group=of * groups + group)
 
                     tiles(width, tile.pixels, product)
 
         for begin, number, count in spans(conv.out_height, tile.rows):
-            with parallel(conv.batch, conv.groups, tile.parts, number, threads=threads) as (n, of, part, index):
+            with parallel(conv.batch, own, tile.parts, number, threads=threads) as (n, of, part, index):
                 cover(n, of, bind(begin + index * count), count, part)
 
     return function(name, write)

@@ -93,8 +93,8 @@ def convolution_kernel(
 
     Args:
         conv: the workload.
-        weights: (filters, channels / groups, KH, KW).
-        rows: the numbers per channel: the bias, then those of the activation (``Epilogue.rows`` in all).
+        weights: (phases x filters, channels / groups, KH, KW).
+        rows: the numbers per channel of every phase: the bias, then the activation's (``Epilogue.rows`` in all).
         tile: the template and its integers.
         machine: whose vectors and threads to write for.
     """
@@ -120,8 +120,8 @@ def convolution_kernel(
             conv = replace(conv, groups=groups)
             name = _name("direct", conv, (tile.pixels, tile.vectors), isa)
             function = direct(conv, tile, isa, machine.threads, name)
-            packed = np.stack([pack_dense(part, lanes, width) for part in np.split(weights, groups)])
-    return Kernel(name, function, (packed, _table(rows, conv.groups, width)))
+            packed = np.stack([pack_dense(part, lanes, width) for part in np.split(weights, groups * conv.phases)])
+    return Kernel(name, function, (packed, _table(rows, conv.groups * conv.phases, width)))
 
 
 def pair_kernel(
@@ -238,7 +238,8 @@ def _shape(conv: Convolution) -> str:
     kernel = "" if conv.is_pointwise else f"_k{conv.kernel[0]}x{conv.kernel[1]}"
     stride = "" if conv.stride == (1, 1) else f"_s{conv.stride[0]}"
     groups = "" if conv.groups == 1 or conv.is_depthwise else f"_g{conv.groups}"
-    return f"{kernel}{stride}{groups}_{conv.channels}_{conv.filters}_{conv.height}x{conv.width}"
+    spread = "" if conv.phases == 1 else f"_to{conv.spread[0]}x{conv.spread[1]}"
+    return f"{kernel}{stride}{groups}{spread}_{conv.channels}_{conv.filters}_{conv.height}x{conv.width}"
 
 
 def _digest(workload: object) -> str:

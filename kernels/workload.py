@@ -42,7 +42,11 @@ class Epilogue:
 
 @dataclass(frozen=True)
 class Convolution:
-    """A 2-d convolution and its epilogue. ``padding``: top, left, bottom, right, of zeros."""
+    """A 2-d convolution and its epilogue. ``padding``: top, left, bottom, right, of zeros.
+
+    ``spread`` (a, b): every window gives a x b pixels, each from weights of its own: a transposed convolution, or one
+    whose channels are shuffled into pixels. Such a one has one group; ``filters`` are those of one pixel.
+    """
 
     batch: int
     channels: int
@@ -55,6 +59,12 @@ class Convolution:
     dilation: tuple[int, int] = (1, 1)
     groups: int = 1
     epilogue: Epilogue = Epilogue()
+    spread: tuple[int, int] = (1, 1)
+
+    @property
+    def phases(self) -> int:
+        """Pixels that a window gives."""
+        return self.spread[0] * self.spread[1]
 
     @property
     def reach(self) -> tuple[int, int]:
@@ -64,21 +74,23 @@ class Convolution:
 
     @property
     def out_height(self) -> int:
+        """Of windows."""
         return (self.height + self.padding[0] + self.padding[2] - self.reach[0]) // self.stride[0] + 1
 
     @property
     def out_width(self) -> int:
+        """Of windows."""
         return (self.width + self.padding[1] + self.padding[3] - self.reach[1]) // self.stride[1] + 1
 
     @property
     def macs(self) -> int:
         kh, kw = self.kernel
-        pixels = self.batch * self.out_height * self.out_width
+        pixels = self.batch * self.out_height * self.out_width * self.phases
         return pixels * self.filters * (self.channels // self.groups) * kh * kw
 
     @property
     def is_pointwise(self) -> bool:
-        return self.kernel == (1, 1) and self.padding == (0, 0, 0, 0) and self.groups == 1
+        return self.kernel == self.spread == (1, 1) and self.padding == (0, 0, 0, 0) and self.groups == 1
 
     @property
     def is_depthwise(self) -> bool:

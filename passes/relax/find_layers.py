@@ -1,5 +1,7 @@
 """Which operators one kernel computes together: a convolution, and its epilogue (``grow_epilogue``).
 
+A transposed convolution, or one whose channels are shuffled into pixels, is a convolution too (``spread_layers``).
+
 Of two convolutions that one add joins, the later one takes the add.
 """
 
@@ -15,6 +17,7 @@ import numpy.typing as npt
 from rdpass.kernels.workload import Convolution
 from rdpass.passes.relax.dataflow import Dataflow, array_of, operator_of, shape_of
 from rdpass.passes.relax.grow_epilogue import grow_epilogue
+from rdpass.passes.relax.spread_layers import Spread, shuffled, transposed_of
 
 Array = npt.NDArray[np.float32]
 
@@ -50,16 +53,23 @@ def find_layers(flow: Dataflow) -> tuple[Layer, ...]:
 
 @dataclass(frozen=True)
 class _Start:
-    """A convolution that a kernel may be asked for."""
+    """A convolution that a kernel may be asked for: ``variable`` is its sums, ``inside`` what leads to them.
+
+    ``bias``: one number per channel of every phase, where the sums have it already.
+    """
 
     variable: Any
     source: Any
     weights: Array
     convolution: Convolution
+    bias: Array | None = None
+    inside: tuple[Any, ...] = ()
 
     @staticmethod
     def of(flow: Dataflow, variable: Any) -> _Start | None:
         call: Any = flow.value(variable)
+        if (transposed := transposed_of(flow, variable)) is not None:
+            return _Start.spread(transposed, call.args[0])
         if operator_of(call) != "relax.nn.conv2d":
             return None
         weights, shape = array_of(call.args[1]), shape_of(call.args[0])
@@ -67,12 +77,23 @@ class _Start:
             return None
         if (call.attrs.data_layout, call.attrs.kernel_layout, call.attrs.out_layout) != ("NCHW", "OIHW", "NCHW"):
             return None
-        return _Start(variable, call.args[0], weights, _convolution(shape, weights.shape, call.attrs))
+        convolution = _convolution(shape, weights.shape, call.attrs)
+        if (found := shuffled(flow, variable, convolution, weights)) is not None:
+            return _Start.spread(found, call.args[0])
+        return _Start(variable, call.args[0], weights, convolution)
+
+    @staticmethod
+    def spread(found: Spread, source: Any) -> _Start:
+        return _Start(found.root, source, found.weights, found.convolution, found.bias, found.inside)
 
     def grow(self, flow: Dataflow, taken: Set[Any]) -> Layer:
         end = grow_epilogue(flow, self.variable, self.convolution.filters, taken)
         convolution = replace(self.convolution, epilogue=end.epilogue)
-        return Layer(end.root, self.source, end.other, end.inside, convolution, self.weights, end.rows)
+        rows = tuple(np.tile(row, convolution.phases) for row in end.rows)
+        if self.bias is not None:
+            rows = (rows[0] + self.bias, *rows[1:])
+        inside = (*self.inside, *end.inside)
+        return Layer(end.root, self.source, end.other, inside, convolution, self.weights, rows)
 
 
 def _convolution(shape: tuple[int, ...], weights: tuple[int, ...], attributes: Any) -> Convolution:

@@ -54,7 +54,8 @@ def _stems(flow: Dataflow, layers: dict[Any, Layer]) -> Iterator[tuple[Any, Plac
     """By the root of their layer."""
     for root, layer in layers.items():
         conv = layer.convolution
-        if layer.source in flow.parameters and conv.channels <= _STEM_CHANNELS and conv.groups == 1:
+        fits = conv.channels <= _STEM_CHANNELS and conv.groups == conv.phases == 1
+        if layer.source in flow.parameters and fits:
             yield root, _stem(flow, layer)
 
 

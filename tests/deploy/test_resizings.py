@@ -98,6 +98,7 @@ class Segmentation(nn.Module):
 
 
 @pytest.mark.parametrize("runtime", ["vm", "none"])
+@pytest.mark.slow
 def test_a_segmentation_network_goes_the_whole_road(runtime: Any, tmp_path: Any) -> None:
     torch.manual_seed(0)
     model = Segmentation().eval()

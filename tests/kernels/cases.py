@@ -79,10 +79,11 @@ def pointwise_case(conv: Convolution, tile: PointwiseTile, isa: Isa, threads: in
 
 
 def direct_case(conv: Convolution, tile: DirectTile, isa: Isa, threads: int = 1, seed: int = 0) -> Case:
-    weights = weights_of(conv, seed + 1)
+    weights = weights_of(_all_phases(conv), seed + 1)
     merged, groups = merge_groups(weights, conv.groups, isa.lanes)
     wider = replace(conv, groups=groups)
-    packed = np.stack([pack_dense(own, isa.lanes, tile.vectors * isa.lanes) for own in np.split(merged, groups)])
+    parts = np.split(merged, groups * conv.phases)
+    packed = np.stack([pack_dense(own, isa.lanes, tile.vectors * isa.lanes) for own in parts])
     function = direct(wider, tile, isa, threads, "kernel")
     return _convolution_case("direct", conv, wider, tile.vectors, function, weights, packed, isa, seed)
 
@@ -151,18 +152,24 @@ def _shape(conv: Convolution) -> tuple[int, int, int, int]:
     return conv.batch, conv.filters, conv.out_height, conv.out_width
 
 
+def _all_phases(conv: Convolution) -> Convolution:
+    """The convolution that gives the phases of ``conv`` as channels."""
+    return replace(conv, filters=conv.filters * conv.phases, spread=(1, 1))
+
+
 def _convolution_case(
     kind: str, conv: Convolution, layout: Convolution, vectors: int, function: Any, weights: Array, packed: Array,
     isa: Isa, seed: int,
 ) -> Case:  # fmt: skip
     """``layout``: the convolution with the groups that the table is packed for."""
-    x = numbers(seed, conv.batch, conv.channels, conv.height, conv.width)
-    rows = table_of(conv.epilogue, conv.filters, seed + 2)
+    x, whole = numbers(seed, conv.batch, conv.channels, conv.height, conv.width), _all_phases(conv)
+    rows = table_of(conv.epilogue, whole.filters, seed + 2)
     padded = blocks(blocks(conv.filters // layout.groups, isa.lanes), vectors) * vectors * isa.lanes
-    inputs = [to_blocked(x, isa.lanes, _GARBAGE), packed, pack_grouped_table(rows, layout.groups, padded)]
-    other = numbers(seed + 9, *_shape(conv)) if conv.epilogue.add else None
-    expected = oracle.epilogue(conv.epilogue, oracle.convolution(conv, x, weights), rows, other)
-    return _blocked_case(f"{kind} {conv}", function, isa, inputs, expected, other, conv.epilogue.in_place)
+    inputs = [to_blocked(x, isa.lanes, _GARBAGE), packed, pack_grouped_table(rows, layout.groups * conv.phases, padded)]
+    other = numbers(seed + 9, *_shape(whole)) if conv.epilogue.add else None
+    phases = oracle.epilogue(conv.epilogue, oracle.convolution(whole, x, weights), rows, other)
+    expected, added = (None if each is None else oracle.spread(conv, each) for each in (phases, other))
+    return _blocked_case(f"{kind} {conv}", function, isa, inputs, expected, added, conv.epilogue.in_place)
 
 
 def _blocked_case(

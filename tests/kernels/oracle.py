@@ -26,6 +26,14 @@ def convolution(conv: Convolution, x: Array, weights: Array) -> Array:
     return total
 
 
+def spread(conv: Convolution, phases: Array) -> Array:
+    """(N, phases F, H', W') as the pixels of (N, F, a H', b W')."""
+    batch, _, height, width = phases.shape
+    down, across = conv.spread
+    apart = phases.reshape(batch, down, across, conv.filters, height, width).transpose(0, 3, 4, 1, 5, 2)
+    return apart.reshape(batch, conv.filters, height * down, width * across)
+
+
 def windows(
     padded: Array, kernel: tuple[int, int], stride: tuple[int, int], dilation: tuple[int, int], size: Sequence[int]
 ) -> Iterator[tuple[tuple[int, int], Array]]:

@@ -106,6 +106,15 @@ def directs(draw):
 
 
 @st.composite
+def spreads(draw):
+    axis = axes((1, 2, 3), (1, 2))
+    conv = draw(convolutions(st.integers(1, 24), st.integers(1, 24), axis, axis))
+    conv = replace(conv, spread=(draw(st.integers(1, 3)), draw(st.integers(1, 3))))
+    tile = DirectTile(draw(st.integers(1, 8)), draw(st.integers(1, 3)), draw(st.integers(1, 4)))
+    return direct_case(conv, tile, draw(ISAS), draw(THREADS), draw(SEEDS)), TOLERANCE
+
+
+@st.composite
 def winograds(draw):
     axis = axes((3,), (1,))
     conv = draw(convolutions(st.integers(1, 30), st.integers(1, 30), axis, axis))
@@ -224,7 +233,7 @@ def elementwises(draw):
 
 
 KINDS = {
-    "pointwise": pointwises(), "direct": directs(), "winograd": winograds(), "pair": pairs(),
+    "pointwise": pointwises(), "direct": directs(), "spread": spreads(), "winograd": winograds(), "pair": pairs(),
     "depthwise": depthwises(), "pooling": poolings(), "resizing": resizings(), "stem": stems(),
     "winograd stem": winograd_stems(), "head": heads(), "elementwise": elementwises(),
 }  # fmt: skip
