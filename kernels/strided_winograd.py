@@ -72,7 +72,7 @@ def phases(conv: Convolution, tile: StridedWinogradTile, isa: Isa, height: int) 
     """Even rows and columns, even and odd, odd and even, odd: ``height`` rows of output in tiles."""
     for parity in np.ndindex(_STRIDE, _STRIDE):
         down, across = (_axis(conv, way, parity[way]) for way in range(2))
-        size = tuple(outputs if odd == 0 else 1 for outputs, odd in zip(tile.size, parity, strict=True))
+        size = _outputs(tile.size[0], parity[0]), _outputs(tile.size[1], parity[1])
         alone = replace(
             conv,
             height=down.extent, width=across.extent, kernel=(down.taps, across.taps), stride=(1, 1),
@@ -82,6 +82,11 @@ def phases(conv: Convolution, tile: StridedWinogradTile, isa: Isa, height: int) 
         tiling = Tiling(alone, isa, size, -(-height // size[0]), tile.pixels, tile.vectors, tile.waiting, grid)
         # Register tiles of equal size, so that the last is no small one.
         yield replace(tiling, pixels=-(-tiling.held // tiling.columns))
+
+
+def _outputs(outputs: int, parity: int) -> int:
+    """Those of a tile, one way: one tap takes them one by one."""
+    return outputs if parity == 0 else 1
 
 
 @dataclass(frozen=True)
@@ -105,9 +110,7 @@ def _axis(conv: Convolution, way: int, parity: int) -> _Axis:
     return _Axis(inside, first, taps, before, out + taps - 1 - before - inside)
 
 
-def strided_winograd(
-    conv: Convolution, tile: StridedWinogradTile, isa: Isa, threads: int, name: str
-) -> tirx.PrimFunc:
+def strided_winograd(conv: Convolution, tile: StridedWinogradTile, isa: Isa, threads: int, name: str) -> tirx.PrimFunc:
     """Arguments: input (N, C/L, H W, L), weights (groups, (n + 1) (n' + 1), C/L, L, V L), table (rows, groups V L), the
     map to add (where there is one and it is not the output), output (N, F/L, H' W', L).
     """
@@ -148,7 +151,7 @@ def transform_strided(weights: npt.NDArray[np.float32], outputs: tuple[int, int]
     """(O, I, 3, 3) to ((n + 1) (n' + 1), O, I), phase by phase."""
     numbers = []
     for i, j in np.ndindex(_STRIDE, _STRIDE):
-        size = outputs[0] if i == 0 else 1, outputs[1] if j == 0 else 1
+        size = _outputs(outputs[0], i), _outputs(outputs[1], j)
         transformed = transform_weights(weights[:, :, i::_STRIDE, j::_STRIDE], size)
         numbers.append(transformed.reshape(-1, *weights.shape[:2]))
     return np.concatenate(numbers)

@@ -19,13 +19,14 @@ from rdpass.kernels.pooling import PoolingTile
 from rdpass.kernels.schedule import Tile
 from rdpass.kernels.stem import StemTile
 from rdpass.kernels.stem_winograd import StemWinogradTile
+from rdpass.kernels.strided_winograd import StridedWinogradTile
 from rdpass.kernels.winograd import WinogradTile
 from rdpass.kernels.workload import Convolution, Elementwise, Epilogue, Head, PointwisePair, Pooling, Stem, Workload
 
 _WORKLOADS = (Convolution, PointwisePair, Pooling, Stem, Head, Elementwise)
 _TILES = (
     ApartTile, DepthwiseTile, DirectTile, ElementwiseTile, HeadTile, PairTile, PointwiseTile, PoolingTile, StemTile,
-    StemWinogradTile, WinogradTile,
+    StemWinogradTile, StridedWinogradTile, WinogradTile,
 )  # fmt: skip
 _KINDS = {kind.__name__: kind for kind in (*_WORKLOADS, *_TILES, Epilogue)}
 
