@@ -108,7 +108,7 @@ def _winograd_tiles(conv: Convolution, machine: Machine) -> Iterator[WinogradTil
         for tile, vectors in _fitting(down * across, outer, machine.isa):
             if vectors == 1 < outer:  # a turn of so few products waits for its loads
                 continue
-            for rows, waiting in product(_rows(down), _waiting(blocks(outer, vectors), machine)):
+            for rows, waiting in product(_rows(down), _waiting((1, 2, 4, 8), blocks(outer, vectors), machine)):
                 yield WinogradTile(outputs, tile, vectors, rows, waiting, wide)
 
 
@@ -119,7 +119,7 @@ def _strided_winograd_tiles(conv: Convolution, machine: Machine) -> Iterator[Str
         for tile, vectors in _fitting(conv.out_height * conv.out_width, outer, machine.isa):
             if vectors == 1 < outer:  # as above
                 continue
-            for rows, waiting in product(_rows(down), _waiting(blocks(outer, vectors), machine)):
+            for rows, waiting in product(_rows(down), _waiting((1, 2), blocks(outer, vectors), machine)):
                 yield StridedWinogradTile(outputs, tile, vectors, rows, waiting)
 
 
@@ -128,9 +128,9 @@ def _rows(down: int) -> list[int]:
     return sorted({-(-down // number) for number in range(1, down + 1)})
 
 
-def _waiting(groups: int, machine: Machine) -> Iterator[int]:
-    """Output groups whose products may wait, every thread having some."""
-    for waiting in (1, 2, 4, 8):
+def _waiting(numbers: tuple[int, ...], groups: int, machine: Machine) -> Iterator[int]:
+    """Those of ``numbers`` of output groups whose products may wait, every thread having some."""
+    for waiting in numbers:
         if groups % waiting == 0 and (waiting == 1 or groups // waiting >= machine.threads):
             yield waiting
 

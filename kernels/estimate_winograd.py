@@ -31,7 +31,7 @@ _TRANSFORM_OUT = {(2, 2): 40, (4, 2): 90, (4, 4): 170}
 _ONE_WAY_IN = {1: 0, 3: 3, 4: 4, 5: 11}
 _ONE_WAY_OUT = {1: 0, 3: 3, 4: 4, 5: 9}
 # A higher price on the scratch of strided convolutions, for it lies beside the large map that they read.
-_ROOM = 32
+_ROOM = 64
 
 
 def estimate_winograd(conv: Convolution, tile: WinogradTile, machine: Machine) -> float:
@@ -103,11 +103,9 @@ def _estimate_phase(
     n, e = (size + 1 if two else 1 for size, two in zip(tile.size, both, strict=True))
     held = -(-height // m) * -(-conv.out_width // w)
     columns = blocks(held, tile.pixels)
-    size = blocks(held, columns), tile.vectors
-    v, waiting, out = (
-        BYTES * held * lanes * count
-        for count in (n * e * inner, n * e * tile.waiting * tile.vectors, m * w * tile.waiting * tile.vectors)
-    )
+    pixels = blocks(held, columns)
+    v = BYTES * columns * pixels * n * e * inner * lanes
+    waiting, out = (BYTES * held * count * tile.waiting * tile.vectors * lanes for count in (n * e, m * w))
     # V is read again by every batch of waiting groups; where it does not fit L2, from memory.
     again = v * (groups // tile.waiting)
     weights = BYTES * n * e * conv.channels * conv.filters * tile.waiting // groups
@@ -119,6 +117,6 @@ def _estimate_phase(
     way_in = 2 * n * e + 2 * m * w + _ONE_WAY_IN[n] * e + _ONE_WAY_IN[e] * n
     way_out = 2 * n * e + 3 * m * w + _ONE_WAY_OUT[n] * e + _ONE_WAY_OUT[e] * m
     transforms = held * (inner * way_in + outer * way_out)
-    products = product_cycles(size, held, conv.channels, conv.filters, machine) * n * e
+    products = product_cycles((pixels, tile.vectors), held, conv.channels, conv.filters, machine) * n * e
     cycles = products + transforms / machine.multiplies + again / 16 / 4
     return _Step(cycles, v // machine.threads + waiting, spilt)
