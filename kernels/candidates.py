@@ -113,14 +113,16 @@ def _winograd_tiles(conv: Convolution, machine: Machine) -> Iterator[WinogradTil
 
 
 def _strided_winograd_tiles(conv: Convolution, machine: Machine) -> Iterator[StridedWinogradTile]:
-    outer = blocks(conv.filters, machine.isa.lanes)
+    inner, outer = (blocks(channels, machine.isa.lanes) for channels in (conv.channels, conv.filters))
     for outputs in (4, 3, 2):
         down = -(-conv.out_height // outputs)
         for tile, vectors in _fitting(conv.out_height * conv.out_width, outer, machine.isa):
             if vectors == 1 < outer:  # as above
                 continue
-            for rows, waiting in product(_rows(down), _waiting((1, 2), blocks(outer, vectors), machine)):
-                yield StridedWinogradTile(outputs, tile, vectors, rows, waiting)
+            held = _rows(down), _waiting((1, 2), blocks(outer, vectors), machine)
+            for rows, waiting, parts in product(*held, (1, 2, 4)):
+                if inner % parts == 0:
+                    yield StridedWinogradTile(outputs, tile, vectors, rows, waiting, parts)
 
 
 def _rows(down: int) -> list[int]:

@@ -30,8 +30,9 @@ _TRANSFORM_OUT = {(2, 2): 40, (4, 2): 90, (4, 4): 170}
 # The same one way, of F(m, 2) by its n = m + 1 numbers, and of one tap; without loads and stores.
 _ONE_WAY_IN = {1: 0, 3: 3, 4: 4, 5: 11}
 _ONE_WAY_OUT = {1: 0, 3: 3, 4: 4, 5: 9}
-# A higher price on the scratch of strided convolutions, for it lies beside the large map that they read.
-_ROOM = 64
+# Maps of so many bytes are what the peak of a network is made of. This share of them may be scratch; a byte more has
+# its price in cycles.
+_LARGE, _SHARE, _RAISES = 3 << 19, 18, 32
 
 
 def estimate_winograd(conv: Convolution, tile: WinogradTile, machine: Machine) -> float:
@@ -76,11 +77,12 @@ def estimate_strided(conv: Convolution, tile: StridedWinogradTile, machine: Mach
     scratch = max(step.scratch for _, step in steps)
     stays = weights + scratch <= HOLDS * machine.l2
     # Two phases share each line of the input, and all four add to the output: by then it is gone, as the weights are.
-    again = 0 if stays else BYTES * conv.batch * (conv.channels * conv.height * conv.width)
-    again += 0 if stays else 3 * BYTES * conv.batch * conv.filters * out_pixels(conv)
+    again = 0 if stays else map_bytes(conv) + 2 * BYTES * conv.batch * conv.filters * out_pixels(conv)
     moved = map_bytes(conv) + again + sum(count * step.spilt for count, step in steps)
     traffic = traffic_cycles(weights, passes, scratch, moved, machine)
-    return work * busiest_share(groups // tile.waiting, machine) + traffic + _ROOM * space_price(scratch, machine)
+    beyond = max(0, scratch * machine.threads - map_bytes(conv) // _SHARE) if map_bytes(conv) > _LARGE else 0
+    room = space_price(scratch, machine) + _RAISES * beyond
+    return work * busiest_share(groups // tile.waiting, machine) + traffic + room
 
 
 @dataclass(frozen=True)
@@ -104,19 +106,19 @@ def _estimate_phase(
     held = -(-height // m) * -(-conv.out_width // w)
     columns = blocks(held, tile.pixels)
     pixels = blocks(held, columns)
-    v = BYTES * columns * pixels * n * e * inner * lanes
+    v = BYTES * columns * pixels * n * e * inner // tile.parts * lanes
     waiting, out = (BYTES * held * count * tile.waiting * tile.vectors * lanes for count in (n * e, m * w))
     # V is read again by every batch of waiting groups; where it does not fit L2, from memory.
     again = v * (groups // tile.waiting)
-    weights = BYTES * n * e * conv.channels * conv.filters * tile.waiting // groups
+    weights = BYTES * n * e * conv.channels // tile.parts * conv.filters * tile.waiting // groups
     spilt = again + v if v + waiting + out + weights > _KEEPS * machine.l2 else 0
     # Every second row of the input passes through the cache while V is written.
-    seen = BYTES * height * conv.width * inner * lanes
+    seen = BYTES * height * conv.width * inner // tile.parts * lanes
     spilt += v if v + seen > _KEEPS * machine.l2 else 0
     # A strip is copied, a tile's inputs are loaded, its numbers stored; its sums stored and loaded, its outputs added.
     way_in = 2 * n * e + 2 * m * w + _ONE_WAY_IN[n] * e + _ONE_WAY_IN[e] * n
     way_out = 2 * n * e + 3 * m * w + _ONE_WAY_OUT[n] * e + _ONE_WAY_OUT[e] * m
-    transforms = held * (inner * way_in + outer * way_out)
+    transforms = held * (inner * way_in + outer * tile.parts * way_out)
     products = product_cycles((pixels, tile.vectors), held, conv.channels, conv.filters, machine) * n * e
-    cycles = products + transforms / machine.multiplies + again / 16 / 4
-    return _Step(cycles, v // machine.threads + waiting, spilt)
+    cycles = products + transforms / machine.multiplies + tile.parts * again / 16 / 4
+    return _Step(cycles, v // machine.threads + waiting, tile.parts * spilt)

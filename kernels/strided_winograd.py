@@ -5,8 +5,9 @@ with stride 1. So the convolution is the sum of four, one for each phase, of 2 x
 1. F(m, 2) saves products where there are two taps: n = m + 1 for m outputs. One tap needs one product an output. Both
    ways together that is ((2 m + 1) / 3 m)^2 of direct's products: 0.69 for m = 2, 0.60 for 3, 0.56 for 4.
 2. One tap's weight is the same for every output. So there are (n + 1)^2 numbers for the 9 of a filter.
-3. Block by block of rows, the phases are computed one after the other, by the steps of ``winograd_steps``. Their sums
-   meet in the output, the last adds bias and activation. So V and M need to hold one phase only.
+3. Block by block of rows, the phases are computed one after the other, by the steps of ``winograd_steps``, and so are
+   parts of their input channels. The sums meet in the output, the last adds bias and activation. So V and M need to
+   hold one part of one phase only.
 
 V is shared by all threads, M is each thread's own. Rounding is about that of a direct convolution.
 """
@@ -20,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 from tvm import tirx
 
-from rdpass.kernels.emit import argument, bind, function, parallel, passing, serial
+from rdpass.kernels.emit import Expr, argument, bind, function, parallel, passing, serial
 from rdpass.kernels.finish import Finish
 from rdpass.kernels.isa import Isa
 from rdpass.kernels.pointwise import other_argument, spans
@@ -35,7 +36,8 @@ _STRIDE = 2
 @dataclass(frozen=True)
 class StridedWinogradTile:
     """The integers to tune: outputs m down a tile; tiles and vectors of the register tile, at most; rows of tiles in a
-    block; output groups whose products wait in M; outputs across a tile, 0 for as many as down it.
+    block; output groups whose products wait in M; parts of the input channels; outputs across a tile, 0 for as many as
+    down it.
     """
 
     outputs: int = 4
@@ -43,6 +45,7 @@ class StridedWinogradTile:
     vectors: int = 4
     rows: int = 4
     waiting: int = 1
+    parts: int = 1
     wide: int = 0
 
     @property
@@ -79,7 +82,9 @@ def phases(conv: Convolution, tile: StridedWinogradTile, isa: Isa, height: int) 
             padding=(down.before, across.before, down.behind, across.behind),
         )  # fmt: skip
         grid = Grid((_STRIDE, _STRIDE), (down.first, across.first), conv.width)
-        tiling = Tiling(alone, isa, size, -(-height // size[0]), tile.pixels, tile.vectors, tile.waiting, grid)
+        tiling = Tiling(
+            alone, isa, size, -(-height // size[0]), tile.pixels, tile.vectors, tile.waiting, tile.parts, grid
+        )
         # Register tiles of equal size, so that the last is no small one.
         yield replace(tiling, pixels=-(-tiling.held // tiling.columns))
 
@@ -118,6 +123,7 @@ def strided_winograd(conv: Convolution, tile: StridedWinogradTile, isa: Isa, thr
     any_phase = next(phases(conv, tile, isa, 1))
     lanes, inner, outer, groups = isa.lanes, any_phase.inner, any_phase.outer, any_phase.groups
     assert groups % tile.waiting == 0
+    assert inner % tile.parts == 0
     pixels, rows = conv.out_height * conv.out_width, min(tile.rows * tile.size[0], conv.out_height)
 
     def write() -> None:
@@ -129,22 +135,39 @@ def strided_winograd(conv: Convolution, tile: StridedWinogradTile, isa: Isa, thr
         begins = Finish(replace(conv.epilogue, activation="none"), isa, table, other)
         goes_on = Finish(Epilogue(add=True, in_place=True), isa, table)
         ends = Finish(replace(conv.epilogue, add=True, in_place=True), isa, table)
+
+        def add(phase: Tiling, finish: Finish, first: int, n: Expr, top: Expr, share: Expr) -> None:
+            """Add what a part of the channels of a phase gives; ``first``: of its numbers."""
+            v = phase.allocate_inputs()
+            with parallel(phase.rows, phase.own, threads=threads) as (row, channel):
+                transform_row(phase, x, v, n, channel, top, row, share)
+            with parallel(groups // tile.waiting, threads=threads) as (turns,):
+                m = phase.allocate_products()
+                multiply(phase, u, v, m, turns, first, share)
+                transform_back(phase, finish, m, y, n, turns, top, biased=finish is ends)
+
         for begin, number, count in spans(conv.out_height, rows):
             with serial(conv.batch) as n, serial(number) as block:
                 top, first = bind(begin + block * count), 0
-                own = [*phases(conv, tile, isa, count)]
-                for phase, finish in zip(own, (begins, goes_on, goes_on, ends), strict=True):
-                    with passing():
-                        v = phase.allocate_inputs()
-                        with parallel(phase.rows, inner, threads=threads) as (row, channel):
-                            transform_row(phase, x, v, n, channel, top, row)
-                        with parallel(groups // tile.waiting, threads=threads) as (part,):
-                            m = phase.allocate_products()
-                            multiply(phase, u, v, m, part, first)
-                            transform_back(phase, finish, m, y, n, part, top, biased=finish is ends)
+                for index, phase in enumerate(phases(conv, tile, isa, count)):
+                    apart = (1, 0) if index == 0 else (0, 1) if index == _STRIDE**2 - 1 else (0, 0)
+                    for finish, share, shares in _runs(tile.parts, (begins, goes_on, ends), *apart):
+                        with passing(), serial(shares) as other_share:
+                            add(phase, finish, first, n, top, share + other_share)
                     first += phase.numbers
 
     return function(name, write)
+
+
+def _runs(
+    parts: int, finishes: tuple[Finish, Finish, Finish], begins: int, ends: int
+) -> Iterator[tuple[Finish, int, int]]:
+    """(finish, first part, number of parts): those that begin, go on and end."""
+    for finish, first, number in zip(
+        finishes, (0, begins, parts - ends), (begins, parts - begins - ends, ends), strict=True
+    ):
+        if number:
+            yield finish, first, number
 
 
 def transform_strided(weights: npt.NDArray[np.float32], outputs: tuple[int, int]) -> npt.NDArray[np.float32]:

@@ -31,8 +31,9 @@ class Tiling:
     """A convolution of stride 1 in tiles.
 
     ``size``: outputs of a tile, down and across. ``rows``: of tiles in a block. ``pixels``, ``vectors``: of the
-    register tile, a pixel being a Winograd tile. ``waiting``: output groups whose products wait in M. ``grid``: where
-    the rows and columns of the convolution's input lie, where they are not all there are.
+    register tile, a pixel being a Winograd tile. ``waiting``: output groups whose products wait in M. ``parts``: of the
+    input channels; V holds one. ``grid``: where the rows and columns of the convolution's input lie, where they are
+    not all there are.
     """
 
     conv: Convolution
@@ -42,6 +43,7 @@ class Tiling:
     pixels: int
     vectors: int
     waiting: int
+    parts: int = 1
     grid: Grid | None = None
 
     @property
@@ -57,6 +59,11 @@ class Tiling:
     @property
     def inner(self) -> int:
         return blocks(self.conv.channels, self.isa.lanes)
+
+    @property
+    def own(self) -> int:
+        """Blocks of input channels in a part."""
+        return self.inner // self.parts
 
     @property
     def outer(self) -> int:
@@ -83,20 +90,22 @@ class Tiling:
 
     def allocate_inputs(self) -> Buffer:
         """V."""
-        return scratch(self.numbers, self.columns, self.inner, self.pixels, self.isa.lanes)
+        return scratch(self.numbers, self.columns, self.own, self.pixels, self.isa.lanes)
 
     def allocate_products(self) -> Buffer:
         """M."""
         return scratch(self.numbers, self.waiting, self.held, self.vectors * self.isa.lanes)
 
 
-def transform_row(tiling: Tiling, x: Buffer, v: Buffer, n: Expr, channel: Expr, top: Expr, row: Expr) -> None:
-    """Step 1 for one row of tiles and one block of channels; ``top``: the first row of output of all."""
+def transform_row(
+    tiling: Tiling, x: Buffer, v: Buffer, n: Expr, channel: Expr, top: Expr, row: Expr, share: Expr = 0
+) -> None:
+    """Step 1 for one row of tiles and one block of channels of the part ``share``; ``top``: the first row of output."""
     lanes = tiling.isa.lanes
     (down, across), (high, wide) = tiling.size, tiling.edges
     rows = Strip(tiling.conv, down, 1, lanes, tiling.across * across, tiling.grid)
     strip = rows.allocate()
-    rows.fill(strip, x, n, channel, bind(top + row * down))
+    rows.fill(strip, x, n, share * tiling.own + channel, bind(top + row * down))
     held = Registers(tiling.numbers, lanes)
     with serial(tiling.across) as column:
         at = bind(row * tiling.across + column)
@@ -112,22 +121,30 @@ def transform_row(tiling: Tiling, x: Buffer, v: Buffer, n: Expr, channel: Expr, 
                 store(v, value, i * wide + j, *place, 0, lanes=lanes)
 
 
-def multiply(tiling: Tiling, u: Buffer, v: Buffer, m: Buffer, part: Expr, first: int = 0) -> None:
-    """Step 2 for the groups of one part; ``first``: where in ``u`` the weights of the first number lie."""
+def multiply(tiling: Tiling, u: Buffer, v: Buffer, m: Buffer, turns: Expr, first: int = 0, share: Expr = 0) -> None:
+    """Step 2 for the groups that wait together, the ``turns``-th so many, and the input channels of the part ``share``.
+
+    ``first``: where in ``u`` the weights of the first number lie.
+    """
     isa, vectors = tiling.isa, tiling.vectors
     sums = Registers(tiling.pixels * vectors, isa.lanes)
+    begin_of = share * tiling.own
+
+    def weight(group: Expr, number: Expr, k: Expr, c: Expr, vector: int) -> Expr:
+        return load(u, group, first + number, begin_of + k, c, vector * isa.lanes, lanes=isa.lanes)
+
     with serial(tiling.numbers) as number, serial(tiling.waiting) as turn:
-        group = bind(part * tiling.waiting + turn)
+        group = bind(turns * tiling.waiting + turn)
 
         def product(begin: Expr, size: int) -> None:
             column = tirx.floordiv(begin, tiling.pixels)
             for index in range(size * vectors):
                 sums[index] = spread(0.0, isa.lanes)
-            with serial(tiling.inner) as k:
+            with serial(tiling.own) as k:
                 multiply_block(
                     sums, isa, (size, vectors),
                     lambda t: (v, (number, column, k, t)),
-                    lambda c, vector: load(u, group, first + number, k, c, vector * isa.lanes, lanes=isa.lanes),
+                    lambda c, vector: weight(group, number, k, c, vector),
                 )  # fmt: skip
             for t in range(size):
                 for vector in range(vectors):
@@ -138,15 +155,15 @@ def multiply(tiling: Tiling, u: Buffer, v: Buffer, m: Buffer, part: Expr, first:
 
 
 def transform_back(
-    tiling: Tiling, finish: Finish, m: Buffer, y: Buffer, n: Expr, part: Expr, top: Expr, biased: bool = True
+    tiling: Tiling, finish: Finish, m: Buffer, y: Buffer, n: Expr, turns: Expr, top: Expr, biased: bool = True
 ) -> None:
-    """Step 3 for the groups of one part: all whole tiles of a row, then the one that ends it, if it is cut."""
+    """Step 3 for the groups that wait together: all whole tiles of a row, then the one that ends it, if it is cut."""
     lanes = tiling.isa.lanes
     (down, across), (high, wide) = tiling.size, tiling.edges
     whole, rest = divmod(tiling.conv.out_width, across)
     held = Registers(down * wide, lanes)
     with serial(tiling.waiting) as turn, serial(tiling.vectors) as vector, serial(tiling.rows) as row:
-        channel = bind((part * tiling.waiting + turn) * tiling.vectors + vector)
+        channel = bind((turns * tiling.waiting + turn) * tiling.vectors + vector)
         bias, rows = finish.bias(channel) if biased else None, finish.rows(channel)
         upper = bind(top + row * down)
 
