@@ -6,31 +6,33 @@ with stride 1. So the convolution is the sum of four, one for each phase, of 2 x
    ways together that is ((2 m + 1) / 3 m)^2 of direct's products: 0.69 for m = 2, 0.60 for 3, 0.56 for 4.
 2. One tap's weight is the same for every output. So there are (n + 1)^2 numbers for the 9 of a filter.
 3. Block by block of rows, the phases are computed one after the other, by the steps of ``winograd_steps``, and so are
-   parts of their input channels. The sums meet in the output, the last adds bias and activation. So V and M need to
-   hold one part of one phase only.
+   parts of their input channels. Their sums meet in the output, which begins with the bias, and the map to add; at the
+   end comes the activation. So V and M need to hold one part of one phase only.
 
 V is shared by all threads, M is each thread's own. Rounding is about that of a direct convolution.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 from tvm import tirx
 
-from rdpass.kernels.emit import Expr, argument, bind, function, parallel, passing, serial
+from rdpass.kernels.emit import Buffer, Expr, argument, bind, function, load, parallel, passing, serial, tiles
 from rdpass.kernels.finish import Finish
 from rdpass.kernels.isa import Isa
+from rdpass.kernels.packing import blocks
 from rdpass.kernels.pointwise import other_argument, spans
-from rdpass.kernels.strip import Grid
+from rdpass.kernels.stride_phases import STRIDE, phase_of
 from rdpass.kernels.toom_cook import transform_weights
 from rdpass.kernels.winograd_steps import Tiling, multiply, transform_back, transform_row
 from rdpass.kernels.workload import Convolution, Epilogue
 
-_STRIDE = 2
+_IN_FLIGHT = 8
+"""Pixels that bias is written to, or an activation applied to, at a time."""
 
 
 @dataclass(frozen=True)
@@ -71,57 +73,14 @@ def is_strided(conv: Convolution) -> bool:
     return conv.kernel == (3, 3) and conv.stride == (2, 2) and conv.dilation == (1, 1) and conv.groups == 1
 
 
-def phases(conv: Convolution, tile: StridedWinogradTile, isa: Isa, height: int) -> Iterator[Tiling]:
-    """Even rows and columns, even and odd, odd and even, odd: ``height`` rows of output in tiles."""
-    for parity in np.ndindex(_STRIDE, _STRIDE):
-        down, across = (_axis(conv, way, parity[way]) for way in range(2))
-        size = _outputs(tile.size[0], parity[0]), _outputs(tile.size[1], parity[1])
-        alone = replace(
-            conv,
-            height=down.extent, width=across.extent, kernel=(down.taps, across.taps), stride=(1, 1),
-            padding=(down.before, across.before, down.behind, across.behind),
-        )  # fmt: skip
-        grid = Grid((_STRIDE, _STRIDE), (down.first, across.first), conv.width)
-        tiling = Tiling(
-            alone, isa, size, -(-height // size[0]), tile.pixels, tile.vectors, tile.waiting, tile.parts, grid
-        )
-        # Register tiles of equal size, so that the last is no small one.
-        yield replace(tiling, pixels=-(-tiling.held // tiling.columns))
-
-
-def _outputs(outputs: int, parity: int) -> int:
-    """Those of a tile, one way: one tap takes them one by one."""
-    return outputs if parity == 0 else 1
-
-
-@dataclass(frozen=True)
-class _Axis:
-    """One way of a phase: extent of its input, the first of it in the whole's, taps, padding before and behind."""
-
-    extent: int
-    first: int
-    taps: int
-    before: int
-    behind: int
-
-
-def _axis(conv: Convolution, way: int, parity: int) -> _Axis:
-    """Inputs that taps of such a parity meet: those at ``2 i + parity - padding``, i from 0 on."""
-    extent, out = ((conv.height, conv.out_height), (conv.width, conv.out_width))[way]
-    padding, taps = conv.padding[way], (conv.kernel[way] - parity + 1) // _STRIDE
-    before = max(0, -(-(padding - parity) // _STRIDE))
-    first = before * _STRIDE + parity - padding
-    inside = max(0, -(-(extent - first) // _STRIDE))
-    return _Axis(inside, first, taps, before, out + taps - 1 - before - inside)
-
-
 def strided_winograd(conv: Convolution, tile: StridedWinogradTile, isa: Isa, threads: int, name: str) -> tirx.PrimFunc:
     """Arguments: input (N, C/L, H W, L), weights (groups, (n + 1) (n' + 1), C/L, L, V L), table (rows, groups V L), the
     map to add (where there is one and it is not the output), output (N, F/L, H' W', L).
     """
     assert is_strided(conv)
-    any_phase = next(phases(conv, tile, isa, 1))
-    lanes, inner, outer, groups = isa.lanes, any_phase.inner, any_phase.outer, any_phase.groups
+    lanes = isa.lanes
+    inner, outer = blocks(conv.channels, lanes), blocks(conv.filters, lanes)
+    groups = blocks(outer, tile.vectors)
     assert groups % tile.waiting == 0
     assert inner % tile.parts == 0
     pixels, rows = conv.out_height * conv.out_width, min(tile.rows * tile.size[0], conv.out_height)
@@ -132,49 +91,88 @@ def strided_winograd(conv: Convolution, tile: StridedWinogradTile, isa: Isa, thr
         table = argument("table", conv.epilogue.rows, groups * tile.vectors * lanes)
         other = other_argument(conv, outer, pixels, lanes)
         y = argument("output", conv.batch, outer, pixels, lanes)
-        begins = Finish(replace(conv.epilogue, activation="none"), isa, table, other)
-        goes_on = Finish(Epilogue(add=True, in_place=True), isa, table)
-        ends = Finish(replace(conv.epilogue, add=True, in_place=True), isa, table)
-
-        def add(phase: Tiling, finish: Finish, first: int, n: Expr, top: Expr, share: Expr) -> None:
-            """Add what a part of the channels of a phase gives; ``first``: of its numbers."""
-            v = phase.allocate_inputs()
-            with parallel(phase.rows, phase.own, threads=threads) as (row, channel):
-                transform_row(phase, x, v, n, channel, top, row, share)
-            with parallel(groups // tile.waiting, threads=threads) as (turns,):
-                m = phase.allocate_products()
-                multiply(phase, u, v, m, turns, first, share)
-                transform_back(phase, finish, m, y, n, turns, top, biased=finish is ends)
-
+        sums = _Sums(x, u, y, isa, table, threads)
         for begin, number, count in spans(conv.out_height, rows):
             with serial(conv.batch) as n, serial(number) as block:
-                top, first = bind(begin + block * count), 0
-                for index, phase in enumerate(phases(conv, tile, isa, count)):
-                    apart = (1, 0) if index == 0 else (0, 1) if index == _STRIDE**2 - 1 else (0, 0)
-                    for finish, share, shares in _runs(tile.parts, (begins, goes_on, ends), *apart):
-                        with passing(), serial(shares) as other_share:
-                            add(phase, finish, first, n, top, share + other_share)
-                    first += phase.numbers
+                top = bind(begin + block * count)
+                sums.begin(conv, other, n, top, count)
+                first = 0
+                for tiling in _tilings(conv, tile, isa, count):
+                    sums.add(tiling, n, top, first)
+                    first += tiling.numbers
+                sums.end(conv, n, top, count)
 
     return function(name, write)
 
 
-def _runs(
-    parts: int, finishes: tuple[Finish, Finish, Finish], begins: int, ends: int
-) -> Iterator[tuple[Finish, int, int]]:
-    """(finish, first part, number of parts): those that begin, go on and end."""
-    for finish, first, number in zip(
-        finishes, (0, begins, parts - ends), (begins, parts - begins - ends, ends), strict=True
-    ):
-        if number:
-            yield finish, first, number
+def _tilings(conv: Convolution, tile: StridedWinogradTile, isa: Isa, height: int) -> Iterator[Tiling]:
+    """``height`` rows of output in tiles, phase by phase."""
+    for down, across in np.ndindex(STRIDE, STRIDE):
+        alone, grid = phase_of(conv, (down, across))
+        size = _outputs(tile.size[0], down), _outputs(tile.size[1], across)
+        rows = -(-height // size[0])
+        tiling = Tiling(alone, isa, size, rows, tile.pixels, tile.vectors, tile.waiting, tile.parts, grid)
+        # Register tiles of equal size, so that the last is no small one.
+        yield replace(tiling, pixels=-(-tiling.held // tiling.columns))
+
+
+def _outputs(outputs: int, parity: int) -> int:
+    """Those of a tile, one way: the odd phase has one tap, which takes them one by one."""
+    return outputs if parity == 0 else 1
+
+
+class _Sums:
+    """Writes the output of a block of rows: what it begins with, what a phase adds to it, and how it ends."""
+
+    def __init__(self, x: Buffer, u: Buffer, y: Buffer, isa: Isa, table: Buffer, threads: int) -> None:
+        self.x, self.u, self.y, self.isa, self.table, self.threads = x, u, y, isa, table, threads
+
+    def begin(self, conv: Convolution, other: Buffer | None, n: Expr, top: Expr, count: int) -> None:
+        """The bias, and the map to add."""
+        finish = Finish(replace(conv.epilogue, activation="none"), self.isa, self.table, other)
+        self._each(conv, n, top, count, lambda channel, at: finish.put(finish.bias(channel), [], self.y, at))
+
+    def add(self, tiling: Tiling, n: Expr, top: Expr, first: int) -> None:
+        """A phase; ``first``: of its numbers."""
+        onto = Finish(Epilogue(add=True, in_place=True), self.isa, self.table)
+        with passing(), serial(tiling.parts) as share:
+            v = tiling.allocate_inputs()
+            with parallel(tiling.rows, tiling.own, threads=self.threads) as (row, channel):
+                transform_row(tiling, self.x, v, n, channel, top, row, share)
+            with parallel(tiling.groups // tiling.waiting, threads=self.threads) as (turns,):
+                m = tiling.allocate_products()
+                multiply(tiling, self.u, v, m, turns, first, share)
+                transform_back(tiling, onto, m, self.y, n, turns, top, biased=False)
+
+    def end(self, conv: Convolution, n: Expr, top: Expr, count: int) -> None:
+        """The activation."""
+        finish = Finish(replace(conv.epilogue, add=False), self.isa, self.table)
+
+        def activate(channel: Expr, at: tuple[Expr, ...]) -> None:
+            finish.put(load(self.y, *at, lanes=self.isa.lanes), finish.rows(channel), self.y, at)
+
+        if conv.epilogue.activation != "none":
+            self._each(conv, n, top, count, activate)
+
+    def _each(
+        self, conv: Convolution, n: Expr, top: Expr, count: int, put: Callable[[Expr, tuple[Expr, ...]], None]
+    ) -> None:
+        """``put`` every vector of ``count`` rows, given its block of channels and its index."""
+        with parallel(blocks(conv.filters, self.isa.lanes), threads=self.threads) as (channel,):
+            begin = bind(top * conv.out_width)
+
+            def some(first: Expr, size: int) -> None:
+                for t in range(size):
+                    put(channel, (n, channel, begin + first + t, 0))
+
+            tiles(count * conv.out_width, _IN_FLIGHT, some)
 
 
 def transform_strided(weights: npt.NDArray[np.float32], outputs: tuple[int, int]) -> npt.NDArray[np.float32]:
     """(O, I, 3, 3) to ((n + 1) (n' + 1), O, I), phase by phase."""
     numbers = []
-    for i, j in np.ndindex(_STRIDE, _STRIDE):
+    for i, j in np.ndindex(STRIDE, STRIDE):
         size = _outputs(outputs[0], i), _outputs(outputs[1], j)
-        transformed = transform_weights(weights[:, :, i::_STRIDE, j::_STRIDE], size)
+        transformed = transform_weights(weights[:, :, i::STRIDE, j::STRIDE], size)
         numbers.append(transformed.reshape(-1, *weights.shape[:2]))
     return np.concatenate(numbers)

@@ -18,6 +18,7 @@ from rdpass.kernels.pooling import PoolingTile
 from rdpass.kernels.schedule import make_kernel
 from rdpass.kernels.stem import StemTile
 from rdpass.kernels.stem_winograd import StemWinogradTile
+from rdpass.kernels.strided_winograd import StridedWinogradTile
 from rdpass.kernels.winograd import WinogradTile
 from rdpass.kernels.workload import Elementwise, Epilogue, Head, PointwisePair, Pooling, Stem
 from rdpass.targets.lookup import find_target
@@ -31,6 +32,7 @@ from tests.kernels.cases import (
     pointwise_case,
     pooling_case,
     stem_case,
+    strided_winograd_case,
     winograd_case,
 )
 from tests.kernels.networks import conv, plain50, resnet18, resnet50
@@ -49,6 +51,9 @@ CASES = {
     "winograd 2": lambda threads: winograd_case(conv(20, 44, 13, 3), WinogradTile(2, 6, 2, 2), AVX2, threads),
     "winograd 4": lambda threads: winograd_case(conv(20, 44, 13, 3), WinogradTile(4, 6, 1, 2, 2), AVX2, threads),
     "winograd 4x2": lambda threads: winograd_case(conv(20, 44, 13, 3), WinogradTile(4, 6, 1, 2, 2, 2), AVX2, threads),
+    "strided winograd": lambda threads: strided_winograd_case(
+        conv(20, 44, 29, 3, 2), StridedWinogradTile(4, 6, 1, 2, 2, 3, 2), AVX2, threads
+    ),
     "depthwise": lambda threads: depthwise_case(conv(44, 44, 13, 3, 1, 44), DepthwiseTile(), AVX2, threads),
     "pooling": lambda threads: pooling_case(STEM.pooling, PoolingTile(), AVX2, threads),
     "stem": lambda threads: stem_case(STEM, StemTile(6, 2, 3), AVX2, threads),
