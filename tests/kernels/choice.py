@@ -69,4 +69,4 @@ def _convolutions(conv: Convolution, isa: Isa, threads: int) -> Iterator[tuple[C
         yield winograd_case(conv, WinogradTile(4, 8, wide=2), isa, threads), WINOGRAD_TOLERANCE
     if is_strided(conv):
         for outputs in (2, 3, 4):
-            yield strided_winograd_case(conv, StridedWinogradTile(outputs), isa, threads), STRIDED_TOLERANCE
+            yield strided_winograd_case(conv, StridedWinogradTile(outputs, rows=14), isa, threads), STRIDED_TOLERANCE
