@@ -15,6 +15,7 @@ from rdpass.kernels.packing import blocks
 from rdpass.kernels.pair import PairTile
 from rdpass.kernels.pointwise import PointwiseTile
 from rdpass.kernels.pooling import PoolingTile
+from rdpass.kernels.resizing import ResizingTile
 from rdpass.kernels.schedule import ConvolutionTile
 from rdpass.kernels.stem import StemTile
 from rdpass.kernels.stem_winograd import OUTPUTS, StemWinogradTile, has_phases
@@ -174,6 +175,12 @@ def pooling_tiles(pool: Pooling) -> Iterator[PoolingTile]:
     for pixels in (4, 1, 2, 3, 6, 8):
         if pixels <= pool.out_width:
             yield PoolingTile(pixels)
+
+
+def resizing_tiles() -> Iterator[ResizingTile]:
+    """Every tile that may be used for a map at other extents."""
+    for periods in (4, 1, 2, 8):
+        yield ResizingTile(periods)
 
 
 def head_tiles(work: Head, machine: Machine) -> Iterator[HeadTile]:

@@ -12,10 +12,11 @@ from rdpass.kernels.machine import Machine
 from rdpass.kernels.packing import blocks
 from rdpass.kernels.pair import PairTile
 from rdpass.kernels.pooling import PoolingTile
+from rdpass.kernels.resizing import ResizingTile
 from rdpass.kernels.schedule import ConvolutionTile, Tile
 from rdpass.kernels.stem import StemTile
 from rdpass.kernels.stem_winograd import StemWinogradTile, has_phases
-from rdpass.kernels.workload import Convolution, Elementwise, Head, PointwisePair, Pooling, Stem, Workload
+from rdpass.kernels.workload import Convolution, Elementwise, Head, PointwisePair, Pooling, Resizing, Stem, Workload
 
 
 def choose(work: Workload, machine: Machine, tuned: Mapping[Workload, Tile]) -> Tile:
@@ -34,6 +35,8 @@ def choose_default(work: Workload, machine: Machine) -> Tile:
             return choose_stem(work, machine)
         case Pooling():
             return choose_pooling(work, machine)
+        case Resizing():
+            return ResizingTile()
         case Head():
             return choose_head(work, machine)
         case Elementwise():

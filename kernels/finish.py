@@ -74,10 +74,13 @@ class Finish:
 
     def put(self, total: Expr, rows: list[Expr], out: Buffer, index: tuple[Expr, ...]) -> None:
         """Store what a sum that has its bias becomes."""
-        if self.epilogue.add:
-            source = out if self.epilogue.in_place else self.other
-            total = total + load(source, *index, lanes=self.isa.lanes)
-        store(out, activate(self.epilogue, total, rows, self.isa), *index, lanes=self.isa.lanes)
+        epilogue, lanes = self.epilogue, self.isa.lanes
+        if not epilogue.add:
+            store(out, activate(epilogue, total, rows, self.isa), *index, lanes=lanes)
+            return
+        other = load(out if epilogue.in_place else self.other, *index, lanes=lanes)
+        value = activate(epilogue, total if epilogue.late else total + other, rows, self.isa)
+        store(out, value + other if epilogue.late else value, *index, lanes=lanes)
 
     def _row(self, row: int, block: Expr) -> Expr:
         return bind(load(self.table, row, block * self.isa.lanes, lanes=self.isa.lanes))

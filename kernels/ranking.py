@@ -19,6 +19,7 @@ from rdpass.kernels.candidates import (
     head_tiles,
     pair_tiles,
     pooling_tiles,
+    resizing_tiles,
     stem_tiles,
 )
 from rdpass.kernels.choose import choose_default
@@ -29,7 +30,7 @@ from rdpass.kernels.pointwise import PointwiseTile
 from rdpass.kernels.schedule import Tile
 from rdpass.kernels.strided_winograd import StridedWinogradTile
 from rdpass.kernels.winograd import WinogradTile
-from rdpass.kernels.workload import Convolution, Elementwise, Head, PointwisePair, Pooling, Stem, Workload
+from rdpass.kernels.workload import Convolution, Elementwise, Head, PointwisePair, Pooling, Resizing, Stem, Workload
 
 _HALVES = 5
 """Tiles of either half that are tried in a pair that comes apart."""
@@ -79,6 +80,8 @@ def _candidates(work: Workload, machine: Machine) -> Iterator[Ranked]:
             yield from (Ranked(tile, 0.0) for tile in stem_tiles(work, machine))
         case Pooling():
             yield from (Ranked(tile, 0.0) for tile in pooling_tiles(work))
+        case Resizing():
+            yield from (Ranked(tile, 0.0) for tile in resizing_tiles())
         case Head():
             yield from (Ranked(tile, 0.0) for tile in head_tiles(work, machine))
         case Elementwise():

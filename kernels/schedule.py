@@ -34,15 +34,17 @@ from rdpass.kernels.pair import ApartTile, PairTile, pointwise_pair
 from rdpass.kernels.parts import join, split
 from rdpass.kernels.pointwise import PointwiseTile, pointwise
 from rdpass.kernels.pooling import PoolingTile, pooling
+from rdpass.kernels.resizing import ResizingTile, resizing
 from rdpass.kernels.stem import StemTile, stem
 from rdpass.kernels.stem_winograd import OUTPUTS, StemWinogradTile, stem_winograd
 from rdpass.kernels.strided_winograd import StridedWinogradTile, strided_winograd, transform_strided
 from rdpass.kernels.toom_cook import transform_weights
 from rdpass.kernels.winograd import WinogradTile, winograd
-from rdpass.kernels.workload import Convolution, Elementwise, Head, PointwisePair, Pooling, Stem, Workload
+from rdpass.kernels.workload import Convolution, Elementwise, Head, PointwisePair, Pooling, Resizing, Stem, Workload
 
 ConvolutionTile = PointwiseTile | DirectTile | WinogradTile | StridedWinogradTile | DepthwiseTile
-KernelTile = ConvolutionTile | PairTile | StemTile | StemWinogradTile | PoolingTile | HeadTile | ElementwiseTile
+MapTile = PoolingTile | ResizingTile | ElementwiseTile
+KernelTile = ConvolutionTile | PairTile | StemTile | StemWinogradTile | MapTile | HeadTile
 Tile = KernelTile | ApartTile
 
 
@@ -74,6 +76,8 @@ def make_kernel(work: Workload, constants: Sequence[Any], tile: KernelTile, mach
             return pair_kernel(work, constants[0], constants[1], tile, machine)
         case Pooling(), PoolingTile():
             return pooling_kernel(work, tile, machine)
+        case Resizing(), ResizingTile():
+            return resizing_kernel(work, tile, machine)
         case Head(), HeadTile():
             return head_kernel(work, constants[0], tile, machine)
         case Elementwise(), ElementwiseTile():
@@ -174,9 +178,17 @@ def pooling_kernel(pool: Pooling, tile: PoolingTile, machine: Machine) -> Kernel
     return Kernel(name, pooling(pool, tile, machine.isa, machine.threads, name), ())
 
 
+def resizing_kernel(work: Resizing, tile: ResizingTile, machine: Machine) -> Kernel:
+    """The kernel of a map at other extents."""
+    shape = f"{work.channels}_{work.height}x{work.width}_{work.out_height}x{work.out_width}"
+    name = f"f32_{work.kind}_resizing_{shape}_{machine.isa.name}_{_digest(work)}"
+    return Kernel(name, resizing(work, tile, machine.isa, machine.threads, name), ())
+
+
 def elementwise_kernel(work: Elementwise, rows: Sequence[Array], tile: ElementwiseTile, machine: Machine) -> Kernel:
     """The kernel of an epilogue alone; ``rows``: ``Elementwise.rows`` of them."""
-    epilogue = work.epilogue.activation + ("_add" if work.epilogue.add else "")
+    added = "_late_add" if work.epilogue.late else "_add"
+    epilogue = work.epilogue.activation + (added if work.epilogue.add else "")
     scaled = {"none": "", "constant": "scale_", "gate": "gate_"}[work.scale]
     name = f"f32_{scaled}{epilogue}_{work.channels}x{work.pixels}_{machine.isa.name}_{_digest(work)}"
     function = elementwise(work, tile, machine.isa, machine.threads, name)

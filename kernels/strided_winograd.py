@@ -69,8 +69,12 @@ class StridedWinogradTile:
 
 
 def is_strided(conv: Convolution) -> bool:
-    """Whether the template computes such a convolution."""
-    return conv.kernel == (3, 3) and conv.stride == (2, 2) and conv.dilation == (1, 1) and conv.groups == 1
+    """Whether the template computes such a convolution.
+
+    A map that is added behind the activation can't lie where the sums meet.
+    """
+    meets = not (conv.epilogue.late and conv.epilogue.in_place)
+    return conv.kernel == (3, 3) and conv.stride == (2, 2) and conv.dilation == (1, 1) and conv.groups == 1 and meets
 
 
 def strided_winograd(conv: Convolution, tile: StridedWinogradTile, isa: Isa, threads: int, name: str) -> tirx.PrimFunc:
@@ -91,11 +95,11 @@ def strided_winograd(conv: Convolution, tile: StridedWinogradTile, isa: Isa, thr
         table = argument("table", conv.epilogue.rows, groups * tile.vectors * lanes)
         other = other_argument(conv, outer, pixels, lanes)
         y = argument("output", conv.batch, outer, pixels, lanes)
-        sums = _Sums(x, u, y, isa, table, threads)
+        sums = _Sums(x, u, y, other, isa, table, threads)
         for begin, number, count in spans(conv.out_height, rows):
             with serial(conv.batch) as n, serial(number) as block:
                 top = bind(begin + block * count)
-                sums.begin(conv, other, n, top, count)
+                sums.begin(conv, n, top, count)
                 first = 0
                 for tiling in _tilings(conv, tile, isa, count):
                     sums.add(tiling, n, top, first)
@@ -124,12 +128,15 @@ def _outputs(outputs: int, parity: int) -> int:
 class _Sums:
     """Writes the output of a block of rows: what it begins with, what a phase adds to it, and how it ends."""
 
-    def __init__(self, x: Buffer, u: Buffer, y: Buffer, isa: Isa, table: Buffer, threads: int) -> None:
-        self.x, self.u, self.y, self.isa, self.table, self.threads = x, u, y, isa, table, threads
+    def __init__(
+        self, x: Buffer, u: Buffer, y: Buffer, other: Buffer | None, isa: Isa, table: Buffer, threads: int
+    ) -> None:
+        self.x, self.u, self.y, self.other, self.isa, self.table, self.threads = x, u, y, other, isa, table, threads
 
-    def begin(self, conv: Convolution, other: Buffer | None, n: Expr, top: Expr, count: int) -> None:
-        """The bias, and the map to add."""
-        finish = Finish(replace(conv.epilogue, activation="none"), self.isa, self.table, other)
+    def begin(self, conv: Convolution, n: Expr, top: Expr, count: int) -> None:
+        """The bias, and the map that is added before the activation."""
+        added = conv.epilogue.add and not conv.epilogue.late
+        finish = Finish(replace(conv.epilogue, activation="none", add=added), self.isa, self.table, self.other)
         self._each(conv, n, top, count, lambda channel, at: finish.put(finish.bias(channel), [], self.y, at))
 
     def add(self, tiling: Tiling, n: Expr, top: Expr, first: int) -> None:
@@ -145,13 +152,13 @@ class _Sums:
                 transform_back(tiling, onto, m, self.y, n, turns, top, biased=False)
 
     def end(self, conv: Convolution, n: Expr, top: Expr, count: int) -> None:
-        """The activation."""
-        finish = Finish(replace(conv.epilogue, add=False), self.isa, self.table)
+        """The activation, and the map that is added behind it."""
+        finish = Finish(replace(conv.epilogue, add=conv.epilogue.late), self.isa, self.table, self.other)
 
         def activate(channel: Expr, at: tuple[Expr, ...]) -> None:
             finish.put(load(self.y, *at, lanes=self.isa.lanes), finish.rows(channel), self.y, at)
 
-        if conv.epilogue.activation != "none":
+        if conv.epilogue.activation != "none" or conv.epilogue.late:
             self._each(conv, n, top, count, activate)
 
     def _each(

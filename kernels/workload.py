@@ -16,11 +16,11 @@ ActivationKind = Literal[
 
 @dataclass(frozen=True)
 class Epilogue:
-    """What happens to a convolution's sum: + bias, + another map of the same shape, activation, store.
+    """What happens to a convolution's sum: + bias, activation, store; and another map of the same shape is added.
 
     ``activation``: ``clip`` uses ``low`` and ``high``; ``channel_clip`` has a lower and an upper bound per channel and
-    ``prelu`` a slope per channel, which lie behind the bias in the kernel's table. ``add``: a second map is added
-    before the activation; ``in_place``: that map's buffer is the one that is written.
+    ``prelu`` a slope per channel, which lie behind the bias in the kernel's table. ``add``: a second map is added,
+    before the activation or, where ``late``, behind it; ``in_place``: that map's buffer is the one that is written.
     """
 
     activation: ActivationKind = "none"
@@ -28,6 +28,7 @@ class Epilogue:
     high: float = 0.0
     add: bool = False
     in_place: bool = False
+    late: bool = False
 
     @property
     def rows(self) -> int:
@@ -116,6 +117,30 @@ class Pooling:
 
 
 @dataclass(frozen=True)
+class Places:
+    """Where the outputs of an axis lie on its input: output i at (a i + b) / d, held to the axis."""
+
+    a: int
+    b: int
+    d: int
+
+
+@dataclass(frozen=True)
+class Resizing:
+    """A map at other extents: ``nearest`` takes the input that lies at or before a place, ``linear`` mixes two."""
+
+    batch: int
+    channels: int
+    height: int
+    width: int
+    out_height: int
+    out_width: int
+    kind: Literal["nearest", "linear"]
+    down: Places
+    across: Places
+
+
+@dataclass(frozen=True)
 class Elementwise:
     """An epilogue on a map that is there already, in place of a convolution's sum.
 
@@ -157,7 +182,7 @@ class Head:
     averages: bool = True
 
 
-Workload = Convolution | PointwisePair | Stem | Pooling | Head | Elementwise
+Workload = Convolution | PointwisePair | Stem | Pooling | Resizing | Head | Elementwise
 """What a kernel is chosen for, and tiles are tuned for."""
 
 
@@ -192,6 +217,9 @@ def operations(work: Workload) -> int:
         case Pooling():
             window = work.kernel[0] * work.kernel[1]
             return work.batch * work.channels * work.out_height * work.out_width * window
+        case Resizing():
+            each = 3 * 2 if work.kind == "linear" else 0  # a multiply-accumulate for each of three mixtures
+            return work.batch * work.channels * work.out_height * work.out_width * each
         case Head():
             read = work.channels * (1 if work.averages else work.pixels)
             return work.batch * (2 * read * work.classes + work.averages * work.channels * work.pixels)

@@ -2,7 +2,8 @@
 
 A run's work is counted in passes of its network over one picture, a backward pass as two. On a processor time goes with
 the multiply-accumulates of those passes; on a GPU small networks wait for kernels to be launched, so it goes with
-layers and steps instead. The factor is the median over recorded runs on the same device; without any, an assumption.
+layers and steps instead. The factor is the median over recorded runs on the same device that began and ended in one go;
+without any, an assumption.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ class Estimate:
 def estimate(run: Run, device: str, records: Iterable[Record]) -> Estimate:
     """On ``device`` ("cpu", or a GPU's name as records give it)."""
     kind = "cpu" if device == "cpu" else "cuda"
-    known = [record for record in records if record["device"] == device and record["steps"]]
+    known = [record for record in records
+             if record["device"] == device and record["steps"] and record.get("whole", True)]  # fmt: skip
     rates = [record["seconds"] / work_of(record, kind) for record in known]
     rate = statistics.median(rates) if rates else ASSUMED[kind]
     told = told_of(run)

@@ -14,8 +14,9 @@ import rdpass
 from benchmarks.accuracy_grids.arms import Footprint, Result, Settings
 from benchmarks.accuracy_grids.bench import Bench
 from benchmarks.accuracy_grids.claims import claim
-from rdpass.run_folder import load_run
+from rdpass.run_folder import load_run, training_state
 from rdpass.tracing.trace import trace
+from rdpass.training.checkpoint import has_checkpoint
 from rdpass.training.config import DistillConfig
 
 FORMS = {"kept": "projections", "carried": "carried"}  # of an outcome that is not strictly plain
@@ -35,10 +36,11 @@ class RecipeArm:
     curve: bool = False
 
     def run(self, bench: Bench) -> Result:
+        begun = is_begun(bench.student_folder(self.recipe, self.settings))
         folder = made_student(self, bench)
         told = json.loads((folder / "conversion.json").read_text())
         outcomes = {FORMS.get(outcome["how"], "plain") for outcome in told["outcomes"]}
-        facts: dict[str, Any] = {"shortcuts": len(told["outcomes"])}
+        facts: dict[str, Any] = {"shortcuts": len(told["outcomes"]), "whole": not begun}
         if told["history"]:
             facts["loss"] = round(told["history"][-1]["loss"], 4)
         if self.curve:
@@ -52,6 +54,11 @@ class RecipeArm:
             steps=bench.steps if told["history"] else 0,
             facts=facts,
         )
+
+
+def is_begun(folder: Path) -> bool:
+    """Whether an earlier run, or another arm's, has trained some or all of it: a run's seconds are not all there is."""
+    return folder.exists() or has_checkpoint(training_state(folder))
 
 
 def made_student(arm: RecipeArm, bench: Bench) -> Path:

@@ -3,7 +3,7 @@
 1. A stem: a layer that reads the network's own input of at most four channels, and the max pool that alone reads it.
 2. A pair: two pointwise layers of stride 1, the second the only reader of the first.
 3. Every other layer (``find_layers``).
-4. Poolings (``find_poolings``).
+4. Poolings (``find_poolings``), and maps at other extents (``find_resizings``).
 5. Heads (``find_heads``).
 6. Epilogues alone, on maps that all these write (``find_elementwise``).
 """
@@ -21,6 +21,7 @@ from rdpass.passes.relax.find_elementwise import find_elementwise
 from rdpass.passes.relax.find_heads import find_heads
 from rdpass.passes.relax.find_layers import Layer, find_layers
 from rdpass.passes.relax.find_poolings import find_poolings, pooling_of
+from rdpass.passes.relax.find_resizings import find_resizings
 from rdpass.passes.relax.placement import Placement
 
 _STEM_CHANNELS = 4
@@ -39,6 +40,7 @@ def find_placements(flow: Dataflow) -> tuple[Placement, ...]:
     ]
     taken = {variable for placement in found for variable in (placement.root, *placement.inside)}
     found += (pool for pool in find_poolings(flow) if pool.root not in taken)
+    found += find_resizings(flow)
     found += find_heads(flow)
     taken = {variable for placement in found for variable in (placement.root, *placement.inside)}
     blocked = {placement.root for placement in found if placement.writes == "blocked"}

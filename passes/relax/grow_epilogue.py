@@ -3,13 +3,14 @@
 From the value on, as long as only one operator reads it:
 1. a constant per channel is added: it is part of the bias;
 2. another map of the same shape is added, once: a shortcut that was kept;
-3. the value is clipped from below and above, or goes through another activation (``find_activations``), which ends it.
+3. the value is clipped from below and above, or goes through another activation (``find_activations``);
+4. then the other map is added, where none was before: a shortcut round a block that ends with its activation.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -52,7 +53,7 @@ def finish_from(flow: Dataflow, source: Any, reader: Any, channels: int, taken: 
     growth = _Growth(source, np.zeros(channels, np.float32), [])
     activation = _activation(flow, growth, taken)
     if activation is not None and reader in (activation.root, *activation.inside):
-        return _finishing(growth, activation)
+        return _finishing(flow, growth, activation, taken)
     if not _absorb(flow, growth, reader):
         return None
     growth.value = reader
@@ -67,15 +68,32 @@ def _grown(flow: Dataflow, growth: _Growth, taken: Set[Any]) -> Finishing:
         growth.inside.append(growth.value)
         growth.value = reader
         activation = _activation(flow, growth, taken)
-    return _finishing(growth, activation)
+    return _finishing(flow, growth, activation, taken)
 
 
-def _finishing(growth: _Growth, activation: Activation | None) -> Finishing:
+def _finishing(flow: Dataflow, growth: _Growth, activation: Activation | None, taken: Set[Any]) -> Finishing:
     root, inside = growth.value, tuple(growth.inside)
     if activation is not None:
         root, inside = activation.root, (*inside, growth.value, *activation.inside)
     epilogue, rows = _epilogue(growth, activation)
-    return Finishing(root, growth.other, inside, epilogue, (growth.bias, *rows))
+    finishing = Finishing(root, growth.other, inside, epilogue, (growth.bias, *rows))
+    if growth.other is not None or epilogue.activation == "none":
+        return finishing
+    return _with_late_add(flow, finishing, taken)
+
+
+def _with_late_add(flow: Dataflow, finishing: Finishing, taken: Set[Any]) -> Finishing:
+    """Case 4: the sum of the activated value and another map, if nothing else reads the value."""
+    root = finishing.root
+    reader = flow.only_reader(root)
+    call: Any = None if reader is None or reader in taken else flow.value(reader)
+    if operator_of(call) != "relax.add" or shape_of(reader) != shape_of(root):
+        return finishing
+    others = [argument for argument in call.args if not _is(argument, root)]
+    if len(others) != 1 or array_of(others[0]) is not None or shape_of(others[0]) != shape_of(root):
+        return finishing
+    epilogue = replace(finishing.epilogue, add=True, late=True)
+    return replace(finishing, root=reader, other=others[0], inside=(*finishing.inside, root), epilogue=epilogue)
 
 
 @dataclass

@@ -88,7 +88,7 @@ def _times(workload: TunedWorkload) -> tuple[str, str]:
 
 def describe(workload: TunedWorkload) -> str:
     """A workload in a few words: kind, kernel, channels and size."""
-    from rdpass.kernels.workload import Convolution, Elementwise, Head, PointwisePair, Pooling, Stem
+    from rdpass.kernels.workload import Convolution, Elementwise, Head, PointwisePair, Pooling, Resizing, Stem
 
     match workload.workload:
         case Convolution() as conv:
@@ -104,6 +104,8 @@ def describe(workload: TunedWorkload) -> str:
             return f"stem {conv.kernel[0]}x{conv.kernel[1]} {conv.channels}-{conv.filters} {conv.height}{pooled}"
         case Pooling() as pool:
             return f"{pool.kind} pool {pool.channels} {pool.height}x{pool.width}"
+        case Resizing() as work:
+            return f"{work.kind} {work.channels} {work.height}x{work.width} to {work.out_height}x{work.out_width}"
         case Head() as head:
             return f"head {head.channels}-{head.classes}"
         case Elementwise() as work:

@@ -16,19 +16,31 @@ from rdpass.kernels.head import HeadTile
 from rdpass.kernels.pair import ApartTile, PairTile
 from rdpass.kernels.pointwise import PointwiseTile
 from rdpass.kernels.pooling import PoolingTile
+from rdpass.kernels.resizing import ResizingTile
 from rdpass.kernels.schedule import Tile
 from rdpass.kernels.stem import StemTile
 from rdpass.kernels.stem_winograd import StemWinogradTile
 from rdpass.kernels.strided_winograd import StridedWinogradTile
 from rdpass.kernels.winograd import WinogradTile
-from rdpass.kernels.workload import Convolution, Elementwise, Epilogue, Head, PointwisePair, Pooling, Stem, Workload
+from rdpass.kernels.workload import (
+    Convolution,
+    Elementwise,
+    Epilogue,
+    Head,
+    Places,
+    PointwisePair,
+    Pooling,
+    Resizing,
+    Stem,
+    Workload,
+)
 
-_WORKLOADS = (Convolution, PointwisePair, Pooling, Stem, Head, Elementwise)
+_WORKLOADS = (Convolution, PointwisePair, Pooling, Resizing, Stem, Head, Elementwise)
 _TILES = (
-    ApartTile, DepthwiseTile, DirectTile, ElementwiseTile, HeadTile, PairTile, PointwiseTile, PoolingTile, StemTile,
-    StemWinogradTile, StridedWinogradTile, WinogradTile,
+    ApartTile, DepthwiseTile, DirectTile, ElementwiseTile, HeadTile, PairTile, PointwiseTile, PoolingTile,
+    ResizingTile, StemTile, StemWinogradTile, StridedWinogradTile, WinogradTile,
 )  # fmt: skip
-_KINDS = {kind.__name__: kind for kind in (*_WORKLOADS, *_TILES, Epilogue)}
+_KINDS = {kind.__name__: kind for kind in (*_WORKLOADS, *_TILES, Epilogue, Places)}
 
 
 def encode(value: Any) -> Any:

@@ -11,8 +11,6 @@ import time
 from itertools import islice
 from typing import Any
 
-import torch
-
 from rdpass.interruption import Interrupted, Interruption
 from rdpass.recipes.recipe import Request
 from rdpass.training.batches import placed, rows_of, unpacking_for
@@ -113,7 +111,7 @@ class Run:
             fault = found
         # One exchange: rows, and what any process has to say to all others.
         flags = [sum(map(rows_of, batches)), fault is not None, bool(self._interruption.pending), self._is_late()]
-        agreed = self._world.total(torch.tensor([float(flag) for flag in flags], device=self._config.device)).tolist()
+        agreed = self._world.sums([float(flag) for flag in flags], self._config.device)
         if agreed[1]:
             self._leave_out(fault or NotFinite("another process met inputs that are not finite", group[0][0], True))
         elif (self._position.epoch, group[0][0]) not in self._position.skipped:

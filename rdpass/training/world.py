@@ -8,7 +8,7 @@ global batch is then the sum of them.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -40,6 +40,12 @@ class World:
         if self.size > 1:
             dist.all_reduce(values)
         return values
+
+    def sums(self, values: Sequence[float], device: str) -> list[float]:
+        """Each of ``values`` summed over all processes; alone, without waiting for ``device``."""
+        if self.size == 1:
+            return list(values)
+        return [float(value) for value in self.total(torch.tensor(values, device=device)).tolist()]
 
     def gather(self, value: Any) -> list[Any]:
         """Each process's value, by rank."""
@@ -87,10 +93,11 @@ def joined_world(device: str) -> Iterator[World]:
     """The world with its process group up: the caller's own, or one made for the block (gloo on CPUs, else NCCL)."""
     world = current_world()
     ours = world.size > 1 and not dist.is_initialized()
-    if torch.device(device).type == "cuda":
-        torch.cuda.set_device(device)
+    chosen = torch.device(device)
+    if chosen.type == "cuda" and chosen.index is not None:  # "cuda" alone means the current one
+        torch.cuda.set_device(chosen)
     if ours:
-        dist.init_process_group("gloo" if torch.device(device).type == "cpu" else "nccl")
+        dist.init_process_group("gloo" if chosen.type == "cpu" else "nccl")
     try:
         yield world
         if ours:

@@ -143,6 +143,7 @@ def test_an_interrupted_student_goes_on_where_it_was(tmp_path, monkeypatch):
     (resumed,) = Work([run], broken.folder / "depth.jsonl", broken)
     same = ("accuracy", "validation", "loss", "macs")
     assert [resumed[key] for key in same] == [whole[key] for key in same]
+    assert (whole["whole"], resumed["whole"]) == (True, False)
 
 
 def test_the_command_runs_lists_and_refuses(tmp_path, monkeypatch, capsys):
@@ -226,6 +227,8 @@ def test_estimates_come_from_what_was_measured(tmp_path):
     assert measured.measured
     twice = estimate(run, "cpu", [{**record, "seconds": 20.0}])
     assert twice.seconds == pytest.approx(2 * measured.seconds)
+    resumed = {**record, "seconds": 1.0, "whole": False}
+    assert estimate(run, "cpu", [record, resumed, resumed]).seconds == pytest.approx(measured.seconds)
     assert passes("migrate", {"paths": {"mixed": True}}) > passes("kd", {}) > passes("plain", {})
 
 

@@ -75,6 +75,33 @@ def test_an_activation_as_exporters_write_it_ends_its_layer(name: str) -> None:
     assert all(f.operations == 0 for f in find_fallbacks(lowered))
 
 
+@pytest.mark.parametrize("name", [*ACTIVATIONS, "relu"])
+def test_a_shortcut_round_a_block_that_ends_with_its_activation_is_added_by_the_last_layer(name: str) -> None:
+    net = Net((1, 6, 9, 7))
+    shortcut = net.conv("x0", 6, 10, 3)
+    x = net.conv(net.relu(net.conv(shortcut, 10, 10)), 10, 10, 3)
+    x = net.relu(x) if name == "relu" else ACTIVATIONS[name](net, x)
+    lowered, called = lower_checked(net, net.conv(net.add(shortcut, x), 10, 4, 3))
+    assert len(called) == 4 + 2
+    assert all(f.operations == 0 for f in find_fallbacks(lowered))
+
+
+def test_an_activated_value_that_others_read_or_that_is_added_to_itself_is_not_lost() -> None:
+    net = Net((1, 6, 9, 7))
+    shortcut = net.conv("x0", 6, 10, 3)
+    x = net.relu(net.conv(shortcut, 10, 10))
+    twice = net.relu(net.conv(net.add(x, x), 10, 10))
+    lower_checked(net, net.conv(net.add(net.add(shortcut, x), twice), 10, 4), x)
+
+
+def test_one_channel_or_pixel_added_to_an_activated_map_is_spread_over_it() -> None:
+    net = Net((1, 6, 9, 7))
+    x = net.relu(net.conv("x0", 6, 10, 3))
+    mean = net.node("GlobalAveragePool", x)
+    y = net.relu(net.conv(x, 10, 10))
+    lower_checked(net, net.conv(net.add(y, mean), 10, 4), net.add(net.relu(net.conv(x, 10, 10)), net.numbers(10, 1, 1)))
+
+
 def _other_alpha(net: Net, x: str) -> str:
     return net.node("HardSigmoid", x, alpha=0.2)
 

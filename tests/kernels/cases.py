@@ -27,12 +27,13 @@ from rdpass.kernels.packing import (
 from rdpass.kernels.pair import PairTile, pointwise_pair
 from rdpass.kernels.pointwise import PointwiseTile, pointwise
 from rdpass.kernels.pooling import PoolingTile, pooling
+from rdpass.kernels.resizing import ResizingTile, resizing
 from rdpass.kernels.stem import StemTile, stem
 from rdpass.kernels.stem_winograd import OUTPUTS, StemWinogradTile, stem_winograd
 from rdpass.kernels.strided_winograd import StridedWinogradTile, strided_winograd, transform_strided
 from rdpass.kernels.toom_cook import transform_weights
 from rdpass.kernels.winograd import WinogradTile, winograd
-from rdpass.kernels.workload import Convolution, Elementwise, Epilogue, Head, PointwisePair, Pooling, Stem
+from rdpass.kernels.workload import Convolution, Elementwise, Epilogue, Head, PointwisePair, Pooling, Resizing, Stem
 from tests.kernels import oracle
 from tests.kernels.case import Case
 from tests.kernels.layout import from_blocked, to_blocked
@@ -213,6 +214,13 @@ def pooling_case(pool: Pooling, tile: PoolingTile, isa: Isa, threads: int = 1, s
     function = pooling(pool, tile, isa, threads, "kernel")
     inputs = [to_blocked(x, isa.lanes, _GARBAGE)]
     return _blocked_case(f"pooling {pool}", function, isa, inputs, oracle.pooling(pool, x))
+
+
+def resizing_case(work: Resizing, tile: ResizingTile, isa: Isa, threads: int = 1, seed: int = 0) -> Case:
+    x = numbers(seed, work.batch, work.channels, work.height, work.width)
+    function = resizing(work, tile, isa, threads, "kernel")
+    inputs = [to_blocked(x, isa.lanes, _GARBAGE)]
+    return _blocked_case(f"resizing {work}", function, isa, inputs, oracle.resizing(work, x))
 
 
 def head_case(work: Head, tile: HeadTile, isa: Isa, threads: int = 1, seed: int = 0) -> Case:

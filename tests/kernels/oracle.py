@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
 
 import numpy as np
 
 from rdpass.comparison import Array
-from rdpass.kernels.workload import Convolution, Epilogue, Head, Pooling
+from rdpass.kernels.workload import Convolution, Epilogue, Head, Places, Pooling, Resizing
 
 
 def convolution(conv: Convolution, x: Array, weights: Array) -> Array:
@@ -40,9 +41,11 @@ def epilogue(work: Epilogue, total: Array, table: Sequence[Array], other: Array 
     """``table``: the bias, then the activation's own rows, one number a channel each."""
     bias, *rows = (np.asarray(row, np.float64).reshape(1, -1, 1, 1) for row in table)
     total = total + bias
-    if other is not None:
-        total = total + other
-    return _ACTIVATIONS[work.activation](total, work, rows)
+    if other is None:
+        return _ACTIVATIONS[work.activation](total, work, rows)
+    if work.late:
+        return _ACTIVATIONS[work.activation](total, work, rows) + other
+    return _ACTIVATIONS[work.activation](total + other, work, rows)
 
 
 _ACTIVATIONS: dict[str, Callable[[Array, Epilogue, list[Array]], Array]] = {
@@ -56,6 +59,26 @@ _ACTIVATIONS: dict[str, Callable[[Array, Epilogue, list[Array]], Array]] = {
     "sigmoid": lambda x, work, rows: 1 / (1 + np.exp(-x)),
     "silu": lambda x, work, rows: x / (1 + np.exp(-x)),
 }
+
+
+def resizing(work: Resizing, x: Array) -> Array:
+    """(N, C, H', W'), as torch's interpolate sees it: a matrix for each axis."""
+    down = _mixing(work.kind, work.down, work.height, work.out_height)
+    across = _mixing(work.kind, work.across, work.width, work.out_width)
+    return np.einsum("ih,nchw,jw->ncij", down, x.astype(np.float64), across)
+
+
+def _mixing(kind: str, places: Places, given: int, wanted: int) -> Array:
+    """(wanted, given): what each output takes of each input."""
+    matrix = np.zeros((wanted, given))
+    for i in range(wanted):
+        place = Fraction(places.a * i + places.b, places.d)
+        place = min(max(place, Fraction(0)), Fraction(given - 1))
+        low = int(place)
+        weight = float(place - low) if kind == "linear" else 0.0
+        matrix[i, low] += 1 - weight
+        matrix[i, min(low + 1, given - 1)] += weight
+    return matrix
 
 
 def pooling(pool: Pooling, x: Array) -> Array:

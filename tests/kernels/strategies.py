@@ -19,9 +19,10 @@ from rdpass.kernels.packing import blocks
 from rdpass.kernels.pair import PairTile
 from rdpass.kernels.pointwise import PointwiseTile
 from rdpass.kernels.pooling import PoolingTile
+from rdpass.kernels.resizing import ResizingTile
 from rdpass.kernels.stem import StemTile
 from rdpass.kernels.stem_winograd import StemWinogradTile
-from rdpass.kernels.strided_winograd import StridedWinogradTile
+from rdpass.kernels.strided_winograd import StridedWinogradTile, is_strided
 from rdpass.kernels.winograd import WinogradTile
 from rdpass.kernels.workload import (
     ActivationKind,
@@ -29,8 +30,10 @@ from rdpass.kernels.workload import (
     Elementwise,
     Epilogue,
     Head,
+    Places,
     PointwisePair,
     Pooling,
+    Resizing,
     Stem,
 )
 from tests.kernels.cases import (
@@ -41,6 +44,7 @@ from tests.kernels.cases import (
     pair_case,
     pointwise_case,
     pooling_case,
+    resizing_case,
     stem_case,
     strided_winograd_case,
     winograd_case,
@@ -56,7 +60,8 @@ SEEDS = st.integers(0, 99)
 @st.composite
 def epilogues(draw, add=True):
     added = add and draw(st.booleans())
-    return Epilogue(draw(ACTIVATIONS), -0.5, 0.75, added, added and draw(st.booleans()))
+    in_place, late = (added and draw(st.booleans()) for _ in range(2))
+    return Epilogue(draw(ACTIVATIONS), -0.5, 0.75, added, in_place, late)
 
 
 @st.composite
@@ -116,7 +121,7 @@ def winograds(draw):
 @st.composite
 def strided_winograds(draw):
     axis = axes((3,), (2,))
-    conv = draw(convolutions(st.integers(1, 30), st.integers(1, 30), axis, axis))
+    conv = draw(convolutions(st.integers(1, 30), st.integers(1, 30), axis, axis).filter(is_strided))
     isa, vectors = draw(ISAS), draw(st.integers(1, 3))
     waiting = draw(divisors(blocks(blocks(conv.filters, isa.lanes), vectors)))
     parts = draw(divisors(blocks(conv.channels, isa.lanes)))
@@ -157,6 +162,34 @@ def poolings(draw):
         (kh, kw), (sh, sw), (top, left, bottom, right), draw(st.sampled_from([0, kh * kw])),
     )  # fmt: skip
     return pooling_case(pool, PoolingTile(draw(st.integers(1, 6))), draw(ISAS), draw(THREADS), draw(SEEDS)), TOLERANCE
+
+
+@st.composite
+def places(draw, given, wanted):
+    return draw(
+        st.sampled_from([
+            Places(given, 0, wanted), Places(2 * given, given - wanted, 2 * wanted),
+            Places(2 * given, given, 2 * wanted), Places(2 * given, given - 1, 2 * wanted),
+            Places(given - 1, 0, max(1, wanted - 1)),
+        ])
+    )  # fmt: skip
+
+
+@st.composite
+def extents(draw):
+    """Of an axis before and after: whole factors, which torch users take, and others; smaller too."""
+    given = draw(st.integers(1, 13))
+    return given, draw(st.sampled_from([given * factor for factor in (1, 2, 3, 4)]) | st.integers(1, 30))
+
+
+@st.composite
+def resizings(draw):
+    (height, out_height), (width, out_width) = draw(extents()), draw(extents())
+    work = Resizing(
+        draw(st.integers(1, 2)), draw(st.integers(1, 20)), height, width, out_height, out_width,
+        draw(st.sampled_from(["nearest", "linear"])), draw(places(height, out_height)), draw(places(width, out_width)),
+    )  # fmt: skip
+    return resizing_case(work, ResizingTile(draw(st.integers(1, 5))), draw(ISAS), draw(THREADS), draw(SEEDS)), TOLERANCE
 
 
 @st.composite
@@ -207,6 +240,6 @@ def elementwises(draw):
 KINDS = {
     "pointwise": pointwises(), "direct": directs(), "winograd": winograds(),
     "strided winograd": strided_winograds(), "pair": pairs(),
-    "depthwise": depthwises(), "pooling": poolings(), "stem": stems(), "winograd stem": winograd_stems(),
-    "head": heads(), "elementwise": elementwises(),
+    "depthwise": depthwises(), "pooling": poolings(), "resizing": resizings(), "stem": stems(),
+    "winograd stem": winograd_stems(), "head": heads(), "elementwise": elementwises(),
 }  # fmt: skip

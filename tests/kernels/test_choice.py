@@ -11,7 +11,8 @@ from rdpass.kernels.emit import WORKSPACE
 from rdpass.kernels.machine import machine_of
 from rdpass.kernels.ranking import template
 from rdpass.kernels.schedule import make_kernel
-from rdpass.kernels.strided_winograd import StridedWinogradTile
+from rdpass.kernels.strided_winograd import StridedWinogradTile, is_strided
+from rdpass.kernels.workload import Epilogue, written_over
 from rdpass.targets.lookup import find_target
 from tests.kernels.networks import conv
 from tests.kernels.numbers_of import numbers_of
@@ -41,6 +42,14 @@ def test_where_memory_is_slow_weights_that_are_read_once_are_not_made_larger():
 def test_scratch_beside_maps_that_make_a_networks_peak_is_small():
     maps = 4 * 128 * (56**2 + 28**2)
     assert 4 * int(kernel_of(EARLY).function.attrs[WORKSPACE]) < maps / 16
+
+
+def test_a_map_added_behind_the_activation_does_not_lie_where_sums_meet():
+    late = replace(MIDDLE, epilogue=Epilogue("relu", add=True, late=True))
+    assert is_strided(late)
+    over = written_over(late)
+    assert not is_strided(over)
+    assert isinstance(choose_default(over, ALONE), DirectTile)
 
 
 @pytest.mark.parametrize(

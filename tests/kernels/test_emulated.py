@@ -14,6 +14,7 @@ from rdpass.kernels.isa import ASIMD
 from rdpass.kernels.pair import PairTile
 from rdpass.kernels.pointwise import PointwiseTile
 from rdpass.kernels.pooling import PoolingTile
+from rdpass.kernels.resizing import ResizingTile
 from rdpass.kernels.stem import StemTile
 from rdpass.kernels.stem_winograd import StemWinogradTile
 from rdpass.kernels.strided_winograd import StridedWinogradTile
@@ -24,8 +25,10 @@ from rdpass.kernels.workload import (
     Elementwise,
     Epilogue,
     Head,
+    Places,
     PointwisePair,
     Pooling,
+    Resizing,
     Stem,
 )
 from rdpass.targets.lookup import find_target
@@ -38,6 +41,7 @@ from tests.kernels.cases import (
     pair_case,
     pointwise_case,
     pooling_case,
+    resizing_case,
     stem_case,
     strided_winograd_case,
     winograd_case,
@@ -65,7 +69,8 @@ def hostile():
     """One or two cases of every kernel, in parallel loops: odd sizes, tails of channels, every activation."""
     wide = replace(ODD, kernel=(1, 1), padding=(0, 0, 0, 0))
     for kind in ACTIVATIONS:
-        epilogue = Epilogue(kind, -0.5, 0.75, add=True, in_place=kind in ("prelu", "clip"))
+        in_place, late = kind in ("prelu", "clip"), kind in ("silu", "clip", "relu")
+        epilogue = Epilogue(kind, -0.5, 0.75, True, in_place, late)
         yield direct_case(replace(ODD, epilogue=epilogue), DirectTile(5, 2, 2), ASIMD, 2)
     yield direct_case(
         Convolution(1, 30, 42, 12, 11, (3, 5), (2, 1), (1, 2, 1, 0), (1, 2), 6), DirectTile(8, 3, 2), ASIMD, 2
@@ -86,6 +91,12 @@ def hostile():
     yield depthwise_case(conv(10, 10, 13, 3, 1, 10, Epilogue("prelu")), DepthwiseTile(3, 3), ASIMD, 2)
     for kind, divisor in (("max", 0), ("average", 0), ("average", 9)):
         yield pooling_case(Pooling(1, 10, 13, 12, kind, (3, 3), (2, 2), (1, 1, 1, 2), divisor), PoolingTile(), ASIMD, 2)
+    twice, corners = (Places(26, -13, 52), Places(24, -12, 48)), (Places(12, 0, 19), Places(11, 0, 16))
+    for work in (
+        Resizing(1, 10, 13, 12, 26, 24, "linear", *twice), Resizing(1, 10, 13, 12, 20, 17, "linear", *corners),
+        Resizing(1, 10, 13, 12, 26, 24, "nearest", *twice),
+    ):  # fmt: skip
+        yield resizing_case(work, ResizingTile(), ASIMD, 2)
     pool = Pooling(1, 10, 10, 14, "max", (3, 3), (2, 2), (1, 1, 1, 1))
     stem = Convolution(1, 3, 10, 19, 27, (7, 7), (2, 2), (3, 3, 3, 3), epilogue=Epilogue("relu"))
     yield stem_case(Stem(stem, pool), StemTile(rows=2), ASIMD, 2)

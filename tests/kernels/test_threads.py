@@ -15,12 +15,13 @@ from rdpass.kernels.machine import machine_of
 from rdpass.kernels.pair import PairTile
 from rdpass.kernels.pointwise import PointwiseTile
 from rdpass.kernels.pooling import PoolingTile
+from rdpass.kernels.resizing import ResizingTile
 from rdpass.kernels.schedule import make_kernel
 from rdpass.kernels.stem import StemTile
 from rdpass.kernels.stem_winograd import StemWinogradTile
 from rdpass.kernels.strided_winograd import StridedWinogradTile
 from rdpass.kernels.winograd import WinogradTile
-from rdpass.kernels.workload import Elementwise, Epilogue, Head, PointwisePair, Pooling, Stem
+from rdpass.kernels.workload import Elementwise, Epilogue, Head, Places, PointwisePair, Pooling, Resizing, Stem
 from rdpass.targets.lookup import find_target
 from tests.kernels.balance import balance
 from tests.kernels.cases import (
@@ -31,6 +32,7 @@ from tests.kernels.cases import (
     pair_case,
     pointwise_case,
     pooling_case,
+    resizing_case,
     stem_case,
     strided_winograd_case,
     winograd_case,
@@ -56,6 +58,9 @@ CASES = {
     ),
     "depthwise": lambda threads: depthwise_case(conv(44, 44, 13, 3, 1, 44), DepthwiseTile(), AVX2, threads),
     "pooling": lambda threads: pooling_case(STEM.pooling, PoolingTile(), AVX2, threads),
+    "resizing": lambda threads: resizing_case(
+        Resizing(1, 20, 7, 9, 14, 18, "linear", Places(14, -7, 28), Places(18, -9, 36)), ResizingTile(), AVX2, threads
+    ),
     "stem": lambda threads: stem_case(STEM, StemTile(6, 2, 3), AVX2, threads),
     "winograd stem": lambda threads: stem_case(STEM, StemWinogradTile(5, 2, 3), AVX2, threads),
     "head": lambda threads: head_case(Head(1, 44, 21, 70), HeadTile(), AVX2, threads),
