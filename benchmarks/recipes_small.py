@@ -55,6 +55,7 @@ BY_DEFAULT = {
     ],
     "inverted": ["migrate stage + mixed", "anneal + mixed", "kd warm", "migrate stage"],
     "preactivation": ["migrate stage + mixed", "anneal + mixed", "kd warm", "migrate stage"],
+    "gated": ["migrate stage + mixed", "anneal + mixed", "kd warm", "migrate stage"],
     "basic": ["migrate stage + mixed", "migrate linear + mixed", "anneal + mixed", "migrate stage", "migrate linear"],
 }  # fmt: skip
 

@@ -1,8 +1,8 @@
 """Narrow three-stage residual networks and small pictures, for comparisons that fit a processor.
 
-The pictures are Fashion-MNIST's (the 12 000 of this repository), averaged to 14 x 14 pixels; bottleneck networks see
-the 12 x 12 in the middle. 6400 are trained on, mirrored at random. What is trained on is drawn by the seed; the rest of
-the training part and all of the held-out part, 5600 pictures, measure accuracy.
+The pictures are Fashion-MNIST's (the 12 000 of this repository), averaged to 14 x 14 pixels; bottleneck networks, gated
+ones too, see the 12 x 12 in the middle. 6400 are trained on, mirrored at random. What is trained on is drawn by the
+seed; the rest of the training part and all of the held-out part, 5600 pictures, measure accuracy.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from torch import Tensor, nn
 
 from benchmarks.fashion_mnist.data import SUBSET, normalise
 
-Block = Literal["basic", "bottleneck", "inverted", "preactivation"]
-CONVOLUTIONS: dict[Block, int] = {"basic": 2, "bottleneck": 3, "inverted": 3, "preactivation": 2}
+Block = Literal["basic", "bottleneck", "inverted", "preactivation", "gated"]
+CONVOLUTIONS: dict[Block, int] = {"basic": 2, "bottleneck": 3, "inverted": 3, "preactivation": 2, "gated": 3}
+WIDE: tuple[Block, ...] = ("bottleneck", "gated")  # outside their blocks; on the smaller pictures
 EXPANSION = 4  # of a bottleneck's output over its inside, of an inverted residual's inside over its output
 TRAINED, BATCH = 6400, 64
 
@@ -74,6 +75,22 @@ class PreActivation(nn.Module):
         return y
 
 
+class Squeeze(nn.Module):
+    """Squeeze-and-excitation: every channel times a sigmoid of the map's means, through a quarter of the channels."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        inside = channels // 4
+        self.gate = nn.Sequential(
+            nn.AdaptiveAvgPool2d(1), nn.Conv2d(channels, inside, 1), nn.ReLU(), nn.Conv2d(inside, channels, 1),
+            nn.Sigmoid(),
+        )  # fmt: skip
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = x * self.gate(x)
+        return y
+
+
 def conv_bn(channels_in: int, channels: int, kernel: int, stride: int = 1, groups: int = 1) -> list[nn.Module]:
     return [
         nn.Conv2d(channels_in, channels, kernel, stride, kernel // 2, groups=groups, bias=False),
@@ -82,7 +99,7 @@ def conv_bn(channels_in: int, channels: int, kernel: int, stride: int = 1, group
 
 
 def residual(block: Block, before: int, width: int, stride: int) -> nn.Module:
-    """One block: 3x3, 3x3 at ``width``, or 1x1, 3x3, 1x1 at ``width`` and four times that."""
+    """One block: 3x3, 3x3 at ``width``, or 1x1, 3x3, 1x1 at ``width`` and four times that; gated: then a squeeze."""
     if block == "inverted":
         return InvertedResidual(before, width, stride)
     if block == "preactivation":
@@ -94,7 +111,7 @@ def residual(block: Block, before: int, width: int, stride: int) -> nn.Module:
         after = EXPANSION * width
         body = [
             *conv_bn(before, width, 1), nn.ReLU(), *conv_bn(width, width, 3, stride), nn.ReLU(),
-            *conv_bn(width, after, 1),
+            *conv_bn(width, after, 1), *([Squeeze(after)] if block == "gated" else []),
         ]  # fmt: skip
     projected = stride != 1 or before != after
     shortcut = nn.Sequential(*conv_bn(before, after, 1, stride)) if projected else nn.Identity()
@@ -103,7 +120,7 @@ def residual(block: Block, before: int, width: int, stride: int) -> nn.Module:
 
 def small_resnet(block: Block, n: int, width: int = 8, classes: int = 10, channels: int = 1) -> nn.Sequential:
     """Three stages of ``n`` blocks, widths doubling; ``depth`` says how deep that is."""
-    outer = EXPANSION if block == "bottleneck" else 1
+    outer = EXPANSION if block in WIDE else 1
     before = width * outer
     layers: list[nn.Module] = [*conv_bn(channels, before, 3), nn.ReLU()]
     for stage in range(3):
@@ -145,7 +162,7 @@ def small_pictures(block: Block, seed: int) -> tuple[Mirrored, list[tuple[Tensor
     trained = len(arrays["train_images"])
     order = np.concatenate([np.random.default_rng(seed).permutation(trained), np.arange(trained, len(images))])
     pictures = nn.functional.avg_pool2d(normalise(images[order]), 2)
-    if block == "bottleneck":
+    if block in WIDE:
         pictures = pictures[:, :, 1:13, 1:13].contiguous()
     known = torch.from_numpy(labels[order].astype(np.int64))
     held = [(pictures[i : i + 500], known[i : i + 500]) for i in range(TRAINED, len(known), 500)]

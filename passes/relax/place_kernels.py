@@ -2,8 +2,8 @@
 
 The function is written anew, binding by binding:
 1. Where a kernel goes (``settle_placements``), one call takes the place of its operators. Weights are packed here.
-2. Elementwise operators of blocked maps stay what they are, on blocks. Concatenations and splits along whole blocks
-   of channels are copies of ours, which ``share_maps`` makes unnecessary where it can.
+2. Elementwise operators of blocked maps stay what they are, on blocks (``operators_on_blocks``). Concatenations and
+   splits along whole blocks of channels are copies of ours, which ``share_maps`` makes unnecessary where it can.
 3. Everything else reads and writes maps as the network has them, and is TVM's to lower. Between the two layouts a map
    is changed once, where it has to be.
 """
@@ -21,16 +21,9 @@ from rdpass.kernels.emit import WORKSPACE
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.schedule import Kernel, Tile, parts_kernel
 from rdpass.kernels.workload import Workload, operations
-from rdpass.passes.relax.blocked_layout import block_channels, block_constant, blocked_shape, unblock_channels
-from rdpass.passes.relax.dataflow import (
-    array_of,
-    operator_of,
-    read_dataflow,
-    replaced,
-    shape_of,
-    shape_of_type,
-    variables_of,
-)
+from rdpass.passes.relax.blocked_layout import block_channels, blocked_shape, unblock_channels
+from rdpass.passes.relax.dataflow import read_dataflow, replaced, shape_of, variables_of
+from rdpass.passes.relax.operators_on_blocks import joins_blocks, on_blocks, part_shapes, runs_blocked, splits_blocks
 from rdpass.passes.relax.placement import Placement
 from rdpass.passes.relax.settle_placements import Settled, homes_of, settle_placements
 
@@ -42,13 +35,6 @@ RESULTS, PARTS = "rdpass.results", "rdpass.parts"
 concatenation or split (``join``, ``split``) that it does nothing else."""
 # TVM's number for "never fuse this with its neighbours": a kernel is complete as it is.
 _OPAQUE = 8
-_ELEMENTWISE = {
-    f"relax.{name}"
-    for name in (
-        "add", "subtract", "multiply", "maximum", "minimum", "clip", "sigmoid", "tanh", "exp", "negative", "abs",
-        "nn.relu", "nn.silu", "nn.gelu", "nn.leakyrelu",
-    )
-}  # fmt: skip
 
 
 @tvm.transform.module_pass(opt_level=0, name="PlaceKernels")
@@ -107,14 +93,14 @@ class _Writer:
         if settled is not None:
             layouts = self.blocked if settled.placement.writes == "blocked" else self.planar
             layouts[variable] = self._kernel(settled)
-        elif self._joins(value):
+        elif joins_blocks(value, self.blocked, self.lanes):
             self.blocked[variable] = self._join(variable, variables_of(value))
-        elif self._splits(variable, value):
+        elif splits_blocks(self.flow, variable, value, self.blocked, self.lanes):
             self.parts[variable] = self._split(value.args[0], variable)
         elif isinstance(value, relax.TupleGetItem) and value.tuple_value in self.parts:
             self.blocked[variable] = self.builder.emit(relax.TupleGetItem(self.parts[value.tuple_value], value.index))
-        elif self._runs_blocked(variable, value):
-            self.blocked[variable] = self.builder.emit(self._on_blocks(value))
+        elif runs_blocked(variable, value, self.blocked):
+            self.blocked[variable] = self.builder.emit(on_blocks(value, self._blocked, self.lanes))
         else:
             self.planar[variable] = self.builder.emit(replaced(value, self._planar))
 
@@ -163,28 +149,7 @@ class _Writer:
             return self.builder.emit(relax.call_tir_inplace(callee, arguments, places, results))
         return self.builder.emit(relax.call_tir(callee, arguments, out_ty=results))
 
-    # 2. Operators on blocks
-
-    def _joins(self, value: Any) -> bool:
-        """Whether it is a concatenation of blocked maps along whole blocks of channels."""
-        if operator_of(value) != "relax.concat" or int(value.attrs.axis) not in (1, -3):
-            return False
-        return all(part in self.blocked and self._has_whole_blocks(shape_of(part)) for part in variables_of(value))
-
-    def _splits(self, variable: Any, value: Any) -> bool:
-        """Whether a blocked map comes apart along whole blocks, and only its parts are read."""
-        if operator_of(value) != "relax.split" or int(value.attrs.axis) not in (1, -3):
-            return False
-        readers = [self.flow.value(reader) for reader in self.flow.readers[variable]]
-        return (
-            value.args[0] in self.blocked
-            and variable not in self.flow.results
-            and all(self._has_whole_blocks(shape) for shape in _part_shapes(variable))
-            and all(isinstance(reader, relax.TupleGetItem) for reader in readers)
-        )
-
-    def _has_whole_blocks(self, shape: tuple[int, ...] | None) -> bool:
-        return shape is not None and len(shape) == 4 and shape[1] % self.lanes == 0
+    # 2. Concatenations and splits
 
     def _join(self, variable: Any, parts: Sequence[Any]) -> Any:
         shapes = [shape_of(part) or () for part in parts]
@@ -194,43 +159,13 @@ class _Writer:
         return self.builder.emit(relax.TupleGetItem(results, 0))
 
     def _split(self, source: Any, variable: Any) -> Any:
-        shapes = _part_shapes(variable)
+        shapes = part_shapes(variable)
         written = [blocked_shape(shape, self.lanes) for shape in shapes]
         return self._call(self._parts("split", shapes), 0, [self._blocked(source)], written, parts="split")
 
     def _parts(self, kind: Literal["join", "split"], shapes: Sequence[tuple[int, ...]]) -> Kernel:
         batch, _, height, width = shapes[0]
         return parts_kernel(kind, [shape[1] for shape in shapes], (batch, height * width), self.machine)
-
-    def _runs_blocked(self, variable: Any, value: Any) -> bool:
-        """Whether an operator reads at least one map in blocks already, and nothing that has no blocks."""
-        shape = shape_of(variable)
-        name = operator_of(value)
-        if shape is None or len(shape) != 4:
-            return False
-        if name not in _ELEMENTWISE:
-            return False
-        fits = all(self._fits(argument, shape) for argument in value.args)
-        return fits and any(read in self.blocked for read in variables_of(value))
-
-    def _fits(self, argument: Any, shape: tuple[int, ...]) -> bool:
-        """Whether an operand means the same on blocks: a map of these channels, a number, or one per channel."""
-        array = array_of(argument)
-        if array is not None:
-            return array.size == 1 or (array.size == shape[1] and array.shape[-3:] == (shape[1], 1, 1))
-        if not isinstance(argument, relax.Var):
-            return True
-        given = shape_of(argument)
-        return given is not None and len(given) == 4 and given[:2] == shape[:2] and given[2:] in (shape[2:], (1, 1))
-
-    def _on_blocks(self, value: Any) -> Any:
-        def operand(argument: Any) -> Any:
-            array = array_of(argument)
-            if array is not None and array.size > 1:
-                return block_constant(array, self.lanes)
-            return replaced(argument, self._blocked)
-
-        return relax.Call(value.op, [operand(argument) for argument in value.args], value.attrs, value.ty_args)
 
     # 3. Either layout of a variable
 
@@ -257,8 +192,3 @@ class _Writer:
         """A batch of numbers in blocks of channels of one pixel: the same memory."""
         batch, *rest = shape_of(array) or ()
         return self.builder.emit(relax.op.reshape(array, (batch, prod(rest) // self.lanes, 1, self.lanes)))
-
-
-def _part_shapes(variable: Any) -> list[tuple[int, ...]]:
-    """The shapes of the fields of a tuple; empty ones for what is no float32 map of static shape."""
-    return [shape_of_type(kind) or () for kind in variable.ty.fields]

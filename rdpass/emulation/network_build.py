@@ -7,12 +7,14 @@ tensors    all types and extents               input_N.npy, expected_N.npy    go
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -66,18 +68,32 @@ def built_network(
     """
     compiler, libraries = find_compiler(target), find_libraries(target)
     place = cache_folder() / "networks" / _digest(source, target, compiler, tuned or {})
-    if not place.exists():
-        golden = find_golden(source)
-        lowered = build(import_onnx(source), target, tuned)
-        with new_folder(place, force=True) as folder:
-            _write_golden(folder, source, golden)
-            _link(folder, lowered, compiler, libraries)
-            facts = _facts(folder, lower_for(import_onnx(source), target, tuned), lowered, compiler)
-            (folder / "facts.json").write_text(json.dumps(asdict(facts)))
-        _forget_oldest(place.parent)
-    os.utime(place)
+    with _alone_at(place):
+        if not place.exists():
+            golden = find_golden(source)
+            lowered = build(import_onnx(source), target, tuned)
+            with new_folder(place) as folder:
+                _write_golden(folder, source, golden)
+                _link(folder, lowered, compiler, libraries)
+                facts = _facts(folder, lower_for(import_onnx(source), target, tuned), lowered, compiler)
+                (folder / "facts.json").write_text(json.dumps(asdict(facts)))
+            _forget_oldest(place.parent)
+        os.utime(place)
     stored: dict[str, Any] = json.loads((place / "facts.json").read_text())
     return place, Facts(**{**stored, "fallbacks": tuple(stored["fallbacks"])})
+
+
+@contextmanager
+def _alone_at(place: Path) -> Iterator[None]:
+    """No other process makes the same network meanwhile: a folder that runs somewhere is never replaced."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with _lock_of(place).open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _lock_of(place: Path) -> Path:
+    return place.with_name(f".{place.name}.lock")
 
 
 def source_digest() -> str:
@@ -169,3 +185,4 @@ def _forget_oldest(folder: Path) -> None:
     )
     for path in found[:-_KEPT]:
         shutil.rmtree(path, ignore_errors=True)
+        _lock_of(path).unlink(missing_ok=True)
