@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 
 from rdpass.kernels.depthwise import DepthwiseTile
 from rdpass.kernels.direct import DirectTile
@@ -18,6 +19,7 @@ from rdpass.kernels.resizing import ResizingTile
 from rdpass.kernels.schedule import ConvolutionTile
 from rdpass.kernels.stem import StemTile
 from rdpass.kernels.stem_winograd import OUTPUTS, StemWinogradTile, has_phases
+from rdpass.kernels.strided_winograd import StridedWinogradTile, is_strided
 from rdpass.kernels.winograd import WinogradTile
 from rdpass.kernels.workload import Convolution, Elementwise, Head, PointwisePair, Pooling, Stem
 
@@ -45,6 +47,8 @@ def convolution_tiles(conv: Convolution, machine: Machine) -> Iterator[Convoluti
     yield from _direct_tiles(conv, machine)
     if conv.kernel == (3, 3) and conv.stride == conv.dilation == (1, 1) and conv.groups == conv.phases == 1:
         yield from _winograd_tiles(conv, machine)
+    if is_strided(conv):
+        yield from _strided_winograd_tiles(conv, machine)
 
 
 def _pointwise_tiles(conv: Convolution, machine: Machine) -> Iterator[PointwiseTile]:
@@ -84,7 +88,7 @@ def _direct_tiles(conv: Convolution, machine: Machine) -> Iterator[DirectTile]:
     for tile, vectors in _fitting(conv.out_width, outer, machine.isa):
         for rows in sorted({1, 2, 4, conv.out_height}):
             if rows <= conv.out_height:
-                tasks = -(-conv.out_height // rows) * conv.batch * conv.groups
+                tasks = -(-conv.out_height // rows) * conv.batch * conv.groups * conv.phases
                 groups = blocks(outer, vectors)
                 for parts in sorted({_parts(groups, tasks, machine), 2, 4, 8}):
                     if groups % parts == 0:
@@ -105,11 +109,33 @@ def _winograd_tiles(conv: Convolution, machine: Machine) -> Iterator[WinogradTil
         for tile, vectors in _fitting(down * across, outer, machine.isa):
             if vectors == 1 < outer:  # a turn of so few products waits for its loads
                 continue
-            groups = blocks(outer, vectors)
-            for rows in sorted({-(-down // blocks_) for blocks_ in range(1, down + 1)}):
-                for waiting in (waiting for waiting in (1, 2, 4, 8) if groups % waiting == 0):
-                    if waiting == 1 or groups // waiting >= machine.threads:
-                        yield WinogradTile(outputs, tile, vectors, rows, waiting, wide)
+            for rows, waiting in product(_rows(down), _waiting((1, 2, 4, 8), blocks(outer, vectors), machine)):
+                yield WinogradTile(outputs, tile, vectors, rows, waiting, wide)
+
+
+def _strided_winograd_tiles(conv: Convolution, machine: Machine) -> Iterator[StridedWinogradTile]:
+    inner, outer = (blocks(channels, machine.isa.lanes) for channels in (conv.channels, conv.filters))
+    for outputs in (4, 3, 2):
+        down = -(-conv.out_height // outputs)
+        for tile, vectors in _fitting(conv.out_height * conv.out_width, outer, machine.isa):
+            if vectors == 1 < outer:  # as above
+                continue
+            held = _rows(down), _waiting((1, 2), blocks(outer, vectors), machine)
+            for rows, waiting, parts in product(*held, (1, 2, 4)):
+                if inner % parts == 0:
+                    yield StridedWinogradTile(outputs, tile, vectors, rows, waiting, parts)
+
+
+def _rows(down: int) -> list[int]:
+    """Rows of tiles in a block, for any number of blocks of equal height."""
+    return sorted({-(-down // number) for number in range(1, down + 1)})
+
+
+def _waiting(numbers: tuple[int, ...], groups: int, machine: Machine) -> Iterator[int]:
+    """Those of ``numbers`` of output groups whose products may wait, every thread having some."""
+    for waiting in numbers:
+        if groups % waiting == 0 and (waiting == 1 or groups // waiting >= machine.threads):
+            yield waiting
 
 
 def pair_tiles(pair: PointwisePair, machine: Machine) -> Iterator[PairTile]:

@@ -233,6 +233,15 @@ def _own_scratch(shares: int, share: Expr) -> Iterator[None]:
     workspace.base, workspace.used, workspace.peak = base, used, max(peak, used + shares * own)
 
 
+@contextmanager
+def passing() -> Iterator[None]:
+    """What is asked of ``scratch`` in here is free again afterwards."""
+    workspace = _writing[-1]
+    used = workspace.used
+    yield
+    workspace.used = used
+
+
 def _unravel(task: Expr, extents: Sequence[int]) -> tuple[Expr, ...]:
     """The index in every of the fused loops."""
     found: list[Expr] = []

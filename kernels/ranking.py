@@ -28,6 +28,7 @@ from rdpass.kernels.machine import Machine
 from rdpass.kernels.pair import ApartTile
 from rdpass.kernels.pointwise import PointwiseTile
 from rdpass.kernels.schedule import Tile
+from rdpass.kernels.strided_winograd import StridedWinogradTile
 from rdpass.kernels.winograd import WinogradTile
 from rdpass.kernels.workload import Convolution, Elementwise, Head, PointwisePair, Pooling, Resizing, Stem, Workload
 
@@ -65,7 +66,7 @@ def is_tile_of(work: Workload, tile: Tile, machine: Machine) -> bool:
 def template(tile: Tile) -> str:
     """The template that a tile belongs to, in a word."""
     name = type(tile).__name__.removesuffix("Tile").lower()
-    return tile.template if isinstance(tile, WinogradTile) else name
+    return tile.template if isinstance(tile, WinogradTile | StridedWinogradTile) else name
 
 
 def _candidates(work: Workload, machine: Machine) -> Iterator[Ranked]:

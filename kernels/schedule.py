@@ -37,11 +37,12 @@ from rdpass.kernels.pooling import PoolingTile, pooling
 from rdpass.kernels.resizing import ResizingTile, resizing
 from rdpass.kernels.stem import StemTile, stem
 from rdpass.kernels.stem_winograd import OUTPUTS, StemWinogradTile, stem_winograd
+from rdpass.kernels.strided_winograd import StridedWinogradTile, strided_winograd, transform_strided
 from rdpass.kernels.toom_cook import transform_weights
 from rdpass.kernels.winograd import WinogradTile, winograd
 from rdpass.kernels.workload import Convolution, Elementwise, Head, PointwisePair, Pooling, Resizing, Stem, Workload
 
-ConvolutionTile = PointwiseTile | DirectTile | WinogradTile | DepthwiseTile
+ConvolutionTile = PointwiseTile | DirectTile | WinogradTile | StridedWinogradTile | DepthwiseTile
 MapTile = PoolingTile | ResizingTile | ElementwiseTile
 KernelTile = ConvolutionTile | PairTile | StemTile | StemWinogradTile | MapTile | HeadTile
 Tile = KernelTile | ApartTile
@@ -81,7 +82,7 @@ def make_kernel(work: Workload, constants: Sequence[Any], tile: KernelTile, mach
             return head_kernel(work, constants[0], tile, machine)
         case Elementwise(), ElementwiseTile():
             return elementwise_kernel(work, constants[0], tile, machine)
-        case Convolution(), PointwiseTile() | DirectTile() | WinogradTile() | DepthwiseTile():
+        case Convolution(), PointwiseTile() | DirectTile() | WinogradTile() | StridedWinogradTile() | DepthwiseTile():
             return convolution_kernel(work, constants[0], constants[1], tile, machine)
     raise TypeError(f"{tile} is no tile for {work}")
 
@@ -110,6 +111,11 @@ def convolution_kernel(
             name = _name(tile.template, conv, (tile.pixels, tile.vectors), isa)
             function = winograd(conv, tile, isa, machine.threads, name)
             packed = _pack_winograd(weights, tile.size, lanes, width)
+        case StridedWinogradTile():
+            width = tile.vectors * lanes
+            name = _name(tile.template, conv, (tile.pixels, tile.vectors), isa)
+            function = strided_winograd(conv, tile, isa, machine.threads, name)
+            packed = _pack_numbers(transform_strided(weights, tile.size), lanes, width)
         case DepthwiseTile():
             name = _name("depthwise", conv, (tile.rows, tile.pixels), isa)
             function = depthwise(conv, tile, isa, machine.threads, name)
@@ -225,8 +231,12 @@ def _table(rows: Sequence[Array], groups: int, width: int) -> Array:
 
 def _pack_winograd(weights: Array, outputs: tuple[int, int], lanes: int, width: int) -> Array:
     """(groups, n n', C/L, L, V L)."""
-    flat = transform_weights(weights, outputs).reshape(-1, *weights.shape[:2])
-    return np.ascontiguousarray(pack_dense(np.moveaxis(flat, 0, 2), lanes, width).transpose(0, 2, 1, 3, 4))
+    return _pack_numbers(transform_weights(weights, outputs).reshape(-1, *weights.shape[:2]), lanes, width)
+
+
+def _pack_numbers(transformed: Array, lanes: int, width: int) -> Array:
+    """(numbers, O, I) to (groups, numbers, C/L, L, V L)."""
+    return np.ascontiguousarray(pack_dense(np.moveaxis(transformed, 0, 2), lanes, width).transpose(0, 2, 1, 3, 4))
 
 
 def _name(kind: str, conv: Convolution, register_tile: tuple[int, int], isa: Isa) -> str:

@@ -15,10 +15,25 @@ from rdpass.kernels.workload import Convolution
 
 
 @dataclass(frozen=True)
+class Grid:
+    """Every so many rows and columns, the ``step``, of a map of ``width`` columns, from ``first`` on."""
+
+    step: tuple[int, int]
+    first: tuple[int, int]
+    width: int
+
+    def place(self, row: Expr, column: Expr) -> Expr:
+        """The pixel of the map that lies in such a row and column."""
+        (down, across), (top, left) = self.step, self.first
+        return (row * down + top) * self.width + column * across + left
+
+
+@dataclass(frozen=True)
 class Strip:
     """Shape of the strip for ``rows`` rows of output and ``channel_blocks`` blocks of channels.
 
-    ``columns``: outputs of a row, where they are more than the map has; 0 for as many.
+    ``columns``: outputs of a row, where they are more than the map has; 0 for as many. ``grid``: where the rows and
+    columns of the map lie in a larger one, which it is then copied from.
     """
 
     conv: Convolution
@@ -26,6 +41,7 @@ class Strip:
     channel_blocks: int
     lanes: int
     columns: int = 0
+    grid: Grid | None = None
 
     @property
     def height(self) -> int:
@@ -63,7 +79,8 @@ class Strip:
         inner = min(self.conv.width, self.width - left)
         self._clear(line, strip, 0, left)
         with serial(inner) as column:
-            value = load(source, *where, row * self.conv.width + column, 0, lanes=self.lanes)
+            place = row * self.conv.width + column if self.grid is None else self.grid.place(row, column)
+            value = load(source, *where, place, 0, lanes=self.lanes)
             store(strip, value, *line, left + column, 0, lanes=self.lanes)
         self._clear(line, strip, left + inner, self.width)
 

@@ -1,13 +1,14 @@
-"""Winograd's minimal filtering F(m, r) by Toom-Cook, for interpolation points 0, ±a, ±b, ..., and infinity.
+"""Winograd's minimal filtering F(m, r) by Toom-Cook, for interpolation points ±a, ±b, ..., infinity and perhaps 0.
 
     Y = A' [ (G g G') * (B' d B) ] A
 
-With p pairs of points there are n = 2p + 2 products for m = n + 1 - r outputs of an r-tap filter (Lavin and Gray, arXiv
-1509.09308; Blahut, Fast Algorithms for Signal Processing, 5.2). Symmetric points let the rows of +a and -a share their
-even and odd halves, which is what ``transform_input`` and ``transform_output`` write.
+There are n = m + r - 1 products for m outputs of an r-tap filter, 2p + 2 with p pairs of points and 0, 2p + 1 without 0
+(Lavin and Gray, arXiv 1509.09308; Blahut, Fast Algorithms for Signal Processing, 5.2). Symmetric points let the rows of
++a and -a share their even and odd halves, which is what ``transform_input`` and ``transform_output`` write. One product
+is one output of one tap, and nothing is transformed.
 
 Points of F(4, 3) and F(3, 4): ±sqrt(1/2) and ±sqrt(2), whose rounding error is a quarter of that of the usual ±1 and
-±2, for as many operations.
+±2, for as many operations. Points of F(4, 2): ±1/2 and ±1, with a third of the error of 0, ±1, 1/2.
 """
 
 from __future__ import annotations
@@ -19,15 +20,15 @@ import numpy.typing as npt
 
 from rdpass.kernels.emit import Expr, bind, spread
 
-PAIRS: dict[int, tuple[float, ...]] = {4: (1.0,), 6: (sqrt(0.5), sqrt(2.0))}
+PAIRS: dict[int, tuple[float, ...]] = {1: (), 3: (1.0,), 4: (1.0,), 5: (0.5, 1.0), 6: (sqrt(0.5), sqrt(2.0))}
 """The positive point of each pair, by products n."""
 
 _NOTHING = 1e-12
 
 
 def transform_weights(weights: npt.NDArray[np.float32], outputs: tuple[int, int]) -> npt.NDArray[np.float32]:
-    """(O, I, r, r) to (n, n', O, I), computed in float64; ``outputs``: of a tile, down and across."""
-    down, across = (filter_matrix(count, weights.shape[-1]) for count in outputs)
+    """(O, I, r, r') to (n, n', O, I), computed in float64; ``outputs``: of a tile, down and across."""
+    down, across = (filter_matrix(count, taps) for count, taps in zip(outputs, weights.shape[2:], strict=True))
     both: npt.NDArray[np.float64] = np.einsum(
         "ia,ocab,jb->ijoc", down, weights.astype(np.float64), across, optimize=True
     )
@@ -45,21 +46,26 @@ def filter_matrix(outputs: int, taps: int) -> npt.NDArray[np.float64]:
 
 
 def _finite_points(products: int) -> list[float]:
-    return [0.0, *(sign * point for point in PAIRS[products] for sign in (1.0, -1.0))]
+    return [0.0] * _zeros(products) + [sign * point for point in PAIRS[products] for sign in (1.0, -1.0)]
+
+
+def _zeros(products: int) -> int:
+    """1 where the point 0 is among those of so many products, else 0."""
+    return 1 - products % 2
 
 
 def transform_input(d: list[Expr], lanes: int) -> list[Expr]:
     """B' d for a column of n vectors."""
-    pairs = PAIRS[len(d)]
+    pairs, zero = PAIRS[len(d)], _zeros(len(d))
     squares = [point * point for point in pairs]
     everything = _coefficients(squares)
-    result = [_even(d, everything, 0, lanes)]
+    result = [_even(d, everything, 0, lanes)] * zero
     for index, point in enumerate(pairs):
         others = _coefficients(squares[:index] + squares[index + 1 :])
-        even = bind(_even(d, others, 2, lanes))
-        odd = _scaled(bind(_even(d, others, 1, lanes)), point, lanes)
+        even = bind(_even(d, others, zero + 1, lanes))
+        odd = _scaled(bind(_even(d, others, zero, lanes)), point, lanes)
         result += [even + odd, even - odd]
-    return [*result, _even(d, everything, 1, lanes)]
+    return [*result, _even(d, everything, zero, lanes)]
 
 
 def _coefficients(squares: list[float]) -> list[float]:
@@ -80,13 +86,13 @@ def _even(d: list[Expr], coefficients: list[float], first: int, lanes: int) -> E
 
 def transform_output(q: list[Expr], outputs: int, lanes: int) -> list[Expr]:
     """A' q for a column of n vectors: m vectors."""
-    pairs = PAIRS[len(q)]
-    sums = [bind(q[1 + 2 * i] + q[2 + 2 * i]) for i in range(len(pairs))]
-    differences = [bind(q[1 + 2 * i] - q[2 + 2 * i]) for i in range(len(pairs))]
+    pairs, zero = PAIRS[len(q)], _zeros(len(q))
+    sums = [bind(q[zero + 2 * i] + q[zero + 1 + 2 * i]) for i in range(len(pairs))]
+    differences = [bind(q[zero + 2 * i] - q[zero + 1 + 2 * i]) for i in range(len(pairs))]
     result = []
     for power in range(outputs):
         halves = differences if power % 2 else sums
-        total = q[0] if power == 0 else q[-1] if power == outputs - 1 else None
+        total = q[0] if power < zero else q[-1] if power == outputs - 1 else None
         for half, point in zip(halves, pairs, strict=True):
             factor = point**power
             total = _scaled(half, factor, lanes) if total is None else _plus_scaled(total, half, factor, lanes)

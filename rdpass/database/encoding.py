@@ -20,6 +20,7 @@ from rdpass.kernels.resizing import ResizingTile
 from rdpass.kernels.schedule import Tile
 from rdpass.kernels.stem import StemTile
 from rdpass.kernels.stem_winograd import StemWinogradTile
+from rdpass.kernels.strided_winograd import StridedWinogradTile
 from rdpass.kernels.winograd import WinogradTile
 from rdpass.kernels.workload import (
     Convolution,
@@ -37,7 +38,7 @@ from rdpass.kernels.workload import (
 _WORKLOADS = (Convolution, PointwisePair, Pooling, Resizing, Stem, Head, Elementwise)
 _TILES = (
     ApartTile, DepthwiseTile, DirectTile, ElementwiseTile, HeadTile, PairTile, PointwiseTile, PoolingTile,
-    ResizingTile, StemTile, StemWinogradTile, WinogradTile,
+    ResizingTile, StemTile, StemWinogradTile, StridedWinogradTile, WinogradTile,
 )  # fmt: skip
 _KINDS = {kind.__name__: kind for kind in (*_WORKLOADS, *_TILES, Epilogue, Places)}
 

@@ -12,8 +12,9 @@ from rdpass.comparison import Array
 from rdpass.kernels.ranking import Ranked, template
 
 _TEMPLATES = (
-    "pointwise", "direct", "winograd2", "winograd4", "winograd4x2", "depthwise", "pair", "apart", "stem",
-    "stemwinograd", "pooling", "resizing", "head", "elementwise",
+    "pointwise", "direct", "winograd2", "winograd4", "winograd4x2", "strided_winograd2", "strided_winograd3",
+    "strided_winograd4", "depthwise", "pair", "apart", "stem", "stemwinograd", "pooling", "resizing",
+    "head", "elementwise",
 )  # fmt: skip
 _WIDTH = 8  # integers of the largest tile, that of a pair's two halves
 _TREES = 40

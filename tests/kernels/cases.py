@@ -30,6 +30,7 @@ from rdpass.kernels.pooling import PoolingTile, pooling
 from rdpass.kernels.resizing import ResizingTile, resizing
 from rdpass.kernels.stem import StemTile, stem
 from rdpass.kernels.stem_winograd import OUTPUTS, StemWinogradTile, stem_winograd
+from rdpass.kernels.strided_winograd import StridedWinogradTile, strided_winograd, transform_strided
 from rdpass.kernels.toom_cook import transform_weights
 from rdpass.kernels.winograd import WinogradTile, winograd
 from rdpass.kernels.workload import Convolution, Elementwise, Epilogue, Head, PointwisePair, Pooling, Resizing, Stem
@@ -95,9 +96,22 @@ def winograd_case(conv: Convolution, tile: WinogradTile, isa: Isa, threads: int 
     return _convolution_case("winograd", conv, conv, tile.vectors, function, weights, packed, isa, seed)
 
 
+def strided_winograd_case(
+    conv: Convolution, tile: StridedWinogradTile, isa: Isa, threads: int = 1, seed: int = 0
+) -> Case:
+    function = strided_winograd(conv, tile, isa, threads, "kernel")
+    weights = weights_of(conv, seed + 1)
+    packed = pack_numbers(transform_strided(weights, tile.size), isa.lanes, tile.vectors * isa.lanes)
+    return _convolution_case("strided winograd", conv, conv, tile.vectors, function, weights, packed, isa, seed)
+
+
 def pack_transformed(weights: Array, outputs: tuple[int, int], lanes: int, group: int) -> Array:
     """Weights of Winograd's kernels: (groups, n n', C/L, L, group)."""
-    transformed = transform_weights(weights, outputs).reshape(-1, *weights.shape[:2])
+    return pack_numbers(transform_weights(weights, outputs).reshape(-1, *weights.shape[:2]), lanes, group)
+
+
+def pack_numbers(transformed: Array, lanes: int, group: int) -> Array:
+    """(numbers, O, I) to (groups, numbers, I/L, L, group)."""
     return np.ascontiguousarray(pack_dense(np.moveaxis(transformed, 0, 2), lanes, group).transpose(0, 2, 1, 3, 4))
 
 

@@ -14,6 +14,7 @@ from rdpass.kernels.pointwise import PointwiseTile
 from rdpass.kernels.pooling import PoolingTile
 from rdpass.kernels.stem import StemTile
 from rdpass.kernels.stem_winograd import StemWinogradTile, has_phases
+from rdpass.kernels.strided_winograd import StridedWinogradTile, is_strided
 from rdpass.kernels.winograd import WinogradTile
 from rdpass.kernels.workload import Convolution, Elementwise, Head, PointwisePair, Pooling, Stem
 from tests.kernels.case import Case
@@ -26,12 +27,14 @@ from tests.kernels.cases import (
     pointwise_case,
     pooling_case,
     stem_case,
+    strided_winograd_case,
     winograd_case,
 )
 from tests.kernels.networks import Layer
 
 TOLERANCE = 1e-5
 WINOGRAD_TOLERANCE = 2e-5
+STRIDED_TOLERANCE = 2e-6
 
 
 def cases_of(layer: Layer, isa: Isa, threads: int = 1) -> Iterator[tuple[Case, float]]:
@@ -64,3 +67,6 @@ def _convolutions(conv: Convolution, isa: Isa, threads: int) -> Iterator[tuple[C
         yield winograd_case(conv, WinogradTile(2, 8), isa, threads), TOLERANCE
         yield winograd_case(conv, WinogradTile(4, 7), isa, threads), WINOGRAD_TOLERANCE
         yield winograd_case(conv, WinogradTile(4, 8, wide=2), isa, threads), WINOGRAD_TOLERANCE
+    if is_strided(conv):
+        for outputs in (2, 3, 4):
+            yield strided_winograd_case(conv, StridedWinogradTile(outputs, rows=14), isa, threads), STRIDED_TOLERANCE

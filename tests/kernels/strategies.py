@@ -22,6 +22,7 @@ from rdpass.kernels.pooling import PoolingTile
 from rdpass.kernels.resizing import ResizingTile
 from rdpass.kernels.stem import StemTile
 from rdpass.kernels.stem_winograd import StemWinogradTile
+from rdpass.kernels.strided_winograd import StridedWinogradTile, is_strided
 from rdpass.kernels.winograd import WinogradTile
 from rdpass.kernels.workload import (
     ActivationKind,
@@ -45,9 +46,10 @@ from tests.kernels.cases import (
     pooling_case,
     resizing_case,
     stem_case,
+    strided_winograd_case,
     winograd_case,
 )
-from tests.kernels.choice import TOLERANCE, WINOGRAD_TOLERANCE
+from tests.kernels.choice import STRIDED_TOLERANCE, TOLERANCE, WINOGRAD_TOLERANCE
 
 ISAS = st.sampled_from([ASIMD, ASIMD, AVX2, SSE, AVX512])
 ACTIVATIONS = st.sampled_from(get_args(ActivationKind))
@@ -123,6 +125,18 @@ def winograds(draw):
     tile = WinogradTile(outputs, draw(st.integers(1, 8)), vectors, draw(st.integers(1, 3)), waiting, wide)
     case = winograd_case(conv, tile, isa, draw(THREADS), draw(SEEDS))
     return case, WINOGRAD_TOLERANCE if outputs == 4 else TOLERANCE
+
+
+@st.composite
+def strided_winograds(draw):
+    axis = axes((3,), (2,))
+    conv = draw(convolutions(st.integers(1, 30), st.integers(1, 30), axis, axis).filter(is_strided))
+    isa, vectors = draw(ISAS), draw(st.integers(1, 3))
+    waiting = draw(divisors(blocks(blocks(conv.filters, isa.lanes), vectors)))
+    parts = draw(divisors(blocks(conv.channels, isa.lanes)))
+    outputs, wide = draw(st.integers(2, 4)), draw(st.sampled_from([0, 2, 3, 4]))
+    tile = StridedWinogradTile(outputs, draw(st.integers(1, 8)), vectors, draw(st.integers(1, 3)), waiting, parts, wide)
+    return strided_winograd_case(conv, tile, isa, draw(THREADS), draw(SEEDS)), STRIDED_TOLERANCE
 
 
 @st.composite
@@ -233,7 +247,8 @@ def elementwises(draw):
 
 
 KINDS = {
-    "pointwise": pointwises(), "direct": directs(), "spread": spreads(), "winograd": winograds(), "pair": pairs(),
+    "pointwise": pointwises(), "direct": directs(), "spread": spreads(), "winograd": winograds(),
+    "strided winograd": strided_winograds(), "pair": pairs(),
     "depthwise": depthwises(), "pooling": poolings(), "resizing": resizings(), "stem": stems(),
     "winograd stem": winograd_stems(), "head": heads(), "elementwise": elementwises(),
 }  # fmt: skip

@@ -17,6 +17,7 @@ from rdpass.kernels.pooling import PoolingTile
 from rdpass.kernels.resizing import ResizingTile
 from rdpass.kernels.stem import StemTile
 from rdpass.kernels.stem_winograd import StemWinogradTile
+from rdpass.kernels.strided_winograd import StridedWinogradTile
 from rdpass.kernels.winograd import WinogradTile
 from rdpass.kernels.workload import (
     ActivationKind,
@@ -42,6 +43,7 @@ from tests.kernels.cases import (
     pooling_case,
     resizing_case,
     stem_case,
+    strided_winograd_case,
     winograd_case,
 )
 from tests.kernels.choice import TOLERANCE, WINOGRAD_TOLERANCE, cases_of
@@ -81,6 +83,10 @@ def hostile():
     yield winograd_case(ODD, WinogradTile(2, 5, 2, 2), ASIMD, 2)
     yield winograd_case(ODD, WinogradTile(4, 4, 2, 2, 2), ASIMD, 2)
     yield winograd_case(ODD, WinogradTile(4, 5, 1, 2, 2, 2), ASIMD, 2)
+    strided = replace(ODD, stride=(2, 2), epilogue=Epilogue("prelu", add=True, in_place=True))
+    yield strided_winograd_case(strided, StridedWinogradTile(2, 5, 2, 2, 2), ASIMD, 2)
+    yield strided_winograd_case(replace(strided, padding=(0, 2, 2, 0)), StridedWinogradTile(3, 4, 3, 1, 1, 3), ASIMD, 2)
+    yield strided_winograd_case(strided, StridedWinogradTile(4, 5, 1, 1, 2, 3, wide=2), ASIMD, 2)
     yield depthwise_case(conv(10, 10, 13, 5, 2, 10), DepthwiseTile(), ASIMD, 2)
     yield depthwise_case(conv(10, 10, 13, 3, 1, 10, Epilogue("prelu")), DepthwiseTile(3, 3), ASIMD, 2)
     for kind, divisor in (("max", 0), ("average", 0), ("average", 9)):

@@ -8,6 +8,7 @@ from rdpass.kernels.pair import PairTile, pointwise_pair
 from rdpass.kernels.pointwise import PointwiseTile, pointwise
 from rdpass.kernels.stem import StemTile, stem
 from rdpass.kernels.stem_winograd import StemWinogradTile, stem_winograd
+from rdpass.kernels.strided_winograd import StridedWinogradTile, strided_winograd
 from rdpass.kernels.winograd import WinogradTile, winograd
 from rdpass.kernels.workload import PointwisePair, Stem
 from rdpass.passes.tir.pipeline import NAME
@@ -28,6 +29,15 @@ KERNELS = {
     "winograd 2": winograd(NARROW, WinogradTile(2, 8), ASIMD, 1, "kernel"),
     "winograd 4": winograd(NARROW, WinogradTile(4, 7), ASIMD, 1, "kernel"),
     "winograd 4x2": winograd(conv(512, 512, 7, 3), WinogradTile(4, 8, rows=2, wide=2), ASIMD, 1, "kernel"),
+    "strided winograd 2": strided_winograd(
+        conv(512, 512, 14, 3, 2), StridedWinogradTile(2, 5, 4, 4, 2), ASIMD, 1, "kernel"
+    ),
+    "strided winograd 3": strided_winograd(
+        conv(256, 256, 28, 3, 2), StridedWinogradTile(3, 9, 2, 5, 2), ASIMD, 1, "kernel"
+    ),
+    "strided winograd 4": strided_winograd(
+        conv(128, 128, 56, 3, 2), StridedWinogradTile(4, 9, 2, 2, 2, 2), ASIMD, 1, "kernel"
+    ),
     "pair": pointwise_pair(PAIR, PairTile(), ASIMD, 1, "kernel"),
     "pair in chunks": pointwise_pair(PAIR, PairTile(chunks=2), ASIMD, 1, "kernel"),
     "stem 7x7": stem(resnet_stem(), StemTile(), ASIMD, 1, "kernel"),

@@ -19,6 +19,7 @@ from rdpass.kernels.resizing import ResizingTile
 from rdpass.kernels.schedule import make_kernel
 from rdpass.kernels.stem import StemTile
 from rdpass.kernels.stem_winograd import StemWinogradTile
+from rdpass.kernels.strided_winograd import StridedWinogradTile
 from rdpass.kernels.winograd import WinogradTile
 from rdpass.kernels.workload import Elementwise, Epilogue, Head, Places, PointwisePair, Pooling, Resizing, Stem
 from rdpass.targets.lookup import find_target
@@ -33,6 +34,7 @@ from tests.kernels.cases import (
     pooling_case,
     resizing_case,
     stem_case,
+    strided_winograd_case,
     winograd_case,
 )
 from tests.kernels.networks import conv, plain50, resnet18, resnet50
@@ -51,6 +53,9 @@ CASES = {
     "winograd 2": lambda threads: winograd_case(conv(20, 44, 13, 3), WinogradTile(2, 6, 2, 2), AVX2, threads),
     "winograd 4": lambda threads: winograd_case(conv(20, 44, 13, 3), WinogradTile(4, 6, 1, 2, 2), AVX2, threads),
     "winograd 4x2": lambda threads: winograd_case(conv(20, 44, 13, 3), WinogradTile(4, 6, 1, 2, 2, 2), AVX2, threads),
+    "strided winograd": lambda threads: strided_winograd_case(
+        conv(20, 44, 29, 3, 2), StridedWinogradTile(4, 6, 1, 2, 2, 3, 2), AVX2, threads
+    ),
     "depthwise": lambda threads: depthwise_case(conv(44, 44, 13, 3, 1, 44), DepthwiseTile(), AVX2, threads),
     "pooling": lambda threads: pooling_case(STEM.pooling, PoolingTile(), AVX2, threads),
     "resizing": lambda threads: resizing_case(

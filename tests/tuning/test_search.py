@@ -25,6 +25,7 @@ from rdpass.tuning.task import Task, Trial, make_tasks
 RPI4 = find_target("rpi4")
 MACHINE = machine_of(RPI4)
 LARGE = Convolution(1, 64, 64, 56, 56, (3, 3), padding=(1, 1, 1, 1), epilogue=Epilogue("relu"))
+STRIDED = Convolution(1, 64, 128, 56, 56, (3, 3), (2, 2), (1, 1, 1, 1), epilogue=Epilogue("relu"))
 SMALL = Convolution(1, 16, 16, 12, 12, (1, 1))
 WORKS = (LARGE, SMALL)
 PAIR = PointwisePair(Convolution(1, 16, 64, 14, 14, (1, 1)), Convolution(1, 64, 16, 14, 14, (1, 1)))
@@ -52,7 +53,7 @@ def _play(search: Search, ratio) -> list[Trial]:
 @pytest.mark.parametrize("target", PRESETS, ids=lambda target: target.name)
 def test_every_workload_has_tiles_each_once_the_default_first(target):
     machine = machine_of(target)
-    for work in (LARGE, SMALL, PAIR, STEM, POOL, Head(1, 512, 49, 1000)):
+    for work in (LARGE, STRIDED, SMALL, PAIR, STEM, POOL, Head(1, 512, 49, 1000)):
         tiles = [ranked.tile for ranked in rank_tiles(work, machine)]
         assert len(set(tiles)) == len(tiles) > 1
         assert all(is_tile_of(work, tile, machine) for tile in (tiles[0], tiles[1], tiles[-1]))
@@ -61,6 +62,8 @@ def test_every_workload_has_tiles_each_once_the_default_first(target):
 def test_the_first_tiles_are_the_best_looking_of_every_template():
     first = [ranked.tile for ranked in rank_tiles(LARGE, MACHINE)[:5]]
     assert {template(tile) for tile in first} == {"direct", "winograd2", "winograd4", "winograd4x2"}
+    first = [ranked.tile for ranked in rank_tiles(STRIDED, MACHINE)[:5]]
+    assert {template(tile) for tile in first} == {"direct", *(f"strided_winograd{outputs}" for outputs in (2, 3, 4))}
     assert any(isinstance(ranked.tile, ApartTile) for ranked in rank_tiles(PAIR, MACHINE)[:3])
 
 

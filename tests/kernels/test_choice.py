@@ -1,0 +1,60 @@
+"""Which template a convolution of stride 2 gets, and what it costs in weights and scratch."""
+
+from dataclasses import replace
+
+import pytest
+
+from rdpass.kernels.candidates import convolution_tiles
+from rdpass.kernels.choose import choose_default
+from rdpass.kernels.direct import DirectTile
+from rdpass.kernels.emit import WORKSPACE
+from rdpass.kernels.machine import machine_of
+from rdpass.kernels.ranking import template
+from rdpass.kernels.schedule import make_kernel
+from rdpass.kernels.strided_winograd import StridedWinogradTile, is_strided
+from rdpass.kernels.workload import Epilogue, written_over
+from rdpass.targets.lookup import find_target
+from tests.kernels.networks import conv
+from tests.kernels.numbers_of import numbers_of
+
+ALONE = replace(machine_of(find_target("rpi4")), threads=1)
+EARLY, MIDDLE, LATE = conv(128, 128, 56, 3, 2), conv(256, 256, 28, 3, 2), conv(512, 512, 14, 3, 2)
+
+
+def kernel_of(layer):
+    return make_kernel(layer, numbers_of(layer), choose_default(layer, ALONE), ALONE)
+
+
+@pytest.mark.parametrize(("layer", "outputs"), [(EARLY, 4), (MIDDLE, 3), (LATE, 2)])
+def test_tiles_shrink_as_maps_do_and_their_weights_grow(layer, outputs):
+    tile = choose_default(layer, ALONE)
+    assert isinstance(tile, StridedWinogradTile)
+    assert tile.size == (outputs, outputs)
+    weights, _ = kernel_of(layer).constants
+    assert weights.size == layer.filters * layer.channels * (outputs + 2) ** 2
+
+
+def test_where_memory_is_slow_weights_that_are_read_once_are_not_made_larger():
+    slow = replace(ALONE, bandwidth=ALONE.bandwidth / 4)
+    assert isinstance(choose_default(LATE, slow), DirectTile)
+
+
+def test_scratch_beside_maps_that_make_a_networks_peak_is_small():
+    maps = 4 * 128 * (56**2 + 28**2)
+    assert 4 * int(kernel_of(EARLY).function.attrs[WORKSPACE]) < maps / 16
+
+
+def test_a_map_added_behind_the_activation_does_not_lie_where_sums_meet():
+    late = replace(MIDDLE, epilogue=Epilogue("relu", add=True, late=True))
+    assert is_strided(late)
+    over = written_over(late)
+    assert not is_strided(over)
+    assert isinstance(choose_default(over, ALONE), DirectTile)
+
+
+@pytest.mark.parametrize(
+    "change", [{"dilation": (2, 2)}, {"groups": 2}, {"stride": (2, 1)}, {"kernel": (3, 2)}, {"kernel": (5, 5)}]
+)
+def test_other_convolutions_have_no_tile_of_the_template(change):
+    templates = {template(tile) for tile in convolution_tiles(replace(MIDDLE, **change), ALONE)}
+    assert templates == {"direct"}
