@@ -2,9 +2,9 @@
 
 Per kernel, with R multiply-accumulates a second of the cores used and B bytes a second of DRAM:
 
-1. *Low*: max(M'/R, D'/B). M' counts 3×3 layers of stride 1 by Winograd's F(4×4, 3×3), every multiplier is busy, and
-   memory works behind it. D' is what must come from DRAM: weights, unless all weights and the peak of activations fit
-   into the last cache together, and the kernel's activations if they exceed that cache. No implementation of these
+1. *Low*: max(M'/R, D'/B). M' counts dense layers by minimal filtering (``passes.fx.macs``), every multiplier is busy,
+   and memory works behind it. D' is what must come from DRAM: weights, unless all weights and the peak of activations
+   fit into the last cache together, and the kernel's activations if they exceed that cache. No implementation of these
    algorithms can be faster.
 2. *High*: M/(e R) + D/B. Direct convolution at a share e of the peak, every byte of weights and activations moved, and
    nothing overlaps. e = 0.6 for dense layers, 0.2 for grouped and depthwise ones.

@@ -34,6 +34,23 @@ def test_both_ends_of_one_convolution_are_what_the_formulas_say():
     assert two.low_ms <= one.low_ms
 
 
+@pytest.mark.parametrize(
+    ("layer", "share"),
+    [
+        (nn.Conv2d(16, 16, 3, 1, 1), 36 / 144), (nn.Conv2d(16, 16, 3, 2, 1), 81 / 144),
+        (nn.Conv2d(16, 16, 7, 2, 3), 144 / 441), (nn.Conv2d(16, 16, 3, 1, 1, groups=2), 1),
+        (nn.Conv2d(16, 16, 3, 1, 2, dilation=2), 1), (nn.Conv2d(16, 16, 3, (1, 2), 1), 1),
+        (nn.Conv2d(16, 16, (3, 1), 1, (1, 0)), 1), (nn.Conv2d(16, 16, 5, 1, 2), 1),
+    ],
+)  # fmt: skip
+def test_the_low_end_counts_the_fewest_products_that_a_layer_is_computed_with(layer, share):
+    fast = replace(BOARD, dram_gbps=1e6)
+    found = ranges(layer, (1, 16, 32, 32), fast)["plain", 1]
+    out = layer(torch.zeros(1, 16, 32, 32))
+    macs = out.numel() * layer.weight[0].numel()
+    assert found.low_ms == pytest.approx(macs * share / 4e9 * 1e3, rel=1e-2)
+
+
 def test_what_fits_into_the_last_cache_need_not_come_from_memory():
     large = replace(BOARD, l3_bytes=64 << 20)
     model, shape = nn.Conv2d(64, 64, 1), (1, 64, 1, 1)

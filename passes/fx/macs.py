@@ -1,13 +1,15 @@
 """Multiply-accumulates and weights of one node.
 
 Convolutions (transposed ones too), linear layers, matrix products and attention are counted; what is elementwise,
-pooled or normalised has none. ``fast`` counts the same layer by Winograd's minimal filtering F(4×4, 3×3) (Lavin and
-Gray, 2015, arXiv 1509.09308) where that applies: 36 products for 16 outputs of a 3×3 layer instead of 144, transforms
-not counted.
+pooled or normalised has none. ``fast`` counts the same layer by minimal filtering (Winograd; Lavin and Gray, 2015,
+arXiv 1509.09308) where that applies, transforms not counted: 36 products for 16 outputs of a 3×3 layer by F(4×4, 3×3)
+instead of 144. With stride 2, rows and columns of even and odd number are taken apart: F(4, 2) for two taps and 4
+products for one make 9 × 9 for 16 outputs of a 3×3 layer, F(3, 4) makes 4 × 36 for 9 outputs of a 7×7 one, not 441.
 """
 
 from __future__ import annotations
 
+from fractions import Fraction
 from math import prod
 
 from torch import Tensor, nn
@@ -15,7 +17,8 @@ from torch.fx import GraphModule, Node
 
 from rdpass.passes.fx.operators import CONVOLUTIONS, TRANSPOSED, callee, module_of, shape_of
 
-WINOGRAD_SAVING = 4
+# Products over those of the direct way, by kernel and stride of a dense layer.
+FAST = {(3, 1): Fraction(36, 144), (3, 2): Fraction(81, 144), (7, 2): Fraction(144, 441)}
 
 
 def layer_macs(module: nn.Module | None, shape: tuple[int, ...] | None) -> int:
@@ -31,18 +34,15 @@ def macs_of_node(graph_module: GraphModule, node: Node) -> tuple[int, int]:
     """Multiply-accumulates as the layer is written, and by the fewest multiplications it is commonly computed with."""
     module, shape = module_of(graph_module, node), shape_of(node)
     direct = layer_macs(module, shape) or _other_macs(graph_module, node)
-    return direct, direct // WINOGRAD_SAVING if winograd_applies(module) else direct
+    return direct, int(direct * fast_share(module))
 
 
-def winograd_applies(module: nn.Module | None) -> bool:
-    """Whether a layer is a dense 3×3 convolution of stride 1 and no dilation."""
-    return (
-        isinstance(module, nn.Conv2d)
-        and tuple(module.kernel_size) == (3, 3)
-        and tuple(module.stride) == (1, 1)
-        and tuple(module.dilation) == (1, 1)
-        and module.groups == 1
-    )
+def fast_share(module: nn.Module | None) -> Fraction:
+    """The part of a layer's products that minimal filtering leaves: 1 for all but dense convolutions of such forms."""
+    if not isinstance(module, nn.Conv2d) or module.groups != 1 or tuple(module.dilation) != (1, 1):
+        return Fraction(1)
+    forms = set(zip(module.kernel_size, module.stride, strict=True))
+    return FAST.get(forms.pop(), Fraction(1)) if len(forms) == 1 else Fraction(1)
 
 
 def weight_bytes_of_node(graph_module: GraphModule, node: Node) -> int:
