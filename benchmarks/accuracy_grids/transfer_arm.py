@@ -20,7 +20,7 @@ from benchmarks.accuracy_grids.recipe_arm import RecipeArm, load_student, made_s
 from benchmarks.accuracy_grids.supervised import train_by
 
 EPOCHS = 30  # of the digits
-RATES = {"last layer": 0.1, "all layers": 0.01}
+RATES = {"last layer": 0.1, "all layers": 0.001}
 
 
 @dataclass(frozen=True)
