@@ -95,8 +95,9 @@ def describe(workload: TunedWorkload) -> str:
             kind = "depthwise" if conv.is_depthwise else "conv"
             stride = f"/{conv.stride[0]}" if conv.stride != (1, 1) else ""
             added = " + add" if conv.epilogue.add else ""
-            channels = f"{conv.channels}-{conv.filters}"
-            return f"{kind} {conv.kernel[0]}x{conv.kernel[1]}{stride} {channels} {conv.height}x{conv.width}{added}"
+            channels, size = f"{conv.channels}-{conv.filters}", f"{conv.height}x{conv.width}"
+            spread = f" to {conv.spread[0]}x{conv.spread[1]} pixels each" if conv.phases > 1 else ""
+            return f"{kind} {conv.kernel[0]}x{conv.kernel[1]}{stride} {channels} {size}{spread}{added}"
         case PointwisePair(first, second):
             return f"pair {first.channels}-{first.filters}-{second.filters} {first.height}x{first.width}"
         case Stem(conv, pool):
