@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
-from rdpass.kernels.emit import Expr, serial
+from rdpass.kernels.emit import serial
+from rdpass.kernels.memory import Expr
 
 
 @dataclass(frozen=True)

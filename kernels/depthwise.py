@@ -16,9 +16,10 @@ from functools import cache
 from tvm import tirx
 
 from rdpass.kernels.borders import Axis, Tile, each_tile
-from rdpass.kernels.emit import Buffer, Expr, Registers, argument, bind, function, load, parallel
+from rdpass.kernels.emit import Registers, bind, parallel
 from rdpass.kernels.finish import Finish
 from rdpass.kernels.isa import Isa
+from rdpass.kernels.memory import Buffer, Expr, argument, function, load
 from rdpass.kernels.packing import blocks
 from rdpass.kernels.pointwise import other_argument
 from rdpass.kernels.workload import Convolution

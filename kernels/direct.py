@@ -17,9 +17,10 @@ from functools import partial
 
 from tvm import tirx
 
-from rdpass.kernels.emit import Expr, Registers, argument, bind, function, load, parallel, serial, tiles
+from rdpass.kernels.emit import Registers, bind, parallel, serial, tiles
 from rdpass.kernels.finish import Finish
 from rdpass.kernels.isa import Isa
+from rdpass.kernels.memory import Expr, argument, function, load
 from rdpass.kernels.microkernel import At, multiply_block
 from rdpass.kernels.packing import blocks
 from rdpass.kernels.pointwise import other_argument, spans

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from tvm import tirx
 
-from rdpass.kernels.emit import Buffer, Expr, argument, bind, function, load, parallel, tiles
+from rdpass.kernels.emit import bind, parallel, tiles
 from rdpass.kernels.finish import Finish
 from rdpass.kernels.isa import Isa
+from rdpass.kernels.memory import Buffer, Expr, argument, function, load
 from rdpass.kernels.packing import blocks
 from rdpass.kernels.workload import Elementwise
 

@@ -1,145 +1,21 @@
 """Words to write kernels in: vectors, register arrays, parallel loops. A thin layer over TVM's IRBuilder.
 
-Every function here only means something inside an open ``prim_func`` frame. Activations are buffers of shape
-(N, C / L, P, L): blocks of L channels, P = H x W pixels, the L channels of a pixel side by side in one vector.
+Every function here only means something while ``memory.function`` writes one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import reduce
 from math import prod
 from typing import Any
 
 from tvm import tirx
-from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
 from rdpass.kernels.isa import Isa
-
-Expr = Any
-Buffer = Any
-
-FLOAT = "float32"
-
-
-WORKSPACE = "rdpass.workspace"
-"""The attribute that tells how many floats of workspace a kernel takes."""
-
-
-def function(name: str, body: Callable[[], None]) -> tirx.PrimFunc:
-    """The function that ``body`` writes.
-
-    What ``body`` asks of ``scratch`` comes from one more argument, behind its own: the workspace, so many floats, one
-    line at least. How much it takes shows when the function has been written once, so it is written twice.
-    """
-    _, measured = _write(name, body, _Workspace())
-    needed = max(measured.peak, _LINE)
-    written, _ = _write(name, body, _Workspace(size=needed, shares=measured.shares))
-    workspace, *own = written.params
-    result = tirx.PrimFunc([*own, workspace], written.body, written.ret_type, written.attrs)
-    return result.with_attr(WORKSPACE, needed)
-
-
-@dataclass
-class _Workspace:
-    """The workspace while a function is written; all sizes in floats.
-
-    ``base`` and ``used``: where the code being written begins, and what it has taken so far. ``shares``: what a thread
-    takes in each parallel loop, in the order in which they are met; found out the first time, known the second.
-    """
-
-    size: int = 0
-    shares: list[int] = field(default_factory=list)
-    base: Expr = 0
-    used: int = 0
-    peak: int = 0
-    met: int = 0
-    buffer: Buffer = None
-
-    def take(self, size: int) -> Expr:
-        begin = self.base + self.used
-        self.used += -(-size // _LINE) * _LINE
-        self.peak = max(self.peak, self.used)
-        return begin
-
-
-_LINE = 16
-"""Floats of a line of cache, on which every scratch begins."""
-
-_writing: list[_Workspace] = []
-
-
-def _write(name: str, body: Callable[[], None], workspace: _Workspace) -> tuple[tirx.PrimFunc, _Workspace]:
-    with IRBuilder() as builder, T.prim_func():
-        T.func_name(name)
-        workspace.buffer = argument("workspace", max(workspace.size, _LINE))
-        _writing.append(workspace)
-        try:
-            body()
-        finally:
-            _writing.pop()
-    return builder.get(), workspace
-
-
-def argument(name: str, *shape: int) -> Buffer:
-    """A tensor that the caller hands over. It may begin at any vector of an arena, as a part of a map does."""
-    return T.arg(name, T.buffer(shape, FLOAT, offset_factor=4))
-
-
-class Scratch:
-    """A part of the workspace, indexed as a buffer of its own ``shape``."""
-
-    def __init__(self, buffer: Buffer, base: Expr, shape: tuple[int, ...]) -> None:
-        self.buffer, self.base, self.shape = buffer, base, shape
-
-    def at(self, index: Sequence[Expr]) -> Expr:
-        """Where an element lies in the workspace."""
-        place: Expr = _wide(0)
-        for extent, number in zip(self.shape, map(_wide, index), strict=True):
-            place = place * extent + number
-        return place + _wide(self.base)
-
-    def __getitem__(self, index: tuple[Expr, ...]) -> Expr:
-        return self.buffer[(self.at(index),)]
-
-
-def scratch(*shape: int) -> Scratch:
-    """Memory of the kernel's own, its contents undefined. In a parallel loop every thread has its own."""
-    workspace = _writing[-1]
-    return Scratch(workspace.buffer, workspace.take(prod(shape)), shape)
-
-
-def load(buffer: Buffer, *index: Expr, lanes: int) -> Expr:
-    memory, place = _place(buffer, index, lanes)
-    return memory[place]
-
-
-def store(buffer: Buffer, value: Expr, *index: Expr, lanes: int) -> None:
-    memory, place = _place(buffer, index, lanes)
-    T.buffer_store(memory, value, place)
-
-
-def _place(buffer: Buffer, index: Sequence[Expr], lanes: int) -> tuple[Buffer, list[Expr]]:
-    """The memory that holds a buffer, and where in it ``lanes`` numbers from ``index`` on lie."""
-    if isinstance(buffer, Scratch):
-        return buffer.buffer, [_run(buffer.at(index), lanes)]
-    *outer, last = map(_wide, index)
-    return buffer, [*outer, _run(last, lanes)]
-
-
-def _wide(number: Expr) -> Expr:
-    """An index in 64 bits: LLVM steps a pointer through a loop only where it knows that no index overflows.
-
-    Loads then lie so near their pointer that they come in pairs; otherwise each has an address of its own to compute.
-    """
-    return tirx.const(number, "int64") if isinstance(number, int) else tirx.Cast("int64", number)
-
-
-def _run(first: Expr, lanes: int) -> Expr:
-    return first if lanes == 1 else T.ramp(first, 1, lanes)
+from rdpass.kernels.memory import FLOAT, Expr, own_scratch
 
 
 def spread(number: float | Expr, lanes: int) -> Expr:
@@ -210,36 +86,13 @@ def parallel(*extents: int, threads: int) -> Iterator[tuple[Expr, ...]]:
     length = -(-total // min(threads, total))
     shares = -(-total // length)
     if shares == 1:
-        with _own_scratch(1, 0), T.serial(0, total) as task:
+        with own_scratch(1, 0), T.serial(0, total) as task:
             yield _unravel(task, extents)
         return
-    with T.parallel(0, shares) as share, _own_scratch(shares, share):
+    with T.parallel(0, shares) as share, own_scratch(shares, share):
         begin = bind(share * length)
         with T.serial(begin, tirx.min(begin + length, total)) as task:
             yield _unravel(task, extents)
-
-
-@contextmanager
-def _own_scratch(shares: int, share: Expr) -> Iterator[None]:
-    workspace = _writing[-1]
-    base, used, peak, met = workspace.base, workspace.used, workspace.peak, workspace.met
-    workspace.met += 1
-    if met == len(workspace.shares):
-        workspace.shares.append(0)
-    workspace.base, workspace.used, workspace.peak = base + used + share * workspace.shares[met], 0, 0
-    yield
-    own = workspace.peak
-    workspace.shares[met] = own
-    workspace.base, workspace.used, workspace.peak = base, used, max(peak, used + shares * own)
-
-
-@contextmanager
-def passing() -> Iterator[None]:
-    """What is asked of ``scratch`` in here is free again afterwards."""
-    workspace = _writing[-1]
-    used = workspace.used
-    yield
-    workspace.used = used
 
 
 def _unravel(task: Expr, extents: Sequence[int]) -> tuple[Expr, ...]:

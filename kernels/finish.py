@@ -8,8 +8,9 @@ from typing import Any
 
 from tvm.script.ir_builder import tirx as T
 
-from rdpass.kernels.emit import Buffer, Expr, Registers, bind, highest, load, lowest, spread, store, when
+from rdpass.kernels.emit import Registers, bind, highest, lowest, spread, when
 from rdpass.kernels.isa import Isa
+from rdpass.kernels.memory import Buffer, Expr, load, store
 from rdpass.kernels.sigmoid import sigmoid
 from rdpass.kernels.workload import ActivationKind, Epilogue
 

@@ -16,24 +16,9 @@ from dataclasses import dataclass
 
 from tvm import tirx
 
-from rdpass.kernels.emit import (
-    Buffer,
-    Expr,
-    Registers,
-    argument,
-    bind,
-    element,
-    function,
-    load,
-    parallel,
-    scratch,
-    serial,
-    spread,
-    store,
-    tiles,
-    when,
-)
+from rdpass.kernels.emit import Registers, bind, element, parallel, serial, spread, tiles, when
 from rdpass.kernels.isa import Isa
+from rdpass.kernels.memory import Buffer, Expr, argument, function, load, scratch, store
 from rdpass.kernels.microkernel import multiply_block
 from rdpass.kernels.packing import blocks
 from rdpass.kernels.workload import Head

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rdpass.kernels.emit import Buffer, Expr, Registers, bind, lane, load, serial, spread
+from rdpass.kernels.emit import Registers, bind, lane, serial, spread
 from rdpass.kernels.isa import Isa
+from rdpass.kernels.memory import Buffer, Expr, load
 
 At = tuple[Buffer, tuple[Expr, ...]]
 """A place in a buffer, without the last index."""

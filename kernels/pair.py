@@ -15,24 +15,10 @@ from functools import partial
 
 from tvm import tirx
 
-from rdpass.kernels.emit import (
-    Buffer,
-    Expr,
-    Registers,
-    argument,
-    bind,
-    function,
-    indices,
-    load,
-    parallel,
-    scratch,
-    serial,
-    store,
-    tiles,
-    when,
-)
+from rdpass.kernels.emit import Registers, bind, indices, parallel, serial, tiles, when
 from rdpass.kernels.finish import Finish
 from rdpass.kernels.isa import Isa
+from rdpass.kernels.memory import Buffer, Expr, argument, function, load, scratch, store
 from rdpass.kernels.microkernel import multiply_block
 from rdpass.kernels.packing import blocks
 from rdpass.kernels.pointwise import PointwiseTile, other_argument, spans

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 
 from tvm import tirx
 
-from rdpass.kernels.emit import Buffer, Expr, argument, function, load, parallel, store, tiles
+from rdpass.kernels.emit import parallel, tiles
 from rdpass.kernels.isa import Isa
+from rdpass.kernels.memory import Buffer, Expr, argument, function, load, store
 
 _IN_FLIGHT = 8
 """Pixels copied at a time."""

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 from tvm import tirx
 
-from rdpass.kernels.emit import Buffer, Expr, Registers, argument, bind, function, load, parallel, serial, tiles
+from rdpass.kernels.emit import Registers, bind, parallel, serial, tiles
 from rdpass.kernels.finish import Finish
 from rdpass.kernels.isa import Isa
+from rdpass.kernels.memory import Buffer, Expr, argument, function, load
 from rdpass.kernels.microkernel import At, multiply_block
 from rdpass.kernels.packing import blocks
 from rdpass.kernels.workload import Convolution

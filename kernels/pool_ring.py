@@ -11,8 +11,9 @@ from functools import partial
 
 from tvm import tirx
 
-from rdpass.kernels.emit import Buffer, Expr, bind, highest, load, scratch, serial, spread, store, tiles, when
+from rdpass.kernels.emit import bind, highest, serial, spread, tiles, when
 from rdpass.kernels.isa import Isa
+from rdpass.kernels.memory import Buffer, Expr, load, scratch, store
 from rdpass.kernels.workload import Pooling
 
 Position = Callable[[Expr, Expr], tuple[Expr, ...]]

@@ -16,8 +16,9 @@ from functools import cache, reduce
 from tvm import tirx
 
 from rdpass.kernels.borders import Axis, Tile, each_tile
-from rdpass.kernels.emit import Buffer, Expr, argument, bind, function, highest, load, parallel, spread, store
+from rdpass.kernels.emit import bind, highest, parallel, spread
 from rdpass.kernels.isa import Isa
+from rdpass.kernels.memory import Buffer, Expr, argument, function, load, store
 from rdpass.kernels.packing import blocks
 from rdpass.kernels.workload import Pooling
 

@@ -18,21 +18,9 @@ from math import gcd
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
-from rdpass.kernels.emit import (
-    FLOAT,
-    Buffer,
-    Expr,
-    argument,
-    bind,
-    function,
-    load,
-    parallel,
-    serial,
-    spread,
-    store,
-    tiles,
-)
+from rdpass.kernels.emit import bind, parallel, serial, spread, tiles
 from rdpass.kernels.isa import Isa
+from rdpass.kernels.memory import FLOAT, Buffer, Expr, argument, function, load, store
 from rdpass.kernels.packing import blocks
 from rdpass.kernels.workload import Places, Resizing
 

@@ -12,8 +12,9 @@ from math import factorial, log
 import numpy as np
 from tvm.script.ir_builder import tirx as T
 
-from rdpass.kernels.emit import FLOAT, Expr, bind, spread
+from rdpass.kernels.emit import bind, spread
 from rdpass.kernels.isa import Isa
+from rdpass.kernels.memory import FLOAT, Expr
 
 _LARGEST = 87.0
 """Beyond it exp(y) or exp(-y) is no normal number, and the sigmoid 0 or 1 to float32."""

@@ -19,22 +19,10 @@ from functools import cache
 
 from tvm import tirx
 
-from rdpass.kernels.emit import (
-    Buffer,
-    Expr,
-    Registers,
-    argument,
-    bind,
-    function,
-    lane,
-    load,
-    parallel,
-    serial,
-    spread,
-    tiles,
-)
+from rdpass.kernels.emit import Registers, bind, lane, parallel, serial, spread, tiles
 from rdpass.kernels.finish import Finish
 from rdpass.kernels.isa import Isa
+from rdpass.kernels.memory import Buffer, Expr, argument, function, load
 from rdpass.kernels.packing import blocks
 from rdpass.kernels.phases import Phases
 from rdpass.kernels.pointwise import other_argument, spans

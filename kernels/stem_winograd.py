@@ -20,25 +20,10 @@ from functools import partial
 
 from tvm import tirx
 
-from rdpass.kernels.emit import (
-    Buffer,
-    Expr,
-    Registers,
-    argument,
-    bind,
-    both,
-    function,
-    indices,
-    load,
-    parallel,
-    scratch,
-    serial,
-    spread,
-    store,
-    when,
-)
+from rdpass.kernels.emit import Registers, bind, both, indices, parallel, serial, spread, when
 from rdpass.kernels.finish import Finish
 from rdpass.kernels.isa import Isa
+from rdpass.kernels.memory import Buffer, Expr, argument, function, load, scratch, store
 from rdpass.kernels.microkernel import At, multiply_block
 from rdpass.kernels.packing import blocks
 from rdpass.kernels.pointwise import spans

@@ -21,9 +21,10 @@ import numpy as np
 import numpy.typing as npt
 from tvm import tirx
 
-from rdpass.kernels.emit import Buffer, Expr, argument, bind, function, load, parallel, passing, serial, tiles
+from rdpass.kernels.emit import bind, parallel, serial, tiles
 from rdpass.kernels.finish import Finish
 from rdpass.kernels.isa import Isa
+from rdpass.kernels.memory import Buffer, Expr, argument, function, load, passing
 from rdpass.kernels.packing import blocks
 from rdpass.kernels.pointwise import other_argument, spans
 from rdpass.kernels.stride_phases import STRIDE, phase_of

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from tvm import tirx
 
-from rdpass.kernels.emit import Buffer, Expr, bind, load, scratch, serial, spread, store, when
+from rdpass.kernels.emit import bind, serial, spread, when
+from rdpass.kernels.memory import Buffer, Expr, load, scratch, store
 from rdpass.kernels.workload import Convolution
 
 

@@ -18,7 +18,8 @@ from math import sqrt
 import numpy as np
 import numpy.typing as npt
 
-from rdpass.kernels.emit import Expr, bind, spread
+from rdpass.kernels.emit import bind, spread
+from rdpass.kernels.memory import Expr
 
 PAIRS: dict[int, tuple[float, ...]] = {1: (), 3: (1.0,), 4: (1.0,), 5: (0.5, 1.0), 6: (sqrt(0.5), sqrt(2.0))}
 """The positive point of each pair, by products n."""

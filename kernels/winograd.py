@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 
 from tvm import tirx
 
-from rdpass.kernels.emit import argument, bind, function, parallel, serial
+from rdpass.kernels.emit import bind, parallel, serial
 from rdpass.kernels.finish import Finish
 from rdpass.kernels.isa import Isa
+from rdpass.kernels.memory import argument, function
 from rdpass.kernels.pointwise import other_argument, spans
 from rdpass.kernels.winograd_steps import Tiling, multiply, transform_back, transform_row
 from rdpass.kernels.workload import Convolution

@@ -16,9 +16,10 @@ from functools import partial
 
 from tvm import tirx
 
-from rdpass.kernels.emit import Buffer, Expr, Registers, bind, load, scratch, serial, spread, store, tiles, when
+from rdpass.kernels.emit import Registers, bind, serial, spread, tiles, when
 from rdpass.kernels.finish import Finish
 from rdpass.kernels.isa import Isa
+from rdpass.kernels.memory import Buffer, Expr, load, scratch, store
 from rdpass.kernels.microkernel import multiply_block
 from rdpass.kernels.packing import blocks
 from rdpass.kernels.strip import Grid, Strip

@@ -1,7 +1,7 @@
 """What a kernel is asked to compute: shapes, strides, and what is done to a value before it is stored.
 
 All are hashable, so that equal workloads share one kernel. Activations are (N, C, H, W) in these words; how they lie in
-memory is the layout's business (see ``emit``).
+memory is the layout's business (see ``memory``).
 """
 
 from __future__ import annotations

@@ -17,8 +17,8 @@ from typing import Any, Literal
 import tvm
 from tvm import relax
 
-from rdpass.kernels.emit import WORKSPACE
 from rdpass.kernels.machine import Machine
+from rdpass.kernels.memory import WORKSPACE
 from rdpass.kernels.schedule import Kernel, Tile, parts_kernel
 from rdpass.kernels.workload import Workload, operations
 from rdpass.passes.relax.blocked_layout import block_channels, blocked_shape, unblock_channels

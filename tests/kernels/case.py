@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from rdpass.comparison import Array
-from rdpass.kernels.emit import WORKSPACE
 from rdpass.kernels.isa import Isa
+from rdpass.kernels.memory import WORKSPACE
 
 
 @dataclass(frozen=True)

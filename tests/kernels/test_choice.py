@@ -7,8 +7,8 @@ import pytest
 from rdpass.kernels.candidates import convolution_tiles
 from rdpass.kernels.choose import choose_default
 from rdpass.kernels.direct import DirectTile
-from rdpass.kernels.emit import WORKSPACE
 from rdpass.kernels.machine import machine_of
+from rdpass.kernels.memory import WORKSPACE
 from rdpass.kernels.ranking import template
 from rdpass.kernels.schedule import make_kernel
 from rdpass.kernels.strided_winograd import StridedWinogradTile, is_strided

@@ -8,8 +8,9 @@ import torch
 from torch.nn import functional as F
 
 from rdpass.errors import ParityError
-from rdpass.kernels.emit import argument, function, load, serial, store
+from rdpass.kernels.emit import serial
 from rdpass.kernels.isa import SSE
+from rdpass.kernels.memory import argument, function, load, store
 from rdpass.kernels.workload import Convolution, Epilogue, Pooling
 from tests.kernels import oracle
 from tests.kernels.case import Case

@@ -5,7 +5,8 @@ from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
 from rdpass.errors import ConfigError
-from rdpass.kernels.emit import argument, function, load, parallel, serial, store
+from rdpass.kernels.emit import parallel, serial
+from rdpass.kernels.memory import argument, function, load, store
 from rdpass.lowering import tvm_target
 from rdpass.passes.tir.lift_locals import LIFTED
 from rdpass.passes.tir.pipeline import lower_to_pointers

@@ -4,8 +4,9 @@ import tvm
 from tvm.script.ir_builder import tirx as T
 
 from rdpass.kernels.direct import DirectTile, direct
-from rdpass.kernels.emit import argument, function, load, parallel, serial, store
+from rdpass.kernels.emit import parallel, serial
 from rdpass.kernels.isa import ASIMD
+from rdpass.kernels.memory import argument, function, load, store
 from rdpass.lowering import tvm_target
 from rdpass.passes.tir.pipeline import NAME
 from rdpass.passes.tir.stack_locals import LIMIT, StackLocals
