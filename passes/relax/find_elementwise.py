@@ -1,4 +1,4 @@
-"""Epilogues alone: what no layer took in, on maps that kernels of ours wrote.
+"""Epilogues alone: what no layer took in, on maps that kernels of ours wrote, joined or split.
 
 1. A map times a gate of one pixel per channel: the end of a squeeze.
 2. A batch norm, or a product with a constant per channel, that could not be folded: one before a padded convolution.
@@ -21,22 +21,36 @@ from tvm import relax
 from rdpass.kernels.workload import Elementwise
 from rdpass.passes.relax.dataflow import Dataflow, array_of, operator_of, shape_of
 from rdpass.passes.relax.grow_epilogue import Finishing, finish_from, grow_epilogue, per_channel
+from rdpass.passes.relax.operators_on_blocks import joins_blocks, runs_blocked, splits_blocks
 from rdpass.passes.relax.placement import Placement
 
 Array = npt.NDArray[np.float32]
 _BATCH_NORM = "relax.nn.batch_norm"
 
 
-def find_elementwise(flow: Dataflow, blocked: Set[Any], taken: Set[Any]) -> Iterator[Placement]:
-    """Placements on the maps in ``blocked`` and on those that they write themselves, without variables of ``taken``."""
-    known, used = set(blocked), set(taken)
-    for variable, _ in flow.bindings:
+def find_elementwise(flow: Dataflow, blocked: Set[Any], taken: Set[Any], lanes: int) -> Iterator[Placement]:
+    """Placements on the maps in ``blocked``, on what becomes of them in blocks of ``lanes`` channels, and on those that
+    they write themselves, without variables of ``taken``."""
+    known, used, split = set(blocked), set(taken), set[Any]()
+    for variable, value in flow.bindings:
         start = None if variable in used else _start(flow, variable, known, used)
         if start is not None:
             placement = start.placement()
             known.add(placement.root)
             used.update(placement.inside, (placement.root,))
             yield placement
+        elif splits_blocks(flow, variable, value, known, lanes):
+            split.add(variable)
+        elif variable not in used and (_is_part(value, split) or _stays_blocked(variable, value, known, lanes)):
+            known.add(variable)
+
+
+def _is_part(value: Any, split: Set[Any]) -> bool:
+    return isinstance(value, relax.TupleGetItem) and value.tuple_value in split
+
+
+def _stays_blocked(variable: Any, value: Any, known: Set[Any], lanes: int) -> bool:
+    return joins_blocks(value, known, lanes) or runs_blocked(variable, value, known)
 
 
 @dataclass(frozen=True)

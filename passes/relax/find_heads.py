@@ -36,7 +36,9 @@ def _from_mean(flow: Dataflow, variable: Any, value: Any) -> Placement | None:
     shape = shape_of(value.args[0]) if operator_of(value) in _MEANS else None
     if shape is None or len(shape) != 4 or not _is_mean_over_pixels(value):
         return None
-    return _with_dense(flow, variable, value.args[0], shape) or _mean_alone(variable, value.args[0], shape)
+    whole = _with_dense(flow, variable, value.args[0], shape)
+    alone = len(shape_of(variable) or ()) == 4  # a mean that drops its pixels' axes is no map
+    return whole or (_mean_alone(variable, value.args[0], shape) if alone else None)
 
 
 _MEANS = {"relax.mean", "relax.nn.adaptive_avg_pool2d"}
@@ -47,7 +49,7 @@ def _is_mean_over_pixels(call: Any) -> bool:
         size = call.attrs.output_size
         return size is not None and [int(number) for number in size] == [1, 1] and call.attrs.layout == "NCHW"
     axes = {int(axis) % 4 for axis in call.attrs.axis or ()}
-    return axes == {2, 3} and bool(call.attrs.keepdims)
+    return axes == {2, 3}
 
 
 def _mean_alone(root: Any, source: Any, shape: tuple[int, ...]) -> Placement:
@@ -56,16 +58,20 @@ def _mean_alone(root: Any, source: Any, shape: tuple[int, ...]) -> Placement:
 
 
 def _with_dense(flow: Dataflow, mean: Any, source: Any, shape: tuple[int, ...]) -> Placement | None:
-    """The mean, its reshaping to (N, C), and a dense layer."""
-    flat = flow.only_reader(mean)
-    if flat is None or operator_of(flow.value(flat)) not in _FLATTENING or shape_of(flat) != shape[:2]:
+    """The mean, its reshaping to (N, C) unless it is that, and a dense layer."""
+    is_flat = shape_of(mean) == shape[:2]
+    flat = mean if is_flat else flow.only_reader(mean)
+    if flat is None or shape_of(flat) != shape[:2]:
+        return None
+    if not is_flat and operator_of(flow.value(flat)) not in _FLATTENING:
         return None
     product = flow.only_reader(flat)
     dense = None if product is None else _Dense.of(flow, product, flat)
     if dense is None:
         return None
     work = Head(shape[0], shape[1], shape[2] * shape[3], dense.classes)
-    return Placement(dense.root, source, work, (dense.numbers,), (mean, flat, *dense.inside), writes="planar")
+    inside = (mean, *([] if is_flat else [flat]), *dense.inside)
+    return Placement(dense.root, source, work, (dense.numbers,), inside, writes="planar")
 
 
 def _dense_alone(flow: Dataflow, product: Any) -> Placement | None:

@@ -27,8 +27,8 @@ from rdpass.passes.relax.placement import Placement
 _STEM_CHANNELS = 4
 
 
-def find_placements(flow: Dataflow) -> tuple[Placement, ...]:
-    """All placements; no variable is in two of them."""
+def find_placements(flow: Dataflow, lanes: int) -> tuple[Placement, ...]:
+    """All placements, maps lying in blocks of ``lanes`` channels; no variable is in two of them."""
     layers = {layer.root: layer for layer in find_layers(flow)}
     stems = dict(_stems(flow, layers))
     firsts = _pairs(flow, {root: layer for root, layer in layers.items() if root not in stems})
@@ -44,7 +44,7 @@ def find_placements(flow: Dataflow) -> tuple[Placement, ...]:
     found += find_heads(flow)
     taken = {variable for placement in found for variable in (placement.root, *placement.inside)}
     blocked = {placement.root for placement in found if placement.writes == "blocked"}
-    return (*found, *find_elementwise(flow, blocked, taken))
+    return (*found, *find_elementwise(flow, blocked, taken, lanes))
 
 
 # 1. Stems

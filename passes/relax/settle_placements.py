@@ -39,7 +39,7 @@ class Settled:
 
 def settle_placements(flow: Dataflow, machine: Machine, tuned: Mapping[Workload, Tile]) -> tuple[Settled, ...]:
     """All placements of a function; no variable is in two of them."""
-    parts = tuple(_apart(flow, find_placements(flow), tuned))
+    parts = tuple(_apart(flow, find_placements(flow, machine.isa.lanes), tuned))
     homes = homes_of(placement for placement, _ in parts)
     return tuple(_settled(flow, homes, placement, tile, machine, tuned) for placement, tile in parts)
 

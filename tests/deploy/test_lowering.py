@@ -215,6 +215,24 @@ def test_dense_layers_of_a_flattened_map_and_of_a_vector_are_kernels(channels: i
     assert not any("matmul" in fallback.function for fallback in find_fallbacks(lowered))
 
 
+@pytest.mark.parametrize("kept", [0, 1])
+def test_a_mean_over_pixels_and_its_dense_layer_are_one_kernel_however_the_mean_is_written(kept: int) -> None:
+    """``x.mean((2, 3))`` drops the pixels' axes, pooling keeps them."""
+    net = Net((1, 6, 8, 8))
+    mean = net.node("ReduceMean", net.relu(net.conv("x0", 6, 16, 3)), net.constant(np.array([2, 3])), keepdims=kept)
+    flat = net.node("Flatten", mean) if kept else mean
+    lowered, called = lower_checked(net, net.node("Gemm", flat, net.numbers(16, 7), net.numbers(7)))
+    assert kinds_of(called)[-1] == "head"
+    assert len(called) == 3  # with a change of layout at the beginning
+    assert all(f.operations == 0 for f in find_fallbacks(lowered))
+
+
+def test_a_mean_without_its_axes_that_others_read_keeps_its_value() -> None:
+    net = Net((1, 6, 8, 8))
+    mean = net.node("ReduceMean", net.relu(net.conv("x0", 6, 16, 3)), net.constant(np.array([2, 3])), keepdims=0)
+    lower_checked(net, net.node("Gemm", mean, net.numbers(16, 7), net.numbers(7)), mean)
+
+
 def test_what_no_kernel_computes_is_lowered_by_tvm_and_listed() -> None:
     net = Net((1, 8, 6, 6), (8, 8, 3, 3))
     x = net.relu(net.conv("x0", 8, 8, 3))
