@@ -117,7 +117,8 @@ def compile(
     place = _place(onnx, out)
     chosen = find_target(target) if isinstance(target, str) else target
     check_free(place, force)
-    compiler, libraries = find_compiler(chosen), find_libraries(chosen) if runtime == "vm" else ()
+    libraries = find_libraries(chosen) if runtime == "vm" else ()  # first: where there are none, no compiler will do
+    compiler = find_compiler(chosen)
     tvm_target(chosen)
     source = read_onnx(Path(onnx) if isinstance(onnx, str) else onnx)
     reference = find_golden(source, Path(golden) if golden else None)
