@@ -1,7 +1,7 @@
 """Inferences of several networks timed in turns, so that whatever else this machine does falls on all alike.
 
-A turn of one network is an inference that is not timed, which brings its weights back into the caches as in repeated
-use, and a few that are.
+A turn of one network is a pause, in which the threads of the runtime before it stop waiting for work, an inference that
+is not timed, which brings its weights back into the caches as in repeated use, and a few that are.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import numpy as np
 Key = TypeVar("Key", bound=Hashable)
 TIMED = 3
 """Timed inferences of one turn."""
+PAUSE = 0.3
+"""Seconds before a turn. Idle threads of OpenMP spin for up to 0.2: on the cores that the next runtime wants."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ def interleaved(inferences: Mapping[Key, Callable[[], object]], rounds: int) -> 
     for _ in range(rounds):
         for index in order.permutation(len(keys)):
             key = keys[index]
+            time.sleep(PAUSE)
             inferences[key]()
             for _ in range(TIMED):
                 started = time.perf_counter_ns(), time.process_time_ns()

@@ -20,6 +20,7 @@ from benchmarks.peer_runtimes.comparison import GRAPHS, ratios, run_worker
 from benchmarks.peer_runtimes.measuring import measure
 from rdpass.comparison import relative_error
 from rdpass.errors import ConfigError, DeviceError
+from rdpass.peers import timing
 from rdpass.peers.catalogue import OURS
 from rdpass.peers.rows import Row, timed_row
 from rdpass.peers.timing import Times, interleaved, median, spread
@@ -65,8 +66,9 @@ def refusing(load: Workload, threads: int) -> Inference:
     raise ValueError("operator Max is not known\nand more")
 
 
-def test_every_inference_takes_its_turns_and_one_more_untimed() -> None:
+def test_every_inference_takes_its_turns_and_one_more_untimed(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
+    monkeypatch.setattr(timing, "PAUSE", 0.0)
     times = interleaved({name: lambda name=name: calls.append(name) for name in "abc"}, rounds=5)  # type: ignore[misc]
     assert {name: calls.count(name) for name in "abc"} == dict.fromkeys("abc", 5 * 4)
     assert all(len(times[name].cpu) == len(times[name].wall) == 5 * 3 for name in "abc")
