@@ -24,7 +24,7 @@ from rdpass.kernels.memory import FLOAT, Buffer, Expr, argument, function, load,
 from rdpass.kernels.packing import blocks
 from rdpass.kernels.workload import Places, Resizing
 
-LONGEST_PERIOD = 8
+_LONGEST_PERIOD = 8
 """Outputs of a period that is still written out."""
 
 
@@ -36,7 +36,7 @@ class ResizingTile:
 
 
 @dataclass(frozen=True)
-class Between:
+class _Between:
     """A place on an axis: two positions that lie in it, and the weight of the second; ``None`` where it has none."""
 
     low: Expr
@@ -66,7 +66,7 @@ def resizing(work: Resizing, tile: ResizingTile, isa: Isa, threads: int, name: s
 class _Line:
     """One output row's source: a column of it is mixed from two rows of the map."""
 
-    def __init__(self, work: Resizing, isa: Isa, x: Buffer, of: tuple[Expr, Expr], rows: Between) -> None:
+    def __init__(self, work: Resizing, isa: Isa, x: Buffer, of: tuple[Expr, Expr], rows: _Between) -> None:
         self.work, self.isa, self.x, self.of = work, isa, x, of
         self.low = bind(rows.low * work.width)
         self.high = None if rows.weight is None else bind(rows.high * work.width)
@@ -87,7 +87,7 @@ def _columns(work: Resizing, tile: ResizingTile, line: _Line, put: Callable[[Exp
     """Every output of a row."""
     common = gcd(work.across.a, work.across.d)
     period, step = work.across.d // common, work.across.a // common
-    if period > LONGEST_PERIOD:
+    if period > _LONGEST_PERIOD:
         tiles(work.out_width, tile.periods, lambda first, size: _met(work, line, put, first, size))
         return
     first, last = _whole_periods(work, period)
@@ -136,33 +136,33 @@ def _written(
 
     for t in range(count):
         place = _known(work, t if columns is not None else first + t, held=columns is None)
-        value = column(place.low)
-        if place.weight:
-            value = value + spread(place.weight, line.isa.lanes) * (column(place.high) - value)
-        put(first + t, value)
+        put(first + t, _mixed(place, column, line.isa.lanes))
 
 
 def _met(work: Resizing, line: _Line, put: Callable[[Expr, Expr], None], first: Expr, count: int) -> None:
     """``count`` outputs from ``first`` on, places computed."""
     for t in range(count):
         place = _computed(work.across, bind(first + t), work)
-        value = line.column(place.low)
-        if place.weight is not None:
-            value = value + spread(place.weight, line.isa.lanes) * (line.column(place.high) - value)
-        put(first + t, value)
+        put(first + t, _mixed(place, line.column, line.isa.lanes))
 
 
-def _known(work: Resizing, index: int, held: bool) -> Between:
+def _mixed(place: _Between, column: Callable[[Expr], Expr], lanes: int) -> Expr:
+    """What lies at a place of a row."""
+    low = column(place.low)
+    return low if place.weight is None else low + spread(place.weight, lanes) * (column(place.high) - low)
+
+
+def _known(work: Resizing, index: int, held: bool) -> _Between:
     """The place of an output whose number is known; ``held`` to the map, or known to lie in it."""
     places, end = work.across, work.width - 1
     place = places.a * index + places.b
     place = max(place, 0) if held else place
     low, rest = divmod(place, places.d)
-    weight = rest / places.d if work.kind == "linear" else None
-    return Between(min(low, end), min(low + 1, end), weight) if held else Between(low, low + 1, weight)
+    weight = rest / places.d if work.kind == "linear" and rest else None
+    return _Between(min(low, end), min(low + 1, end), weight) if held else _Between(low, low + 1, weight)
 
 
-def _computed(places: Places, index: Expr, work: Resizing) -> Between:
+def _computed(places: Places, index: Expr, work: Resizing) -> _Between:
     """The place of an output whose number is met as the code runs."""
     end = (work.height if places is work.down else work.width) - 1
     place = bind(T.max(index * places.a + places.b, 0))
@@ -171,4 +171,4 @@ def _computed(places: Places, index: Expr, work: Resizing) -> Between:
     if work.kind == "linear":
         rest = tirx.Cast(FLOAT, place - low * places.d)
         weight = bind(rest * tirx.const(1 / places.d, FLOAT))
-    return Between(bind(T.min(low, end)), bind(T.min(low + 1, end)), weight)
+    return _Between(bind(T.min(low, end)), bind(T.min(low + 1, end)), weight)
