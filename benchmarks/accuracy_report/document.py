@@ -9,6 +9,7 @@ from benchmarks.accuracy_grids.grid import Grid, runs_of
 from benchmarks.accuracy_grids.grids import GRIDS
 from benchmarks.accuracy_grids.protocols import SIZES
 from benchmarks.accuracy_grids.records import Record, read_records
+from benchmarks.accuracy_report.depths import depth_tables
 from benchmarks.accuracy_report.plots import draw
 from benchmarks.accuracy_report.tables import tables
 from rdpass.errors import ConfigError
@@ -58,6 +59,8 @@ def replaced(text: str, grid: str, part: str) -> str:
 
 def section(grid: Grid, records: Sequence[Record]) -> Iterator[str]:
     """Tables, then what is missing and how to run it."""
+    if grid.name == "depth":
+        yield from depth_tables(records)
     yield from tables(records)
     made = ", ".join(f"`{name}` {made_of(grid, name, records)}" for name in ("full", "reduced", "lean", "least"))
     yield (

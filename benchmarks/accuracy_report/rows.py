@@ -5,12 +5,32 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 from benchmarks.accuracy_grids.records import Record
 
 SHOWN = ("full", "source", "reduced", "lean", "least")  # sizes; quick runs show that things work, not how well
-Where = tuple[Any, ...]
+LAYERS = {"basic": "BasicBlocks", "bottleneck": "bottlenecks"}
+
+
+class Where(NamedTuple):
+    """Everything that has to be equal for two records to stand in one table; sorts as the tables do.
+
+    ``size``: its place in ``SHOWN``. ``device``: ``cpu`` or a GPU's name.
+    """
+
+    size: int
+    block: str
+    depth: int
+    width: int
+    amp: bool
+    device: str
+    data: str
+    images: int
+    pixels: int
+    batch: int
+    teacher_epochs: int
+    epochs: int
 
 
 @dataclass(frozen=True)
@@ -47,11 +67,8 @@ class Row:
 
 
 def where(record: Record) -> Where:
-    """Everything that has to be equal for two records to stand in one table."""
-    protocol = ("data", "images", "pixels", "batch", "teacher_epochs", "epochs")
-    kind = "cpu" if record["device"] == "cpu" else record["device"]
-    return (SHOWN.index(record["size"]), record["block"], record["depth"], record["width"], record["amp"], kind,
-            *(record[name] for name in protocol))  # fmt: skip
+    told = {name: record[name] for name in Where._fields}
+    return Where(**{**told, "size": SHOWN.index(record["size"])})
 
 
 def tables_of(records: Iterable[Record]) -> dict[Where, list[Row]]:

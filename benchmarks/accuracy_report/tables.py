@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from benchmarks.accuracy_grids.records import Record
-from benchmarks.accuracy_report.rows import Row, by_form, tables_of
+from benchmarks.accuracy_report.rows import LAYERS, Row, by_form, tables_of
 
 FORMS = {
     "plain": "strictly plain",
@@ -37,10 +37,9 @@ def title(rows: Sequence[Row]) -> str:
     first = rows[0].first
     teachers = {record["seed"]: record["teacher_accuracy"] for row in rows for record in row.records}
     listed = ", ".join(f"{teachers[seed]:.2f}" for seed in sorted(teachers))
-    layers = "BasicBlocks" if first["block"] == "basic" else "bottlenecks"
     place = "CPU" if first["device"] == "cpu" else first["device"]
     return (
-        f"{first['depth']} layers of {layers}, width {first['width']}; {first['images']} pictures of "
+        f"{first['depth']} layers of {LAYERS[first['block']]}, width {first['width']}; {first['images']} pictures of "
         f"{first['pixels']} pixels ({first['data']}), teachers {first['teacher_epochs']} epochs, students "
         f"{first['epochs']}, batch {first['batch']}, on {place}{', bfloat16' if first['amp'] else ''}; "
         f"teachers: {listed} %"

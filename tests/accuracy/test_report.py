@@ -5,6 +5,7 @@ import json
 import pytest
 
 from benchmarks.accuracy_grids.grids import GRIDS
+from benchmarks.accuracy_report.depths import depth_tables
 from benchmarks.accuracy_report.document import markers, replaced, write_report
 from benchmarks.accuracy_report.plots import draw
 from benchmarks.accuracy_report.rows import by_form, tables_of
@@ -57,6 +58,24 @@ def test_strictly_plain_students_stand_apart_and_losers_are_there():
 )
 def test_what_was_made_otherwise_stands_in_another_table(other):
     assert len(tables_of([line(0), line(1, **other)])) == 2
+
+
+def test_nets_that_differ_in_depth_alone_stand_side_by_side():
+    records = [
+        line(0, gap=1.0), line(1, depth=56, gap=2.0), line(2, depth=56, arm="kd, cold", gap=30.0),
+        line(3, depth=20, arm="kd, cold", gap=0.5), line(4, depth=20, arm="joint, warm", gap=0.1),
+        line(5, depth=110, epochs=12, gap=9.0), line(6, depth=56, arm="carry", form="carried", gap=0.0),
+    ]  # fmt: skip
+    text = "\n".join(depth_tables(records))
+    assert text.splitlines()[2:] == [
+        "| arm | 20 | 56 |",
+        "|---|---|---|",
+        "| migrate + mixed | 1.00 | 2.00 |",
+        "| kd, cold | 0.50 | 30.00 |",
+        "| joint, warm | 0.10 |  |",
+    ]
+    assert "110" not in text  # trained for longer, so no column of this table, and alone in its own
+    assert list(depth_tables([line(0), line(1, block="bottleneck", depth=29)])) == []
 
 
 def test_quick_runs_are_not_shown():
