@@ -10,7 +10,7 @@ from benchmarks.accuracy_grids.grids import GRIDS
 from benchmarks.accuracy_grids.protocols import SIZES
 from benchmarks.accuracy_grids.records import Record, read_records
 from benchmarks.accuracy_report.depths import depth_tables
-from benchmarks.accuracy_report.plots import draw
+from benchmarks.accuracy_report.plots.draw import draw
 from benchmarks.accuracy_report.tables import tables
 from rdpass.errors import ConfigError
 from rdpass.output import new_file

@@ -66,6 +66,10 @@ class Row:
         return f"{self.mean(field):.2f}" + (f" ± {spread:.2f}" if spread is not None else "")
 
 
+def net_of(place: Where) -> str:
+    return f"{place.depth} layers of {LAYERS[place.block]}, width {place.width}"
+
+
 def where(record: Record) -> Where:
     told = {name: record[name] for name in Where._fields}
     return Where(**{**told, "size": SHOWN.index(record["size"])})

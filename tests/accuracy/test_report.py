@@ -7,7 +7,8 @@ import pytest
 from benchmarks.accuracy_grids.grids import GRIDS
 from benchmarks.accuracy_report.depths import depth_tables
 from benchmarks.accuracy_report.document import markers, replaced, write_report
-from benchmarks.accuracy_report.plots import draw
+from benchmarks.accuracy_report.plots.draw import draw
+from benchmarks.accuracy_report.plots.share_by_step import curves
 from benchmarks.accuracy_report.rows import by_form, tables_of
 from benchmarks.accuracy_report.tables import tables
 from rdpass.errors import ConfigError
@@ -128,11 +129,19 @@ def test_a_missing_document_is_refused(tmp_path):
         write_report(tmp_path / "evidence.md", tmp_path, tmp_path)
 
 
-def test_curves_and_costs_are_drawn(tmp_path):
-    shares = {"add_2": [[1, 0.8], [401, 0.5]], "head": [[1, 0.0], [401, 0.0]]}
-    fading = [line(0, grid="fade-out", shares=shares)]
-    text = draw("fade-out", fading, tmp_path).read_text()
-    assert "share of the gradient" in text or "<svg" in text
-    assert draw("baselines", [line(0), line(1, arm="pruned", form="residual")], tmp_path).stat().st_size > 5000
+def test_costs_are_drawn_and_what_there_is_nothing_of_is_not(tmp_path):
+    two_sizes = [line(0), line(1, arm="pruned", form="residual"), line(2, size="lean")]
+    assert draw("baselines", two_sizes, tmp_path).stat().st_size > 5000
     assert draw("fade-out", [line(0)], tmp_path) is None
     assert draw("ablation", [line(0)], tmp_path) is None
+
+
+def test_shares_are_means_over_the_seeds_stage_by_stage_in_the_networks_order(tmp_path):
+    shares = {"add": [[1, 0.8], [401, 0.4]], "add_10": [[1, 0.6], [401, 0.2]], "head": [[1, 0.0], [401, 0.0]]}
+    more = {stage: [[step, share / 2] for step, share in points] for stage, points in shares.items()}
+    records = [line(0, grid="fade-out", shares=shares), line(1, grid="fade-out", seed=1, shares=more)]
+    ((row,),) = tables_of(records).values()
+    first, second = curves(row)
+    assert first == [(1 / 800, pytest.approx(0.6)), (401 / 800, pytest.approx(0.3))]
+    assert second == [(1 / 800, pytest.approx(0.45)), (401 / 800, pytest.approx(0.15))]
+    assert draw("fade-out", records, tmp_path).stat().st_size > 5000

@@ -1,0 +1,1 @@
+"""The plots of docs/evidence.md, one a file."""
