@@ -15,6 +15,7 @@ from tvm.relax import transform
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.schedule import Tile
 from rdpass.kernels.workload import Workload
+from rdpass.passes.relax.fold_batch_norm import FoldBatchNorm
 from rdpass.passes.relax.legalize import LegalizeOpsButViews
 from rdpass.passes.relax.place_kernels import PlaceKernels
 from rdpass.passes.relax.plan_arena import PlanArena
@@ -28,6 +29,7 @@ def simplification() -> tuple[Any, ...]:
         RestoreExtrema(),
         transform.CanonicalizeBindings(),
         transform.FoldConstant(),
+        FoldBatchNorm(),
         transform.DeadCodeElimination(),
     )
 
