@@ -57,12 +57,16 @@ def migrate_arms(net: Net) -> Iterator[RecipeArm]:
         "without path 2": (0.04, {}, {"mixed": True, "off": [cut(net, 2)]}),
         "dc 1": (0.04, {}, {"mixed": True, "floor": 1.0}),
         "dc 0": (0.04, {}, {"mixed": True, "floor": 0.0}),
+        "features, untransformed": (0.04, {}, {"mixed": True, "features": LAMBDA, "transform": False}),
     }
     if net.block == "bottleneck":
         told |= {f"stream {stream}": (0.04, {"stream": stream}, mixed) for stream in ("block", "first", "off")}
     for part, (lr, student, paths) in told.items():
         settings = {"lr": lr, "student": {"stream": "stage", "growth": "root", **student}, "paths": paths}
         yield RecipeArm(f"migrate: {part}", "migrate", settings)
+    for fade in (0.9, 0.5, 0.3):  # "as it is" has 0.75
+        settings = {"lr": 0.04, "student": {"stream": "stage", "growth": "root"}, "paths": mixed, "fade": fade}
+        yield RecipeArm(f"migrate: fade {fade}", "migrate", settings)
 
 
 def cells(size: Size) -> Sequence[Cell]:

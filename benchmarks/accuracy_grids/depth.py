@@ -18,12 +18,15 @@ COLD = {"initialise": "random"}
 # Whatever is open is said, so that an arm stays what it is when a recipe's defaults change.
 MIGRATE = RecipeArm("migrate + mixed", "migrate", {"lr": 0.04, "student": STREAM, "paths": MIXED})
 MIGRATE_ALONE = RecipeArm("migrate", "migrate", {"lr": 0.04, "student": STREAM, "paths": UNMIXED})
+SOONER = RecipeArm("migrate + mixed, fade 0.5", "migrate",
+                   {"lr": 0.04, "student": STREAM, "paths": MIXED, "fade": 0.5})  # fmt: skip
 ANNEAL = RecipeArm("anneal + mixed", "anneal", {"lr": 0.1, "paths": MIXED})
 JOINT_WARM = RecipeArm("joint, warm", "joint", {"lr": 0.1, "student": {"initialise": "warm"}})
 KD = RecipeArm("kd, cold", "kd", {"lr": 0.1, "student": COLD})
 PLAIN = RecipeArm("labels only, cold", "plain", {"lr": 0.1, "student": COLD})
-FIRST = (MIGRATE, MIGRATE_ALONE, ANNEAL, PLAIN, KD, JOINT_WARM)
+FIRST = (MIGRATE, SOONER, MIGRATE_ALONE, ANNEAL, PLAIN, KD, JOINT_WARM)
 REST = (
+    RecipeArm("anneal + mixed, fade 0.5", "anneal", {"lr": 0.1, "paths": MIXED, "fade": 0.5}),
     RecipeArm("anneal", "anneal", {"lr": 0.1, "paths": UNMIXED}),
     RecipeArm("joint, cold, Dirac (paper)", "joint", {"lr": 0.1, "student": {"initialise": "dirac"}}),
     RecipeArm("kd + mixed, cold", "kd", {"lr": 0.1, "student": COLD, "paths": MIXED}),
@@ -51,7 +54,7 @@ def cells(size: Size) -> Sequence[Cell]:
 
 def as_long(nets: Sequence[Net], size: Size) -> Iterator[Cell]:
     """As many epochs as the teacher had, where the size gives students fewer."""
-    for arm in (MIGRATE, ANNEAL):
+    for arm in (MIGRATE, SOONER, ANNEAL):
         for net in nets:
             protocol = size.protocol_for(net)
             if protocol.epochs < protocol.teacher_epochs:

@@ -21,6 +21,7 @@ from rdpass.training.config import DistillConfig
 
 FORMS = {"kept": "projections", "carried": "carried"}  # of an outcome that is not strictly plain
 EXACT = ("carry", "merge")
+FADE = 0.75  # of the arms that do not say it: every recipe's default when they got their names
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def _convert(arm: RecipeArm, bench: Bench, folder: Path) -> None:
         return
     protocol, machine = bench.protocol, bench.machine
     told: dict[str, Any] = {
-        "epochs": protocol.epochs, "seed": bench.seed, "device": machine.device,
+        "fade": FADE, "epochs": protocol.epochs, "seed": bench.seed, "device": machine.device,
         "weight_decay": protocol.weight_decay, "amp": "bf16" if machine.amp else None, **arm.settings,
     }  # fmt: skip
     rdpass.convert(
