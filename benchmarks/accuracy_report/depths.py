@@ -37,9 +37,10 @@ def depth_tables(records: Sequence[Record]) -> Iterator[str]:
 
 
 def trained(place: Where) -> str:
+    processor = f", on {place.processor}" if place.processor else ""
     return (
         f"width {place.width}, {place.images} pictures of {place.pixels} pixels, {place.epochs} epochs after the "
-        f"teacher's {place.teacher_epochs}"
+        f"teacher's {place.teacher_epochs}{processor}"
     )
 
 

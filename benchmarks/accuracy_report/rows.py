@@ -16,7 +16,8 @@ LAYERS = {"basic": "BasicBlocks", "bottleneck": "bottlenecks"}
 class Where(NamedTuple):
     """Everything that has to be equal for two records to stand in one table; sorts as the tables do.
 
-    ``size``: its place in ``SHOWN``. ``device``: ``cpu`` or a GPU's name.
+    ``size``: its place in ``SHOWN``. ``device``: ``cpu`` or a GPU's name. ``processor``: the CPU's, empty where that
+    is not recorded; another processor rounds otherwise, so its teachers are others.
     """
 
     size: int
@@ -25,6 +26,7 @@ class Where(NamedTuple):
     width: int
     amp: bool
     device: str
+    processor: str
     data: str
     images: int
     pixels: int
@@ -71,8 +73,8 @@ def net_of(place: Where) -> str:
 
 
 def where(record: Record) -> Where:
-    told = {name: record[name] for name in Where._fields}
-    return Where(**{**told, "size": SHOWN.index(record["size"])})
+    told = {"processor": "", **record, "size": SHOWN.index(record["size"])}
+    return Where(*(told[field] for field in Where._fields))
 
 
 def tables_of(records: Iterable[Record]) -> dict[Where, list[Row]]:

@@ -37,7 +37,7 @@ def title(rows: Sequence[Row]) -> str:
     first = rows[0].first
     teachers = {record["seed"]: record["teacher_accuracy"] for row in rows for record in row.records}
     listed = ", ".join(f"{teachers[seed]:.2f}" for seed in sorted(teachers))
-    place = "CPU" if first["device"] == "cpu" else first["device"]
+    place = first.get("processor") or first["device"].replace("cpu", "CPU")
     return (
         f"{first['depth']} layers of {LAYERS[first['block']]}, width {first['width']}; {first['images']} pictures of "
         f"{first['pixels']} pixels ({first['data']}), teachers {first['teacher_epochs']} epochs, students "

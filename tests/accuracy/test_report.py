@@ -55,7 +55,16 @@ def test_strictly_plain_students_stand_apart_and_losers_are_there():
 
 
 @pytest.mark.parametrize(
-    "other", [{"size": "full"}, {"device": "NVIDIA H100"}, {"epochs": 9}, {"images": 1000}, {"width": 4}, {"amp": True}]
+    "other",
+    [
+        {"size": "full"},
+        {"device": "NVIDIA H100"},
+        {"epochs": 9},
+        {"images": 1000},
+        {"width": 4},
+        {"amp": True},
+        {"processor": "A72"},
+    ],
 )
 def test_what_was_made_otherwise_stands_in_another_table(other):
     assert len(tables_of([line(0), line(1, **other)])) == 2
