@@ -14,11 +14,15 @@ from rdpass.inspection import plan_of
 from rdpass.layers import DiracConvolution
 from rdpass.passes.fx.census import take_census
 from rdpass.passes.fx.check_plain import check_plain
+from rdpass.passes.fx.fade_shortcuts import fade_shortcuts
 from rdpass.passes.fx.find_cuts import find_cuts
 from rdpass.passes.fx.initialise_student import delta_of, initialise_student, settle_dirac
+from rdpass.passes.fx.plan_takeover import Takeover, plan_takeover
 from rdpass.passes.fx.remove_shortcuts import remove_shortcuts
+from rdpass.passes.fx.start_maps import start_maps
 from rdpass.recipes.catalogue import find_recipe
 from rdpass.recipes.cutting import ends_of_bodies
+from rdpass.recipes.fading import fades_of
 from rdpass.recipes.feature_matching import FeatureMatching, margins_of, partial_l2
 from rdpass.recipes.path_objective import PathObjective
 from rdpass.tracing.trace import trace
@@ -323,13 +327,33 @@ def test_the_schedules_start_and_end_where_they_should():
     names = ["a", "b", "c"]
     for shape in ("linear", "cosine"):
         for order in ("together", "output_first", "input_first"):
-            schedule = FadeSchedule(0.75, StudentOptions(shape=shape, order=order))
-            assert set(schedule.faded(0.0, names).values()) == {0.0}
-            assert set(schedule.faded(0.75, names).values()) == {1.0}
-            passed = [sum(schedule.faded(i / 40, names).values()) for i in range(41)]
+            schedule = FadeSchedule(dict.fromkeys(names, 0.75), StudentOptions(shape=shape, order=order))
+            assert set(schedule.faded(0.0).values()) == {0.0}
+            assert set(schedule.faded(0.75).values()) == {1.0}
+            passed = [sum(schedule.faded(i / 40).values()) for i in range(41)]
             assert passed == sorted(passed)
-    half = FadeSchedule(0.75, StudentOptions(order="output_first")).faded(0.375, names)
+    half = FadeSchedule(dict.fromkeys(names, 0.75), StudentOptions(order="output_first")).faded(0.375)
     assert half == pytest.approx({"a": 0.0, "b": 0.5, "c": 1.0})
+    each = FadeSchedule({"a": 0.5, "b": 0.75}, StudentOptions())
+    assert (each.faded(0.25), each.faded(0.6), each.end) == (
+        {"a": 0.5, "b": 1 / 3},
+        {"a": 1.0, "b": pytest.approx(0.8)},
+        0.75,
+    )
+
+
+@pytest.mark.parametrize(("said", "expected"), [(None, [0.5, 0.5, 0.75, 0.75]), (0.3, [0.3] * 4)])
+def test_a_whole_identity_moves_sooner_than_what_is_partly_lost_unless_something_is_said(said, expected):
+    body = nn.Sequential(nn.Conv2d(8, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 8, 3, padding=1, groups=2))
+    nothing_fits = Residual(body, None, nn.ReLU())
+    net = classifier(basic_block(4, 4), basic_block(4, 8, 2), bottleneck(8, 4), nothing_fits, classes=4).eval()
+    traced = trace(net, EXAMPLE)
+    regions = plan_of(traced).removable
+    found = [plan_takeover(traced.module, region) for region in regions]
+    takeovers = [each for each in found if isinstance(each, Takeover)]
+    assert [takeover.form for takeover in takeovers] == ["identities", "identities", "stream"]
+    fading = fade_shortcuts(traced.module, regions, start_maps(traced.module, takeovers, [(EXAMPLE,)], "stage"))
+    assert list(fades_of(DistillConfig(fade=said), fading, takeovers).values()) == expected
 
 
 def test_a_recipes_defaults_stand_back_behind_what_was_said():

@@ -23,7 +23,7 @@ class DistillConfig(BaseModel):
         momentum: Nesterov's; 0 is plain gradient descent.
         weight_decay: of the layers' weights; biases, gains and normalisation have none.
         warmup: fraction of the steps over which the rate rises; from its peak it follows a cosine to zero.
-        fade: fraction of the steps over which the shortcuts fade.
+        fade: fraction of the steps over which the shortcuts fade; None: the recipe's choice for each.
         alpha: weight of the distance to the teacher beside the task's own loss.
         temperature: of the logits whose divergence is that distance.
         accumulate: batches to one step; the gradient is that of their rows together, batch norms see one at a time.
@@ -58,7 +58,7 @@ class DistillConfig(BaseModel):
     momentum: float = Field(default=0.9, ge=0, lt=1)
     weight_decay: float = Field(default=5e-4, ge=0)
     warmup: float = Field(default=0.05, ge=0, lt=1)
-    fade: float = Field(default=0.75, gt=0, le=1)
+    fade: float | None = Field(default=None, gt=0, le=1)
     alpha: float = Field(default=0.9, ge=0, le=1)
     temperature: float = Field(default=4.0, gt=0)
     accumulate: int = Field(default=1, ge=1)

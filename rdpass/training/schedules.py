@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rdpass.training.options import PathOptions, StudentOptions
@@ -11,19 +11,25 @@ from rdpass.training.options import PathOptions, StudentOptions
 
 @dataclass(frozen=True)
 class FadeSchedule:
-    """u per shortcut from the progress of the training: 0 at the start, 1 from ``fade`` on.
+    """u per shortcut from the progress of the training: 0 at the start, 1 from its fraction of the training on.
 
-    Together, or one after another, each in an equal share of the time.
+    Together, or one after another, each in an equal share of the time. ``fades``: the fractions by the names of the
+    adds, in graph order.
     """
 
-    fade: float
+    fades: Mapping[str, float]
     options: StudentOptions
 
-    def faded(self, progress: float, names: Sequence[str]) -> dict[str, float]:
-        """``names``: the adds in graph order."""
-        passed = min(1.0, progress / self.fade)
-        ranks = {name: rank for rank, name in enumerate(names)}
-        return {name: self._shaped(self._share(passed, rank, len(names))) for name, rank in ranks.items()}
+    @property
+    def end(self) -> float:
+        """The fraction of the training after which none is left."""
+        return max(self.fades.values())
+
+    def faded(self, progress: float) -> dict[str, float]:
+        return {
+            name: self._shaped(self._share(min(1.0, progress / fade), rank, len(self.fades)))
+            for rank, (name, fade) in enumerate(self.fades.items())
+        }
 
     def _share(self, passed: float, rank: int, count: int) -> float:
         if self.options.order == "together":
