@@ -21,10 +21,14 @@ def series_of(records: Sequence[Record]) -> dict[Where, dict[str, dict[int, Row]
     return series
 
 
+def depths_of(arms: Mapping[str, Rows]) -> list[int]:
+    return sorted({depth for rows in arms.values() for depth in rows})
+
+
 def depth_tables(records: Sequence[Record]) -> Iterator[str]:
     """Lines of Markdown: points below the teacher, an arm a line and a depth a column."""
     for place, arms in series_of(records).items():
-        depths = sorted({depth for rows in arms.values() for depth in rows})
+        depths = depths_of(arms)
         if len(depths) < 2:
             continue
         yield f"**Points below the teacher by layers of {LAYERS[place.block]}, {trained(place)}**\n"

@@ -6,24 +6,28 @@ from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.accuracy_grids.records import Record
-from benchmarks.accuracy_report.depths import series_of, trained
+from benchmarks.accuracy_report.depths import depths_of, series_of, trained
 from benchmarks.accuracy_report.plots.panels import MARKS, Places, legend, panels, sample
-from benchmarks.accuracy_report.rows import LAYERS
+from benchmarks.accuracy_report.rows import LAYERS, SHOWN
 
 
 def gap_by_depth(figure: Any, records: Sequence[Record]) -> bool:
-    """A panel for each kind of block, a colour for each arm, a mark for each way to train."""
-    series = series_of(records)
+    """A panel for each kind of block, a colour for each arm, a mark for each way to train.
+
+    Where nets of one depth alone were trained in some way, only those of full size are drawn; the tables have all.
+    """
+    series = {place: arms for place, arms in series_of(records).items()
+              if SHOWN[place.size] == "full" or len(depths_of(arms)) > 1}  # fmt: skip
     if not series:
         return False
     shown = panels(figure, {place.block: LAYERS[place.block] for place in series})
     arms, ways = Places(), Places()
     for place, lines in series.items():
         for arm, rows in sorted(lines.items()):
-            depths = sorted(rows)
+            depths, mark = sorted(rows), MARKS[ways[trained(place)] % len(MARKS)]
             shown[place.block].errorbar(
-                depths, [rows[depth].mean("gap") for depth in depths], capsize=2, color=f"C{arms[arm]}", markersize=4,
-                yerr=[rows[depth].spread("gap") or 0.0 for depth in depths], marker=MARKS[ways[trained(place)]],
+                depths, [rows[depth].mean("gap") for depth in depths], capsize=2, markersize=4, marker=mark,
+                yerr=[rows[depth].spread("gap") or 0.0 for depth in depths], color=f"C{arms[arm]}",
             )  # fmt: skip
     for axes in shown.values():
         axes.set(xlabel="layers", ylabel="points below the teacher", yscale="symlog")
@@ -31,6 +35,6 @@ def gap_by_depth(figure: Any, records: Sequence[Record]) -> bool:
         axes.axhline(0, color="grey", linewidth=0.5)
         axes.label_outer()
     colours = [sample(color=f"C{arms[arm]}", label=arm) for arm in arms]
-    marks = [sample(color="grey", marker=MARKS[ways[way]], linestyle="", label=way) for way in ways]
+    marks = [sample(color="grey", marker=MARKS[ways[way] % len(MARKS)], linestyle="", label=way) for way in ways]
     legend(figure, [*colours, *marks])
     return True
