@@ -111,7 +111,8 @@ def test_a_document_keeps_what_is_written_by_hand(tmp_path):
     results, document = tmp_path / "results", tmp_path / "docs" / "evidence.md"
     results.mkdir()
     document.parent.mkdir()
-    (results / "depth.jsonl").write_text("".join(json.dumps(line(seed, seed=seed)) + "\n" for seed in range(2)))
+    lines = [line(seed, seed=seed, size="full") for seed in range(2)]
+    (results / "depth.jsonl").write_text("".join(json.dumps(told) + "\n" for told in lines))
     by_hand = "".join(f"# {name}\nWords.\n{markers(name)[0]}\nold\n{markers(name)[1]}\nMore.\n" for name in GRIDS)
     document.write_text(by_hand)
     assert write_report(document, results, document.parent / "img") == ["depth"]
@@ -142,6 +143,8 @@ def test_costs_are_drawn_and_what_there_is_nothing_of_is_not(tmp_path):
     two_sizes = [line(0), line(1, arm="pruned", form="residual"), line(2, size="lean")]
     assert draw("baselines", two_sizes, tmp_path).stat().st_size > 5000
     assert draw("fade-out", [line(0)], tmp_path) is None
+    assert draw("depth", [line(0)], tmp_path) is None  # one depth makes no curve
+    assert draw("depth", [line(0), line(1, depth=56)], tmp_path).stat().st_size > 5000
     assert draw("ablation", [line(0)], tmp_path) is None
 
 
