@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 import rdpass
+import rdpass.recipes.fading as fading_recipes
 from rdpass.errors import ConfigError, PassError
 from rdpass.inspection import plan_of
 from rdpass.layers import DiracConvolution
@@ -22,7 +23,6 @@ from rdpass.passes.fx.remove_shortcuts import remove_shortcuts
 from rdpass.passes.fx.start_maps import start_maps
 from rdpass.recipes.catalogue import find_recipe
 from rdpass.recipes.cutting import ends_of_bodies
-from rdpass.recipes.fading import fades_of
 from rdpass.recipes.feature_matching import FeatureMatching, margins_of, partial_l2
 from rdpass.recipes.path_objective import PathObjective
 from rdpass.tracing.trace import trace
@@ -342,8 +342,12 @@ def test_the_schedules_start_and_end_where_they_should():
     )
 
 
-@pytest.mark.parametrize(("said", "expected"), [(None, [0.5, 0.5, 0.75, 0.75]), (0.3, [0.3] * 4)])
-def test_a_whole_identity_moves_sooner_than_what_is_partly_lost_unless_something_is_said(said, expected):
+@pytest.mark.parametrize(
+    ("said", "many", "expected"),
+    [(None, 1, [0.5, 0.5, 0.75, 0.75]), (None, 2, [0.5] * 4), (0.3, 1, [0.3] * 4)],
+)
+def test_many_shortcuts_that_are_partly_lost_take_longer_unless_something_is_said(said, many, expected, monkeypatch):
+    monkeypatch.setattr(fading_recipes, "MANY", many)
     body = nn.Sequential(nn.Conv2d(8, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 8, 3, padding=1, groups=2))
     nothing_fits = Residual(body, None, nn.ReLU())
     net = classifier(basic_block(4, 4), basic_block(4, 8, 2), bottleneck(8, 4), nothing_fits, classes=4).eval()
@@ -353,7 +357,7 @@ def test_a_whole_identity_moves_sooner_than_what_is_partly_lost_unless_something
     takeovers = [each for each in found if isinstance(each, Takeover)]
     assert [takeover.form for takeover in takeovers] == ["identities", "identities", "stream"]
     fading = fade_shortcuts(traced.module, regions, start_maps(traced.module, takeovers, [(EXAMPLE,)], "stage"))
-    assert list(fades_of(DistillConfig(fade=said), fading, takeovers).values()) == expected
+    assert list(fading_recipes.fades_of(DistillConfig(fade=said), fading, takeovers).values()) == expected
 
 
 def test_a_recipes_defaults_stand_back_behind_what_was_said():

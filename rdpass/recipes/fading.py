@@ -26,9 +26,10 @@ from rdpass.training.schedules import FadeSchedule
 from rdpass.types import Plan, Traced
 
 START_TOLERANCE = 1e-5
-# Measured (docs/recipes.md). What a narrower stream or nothing takes over is partly lost, and learning to do without
-# takes its time; where the whole identity moves, time is better spent on the network as it ends.
-WHOLE_FADE, FADE = 0.5, 0.75
+# Measured (docs/recipes.md): time is better spent on the network as it ends, unless many shortcuts are partly lost, for
+# a narrower stream or nothing takes over. Learning to do without these takes longer.
+FADE, LONG_FADE = 0.5, 0.75
+MANY = 12
 
 
 def remove_by_fading(name: str, teacher: Traced, plan: Plan, request: Request, takes_over: bool) -> Removal:
@@ -73,7 +74,9 @@ def _starts(teacher: Traced, takeovers: Sequence[Takeover], request: Request) ->
 def fades_of(config: DistillConfig, fading: Fading, takeovers: Sequence[Takeover]) -> dict[str, float]:
     """Which fraction of the training each shortcut fades over: the one that was set for all, or what suits each."""
     whole = {takeover.region.add for takeover in takeovers if takeover.form == "identities"}
-    return {add: config.fade or (WHOLE_FADE if add in whole else FADE) for add in fading.parts}
+    lost = fading.parts.keys() - whole
+    suits = LONG_FADE if len(lost) > MANY else FADE
+    return {add: config.fade or (suits if add in lost else FADE) for add in fading.parts}
 
 
 @dataclass(frozen=True)
