@@ -47,6 +47,7 @@ def joint_arms(net: Net) -> Iterator[RecipeArm]:
 def migrate_arms(net: Net) -> Iterator[RecipeArm]:
     """The default first; linear growth at lr 0.1 without mixed paths is how it was first found for BasicBlocks."""
     mixed = {"mixed": True}
+    features = {**mixed, "features": LAMBDA, "transform": False}
     told: dict[str, tuple[float, Mapping[str, Any], Mapping[str, Any]]] = {
         "as it is": (0.04, {}, mixed),
         "no mixed path": (0.04, {}, {"mixed": False}),
@@ -57,16 +58,18 @@ def migrate_arms(net: Net) -> Iterator[RecipeArm]:
         "without path 2": (0.04, {}, {"mixed": True, "off": [cut(net, 2)]}),
         "dc 1": (0.04, {}, {"mixed": True, "floor": 1.0}),
         "dc 0": (0.04, {}, {"mixed": True, "floor": 0.0}),
-        "features, untransformed": (0.04, {}, {"mixed": True, "features": LAMBDA, "transform": False}),
+        "features, untransformed": (0.04, {}, features),
     }
     if net.block == "bottleneck":
         told |= {f"stream {stream}": (0.04, {"stream": stream}, mixed) for stream in ("block", "first", "off")}
     for part, (lr, student, paths) in told.items():
         settings = {"lr": lr, "student": {"stream": "stage", "growth": "root", **student}, "paths": paths}
         yield RecipeArm(f"migrate: {part}", "migrate", settings)
-    for fade in (0.9, 0.5, 0.3):  # "as it is" has 0.75
-        settings = {"lr": 0.04, "student": {"stream": "stage", "growth": "root"}, "paths": mixed, "fade": fade}
-        yield RecipeArm(f"migrate: fade {fade}", "migrate", settings)
+    sooner = {"fade 0.9": (0.9, mixed), "fade 0.5": (0.5, mixed), "fade 0.3": (0.3, mixed),
+              "fade 0.5, features, untransformed": (0.5, features)}  # fmt: skip
+    for part, (fade, paths) in sooner.items():  # "as it is" has 0.75
+        settings = {"lr": 0.04, "student": {"stream": "stage", "growth": "root"}, "paths": paths, "fade": fade}
+        yield RecipeArm(f"migrate: {part}", "migrate", settings)
 
 
 def cells(size: Size) -> Sequence[Cell]:
