@@ -65,8 +65,12 @@ def migrate_arms(net: Net) -> Iterator[RecipeArm]:
     for part, (lr, student, paths) in told.items():
         settings = {"lr": lr, "student": {"stream": "stage", "growth": "root", **student}, "paths": paths}
         yield RecipeArm(f"migrate: {part}", "migrate", settings)
-    sooner = {"fade 0.9": (0.9, mixed), "fade 0.5": (0.5, mixed), "fade 0.3": (0.3, mixed),
-              "fade 0.5, features, untransformed": (0.5, features)}  # fmt: skip
+    sooner: dict[str, tuple[float, Mapping[str, Any]]] = {
+        "fade 0.9": (0.9, mixed),
+        "fade 0.5": (0.5, mixed),
+        "fade 0.3": (0.3, mixed),
+        "fade 0.5, features, untransformed": (0.5, features),
+    }
     for part, (fade, paths) in sooner.items():  # "as it is" has 0.75
         settings = {"lr": 0.04, "student": {"stream": "stage", "growth": "root"}, "paths": paths, "fade": fade}
         yield RecipeArm(f"migrate: {part}", "migrate", settings)
