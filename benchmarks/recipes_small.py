@@ -25,6 +25,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import rdpass
+from benchmarks.accuracy_grids.processor import processor_name
 from benchmarks.small_resnets import CONVOLUTIONS, Block, depth, small_pictures
 from benchmarks.small_teachers import small_teacher
 from rdpass.training.config import DistillConfig
@@ -94,6 +95,7 @@ def compare(block: Block, n: int, seed: int, arm: str, folder: Path) -> dict[str
         "gate": max(gate.error for gate in result.gates),
         "cpu_seconds": round(took, 1),
         "device": "cpu",
+        "processor": processor_name(),
     }
 
 
@@ -112,12 +114,20 @@ def missing(options: argparse.Namespace) -> Iterator[tuple[int, str]]:
                 yield seed, arm
 
 
+def net_of(record: dict[str, Any]) -> tuple[str, int, str]:
+    return record["block"], record["depth"], record.get("processor", "")
+
+
 def summary(records: list[dict[str, Any]]) -> Iterator[str]:
-    """A Markdown table of gaps to the teacher per network and arm, mean ± sd over the seeds, best first."""
-    for net in sorted({(record["block"], record["depth"]) for record in records}):
-        rows = [record for record in records if (record["block"], record["depth"]) == net]
+    """A Markdown table of gaps to the teacher per network and arm, mean ± sd over the seeds, best first.
+
+    Lines of two processors stand apart: the same seeds give other teachers there.
+    """
+    for net in sorted({net_of(record) for record in records}):
+        rows = [record for record in records if net_of(record) == net]
         taught = {record["seed"]: record["teacher"] for record in rows}
-        yield f"\n{net[0]}, depth {net[1]}; teachers: {', '.join(f'{taught[s]:.2f}' for s in sorted(taught))} %\n"
+        place = f" on {net[2]}" if net[2] else ""
+        yield f"\n{net[0]}, depth {net[1]}{place}; teachers: {', '.join(f'{taught[s]:.2f}' for s in sorted(taught))} %\n"
         yield "| arm | gap per seed | mean ± sd | last loss |\n|---|---|---|---|"
         arms = {arm: [r for r in rows if r["arm"] == arm] for arm in {record["arm"] for record in rows}}
         for arm, runs in sorted(arms.items(), key=lambda item: statistics.mean(r["gap"] for r in item[1])):
