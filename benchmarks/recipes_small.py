@@ -127,7 +127,8 @@ def summary(records: list[dict[str, Any]]) -> Iterator[str]:
         rows = [record for record in records if net_of(record) == net]
         taught = {record["seed"]: record["teacher"] for record in rows}
         place = f" on {net[2]}" if net[2] else ""
-        yield f"\n{net[0]}, depth {net[1]}{place}; teachers: {', '.join(f'{taught[s]:.2f}' for s in sorted(taught))} %\n"
+        teachers = ", ".join(f"{taught[seed]:.2f}" for seed in sorted(taught))
+        yield f"\n{net[0]}, depth {net[1]}{place}; teachers: {teachers} %\n"
         yield "| arm | gap per seed | mean ± sd | last loss |\n|---|---|---|---|"
         arms = {arm: [r for r in rows if r["arm"] == arm] for arm in {record["arm"] for record in rows}}
         for arm, runs in sorted(arms.items(), key=lambda item: statistics.mean(r["gap"] for r in item[1])):
