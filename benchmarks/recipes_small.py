@@ -26,6 +26,7 @@ if __name__ == "__main__":
 
 import rdpass
 from benchmarks.accuracy_grids.processor import processor_name
+from benchmarks.accuracy_grids.recipe_arm import FADE
 from benchmarks.small_resnets import CONVOLUTIONS, Block, depth, small_pictures
 from benchmarks.small_teachers import small_teacher
 from rdpass.training.config import DistillConfig
@@ -35,8 +36,7 @@ EPOCHS = 8
 RESULTS = Path(__file__).with_name("results") / "recipes_small.jsonl"
 MIXED, UNMIXED = {"mixed": True}, {"mixed": False}
 
-FADE = 0.75  # of the arms that do not say it: every recipe's default when they got their names
-# arm: (recipe, settings); what else is not said is the recipe's own default
+# arm: (recipe, settings); where no fade is said it is FADE, what else is not said is the recipe's own default
 ARMS: dict[str, tuple[str, dict[str, Any]]] = {
     "migrate, fade .5": ("migrate", {"paths": MIXED, "fade": 0.5}),
     "migrate stage + mixed": ("migrate", {"paths": MIXED}),

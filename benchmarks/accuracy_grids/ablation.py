@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from benchmarks.accuracy_grids.depth import nets_at
+from benchmarks.accuracy_grids.depth import STREAM, nets_at
 from benchmarks.accuracy_grids.grid import Cell, Grid
 from benchmarks.accuracy_grids.networks import Net
 from benchmarks.accuracy_grids.protocols import Size
@@ -45,7 +45,7 @@ def joint_arms(net: Net) -> Iterator[RecipeArm]:
 
 
 def migrate_arms(net: Net) -> Iterator[RecipeArm]:
-    """The default first; linear growth at lr 0.1 without mixed paths is how it was first found for BasicBlocks."""
+    """As it was at first, then changed; linear growth at lr 0.1 without mixed paths is how it began for BasicBlocks."""
     mixed = {"mixed": True}
     features = {**mixed, "features": LAMBDA, "transform": False}
     told: dict[str, tuple[float, Mapping[str, Any], Mapping[str, Any]]] = {
@@ -63,7 +63,7 @@ def migrate_arms(net: Net) -> Iterator[RecipeArm]:
     if net.block == "bottleneck":
         told |= {f"stream {stream}": (0.04, {"stream": stream}, mixed) for stream in ("block", "first", "off")}
     for part, (lr, student, paths) in told.items():
-        settings = {"lr": lr, "student": {"stream": "stage", "growth": "root", **student}, "paths": paths}
+        settings = {"lr": lr, "student": {**STREAM, **student}, "paths": paths}
         yield RecipeArm(f"migrate: {part}", "migrate", settings)
     sooner: dict[str, tuple[float, Mapping[str, Any]]] = {
         "fade 0.9": (0.9, mixed),
@@ -72,7 +72,7 @@ def migrate_arms(net: Net) -> Iterator[RecipeArm]:
         "fade 0.5, features, untransformed": (0.5, features),
     }
     for part, (fade, paths) in sooner.items():  # "as it is" has 0.75
-        settings = {"lr": 0.04, "student": {"stream": "stage", "growth": "root"}, "paths": paths, "fade": fade}
+        settings = {"lr": 0.04, "student": STREAM, "paths": paths, "fade": fade}
         yield RecipeArm(f"migrate: {part}", "migrate", settings)
 
 

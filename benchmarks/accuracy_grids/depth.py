@@ -15,7 +15,7 @@ MIXED, UNMIXED = {"mixed": True}, {"mixed": False}
 STREAM = {"stream": "stage", "growth": "root"}
 COLD = {"initialise": "random"}
 
-# Whatever is open is said, so that an arm stays what it is when a recipe's defaults change.
+# Whatever is open is said, so that an arm stays what it is when defaults change; no fade means recipe_arm's FADE.
 MIGRATE = RecipeArm("migrate + mixed", "migrate", {"lr": 0.04, "student": STREAM, "paths": MIXED})
 MIGRATE_ALONE = RecipeArm("migrate", "migrate", {"lr": 0.04, "student": STREAM, "paths": UNMIXED})
 SOONER = RecipeArm("migrate + mixed, fade 0.5", "migrate",

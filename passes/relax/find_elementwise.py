@@ -19,13 +19,13 @@ import numpy.typing as npt
 from tvm import relax
 
 from rdpass.kernels.workload import Elementwise
-from rdpass.passes.relax.dataflow import Dataflow, array_of, operator_of, shape_of
+from rdpass.passes.relax.batch_norm import affine_of
+from rdpass.passes.relax.dataflow import Dataflow, operator_of, shape_of
 from rdpass.passes.relax.grow_epilogue import Finishing, finish_from, grow_epilogue, per_channel
 from rdpass.passes.relax.operators_on_blocks import joins_blocks, runs_blocked, splits_blocks
 from rdpass.passes.relax.placement import Placement
 
 Array = npt.NDArray[np.float32]
-_BATCH_NORM = "relax.nn.batch_norm"
 
 
 def find_elementwise(flow: Dataflow, blocked: Set[Any], taken: Set[Any], lanes: int) -> Iterator[Placement]:
@@ -116,13 +116,9 @@ def _norm(flow: Dataflow, variable: Any, item: Any, known: Set[Any], taken: Set[
     """Case 2: the first of a batch norm's results, of constant statistics."""
     norm = item.tuple_value
     call: Any = flow.value(norm)
-    if operator_of(call) != _BATCH_NORM or item.index or call.args[0] not in known or int(call.attrs.axis) != 1:
+    affine = affine_of(call)
+    if affine is None or item.index or call.args[0] not in known or flow.readers[norm] != [variable]:
         return None
-    constants = [array_of(argument) for argument in call.args[1:]]
-    if any(array is None for array in constants) or call.attrs.training or flow.readers[norm] != [variable]:
-        return None
-    gamma, beta, mean, variance = (np.asarray(array, np.float64) for array in constants)
-    scale = gamma / np.sqrt(variance + call.attrs.epsilon)
-    shift = (beta - mean * scale).astype(np.float32)
-    end = grow_epilogue(flow, variable, len(shift), taken, shift)
+    scale, shift = affine
+    end = grow_epilogue(flow, variable, len(shift), taken, shift.astype(np.float32))
     return _Start(call.args[0], end, scale.astype(np.float32), inside=(norm,))

@@ -18,6 +18,7 @@ import numpy.typing as npt
 import tvm
 from tvm import relax
 
+from rdpass.passes.relax.batch_norm import affine_of
 from rdpass.passes.relax.dataflow import Dataflow, array_of, operator_of, read_dataflow, shape_of
 
 Array = npt.NDArray[Any]
@@ -56,11 +57,13 @@ def _fold_of(flow: Dataflow, result: Any) -> _Fold | None:
     if not isinstance(item, relax.TupleGetItem) or item.index:
         return None
     norm: Any = item.tuple_value
-    affine = _affine(flow.value(norm))
+    affine = affine_of(flow.value(norm))
     others = [reader for reader in flow.readers.get(norm, []) if not reader.same_as(result)]
     if affine is None or any(flow.readers[other] or other in flow.results for other in others) or norm in flow.results:
         return None
     scale, shift = affine
+    if not np.isfinite(scale).all():
+        return None
     call: Any = flow.value(norm)
     before: Any = call.args[0]
     convolution, bias = _without_bias(flow, before)
@@ -69,19 +72,6 @@ def _fold_of(flow: Dataflow, result: Any) -> _Fold | None:
         return None
     gone = (norm, *others) if convolution.same_as(before) else (norm, *others, before)
     return _Fold(convolution, result, gone, weights, (shift + scale * bias).astype(np.float32))
-
-
-def _affine(call: Any) -> tuple[Array, Array] | None:
-    """What a batch norm of constants over the channels of (N, C, …) multiplies by and adds."""
-    if operator_of(call) != "relax.nn.batch_norm" or call.attrs.training or int(call.attrs.axis) != 1:
-        return None
-    constants = [array_of(argument) for argument in call.args[1:]]
-    if any(array is None for array in constants):
-        return None
-    gamma, beta, mean, variance = (np.asarray(array, np.float64) for array in constants)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        scale = gamma / np.sqrt(variance + call.attrs.epsilon)
-    return (scale, beta - scale * mean) if np.isfinite(scale).all() else None
 
 
 def _without_bias(flow: Dataflow, value: Any) -> tuple[Any, Array]:

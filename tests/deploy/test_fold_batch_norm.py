@@ -61,7 +61,7 @@ def test_a_batch_norm_behind_a_convolution_is_in_its_weights(form: str) -> None:
     lower_checked(net, y)
 
 
-def test_a_row_of_blocks_is_as_many_kernels_as_convolutions() -> None:
+def test_a_row_of_blocks_has_no_kernel_for_a_norm() -> None:
     net = Net((1, 3, 16, 16))
     x = net.relu(norm(net, net.conv("x0", 3, 16, 3), 16))
     y = norm(net, net.conv(x, 16, 16, 3, groups=16, bias=False), 16)
