@@ -64,6 +64,7 @@ def test_a_run_folder_says_how_to_make_it_again(capsys, tmp_path):
     lines = read_history(first / "history.jsonl")
     assert [(line["kind"], line["step"]) for line in lines] == [("step", 1), ("epoch", 1), ("step", 2), ("epoch", 2)]
     assert {"loss", "loss.task", "loss.teacher", "lr", "gradient_norm"} <= lines[0].keys()
+    assert [line["faded"] for line in lines if line["kind"] == "step"] == [0.0, 1.0]
     assert 0 <= lines[1]["accuracy"] <= 100
     capsys.readouterr()
     assert run(["convert", RESNET, *DATA, "--config", str(first / "config.toml"), "-o", str(second), "--json"]) == 0

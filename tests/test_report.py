@@ -66,6 +66,7 @@ def test_a_page_says_what_the_folder_says_and_loads_nothing(trained, tmp_path, c
     assert f"{record['cost']['macs']:,}" in page.words
     assert f"{record['plan']['forecast']['model']['fused']['peak_bytes']:,}" in page.words
     assert {"Loss", "Accuracy on held-out data", "Learning rate", "mixed_add"} <= set(page.words)
+    assert "How far the shortcuts have faded" in page.words
     assert any(words.startswith("Share of the gradient's norm") for words in page.words)
     assert (trained / "config.toml").read_text().strip() in page.words
     assert not {"script", "link", "img", "iframe"} & set(page.tags)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import mean
 
 from rdpass.passes.fx.calibrate_gates import calibrate_gates
 from rdpass.passes.fx.fade_shortcuts import Fading, fade_shortcuts
@@ -81,13 +82,15 @@ def fades_of(config: DistillConfig, fading: Fading, takeovers: Sequence[Takeover
 
 @dataclass(frozen=True)
 class _FadeListener:
-    """Passes the training's progress on to the shortcuts."""
+    """Passes the training's progress on to the shortcuts, and says how far they have faded on the mean."""
 
     fading: Fading
     schedule: FadeSchedule
 
-    def __call__(self, progress: float) -> None:
-        self.fading.set_faded(self.schedule.faded(progress), self.schedule.options.growth)
+    def __call__(self, progress: float) -> dict[str, float]:
+        faded = self.schedule.faded(progress)
+        self.fading.set_faded(faded, self.schedule.options.growth)
+        return {"faded": mean(faded.values())}
 
 
 def _went(fading: Fading, add: str, takes_over: bool, refused: dict[str, str]) -> str:

@@ -22,7 +22,7 @@ from rdpass.passes.fx.find_cuts import stage_of_modules
 from rdpass.passes.fx.join_paths import OWN_PATH, join_paths, teacher_taps
 from rdpass.recipes.feature_matching import FeatureMatching
 from rdpass.training.losses import Criteria
-from rdpass.training.objective import Batch, Objective
+from rdpass.training.objective import Batch, Listener, Objective, nothing_fades
 from rdpass.training.options import PathOptions
 from rdpass.training.schedules import mixed_weight
 
@@ -44,7 +44,7 @@ class PathObjective(Objective):
         stages: Mapping[str, str],
         feature: tuple[str, str] | None = None,
         matching: Callable[[], FeatureMatching] | None = None,
-        on_progress: Callable[[float], None] = lambda progress: None,
+        on_progress: Listener = nothing_fades,
     ) -> None:
         super().__init__(student, teacher)
         self._criteria, self._options, self._on_progress = criteria, options, on_progress
@@ -62,9 +62,9 @@ class PathObjective(Objective):
         if options.teacher == "trained":
             self.teacher.requires_grad_(True)
 
-    def set_progress(self, progress: float) -> None:
+    def set_progress(self, progress: float) -> Mapping[str, float]:
         self._weight = mixed_weight(progress, self._options)
-        self._on_progress(progress)
+        return self._on_progress(progress)
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         terms, (wanted, feature, taps) = self._teacher_side(batch)

@@ -14,6 +14,7 @@ from rdpass.passes.fx.operators import shape_of
 from rdpass.recipes.feature_matching import FeatureMatching, last_batch_norm, margins_of
 from rdpass.recipes.path_objective import PathObjective
 from rdpass.recipes.recipe import Request
+from rdpass.training.objective import Listener, nothing_fades
 from rdpass.types import Cut, Plan, Traced
 
 
@@ -23,7 +24,7 @@ def path_objective(
     plan: Plan,
     request: Request,
     renamed: dict[str, str],
-    on_progress: Callable[[float], None] = lambda progress: None,
+    on_progress: Listener = nothing_fades,
 ) -> PathObjective:
     """The objective that ``request.config.paths`` describes, on a copy of the teacher.
 

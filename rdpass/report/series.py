@@ -27,7 +27,7 @@ class Figure:
 
 
 def figures_of(lines: Sequence[Line]) -> tuple[Figure, ...]:
-    """Loss by its terms, what was measured on held-out data, the gradient's share, the learning rate; none empty."""
+    """Loss by its terms, what was measured on held-out data, and how the training went; none empty."""
     steps = [line for line in lines if line["kind"] == "step"]
     epochs = [line for line in lines if line["kind"] == "epoch"]
     terms = _starting_with(steps, "loss.")
@@ -35,6 +35,7 @@ def figures_of(lines: Sequence[Line]) -> tuple[Figure, ...]:
         Figure("Loss", "", _series(steps, {"loss": "sum", **(terms if len(terms) > 1 else {})})),
         Figure("Accuracy on held-out data", " %", _series(epochs, {"accuracy": "student"})),
         Figure("Loss on held-out data", "", _series(epochs, {"validation_loss": "student"})),
+        Figure("How far the shortcuts have faded", " %", _series(steps, {"faded": "on the mean"}, factor=100.0)),
         Figure("Share of the gradient's norm that comes through the teacher, by the stage's end", " %",
                _series(steps, _starting_with(steps, "share."), factor=100.0)),
         Figure("Norm of the gradient, before clipping", "", _series(steps, {"gradient_norm": "all parameters"})),

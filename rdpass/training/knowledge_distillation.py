@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 
@@ -12,23 +10,11 @@ from rdpass.training.objective import Batch, Objective
 
 
 class KnowledgeDistillation(Objective):
-    """(1 - alpha) loss + alpha distance on the student's own path; see ``rdpass.training.losses``.
+    """(1 - alpha) loss + alpha distance on the student's own path; see ``rdpass.training.losses``."""
 
-    ``on_progress`` is told how much of the training is done before each step; whatever fades listens there.
-    """
-
-    def __init__(
-        self,
-        student: nn.Module,
-        teacher: nn.Module,
-        criteria: Criteria,
-        on_progress: Callable[[float], None] = lambda progress: None,
-    ) -> None:
+    def __init__(self, student: nn.Module, teacher: nn.Module, criteria: Criteria) -> None:
         super().__init__(student, teacher)
-        self._criteria, self._on_progress = criteria, on_progress
-
-    def set_progress(self, progress: float) -> None:
-        self._on_progress(progress)
+        self._criteria = criteria
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         with torch.no_grad():

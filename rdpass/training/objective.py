@@ -6,7 +6,7 @@ The engine knows no recipe and no task. Before each optimiser step it calls ``se
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -46,8 +46,12 @@ class Objective(nn.Module):
         self.teacher.eval()
         return self
 
-    def set_progress(self, progress: float) -> None:
-        """Told before each step how much of the training is done: 0 at the first step, near 1 at the last."""
+    def set_progress(self, progress: float) -> Mapping[str, float]:
+        """Told before each step how much of the training is done: 0 at the first step, near 1 at the last.
+
+        What it gives back by name is shown and kept beside the terms: how far the shortcuts have faded.
+        """
+        return {}
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Named scalar terms, weighted already; the loss is their sum. Each is a mean over the batch's rows."""
@@ -56,3 +60,9 @@ class Objective(nn.Module):
 
 Loss = Callable[[Any, Batch], Tensor]
 Distance = Callable[[Any, Any], Tensor]
+Listener = Callable[[float], Mapping[str, float]]  # asked as ``Objective.set_progress`` is
+
+
+def nothing_fades(progress: float) -> Mapping[str, float]:
+    """The listener of recipes whose shortcuts are gone from the first step."""
+    return {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from statistics import mean
 
@@ -34,14 +35,17 @@ class Report:
     def __exit__(self, *error: object) -> None:
         self._opened.close()
 
-    def step(self, position: Position, taken: Taken, rate: float, shares: dict[str, float]) -> None:
-        """A step was taken; ``position`` is the one before it."""
+    def step(
+        self, position: Position, taken: Taken, rate: float, shares: dict[str, float], state: Mapping[str, float]
+    ) -> None:
+        """A step was taken; ``position`` is the one before it, ``state`` what the objective said of itself."""
         done = position.step + 1
         self._shares = shares or self._shares
-        self._shown.step(done, _step_text(taken, rate, self._shares))
+        self._shown.step(done, _step_text(taken, rate, self._shares, state))
         if shares or done % self._config.log_steps == 0 or done == self._steps:
             values = {f"loss.{name}": value for name, value in taken.terms.items()}
             values |= {"loss": sum(taken.terms.values()), "lr": rate, "gradient_norm": taken.gradient_norm}
+            values |= state
             values |= {f"share.{stage}": share for stage, share in shares.items()}
             self._write("step", done, {"epoch": position.epoch + 1.0, **values})
 
@@ -59,10 +63,11 @@ class Report:
             sink.write({"kind": kind, "step": step, **values})
 
 
-def _step_text(taken: Taken, rate: float, shares: dict[str, float]) -> str:
+def _step_text(taken: Taken, rate: float, shares: dict[str, float], state: Mapping[str, float]) -> str:
     terms = f" ({', '.join(f'{name} {value:.4f}' for name, value in taken.terms.items())})"
+    faded = "".join(f"  {name} {value:.0%}" for name, value in state.items())
     share = f"  through the teacher {mean(shares.values()):.0%}" if shares else ""
-    return f"loss {sum(taken.terms.values()):.4f}{terms if len(taken.terms) > 1 else ''}  lr {rate:.3g}{share}"
+    return f"loss {sum(taken.terms.values()):.4f}{terms if len(taken.terms) > 1 else ''}  lr {rate:.3g}{faded}{share}"
 
 
 def _epoch_text(record: Record, epochs: int) -> str:

@@ -133,7 +133,7 @@ class Run:
 
     def _step(self, batches: list[Batch], rows: float, first: int) -> None:
         position, every = self._position, self._config.share_steps
-        self._objective.set_progress(position.step / self._steps)
+        state = self._objective.set_progress(position.step / self._steps)
         shares = {}
         if every and position.step % every == 0:
             with self._stepper.autocast():
@@ -143,7 +143,7 @@ class Run:
         position.rows += rows
         for name, value in taken.terms.items():
             position.sums[name] = position.sums.get(name, 0.0) + value * rows
-        self._report.step(position, taken, rate, shares)
+        self._report.step(position, taken, rate, shares, state)
 
     def _record(self) -> Record:
         position = self._position
