@@ -16,6 +16,7 @@ from rdpass.errors import ConfigError
 from rdpass.output import new_file
 
 SEEDS = (0, 1, 2)
+OVERVIEWS = {"depth": depth_tables}  # what stands before a grid's own tables
 
 
 def write_report(document: Path, results: Path, images: Path) -> list[str]:
@@ -58,9 +59,9 @@ def replaced(text: str, grid: str, part: str) -> str:
 
 
 def section(grid: Grid, records: Sequence[Record]) -> Iterator[str]:
-    """Tables, then what is missing and how to run it."""
-    if grid.name == "depth":
-        yield from depth_tables(records)
+    """An overview where the grid has one, tables, then what is missing and how to run it."""
+    if grid.name in OVERVIEWS:
+        yield from OVERVIEWS[grid.name](records)
     yield from tables(records)
     made = ", ".join(f"`{name}` {made_of(grid, name, records)}" for name in ("full", "reduced", "lean", "least"))
     yield (
