@@ -183,9 +183,9 @@ def test_layer_scale_is_folded_or_reset_so_that_the_signal_lives(recipe):
     before.check()
 
 
-def objective(build=three_stages, criteria=None, config=None, **paths):
+def objective(build=three_stages, criteria=None, config=None, mixed=True, **paths):
     traced = trace(seeded(build), EXAMPLE)
-    options = PathOptions(mixed=True, **paths)
+    options = PathOptions(mixed=mixed, **paths)
     config = config or DistillConfig()
     regions = plan_of(traced).removable
     cuts = [cut.node for cut in find_cuts(traced.module, regions)]
@@ -193,7 +193,7 @@ def objective(build=three_stages, criteria=None, config=None, **paths):
     renamed = ends_of_bodies(traced, regions)
     return PathObjective(
         student, copy.deepcopy(traced.module), criteria or Criteria(config), options,
-        {cut: renamed[cut] for cut in cuts[:-1]},
+        {cut: renamed[cut] for cut in cuts[:-1] if mixed},
         {cut: renamed[cut] for cut in cuts},
         (cuts[-1], renamed[cuts[-1]]),
         (lambda: FeatureMatching(8, 2, torch.zeros(8) if options.transform else None)) if options.features else None,
@@ -283,6 +283,7 @@ def test_the_gradients_share_through_the_teacher_is_told_per_stage_and_fades_wit
     assert all(0 < early[stage] < 1 for stage in ("add", "add_1"))
     assert early["add_2"] == early["head"] == 0  # no mixed path crosses behind them
     assert set(target.gradient_share(BATCH).values()) == {0.0}
+    assert objective(mixed=False).gradient_share(BATCH) == {}
 
 
 def test_a_path_is_left_out_by_its_name_and_one_that_is_not_there_is_refused():

@@ -55,7 +55,7 @@ class PathObjective(Objective):
         taps = teacher_taps(teacher, paths.taps, feature[0] if self._feature and feature else None)
         # Not registered: their modules are the student's and the teacher's own.
         self._paths, self._teacher_taps = _Unregistered(paths.module), _Unregistered(taps)
-        self._has_taps = bool(paths.taps)
+        self._has_taps, self._has_mixed = bool(paths.taps), bool(cuts)
         self._scale = 1 / (1 + len(cuts)) if options.average else 1.0
         names = [OWN_PATH, *cuts] if matching is not None else []
         self.matching = torch.nn.ModuleDict({name: matching() for name in names} if matching is not None else {})
@@ -85,8 +85,10 @@ class PathObjective(Objective):
     def gradient_share(self, batch: Batch) -> dict[str, float]:
         """Per stage, the norm of the student's gradient through the teacher over that plus the norm of the rest.
 
-        Stages go by the cut they end in; what comes behind the last is ``head``.
+        Stages go by the cut they end in; what comes behind the last is ``head``. None where there is no mixed path.
         """
+        if not self._has_mixed:
+            return {}
         terms = self(batch)
         mixed = [term for name, term in terms.items() if name.startswith("mixed_")]
         own = [term for name, term in terms.items() if not name.startswith(("mixed_", "own_teacher"))]

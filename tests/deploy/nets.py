@@ -52,6 +52,17 @@ class Net:
             "Conv", x, *given, kernel_shape=[kernel] * 2, pads=pads, strides=[stride] * 2, group=groups
         )  # fmt: skip
 
+    def transposed(self, x: str, channels: int, filters: int, kernel: tuple[int, int], **attributes: Any) -> str:
+        """A transposed convolution with a bias."""
+        weights = self.numbers(channels, filters // attributes.get("group", 1), *kernel)
+        return self.node("ConvTranspose", x, weights, self.numbers(filters), kernel_shape=list(kernel), **attributes)
+
+    def norm(self, x: str, channels: int, **attributes: Any) -> str:
+        """A batch norm by running statistics."""
+        scale, shift, mean = (self.numbers(channels) for _ in range(3))
+        variance = self.constant(self.random.uniform(0.5, 2, channels).astype(np.float32))
+        return self.node("BatchNormalization", x, scale, shift, mean, variance, **attributes)
+
     def split(self, x: str, *channels: int) -> list[str]:
         """The parts of so many ``channels`` each."""
         names = [f"v{len(self.nodes)}_{index}" for index in range(len(channels))]

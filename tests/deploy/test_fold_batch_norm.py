@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 import tvm
@@ -14,16 +12,6 @@ from rdpass.onnx.source import read_onnx
 from rdpass.passes.relax.fold_batch_norm import FoldBatchNorm
 from tests.deploy.lowered import kinds_of, lower_checked
 from tests.deploy.nets import Net
-
-
-def norm(net: Net, x: str, channels: int, **attributes: Any) -> str:
-    rows = [net.constant(net.random.uniform(0.5, 2, channels).astype(np.float32)) for _ in range(4)]
-    return net.node("BatchNormalization", x, *rows, **attributes)
-
-
-def transposed(net: Net, x: str, channels: int, filters: int, groups: int) -> str:
-    weights, bias = net.numbers(channels, filters // groups, 2, 2), net.numbers(filters)
-    return net.node("ConvTranspose", x, weights, bias, kernel_shape=[2, 2], strides=[2, 2], group=groups)
 
 
 def folded(net: Net, *outputs: str) -> list[str]:
@@ -48,24 +36,24 @@ CONVOLUTIONS = {
     "with a bias": lambda net: net.conv("x0", 6, 10, 3),
     "strided, in groups": lambda net: net.conv("x0", 6, 10, 3, stride=2, groups=2),
     "pointwise": lambda net: net.conv("x0", 6, 10),
-    "transposed": lambda net: transposed(net, "x0", 6, 10, 1),
-    "transposed, in groups": lambda net: transposed(net, "x0", 6, 10, 2),
+    "transposed": lambda net: net.transposed("x0", 6, 10, (2, 2), strides=[2, 2]),
+    "transposed, in groups": lambda net: net.transposed("x0", 6, 10, (2, 2), strides=[2, 2], group=2),
 }
 
 
 @pytest.mark.parametrize("form", CONVOLUTIONS)
 def test_a_batch_norm_behind_a_convolution_is_in_its_weights(form: str) -> None:
     net = Net((1, 6, 9, 7))
-    y = net.relu(norm(net, CONVOLUTIONS[form](net), 10, epsilon=1e-3))
+    y = net.relu(net.norm(CONVOLUTIONS[form](net), 10, epsilon=1e-3))
     assert "nn.batch_norm" not in folded(net, y)
     lower_checked(net, y)
 
 
 def test_a_row_of_blocks_has_no_kernel_for_a_norm() -> None:
     net = Net((1, 3, 16, 16))
-    x = net.relu(norm(net, net.conv("x0", 3, 16, 3), 16))
-    y = norm(net, net.conv(x, 16, 16, 3, groups=16, bias=False), 16)
-    y = norm(net, net.conv(net.relu(y), 16, 16), 16)
+    x = net.relu(net.norm(net.conv("x0", 3, 16, 3), 16))
+    y = net.norm(net.conv(x, 16, 16, 3, groups=16, bias=False), 16)
+    y = net.norm(net.conv(net.relu(y), 16, 16), 16)
     _, called = lower_checked(net, net.node("GlobalAveragePool", net.relu(net.add(x, y))))
     assert [kind for kind in kinds_of(called) if kind == "scale"] == []
 
@@ -73,7 +61,7 @@ def test_a_row_of_blocks_has_no_kernel_for_a_norm() -> None:
 def test_a_one_dimensional_convolution_takes_it_in_too() -> None:
     net = Net((2, 6, 20))
     x = net.node("Conv", "x0", net.numbers(8, 6, 3), net.numbers(8), kernel_shape=[3], pads=[1, 1])
-    y = net.relu(norm(net, x, 8))
+    y = net.relu(net.norm(x, 8))
     assert folded(net, y) == ["nn.conv1d", "add", "nn.relu"]
     lower_checked(net, y)
 
@@ -81,7 +69,7 @@ def test_a_one_dimensional_convolution_takes_it_in_too() -> None:
 def test_a_convolution_that_something_else_reads_stays_what_it_is() -> None:
     net = Net((1, 6, 9, 7))
     x = net.conv("x0", 6, 10, 3)
-    normed, beside = net.relu(norm(net, x, 10)), net.relu(x)
+    normed, beside = net.relu(net.norm(x, 10)), net.relu(x)
     assert folded(net, normed, beside).count("nn.batch_norm") == 1
     lower_checked(net, normed, beside)
 
@@ -89,14 +77,14 @@ def test_a_convolution_that_something_else_reads_stays_what_it_is() -> None:
 def test_a_convolution_that_the_network_returns_stays_what_it_is() -> None:
     net = Net((1, 6, 9, 7))
     x = net.conv("x0", 6, 10, 3)
-    y = norm(net, x, 10)
+    y = net.norm(x, 10)
     assert folded(net, y, x).count("nn.batch_norm") == 1
     lower_checked(net, y, x)
 
 
 def test_norms_in_a_row_go_together_and_one_of_the_input_keeps_its_value() -> None:
     net = Net((1, 6, 9, 7))
-    x = norm(net, norm(net, net.conv(norm(net, "x0", 6), 6, 10, 3), 10), 10)
+    x = net.norm(net.norm(net.conv(net.norm("x0", 6), 6, 10, 3), 10), 10)
     assert folded(net, x) == ["nn.batch_norm", "nn.conv2d", "add"]
     lower_checked(net, net.relu(x))
 
@@ -117,6 +105,6 @@ def test_a_variance_that_gives_no_number_is_left_to_say_so_itself() -> None:
 def test_a_constant_that_is_not_one_number_a_channel_is_no_bias() -> None:
     net = Net((1, 6, 9, 7))
     x = net.add(net.conv("x0", 6, 10, 3, bias=False), net.numbers(1, 1, 9, 7))
-    y = net.relu(norm(net, x, 10))
+    y = net.relu(net.norm(x, 10))
     assert "nn.batch_norm" in folded(net, y)
     lower_checked(net, y)

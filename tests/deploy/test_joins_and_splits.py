@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -49,21 +48,15 @@ def test_a_dense_block_copies_nothing() -> None:
     assert not {"join", "planar", "blocked"} & set(kinds_of(called))
 
 
-def _norm(net: Net, x: str, channels: int) -> str:
-    scale, shift, mean = (net.numbers(channels) for _ in range(3))
-    variance = net.constant(net.random.uniform(0.5, 2, channels).astype(np.float32))
-    return net.node("BatchNormalization", x, scale, shift, mean, variance)
-
-
 def test_a_dense_block_whose_layers_begin_with_their_norms_copies_nothing_either() -> None:
     """As DenseNet has them: the norm of a joined map has no layer before it to fold into; the one in between has."""
     net = Net((1, 3, 12, 12))
     maps = [net.relu(net.conv("x0", 3, WIDTH, 3, stride=2))]
     for count in range(1, 4):
         whole = net.node("Concat", *maps, axis=1) if count > 1 else maps[0]
-        x = net.conv(net.relu(_norm(net, whole, count * WIDTH)), count * WIDTH, 4 * WIDTH)
-        maps.append(net.conv(net.relu(_norm(net, x, 4 * WIDTH)), 4 * WIDTH, WIDTH, 3))
-    whole = net.relu(_norm(net, net.node("Concat", *maps, axis=1), 4 * WIDTH))
+        x = net.conv(net.relu(net.norm(whole, count * WIDTH)), count * WIDTH, 4 * WIDTH)
+        maps.append(net.conv(net.relu(net.norm(x, 4 * WIDTH)), 4 * WIDTH, WIDTH, 3))
+    whole = net.relu(net.norm(net.node("Concat", *maps, axis=1), 4 * WIDTH))
     lowered, called = lower_checked(net, _classes(net, whole, 4 * WIDTH))
     assert not {"join", "planar", "blocked"} & set(kinds_of(called))
     assert kinds_of(called).count("scale") == 4

@@ -193,9 +193,7 @@ def test_grouped_depthwise_dilated_and_strided_convolutions_are_kernels() -> Non
 def test_a_norm_before_a_padded_convolution_is_a_kernel_and_so_is_a_sum_of_maps_that_no_layer_ends() -> None:
     net = Net((2, 6, 9, 7))
     x = net.relu(net.conv("x0", 6, 12, 3))
-    variance = net.constant(np.linspace(0.5, 2, 12, dtype=np.float32))
-    normed = net.node("BatchNormalization", x, net.numbers(12), net.numbers(12), net.numbers(12), variance)
-    y = net.node("PRelu", net.conv(normed, 12, 12, 3), net.numbers(12, 1, 1))
+    y = net.node("PRelu", net.conv(net.norm(x, 12), 12, 12, 3), net.numbers(12, 1, 1))
     pooled = net.node("MaxPool", y, kernel_shape=[3, 3], pads=[1, 1, 1, 1])
     last = net.node("MaxPool", x, kernel_shape=[3, 3], pads=[1, 1, 1, 1])
     lowered, called = lower_checked(net, net.conv(net.relu(net.add(pooled, last)), 12, 4, 3))

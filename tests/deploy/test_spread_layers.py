@@ -16,12 +16,6 @@ from rdpass.passes.relax.fallbacks import find_fallbacks
 from tests.deploy.lowered import kinds_of, lower_checked
 from tests.deploy.nets import Net
 
-
-def transposed(net: Net, x: str, channels: int, filters: int, kernel: tuple[int, int], **attributes: Any) -> str:
-    weights = net.numbers(channels, filters // attributes.get("group", 1), *kernel)
-    return net.node("ConvTranspose", x, weights, net.numbers(filters), kernel_shape=list(kernel), **attributes)
-
-
 FITTING: dict[str, dict[str, Any]] = {
     "2x2, stride 2": {"kernel": (2, 2), "strides": [2, 2]},
     "3x3, stride 2, output padded": {
@@ -45,7 +39,7 @@ OTHERS: dict[str, dict[str, Any]] = {
 def test_a_transposed_convolution_and_what_follows_it_is_one_kernel(form: str) -> None:
     net = Net((1, 6, 5, 7))
     x = net.relu(net.conv("x0", 6, 10, 3))
-    x = net.relu(transposed(net, x, 10, 6, **FITTING[form]))
+    x = net.relu(net.transposed(x, 10, 6, **FITTING[form]))
     lowered, called = lower_checked(net, net.conv(x, 6, 4))
     assert len(called) == 3 + 2  # and a change of layout at either end
     assert all(f.operations == 0 for f in find_fallbacks(lowered))
@@ -55,7 +49,7 @@ def test_a_transposed_convolution_and_what_follows_it_is_one_kernel(form: str) -
 def test_what_has_no_phases_of_one_size_keeps_its_value(form: str) -> None:
     net = Net((1, 6, 5, 7))
     x = net.relu(net.conv("x0", 6, 10, 3))
-    lowered, _ = lower_checked(net, net.conv(net.relu(transposed(net, x, 10, 6, **OTHERS[form])), 6, 4))
+    lowered, _ = lower_checked(net, net.conv(net.relu(net.transposed(x, 10, 6, **OTHERS[form])), 6, 4))
     assert any("conv2d_transpose" in f.function for f in find_fallbacks(lowered))
 
 
@@ -63,7 +57,7 @@ def test_a_skip_is_added_where_the_pixels_go() -> None:
     net = Net((1, 6, 10, 6))
     large = net.relu(net.conv("x0", 6, 10, 3))
     small = net.relu(net.conv(large, 10, 12, 3, stride=2))
-    x = net.relu(net.add(transposed(net, small, 12, 10, **FITTING["4x4, stride 2"]), large))
+    x = net.relu(net.add(net.transposed(small, 12, 10, **FITTING["4x4, stride 2"]), large))
     _, called = lower_checked(net, net.conv(x, 10, 4, 3))
     assert len(called) == 4 + 2
 
