@@ -9,6 +9,7 @@ from typing import Any
 
 from rdpass.conversion import Conversion
 from rdpass.recipes.recipe import Request
+from rdpass.tracing.plain_weights import copy_with_plain_weights
 from rdpass.training.config import DistillConfig
 from rdpass.training.engine import train as run_training
 from rdpass.training.knowledge_distillation import KnowledgeDistillation
@@ -37,7 +38,7 @@ def distill(
     Raises:
         DivergedError: the data or the loss are not usable.
     """
-    student, teacher = copy.deepcopy(conversion.student), copy.deepcopy(conversion.teacher)
+    student, teacher = copy.deepcopy(conversion.student), copy_with_plain_weights(conversion.teacher)
     request = Request(
         train=train, validate=validate, loss=loss, distance=distance, config=config or DistillConfig(),
         show_progress=show_progress,

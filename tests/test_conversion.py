@@ -47,8 +47,17 @@ def test_a_model_in_half_precision_is_inspected_but_not_converted(dtype):
     before.check()
 
 
-@pytest.mark.parametrize("norm", [nn.utils.parametrizations.weight_norm, nn.utils.parametrizations.spectral_norm])
-def test_a_parametrised_weight_is_folded_as_the_number_it_is(norm):
+NORMS = {
+    "parametrised weight norm": nn.utils.parametrizations.weight_norm,
+    "parametrised spectral norm": nn.utils.parametrizations.spectral_norm,
+    "weight norm by a hook": nn.utils.weight_norm,
+    "spectral norm by a hook": nn.utils.spectral_norm,
+}
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.parametrize("norm", NORMS.values(), ids=NORMS)
+def test_a_weight_that_is_computed_at_every_call_is_folded_as_the_number_it_is(norm):
     model = seeded(small_resnet)
     norm(model[1].body[0])
     norm(model[2].shortcut[0])

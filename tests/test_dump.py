@@ -73,5 +73,5 @@ def test_every_stage_is_dumped_as_numbered_text_on_request(monkeypatch, tmp_path
     monkeypatch.setenv("RDPASS_DUMP", str(tmp_path / "dump"))
     rdpass.convert(seeded(small_resnet), torch.randn(1, 3, 9, 9), recipe="carry", max_macs=10)
     names = sorted(path.name.split("_", 1)[1] for path in (tmp_path / "dump").iterdir())
-    assert names == sorted(["trace.txt", "functionalise.txt", "lift_layers.txt", "drop_checks.txt",
+    assert names == sorted(["trace.txt", "functionalise.txt", "bake_weights.txt", "lift_layers.txt", "drop_checks.txt",
                             "absorb_padding.txt", "fold_batch_norm.txt", "carry.txt"])  # fmt: skip

@@ -10,7 +10,6 @@ to the file by its digest. Nothing in the file names the machine it was written 
 
 from __future__ import annotations
 
-import copy
 import json
 import tempfile
 import warnings
@@ -35,6 +34,7 @@ from rdpass.output import check_free, new_file
 from rdpass.staging import run_stages
 from rdpass.tensors import arrays_of
 from rdpass.tracing.agreement import check_agreement
+from rdpass.tracing.plain_weights import copy_with_plain_weights
 from rdpass.tracing.trace import trace
 from rdpass.types import Traced
 
@@ -83,7 +83,7 @@ def export_onnx(
 def _deploy_form(module: nn.Module, example: tuple[Tensor, ...]) -> Traced:
     """The graph as it is deployed, with one gate: against ``module`` itself."""
     folded = run_stages(trace(module, example), DEPLOY_FORM)
-    eager = copy.deepcopy(module).eval()
+    eager = copy_with_plain_weights(module)
     gate = check_agreement("deploy-form", folded.module, eager, example, FOLD_TOLERANCE)
     return replace(folded, gates=(gate,))
 

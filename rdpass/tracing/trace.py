@@ -16,15 +16,16 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 from torch.fx import GraphModule
-from torch.nn.utils import parametrize
 
 from rdpass.dump import dump
 from rdpass.errors import ConfigError, ParityError, TraceError
+from rdpass.passes.fx.bake_weights import bake_weights
 from rdpass.passes.fx.functionalise import functionalise
 from rdpass.passes.fx.lift_layers import lift_layers
 from rdpass.passes.fx.shapes import annotate_shapes
 from rdpass.tensors import arrays_of
 from rdpass.tracing.agreement import check_agreement
+from rdpass.tracing.plain_weights import copy_with_plain_weights
 from rdpass.tracing.tracers import NotFollowed, export, trace_symbolically, trace_with_leaves
 from rdpass.types import Traced
 
@@ -50,7 +51,7 @@ def trace(model: nn.Module, example: Example = None, leaf: Sequence[str] = ()) -
     if not isinstance(model, nn.Module):
         raise ConfigError(f"expected a torch.nn.Module, got {type(model).__name__}")
     inputs = as_inputs(model, example)
-    eager = _without_parametrizations(_copy(model).eval())
+    eager = copy_with_plain_weights(model)
     leaves = _existing(eager, tuple(leaf))
     ran = _copy_sharing_parameters(eager)  # what runs may cache things, and is not traced
     _check_example(ran, inputs)
@@ -85,15 +86,6 @@ def _ladder(
     )
 
 
-def _copy(model: nn.Module) -> nn.Module:
-    try:
-        return copy.deepcopy(model)
-    except Exception as error:
-        raise ConfigError(
-            f"{type(model).__name__} can't be copied ({_first_line(error)}); clear what it cached of an earlier call"
-        ) from error
-
-
 def _copy_sharing_parameters(model: nn.Module) -> nn.Module:
     """A copy for those who change no weights; these are most of a model."""
     return copy.deepcopy(model, {id(parameter): parameter for parameter in model.parameters()})
@@ -105,23 +97,6 @@ def _existing(model: nn.Module, leaves: tuple[str, ...]) -> tuple[str, ...]:
         if not fnmatch.filter(paths, glob):
             raise ConfigError(f"leaf {glob!r} names no submodule of {type(model).__name__}")
     return leaves
-
-
-def _without_parametrizations(model: nn.Module) -> nn.Module:
-    """Weights that are computed anew at every call (weight norm and its like) become what they are in eval mode.
-
-    Passes read and fold weights, and such a layer would overwrite what they fold. ``remove_parametrizations`` won't do:
-    it changes a class that a copy shares with the module it was copied from.
-    """
-    for module in list(model.modules()):
-        if parametrize.is_parametrized(module):
-            names = list(module.parametrizations)  # type: ignore[arg-type]
-            values = {name: getattr(module, name).detach().clone() for name in names}
-            module.__class__ = parametrize.type_before_parametrizations(module)
-            del module.parametrizations
-            for name, value in values.items():
-                module.register_parameter(name, nn.Parameter(value))
-    return model
 
 
 def _check_example(eager: nn.Module, inputs: Inputs) -> None:
@@ -138,10 +113,10 @@ def _check_example(eager: nn.Module, inputs: Inputs) -> None:
 
 def _canonical(tracer: str, graph_module: GraphModule, eager: nn.Module, inputs: Inputs) -> Traced:
     dump("trace", graph_module)
-    for stage, change in (("functionalise", functionalise), ("lift_layers", lift_layers)):
+    for change in (functionalise, bake_weights, lift_layers):
         graph_module = change(graph_module)
         annotate_shapes(graph_module, inputs)
-        dump(stage, graph_module)
+        dump(change.__name__, graph_module)
     graph_module.eval()
     gate = check_agreement("eager-traced", graph_module, eager, inputs, TRACE_TOLERANCE)
     return Traced(graph_module, inputs, (gate,), tracer)

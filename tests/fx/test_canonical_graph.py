@@ -1,6 +1,7 @@
-"""functionalise, lift_layers, absorb_padding, fold_batch_norm: the same numbers in fewer forms."""
+"""functionalise, bake_weights, lift_layers, absorb_padding, fold_batch_norm: the same numbers in fewer forms."""
 
 import operator
+from collections import Counter
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from rdpass.passes.fx.absorb_padding import absorb_padding
+from rdpass.passes.fx.bake_weights import bake_weights
 from rdpass.passes.fx.fold_batch_norm import fold_batch_norm
 from rdpass.passes.fx.functionalise import functionalise
 from rdpass.passes.fx.lift_layers import lift_layers
@@ -101,16 +103,60 @@ def test_the_other_order_of_batch_norms_arguments_is_understood_too():
     assert error_between(traced.module, model, torch.randn(2, 3, 4, 4)) <= 1e-6
 
 
-def test_a_convolution_whose_weight_is_computed_stays_a_function():
-    class Computed(nn.Module):
+class Standardised(nn.Conv2d):
+    """Its weight is computed anew at every call, as weight-standardised and normaliser-free networks have it."""
+
+    def __init__(self, before, after):
+        super().__init__(before, after, 3, padding=1)
+        self.gain = nn.Parameter(torch.rand(after, 1, 1, 1) + 0.5)
+
+    def forward(self, x):
+        w = self.weight
+        rows = F.batch_norm(w.flatten(1)[None], None, None, self.gain.flatten() * 2, training=True)
+        w = rows.reshape_as(w) + w.mean((1, 2, 3), keepdim=True)
+        return F.conv2d(x, w, self.bias * 2, self.stride, self.padding)
+
+
+def test_weights_that_are_computed_from_parameters_alone_are_baked_in():
+    model = seeded(lambda: nn.Sequential(Standardised(3, 4), nn.ReLU(), Standardised(4, 4)))
+    graph = functionalise(torch.fx.symbolic_trace(model))
+    before = Untouched(graph)
+    baked = bake_weights(graph)
+    before.check()
+    traced = trace(model, torch.randn(1, 3, 8, 8))
+    assert kinds(traced.module) == ["placeholder", "conv", "activation", "conv", "output"]
+    assert Counter(map(type, traced.module.children())) == {nn.Conv2d: 2, nn.ReLU: 1}
+    assert len(list(traced.module.parameters())) == 4
+    assert all(error_between(g, model, torch.randn(2, 3, 8, 8)) == 0 for g in (baked, traced.module))
+
+
+def test_a_weight_that_two_layers_compute_once_stays_one():
+    class Twice(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.randn(3, 3, 3, 3))
+
+        def forward(self, x):
+            weight = self.weight.tanh()
+            return F.conv2d(F.conv2d(x, weight), weight)
+
+    model = seeded(Twice)
+    traced = trace(model, torch.randn(1, 3, 8, 8))
+    assert kinds(traced.module) == ["placeholder", "conv", "conv", "output"]
+    assert sum(p.numel() for p in traced.module.parameters()) == 81
+    assert error_between(traced.module, model, torch.randn(2, 3, 8, 8)) == 0
+
+
+def test_a_convolution_whose_weight_depends_on_the_input_stays_a_function():
+    class Dynamic(nn.Module):
         def __init__(self):
             super().__init__()
             self.weight = nn.Parameter(torch.randn(4, 3, 3, 3))
 
         def forward(self, x):
-            return F.conv2d(x, self.weight * 2)
+            return F.conv2d(x, self.weight * x.mean())
 
-    traced = trace(Computed(), torch.randn(1, 3, 8, 8))
+    traced = trace(Dynamic(), torch.randn(1, 3, 8, 8))
     assert any(node.op == "call_function" and callee(node) == "conv2d" for node in traced.module.graph.nodes)
 
 
