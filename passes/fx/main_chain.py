@@ -33,12 +33,14 @@ class Unit:
 class Gate:
     """A product with a broadcast map on the chain: ``gate`` (N, C, 1, …) follows the ``after``-th unit, from 1 on.
 
-    ``reader``: the gate's first layer (``gate_reader``), where it has one.
+    ``reader``: the gate's first layer (``gate_reader``), where it has one. ``factor``: what is multiplied in where that
+    is a number; ``gate`` is the product then.
     """
 
     gate: str
     after: int
     reader: str | None
+    factor: float | None = None
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,9 @@ def main_chain(graph_module: GraphModule, region: Region) -> MainChain | str:
 
 
 def _gates(graph_module: GraphModule, product: Node, after: int) -> list[Gate]:
+    factors = [factor for factor in product.args if isinstance(factor, int | float) and factor]
+    if factors:
+        return [Gate(product.name, after, None, float(factors[0]))]
     gates = [factor for factor in product.all_input_nodes if _is_gate(factor, product)]
     source = next(factor for factor in product.all_input_nodes if factor not in gates)
     return [Gate(gate.name, after, gate_reader(graph_module, gate, source)) for gate in gates]

@@ -8,7 +8,8 @@ For a shortcut S with z = S(x), mean mu and covariance Sigma over the data, and 
 3. Q = V / T, q = mu - V c, so that with nothing else in the channels Q(Px + p) + q = mu + VV'(z - mu).
 4. Where the k channels are fewer than the body's, they are those that matter least to its last convolution.
 5. Whatever passes a gate is divided by the gate's mean, or by 1/4 where that is less, in the branch that reads it: a
-   gate that is nearly shut in the teacher would blow its channel up should it open in the student.
+   gate that is nearly shut in the teacher would blow its channel up should it open in the student. What is multiplied
+   by a number is divided by that.
 
 V: the top eigenvectors of the mean covariance of all streams of one stage, or of the block's own; the first k
 channels; all channels (V = 1) where k = C.
@@ -28,6 +29,7 @@ from torch.fx import GraphModule, Node
 from rdpass.passes.fx.dirac import Pointwise, as_pointwise
 from rdpass.passes.fx.editing import shortcut_output
 from rdpass.passes.fx.fold_batch_norm import folded
+from rdpass.passes.fx.main_chain import Gate
 from rdpass.passes.fx.moments import Moments, Probe, gather_moments
 from rdpass.passes.fx.operators import CONVOLUTIONS, kind_of, module_of, shape_of
 from rdpass.passes.fx.plan_takeover import Takeover, total_stride
@@ -86,7 +88,7 @@ def _probes(graph_module: GraphModule, nodes: dict[str, Node], takeover: Takeove
     """What to measure: the shortcut (beside the source where a map is fitted), the last layer's input, the gates."""
     region, chain = takeover.region, takeover.chain
     ones = (1,) * (len(region.shape) - 2)
-    probes = {gate.gate: Probe(((gate.gate, ones),)) for gate in chain.gates if gate.after}
+    probes = {gate.gate: Probe(((gate.gate, ones),)) for gate in chain.gates if gate.after and gate.factor is None}
     if takeover.form != "stream":
         return probes
     target = (shortcut_output(nodes[region.add], region).name, ones)
@@ -114,9 +116,11 @@ def _directions(takeover: Takeover, covariance: Tensor, basis: Basis) -> Tensor:
     return vectors.flip(1)[:, :width]
 
 
-def gate_mean(gate: Moments) -> Tensor:
-    """The mean of a gate per channel, kept away from 0."""
-    return gate.mean.clamp(min=LEAST_GATE)
+def gate_mean(gate: Gate, known: dict[str, Moments]) -> Tensor:
+    """The mean of a gate per channel, kept away from 0; a number that is multiplied in as it is."""
+    if gate.factor is not None:
+        return torch.tensor([gate.factor], dtype=torch.float64)
+    return known[gate.gate].mean.clamp(min=LEAST_GATE)
 
 
 def _gains(
@@ -131,7 +135,7 @@ def _gains(
         for gate in takeover.gates:
             last = index == len(takeover.chain.units) - 1
             if gate.after and (gate.after == index or (last and gate.after == index + 1)):
-                gain = gain / gate_mean(known[gate.gate])
+                gain = gain / gate_mean(gate, known)
         gains[index] = gain.to(module.weight)
     return gains
 
@@ -191,7 +195,7 @@ class _Stream:
         gains = {index: inner for index in range(1, count - 1)}
         weight, bias = expand.weight, expand.bias
         for gate in self.takeover.gates:
-            mean = gate_mean(self.known[gate.gate]) if gate.after else inner
+            mean = gate_mean(gate, self.known) if gate.after else inner
             if gate.after == count:
                 weight, bias = weight / mean[:, None], bias / mean
             elif gate.after == count - 1:

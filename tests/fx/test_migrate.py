@@ -240,6 +240,31 @@ def test_a_gate_sees_on_average_what_it_saw_also_when_the_shortcut_has_moved_in(
     assert error_between(settle_shortcuts(fading.module), fading.module, x) <= 1e-5
 
 
+class Times(nn.Module):
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x):
+        return x * self.factor
+
+
+@pytest.mark.parametrize("place", [3, 5])
+def test_what_is_multiplied_by_a_number_inside_the_body_is_divided_by_it(place):
+    """Normaliser-free networks have such numbers where they fold into no layer."""
+    layers = [*conv_bn(8, 8), nn.ReLU(), *conv_bn(8, 8)]
+    layers.insert(place, Times(2.5))
+    model = seeded(lambda: classifier(Residual(nn.Sequential(*layers))))
+    for layer in layers:
+        if isinstance(layer, nn.BatchNorm2d):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+    _, fading = faded(model, 2, 3, 8, 8)
+    assert list(fading.branches.values()) == [2]
+    fading.set_faded(1.0)  # the body gives nothing but what its branches carry
+    assert error_between(fading.module, model, torch.randn(2, 3, 8, 8)) <= 1e-6
+
+
 class LinearGate(nn.Module):
     """Squeeze-and-excitation by linear layers, the first of them without a bias."""
 
