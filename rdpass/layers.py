@@ -160,6 +160,39 @@ class DiracConvolution(nn.Module):
         return result
 
 
+class UnevenConv1d(nn.Conv1d):
+    """A convolution that pads with ``before`` zeros and ``after`` zeros per axis, where ``nn.Conv1d`` pads alike."""
+
+    rdpass_kind = "conv"
+    before: tuple[int, ...] = (0,)
+    after: tuple[int, ...] = (0,)
+
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        return _convolved(self, input, weight, bias)
+
+
+class UnevenConv2d(nn.Conv2d):
+    """As ``UnevenConv1d``."""
+
+    rdpass_kind = "conv"
+    before: tuple[int, ...] = (0, 0)
+    after: tuple[int, ...] = (0, 0)
+
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        return _convolved(self, input, weight, bias)
+
+
+class UnevenConv3d(nn.Conv3d):
+    """As ``UnevenConv1d``."""
+
+    rdpass_kind = "conv"
+    before: tuple[int, ...] = (0, 0, 0)
+    after: tuple[int, ...] = (0, 0, 0)
+
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        return _convolved(self, input, weight, bias)
+
+
 CONVOLVE = {1: nn.functional.conv1d, 2: nn.functional.conv2d, 3: nn.functional.conv3d}
 
 
@@ -171,3 +204,11 @@ def sampled(carried: Tensor, stride: tuple[int, ...], like: Tensor) -> Tensor:
         if carried.shape[axis] != size:
             carried = carried.narrow(axis, 0, size)
     return carried
+
+
+def _convolved(
+    conv: UnevenConv1d | UnevenConv2d | UnevenConv3d, x: Tensor, weight: Tensor, bias: Tensor | None
+) -> Tensor:
+    amounts = [amount for sides in zip(conv.before[::-1], conv.after[::-1], strict=True) for amount in sides]
+    padded, convolve = nn.functional.pad(x, amounts), CONVOLVE[len(conv.before)]
+    return convolve(padded, weight, bias, conv.stride, 0, conv.dilation, conv.groups)

@@ -72,6 +72,35 @@ def test_a_student_distilled_from_an_exported_graph_is_plain_and_keeps_training(
     assert all(parameter.grad is not None for parameter in conversion.student.parameters())
 
 
+class ByItsShape(nn.Module):
+    """Decides by a shape in a module with weights: only torch.export follows it."""
+
+    def __init__(self, named):
+        super().__init__()
+        self.named, self.first, self.net = named, nn.Conv2d(3, 3, 1), small_resnet_of_four()
+
+    def forward(self, x):
+        x = self.first(x)
+        y = self.net(F.pad(x, (0, 1)) if x.shape[-1] % 2 else x)
+        return {"logits": y, "twice": [y, 2 * y]} if self.named else y
+
+
+@pytest.mark.parametrize("recipe", ["migrate", "joint"])
+@pytest.mark.parametrize("named", [False, True])
+def test_a_model_that_only_exporting_follows_is_trained_and_gives_what_it_gave(recipe, named):
+    model = seeded(lambda: ByItsShape(named))
+    assert trace(model, X).tracer == "torch.export"
+    loss = (lambda out, batch: F.cross_entropy(out["logits"], batch.targets)) if named else None
+    conversion = rdpass.convert(
+        model, X, recipe=recipe, train=batches(2), loss=loss, show_progress=False,
+        config=DistillConfig(epochs=1, paths={"mixed": True}),
+    )  # fmt: skip
+    assert [outcome.how for outcome in conversion.outcomes] == ["distilled"] * 2
+    outputs, wanted = conversion.student(X), model(X)
+    assert type(outputs) is type(wanted)
+    assert not named or (outputs.keys() == wanted.keys() and len(outputs["twice"]) == 2)
+
+
 class WritesIntoViews(nn.Module):
     """Adds to a part of a map, and overwrites a map of which a view is read later: torch's own tracing refuses."""
 

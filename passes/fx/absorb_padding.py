@@ -8,7 +8,8 @@ from torch import nn
 from torch.fx import GraphModule, Node
 
 from rdpass.passes.fx.editing import place_module, tidy
-from rdpass.passes.fx.operators import CONVOLUTIONS, PADS, kind_of, module_of
+from rdpass.passes.fx.operators import CONVOLUTIONS, kind_of, module_of
+from rdpass.passes.fx.zero_padding import zero_padding
 
 
 def absorb_padding(graph_module: GraphModule) -> GraphModule:
@@ -27,19 +28,11 @@ def _absorb(graph_module: GraphModule, node: Node) -> None:
     pad, module = node.args[0], module_of(graph_module, node)
     if not isinstance(pad, Node) or len(pad.users) != 1 or not isinstance(module, CONVOLUTIONS):
         return
-    amount = _symmetric_zeros(module_of(graph_module, pad))
-    if amount is None or isinstance(module.padding, str) or module.padding_mode != "zeros":
+    sides = zero_padding(graph_module, pad, len(module.kernel_size))
+    if sides is None or sides[0] != sides[1] or isinstance(module.padding, str) or module.padding_mode != "zeros":
         return
     wider = deepcopy(module)
-    wider.padding = tuple(own + more for own, more in zip(module.padding, amount, strict=True))  # type: ignore[assignment]
+    wider.padding = tuple(own + more for own, more in zip(module.padding, sides[0], strict=True))  # type: ignore[assignment]
     wider._reversed_padding_repeated_twice = [p for p in reversed(wider.padding) for _ in range(2)]  # type: ignore[misc]
     place_module(graph_module, node, wider)
     node.replace_input_with(pad, pad.all_input_nodes[0])
-
-
-def _symmetric_zeros(module: nn.Module | None) -> tuple[int, ...] | None:
-    """Padding per axis, first axis first, of a pad that adds equally many zeros on both sides."""
-    if not isinstance(module, PADS) or getattr(module, "value", 0) != 0:
-        return None
-    pairs = [tuple(module.padding[i : i + 2]) for i in range(0, len(module.padding), 2)][::-1]
-    return tuple(before for before, _ in pairs) if all(before == after >= 0 for before, after in pairs) else None

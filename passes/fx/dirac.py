@@ -12,9 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from rdpass.layers import UnevenConv1d, UnevenConv2d, UnevenConv3d
 from rdpass.passes.fx.operators import CONVOLUTIONS
 
 Convolution = nn.Conv1d | nn.Conv2d | nn.Conv3d
+UNEVEN = (UnevenConv1d, UnevenConv2d, UnevenConv3d)
 
 
 def identity_tap(conv: nn.Module) -> tuple[int, ...] | None:
@@ -22,11 +24,33 @@ def identity_tap(conv: nn.Module) -> tuple[int, ...] | None:
     if not isinstance(conv, CONVOLUTIONS):
         return None
     tap = []
-    for kernel, padding, dilation in zip(conv.kernel_size, numeric_padding(conv), conv.dilation, strict=True):
+    for kernel, padding, dilation in zip(conv.kernel_size, zeros_around(conv)[0], conv.dilation, strict=True):
         if padding % dilation or padding // dilation >= kernel:
             return None
         tap.append(padding // dilation)
     return tuple(tap)
+
+
+def zeros_around(conv: Convolution) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Padding before and after, per axis."""
+    if isinstance(conv, UNEVEN):
+        return conv.before, conv.after
+    padding = numeric_padding(conv)
+    return padding, padding
+
+
+def with_padding(conv: Convolution, before: tuple[int, ...], after: tuple[int, ...]) -> Convolution:
+    """The same layer, its very parameters, with so many zeros before and after per axis."""
+    even = before == after
+    build: Any = (CONVOLUTIONS if even else UNEVEN)[len(before) - 1]
+    result: Convolution = build(
+        conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride, before if even else 0, conv.dilation,
+        conv.groups, bias=conv.bias is not None, device="meta",
+    )  # fmt: skip
+    if isinstance(result, UNEVEN):
+        result.before, result.after = before, after
+    result.weight, result.bias = conv.weight, conv.bias
+    return result.train(conv.training)
 
 
 def numeric_padding(conv: Convolution) -> tuple[int, ...]:
@@ -51,7 +75,7 @@ def as_pointwise(conv: nn.Module) -> Pointwise | None:
     """A dense 1x1 convolution without padding as what it computes; None for any other module."""
     if not isinstance(conv, CONVOLUTIONS) or conv.groups != 1 or set(conv.kernel_size) != {1}:
         return None
-    if any(numeric_padding(conv)):
+    if isinstance(conv, UNEVEN) or any(numeric_padding(conv)):
         return None
     bias = torch.zeros(conv.out_channels).to(conv.weight) if conv.bias is None else conv.bias.detach()
     return Pointwise(conv.weight.detach().flatten(1), bias, tuple(conv.stride))
@@ -72,6 +96,8 @@ def resized(conv: Convolution, weight: Tensor, bias: Tensor | None, groups: int)
     result.weight = nn.Parameter(weight)
     if bias is not None:
         result.bias = nn.Parameter(bias)
+    if isinstance(conv, UNEVEN) and isinstance(result, UNEVEN):
+        result.before, result.after = conv.before, conv.after
     return result
 
 

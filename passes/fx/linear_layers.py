@@ -13,10 +13,11 @@ from torch.fx import GraphModule, Node
 from torch.nn import functional
 
 from rdpass.passes.fx.dataflow import data_sources
-from rdpass.passes.fx.dirac import Convolution
+from rdpass.passes.fx.dirac import UNEVEN, Convolution
 from rdpass.passes.fx.linear_map import Axes, LinearMap, NotExact, diagonal, identity
 from rdpass.passes.fx.linear_slice import slice_map
 from rdpass.passes.fx.operators import BATCH_NORMS, CONVOLUTIONS, callee, kind_of, module_of, shape_of
+from rdpass.passes.fx.zero_padding import pad_arguments
 
 AVERAGES = (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
 MAXIMA = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)
@@ -47,7 +48,7 @@ def linear_map(graph_module: GraphModule, node: Node, source: Node) -> LinearMap
     if kind == "slice":
         return slice_map(node, channels, dims)
     if kind == "pad":
-        return _channel_pad(node, module, shape)
+        return _channel_pad(graph_module, node, shape)
     raise NotExact(f"{node.name} ({_what(kind, module)}) is not linear")
 
 
@@ -58,6 +59,8 @@ def _what(kind: str, module: nn.Module | None) -> str:
 def _convolution(node: Node, conv: nn.Module | None) -> LinearMap:
     if not isinstance(conv, CONVOLUTIONS):
         raise NotExact(f"{node.name} computes its weights in the graph")
+    if isinstance(conv, UNEVEN):
+        raise NotExact(f"{node.name} pads more on one side than on the other")
     bias = None if conv.bias is None else conv.bias.detach().double()
     weight, padding = conv.weight.detach().double(), _padding(node, conv)
     return LinearMap(weight, bias, conv.stride, padding, conv.dilation, conv.groups, conv.padding_mode)
@@ -147,15 +150,9 @@ def _average(
     return result
 
 
-def _channel_pad(node: Node, pad: nn.Module | None, shape: tuple[int, ...]) -> LinearMap:
+def _channel_pad(graph_module: GraphModule, node: Node, shape: tuple[int, ...]) -> LinearMap:
     """Zero channels before and after (option A of He et al., arXiv 1512.03385)."""
-    if pad is not None:
-        held: Any = pad.padding
-        amounts, value, mode = tuple(held), getattr(pad, "value", 0), "constant"
-    else:
-        names = ("input", "pad", "value") if callee(node) == "constant_pad_nd" else ("input", "pad", "mode", "value")
-        given: dict[str, Any] = {**dict(zip(names, node.args, strict=False)), **node.kwargs}
-        amounts, value, mode = tuple(given["pad"]), given.get("value") or 0, given.get("mode", "constant")
+    amounts, value, mode = pad_arguments(graph_module, node)
     channels, dims = shape[1], len(shape) - 2
     after = shape_of(node) or ()
     before = amounts[2 * dims] if len(amounts) > 2 * dims else 0

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from torch.fx import GraphModule, Node
 
 from rdpass.passes.fx.dataflow import data_sources
-from rdpass.passes.fx.dirac import identity_tap, numeric_padding
+from rdpass.passes.fx.dirac import identity_tap, zeros_around
 from rdpass.passes.fx.editing import body_output
 from rdpass.passes.fx.gate_reader import gate_reader
 from rdpass.passes.fx.operators import BATCH_NORMS, CONVOLUTIONS, callee, kind_of, module_of, shape_of
 from rdpass.types import Region
 
-# No pad: a convolution behind one reads the output's own position elsewhere (``absorb_padding`` takes most of them in).
+# No pad: a convolution behind one reads the output's own position elsewhere (``absorb_padding`` and
+# ``absorb_uneven_padding`` take most of them in).
 BETWEEN = ("conv", "batch_norm", "activation", "pass", "pool", "mul")
 
 
@@ -126,5 +127,5 @@ def has_tap(module: object) -> bool:
     """Whether a convolution has a tap at the output's own position, which never reads beyond the input's end."""
     if not isinstance(module, CONVOLUTIONS) or identity_tap(module) is None:
         return False
-    sizes = zip(numeric_padding(module), module.dilation, module.kernel_size, strict=True)
-    return all(2 * padding <= dilation * (kernel - 1) for padding, dilation, kernel in sizes)
+    sizes = zip(*zeros_around(module), module.dilation, module.kernel_size, strict=True)
+    return all(before + after <= dilation * (kernel - 1) for before, after, dilation, kernel in sizes)

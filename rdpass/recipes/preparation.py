@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rdpass.passes.fx.absorb_padding import absorb_padding
+from rdpass.passes.fx.absorb_uneven_padding import absorb_uneven_padding
 from rdpass.passes.fx.census import take_census
 from rdpass.passes.fx.drop_checks import drop_checks
 from rdpass.recipes.recipe import Request
@@ -16,7 +17,8 @@ TOLERANCE = 1e-5
 
 def prepared_teacher(teacher: Traced, *stages: Stage) -> Traced:
     """The teacher without assertions and what only passes on, padding inside its convolutions; then ``stages``."""
-    ready = (Stage("drop_checks", drop_checks, TOLERANCE), Stage("absorb_padding", absorb_padding, TOLERANCE), *stages)
+    passes = (drop_checks, absorb_padding, absorb_uneven_padding)
+    ready = (*(Stage(each.__name__, each, TOLERANCE) for each in passes), *stages)
     return replace(run_stages(replace(teacher, gates=()), ready), gates=())
 
 

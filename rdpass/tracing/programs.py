@@ -8,12 +8,15 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch._ops import OpOverload
 from torch.export import Dim, ExportedProgram
 from torch.fx import GraphModule, Node
+from torch.fx.graph import CodeGen
+from torch.utils._pytree import tree_unflatten
 
 from rdpass.errors import ConfigError
 from rdpass.passes.fx.drop_whole_slices import drop_whole_slices
@@ -37,17 +40,50 @@ def unpack_program(program: ExportedProgram) -> GraphModule:
     One that writes into a part of a tensor, or into one of which a view is read, is made functional by torch first.
     """
     unpacked = drop_whole_slices(_unpacked(program))
-    if not any(_writes_through_a_view(node) for node in unpacked.graph.nodes):
-        return unpacked
-    with _quiet():
-        functional = program.run_decompositions({})
-    return restore_batch_norm(drop_whole_slices(_unpacked(functional)))
+    if any(_writes_through_a_view(node) for node in unpacked.graph.nodes):
+        with _quiet():
+            functional = program.run_decompositions({})
+        unpacked = restore_batch_norm(drop_whole_slices(_unpacked(functional)))
+    return _with_outputs_in_the_graph(unpacked)
 
 
 def _unpacked(program: ExportedProgram) -> GraphModule:
     with _quiet():
         exported = program.module(check_guards=False)
     return GraphModule(exported, exported.graph)
+
+
+def _with_outputs_in_the_graph(graph_module: GraphModule) -> GraphModule:
+    """In place: the graph gives what the model gave, where it gave a flat tuple that its code then put into form.
+
+    Whoever copies nodes into another graph copies no code. Inputs that are nested, and outputs of a class that a graph
+    can't hold, stay in the hands of the code.
+    """
+    graph = graph_module.graph
+    info = getattr(graph._codegen, "pytree_info", None)
+    if info is None or info.in_spec.num_leaves != sum(node.op == "placeholder" for node in graph.nodes):
+        return graph_module
+    positional, named = info.in_spec.children()
+    if named.num_leaves or not all(child.is_leaf() for child in positional.children()):
+        return graph_module
+    output = graph.output_node()
+    flat: Any = output.args[0]
+    formed = tree_unflatten(list(flat), info.out_spec)
+    if not _is_plain(formed):
+        return graph_module
+    output.args = (formed,)
+    graph.set_codegen(CodeGen())
+    graph_module.recompile()
+    return graph_module
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a graph can hold it: nodes and constants, in lists, tuples and dicts."""
+    if type(value) is dict:
+        return all(isinstance(key, str) and _is_plain(each) for key, each in value.items())
+    if type(value) in (list, tuple):
+        return all(_is_plain(each) for each in value)
+    return value is None or isinstance(value, Node | int | float | str)
 
 
 def _writes_through_a_view(node: Node) -> bool:

@@ -1,0 +1,152 @@
+"""Convolutions that pad more on one side: causal ones, however they are written, migrate like any other."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+import rdpass
+from rdpass.layers import UnevenConv1d, UnevenConv2d
+from rdpass.onnx.export import export_onnx
+from rdpass.passes.fx.absorb_uneven_padding import absorb_uneven_padding
+from rdpass.passes.fx.check_plain import check_plain
+from rdpass.passes.fx.operators import kind_of
+from rdpass.tracing.trace import trace
+from rdpass.training.config import DistillConfig
+from tests.models import Residual, seeded
+from tests.support import Untouched, error_between
+
+LENGTH = 33
+
+
+class PaddedBefore(nn.Module):
+    def __init__(self, before, after, dilation=1):
+        super().__init__()
+        self.reach = 2 * dilation
+        self.conv, self.norm = nn.Conv1d(before, after, 3, dilation=dilation), nn.BatchNorm1d(after)
+
+    def forward(self, x):
+        return self.norm(self.conv(F.pad(x, (self.reach, 0))))
+
+
+class CutOff(PaddedBefore):
+    """As temporal convolutional networks have it (arXiv 1803.01271): padded on both sides, the end cut off."""
+
+    def __init__(self, before, after, dilation=1):
+        super().__init__(before, after, dilation)
+        self.conv = nn.Conv1d(before, after, 3, padding=self.reach, dilation=dilation)
+
+    def forward(self, x):
+        return self.norm(self.conv(x)[..., : -self.reach].contiguous())
+
+
+class PaddedByAModule(PaddedBefore):
+    def forward(self, x):
+        return self.norm(self.conv(nn.ConstantPad1d((self.reach, 0), 0.0)(x)))
+
+
+FORMS = [PaddedBefore, CutOff, PaddedByAModule]
+
+
+def causal_network(form):
+    blocks = [Residual(nn.Sequential(form(6, 6, d), nn.ReLU(), form(6, 6, d)), after=nn.ReLU()) for d in (1, 2, 4)]
+    return nn.Sequential(nn.Conv1d(3, 6, 1), nn.ReLU(), *blocks, nn.Conv1d(6, 4, 1))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_causal_convolution_is_one_layer_for_inputs_of_any_length(form):
+    model = seeded(lambda: form(6, 5, 2))
+    traced = trace(model, torch.randn(2, 6, LENGTH))
+    before = Untouched(traced.module)
+    absorbed = absorb_uneven_padding(traced.module)
+    before.check()
+    assert [kind_of(absorbed, node) for node in absorbed.graph.nodes] == ["placeholder", "conv", "batch_norm", "output"]
+    (conv,) = [layer for layer in absorbed.modules() if isinstance(layer, nn.Conv1d)]
+    assert isinstance(conv, UnevenConv1d)
+    assert (conv.before, conv.after) == ((4,), (0,))
+    for length in (5, LENGTH, 64):
+        assert error_between(absorbed, model, torch.randn(2, 6, length)) <= 1e-6
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_causal_network_migrates_and_stays_causal(form):
+    model = seeded(lambda: causal_network(form))
+    x = torch.randn(2, 3, LENGTH)
+    data = [torch.randn(4, 3, LENGTH) for _ in range(3)]
+    before = Untouched(model)
+    result = rdpass.convert(model, x, train=data, config=DistillConfig(epochs=2), show_progress=False)
+    before.check()
+    assert [outcome.reason for outcome in result.outcomes] == ["migrated onto 2 convolutions"] * 3
+    check_plain(result.student)
+    assert error_between(result.student, model, x) > 1e-3  # it has learnt, from what it started as
+    later = x.clone()
+    later[..., 20:] = torch.randn(2, 3, LENGTH - 20)
+    with torch.no_grad():
+        assert torch.equal(result.student(later)[..., :20], result.student(x)[..., :20])
+
+
+def test_the_student_of_a_causal_network_is_exported_without_pads(tmp_path):
+    import onnx
+
+    model = seeded(lambda: causal_network(CutOff))
+    data = [torch.randn(4, 3, LENGTH) for _ in range(2)]
+    result = rdpass.convert(
+        model, torch.randn(1, 3, LENGTH), train=data, config=DistillConfig(epochs=1), show_progress=False
+    )
+    path = export_onnx(result.student, result.example, tmp_path / "causal.onnx")
+    assert {node.op_type for node in onnx.load(path).graph.node} == {"Conv", "Relu"}
+
+
+class Around(nn.Module):
+    """A convolution between two functions."""
+
+    def __init__(self, conv, before=lambda x: x, after=lambda y: y):
+        super().__init__()
+        self.conv, self.before, self.after = conv, before, after
+
+    def forward(self, x):
+        return self.after(self.conv(self.before(x)))
+
+
+KEPT = {
+    "reflected": (nn.Conv1d(6, 6, 3), lambda x: F.pad(x, (2, 0), mode="reflect"), lambda y: y),
+    "ones": (nn.Conv1d(6, 6, 3), lambda x: F.pad(x, (2, 0), value=1.0), lambda y: y),
+    "more than the kernel reaches": (nn.Conv1d(6, 6, 3), lambda x: F.pad(x, (3, 0)), lambda y: y),
+    "cropped by a pad": (nn.Conv1d(6, 6, 3, padding=2), lambda x: F.pad(x, (-1, 0)), lambda y: y),
+    "channels padded": (nn.Conv1d(7, 6, 3), lambda x: F.pad(x, (0, 0, 0, 1)), lambda y: y),
+    "pad read twice": (nn.Conv1d(6, 6, 3), lambda x: F.pad(x, (2, 0)), lambda y: y),
+    "cut at the start": (nn.Conv1d(6, 6, 3, padding=2), lambda x: x, lambda y: y[:, :, 2:]),
+    "cut to a length": (nn.Conv1d(6, 6, 3, padding=2), lambda x: x, lambda y: y[:, :, :LENGTH]),
+    "cut after a stride": (nn.Conv1d(6, 6, 3, 2, padding=2), lambda x: x, lambda y: y[:, :, :-1]),
+    "more cut off than padded": (nn.Conv1d(6, 6, 3, padding=1), lambda x: x, lambda y: y[:, :, :-2]),
+    "channels cut": (nn.Conv1d(6, 6, 3, padding=1), lambda x: x, lambda y: y[:, :-1]),
+    "every second": (nn.Conv1d(6, 6, 3, padding=2), lambda x: x, lambda y: y[:, :, :-2:2]),
+    "circular": (nn.Conv1d(6, 6, 3, padding=1, padding_mode="circular"), lambda x: F.pad(x, (1, 0)), lambda y: y),
+    "read before it is cut": (nn.Conv1d(6, 6, 3, padding=2), lambda x: x, lambda y: y[:, :, :-2] * y.mean()),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_what_is_no_such_padding_stays_as_it_is(name):
+    conv, before, after = KEPT[name]
+    model = seeded(lambda: Around(conv, before, after))
+    if name == "pad read twice":
+        model.before = lambda x: (padded := F.pad(x, (2, 0))) * padded.mean()
+        model.after = lambda y: y
+    x = torch.randn(2, 6, LENGTH)
+    traced = trace(model, x)
+    absorbed = absorb_uneven_padding(traced.module)
+    assert not any(isinstance(layer, UnevenConv1d) for layer in absorbed.modules())
+    assert len(absorbed.graph.nodes) == len(traced.module.graph.nodes)
+    assert error_between(absorbed, model, x) <= 1e-6
+
+
+def test_two_axes_are_padded_each_in_its_own_way():
+    model = seeded(lambda: Around(nn.Conv2d(3, 4, (3, 5), padding=(0, 2)), lambda x: F.pad(x, (1, 0, 2, 0)[:4])))
+    model.conv = nn.Conv2d(3, 4, (3, 5), padding=(0, 1))
+    x = torch.randn(2, 3, 9, 8)
+    absorbed = absorb_uneven_padding(trace(model.eval(), x).module)
+    (conv,) = [layer for layer in absorbed.modules() if isinstance(layer, nn.Conv2d)]
+    assert isinstance(conv, UnevenConv2d)
+    assert (conv.before, conv.after) == ((2, 2), (0, 1))
+    assert error_between(absorbed, model, x) <= 1e-6
