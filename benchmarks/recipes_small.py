@@ -49,6 +49,9 @@ ARMS: dict[str, tuple[str, dict[str, Any]]] = {
     "migrate stage + mixed, lr .1": ("migrate", {"lr": 0.1, "paths": MIXED}),
     "anneal + mixed": ("anneal", {"paths": MIXED}),
     "anneal": ("anneal", {"paths": UNMIXED}),
+    "migrate, fade .5, clipped": ("migrate", {"paths": MIXED, "fade": 0.5, "clip": 1.0}),
+    "migrate, fade .5, unmixed, clipped": ("migrate", {"paths": UNMIXED, "fade": 0.5, "clip": 1.0}),
+    "anneal + mixed, clipped": ("anneal", {"paths": MIXED, "clip": 1.0}),
     "joint warm": ("joint", {}),
     "joint dirac": ("joint", {"student": {"initialise": "dirac"}}),
     "kd warm": ("kd", {}),
@@ -63,6 +66,7 @@ BY_DEFAULT = {
     "inverted": [*FIRST, "kd warm", "migrate stage"],
     "preactivation": [*FIRST, "kd warm", "migrate stage"],
     "gated": [*FIRST, "kd warm", "migrate stage"],
+    "unnormalised": ["migrate, fade .5, clipped", "anneal + mixed, clipped", "migrate, fade .5, unmixed, clipped"],
     "basic": [*FIRST, "migrate linear + mixed", "migrate stage", "migrate linear"],
 }  # fmt: skip
 

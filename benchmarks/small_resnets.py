@@ -17,8 +17,10 @@ from torch import Tensor, nn
 
 from benchmarks.fashion_mnist.data import SUBSET, normalise
 
-Block = Literal["basic", "bottleneck", "inverted", "preactivation", "gated"]
-CONVOLUTIONS: dict[Block, int] = {"basic": 2, "bottleneck": 3, "inverted": 3, "preactivation": 2, "gated": 3}
+Block = Literal["basic", "bottleneck", "inverted", "preactivation", "gated", "unnormalised"]
+CONVOLUTIONS: dict[Block, int] = {
+    "basic": 2, "bottleneck": 3, "inverted": 3, "preactivation": 2, "gated": 3, "unnormalised": 2
+}  # fmt: skip
 WIDE: tuple[Block, ...] = ("bottleneck", "gated")  # outside their blocks; on the smaller pictures
 EXPANSION = 4  # of a bottleneck's output over its inside, of an inverted residual's inside over its output
 TRAINED, BATCH = 6400, 64
@@ -75,6 +77,22 @@ class PreActivation(nn.Module):
         return y
 
 
+class Unnormalised(nn.Module):
+    """A basic block without batch norms; a learnt gain on its body starts small (SkipInit, arXiv 2002.10444)."""
+
+    def __init__(self, before: int, after: int, stride: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(before, after, 3, stride, 1), nn.ReLU(), nn.Conv2d(after, after, 3, 1, 1)
+        )  # fmt: skip
+        self.gain = nn.Parameter(torch.tensor(0.1))
+        projected = stride != 1 or before != after
+        self.shortcut = nn.Conv2d(before, after, 1, stride) if projected else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(self.body(x) * self.gain + self.shortcut(x))
+
+
 class Squeeze(nn.Module):
     """Squeeze-and-excitation: every channel times a sigmoid of the map's means, through a quarter of the channels."""
 
@@ -104,6 +122,8 @@ def residual(block: Block, before: int, width: int, stride: int) -> nn.Module:
         return InvertedResidual(before, width, stride)
     if block == "preactivation":
         return PreActivation(before, width, stride)
+    if block == "unnormalised":
+        return Unnormalised(before, width, stride)
     if block == "basic":
         after = width
         body = [*conv_bn(before, width, 3, stride), nn.ReLU(), *conv_bn(width, width, 3)]
@@ -122,7 +142,8 @@ def small_resnet(block: Block, n: int, width: int = 8, classes: int = 10, channe
     """Three stages of ``n`` blocks, widths doubling; ``depth`` says how deep that is."""
     outer = EXPANSION if block in WIDE else 1
     before = width * outer
-    layers: list[nn.Module] = [*conv_bn(channels, before, 3), nn.ReLU()]
+    stem = conv_bn(channels, before, 3)
+    layers: list[nn.Module] = [*(stem[:1] if block == "unnormalised" else stem), nn.ReLU()]
     for stage in range(3):
         for index in range(n):
             layers.append(residual(block, before, width << stage, 2 if stage and not index else 1))

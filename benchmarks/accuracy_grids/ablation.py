@@ -65,14 +65,15 @@ def migrate_arms(net: Net) -> Iterator[RecipeArm]:
     for part, (lr, student, paths) in told.items():
         settings = {"lr": lr, "student": {**STREAM, **student}, "paths": paths}
         yield RecipeArm(f"migrate: {part}", "migrate", settings)
-    sooner: dict[str, tuple[float, Mapping[str, Any]]] = {
-        "fade 0.9": (0.9, mixed),
-        "fade 0.5": (0.5, mixed),
-        "fade 0.3": (0.3, mixed),
-        "fade 0.5, features, untransformed": (0.5, features),
+    sooner: dict[str, tuple[float, float, Mapping[str, Any]]] = {
+        "fade 0.9": (0.9, 0.04, mixed),
+        "fade 0.5": (0.5, 0.04, mixed),
+        "fade 0.5, lr 0.1": (0.5, 0.1, mixed),
+        "fade 0.3": (0.3, 0.04, mixed),
+        "fade 0.5, features, untransformed": (0.5, 0.04, features),
     }
-    for part, (fade, paths) in sooner.items():  # "as it is" has 0.75
-        settings = {"lr": 0.04, "student": STREAM, "paths": paths, "fade": fade}
+    for part, (fade, lr, paths) in sooner.items():  # "as it is" has 0.75
+        settings = {"lr": lr, "student": STREAM, "paths": paths, "fade": fade}
         yield RecipeArm(f"migrate: {part}", "migrate", settings)
 
 

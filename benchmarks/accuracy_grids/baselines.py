@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from benchmarks.accuracy_grids.arms import Arm
-from benchmarks.accuracy_grids.depth import ANNEAL, MIGRATE, nets_at
+from benchmarks.accuracy_grids.depth import ANNEAL, MIGRATE, SOONER, nets_at
 from benchmarks.accuracy_grids.early_exit_arm import EarlyExitArm
 from benchmarks.accuracy_grids.grid import Cell, Grid
 from benchmarks.accuracy_grids.protocols import Size
@@ -16,6 +16,7 @@ from benchmarks.accuracy_grids.smaller_arm import SmallerArm
 WARM, COLD = 0.04, 0.1  # learning rates, of what starts trained and of what does not
 ARMS: tuple[Arm, ...] = (
     MIGRATE,
+    SOONER,
     ResidualArm(),
     PrunedArm("pruned to its peak, adds separate", {"to": "separate_bytes", "lr": WARM}),
     SmallerArm("narrower ResNet, its peak, adds separate", {"to": "separate_bytes", "by": "width", "lr": COLD}),

@@ -24,12 +24,13 @@ def recovered(base: Position, failed: Position, fault: NotFinite, config: Distil
     Raises:
         DivergedError: the run is to end.
     """
+    slower = "try a lower --lr" if config.clip is not None else "try --clip 1, or a lower --lr"
     where = f"at step {failed.step}, batch {fault.batch} of epoch {failed.epoch + 1}"
     if config.on_nan == "stop":
-        remedy = "leave such batches out" if fault.in_data else "try a lower --lr"
+        remedy = "leave such batches out" if fault.in_data else slower
         raise DivergedError(f"{fault} ({where}); {remedy}, or --on-nan rollback") from fault
     if failed.rollbacks == config.max_rollbacks:
-        raise DivergedError(f"{fault} ({where}), after {failed.rollbacks} recoveries; try a lower --lr") from fault
+        raise DivergedError(f"{fault} ({where}), after {failed.rollbacks} recoveries; {slower}") from fault
     place = (failed.epoch, fault.batch)
     skip = fault.in_data or place in failed.failed
     return replace(
