@@ -32,11 +32,14 @@ def identity_tap(conv: nn.Module) -> tuple[int, ...] | None:
 
 
 def zeros_around(conv: Convolution) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Padding before and after, per axis."""
+    """Padding before and after, per axis; 'same' has one more after where the kernel's reach is odd."""
     if isinstance(conv, UNEVEN):
         return conv.before, conv.after
-    padding = numeric_padding(conv)
-    return padding, padding
+    before = numeric_padding(conv)
+    if conv.padding != "same":
+        return before, before
+    reach = [dilation * (kernel - 1) for dilation, kernel in zip(conv.dilation, conv.kernel_size, strict=True)]
+    return before, tuple(whole - first for whole, first in zip(reach, before, strict=True))
 
 
 def with_padding(conv: Convolution, before: tuple[int, ...], after: tuple[int, ...]) -> Convolution:

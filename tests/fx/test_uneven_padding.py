@@ -10,6 +10,7 @@ from rdpass.layers import UnevenConv1d, UnevenConv2d
 from rdpass.onnx.export import export_onnx
 from rdpass.passes.fx.absorb_uneven_padding import absorb_uneven_padding
 from rdpass.passes.fx.check_plain import check_plain
+from rdpass.passes.fx.dirac import zeros_around
 from rdpass.passes.fx.operators import kind_of
 from rdpass.tracing.trace import trace
 from rdpass.training.config import DistillConfig
@@ -141,11 +142,20 @@ def test_what_is_no_such_padding_stays_as_it_is(name):
     assert error_between(absorbed, model, x) <= 1e-6
 
 
+@pytest.mark.parametrize(("kernel", "zeros"), [(4, ((1,), (1,))), (3, ((1,), (0,)))])
+def test_same_padding_counts_as_what_it_is(kernel, zeros):
+    model = seeded(lambda: Around(nn.Conv1d(6, 6, kernel, padding="same"), after=lambda y: y[:, :, :-1]))
+    x = torch.randn(2, 6, LENGTH)
+    absorbed = absorb_uneven_padding(trace(model, x).module)
+    (conv,) = [layer for layer in absorbed.modules() if isinstance(layer, nn.Conv1d)]
+    assert zeros_around(conv) == zeros
+    assert error_between(absorbed, model, x) <= 1e-6
+
+
 def test_two_axes_are_padded_each_in_its_own_way():
-    model = seeded(lambda: Around(nn.Conv2d(3, 4, (3, 5), padding=(0, 2)), lambda x: F.pad(x, (1, 0, 2, 0)[:4])))
-    model.conv = nn.Conv2d(3, 4, (3, 5), padding=(0, 1))
+    model = seeded(lambda: Around(nn.Conv2d(3, 4, (3, 5), padding=(0, 1)), lambda x: F.pad(x, (1, 0, 2, 0))))
     x = torch.randn(2, 3, 9, 8)
-    absorbed = absorb_uneven_padding(trace(model.eval(), x).module)
+    absorbed = absorb_uneven_padding(trace(model, x).module)
     (conv,) = [layer for layer in absorbed.modules() if isinstance(layer, nn.Conv2d)]
     assert isinstance(conv, UnevenConv2d)
     assert (conv.before, conv.after) == ((2, 2), (0, 1))
