@@ -7,27 +7,31 @@ import os
 import signal
 import threading
 
+AGAIN = 20.0  # seconds; an interrupt that arrives inside a finaliser or an import's callback is lost on Python
+
 
 class TimeLimit:
     """After ``seconds`` this process interrupts itself: a training saves its state, and the block is left.
 
-    ``reached`` tells that interrupt from a user's. Nothing happens where ``seconds`` is infinite.
+    It does so again every ``AGAIN`` seconds until the block is left. ``reached`` tells that interrupt from a user's.
+    Nothing happens where ``seconds`` is infinite.
     """
 
     def __init__(self, seconds: float) -> None:
         self.reached = False
-        self._timer = threading.Timer(seconds, self._interrupt) if math.isfinite(seconds) else None
+        self._left = threading.Event()
+        self._watch = threading.Thread(target=self._interrupt, args=(seconds,), daemon=True)
+        self._is_limited = math.isfinite(seconds)
 
     def __enter__(self) -> TimeLimit:
-        if self._timer is not None:
-            self._timer.daemon = True
-            self._timer.start()
+        if self._is_limited:
+            self._watch.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        self._left.set()
 
-    def _interrupt(self) -> None:
-        self.reached = True
-        os.kill(os.getpid(), signal.SIGINT)
+    def _interrupt(self, seconds: float) -> None:
+        while not self._left.wait(seconds):
+            self.reached, seconds = True, AGAIN
+            os.kill(os.getpid(), signal.SIGINT)

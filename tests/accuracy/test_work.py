@@ -1,5 +1,6 @@
 """Grids are gone on with: what is recorded is not made again, whatever was torn, interrupted or shared."""
 
+import contextlib
 import json
 import os
 import signal
@@ -10,7 +11,7 @@ import time
 
 import pytest
 
-from benchmarks.accuracy_grids import command, parallel, work
+from benchmarks.accuracy_grids import command, parallel, time_limit, work
 from benchmarks.accuracy_grids.bench import Machine
 from benchmarks.accuracy_grids.claims import claim
 from benchmarks.accuracy_grids.depth import KD, MIGRATE, PLAIN
@@ -176,6 +177,7 @@ def test_pictures_that_are_not_installed_are_named_with_the_remedy(tmp_path, mon
 
 def test_a_time_limit_ends_a_run_and_the_next_call_goes_on(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(work, "WAIT", 0.05)
+    monkeypatch.setattr(time_limit, "AGAIN", 0.2)
     monkeypatch.setitem(command.SIZES, "quick", TINY)
     told = command_line(tmp_path, "kd, cold")
     assert command.main([*told, "--seconds", "0.01"]) == 0
@@ -183,6 +185,20 @@ def test_a_time_limit_ends_a_run_and_the_next_call_goes_on(tmp_path, monkeypatch
     assert read_records(tmp_path / "depth.jsonl") == []
     assert command.main(told) == 0
     assert len(read_records(tmp_path / "depth.jsonl")) == 1
+
+
+def test_an_interrupt_that_is_lost_on_the_way_comes_again(monkeypatch):
+    monkeypatch.setattr(time_limit, "AGAIN", 0.05)
+    times = 0
+    with contextlib.suppress(KeyboardInterrupt), time_limit.TimeLimit(0.01) as limit:
+        try:
+            time.sleep(30)
+        except KeyboardInterrupt:
+            times += 1
+        time.sleep(30)
+        times += 1
+    assert limit.reached
+    assert times == 1  # the second left the block
 
 
 @pytest.mark.slow
