@@ -13,9 +13,7 @@ from torch.fx import GraphModule, Node
 from rdpass.passes.fx.dirac import Convolution, with_padding, zeros_around
 from rdpass.passes.fx.editing import place_module, tidy
 from rdpass.passes.fx.operators import CONVOLUTIONS, callee, module_of
-from rdpass.passes.fx.zero_padding import zero_padding
-
-Sides = tuple[int, ...]  # a number per spatial axis
+from rdpass.passes.fx.zero_padding import Sides, zero_padding
 
 
 def absorb_uneven_padding(graph_module: GraphModule) -> GraphModule:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from torch import nn
 from torch.fx import GraphModule, Node
 
-from rdpass.passes.fx.operators import CONVOLUTIONS, PADS, callee, kind_of, module_of
+from rdpass.passes.fx.operators import CONVOLUTIONS, callee, kind_of, module_of
+from rdpass.passes.fx.zero_padding import pad_arguments
 
 ARITHMETIC = frozenset(
     ("abs", "pow", "sqrt", "rsqrt", "exp", "log", "erf", "minimum", "maximum", "clamp_min", "square", "floor", "where")
@@ -47,16 +48,6 @@ def is_conv_padding(graph_module: GraphModule, node: Node) -> bool:
     """Whether a node pads with zeros what only convolutions read."""
     if kind_of(graph_module, node) != "pad" or not node.users:
         return False
-    module = module_of(graph_module, node)
-    filled = getattr(module, "value", 0) if isinstance(module, PADS) else _fill(node)
-    return filled == 0 and all(kind_of(graph_module, user) == "conv" for user in node.users)
-
-
-def _fill(node: Node) -> object:
-    """The value that a functional pad fills with; None for a pad that reflects or repeats."""
-    mode = node.kwargs.get("mode", node.args[2] if len(node.args) > 2 and callee(node) == "pad" else "constant")
-    if mode != "constant":
-        return None
-    place = 3 if callee(node) == "pad" else 2
-    value = node.kwargs.get("value", node.args[place] if len(node.args) > place else 0)
-    return 0 if value is None else value
+    _, value, mode = pad_arguments(graph_module, node)
+    filled_with_zeros = mode == "constant" and value == 0
+    return filled_with_zeros and all(kind_of(graph_module, user) == "conv" for user in node.users)
