@@ -13,7 +13,7 @@ from benchmarks.small_resnets import Block
 
 MIXED, UNMIXED = {"mixed": True}, {"mixed": False}
 STREAM = {"stream": "stage", "growth": "root"}
-COLD = {"initialise": "random"}
+WARM, DIRAC, COLD = {"initialise": "warm"}, {"initialise": "dirac"}, {"initialise": "random"}
 
 # Whatever is open is said, so that an arm stays what it is when defaults change; no fade means recipe_arm's FADE.
 MIGRATE = RecipeArm("migrate + mixed", "migrate", {"lr": 0.04, "student": STREAM, "paths": MIXED})
@@ -21,14 +21,16 @@ MIGRATE_ALONE = RecipeArm("migrate", "migrate", {"lr": 0.04, "student": STREAM, 
 SOONER = RecipeArm("migrate + mixed, fade 0.5", "migrate",
                    {"lr": 0.04, "student": STREAM, "paths": MIXED, "fade": 0.5})  # fmt: skip
 ANNEAL = RecipeArm("anneal + mixed", "anneal", {"lr": 0.1, "paths": MIXED})
-JOINT_WARM = RecipeArm("joint, warm", "joint", {"lr": 0.1, "student": {"initialise": "warm"}})
+JOINT_WARM = RecipeArm("joint, warm", "joint", {"lr": 0.1, "student": WARM})
 KD = RecipeArm("kd, cold", "kd", {"lr": 0.1, "student": COLD})
 PLAIN = RecipeArm("labels only, cold", "plain", {"lr": 0.1, "student": COLD})
 FIRST = (MIGRATE, SOONER, MIGRATE_ALONE, ANNEAL, PLAIN, KD, JOINT_WARM)
 REST = (
     RecipeArm("anneal + mixed, fade 0.5", "anneal", {"lr": 0.1, "paths": MIXED, "fade": 0.5}),
     RecipeArm("anneal", "anneal", {"lr": 0.1, "paths": UNMIXED}),
-    RecipeArm("joint, cold, Dirac (paper)", "joint", {"lr": 0.1, "student": {"initialise": "dirac"}}),
+    RecipeArm("joint, cold, Dirac (paper)", "joint", {"lr": 0.1, "student": DIRAC}),
+    RecipeArm("joint, warm, unmixed", "joint", {"lr": 0.1, "student": WARM, "paths": UNMIXED}),
+    RecipeArm("joint, cold, Dirac, unmixed", "joint", {"lr": 0.1, "student": DIRAC, "paths": UNMIXED}),
     RecipeArm("kd + mixed, cold", "kd", {"lr": 0.1, "student": COLD, "paths": MIXED}),
     RecipeArm("carry, exact", "carry"),
     RecipeArm("migrate + mixed, projections kept", "migrate",
