@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from benchmarks.accuracy_grids.depth import KD, MIGRATE, PLAIN
+from benchmarks.accuracy_grids.depth import KD, MIGRATE, PLAIN, SOONER
 from benchmarks.accuracy_grids.grid import Cell, Grid
 from benchmarks.accuracy_grids.networks import Net, deepest
 from benchmarks.accuracy_grids.protocols import Protocol, Size
 
-ARMS = (MIGRATE, PLAIN, KD)
+ARMS = (MIGRATE, SOONER, PLAIN, KD)
 DEPTHS, FEW, ALL = (8, 20, 56), (1000, 5000), 55_000
 
 
