@@ -12,22 +12,24 @@ from torch.fx import GraphModule
 from torch.nn import functional as F
 
 from benchmarks.accuracy_grids.arms import Result
-from benchmarks.accuracy_grids.bench import Bench, scored
+from benchmarks.accuracy_grids.bench import Bench, Scores, scored
 from benchmarks.accuracy_grids.deployed import deployed
 from benchmarks.accuracy_grids.digits import digit_pictures
 from benchmarks.accuracy_grids.footprint import footprint_of
+from benchmarks.accuracy_grids.pictures import Pictures
 from benchmarks.accuracy_grids.recipe_arm import RecipeArm, load_student, made_student
 from benchmarks.accuracy_grids.supervised import train_by
 
 EPOCHS = 30  # of the digits
-RATES = {"last layer": 0.1, "all layers": 0.001}
+RATES = {"last layer": (0.01, 0.1, 1.0), "all layers": (0.001, 0.004, 0.016, 0.064)}
 
 
 @dataclass(frozen=True)
 class TransferArm:
     """``of`` makes the network; None is the teacher itself. ``tuned``: ``last layer`` or ``all layers``.
 
-    All are tuned in the form they are deployed in, without batch norms, by labels, for the same steps.
+    All are tuned in the form they are deployed in, without batch norms, by labels, for the same steps, once with each
+    rate; the one that validation pictures like best counts, so that no network is judged by another's rate.
     """
 
     of: RecipeArm | None
@@ -36,25 +38,31 @@ class TransferArm:
 
     @property
     def name(self) -> str:
-        return f"{self.of.name if self.of else 'residual teacher'}: {self.tuned}"
+        return f"{self.of.name if self.of else 'residual teacher'}: {self.tuned}, best rate"
 
     @property
     def settings(self) -> Mapping[str, Any]:
         of = {"recipe": self.of.recipe, "settings": self.of.settings} if self.of else None
-        return {"of": of, "tuned": self.tuned, "to": "digits", "epochs": EPOCHS, "lr": RATES[self.tuned]}
+        return {"of": of, "tuned": self.tuned, "to": "digits", "epochs": EPOCHS, "rates": RATES[self.tuned]}
 
     def run(self, bench: Bench) -> Result:
-        example, device = bench.pictures.example, bench.machine.device
+        example = bench.pictures.example
         source = load_student(made_student(self.of, bench)) if self.of else bench.teacher
-        footprint = footprint_of(source, example)
-        pictures = digit_pictures(example.shape[-1], bench.seed).on(device)
-        model = with_new_head(deployed(source, example), pictures.classes, bench.seed)
+        pictures = digit_pictures(example.shape[-1], bench.seed).on(bench.machine.device)
+        tried = {rate: self._tuned(source, pictures, rate, bench) for rate in RATES[self.tuned]}
+        best = max(tried, key=lambda rate: tried[rate].validation)
+        facts = {"rate": best, "tried": {str(rate): scores.validation for rate, scores in tried.items()}}
+        form, steps = "plain" if self.of else "residual", EPOCHS * len(pictures.train)
+        return Result(tried[best], form, footprint_of(source, example), steps, facts, same_task=False)
+
+    def _tuned(self, source: nn.Module, pictures: Pictures, rate: float, bench: Bench) -> Scores:
+        device = bench.machine.device
+        model = with_new_head(deployed(source, bench.pictures.example), pictures.classes, bench.seed)
         if self.tuned == "last layer":
             freeze_but_head(model)
-        protocol = replace(bench.protocol, peak=RATES[self.tuned])
+        protocol = replace(bench.protocol, peak=rate)
         train_by(F.cross_entropy, model, pictures.train, protocol, EPOCHS, bench.seed, device, bench.machine.amp)
-        form = "plain" if self.of else "residual"
-        return Result(scored(model, pictures, device), form, footprint, EPOCHS * len(pictures.train), same_task=False)
+        return scored(model, pictures, device)
 
 
 def head_of(model: GraphModule) -> str:

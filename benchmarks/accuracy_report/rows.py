@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -94,15 +95,19 @@ def order(row: Row) -> float:
 
 def with_gaps(records: Sequence[Record]) -> Iterator[Record]:
     """What was tuned on other pictures is measured against the residual network tuned there in the same way."""
-    known = {(*where(record), record["seed"], record["settings"]["tuned"]): record["accuracy"]
+    known = {tuning(record): record["accuracy"]
              for record in records if record["recipe"] == "transfer" and not record["settings"]["of"]}  # fmt: skip
     for record in records:
-        if record["recipe"] != "transfer":
-            yield record
-        elif (mark := (*where(record), record["seed"], record["settings"]["tuned"])) in known:
-            yield {**record, "gap": round(known[mark] - record["accuracy"], 2)}
+        if record["recipe"] == "transfer" and tuning(record) in known:
+            yield {**record, "gap": round(known[tuning(record)] - record["accuracy"], 2)}
         else:
             yield record
+
+
+def tuning(record: Record) -> tuple[object, ...]:
+    """Where, from which seed and how a network was tuned; not what it was before."""
+    how = {name: value for name, value in record["settings"].items() if name != "of"}
+    return *where(record), record["seed"], json.dumps(how, sort_keys=True)
 
 
 def row_of(records: Iterable[Record]) -> Row:

@@ -75,6 +75,8 @@ def test_an_arm_runs_and_its_record_adds_up(run, machine):
         wanted = plain_footprint(net, (1, 1, run.cell.protocol.pixels, run.cell.protocol.pixels))
         found = (record["macs"], record["peak_bytes"], record["traffic_bytes"])
         assert found == (wanted.macs, wanted.peak_bytes, wanted.traffic_bytes)
+    if "tried" in record:
+        assert record["validation"] == record["tried"][str(record["rate"])] == max(record["tried"].values())
     if "goal" in record:
         measure = run.cell.arm.settings.get("to", "macs")
         loose = 1.2 if "threshold" in record else 1.0  # a threshold that validation pictures set

@@ -98,13 +98,16 @@ def test_transferred_networks_are_measured_against_the_residual_one_tuned_alike(
         line(0, **told, arm="residual", accuracy=90.0, form="residual", settings={"of": None, "tuned": "last layer"}),
         line(1, **told, arm="plain", accuracy=88.5, settings={"of": {"recipe": "migrate"}, "tuned": "last layer"}),
         line(2, **told, arm="alone", accuracy=80.0, settings={"of": {"recipe": "migrate"}, "tuned": "all layers"}),
-    ]
+        line(3, **told, arm="at other rates", accuracy=81.0,
+             settings={"of": {"recipe": "migrate"}, "tuned": "last layer", "rates": [0.1, 1.0]}),
+    ]  # fmt: skip
     for record in records:
         del record["gap"]
     text = lines_of(records)
     assert "| plain | 88.50 | 1.50 |" in text
     assert "| residual | 90.00 | 0.00 |" in text
     assert "| alone | 80.00 |  |" in text
+    assert "| at other rates | 81.00 |  |" in text
 
 
 def test_a_document_keeps_what_is_written_by_hand(tmp_path):
