@@ -57,3 +57,8 @@ class IntegrityError(RdpassError):
 
 class PassError(RdpassError):
     """A pass broke its promise: a bug in rdpass, named with the pass and the node."""
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of its message, to be told in one of ours; the name of its type if it says nothing."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

@@ -15,7 +15,7 @@ from tvm.relax.frontend.onnx import from_onnx
 
 from rdpass.chatter import without_scope_lines
 from rdpass.comparison import Array
-from rdpass.errors import ConfigError, TargetError
+from rdpass.errors import ConfigError, TargetError, first_line
 from rdpass.kernels.machine import machine_of
 from rdpass.kernels.schedule import Tile
 from rdpass.kernels.workload import Workload
@@ -62,8 +62,7 @@ def import_onnx(source: OnnxSource) -> tvm.IRModule:
     try:
         return from_onnx(source.model, keep_params_in_input=False)
     except Exception as error:  # the importer raises whatever its operators' converters do
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise ConfigError(f"TVM can't import {source.path or 'the ONNX model'}: {reason}") from error
+        raise ConfigError(f"TVM can't import {source.path or 'the ONNX model'}: {first_line(error)}") from error
 
 
 def workloads_of(module: tvm.IRModule, target: ArmTarget) -> tuple[Occurrence, ...]:

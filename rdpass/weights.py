@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from rdpass.errors import ConfigError
+from rdpass.errors import ConfigError, first_line
 
 WRAPPERS = ("state_dict", "model_state_dict", "model")  # where training scripts keep the weights in a checkpoint
 PREFIXES = ("module.", "_orig_mod.")  # DistributedDataParallel's and torch.compile's
@@ -72,8 +72,7 @@ def _read(file: Path) -> Any:
             " could run code; write the weights with torch.save(model.state_dict(), …)"
         ) from error
     except Exception as error:  # a torn file ends in whatever torch meets first
-        reason = str(error).strip().partition("\n")[0]
-        raise ConfigError(f"the weights {file} can't be read: {type(error).__name__}: {reason}") from error
+        raise ConfigError(f"the weights {file} can't be read: {type(error).__name__}: {first_line(error)}") from error
 
 
 def _unwrapped(found: Any) -> Any:

@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from rdpass.bundle.manifest import TensorSpec, file_digest
 from rdpass.comparison import Gate
-from rdpass.errors import ConfigError
+from rdpass.errors import ConfigError, first_line
 
 GATES_KEY = "rdpass.gates"
 """Where in an ONNX file's metadata the gates passed on the way to it are kept, as a JSON list."""
@@ -47,7 +47,7 @@ def read_onnx(source: Path | onnx.ModelProto) -> OnnxSource:
     except OSError as error:
         raise ConfigError(f"{label} can't be read: {error.strerror or error}") from error
     except _REFUSALS as error:
-        raise ConfigError(f"{label} is not a valid ONNX model: {_first_line(error)}") from error
+        raise ConfigError(f"{label} is not a valid ONNX model: {first_line(error)}") from error
     weights = {initializer.name for initializer in graph.initializer}
     return OnnxSource(
         model,
@@ -76,7 +76,3 @@ def _recorded_gates(model: onnx.ModelProto, label: str) -> tuple[Gate, ...]:
         return tuple(Gate(str(g["name"]), float(g["error"]), float(g["tolerance"])) for g in json.loads(text))
     except (ValueError, TypeError, KeyError) as error:
         raise ConfigError(f"{label}: its metadata {GATES_KEY!r} is damaged; export it again") from error
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)

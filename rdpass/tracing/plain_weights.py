@@ -13,7 +13,7 @@ from torch.nn.utils import parametrize
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
-from rdpass.errors import ConfigError
+from rdpass.errors import ConfigError, first_line
 
 
 def copy_with_plain_weights(model: nn.Module) -> nn.Module:
@@ -25,9 +25,8 @@ def copy_with_plain_weights(model: nn.Module) -> nn.Module:
     try:
         copied = copy.deepcopy(model, _computed(model)).eval()
     except Exception as error:
-        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), "no message")
         raise ConfigError(
-            f"{type(model).__name__} can't be copied ({reason}); clear what it cached of an earlier call"
+            f"{type(model).__name__} can't be copied ({first_line(error)}); clear what it cached of an earlier call"
         ) from error
     for module in list(copied.modules()):
         _end_hooks(module)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.fx import GraphModule
 
 from rdpass.dump import dump
-from rdpass.errors import ConfigError, ParityError, TraceError
+from rdpass.errors import ConfigError, ParityError, TraceError, first_line
 from rdpass.passes.fx.bake_weights import bake_weights
 from rdpass.passes.fx.functionalise import functionalise
 from rdpass.passes.fx.lift_layers import lift_layers
@@ -106,7 +106,7 @@ def _check_example(eager: nn.Module, inputs: Inputs) -> None:
             outputs = eager(*(x.clone() for x in inputs))
     except Exception as error:
         raise ConfigError(
-            f"{type(eager).__name__} does not take an input of shape {shapes}: {_first_line(error)}"
+            f"{type(eager).__name__} does not take an input of shape {shapes}: {first_line(error)}"
         ) from error
     arrays_of(outputs)
 
@@ -135,7 +135,7 @@ def _failure(tracer: str, error: Exception) -> _Failure:
         return _Failure(f"{tracer}: {error}")
     path = error.path if isinstance(error, NotFollowed) else ""
     cause = error.__cause__ if isinstance(error, NotFollowed) and error.__cause__ else error
-    return _Failure(f"{tracer}: {_users_line(cause)}{type(cause).__name__}: {_first_line(cause)}", path)
+    return _Failure(f"{tracer}: {_users_line(cause)}{type(cause).__name__}: {first_line(cause)}", path)
 
 
 def _message(model: nn.Module, failures: list[_Failure]) -> str:
@@ -153,7 +153,3 @@ def _users_line(error: BaseException) -> str:
     ours = (str(Path(torch.__file__).parent), str(Path(__file__).parent.parent), "<")
     frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(ours)]
     return f"{frames[-1].filename}:{frames[-1].lineno} ({frames[-1].line}): " if frames else ""
-
-
-def _first_line(error: BaseException) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), "no message")

@@ -11,7 +11,7 @@ import tvm
 
 from rdpass.bundle.golden import find_golden
 from rdpass.chatter import without_scope_lines
-from rdpass.errors import TargetError
+from rdpass.errors import TargetError, first_line
 from rdpass.kernels.choose import choose_default
 from rdpass.kernels.machine import machine_of
 from rdpass.kernels.pair import ApartTile
@@ -103,8 +103,7 @@ def _blaming(what: object) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, ValueError) as error:
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise Unbuildable(f"{what} can't be built: {reason}") from error
+        raise Unbuildable(f"{what} can't be built: {first_line(error)}") from error
 
 
 def step_of(name: str, kernel: Kernel, epilogue: Epilogue) -> Step:
