@@ -22,13 +22,14 @@ SOONER = RecipeArm("migrate + mixed, fade 0.5", "migrate",
                    {"lr": 0.04, "student": STREAM, "paths": MIXED, "fade": 0.5})  # fmt: skip
 ANNEAL = RecipeArm("anneal + mixed", "anneal", {"lr": 0.1, "paths": MIXED})
 JOINT_WARM = RecipeArm("joint, warm", "joint", {"lr": 0.1, "student": WARM})
+PAPER = RecipeArm("joint, cold, Dirac (paper)", "joint", {"lr": 0.1, "student": DIRAC})
 KD = RecipeArm("kd, cold", "kd", {"lr": 0.1, "student": COLD})
 PLAIN = RecipeArm("labels only, cold", "plain", {"lr": 0.1, "student": COLD})
 FIRST = (MIGRATE, SOONER, MIGRATE_ALONE, ANNEAL, PLAIN, KD, JOINT_WARM)
 REST = (
     RecipeArm("anneal + mixed, fade 0.5", "anneal", {"lr": 0.1, "paths": MIXED, "fade": 0.5}),
     RecipeArm("anneal", "anneal", {"lr": 0.1, "paths": UNMIXED}),
-    RecipeArm("joint, cold, Dirac (paper)", "joint", {"lr": 0.1, "student": DIRAC}),
+    PAPER,
     RecipeArm("joint, warm, unmixed", "joint", {"lr": 0.1, "student": WARM, "paths": UNMIXED}),
     RecipeArm("joint, cold, Dirac, unmixed", "joint", {"lr": 0.1, "student": DIRAC, "paths": UNMIXED}),
     RecipeArm("kd + mixed, cold", "kd", {"lr": 0.1, "student": COLD, "paths": MIXED}),
@@ -36,6 +37,11 @@ REST = (
     RecipeArm("migrate + mixed, projections kept", "migrate",
               {"lr": 0.04, "student": {**STREAM, "keep_projections": True}, "paths": MIXED}),
 )  # fmt: skip
+# Deep networks without shortcuts may meet gradients many orders of magnitude longer than later on, above all at first.
+CLIPPED = tuple(
+    replace(arm, name=f"{arm.name}, clip 5", settings={**arm.settings, "clip": 5.0})
+    for arm in (PLAIN, SOONER, JOINT_WARM, KD, ANNEAL, PAPER)
+)
 DEPTHS: dict[Block, tuple[int, ...]] = {"basic": (56, 20, 32, 110), "bottleneck": (47, 20, 29, 110)}
 
 
@@ -50,7 +56,7 @@ def cells(size: Size) -> Sequence[Cell]:
     deep, others = nets[:2], nets[2:]
     ordered = [(net, arm) for arm in FIRST for net in deep]
     ordered += [(net, arm) for net in others for arm in FIRST]
-    ordered += [(net, arm) for arm in REST for net in nets]
+    ordered += [(net, arm) for arm in (*REST, *CLIPPED) for net in nets]
     return [*(Cell(net, size.protocol_for(net), arm) for net, arm in ordered), *as_long(deep, size)]
 
 
