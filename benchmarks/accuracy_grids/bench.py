@@ -13,6 +13,7 @@ from torch import nn
 from benchmarks.accuracy_grids.identity import identity_of
 from benchmarks.accuracy_grids.networks import Net
 from benchmarks.accuracy_grids.pictures import Pictures
+from benchmarks.accuracy_grids.processor import processor_name
 from benchmarks.accuracy_grids.protocols import Protocol
 from rdpass.training.evaluation import accuracy
 
@@ -33,6 +34,11 @@ class Machine:
     def name(self) -> str:
         """As a record tells it."""
         return torch.cuda.get_device_name() if self.device.startswith("cuda") else "cpu"
+
+    @property
+    def processor(self) -> str:
+        """The CPU's name where it does the work, else nothing."""
+        return processor_name() if self.name == "cpu" else ""
 
 
 @dataclass(frozen=True)

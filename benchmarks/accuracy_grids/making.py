@@ -15,7 +15,6 @@ from benchmarks.accuracy_grids.claims import claim
 from benchmarks.accuracy_grids.footprint import footprint_of
 from benchmarks.accuracy_grids.grid import Run
 from benchmarks.accuracy_grids.pictures import Pictures
-from benchmarks.accuracy_grids.processor import processor_name
 from benchmarks.accuracy_grids.records import Record
 from benchmarks.accuracy_grids.sources import pictures_for
 from benchmarks.accuracy_grids.teachers import load_teacher, teacher_path, train_teacher
@@ -42,7 +41,7 @@ def make(run: Run, machine: Machine) -> Record:
         **protocol.told(), "amp": run.amp, "steps": result.steps,
         **asdict(result.footprint), **{f"teacher_{key}": value for key, value in asdict(residual).items()},
         **result.facts,
-        "device": machine.name, "processor": processor_name() if machine.name == "cpu" else "",
+        "device": machine.name, "processor": machine.processor,
         "seconds": round(seconds, 1), "cpu_seconds": round(cpu_seconds, 1),
         "teacher_seconds": teacher_seconds, "versions": versions(),
     }  # fmt: skip

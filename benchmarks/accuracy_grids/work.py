@@ -48,7 +48,7 @@ class Work:
 
     def _record(self, run: Run) -> Record | None:
         """None where the run has to wait for a teacher that another process trains, or can't be made."""
-        known = _known_elsewhere(run, self.results)
+        known = _known_elsewhere(run, self.results, self.machine)
         try:
             return known or (make(run, self.machine) if has_teacher(run, self.machine) else None)
         except RdpassError as error:
@@ -63,10 +63,15 @@ def missing(runs: Sequence[Run], results: Path) -> list[Run]:
     return [run for run in runs if run.identity not in done]
 
 
-def _known_elsewhere(run: Run, results: Path) -> Record | None:
-    """The same run's line of another grid, beside ``results``, under this grid's names."""
+def _known_elsewhere(run: Run, results: Path, machine: Machine) -> Record | None:
+    """The same run's line of another grid, beside ``results``, under this grid's names.
+
+    Only from where it would be trained now: what another processor or GPU made stands in another table.
+    """
+    here = (machine.name, machine.processor)
     for path in sorted(results.parent.glob("*.jsonl")):
         for record in read_records(path):
-            if record["id"] == run.identity and "grid" in record:
+            same = record["id"] == run.identity and (record.get("device"), record.get("processor", "")) == here
+            if same and "grid" in record:
                 return {**record, "grid": run.grid, "size": run.size, "arm": run.cell.arm.name}
     return None

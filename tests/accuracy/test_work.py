@@ -76,6 +76,14 @@ def test_another_grids_line_serves_under_its_own_names(tmp_path, machine):
     assert record == {**known, "grid": "small"}
 
 
+def test_another_grids_line_of_another_processor_does_not_serve(tmp_path, machine):
+    list(Work([run_of(KD)], tmp_path / "depth.jsonl", machine))
+    (known,) = read_records(tmp_path / "depth.jsonl")
+    (tmp_path / "depth.jsonl").write_text(json.dumps({**known, "processor": "another", "accuracy": 0.0}) + "\n")
+    (record,) = Work([run_of(KD, grid="small")], tmp_path / "small.jsonl", machine)
+    assert (record["processor"], record["accuracy"]) == (known["processor"], known["accuracy"])
+
+
 def test_a_teacher_serves_all_its_students(tmp_path, monkeypatch):
     trained = []
     machine = Machine("cpu", False, tmp_path / "work")
