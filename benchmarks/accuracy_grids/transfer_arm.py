@@ -21,7 +21,7 @@ from benchmarks.accuracy_grids.recipe_arm import RecipeArm, load_student, made_s
 from benchmarks.accuracy_grids.supervised import train_by
 
 EPOCHS = 30  # of the digits
-RATES = {"last layer": (0.01, 0.1, 1.0), "all layers": (0.001, 0.004, 0.016, 0.064)}
+RATES = {"last layer": (0.1, 1.0, 10.0), "all layers": (0.001, 0.004, 0.016, 0.064)}
 
 
 @dataclass(frozen=True)
