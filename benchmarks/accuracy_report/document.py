@@ -9,14 +9,14 @@ from benchmarks.accuracy_grids.grid import Grid, runs_of
 from benchmarks.accuracy_grids.grids import GRIDS
 from benchmarks.accuracy_grids.protocols import SIZES
 from benchmarks.accuracy_grids.records import Record, read_records
-from benchmarks.accuracy_report.depths import depth_tables
 from benchmarks.accuracy_report.plots.draw import draw
+from benchmarks.accuracy_report.side_by_side import depth_tables, size_tables
 from benchmarks.accuracy_report.tables import tables
 from rdpass.errors import ConfigError
 from rdpass.output import new_file
 
 SEEDS = (0, 1, 2)
-OVERVIEWS = {"depth": depth_tables}  # what stands before a grid's own tables
+OVERVIEWS = {"depth": depth_tables, "small": size_tables}  # what stands before a grid's own tables
 
 
 def write_report(document: Path, results: Path, images: Path) -> list[str]:

@@ -5,11 +5,11 @@ import json
 import pytest
 
 from benchmarks.accuracy_grids.grids import GRIDS
-from benchmarks.accuracy_report.depths import depth_tables
 from benchmarks.accuracy_report.document import markers, replaced, write_report
 from benchmarks.accuracy_report.plots.draw import draw
 from benchmarks.accuracy_report.plots.share_by_step import curves
 from benchmarks.accuracy_report.rows import by_form, tables_of
+from benchmarks.accuracy_report.side_by_side import depth_tables, size_tables
 from benchmarks.accuracy_report.tables import tables
 from rdpass.errors import ConfigError
 
@@ -86,6 +86,21 @@ def test_nets_that_differ_in_depth_alone_stand_side_by_side():
     ]
     assert "110" not in text  # trained for longer, so no column of this table, and alone in its own
     assert list(depth_tables([line(0), line(1, block="bottleneck", depth=29)])) == []
+
+
+def test_numbers_of_pictures_stand_side_by_side_whatever_epochs_they_take():
+    records = [
+        line(0, images=1000, epochs=27, teacher_epochs=53, gap=0.1), line(1, images=6400, epochs=4, gap=0.7),
+        line(2, images=6400, epochs=4, arm="kd, cold", gap=3.0), line(3, images=6400, epochs=4, width=4, gap=9.0),
+        line(4, images=25600, epochs=1, teacher_epochs=2, gap=0.8),
+    ]  # fmt: skip
+    text = "\n".join(size_tables(records))
+    assert text.splitlines()[2:] == [
+        "| arm | 1000 | 6400 | 25600 |",
+        "|---|---|---|---|",
+        "| migrate + mixed | 0.10 | 0.70 | 0.80 |",
+        "| kd, cold |  | 3.00 |  |",
+    ]
 
 
 def test_quick_runs_are_not_shown():
