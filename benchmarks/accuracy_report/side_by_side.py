@@ -42,10 +42,6 @@ def series_of(records: Sequence[Record], axis: Axis) -> dict[Where, dict[str, di
     return series
 
 
-def columns_of(arms: Mapping[str, Rows]) -> list[int]:
-    return sorted({column for rows in arms.values() for column in rows})
-
-
 def depth_tables(records: Sequence[Record]) -> Iterator[str]:
     """Lines of Markdown: points below the teacher, an arm a line and a depth a column."""
     for place, arms in series_of(records, DEPTH).items():
@@ -62,7 +58,7 @@ def size_tables(records: Sequence[Record]) -> Iterator[str]:
 
 def table(title: str, arms: Mapping[str, Rows]) -> Iterator[str]:
     """Nothing where there is one column only."""
-    columns = columns_of(arms)
+    columns = sorted({column for rows in arms.values() for column in rows})
     if len(columns) < 2:
         return
     yield f"**Points below the teacher {title}**\n"

@@ -24,19 +24,23 @@ def gap_by_depth(figure: Any, records: Sequence[Record]) -> bool:
     palette = colormaps["tab20"].colors  # type: ignore[attr-defined]
     shown = panels(figure, {place.block: LAYERS[place.block] for place in series})
     arms, ways = Places(), Places()
+
+    def colour(arm: str) -> Any:
+        return palette[arms[arm] % len(palette)]
+
     for place, lines in series.items():
         for arm, rows in sorted(lines.items()):
             depths, mark = sorted(rows), MARKS[ways[trained(place)] % len(MARKS)]
             shown[place.block].errorbar(
                 depths, [rows[depth].mean("gap") for depth in depths], capsize=2, markersize=4, marker=mark,
-                yerr=[rows[depth].spread("gap") or 0.0 for depth in depths], color=palette[arms[arm] % len(palette)],
+                yerr=[rows[depth].spread("gap") or 0.0 for depth in depths], color=colour(arm),
             )  # fmt: skip
     for axes in shown.values():
         axes.set(xlabel="layers", ylabel="points below the teacher", yscale="symlog")
         axes.yaxis.set_major_formatter("{x:g}")
         axes.axhline(0, color="grey", linewidth=0.5)
         axes.label_outer()
-    colours = [sample(color=palette[arms[arm] % len(palette)], label=arm) for arm in arms]
+    colours = [sample(color=colour(arm), label=arm) for arm in arms]
     marks = [sample(color="grey", marker=MARKS[ways[way] % len(MARKS)], linestyle="", label=way) for way in ways]
     legend(figure, [*colours, *marks])
     return True
