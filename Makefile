@@ -13,7 +13,7 @@ demo: packages $(INSTALLED)
 	$(BIN)/python -m benchmarks.demo
 
 test: check runtime board
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-fast: check
 	$(BIN)/python -m pytest -q -m "not slow"

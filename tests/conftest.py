@@ -7,3 +7,10 @@ from hypothesis import settings
 settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
 settings.register_profile("dev", deadline=None, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Where workers share the files, those with slow tests come first: a long one at the end would run alone."""
+    if hasattr(config, "workerinput"):
+        heavy = {item.path for item in items if item.get_closest_marker("slow")}
+        items.sort(key=lambda item: item.path not in heavy)

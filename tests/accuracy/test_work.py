@@ -195,18 +195,29 @@ def test_a_time_limit_ends_a_run_and_the_next_call_goes_on(tmp_path, monkeypatch
     assert len(read_records(tmp_path / "depth.jsonl")) == 1
 
 
-def test_an_interrupt_that_is_lost_on_the_way_comes_again(monkeypatch):
-    monkeypatch.setattr(time_limit, "AGAIN", 0.05)
-    times = 0
+@pytest.fixture(params=[signal.default_int_handler, signal.SIG_IGN], ids=["heard", "ignored"])
+def interrupts(request):
+    """How the process takes interrupts; a job that a script put into the background ignores them."""
+    before = signal.signal(signal.SIGINT, request.param)
+    yield request.param
+    signal.signal(signal.SIGINT, before)
+
+
+def test_a_time_limit_interrupts_and_leaves_interrupts_as_they_were(interrupts):
     with contextlib.suppress(KeyboardInterrupt), time_limit.TimeLimit(0.01) as limit:
-        try:
-            time.sleep(30)
-        except KeyboardInterrupt:
-            times += 1
         time.sleep(30)
-        times += 1
+        pytest.fail("nothing was interrupted")
     assert limit.reached
-    assert times == 1  # the second left the block
+    assert signal.getsignal(signal.SIGINT) == interrupts
+
+
+def test_an_interrupt_that_is_lost_on_the_way_comes_again(interrupts, monkeypatch):
+    monkeypatch.setattr(time_limit, "AGAIN", 0.05)
+    with contextlib.suppress(KeyboardInterrupt), time_limit.TimeLimit(0.01):
+        with pytest.raises(KeyboardInterrupt):
+            time.sleep(30)
+        time.sleep(30)
+        pytest.fail("the second interrupt did not come")
 
 
 @pytest.mark.slow
