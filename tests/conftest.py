@@ -1,9 +1,10 @@
-"""Hypothesis finds new examples on every machine but CI, where a change is not to fail by what it did not touch."""
+"""What holds for the whole suite: where examples come from, and in which order files run."""
 
 import os
 
 from hypothesis import settings
 
+# New examples on every machine but CI, where a change is not to fail by what it did not touch.
 settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
 settings.register_profile("dev", deadline=None, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
