@@ -32,11 +32,14 @@ def code_key() -> str:
 
     A record of other sources says nothing of today's kernels.
     """
-    parts = [version("apache-tvm").encode()]
-    for package in (rdpass.kernels, rdpass.passes.tir):
-        for path in sorted(Path(package.__path__[0]).glob("*.py")):
-            parts += [path.name.encode(), path.read_bytes()]
-    return _digest(b"\0".join(parts))
+    packages = (rdpass.kernels, rdpass.passes.tir)
+    return _digest(version("apache-tvm").encode() + b"".join(sources(Path(p.__path__[0])) for p in packages))
+
+
+def sources(folder: Path) -> bytes:
+    """The names and contents of all Python files below ``folder``, sub-folders included, in one order."""
+    files = sorted((path.relative_to(folder).as_posix(), path) for path in folder.rglob("*.py"))
+    return b"".join(name.encode() + b"\0" + path.read_bytes() + b"\0" for name, path in files)
 
 
 def network_key(workloads: Iterable[Occurrence]) -> str:
