@@ -19,11 +19,11 @@ if __name__ == "__main__":
 
 from benchmarks.networks import NAMES, reference_file
 from rdpass.cli.tables import print_table, size
-from rdpass.emulation.boards import find_board, modelled_core
-from rdpass.emulation.llvm_tools import find_llvm_tool, llvm_version
-from rdpass.emulation.network import FunctionCost, measure_network
-from rdpass.emulation.plugin import cache_folder
-from rdpass.errors import ConfigError, RdpassError
+from rdpass.core.errors import ConfigError, RdpassError
+from rdpass.profiling.emulation.boards import find_board, modelled_core
+from rdpass.profiling.emulation.llvm_tools import find_llvm_tool, llvm_version
+from rdpass.profiling.emulation.network import FunctionCost, measure_network
+from rdpass.profiling.emulation.plugin import cache_folder
 
 
 def report(net: str, target: str) -> dict[str, Any]:

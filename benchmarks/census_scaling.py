@@ -26,12 +26,12 @@ import torch  # noqa: E402
 from torch import nn  # noqa: E402
 from torch.fx import Graph, GraphModule, Node  # noqa: E402
 
-from rdpass.passes.fx.census import take_census  # noqa: E402
-from rdpass.passes.fx.functionalise import functionalise  # noqa: E402
-from rdpass.passes.fx.lift_layers import lift_layers  # noqa: E402
-from rdpass.passes.fx.remove_shortcuts import remove_shortcuts  # noqa: E402
-from rdpass.passes.fx.shapes import annotate_shapes  # noqa: E402
-from rdpass.types import Traced  # noqa: E402
+from rdpass.core.plan import Traced  # noqa: E402
+from rdpass.passes.analysis.shortcuts.census import take_census  # noqa: E402
+from rdpass.passes.distill.remove_shortcuts import remove_shortcuts  # noqa: E402
+from rdpass.passes.graph.functionalise import functionalise  # noqa: E402
+from rdpass.passes.graph.lift_layers import lift_layers  # noqa: E402
+from rdpass.passes.graph.shapes import annotate_shapes  # noqa: E402
 
 EXAMPLE = (torch.zeros(1, 1, 2, 2),)
 

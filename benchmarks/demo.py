@@ -21,8 +21,8 @@ if __name__ == "__main__":
 
 from benchmarks.fashion_mnist.data import loaders
 from benchmarks.fashion_mnist.resnet20 import trained
+from rdpass.capture.programs import load_program
 from rdpass.cli.tables import print_table, size
-from rdpass.tracing.programs import load_program
 from rdpass.training.evaluation import accuracy
 
 MODEL, DATA = "benchmarks.fashion_mnist.resnet20:trained", "benchmarks.fashion_mnist.data:loaders"

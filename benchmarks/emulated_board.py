@@ -23,9 +23,9 @@ import zipfile
 from importlib.metadata import version
 from pathlib import Path
 
-from rdpass.bundle.runtime_libraries import tvm_versions
-from rdpass.errors import RdpassError, TargetError
-from rdpass.output import new_folder
+from rdpass.core.errors import RdpassError, TargetError
+from rdpass.core.files import new_folder
+from rdpass.deploy.bundle.runtime_libraries import tvm_versions
 from rdpass.targets.lookup import find_target
 from rdpass.targets.toolchain import emulated_core
 

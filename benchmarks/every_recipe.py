@@ -31,7 +31,7 @@ import rdpass
 from benchmarks.efficientnet_lite0.model import pretrained
 from benchmarks.small_resnets import Mirrored, small_pictures, small_resnet
 from rdpass.cli.app import run
-from rdpass.passes.fx.check_plain import find_not_plain
+from rdpass.passes.analysis.shortcuts.check_plain import find_not_plain
 from rdpass.recipes.catalogue import AUTO, RECIPES
 from rdpass.training.config import DistillConfig
 

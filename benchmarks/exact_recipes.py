@@ -29,13 +29,13 @@ from torch import nn  # noqa: E402
 
 import rdpass  # noqa: E402
 from benchmarks.iresnet import iresnet  # noqa: E402
-from rdpass.comparison import relative_error  # noqa: E402
-from rdpass.errors import NothingToConvert  # noqa: E402
-from rdpass.models import load_model  # noqa: E402
+from rdpass.capture.torchvision_import import prepare_torchvision  # noqa: E402
+from rdpass.capture.trace import trace  # noqa: E402
+from rdpass.core.comparison import relative_error  # noqa: E402
+from rdpass.core.errors import NothingToConvert  # noqa: E402
+from rdpass.core.tensors import arrays_of  # noqa: E402
 from rdpass.recipes.pricing import price  # noqa: E402
-from rdpass.tensors import arrays_of  # noqa: E402
-from rdpass.torchvision_import import prepare_torchvision  # noqa: E402
-from rdpass.tracing.trace import trace  # noqa: E402
+from rdpass.sources.models import load_model  # noqa: E402
 
 BUDGETS = (1.3, 1e9)
 OVER = "over the budget"

@@ -20,13 +20,13 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from rdpass.bundle.golden import golden_path
-from rdpass.errors import ConfigError
+from rdpass.capture.torchvision_import import prepare_torchvision
+from rdpass.capture.trace import trace
+from rdpass.core.errors import ConfigError
 from rdpass.onnx import export
-from rdpass.passes.fx.census import take_census
-from rdpass.passes.fx.remove_shortcuts import remove_shortcuts
-from rdpass.torchvision_import import prepare_torchvision
-from rdpass.tracing.trace import trace
+from rdpass.onnx.golden import golden_path
+from rdpass.passes.analysis.shortcuts.census import take_census
+from rdpass.passes.distill.remove_shortcuts import remove_shortcuts
 
 ARCHITECTURES = {"18": "resnet18", "50": "resnet50"}
 NAMES = tuple(f"{graph}{depth}" for depth in ("50", "18") for graph in ("plain", "resnet"))

@@ -22,12 +22,12 @@ if __name__ == "__main__":
 import numpy as np
 
 from benchmarks.networks import NAMES, reference_file
-from rdpass.bundle.building import Bundle, compile
-from rdpass.bundle.execution import execute
 from rdpass.cli.tables import print_table, size
-from rdpass.comparison import Array
-from rdpass.emulation.plugin import cache_folder
-from rdpass.errors import ConfigError, RdpassError
+from rdpass.core.comparison import Array
+from rdpass.core.errors import ConfigError, RdpassError
+from rdpass.deploy.bundle.building import Bundle, compile
+from rdpass.deploy.bundle.execution import execute
+from rdpass.profiling.emulation.plugin import cache_folder
 from rdpass.targets.lookup import find_target
 from rdpass.targets.toolchain import find_compiler, find_launcher
 

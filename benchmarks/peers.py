@@ -23,9 +23,9 @@ from rich.markup import escape
 
 from benchmarks.peer_runtimes.comparison import NETWORKS, Ratio, ratios, run_worker
 from rdpass.cli.tables import print_table
-from rdpass.errors import ConfigError, RdpassError
-from rdpass.peers.catalogue import OURS
-from rdpass.peers.rows import Row, write_rows
+from rdpass.core.errors import ConfigError, RdpassError
+from rdpass.profiling.runtimes.catalogue import OURS
+from rdpass.profiling.runtimes.rows import Row, write_rows
 
 PEERS = ("onnxruntime", "ncnn", "mnn", "openvino", "executorch")
 SCRIPT = Path(__file__).resolve()

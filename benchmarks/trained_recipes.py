@@ -29,10 +29,10 @@ from benchmarks.exact_recipes import seasoned
 from benchmarks.iresnet import iresnet
 from benchmarks.rrdb import rrdb_net
 from benchmarks.small_resnets import small_resnet
-from rdpass.errors import RdpassError
-from rdpass.models import load_model
-from rdpass.passes.fx.check_plain import find_not_plain
-from rdpass.torchvision_import import prepare_torchvision
+from rdpass.capture.torchvision_import import prepare_torchvision
+from rdpass.core.errors import RdpassError
+from rdpass.passes.analysis.shortcuts.check_plain import find_not_plain
+from rdpass.sources.models import load_model
 from rdpass.training.config import DistillConfig
 from rdpass.training.losses import relative_distance
 

@@ -33,18 +33,18 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.fashion_mnist.resnet20 import trained
+from rdpass.capture.trace import trace
 from rdpass.inspection import plan_of
-from rdpass.passes.fx.find_cuts import find_cuts
-from rdpass.passes.fx.remove_shortcuts import remove_shortcuts
+from rdpass.passes.analysis.shortcuts.find_cuts import find_cuts
+from rdpass.passes.distill.remove_shortcuts import remove_shortcuts
+from rdpass.passes.graph.pass_manager import Stage, run_stages
 from rdpass.recipes.catalogue import find_recipe
 from rdpass.recipes.cutting import ends_of_bodies
 from rdpass.recipes.path_setup import path_objective
-from rdpass.recipes.recipe import Request
-from rdpass.staging import Stage, run_stages
-from rdpass.tracing.trace import trace
 from rdpass.training.config import DistillConfig
 from rdpass.training.memory_layout import training_layout
 from rdpass.training.objective import Batch
+from rdpass.training.request import Request
 from rdpass.training.step import Stepper
 from rdpass.training.world import World
 

@@ -16,8 +16,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from rdpass.models import load_model
-from rdpass.torchvision_import import prepare_torchvision
+from rdpass.capture.torchvision_import import prepare_torchvision
+from rdpass.sources.models import load_model
 
 PER_FILE = 4
 MOST_OF_PYTORCHCV = 75

@@ -14,12 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.zoo_models import Entry, build
-from rdpass.errors import RdpassError
-from rdpass.passes.fx.census import take_census
-from rdpass.passes.fx.remove_shortcuts import remove_shortcuts
-from rdpass.passes.fx.shapes import annotate_shapes
-from rdpass.tracing.trace import trace
-from rdpass.types import Region, Skipped, Traced
+from rdpass.capture.trace import trace
+from rdpass.core.errors import RdpassError
+from rdpass.core.plan import Region, Skipped, Traced
+from rdpass.passes.analysis.shortcuts.census import take_census
+from rdpass.passes.distill.remove_shortcuts import remove_shortcuts
+from rdpass.passes.graph.shapes import annotate_shapes
 
 SIZES = (64, 96, 128, 160, 192, 224, 256)
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from rdpass.kernels.builder.packing import blocks
 from rdpass.kernels.candidates import convolution_tiles, pair_tiles
-from rdpass.kernels.elementwise import ElementwiseTile
 from rdpass.kernels.estimate import estimate, estimate_pair
-from rdpass.kernels.head import HeadTile
 from rdpass.kernels.machine import Machine
-from rdpass.kernels.packing import blocks
-from rdpass.kernels.pair import PairTile
-from rdpass.kernels.pooling import PoolingTile
-from rdpass.kernels.resizing import ResizingTile
 from rdpass.kernels.schedule import ConvolutionTile, Tile
-from rdpass.kernels.stem import StemTile
-from rdpass.kernels.stem_winograd import StemWinogradTile, has_phases
+from rdpass.kernels.templates.elementwise import ElementwiseTile
+from rdpass.kernels.templates.head import HeadTile
+from rdpass.kernels.templates.pair import PairTile
+from rdpass.kernels.templates.pooling import PoolingTile
+from rdpass.kernels.templates.resizing import ResizingTile
+from rdpass.kernels.templates.stem import StemTile
+from rdpass.kernels.templates.stem_winograd import StemWinogradTile, has_phases
 from rdpass.kernels.workload import Convolution, Elementwise, Head, PointwisePair, Pooling, Resizing, Stem, Workload
 
 

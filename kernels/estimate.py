@@ -6,7 +6,8 @@ from memory, which threads share. Weights are read once for every block of pixel
 
 from __future__ import annotations
 
-from rdpass.kernels.account import (
+from rdpass.kernels.builder.packing import blocks
+from rdpass.kernels.cost_model import (
     BYTES,
     HOLDS,
     busiest_share,
@@ -16,16 +17,15 @@ from rdpass.kernels.account import (
     space_price,
     traffic_cycles,
 )
-from rdpass.kernels.depthwise import DepthwiseTile, holds_weights, registers_missing
-from rdpass.kernels.direct import DirectTile
 from rdpass.kernels.estimate_winograd import estimate_strided, estimate_winograd
 from rdpass.kernels.machine import Machine
-from rdpass.kernels.packing import blocks
-from rdpass.kernels.pair import PairTile
-from rdpass.kernels.pointwise import PointwiseTile
 from rdpass.kernels.schedule import ConvolutionTile
-from rdpass.kernels.strided_winograd import StridedWinogradTile
-from rdpass.kernels.winograd import WinogradTile
+from rdpass.kernels.templates.depthwise import DepthwiseTile, holds_weights, registers_missing
+from rdpass.kernels.templates.direct import DirectTile
+from rdpass.kernels.templates.pair import PairTile
+from rdpass.kernels.templates.pointwise import PointwiseTile
+from rdpass.kernels.templates.strided_winograd import StridedWinogradTile
+from rdpass.kernels.templates.winograd import WinogradTile
 from rdpass.kernels.workload import Convolution, PointwisePair
 
 # The share of L2 that what is read in between leaves alone.

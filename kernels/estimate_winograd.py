@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rdpass.kernels.account import (
+from rdpass.kernels.builder.packing import blocks
+from rdpass.kernels.cost_model import (
     BYTES,
     HOLDS,
     busiest_share,
@@ -16,10 +17,9 @@ from rdpass.kernels.account import (
     traffic_cycles,
 )
 from rdpass.kernels.machine import Machine
-from rdpass.kernels.packing import blocks
-from rdpass.kernels.pointwise import spans
-from rdpass.kernels.strided_winograd import StridedWinogradTile
-from rdpass.kernels.winograd import WinogradTile
+from rdpass.kernels.templates.pointwise import spans
+from rdpass.kernels.templates.strided_winograd import StridedWinogradTile
+from rdpass.kernels.templates.winograd import WinogradTile
 from rdpass.kernels.workload import Convolution
 
 # The share of L2 that what is read in between leaves alone, where that is one group's weights, which only pass through.

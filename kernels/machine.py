@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rdpass.kernels.isa import Isa, isa_of
 from rdpass.targets.arm_target import ArmTarget
+from rdpass.targets.isa import Isa, isa_of
 
 _UNKNOWN_L1, _UNKNOWN_L2, _UNKNOWN_BANDWIDTH = 32 << 10, 512 << 10, 2.0
 

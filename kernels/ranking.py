@@ -25,11 +25,11 @@ from rdpass.kernels.candidates import (
 from rdpass.kernels.choose import choose_default
 from rdpass.kernels.estimate import estimate, estimate_pair
 from rdpass.kernels.machine import Machine
-from rdpass.kernels.pair import ApartTile
-from rdpass.kernels.pointwise import PointwiseTile
 from rdpass.kernels.schedule import Tile
-from rdpass.kernels.strided_winograd import StridedWinogradTile
-from rdpass.kernels.winograd import WinogradTile
+from rdpass.kernels.templates.pair import ApartTile
+from rdpass.kernels.templates.pointwise import PointwiseTile
+from rdpass.kernels.templates.strided_winograd import StridedWinogradTile
+from rdpass.kernels.templates.winograd import WinogradTile
 from rdpass.kernels.workload import Convolution, Elementwise, Head, PointwisePair, Pooling, Resizing, Stem, Workload
 
 _HALVES = 5

@@ -13,13 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from tvm import tirx
 
-from rdpass.kernels.depthwise import DepthwiseTile, depthwise
-from rdpass.kernels.direct import DirectTile, direct
-from rdpass.kernels.elementwise import ElementwiseTile, elementwise
-from rdpass.kernels.head import HeadTile, head
-from rdpass.kernels.isa import Isa
-from rdpass.kernels.machine import Machine
-from rdpass.kernels.packing import (
+from rdpass.kernels.builder.packing import (
     Array,
     blocks,
     merge_groups,
@@ -30,17 +24,23 @@ from rdpass.kernels.packing import (
     pad_axis,
     split_phases,
 )
-from rdpass.kernels.pair import ApartTile, PairTile, pointwise_pair
-from rdpass.kernels.parts import join, split
-from rdpass.kernels.pointwise import PointwiseTile, pointwise
-from rdpass.kernels.pooling import PoolingTile, pooling
-from rdpass.kernels.resizing import ResizingTile, resizing
-from rdpass.kernels.stem import StemTile, stem
-from rdpass.kernels.stem_winograd import OUTPUTS, StemWinogradTile, stem_winograd
-from rdpass.kernels.strided_winograd import StridedWinogradTile, strided_winograd, transform_strided
-from rdpass.kernels.toom_cook import transform_weights
-from rdpass.kernels.winograd import WinogradTile, winograd
+from rdpass.kernels.builder.toom_cook import transform_weights
+from rdpass.kernels.machine import Machine
+from rdpass.kernels.templates.concatenation import join, split
+from rdpass.kernels.templates.depthwise import DepthwiseTile, depthwise
+from rdpass.kernels.templates.direct import DirectTile, direct
+from rdpass.kernels.templates.elementwise import ElementwiseTile, elementwise
+from rdpass.kernels.templates.head import HeadTile, head
+from rdpass.kernels.templates.pair import ApartTile, PairTile, pointwise_pair
+from rdpass.kernels.templates.pointwise import PointwiseTile, pointwise
+from rdpass.kernels.templates.pooling import PoolingTile, pooling
+from rdpass.kernels.templates.resizing import ResizingTile, resizing
+from rdpass.kernels.templates.stem import StemTile, stem
+from rdpass.kernels.templates.stem_winograd import OUTPUTS, StemWinogradTile, stem_winograd
+from rdpass.kernels.templates.strided_winograd import StridedWinogradTile, strided_winograd, transform_strided
+from rdpass.kernels.templates.winograd import WinogradTile, winograd
 from rdpass.kernels.workload import Convolution, Elementwise, Head, PointwisePair, Pooling, Resizing, Stem, Workload
+from rdpass.targets.isa import Isa
 
 ConvolutionTile = PointwiseTile | DirectTile | WinogradTile | StridedWinogradTile | DepthwiseTile
 MapTile = PoolingTile | ResizingTile | ElementwiseTile

@@ -11,41 +11,43 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from rdpass.bundle.benchmark import Timing, bench
-    from rdpass.bundle.building import Bundle, compile
-    from rdpass.bundle.manifest import Manifest, TensorSpec
-    from rdpass.bundle.runner import Runner, load
-    from rdpass.bundle.verification import verify
-    from rdpass.conversion import Conversion, convert
+    from rdpass.conversion import convert
+    from rdpass.core.plan import Cut, Plan, Region, Skipped, Traced
+    from rdpass.core.tensor_spec import TensorSpec
+    from rdpass.deploy.bundle.benchmark import Timing, bench
+    from rdpass.deploy.bundle.building import Bundle, compile
+    from rdpass.deploy.bundle.manifest import Manifest
+    from rdpass.deploy.bundle.runner import Runner, load
+    from rdpass.deploy.bundle.verification import verify
     from rdpass.distillation import distill
     from rdpass.inspection import inspect
+    from rdpass.runs.result import Conversion
     from rdpass.targets.lookup import ArmTarget
     from rdpass.tuning.report import Tuning
     from rdpass.tuning.tuner import tune
-    from rdpass.types import Cut, Plan, Region, Skipped, Traced
 
 _HOME = {
     "ArmTarget": "targets.arm_target",
-    "Bundle": "bundle.building",
-    "Conversion": "conversion",
-    "Cut": "types",
-    "Manifest": "bundle.manifest",
-    "Plan": "types",
-    "Region": "types",
-    "Runner": "bundle.runner",
-    "Skipped": "types",
-    "TensorSpec": "bundle.manifest",
-    "Timing": "bundle.benchmark",
+    "Bundle": "deploy.bundle.building",
+    "Conversion": "runs.result",
+    "Cut": "core.plan",
+    "Manifest": "deploy.bundle.manifest",
+    "Plan": "core.plan",
+    "Region": "core.plan",
+    "Runner": "deploy.bundle.runner",
+    "Skipped": "core.plan",
+    "TensorSpec": "core.tensor_spec",
+    "Timing": "deploy.bundle.benchmark",
     "Tuning": "tuning.report",
-    "Traced": "types",
-    "bench": "bundle.benchmark",
-    "compile": "bundle.building",
+    "Traced": "core.plan",
+    "bench": "deploy.bundle.benchmark",
+    "compile": "deploy.bundle.building",
     "convert": "conversion",
     "distill": "distillation",
     "inspect": "inspection",
-    "load": "bundle.runner",
+    "load": "deploy.bundle.runner",
     "tune": "tuning.tuner",
-    "verify": "bundle.verification",
+    "verify": "deploy.bundle.verification",
 }
 
 __all__ = [

@@ -3,57 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from rdpass.comparison import Gate
-from rdpass.convert_config import ConvertConfig
-from rdpass.errors import ConfigError, NothingToConvert, PassError
+from rdpass.capture.trace import Example, trace
+from rdpass.core.errors import ConfigError, NothingToConvert, PassError
+from rdpass.core.plan import Plan, Traced
 from rdpass.inspection import plan_of
-from rdpass.passes.fx.census import take_census
-from rdpass.passes.fx.cost import cost_of
-from rdpass.passes.fx.find_cuts import find_cuts
+from rdpass.passes.analysis.cost import cost_of
+from rdpass.passes.analysis.shortcuts.census import take_census
+from rdpass.passes.analysis.shortcuts.find_cuts import find_cuts
 from rdpass.recipes.catalogue import find_recipe
-from rdpass.recipes.recipe import Recipe, Removal, Request
-from rdpass.tracing.trace import Example, trace
+from rdpass.recipes.recipe import Recipe, Removal
+from rdpass.runs.folder import check_run, drop_training_state, save_run, training_state
+from rdpass.runs.result import Conversion
+from rdpass.runs.settings import ConvertConfig
 from rdpass.training.config import DistillConfig
 from rdpass.training.objective import Distance, Loss
+from rdpass.training.request import Request
 from rdpass.training.world import current_world
-from rdpass.types import Cost, Cut, Outcome, Plan, Traced
-
-
-@dataclass(frozen=True)
-class Conversion:
-    """A student beside its teacher, and how each shortcut went.
-
-    ``teacher`` is the model that was given, ``student`` a graph module in eval mode and deploy form (batch norms
-    folded); ``cost`` is the student's. ``gates`` are the comparisons passed on the way, ``history`` the epochs.
-    """
-
-    teacher: nn.Module
-    student: nn.Module
-    plan: Plan
-    cuts: tuple[Cut, ...]
-    outcomes: tuple[Outcome, ...]
-    cost: Cost
-    gates: tuple[Gate, ...]
-    history: tuple[dict[str, float], ...]
-    example: tuple[Tensor, ...]
-    recipe: str
-
-    @property
-    def removed(self) -> tuple[Outcome, ...]:
-        return tuple(outcome for outcome in self.outcomes if outcome.how != "kept")
-
-    def export_onnx(self, path: str | Path, *, force: bool = False) -> Path:
-        """Write the student as simplified ONNX, checked against torch; see ``rdpass.onnx.export.export_onnx``."""
-        from rdpass.onnx.export import export_onnx
-
-        return export_onnx(self.student, self.example, path, gates=self.gates, force=force)
 
 
 def convert(
@@ -103,8 +74,6 @@ def convert(
         ParityError: the student is not what it should be equal to.
         DivergedError: training failed on the data.
     """
-    from rdpass.run_folder import check_run, training_state
-
     chosen = find_recipe(recipe, has_data=train is not None)
     check_run(out, resume, force)
     request = Request(
@@ -121,8 +90,6 @@ def convert(
 def _converted(
     model: nn.Module, traced: Traced, chosen: Recipe, request: Request, out: str | Path | None
 ) -> Conversion:
-    from rdpass.run_folder import drop_training_state
-
     _check_precision(traced)
     plan = plan_of(traced, request.only, request.skip)
     if not plan.removable:
@@ -135,8 +102,6 @@ def _converted(
 
 
 def _save(conversion: Conversion, out: Path, request: Request, leaf: tuple[str, ...], force: bool) -> None:
-    from rdpass.run_folder import save_run
-
     settings = ConvertConfig(
         recipe=conversion.recipe, max_macs=request.max_macs, only=request.only, skip=request.skip, leaf=leaf,
         train=request.config,

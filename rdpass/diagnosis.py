@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
-from rdpass.bundle.runtime_libraries import find_libraries
-from rdpass.errors import TargetError
+from rdpass.core.errors import TargetError
+from rdpass.deploy.bundle.runtime_libraries import find_libraries
 from rdpass.targets.lookup import ArmTarget, find_target, host_target
 from rdpass.targets.toolchain import find_compiler, find_launcher
 

@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from rdpass.conversion import Conversion
-from rdpass.recipes.recipe import Request
-from rdpass.tracing.plain_weights import copy_with_plain_weights
+from rdpass.capture.plain_weights import copy_with_plain_weights
+from rdpass.runs.result import Conversion
 from rdpass.training.config import DistillConfig
 from rdpass.training.engine import train as run_training
 from rdpass.training.knowledge_distillation import KnowledgeDistillation
 from rdpass.training.objective import Distance, Loss
+from rdpass.training.request import Request
 
 
 def distill(

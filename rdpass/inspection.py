@@ -9,18 +9,18 @@ from pathlib import Path
 
 from torch import nn
 
-from rdpass.drawing.page import draw
-from rdpass.errors import ConfigError
-from rdpass.output import check_free, new_file
-from rdpass.passes.fx.census import is_named, take_census
-from rdpass.passes.fx.cost import Accounts, accounts_of
-from rdpass.passes.fx.held_bytes import held_bytes
+from rdpass.capture.trace import Example, trace
+from rdpass.core.errors import ConfigError
+from rdpass.core.files import check_free, new_file
+from rdpass.core.plan import BlockCost, Forecast, Plan, Region, Skipped, Traced
+from rdpass.passes.analysis.cost import Accounts, accounts_of
+from rdpass.passes.analysis.memory.held_bytes import held_bytes
+from rdpass.passes.analysis.roofline import latencies
+from rdpass.passes.analysis.shortcuts.census import is_named, take_census
 from rdpass.recipes.pricing import price
-from rdpass.roofline import latencies
+from rdpass.report.drawing.page import draw
+from rdpass.report.verdict import verdict
 from rdpass.targets.lookup import ArmTarget, find_target
-from rdpass.tracing.trace import Example, trace
-from rdpass.types import BlockCost, Forecast, Plan, Region, Skipped, Traced
-from rdpass.verdict import verdict
 
 
 def inspect(

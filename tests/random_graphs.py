@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.fx import Graph, GraphModule, Node
 from torch.nn import functional as F
 
-from rdpass.passes.fx.editing import tidy
-from rdpass.passes.fx.shapes import annotate_shapes
+from rdpass.passes.graph.editing import tidy
+from rdpass.passes.graph.shapes import annotate_shapes
 
 CHANNELS, SIZE = 2, 8
 LAYERS = {

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rdpass.comparison import relative_error
-from rdpass.tensors import arrays_of
+from rdpass.core.comparison import relative_error
+from rdpass.core.tensors import arrays_of
 
 
 def error_between(a: nn.Module, b: nn.Module, *inputs: Tensor) -> float:

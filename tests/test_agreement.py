@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from rdpass.errors import ParityError
-from rdpass.tracing.agreement import check_agreement
+from rdpass.core.agreement import check_agreement
+from rdpass.core.errors import ParityError
 
 X = torch.zeros(2, 3, 4, 4)
 

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 import rdpass
-from rdpass.passes.fx.check_plain import find_not_plain
+from rdpass.passes.analysis.shortcuts.check_plain import find_not_plain
 from rdpass.training.config import DistillConfig
 from tests.data import batches
 from tests.models import Branches, Residual, basic_block, classifier, conv_bn, seeded

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rdpass.comparison import check_close, relative_error
-from rdpass.errors import ParityError
+from rdpass.core.comparison import check_close, relative_error
+from rdpass.core.errors import ParityError
 
 
 def test_the_error_is_relative_to_the_largest_expected_magnitude():

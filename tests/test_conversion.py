@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 import rdpass
-from rdpass.errors import ConfigError
+from rdpass.core.errors import ConfigError
 from tests.models import SharedLayer, basic_block, seeded, small_resnet
 from tests.support import Untouched, error_between
 

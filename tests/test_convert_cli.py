@@ -6,8 +6,8 @@ import tomllib
 import pytest
 
 from rdpass.cli.app import run
-from rdpass.convert_config import read_convert_config, to_toml
-from rdpass.errors import ConfigError
+from rdpass.core.errors import ConfigError
+from rdpass.runs.settings import read_convert_config, to_toml
 from rdpass.training.records import read_history
 from tests.test_cli import failure
 

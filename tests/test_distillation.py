@@ -9,10 +9,10 @@ import torch
 from torch import nn
 
 import rdpass
+from rdpass.capture.trace import trace
 from rdpass.cli.app import run
-from rdpass.errors import ConfigError, DivergedError
-from rdpass.passes.fx.census import take_census
-from rdpass.tracing.trace import trace
+from rdpass.core.errors import ConfigError, DivergedError
+from rdpass.passes.analysis.shortcuts.census import take_census
 from rdpass.training.checkpoint import load_checkpoint
 from rdpass.training.config import DistillConfig, distill_config
 from rdpass.training.evaluation import accuracy

@@ -7,14 +7,14 @@ import pytest
 import torch
 
 import rdpass
-from rdpass.dump import describe
+from rdpass.capture.trace import trace
+from rdpass.core.dump import describe
 from rdpass.inspection import plan_of
-from rdpass.passes.fx.fade_shortcuts import fade_shortcuts
-from rdpass.passes.fx.plan_takeover import plan_takeover
-from rdpass.passes.fx.settle_shortcuts import settle_shortcuts
-from rdpass.passes.fx.shapes import annotate_shapes
-from rdpass.passes.fx.start_maps import start_maps
-from rdpass.tracing.trace import trace
+from rdpass.passes.distill.fade_shortcuts import fade_shortcuts
+from rdpass.passes.distill.reparam_fold import settle_shortcuts
+from rdpass.passes.distill.reparam_init import start_maps
+from rdpass.passes.distill.reparam_plan import plan_takeover
+from rdpass.passes.graph.shapes import annotate_shapes
 from tests.models import Residual, basic_block, bottleneck, inverted_residual, seeded, small_resnet
 
 GOLDEN = Path(__file__).parent / "golden"

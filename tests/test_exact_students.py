@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 import rdpass
-from rdpass.layers import ChannelClamp, MaskedActivation
+from rdpass.passes.graph.layers import ChannelClamp, MaskedActivation
 from tests.models import PreActivation, Residual, SqueezeExcite, classifier, conv_bn, inverted_residual, seeded
 from tests.support import error_between
 
@@ -88,7 +88,7 @@ def test_it_moves_between_types(conversion):
 
 
 def test_converting_an_exact_student_again_finds_nothing(conversion):
-    with pytest.raises(rdpass.errors.NothingToConvert):
+    with pytest.raises(rdpass.core.errors.NothingToConvert):
         rdpass.convert(conversion.student, EXAMPLE)
 
 

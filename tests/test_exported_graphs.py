@@ -8,10 +8,10 @@ from torch import nn
 from torch.nn import functional as F
 
 import rdpass
+from rdpass.capture.programs import export_program, save_program, unpack_program
+from rdpass.capture.trace import trace
 from rdpass.cli.app import run
-from rdpass.models import load_model
-from rdpass.tracing.programs import export_program, save_program, unpack_program
-from rdpass.tracing.trace import trace
+from rdpass.sources.models import load_model
 from rdpass.training.config import DistillConfig
 from tests.data import batches
 from tests.models import (

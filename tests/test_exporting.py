@@ -7,11 +7,11 @@ import torch
 from torch import nn
 
 import rdpass
-from rdpass.bundle.golden import golden_path
-from rdpass.bundle.manifest import file_digest
-from rdpass.comparison import Gate
-from rdpass.errors import ConfigError, ParityError
+from rdpass.core.comparison import Gate
+from rdpass.core.errors import ConfigError, ParityError
+from rdpass.core.files import file_digest
 from rdpass.onnx.export import export_onnx
+from rdpass.onnx.golden import golden_path
 from rdpass.onnx.oracle import run_onnx
 from tests.models import classifier, inverted_residual, seeded, small_resnet
 from tests.support import Untouched

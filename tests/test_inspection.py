@@ -13,14 +13,14 @@ from torch.fx import symbolic_trace
 
 from rdpass.cli.app import run
 from rdpass.cli.plan_json import plan_as_json
-from rdpass.drawing.curve import HELD, LIVE
-from rdpass.drawing.lanes import Wire, lanes
-from rdpass.drawing.roles import parts_of
-from rdpass.errors import ConfigError
+from rdpass.core.errors import ConfigError
+from rdpass.core.plan import Traced
 from rdpass.inspection import inspect, plan_of
-from rdpass.passes.fx.shapes import annotate_shapes
-from rdpass.types import Traced
-from rdpass.verdict import verdict
+from rdpass.passes.graph.shapes import annotate_shapes
+from rdpass.report.drawing.curve import HELD, LIVE
+from rdpass.report.drawing.lanes import Wire, lanes
+from rdpass.report.drawing.roles import parts_of
+from rdpass.report.verdict import verdict
 from tests.models import (
     PositionalEmbedding,
     PreActivation,

@@ -1,74 +1,101 @@
-"""Data flow one way, and so do imports: a module may use its own layer and those above it in this list."""
+"""Data flow one way, and so do imports: a package uses those before it in one list, never one behind it."""
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
-LAYERS = (
-    "errors comparison",
-    "output chatter targets device.remote bundle.manifest bundle.readme bundle.c_literals",
-    "types training.options training.schedules training.config convert_config",
-    "layers tensors dump interruption progress",
-    "training.objective training.losses training.knowledge_distillation",
-    "passes kernels",
-    "tracing staging deploy_form double_precision database",
-    "onnx.oracle onnx.source targets.toolchain targets.core_check lowering",
-    "bundle.golden bundle.runtime_libraries bundle.execution bundle.runner_program ahead",
-    "bundle.assembly",
-    "training.checkpoint training.memory_layout recipes.recipe training",
-    "recipes verdict roofline drawing inspection onnx.export",
-    "emulation",
-    "conversion run_folder tuning bundle diagnosis weights models onnx.torch_module torchvision_import",
-    "bundle.benchmark peers device",
-    "distillation report",
+PACKAGES = (
+    "core",
+    "targets",
+    "passes.graph",
+    "passes.analysis",
+    "capture",
+    "onnx",
+    "training",
+    "sources",
+    "passes.exact",
+    "passes.distill",
+    "recipes",
+    "runs",
+    "kernels",
+    "passes.tir",
+    "passes.lowering",
+    "database",
+    "deploy",
+    "profiling",
+    "tuning",
+    "report",
+    "inspection",
+    "conversion",
+    "distillation",
+    "diagnosis",
     "cli",
 )
-SOURCES = sorted(
-    path
+# Imports inside functions, each of what must not be loaded before it is needed.
+LATE = {
+    "cli": "the command line answers --help and --version without torch and TVM",
+    "capture.torchvision_import": "the extra zoo",
+    "deploy.bundle.runner": "TVM's runtime: a bundle is read and checked without it",
+    "deploy.device.findings": "TVM: a board is examined without it",
+    "onnx.torch_module": "the extra onnx",
+    "profiling.runtimes": "the extra peers, and onnxruntime in a process of its own",
+    "sources.models": "the extra zoo",
+    "targets.lookup": "pydantic, which a board does without",
+    "training.records": "the extra train",
+    "tuning.worker": "TVM's RPC client, for boards at a tracker alone",
+}
+SOURCES = {
+    ".".join(
+        part
+        for part in path.relative_to(ROOT / "rdpass" if path.is_relative_to(ROOT / "rdpass") else ROOT)
+        .with_suffix("")
+        .parts
+        if part != "__init__"
+    ): ast.parse(path.read_text())
     for folder in ("rdpass", "passes", "kernels")
-    for path in (ROOT / folder).rglob("*.py")
-    if not any(part.is_symlink() for part in path.parents) and path.parent / path.name != ROOT / "rdpass/__init__.py"
-)
+    for path in sorted((ROOT / folder).rglob("*.py"))
+    if not any(part.is_symlink() for part in path.parents)
+}
+MODULES = sorted(SOURCES.keys() - {"", "__main__", "passes"})
 
 
-def module_name(path):
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    return ".".join(part for part in (parts[1:] if parts[0] == "rdpass" else parts) if part != "__init__")
+def package(name: str) -> str | None:
+    """The listed package that a module is in, or is."""
+    return next((listed for listed in PACKAGES if f"{name}.".startswith(f"{listed}.")), None)
 
 
-def layer(name):
-    """The layer of the longest listed prefix of a module's name; the package itself, which holds its version, is 0."""
-    while name:
-        for rank, names in enumerate(LAYERS):
-            if name in names.split():
-                return rank
-        name = name.rpartition(".")[0]
-    return 0
-
-
-def imported(path):
-    """The modules of rdpass that a file imports when it runs; what only type checkers read does not count."""
-    pending = [ast.parse(path.read_text())]
-    while pending:
-        node = pending.pop()
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            continue
+def imported(tree: ast.AST) -> Iterator[str]:
+    """The modules of rdpass that a file names in imports, those for type checkers and those in functions too."""
+    for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "rdpass":
-            yield node.module.removeprefix("rdpass").removeprefix(".")
-        pending.extend(ast.iter_child_nodes(node))
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}".removeprefix("rdpass.")
+                yield whole if whole in SOURCES else node.module.removeprefix("rdpass").removeprefix(".")
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=module_name)
-def test_a_module_imports_only_from_its_own_layer_and_those_above(path):
-    own = module_name(path)
-    if own == "__main__":
-        return
-    below = [name for name in imported(path) if layer(name) > layer(own)]
-    assert below == []
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_only_from_its_own_package_and_those_before_it(module):
+    rank = PACKAGES.index(package(module))
+    used = [name for name in imported(SOURCES[module]) if name]
+    assert [name for name in used if PACKAGES.index(package(name)) > rank] == []
 
 
-def test_every_module_has_a_layer():
-    listed = {name.split(".")[0] for names in LAYERS for name in names.split()}
-    assert {module_name(path).split(".")[0] for path in SOURCES} - {"", "__main__"} <= listed
+def test_every_module_is_in_one_package_and_every_package_has_modules():
+    assert {package(module) for module in MODULES} == set(PACKAGES)
+
+
+def test_imports_stand_at_the_top_but_for_those_listed_with_a_reason():
+    late = {
+        module
+        for module in MODULES
+        for function in ast.walk(SOURCES[module])
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        for node in ast.walk(function)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    }
+    unlisted = {module for module in late if not any(f"{module}.".startswith(f"{listed}.") for listed in LATE)}
+    assert unlisted == set()
+    assert {listed for listed in LATE if not any(f"{module}.".startswith(f"{listed}.") for module in late)} == set()

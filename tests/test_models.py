@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from rdpass.capture.torchvision_import import prepare_torchvision
 from rdpass.cli.app import run
-from rdpass.errors import ConfigError
-from rdpass.models import load_model
-from rdpass.torchvision_import import prepare_torchvision
-from rdpass.weights import read_weights
+from rdpass.core.errors import ConfigError
+from rdpass.sources.models import load_model
+from rdpass.sources.weights import read_weights
 
 prepare_torchvision()
 

@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 import rdpass
-from rdpass.errors import ConfigError
+from rdpass.capture.torchvision_import import prepare_torchvision
+from rdpass.core.errors import ConfigError
 from rdpass.onnx.torch_module import load_onnx
-from rdpass.torchvision_import import prepare_torchvision
 from tests.models import seeded, small_resnet
 from tests.support import error_between
 

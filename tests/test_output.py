@@ -2,8 +2,8 @@ import os
 
 import pytest
 
-from rdpass.errors import ConfigError
-from rdpass.output import new_file, new_folder
+from rdpass.core.errors import ConfigError
+from rdpass.core.files import new_file, new_folder
 
 
 def everything_below(folder):

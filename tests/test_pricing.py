@@ -1,8 +1,8 @@
 import torch
 
 import rdpass
+from rdpass.capture.trace import trace
 from rdpass.recipes.pricing import price
-from rdpass.tracing.trace import trace
 from tests.models import Residual, classifier, conv_bn, seeded, small_resnet
 from tests.support import Untouched
 

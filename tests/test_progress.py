@@ -2,8 +2,8 @@ import io
 
 import pytest
 
-from rdpass import progress as module
-from rdpass.progress import progress
+from rdpass.core import progress as module
+from rdpass.core.progress import progress
 
 
 def test_off_a_terminal_lines_tell_how_far_it_is_and_how_long_it_takes(monkeypatch, capsys):

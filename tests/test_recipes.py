@@ -10,28 +10,28 @@ from torch import nn
 
 import rdpass
 import rdpass.recipes.fading as fading_recipes
-from rdpass.errors import ConfigError, PassError
+from rdpass.capture.trace import trace
+from rdpass.core.errors import ConfigError, PassError
+from rdpass.core.plan import Traced
 from rdpass.inspection import plan_of
-from rdpass.layers import DiracConvolution
-from rdpass.passes.fx.census import take_census
-from rdpass.passes.fx.check_plain import check_plain
-from rdpass.passes.fx.fade_shortcuts import fade_shortcuts
-from rdpass.passes.fx.find_cuts import find_cuts
-from rdpass.passes.fx.initialise_student import delta_of, initialise_student, settle_dirac
-from rdpass.passes.fx.plan_takeover import Takeover, plan_takeover
-from rdpass.passes.fx.remove_shortcuts import remove_shortcuts
-from rdpass.passes.fx.start_maps import start_maps
+from rdpass.passes.analysis.shortcuts.census import take_census
+from rdpass.passes.analysis.shortcuts.check_plain import check_plain
+from rdpass.passes.analysis.shortcuts.find_cuts import find_cuts
+from rdpass.passes.distill.fade_shortcuts import fade_shortcuts
+from rdpass.passes.distill.initialise_student import delta_of, initialise_student, settle_dirac
+from rdpass.passes.distill.remove_shortcuts import remove_shortcuts
+from rdpass.passes.distill.reparam_init import start_maps
+from rdpass.passes.distill.reparam_plan import Takeover, plan_takeover
+from rdpass.passes.graph.layers import DiracConvolution
 from rdpass.recipes.catalogue import find_recipe
 from rdpass.recipes.cutting import ends_of_bodies
 from rdpass.recipes.feature_matching import FeatureMatching, margins_of, partial_l2
 from rdpass.recipes.path_objective import PathObjective
-from rdpass.tracing.trace import trace
 from rdpass.training.config import DistillConfig
 from rdpass.training.losses import Criteria
 from rdpass.training.objective import Batch
 from rdpass.training.options import PathOptions, StudentOptions
 from rdpass.training.schedules import FadeSchedule, mixed_weight
-from rdpass.types import Traced
 from tests.data import batches
 from tests.models import (
     PreActivation,

@@ -12,11 +12,11 @@ import rdpass
 from benchmarks.efficientnet_lite0.model import pretrained
 from benchmarks.every_recipe import NAMES, compare, few_photographs
 from benchmarks.small_resnets import small_resnet
+from rdpass.capture.programs import load_program
+from rdpass.capture.trace import trace
 from rdpass.cli.app import run
-from rdpass.passes.fx.census import take_census
-from rdpass.passes.fx.check_plain import check_plain
-from rdpass.tracing.programs import load_program
-from rdpass.tracing.trace import trace
+from rdpass.passes.analysis.shortcuts.census import take_census
+from rdpass.passes.analysis.shortcuts.check_plain import check_plain
 from rdpass.training.config import DistillConfig
 from tests.support import Untouched
 

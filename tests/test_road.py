@@ -9,9 +9,9 @@ import torch
 import rdpass
 from benchmarks.fashion_mnist.data import loaders
 from benchmarks.fashion_mnist.resnet20 import trained
-from rdpass.bundle.runtime_libraries import find_libraries
 from rdpass.cli.app import run
-from rdpass.errors import TargetError
+from rdpass.core.errors import TargetError
+from rdpass.deploy.bundle.runtime_libraries import find_libraries
 from rdpass.targets.lookup import find_target
 from rdpass.targets.toolchain import find_compiler, find_launcher
 from rdpass.training.evaluation import accuracy
@@ -88,7 +88,7 @@ def test_a_pretrained_efficientnet_loses_its_shortcuts_exactly_and_still_knows_t
     for image in (*photographs.values(), torch.cat(list(photographs.values()))):
         assert error_between(conversion.student, model, image) <= 1e-5
     before.check()
-    with pytest.raises(rdpass.errors.NothingToConvert):
+    with pytest.raises(rdpass.core.errors.NothingToConvert):
         rdpass.convert(conversion.student, photographs["chelsea"])
     path = conversion.export_onnx(tmp_path / "student.onnx")
     bundle = rdpass.compile(path, target=BOARD, out=tmp_path / "student.rdp")

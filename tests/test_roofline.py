@@ -6,13 +6,13 @@ import pytest
 import torch
 from torch import nn
 
-from rdpass.errors import TargetError
+from rdpass.capture.torchvision_import import prepare_torchvision
+from rdpass.capture.trace import trace
+from rdpass.core.errors import TargetError
 from rdpass.inspection import inspect
-from rdpass.passes.fx.cost import accounts_of
-from rdpass.roofline import latencies
+from rdpass.passes.analysis.cost import accounts_of
+from rdpass.passes.analysis.roofline import latencies
 from rdpass.targets.lookup import ArmTarget, all_targets, find_target
-from rdpass.torchvision_import import prepare_torchvision
-from rdpass.tracing.trace import trace
 from tests.models import small_resnet_of_four
 
 prepare_torchvision()

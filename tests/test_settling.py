@@ -7,14 +7,14 @@ import torch
 from torch import nn
 
 import rdpass
-from rdpass.double_precision import in_double, in_single, rounding_of
-from rdpass.errors import DivergedError, ParityError, PassError
-from rdpass.passes.fx.settle_shortcuts import settle_shortcuts
+from rdpass.capture.trace import trace
+from rdpass.core.errors import DivergedError, ParityError, PassError
+from rdpass.passes.distill.reparam_fold import settle_shortcuts
+from rdpass.passes.graph.double_precision import in_double, in_single, rounding_of
 from rdpass.recipes.fresh_statistics import refresh_statistics
-from rdpass.recipes.recipe import Request
 from rdpass.recipes.settling import settled_student
-from rdpass.tracing.trace import trace
 from rdpass.training.config import DistillConfig
+from rdpass.training.request import Request
 from tests.data import batches
 from tests.models import basic_block, classifier, seeded, small_resnet
 from tests.support import Untouched, error_between

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 import rdpass
-from rdpass.errors import ConfigError, TraceError
-from rdpass.tracing.trace import trace
+from rdpass.capture.trace import trace
+from rdpass.core.errors import ConfigError, TraceError
 from tests.models import ControlFlow, ShapeFlow, TwoInputs, seeded, small_resnet
 from tests.support import Untouched, error_between
 

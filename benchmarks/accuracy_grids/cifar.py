@@ -22,7 +22,7 @@ from torch import Tensor
 
 from benchmarks.accuracy_grids.pictures import Batches, Part, Pictures
 from benchmarks.accuracy_grids.protocols import Protocol
-from rdpass.errors import ConfigError
+from rdpass.core.errors import ConfigError
 
 VALIDATED, CHANNELS, PIXELS, BATCH, REACH = 5000, 3, 32, 128, 4
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)  # of CIFAR-10's training pictures in [0, 1]

@@ -22,7 +22,7 @@ from benchmarks.accuracy_grids.sources import DATA
 from benchmarks.accuracy_grids.time_limit import TimeLimit
 from benchmarks.accuracy_grids.work import Work, missing
 from benchmarks.accuracy_report.document import write_report
-from rdpass.errors import ConfigError, RdpassError
+from rdpass.core.errors import ConfigError, RdpassError
 
 RESULTS = Path(__file__).parent.parent / "results"
 DOCUMENT = RESULTS.parent.parent / "docs" / "evidence.md"

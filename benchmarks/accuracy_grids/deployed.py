@@ -5,9 +5,9 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.fx import GraphModule
 
-from rdpass.deploy_form import DEPLOY_FORM
-from rdpass.staging import run_stages
-from rdpass.tracing.trace import trace
+from rdpass.capture.trace import trace
+from rdpass.passes.graph.deploy_form import DEPLOY_FORM
+from rdpass.passes.graph.pass_manager import run_stages
 
 
 def deployed(model: nn.Module, example: Tensor) -> GraphModule:

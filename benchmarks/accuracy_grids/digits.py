@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from benchmarks.accuracy_grids.pictures import Batches, Part, Pictures
-from rdpass.errors import ConfigError
+from rdpass.core.errors import ConfigError
 
 TRAINED, VALIDATED = 897, 200  # of 1797, the rest tests
 BATCH = 64

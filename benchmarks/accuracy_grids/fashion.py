@@ -11,7 +11,7 @@ from torch import Tensor
 from benchmarks.accuracy_grids.pictures import Batches, Part, Pictures
 from benchmarks.accuracy_grids.protocols import Protocol
 from benchmarks.fashion_mnist.data import FULL_SET, MEAN, STD, Images, Labels, full_set, normalise
-from rdpass.errors import ConfigError
+from rdpass.core.errors import ConfigError
 
 CLASSES = 10
 

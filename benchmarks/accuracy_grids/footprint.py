@@ -10,7 +10,7 @@ from torch import Tensor, nn
 import rdpass
 from benchmarks.accuracy_grids.arms import Footprint
 from benchmarks.accuracy_grids.networks import Net
-from rdpass.types import Cost
+from rdpass.core.plan import Cost
 
 
 def footprint_of(model: nn.Module, example: Tensor) -> Footprint:

@@ -17,7 +17,7 @@ from benchmarks.accuracy_grids.arms import Footprint, Result
 from benchmarks.accuracy_grids.bench import Bench
 from benchmarks.accuracy_grids.distilled import distilled
 from benchmarks.accuracy_grids.footprint import footprint_of, plain_footprint
-from rdpass.errors import ConfigError
+from rdpass.core.errors import ConfigError
 
 SHARES = 64  # tried from 0 to 63/64 of the channels
 

@@ -14,8 +14,8 @@ import rdpass
 from benchmarks.accuracy_grids.arms import Footprint, Result, Settings
 from benchmarks.accuracy_grids.bench import Bench
 from benchmarks.accuracy_grids.claims import claim
-from rdpass.run_folder import load_run, training_state
-from rdpass.tracing.trace import trace
+from rdpass.capture.trace import trace
+from rdpass.runs.folder import load_run, training_state
 from rdpass.training.checkpoint import has_checkpoint
 from rdpass.training.config import DistillConfig
 

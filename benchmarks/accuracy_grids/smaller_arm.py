@@ -11,7 +11,7 @@ from benchmarks.accuracy_grids.bench import Bench
 from benchmarks.accuracy_grids.distilled import distilled
 from benchmarks.accuracy_grids.footprint import footprint_of, plain_footprint
 from benchmarks.accuracy_grids.networks import LAYERS, Net
-from rdpass.errors import ConfigError
+from rdpass.core.errors import ConfigError
 
 
 @dataclass(frozen=True)

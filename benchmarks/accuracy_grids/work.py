@@ -13,7 +13,7 @@ from benchmarks.accuracy_grids.claims import claim
 from benchmarks.accuracy_grids.grid import Run
 from benchmarks.accuracy_grids.making import has_teacher, make
 from benchmarks.accuracy_grids.records import Record, add_record, read_records
-from rdpass.errors import RdpassError
+from rdpass.core.errors import RdpassError
 
 WAIT = 1.0  # seconds before looking again at what another process is busy with
 

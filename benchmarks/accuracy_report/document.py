@@ -12,8 +12,8 @@ from benchmarks.accuracy_grids.records import Record, read_records
 from benchmarks.accuracy_report.plots.draw import draw
 from benchmarks.accuracy_report.side_by_side import depth_tables, size_tables
 from benchmarks.accuracy_report.tables import tables
-from rdpass.errors import ConfigError
-from rdpass.output import new_file
+from rdpass.core.errors import ConfigError
+from rdpass.core.files import new_file
 
 SEEDS = (0, 1, 2)
 OVERVIEWS = {"depth": depth_tables, "small": size_tables}  # what stands before a grid's own tables

@@ -1,1 +1,1 @@
-"""What the comparison of reference networks needs beside ``rdpass.peers``: both graphs of each, ExecuTorch, ours."""
+"""Reference networks on every runtime: both graphs of each, ExecuTorch, ours; see ``rdpass.profiling.runtimes``."""

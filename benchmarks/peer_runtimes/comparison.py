@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rdpass.peers.catalogue import OURS
-from rdpass.peers.rows import Row, rows_of_process
+from rdpass.profiling.runtimes.catalogue import OURS
+from rdpass.profiling.runtimes.rows import Row, rows_of_process
 
 GRAPHS = ("plain", "residual")
 NETWORKS = {depth: {"plain": f"plain{depth[6:]}", "residual": depth} for depth in ("resnet50", "resnet18")}

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 
 from benchmarks.networks import reference_network
-from rdpass.comparison import Array
-from rdpass.deploy_form import DEPLOY_FORM
-from rdpass.peers.workload import Inference, Workload
-from rdpass.staging import run_stages
-from rdpass.tracing.trace import trace
+from rdpass.capture.trace import trace
+from rdpass.core.comparison import Array
+from rdpass.passes.graph.deploy_form import DEPLOY_FORM
+from rdpass.passes.graph.pass_manager import run_stages
+from rdpass.profiling.runtimes.workload import Inference, Workload
 
 
 def load_executorch(workload: Workload, threads: int) -> Inference:

@@ -9,11 +9,11 @@ from functools import partial
 from benchmarks.networks import reference_file
 from benchmarks.peer_runtimes.catalogue import RUNTIMES
 from benchmarks.peer_runtimes.comparison import GRAPHS, NETWORKS
-from rdpass.emulation.plugin import cache_folder
-from rdpass.peers.checking import checked, reason_of
-from rdpass.peers.rows import Row, timed_row
-from rdpass.peers.timing import interleaved
-from rdpass.peers.workload import Inference, workload
+from rdpass.profiling.emulation.plugin import cache_folder
+from rdpass.profiling.runtimes.checking import checked, reason_of
+from rdpass.profiling.runtimes.rows import Row, timed_row
+from rdpass.profiling.runtimes.timing import interleaved
+from rdpass.profiling.runtimes.workload import Inference, workload
 
 
 def measure(net: str, runtimes: Sequence[str], threads: int, rounds: int) -> list[Row]:

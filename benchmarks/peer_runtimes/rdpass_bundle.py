@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from rdpass.bundle.building import compile
-from rdpass.emulation.network_build import source_digest
-from rdpass.peers.bundle import load_bundle
-from rdpass.peers.workload import Inference, Workload
+from rdpass.deploy.bundle.building import compile
+from rdpass.profiling.emulation.network_build import source_digest
+from rdpass.profiling.runtimes.bundle import load_bundle
+from rdpass.profiling.runtimes.workload import Inference, Workload
 from rdpass.targets.lookup import host_target
 
 

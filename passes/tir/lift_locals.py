@@ -12,7 +12,7 @@ import tvm
 from tvm import tirx
 from tvm.tirx.buffer import buffer_data_pointer_type
 
-from rdpass.errors import ConfigError
+from rdpass.core.errors import ConfigError
 from rdpass.passes.tir.allocations import allocated_bytes, replace_allocations
 from rdpass.passes.tir.stack_locals import fits_stack
 

@@ -21,7 +21,7 @@ import tvm_ffi
 from tvm import tirx
 from tvm.tirx.buffer import buffer_data_pointer_type
 
-from rdpass.errors import ConfigError
+from rdpass.core.errors import ConfigError
 
 # A calling convention that TVM takes for settled.
 _SETTLED = 2

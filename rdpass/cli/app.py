@@ -29,7 +29,7 @@ from rdpass.cli.run import run_command
 from rdpass.cli.targets import targets_command
 from rdpass.cli.tune import tune_command
 from rdpass.cli.verify import verify_command
-from rdpass.errors import PassError, RdpassError
+from rdpass.core.errors import PassError, RdpassError
 
 TERMINATED = 143
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from rdpass.errors import ConfigError
+from rdpass.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rdpass.bundle.benchmark import Timing
-    from rdpass.peers.rows import Row
+    from rdpass.deploy.bundle.benchmark import Timing
+    from rdpass.profiling.runtimes.rows import Row
 
 
 def bench_command(
@@ -39,7 +39,7 @@ def bench_command(
     With --on, DIR is copied into a temporary folder of the board, checked there, timed, and removed. With --vs, DIR and
     other runtimes take turns in one process of this host instead, on --threads threads (default 1).
     """
-    from rdpass.bundle.benchmark import bench
+    from rdpass.deploy.bundle.benchmark import bench
 
     if versus is not None:
         if on is not None or onnx is None:
@@ -56,8 +56,8 @@ def bench_command(
 def compare_command(bundle: Path, onnx: Path, names: Sequence[str], threads: int, runs: int, as_json: bool) -> None:
     """Ours beside other runtimes, about ``runs`` timed inferences of each; says so where ours loses."""
     from rdpass.cli.tables import print_table
-    from rdpass.peers.side_by_side import compare, standings
-    from rdpass.peers.timing import TIMED
+    from rdpass.profiling.runtimes.side_by_side import compare, standings
+    from rdpass.profiling.runtimes.timing import TIMED
 
     rows = compare(bundle, onnx, names, threads, max(1, runs // TIMED))
     found = standings(rows)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from rdpass.bundle.building import Bundle
+    from rdpass.deploy.bundle.building import Bundle
 
 
 _WORTH_SAYING = 0.001
@@ -35,8 +35,8 @@ def compile_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print the manifest as JSON.")] = False,
 ) -> None:
     """Build FILE.onnx for a CPU and compare what was built with the golden output before it is kept."""
-    from rdpass.ahead.names import PREFIX
-    from rdpass.bundle.building import compile
+    from rdpass.deploy.aot.names import PREFIX
+    from rdpass.deploy.bundle.building import compile
 
     bundle = compile(
         model,

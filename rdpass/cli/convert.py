@@ -13,7 +13,7 @@ from rdpass.cli.inspect import INPUT_HELP, LEAF_HELP, MODEL_HELP, WEIGHTS_HELP
 from rdpass.cli.named_model import load_named_model
 
 if TYPE_CHECKING:
-    from rdpass.conversion import Conversion
+    from rdpass.runs.result import Conversion
 
 
 def convert_command(
@@ -45,9 +45,9 @@ def convert_command(
 ) -> None:
     """Remove the shortcuts of MODEL: exactly without --data, by distillation with it."""
     from rdpass.conversion import convert
-    from rdpass.convert_config import read_convert_config
-    from rdpass.models import choose_example, load_data
-    from rdpass.run_folder import check_run
+    from rdpass.runs.folder import check_run
+    from rdpass.runs.settings import read_convert_config
+    from rdpass.sources.models import choose_example, load_data
     from rdpass.training.world import current_world
 
     check_run(out, resume, force)

@@ -35,8 +35,8 @@ def device_doctor_command(
     Exit code 7 if it can't be reached or can't run them.
     """
     from rdpass.cli.tables import print_table
-    from rdpass.device.findings import examine, examine_tracker
-    from rdpass.errors import DeviceError
+    from rdpass.core.errors import DeviceError
+    from rdpass.deploy.device.findings import examine, examine_tracker
     from rdpass.targets.lookup import find_target
 
     chosen = find_target(target) if target else None

@@ -18,8 +18,8 @@ def doctor_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say what is here and what is missing, with the command that brings it. Downloads nothing unless asked."""
-    from rdpass.bundle.runtime_libraries import fetch_libraries
     from rdpass.cli.tables import print_table
+    from rdpass.deploy.bundle.runtime_libraries import fetch_libraries
     from rdpass.diagnosis import diagnose
     from rdpass.targets.lookup import find_target
 

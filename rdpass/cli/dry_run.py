@@ -10,9 +10,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from rdpass.convert_config import ConvertConfig, to_toml
 from rdpass.inspection import inspect
 from rdpass.recipes.catalogue import find_recipe
+from rdpass.runs.settings import ConvertConfig, to_toml
 from rdpass.training.batches import rows_of, unpacking_for
 from rdpass.training.loading import Loading
 

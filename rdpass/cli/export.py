@@ -20,11 +20,11 @@ def export_command(
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
 ) -> None:
     """Write ONNX with batch norm folded, simplified, checked against torch. Its golden input lies beside it."""
-    from rdpass.errors import ConfigError
-    from rdpass.models import choose_example, load_data
+    from rdpass.capture.trace import as_inputs
+    from rdpass.core.errors import ConfigError
     from rdpass.onnx.export import export_onnx
-    from rdpass.run_folder import load_run
-    from rdpass.tracing.trace import as_inputs
+    from rdpass.runs.folder import load_run
+    from rdpass.sources.models import choose_example, load_data
 
     if Path(source).is_dir():
         if weights is not None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from rich.markup import escape
 
 from rdpass.cli.tables import console, print_table, size
-from rdpass.types import BlockCost, Cost, Forecast, Latency, Memory, Plan, Region
+from rdpass.core.plan import BlockCost, Cost, Forecast, Latency, Memory, Plan, Region
 
 Row = tuple[str, ...]
 

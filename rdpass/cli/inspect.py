@@ -35,7 +35,7 @@ def inspect_command(
     from rdpass.cli.forecast_tables import print_plan
     from rdpass.cli.plan_json import plan_as_json
     from rdpass.inspection import inspect
-    from rdpass.models import choose_example, load_model
+    from rdpass.sources.models import choose_example, load_model
 
     loaded, stored = load_model(model)
     example = choose_example(loaded, input_shape, None) or stored

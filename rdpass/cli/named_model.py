@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def load_named_model(spec: str, weights: Path | None) -> tuple[nn.Module, tuple[Tensor, ...] | None]:
     """What ``models.load_model`` gives; it says so where that is a library's architecture and no file of weights."""
-    from rdpass.models import is_untrained, load_model
+    from rdpass.sources.models import is_untrained, load_model
 
     loaded = load_model(spec, weights)
     if is_untrained(spec, weights):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from rdpass.types import BlockCost, Cost, Memory, Plan, Region
+from rdpass.core.plan import BlockCost, Cost, Memory, Plan, Region
 
 SCHEMA_VERSION = 1
 """Raised when a field goes or changes its meaning; new fields may come without."""

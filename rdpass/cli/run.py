@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rdpass.errors import ConfigError
+from rdpass.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from rdpass.comparison import Array
+    from rdpass.core.comparison import Array
 
 
 def run_command(
@@ -22,11 +22,11 @@ def run_command(
     force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
 ) -> None:
     """Run DIR's own runner on .npy files, emulated if it is for another CPU."""
-    from rdpass.bundle.execution import execute
-    from rdpass.bundle.manifest import open_sealed
-    from rdpass.bundle.runner import check_inputs
-    from rdpass.bundle.verification import target_of
-    from rdpass.output import check_free
+    from rdpass.core.files import check_free
+    from rdpass.deploy.bundle.execution import execute
+    from rdpass.deploy.bundle.manifest import open_sealed
+    from rdpass.deploy.bundle.runner import check_inputs
+    from rdpass.deploy.bundle.verification import target_of
     from rdpass.targets.toolchain import find_launcher
 
     manifest = open_sealed(bundle)
@@ -65,7 +65,7 @@ def write_array(path: Path, array: Array, force: bool) -> None:
     """Write an .npy file, whole or not at all."""
     import numpy as np
 
-    from rdpass.output import new_file
+    from rdpass.core.files import new_file
 
     with new_file(path, force) as temporary, temporary.open("wb") as file:
         np.save(file, array)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rdpass.errors import ConfigError
+from rdpass.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from rdpass.tuning.report import TunedWorkload, Tuning

@@ -21,7 +21,7 @@ def verify_command(
 
     Exit code 8 if a byte differs, before anything of it has run; 4 if the output does.
     """
-    from rdpass.bundle.verification import verify
+    from rdpass.deploy.bundle.verification import verify
 
     gate = verify(bundle, tolerance=tolerance)
     if as_json:

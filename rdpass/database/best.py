@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from rdpass.core.errors import ConfigError
 from rdpass.database.keys import code_key, target_key
 from rdpass.database.lines import read_folder
 from rdpass.database.record import Method, NetworkRecord, Record, Timed
 from rdpass.database.record_line import write_record
-from rdpass.errors import ConfigError
 from rdpass.kernels.choose import choose_default
 from rdpass.kernels.machine import Machine, machine_of
 from rdpass.kernels.ranking import is_tile_of

@@ -19,7 +19,7 @@ from rdpass.database.keys import network_key
 from rdpass.database.record import Method, NetworkRecord, Selection, selection_of
 from rdpass.kernels.schedule import Tile
 from rdpass.kernels.workload import Workload
-from rdpass.passes.relax.find_workloads import Occurrence
+from rdpass.passes.lowering.match.find_workloads import Occurrence
 
 _HOW = {"host": "timed here", "rpc": "timed on a board", "mca": "estimated"}
 _COMPARE = "rdpass tune --trials 0 compares them"

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from rdpass.core.errors import ConfigError
 from rdpass.database.lines import SUFFIX, read_folder
 from rdpass.database.record import Record
 from rdpass.database.record_line import Content, line_of
-from rdpass.errors import ConfigError
 
 LOCK = ".lock"
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import rdpass.kernels
 import rdpass.passes.tir
 from rdpass.database.encoding import encode
-from rdpass.passes.relax.find_workloads import Occurrence
+from rdpass.passes.lowering.match.find_workloads import Occurrence
 from rdpass.targets.arm_target import ArmTarget
 
 _WORDS = ("name", "figures")

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from rdpass.core.errors import ConfigError
 from rdpass.database.checksum import LONGEST
 from rdpass.database.record_line import Content, read_record
-from rdpass.errors import ConfigError
 
 SUFFIX = ".jsonl"
 

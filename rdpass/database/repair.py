@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rdpass.core.errors import ConfigError
+from rdpass.core.files import new_file
 from rdpass.database.folder import add_records, locked
 from rdpass.database.lines import Finding, Line, read_file, read_folder, record_files
 from rdpass.database.record_line import Content, line_of
-from rdpass.errors import ConfigError
-from rdpass.output import new_file
 
 DAMAGED = ".damaged"
 

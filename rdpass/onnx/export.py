@@ -23,20 +23,19 @@ import onnxsim
 import torch
 from torch import Tensor, nn
 
-from rdpass.bundle.golden import golden_path
-from rdpass.bundle.manifest import file_digest
-from rdpass.comparison import Array, Gate, check_close
-from rdpass.deploy_form import DEPLOY_FORM, FOLD_TOLERANCE
-from rdpass.errors import ConfigError, ParityError, TraceError
+from rdpass.capture.plain_weights import copy_with_plain_weights
+from rdpass.capture.trace import trace
+from rdpass.core.agreement import check_agreement
+from rdpass.core.comparison import Array, Gate, check_close
+from rdpass.core.errors import ConfigError, ParityError, TraceError
+from rdpass.core.files import check_free, file_digest, new_file
+from rdpass.core.plan import Traced
+from rdpass.core.tensors import arrays_of
+from rdpass.onnx.golden import golden_path
 from rdpass.onnx.oracle import run_onnx
 from rdpass.onnx.source import GATES_KEY
-from rdpass.output import check_free, new_file
-from rdpass.staging import run_stages
-from rdpass.tensors import arrays_of
-from rdpass.tracing.agreement import check_agreement
-from rdpass.tracing.plain_weights import copy_with_plain_weights
-from rdpass.tracing.trace import trace
-from rdpass.types import Traced
+from rdpass.passes.graph.deploy_form import DEPLOY_FORM, FOLD_TOLERANCE
+from rdpass.passes.graph.pass_manager import run_stages
 
 OPSET = 18
 ONNX_TOLERANCE = 1e-5

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import onnx
 import onnxruntime
 
-from rdpass.comparison import Array
+from rdpass.core.comparison import Array
 
 
 def run_onnx(model: onnx.ModelProto, inputs: Sequence[Array]) -> list[Array]:

@@ -10,9 +10,10 @@ from pathlib import Path
 import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
-from rdpass.bundle.manifest import TensorSpec, file_digest
-from rdpass.comparison import Gate
-from rdpass.errors import ConfigError, first_line
+from rdpass.core.comparison import Gate
+from rdpass.core.errors import ConfigError, first_line
+from rdpass.core.files import file_digest
+from rdpass.core.tensor_spec import TensorSpec
 
 GATES_KEY = "rdpass.gates"
 """Where in an ONNX file's metadata the gates passed on the way to it are kept, as a JSON list."""

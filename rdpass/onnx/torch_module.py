@@ -9,11 +9,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import onnx
 import torch
+from onnx.numpy_helper import to_array
+from onnx.version_converter import convert_version
 from torch import Tensor, nn
 
-from rdpass.errors import ConfigError
-from rdpass.torchvision_import import prepare_torchvision
+from rdpass.capture.torchvision_import import prepare_torchvision
+from rdpass.core.errors import ConfigError
 
 OPSET = 17
 
@@ -28,8 +31,6 @@ def load_onnx(path: Path) -> tuple[nn.Module, tuple[Tensor, ...]]:
         raise ConfigError(f"{path}: there is no such file")
     convert = _reader()
     try:
-        import onnx
-
         model = onnx.load(path)
         module = _read(convert, model)
     except Exception as error:
@@ -54,8 +55,6 @@ def _reader() -> Any:
 
 
 def _read(convert: Any, model: Any) -> nn.Module:
-    from onnx.version_converter import convert_version
-
     _share_directly(model.graph)
     try:
         module: nn.Module = convert(model)
@@ -79,8 +78,6 @@ def _share_directly(graph: Any) -> None:
 
 def _without_allowzero(model: Any) -> Any:
     """``allowzero`` taken off each Reshape whose target is a constant without a 0, where it means nothing."""
-    from onnx.numpy_helper import to_array
-
     constants = {tensor.name: to_array(tensor) for tensor in model.graph.initializer}
     for node in model.graph.node:
         if node.op_type == "Reshape" and node.input[1] in constants and (constants[node.input[1]] != 0).all():

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from rdpass.core.plan import Plan, Traced
 from rdpass.recipes.fading import remove_by_fading
-from rdpass.recipes.recipe import Recipe, Removal, Request
-from rdpass.types import Plan, Traced
+from rdpass.recipes.recipe import Recipe, Removal
+from rdpass.training.request import Request
 
 
 def anneal(teacher: Traced, plan: Plan, request: Request) -> Removal:

@@ -15,14 +15,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rdpass.deploy_form import DEPLOY_FORM
-from rdpass.passes.fx.census import take_census
+from rdpass.core.plan import Plan, Region, Traced
+from rdpass.passes.analysis.shortcuts.census import take_census
+from rdpass.passes.graph.deploy_form import DEPLOY_FORM
+from rdpass.passes.graph.pass_manager import run_stages
 from rdpass.recipes.carry import deployed
 from rdpass.recipes.exact import remove_shortcuts_exactly
 from rdpass.recipes.pricing import price
-from rdpass.recipes.recipe import Recipe, Removal, Request
-from rdpass.staging import run_stages
-from rdpass.types import Plan, Region, Traced
+from rdpass.recipes.recipe import Recipe, Removal
+from rdpass.training.request import Request
 
 LATER = "merged after training"
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rdpass.deploy_form import DEPLOY_FORM
+from rdpass.core.plan import Plan, Traced
+from rdpass.passes.graph.deploy_form import DEPLOY_FORM
+from rdpass.passes.graph.pass_manager import run_stages
 from rdpass.recipes.exact import remove_shortcuts_exactly
-from rdpass.recipes.recipe import Recipe, Removal, Request
-from rdpass.staging import run_stages
-from rdpass.types import Plan, Traced
+from rdpass.recipes.recipe import Recipe, Removal
+from rdpass.training.request import Request
 
 
 def carry(teacher: Traced, plan: Plan, request: Request) -> Removal:

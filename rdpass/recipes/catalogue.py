@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rdpass.errors import ConfigError
+from rdpass.core.errors import ConfigError
 from rdpass.recipes.anneal import ANNEAL
 from rdpass.recipes.auto import merging_for_free
 from rdpass.recipes.carry import CARRY

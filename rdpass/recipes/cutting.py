@@ -6,18 +6,19 @@ import random
 
 import torch
 
-from rdpass.passes.fx.editing import body_output
-from rdpass.passes.fx.fold_scales import fold_scales, reset_scales
-from rdpass.passes.fx.initialise_student import initialise_student, settle_dirac
-from rdpass.passes.fx.remove_shortcuts import remove_shortcuts
+from rdpass.core.plan import Plan, Region, Traced
+from rdpass.passes.distill.fold_scales import fold_scales, reset_scales
+from rdpass.passes.distill.initialise_student import initialise_student, settle_dirac
+from rdpass.passes.distill.remove_shortcuts import remove_shortcuts
+from rdpass.passes.graph.editing import body_output
+from rdpass.passes.graph.pass_manager import Stage, run_stages
 from rdpass.recipes.fresh_statistics import refresh_statistics
 from rdpass.recipes.path_setup import path_objective
 from rdpass.recipes.preparation import chosen_regions, prepared_teacher
-from rdpass.recipes.recipe import Removal, Request
+from rdpass.recipes.recipe import Removal
 from rdpass.recipes.settling import counterpart_of, removal_of, settled_student
-from rdpass.staging import Stage, run_stages
 from rdpass.training.engine import train
-from rdpass.types import Plan, Region, Traced
+from rdpass.training.request import Request
 
 HOW = {"warm": "the teacher's weights", "random": "random weights", "dirac": "Dirac convolutions"}
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rdpass.deploy_form import DEPLOY_FORM
-from rdpass.passes.fx.cost import macs_of
-from rdpass.passes.fx.exact_plan import ExactPlan, ExactRecipe
-from rdpass.passes.fx.exact_removal import EXACT_RECIPES, ExactChoice, choose_exact, remove_exactly
-from rdpass.passes.fx.skeleton import skeleton
-from rdpass.recipes.recipe import Removal, Request
-from rdpass.staging import Stage, run_stages
-from rdpass.types import How, Outcome, Plan, Traced
+from rdpass.core.plan import How, Outcome, Plan, Traced
+from rdpass.passes.analysis.cost import macs_of
+from rdpass.passes.exact.exact_plan import ExactPlan, ExactRecipe
+from rdpass.passes.exact.exact_removal import EXACT_RECIPES, ExactChoice, choose_exact, remove_exactly
+from rdpass.passes.graph.deploy_form import DEPLOY_FORM
+from rdpass.passes.graph.meta_copy import skeleton
+from rdpass.passes.graph.pass_manager import Stage, run_stages
+from rdpass.recipes.recipe import Removal
+from rdpass.training.request import Request
 
 EXACT_TOLERANCE = 1e-5
 WENT: dict[ExactRecipe, How] = {"merge": "merged", "carry": "carried"}

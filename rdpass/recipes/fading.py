@@ -6,25 +6,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import mean
 
-from rdpass.passes.fx.calibrate_gates import calibrate_gates
-from rdpass.passes.fx.fade_shortcuts import Fading, fade_shortcuts
-from rdpass.passes.fx.fold_scales import fold_scales
-from rdpass.passes.fx.plan_takeover import Takeover, plan_takeover
-from rdpass.passes.fx.settle_shortcuts import settle_shortcuts
-from rdpass.passes.fx.shapes import annotate_shapes
-from rdpass.passes.fx.start_maps import Start, start_maps
+from rdpass.core.agreement import check_agreement
+from rdpass.core.plan import Plan, Traced
+from rdpass.passes.distill.calibrate_gates import calibrate_gates
+from rdpass.passes.distill.fade_shortcuts import Fading, fade_shortcuts
+from rdpass.passes.distill.fold_scales import fold_scales
+from rdpass.passes.distill.reparam_fold import settle_shortcuts
+from rdpass.passes.distill.reparam_init import Start, start_maps
+from rdpass.passes.distill.reparam_plan import Takeover, plan_takeover
+from rdpass.passes.graph.pass_manager import Stage
+from rdpass.passes.graph.shapes import annotate_shapes
 from rdpass.recipes.fresh_statistics import refresh_statistics
 from rdpass.recipes.path_setup import path_objective
 from rdpass.recipes.preparation import chosen_regions, prepared_teacher
-from rdpass.recipes.recipe import Removal, Request
+from rdpass.recipes.recipe import Removal
 from rdpass.recipes.settling import counterpart_of, removal_of, settled_student
 from rdpass.recipes.statistics import first_inputs
-from rdpass.staging import Stage
-from rdpass.tracing.agreement import check_agreement
 from rdpass.training.config import DistillConfig
 from rdpass.training.engine import train
+from rdpass.training.request import Request
 from rdpass.training.schedules import FadeSchedule
-from rdpass.types import Plan, Traced
 
 START_TOLERANCE = 1e-5
 # Measured (docs/recipes.md): time is better spent on the network as it ends, unless many shortcuts are partly lost, for

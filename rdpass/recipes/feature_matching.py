@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.fx import GraphModule
 
-from rdpass.errors import ConfigError
-from rdpass.passes.fx.operators import BATCH_NORMS, CONVOLUTIONS, kind_of, module_of
+from rdpass.core.errors import ConfigError
+from rdpass.passes.graph.node_kinds import BATCH_NORMS, CONVOLUTIONS, kind_of, module_of
 
 NEGATIVE_MASS = 1e-3
 

@@ -13,9 +13,9 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from rdpass.recipes.recipe import Request
 from rdpass.recipes.statistics import first_inputs
 from rdpass.training.loading import Loading
+from rdpass.training.request import Request
 
 STALE = 0.01
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from rdpass.core.plan import Plan, Traced
 from rdpass.recipes.carry import deployed
 from rdpass.recipes.exact import remove_shortcuts_exactly
-from rdpass.recipes.recipe import Recipe, Removal, Request
-from rdpass.types import Plan, Traced
+from rdpass.recipes.recipe import Recipe, Removal
+from rdpass.training.request import Request
 
 
 def merge(teacher: Traced, plan: Plan, request: Request) -> Removal:

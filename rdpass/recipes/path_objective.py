@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 from torch.fx import GraphModule
 
-from rdpass.passes.fx.find_cuts import stage_of_modules
-from rdpass.passes.fx.join_paths import OWN_PATH, join_paths, teacher_taps
+from rdpass.passes.analysis.shortcuts.find_cuts import stage_of_modules
+from rdpass.passes.distill.join_paths import OWN_PATH, join_paths, teacher_taps
 from rdpass.recipes.feature_matching import FeatureMatching
 from rdpass.training.losses import Criteria
 from rdpass.training.objective import Batch, Listener, Objective, nothing_fades

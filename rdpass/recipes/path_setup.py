@@ -7,15 +7,15 @@ from copy import deepcopy
 
 from torch.fx import GraphModule
 
-from rdpass.errors import ConfigError
-from rdpass.passes.fx.editing import body_output
-from rdpass.passes.fx.find_cuts import find_cuts, named_cuts
-from rdpass.passes.fx.operators import shape_of
+from rdpass.core.errors import ConfigError
+from rdpass.core.plan import Cut, Plan, Traced
+from rdpass.passes.analysis.shortcuts.find_cuts import find_cuts, named_cuts
+from rdpass.passes.graph.editing import body_output
+from rdpass.passes.graph.node_kinds import shape_of
 from rdpass.recipes.feature_matching import FeatureMatching, last_batch_norm, margins_of
 from rdpass.recipes.path_objective import PathObjective
-from rdpass.recipes.recipe import Request
 from rdpass.training.objective import Listener, nothing_fades
-from rdpass.types import Cut, Plan, Traced
+from rdpass.training.request import Request
 
 
 def path_objective(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rdpass.passes.fx.absorb_padding import absorb_padding
-from rdpass.passes.fx.absorb_uneven_padding import absorb_uneven_padding
-from rdpass.passes.fx.census import take_census
-from rdpass.passes.fx.drop_checks import drop_checks
-from rdpass.recipes.recipe import Request
-from rdpass.staging import Stage, run_stages
-from rdpass.types import Plan, Region, Traced
+from rdpass.core.plan import Plan, Region, Traced
+from rdpass.passes.analysis.shortcuts.census import take_census
+from rdpass.passes.graph.absorb_padding import absorb_padding
+from rdpass.passes.graph.absorb_uneven_padding import absorb_uneven_padding
+from rdpass.passes.graph.drop_checks import drop_checks
+from rdpass.passes.graph.pass_manager import Stage, run_stages
+from rdpass.training.request import Request
 
 TOLERANCE = 1e-5
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rdpass.passes.fx.absorb_padding import absorb_padding
-from rdpass.passes.fx.drop_checks import drop_checks
-from rdpass.passes.fx.exact_plan import ExactRecipe
-from rdpass.passes.fx.exact_removal import choose_exact
-from rdpass.passes.fx.skeleton import skeleton
-from rdpass.types import Region, Traced
+from rdpass.core.plan import Region, Traced
+from rdpass.passes.exact.exact_plan import ExactRecipe
+from rdpass.passes.exact.exact_removal import choose_exact
+from rdpass.passes.graph.absorb_padding import absorb_padding
+from rdpass.passes.graph.drop_checks import drop_checks
+from rdpass.passes.graph.meta_copy import skeleton
 
 
 @dataclass(frozen=True)

@@ -8,17 +8,17 @@ from dataclasses import replace
 import torch
 from torch.fx import GraphModule
 
-from rdpass.deploy_form import DEPLOY_FORM
-from rdpass.double_precision import in_double, in_single, rounding_of
-from rdpass.errors import DivergedError, ParityError, PassError
-from rdpass.passes.fx.check_plain import check_plain, find_not_plain
-from rdpass.passes.fx.cost import macs_of
-from rdpass.passes.fx.remove_shortcuts import remove_shortcuts
+from rdpass.core.agreement import check_agreement
+from rdpass.core.errors import DivergedError, ParityError, PassError
+from rdpass.core.plan import Outcome, Plan, Region, Traced
+from rdpass.core.tensors import tensors_in
+from rdpass.passes.analysis.cost import macs_of
+from rdpass.passes.analysis.shortcuts.check_plain import check_plain, find_not_plain
+from rdpass.passes.distill.remove_shortcuts import remove_shortcuts
+from rdpass.passes.graph.deploy_form import DEPLOY_FORM
+from rdpass.passes.graph.double_precision import in_double, in_single, rounding_of
+from rdpass.passes.graph.pass_manager import Stage, run_stages
 from rdpass.recipes.recipe import Removal
-from rdpass.staging import Stage, run_stages
-from rdpass.tensors import tensors_in
-from rdpass.tracing.agreement import check_agreement
-from rdpass.types import Outcome, Plan, Region, Traced
 
 SETTLE_TOLERANCE = 1e-4
 EXACT = 1e-9

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from torch import Tensor, nn
 
-from rdpass.recipes.recipe import Request
 from rdpass.training.batches import rows_of, unpacking_for
 from rdpass.training.faults import NotFinite
 from rdpass.training.loading import Loading
+from rdpass.training.request import Request
 
 
 def first_inputs(model: nn.Module, request: Request, images: int) -> Iterator[tuple[Tensor, ...]]:

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 
-from rdpass.drawing.svg import element, group, text, title
+from rdpass.report.drawing.svg import element, group, text, title
 from rdpass.report.series import Figure, Series
 
 WIDTH, HEIGHT = 760.0, 260.0

@@ -10,11 +10,11 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from rdpass.errors import ConfigError
-from rdpass.output import new_file
+from rdpass.core.errors import ConfigError
+from rdpass.core.files import new_file
 from rdpass.report.chart import Chart
 from rdpass.report.series import figures_of
-from rdpass.run_folder import RECORD, SETTINGS
+from rdpass.runs.folder import RECORD, SETTINGS
 from rdpass.training.records import HISTORY, read_history
 
 TEMPLATE = "page.html.jinja"

@@ -8,7 +8,7 @@ from functools import cache
 import tvm
 from tvm.target.codegen import llvm_get_cpu_archlist, llvm_get_cpu_features, llvm_is_valid_cpu
 
-from rdpass.errors import TargetError
+from rdpass.core.errors import TargetError
 from rdpass.targets.cpu_words import USED_UNASKED
 from rdpass.targets.lookup import ArmTarget
 

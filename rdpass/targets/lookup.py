@@ -6,7 +6,7 @@ import os
 import platform
 from pathlib import Path
 
-from rdpass.errors import TargetError
+from rdpass.core.errors import TargetError
 from rdpass.targets.arm_target import ArmTarget
 from rdpass.targets.boards import PRESETS
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from rdpass.errors import TargetError
+from rdpass.core.errors import TargetError
 from rdpass.targets.arm_target import ArmTarget
 from rdpass.targets.boards import PRESETS
 from rdpass.targets.cpu_words import WORDS

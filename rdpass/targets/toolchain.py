@@ -8,7 +8,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from rdpass.errors import TargetError
+from rdpass.core.errors import TargetError
 from rdpass.targets.lookup import ArmTarget
 
 ANDROID_API = 29

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.fx import GraphModule
 from torch.utils._pytree import tree_map
 
-from rdpass.errors import DivergedError
+from rdpass.core.errors import DivergedError
 from rdpass.training.faults import NotFinite
 from rdpass.training.objective import Batch
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import torch
 
-from rdpass.errors import ConfigError
-from rdpass.output import new_file
+from rdpass.core.errors import ConfigError
+from rdpass.core.files import new_file
 
 State = dict[str, Any]
 

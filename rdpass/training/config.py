@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from rdpass.errors import ConfigError
+from rdpass.core.errors import ConfigError
 from rdpass.training.options import PathOptions, StudentOptions
 
 

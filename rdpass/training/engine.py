@@ -9,11 +9,11 @@ from dataclasses import replace
 
 import torch
 
-from rdpass.interruption import Interruption
-from rdpass.recipes.recipe import Request
+from rdpass.core.interruption import Interruption
 from rdpass.training.generators import kept_generators
 from rdpass.training.loading import Loading
 from rdpass.training.objective import Objective
+from rdpass.training.request import Request
 from rdpass.training.run import Run
 from rdpass.training.state import Record
 from rdpass.training.synchronised_norm import synchronised_norms

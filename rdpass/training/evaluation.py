@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rdpass.errors import DivergedError
-from rdpass.recipes.recipe import Request
+from rdpass.core.errors import DivergedError
 from rdpass.training.batches import Unpacking, placed, rows_of, unpacking_for
 from rdpass.training.loading import failures_named
 from rdpass.training.losses import Criteria, check_logits
 from rdpass.training.objective import Batch
+from rdpass.training.request import Request
 from rdpass.training.world import World
 
 Score = Callable[[Any, Batch], tuple[float, float]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rdpass.errors import DivergedError
+from rdpass.core.errors import DivergedError
 
 
 class NotFinite(DivergedError):

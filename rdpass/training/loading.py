@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from rdpass.errors import ConfigError, DivergedError
+from rdpass.core.errors import ConfigError, DivergedError
 from rdpass.training.config import DistillConfig
 from rdpass.training.generators import Stream
 

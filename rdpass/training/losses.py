@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from rdpass.errors import ConfigError
-from rdpass.tensors import tensors_in
+from rdpass.core.errors import ConfigError
+from rdpass.core.tensors import tensors_in
 from rdpass.training.config import DistillConfig
 from rdpass.training.objective import Batch, Distance, Loss
 

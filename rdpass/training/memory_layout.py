@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from rdpass.passes.fx.operators import CONVOLUTIONS
+from rdpass.passes.graph.node_kinds import CONVOLUTIONS
 
 WIDEST_REGISTER = 16  # floats, AVX-512
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
-from rdpass.errors import ConfigError
+from rdpass.core.errors import ConfigError
 
 HISTORY = "history.jsonl"
 Line = dict[str, float | str]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rdpass.errors import DivergedError
+from rdpass.core.errors import DivergedError
 from rdpass.training.config import DistillConfig
 from rdpass.training.faults import NotFinite
 from rdpass.training.state import Position

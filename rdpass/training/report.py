@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from statistics import mean
 
-from rdpass.progress import Progress, progress
-from rdpass.recipes.recipe import Request
+from rdpass.core.progress import Progress, progress
 from rdpass.training.records import open_sinks
+from rdpass.training.request import Request
 from rdpass.training.state import Position, Record
 from rdpass.training.step import Taken
 

@@ -11,8 +11,7 @@ import time
 from itertools import islice
 from typing import Any
 
-from rdpass.interruption import Interrupted, Interruption
-from rdpass.recipes.recipe import Request
+from rdpass.core.interruption import Interrupted, Interruption
 from rdpass.training.batches import placed, rows_of, unpacking_for
 from rdpass.training.config import DistillConfig
 from rdpass.training.evaluation import evaluate
@@ -25,6 +24,7 @@ from rdpass.training.objective import Batch, Objective
 from rdpass.training.optimiser import learning_rate
 from rdpass.training.recovery import recovered
 from rdpass.training.report import Report
+from rdpass.training.request import Request
 from rdpass.training.state import Keeper, Position, Record, fingerprint, restore_snapshot, take_snapshot
 from rdpass.training.step import Stepper
 from rdpass.training.world import World

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rdpass.errors import ConfigError
+from rdpass.core.errors import ConfigError
 from rdpass.training.checkpoint import has_checkpoint, load_checkpoint, save_checkpoint
 from rdpass.training.config import DistillConfig
 from rdpass.training.faults import NotFinite

@@ -18,7 +18,7 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.utils._pytree import tree_map
 
-from rdpass.errors import DivergedError
+from rdpass.core.errors import DivergedError
 from rdpass.training.batches import rows_of
 from rdpass.training.objective import Batch
 

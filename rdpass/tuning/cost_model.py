@@ -7,8 +7,9 @@ from dataclasses import astuple
 from typing import Any
 
 import numpy as np
+import xgboost
 
-from rdpass.comparison import Array
+from rdpass.core.comparison import Array
 from rdpass.kernels.ranking import Ranked, template
 
 _TEMPLATES = (
@@ -23,8 +24,6 @@ _SETTINGS = {"max_depth": 4, "eta": 0.3, "nthread": 1, "seed": 0, "objective": "
 
 def predict_ratios(tried: Sequence[tuple[Ranked, float]], others: Sequence[Ranked]) -> Array:
     """The time over the default's that each of ``others`` is expected to have, from what those ``tried`` had."""
-    import xgboost
-
     known = xgboost.DMatrix(_features([ranked for ranked, _ in tried]), label=np.log([ratio for _, ratio in tried]))
     model: Any = xgboost.train(_SETTINGS, known, num_boost_round=_TREES)
     predicted: Array = np.exp(model.predict(xgboost.DMatrix(_features(others))))

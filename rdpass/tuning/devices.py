@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rdpass.core.errors import DeviceError, TargetError
 from rdpass.database.record import Method
-from rdpass.errors import DeviceError, TargetError
+from rdpass.deploy.device.tracker import Tracker, check_servers
 from rdpass.targets.lookup import ArmTarget
-from rdpass.tuning.crew import Crew
-from rdpass.tuning.job import Job, Timing, Tracker, Trouble
+from rdpass.tuning.job import Job, Timing, Trouble
 from rdpass.tuning.libraries import Libraries, Unbuildable
 from rdpass.tuning.outcome import Outcome, Rejected, T, Unknown, judged
 from rdpass.tuning.task import NetworkTrial, Trial
-from rdpass.tuning.tracker import check_servers
+from rdpass.tuning.worker_pool import Crew
 
 HERE_TIMEOUT, BOARD_TIMEOUT = 60.0, 120.0
 _NETWORK = 5

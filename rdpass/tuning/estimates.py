@@ -1,4 +1,4 @@
-"""Ranks tiles and networks without a board: cycles and cache misses of an emulated run, see ``rdpass.emulation``.
+"""Rank tiles and networks without a board: cycles and cache misses of an emulated run (``profiling.emulation``).
 
 seconds = cycles / (clock x cores) + bytes missed in L2 / DRAM bandwidth. Cycles alone would choose wrongly: they take
 every load for a hit. Of a kernel's two calls the second is counted, which may find its weights in the cache; in a
@@ -11,20 +11,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from rdpass.comparison import Array, relative_error
+from rdpass.core.comparison import Array, relative_error
+from rdpass.core.errors import DeviceError, TargetError
 from rdpass.database.record import Method
-from rdpass.emulation.boards import modelled_core
-from rdpass.emulation.emulator import Caches
-from rdpass.emulation.kernel import measure_kernel
-from rdpass.emulation.llvm_tools import find_llvm_tool
-from rdpass.emulation.network import NetworkCost, measure_network
-from rdpass.errors import DeviceError, TargetError
 from rdpass.kernels.choose import choose_default
 from rdpass.kernels.machine import machine_of
 from rdpass.kernels.schedule import Tile, make_kernels
 from rdpass.kernels.workload import Workload
-from rdpass.passes.relax.find_workloads import Occurrence
+from rdpass.passes.lowering.match.find_workloads import Occurrence
 from rdpass.passes.tir.pipeline import NAME as TIR_PIPELINE
+from rdpass.profiling.emulation.boards import modelled_core
+from rdpass.profiling.emulation.emulator import Caches
+from rdpass.profiling.emulation.kernel import measure_kernel
+from rdpass.profiling.emulation.llvm_tools import find_llvm_tool
+from rdpass.profiling.emulation.network import NetworkCost, measure_network
 from rdpass.targets.lookup import ArmTarget
 from rdpass.targets.toolchain import find_compiler, find_launcher
 from rdpass.tuning.job import Timing

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rdpass.comparison import Array
+from rdpass.core.comparison import Array
+from rdpass.deploy.device.tracker import Tracker
 
 
 @dataclass(frozen=True)
@@ -41,18 +42,6 @@ class NetworkVariant:
 
     library: str
     inputs: tuple[Array, ...]
-
-
-@dataclass(frozen=True)
-class Tracker:
-    """Where boards are lent, and the key of those that are wanted."""
-
-    host: str
-    port: int
-    key: str
-
-    def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
 
 
 @dataclass(frozen=True)

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import tvm
 
-from rdpass.bundle.golden import find_golden
-from rdpass.chatter import without_scope_lines
-from rdpass.errors import TargetError, first_line
+from rdpass.core.errors import TargetError, first_line
+from rdpass.core.tvm_messages import without_scope_lines
+from rdpass.deploy.lowering import LINK_OPTIONS, build, tvm_target, write_library
 from rdpass.kernels.choose import choose_default
 from rdpass.kernels.machine import machine_of
-from rdpass.kernels.pair import ApartTile
 from rdpass.kernels.schedule import Kernel, Tile, make_kernels
+from rdpass.kernels.templates.pair import ApartTile
 from rdpass.kernels.workload import Convolution, Elementwise, Epilogue, PointwisePair, Stem, Workload
-from rdpass.lowering import LINK_OPTIONS, build, tvm_target, write_library
+from rdpass.onnx.golden import find_golden
 from rdpass.passes.tir.pipeline import NAME as TIR_PIPELINE
 from rdpass.targets.lookup import ArmTarget
 from rdpass.targets.toolchain import Compiler, find_compiler

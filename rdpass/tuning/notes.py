@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
+from rdpass.core.progress import Progress
 from rdpass.database.record import Record
 from rdpass.kernels.ranking import template
-from rdpass.progress import Progress
 from rdpass.tuning.outcome import Outcome
 from rdpass.tuning.search import Search
 from rdpass.tuning.task import Trial

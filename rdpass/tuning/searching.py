@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections import Counter
 
+from rdpass.core.errors import DeviceError, TargetError
 from rdpass.database.record import Method, NetworkRecord
-from rdpass.errors import DeviceError, TargetError
 from rdpass.tuning.notes import described, note_failures, note_spread, reason_of
 from rdpass.tuning.search import Search
 from rdpass.tuning.session import Session

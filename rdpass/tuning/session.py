@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from rdpass.core.interruption import Interrupted, Interruption
+from rdpass.core.progress import Progress
 from rdpass.database.folder import add_records
 from rdpass.database.record import NetworkRecord, Record
-from rdpass.interruption import Interrupted, Interruption
-from rdpass.progress import Progress
 from rdpass.targets.lookup import ArmTarget
 from rdpass.tuning.job import Timing
 from rdpass.tuning.outcome import Measurer, Outcome, Rejected, T, Unknown, record_of

@@ -9,13 +9,13 @@ import tvm
 
 from rdpass.database.best import settled
 from rdpass.database.record import Record, Selection
+from rdpass.deploy.lowering import import_onnx, workloads_of
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.ranking import Ranked, rank_tiles
 from rdpass.kernels.schedule import Tile
 from rdpass.kernels.workload import Workload
-from rdpass.lowering import import_onnx, workloads_of
 from rdpass.onnx.source import OnnxSource
-from rdpass.passes.relax.find_workloads import Occurrence
+from rdpass.passes.lowering.match.find_workloads import Occurrence
 from rdpass.targets.lookup import ArmTarget
 
 

@@ -18,15 +18,16 @@ from typing import Literal
 
 import onnx
 
+from rdpass.core.errors import ConfigError, TargetError
+from rdpass.core.interruption import Interrupted, Interruption
+from rdpass.core.progress import progress
 from rdpass.database.best import comparable, read_best, usable
 from rdpass.database.choice import choose_tiles
 from rdpass.database.folder import check_writable, read_records
 from rdpass.database.record import Method
-from rdpass.errors import ConfigError, TargetError
-from rdpass.interruption import Interrupted, Interruption
+from rdpass.deploy.device.tracker import parse_tracker
 from rdpass.kernels.machine import machine_of
 from rdpass.onnx.source import read_onnx
-from rdpass.progress import progress
 from rdpass.targets.lookup import HOST, ArmTarget, find_target
 from rdpass.tuning.comparing import compare_network
 from rdpass.tuning.devices import Devices
@@ -37,7 +38,6 @@ from rdpass.tuning.search import Search
 from rdpass.tuning.searching import search_tiles
 from rdpass.tuning.session import Session
 from rdpass.tuning.task import Network, Task, make_tasks, read_network
-from rdpass.tuning.tracker import parse_tracker
 
 TRIALS = 400
 

@@ -14,8 +14,9 @@ import numpy as np
 import tvm
 from tvm.runtime.vm import VirtualMachine
 
-from rdpass.comparison import Array, relative_error
-from rdpass.tuning.job import Job, NetworkVariant, Step, Timing, Tracker, Trouble, Variant
+from rdpass.core.comparison import Array, relative_error
+from rdpass.deploy.device.tracker import Tracker
+from rdpass.tuning.job import Job, NetworkVariant, Step, Timing, Trouble, Variant
 
 _CALLS = 3  # timed calls of a variant in each round
 _AT_MOST = 2.5  # times the rounds asked for, while there is reason to go on

@@ -17,7 +17,7 @@ from benchmarks.accuracy_grids.networks import Net
 from benchmarks.accuracy_grids.protocols import SIZES
 from benchmarks.accuracy_grids.recipe_arm import load_student
 from benchmarks.accuracy_grids.smaller_arm import SmallerArm
-from rdpass.passes.fx.check_plain import find_not_plain
+from rdpass.passes.analysis.shortcuts.check_plain import find_not_plain
 from tests.accuracy.conftest import TINY
 
 

@@ -13,7 +13,7 @@ from benchmarks.accuracy_grids.fashion import fashion_pictures, resized
 from benchmarks.accuracy_grids.pictures import Batches, shifted
 from benchmarks.accuracy_grids.protocols import SIZES, Protocol
 from benchmarks.accuracy_grids.supervised import rate_at
-from rdpass.errors import ConfigError
+from rdpass.core.errors import ConfigError
 from tests.accuracy.conftest import TINY
 
 CIFAR = Protocol(30, 32, 4, 100, 8, 1, 1, data="cifar10")

@@ -11,7 +11,7 @@ from benchmarks.accuracy_report.plots.share_by_step import curves
 from benchmarks.accuracy_report.rows import by_form, tables_of
 from benchmarks.accuracy_report.side_by_side import depth_tables, size_tables
 from benchmarks.accuracy_report.tables import tables
-from rdpass.errors import ConfigError
+from rdpass.core.errors import ConfigError
 
 BASE = {
     "grid": "depth", "size": "reduced", "recipe": "migrate", "arm": "migrate + mixed", "settings": {}, "form": "plain",

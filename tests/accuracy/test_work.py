@@ -21,7 +21,7 @@ from benchmarks.accuracy_grids.listing import planned
 from benchmarks.accuracy_grids.networks import Net
 from benchmarks.accuracy_grids.records import add_record, read_records
 from benchmarks.accuracy_grids.work import Work, missing
-from rdpass.errors import ConfigError
+from rdpass.core.errors import ConfigError
 from tests.accuracy.conftest import TINY
 
 NET = Net("basic", 8, 4)

@@ -6,7 +6,7 @@ from typing import Any
 
 from rdpass.database.keys import code_key, target_key
 from rdpass.database.record import NetworkRecord, Record
-from rdpass.kernels.pointwise import PointwiseTile
+from rdpass.kernels.templates.pointwise import PointwiseTile
 from rdpass.kernels.workload import Convolution, Epilogue
 from rdpass.targets.lookup import find_target
 

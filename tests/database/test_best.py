@@ -14,8 +14,8 @@ from rdpass.database.folder import add_records
 from rdpass.database.keys import target_key
 from rdpass.kernels.choose import choose_default
 from rdpass.kernels.machine import machine_of
-from rdpass.kernels.pointwise import PointwiseTile
 from rdpass.kernels.ranking import rank_tiles
+from rdpass.kernels.templates.pointwise import PointwiseTile
 from rdpass.targets.lookup import find_target
 
 from .records import RPI4, WORK, record

@@ -14,9 +14,9 @@ from rdpass.database.folder import add_records
 from rdpass.database.keys import network_key
 from rdpass.database.record import selection_of
 from rdpass.kernels.machine import machine_of
-from rdpass.kernels.pointwise import PointwiseTile
 from rdpass.kernels.ranking import rank_tiles
-from rdpass.passes.relax.find_workloads import Occurrence
+from rdpass.kernels.templates.pointwise import PointwiseTile
+from rdpass.passes.lowering.match.find_workloads import Occurrence
 
 from .records import RPI4, WORK, network_record, record
 

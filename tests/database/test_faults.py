@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from rdpass.cli.app import run
+from rdpass.core.errors import ConfigError
 from rdpass.database import folder as folder_module
 from rdpass.database.best import read_best
 from rdpass.database.checksum import FORMAT, LONGEST, checksum
@@ -22,7 +23,6 @@ from rdpass.database.folder import LOCK, add_records, file_of, read_records
 from rdpass.database.record import NetworkRecord, Record
 from rdpass.database.record_line import read_record, write_record
 from rdpass.database.repair import check, merge, repair
-from rdpass.errors import ConfigError
 from rdpass.kernels.machine import machine_of
 from rdpass.kernels.ranking import rank_tiles
 from rdpass.kernels.workload import Convolution, Elementwise, Epilogue, Head, PointwisePair, Pooling, Stem, Workload

@@ -13,10 +13,10 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from rdpass.bundle.building import Bundle, compile
-from rdpass.bundle.manifest import file_digest
-from rdpass.bundle.runtime_libraries import find_libraries
-from rdpass.errors import TargetError
+from rdpass.core.errors import TargetError
+from rdpass.core.files import file_digest
+from rdpass.deploy.bundle.building import Bundle, compile
+from rdpass.deploy.bundle.runtime_libraries import find_libraries
 from rdpass.onnx.oracle import run_onnx
 from rdpass.onnx.source import GATES_KEY
 from rdpass.targets.lookup import find_target

@@ -8,8 +8,8 @@ import numpy as np
 import tvm
 from tvm import relax
 
-from rdpass.comparison import relative_error
-from rdpass.lowering import import_onnx, lower_for, tvm_target
+from rdpass.core.comparison import relative_error
+from rdpass.deploy.lowering import import_onnx, lower_for, tvm_target
 from rdpass.onnx.oracle import run_onnx
 from rdpass.onnx.source import read_onnx
 from rdpass.passes.tir.pipeline import NAME as TIR_PIPELINE

@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper, shape_inference
 
-from rdpass.comparison import Array
+from rdpass.core.comparison import Array
 
 
 class Net:

@@ -12,14 +12,15 @@ import numpy as np
 import onnx
 import pytest
 
-from rdpass.bundle.building import Bundle, compile
-from rdpass.bundle.execution import execute
-from rdpass.bundle.manifest import file_digest, open_sealed
-from rdpass.bundle.runner import load
-from rdpass.bundle.verification import verify
 from rdpass.cli.app import run as rdpass
-from rdpass.comparison import Array
-from rdpass.errors import ConfigError
+from rdpass.core.comparison import Array
+from rdpass.core.errors import ConfigError
+from rdpass.core.files import file_digest
+from rdpass.deploy.bundle.building import Bundle, compile
+from rdpass.deploy.bundle.execution import execute
+from rdpass.deploy.bundle.manifest import open_sealed
+from rdpass.deploy.bundle.runner import load
+from rdpass.deploy.bundle.verification import verify
 from rdpass.onnx.oracle import run_onnx
 from rdpass.targets.lookup import find_target
 from rdpass.targets.toolchain import find_launcher

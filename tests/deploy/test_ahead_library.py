@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rdpass.ahead.library import RUNNER_SOURCES, check_needs
-from rdpass.ahead.network import build_ahead
-from rdpass.ahead.source import SOURCES, write_source
-from rdpass.bundle.building import Bundle, compile
-from rdpass.bundle.runner_program import RUNTIME, SHARED, description_source
-from rdpass.errors import ConfigError, TargetError
-from rdpass.lowering import import_onnx
+from rdpass.core.errors import ConfigError, TargetError
+from rdpass.deploy.aot.library import RUNNER_SOURCES, check_needs
+from rdpass.deploy.aot.network import build_ahead
+from rdpass.deploy.aot.source import SOURCES, write_source
+from rdpass.deploy.bundle.building import Bundle, compile
+from rdpass.deploy.bundle.runner_program import RUNTIME, SHARED, description_source
+from rdpass.deploy.lowering import import_onnx
 from rdpass.onnx.source import read_onnx
 from rdpass.targets.lookup import find_target
 from rdpass.targets.toolchain import find_compiler, find_launcher

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.no_runtime import report
-from rdpass.bundle.building import Bundle
-from rdpass.bundle.manifest import open_sealed
+from rdpass.deploy.bundle.building import Bundle
+from rdpass.deploy.bundle.manifest import open_sealed
 from rdpass.onnx.export import export_onnx
 from tests.deploy.test_ahead_library import check_heap
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from rdpass.ahead.names import PREFIX, PUBLIC, named
-from rdpass.bundle import building
-from rdpass.bundle.building import Bundle, compile
-from rdpass.bundle.manifest import open_sealed
-from rdpass.bundle.verification import verify
 from rdpass.cli.app import run as rdpass
-from rdpass.errors import ConfigError
+from rdpass.core.errors import ConfigError
+from rdpass.deploy.aot.names import PREFIX, PUBLIC, named
+from rdpass.deploy.bundle import building
+from rdpass.deploy.bundle.building import Bundle, compile
+from rdpass.deploy.bundle.manifest import open_sealed
+from rdpass.deploy.bundle.verification import verify
 from tests.deploy.test_ahead_library import HERE, STRICT, compile_with, golden_bytes, run_with, written_bytes
 
 

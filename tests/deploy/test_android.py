@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rdpass.bundle.building import Bundle, compile
-from rdpass.bundle.manifest import open_sealed
 from rdpass.cli.app import run as rdpass
-from rdpass.comparison import relative_error
-from rdpass.errors import TargetError
+from rdpass.core.comparison import relative_error
+from rdpass.core.errors import TargetError
+from rdpass.deploy.bundle.building import Bundle, compile
+from rdpass.deploy.bundle.manifest import open_sealed
 from rdpass.targets.lookup import find_target
 from rdpass.targets.toolchain import ANDROID_API, find_compiler, find_launcher
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from rdpass.bundle.benchmark import bench
-from rdpass.bundle.building import Bundle
 from rdpass.cli.app import run
-from rdpass.device import remote
-from rdpass.device.remote import run_on
-from rdpass.errors import ConfigError, DeviceError
+from rdpass.core.errors import ConfigError, DeviceError
+from rdpass.deploy.bundle.benchmark import bench
+from rdpass.deploy.bundle.building import Bundle
+from rdpass.deploy.device import remote
+from rdpass.deploy.device.remote import run_on
 from tests.deploy.loopback import NAME, OFF, REFUSING, UNKNOWN
 
 

@@ -14,13 +14,14 @@ import numpy as np
 import onnx
 import pytest
 
-from rdpass.bundle.building import Bundle, compile
-from rdpass.bundle.execution import execute
-from rdpass.bundle.manifest import file_digest, open_sealed
-from rdpass.bundle.runner import load
-from rdpass.bundle.verification import verify
-from rdpass.comparison import relative_error
-from rdpass.errors import ConfigError
+from rdpass.core.comparison import relative_error
+from rdpass.core.errors import ConfigError
+from rdpass.core.files import file_digest
+from rdpass.deploy.bundle.building import Bundle, compile
+from rdpass.deploy.bundle.execution import execute
+from rdpass.deploy.bundle.manifest import open_sealed
+from rdpass.deploy.bundle.runner import load
+from rdpass.deploy.bundle.verification import verify
 from rdpass.onnx.oracle import run_onnx
 from rdpass.targets.lookup import find_target
 from rdpass.targets.toolchain import find_launcher
@@ -118,7 +119,7 @@ def test_a_bundle_is_the_same_bytes_from_another_process(
     host_bundle: Bundle, residual_onnx: Path, tmp_path: Path
 ) -> None:
     again = tmp_path / "again.rdp"
-    code = f"from rdpass.bundle.building import compile; compile({str(residual_onnx)!r}, out={str(again)!r})"
+    code = f"from rdpass.deploy.bundle.building import compile; compile({str(residual_onnx)!r}, out={str(again)!r})"
     (tmp_path / "scratch").mkdir()
     changed = {"PYTHONHASHSEED": "12345", "TVM_NUM_THREADS": "1", "TMPDIR": str(tmp_path / "scratch"), "LC_ALL": "C"}
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), **changed}

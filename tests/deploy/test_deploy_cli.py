@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rdpass.bundle.building import Bundle
-from rdpass.bundle.manifest import seal
 from rdpass.cli.app import run
+from rdpass.deploy.bundle.building import Bundle
+from rdpass.deploy.bundle.manifest import seal
 
 
 def test_compile_writes_a_bundle_and_verify_accepts_it(

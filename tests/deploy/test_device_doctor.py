@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from rdpass.cli.app import run
-from rdpass.device.facts import BoardFacts, ask_board, read_facts
-from rdpass.device.findings import BoardFinding, judge
-from rdpass.errors import DeviceError
+from rdpass.core.errors import DeviceError
+from rdpass.deploy.device.facts import BoardFacts, ask_board, read_facts
+from rdpass.deploy.device.findings import BoardFinding, judge
 from rdpass.targets.lookup import find_target, host_target
 from tests.deploy.loopback import NAME
 

@@ -8,13 +8,13 @@ import numpy as np
 import onnx
 import pytest
 
-from rdpass.ahead.arena import Arena, plan
-from rdpass.ahead.functions import compile_functions
-from rdpass.ahead.network import Network, build_ahead
-from rdpass.errors import ConfigError
-from rdpass.lowering import calls_for, import_onnx
+from rdpass.core.errors import ConfigError
+from rdpass.deploy.aot.arena import Arena, plan
+from rdpass.deploy.aot.functions import compile_functions
+from rdpass.deploy.aot.network import Network, build_ahead
+from rdpass.deploy.lowering import calls_for, import_onnx
 from rdpass.onnx.source import read_onnx
-from rdpass.passes.relax.find_calls import Call, CallSequence, Copy, Place, find_calls
+from rdpass.passes.lowering.read.find_calls import Call, CallSequence, Copy, Place, find_calls
 from rdpass.targets.lookup import find_target
 from tests.deploy.conftest import residual_net
 from tests.deploy.nets import Net

@@ -7,9 +7,9 @@ import pytest
 import tvm
 from tvm import relax
 
-from rdpass.lowering import import_onnx
+from rdpass.deploy.lowering import import_onnx
 from rdpass.onnx.source import read_onnx
-from rdpass.passes.relax.fold_batch_norm import FoldBatchNorm
+from rdpass.passes.lowering.rewrite.fold_batch_norm import FoldBatchNorm
 from tests.deploy.lowered import kinds_of, lower_checked
 from tests.deploy.nets import Net
 

@@ -9,8 +9,8 @@ import numpy as np
 import onnx
 import pytest
 
-from rdpass.bundle.golden import find_golden
-from rdpass.errors import ConfigError
+from rdpass.core.errors import ConfigError
+from rdpass.onnx.golden import find_golden
 from rdpass.onnx.oracle import run_onnx
 from rdpass.onnx.source import read_onnx
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from rdpass.bundle.building import Bundle
-from rdpass.bundle.manifest import open_sealed, seal
-from rdpass.bundle.runner import load
-from rdpass.bundle.verification import verify
-from rdpass.errors import IntegrityError
+from rdpass.core.errors import IntegrityError
+from rdpass.deploy.bundle.building import Bundle
+from rdpass.deploy.bundle.manifest import open_sealed, seal
+from rdpass.deploy.bundle.runner import load
+from rdpass.deploy.bundle.verification import verify
 
 FILES = (
     "manifest.json",
@@ -32,8 +32,8 @@ FILES = (
 # Loads a bundle, and says which error came and whether anything of the bundle was mapped into the process by then.
 LOADS = """
 import sys
-from rdpass.errors import IntegrityError
-from rdpass.bundle.runner import load
+from rdpass.core.errors import IntegrityError
+from rdpass.deploy.bundle.runner import load
 try:
     load(sys.argv[1])
 except IntegrityError as error:
@@ -59,8 +59,8 @@ def nothing_may_run(monkeypatch: pytest.MonkeyPatch) -> None:
     def run(*arguments: object) -> None:
         pytest.fail("something of a spoiled bundle was run")
 
-    monkeypatch.setattr("rdpass.bundle.verification.execute", run)
-    monkeypatch.setattr("rdpass.bundle.runner.Runner.__init__", run)
+    monkeypatch.setattr("rdpass.deploy.bundle.verification.execute", run)
+    monkeypatch.setattr("rdpass.deploy.bundle.runner.Runner.__init__", run)
 
 
 @pytest.mark.usefixtures("nothing_may_run")
@@ -152,7 +152,7 @@ def test_a_bundle_that_uses_what_this_cpu_lacks_is_refused(
     manifest = open_sealed(folder)
     manifest.target["features"] = ["fpu", "sve"]
     seal(folder, manifest)
-    monkeypatch.setattr("rdpass.bundle.runner.cpu_features", lambda: frozenset({"fpu"}))
+    monkeypatch.setattr("rdpass.deploy.bundle.runner.cpu_features", lambda: frozenset({"fpu"}))
     with pytest.raises(IntegrityError, match="this one has no sve"):
         load(folder)
 

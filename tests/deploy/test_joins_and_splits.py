@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from rdpass.bundle.building import compile
-from rdpass.bundle.verification import verify
+from rdpass.deploy.bundle.building import compile
+from rdpass.deploy.bundle.verification import verify
 from rdpass.onnx.export import export_onnx
-from rdpass.passes.relax.fallbacks import find_fallbacks
+from rdpass.passes.lowering.read.fallbacks import find_fallbacks
 from tests.deploy.lowered import kinds_of, lower_checked
 from tests.deploy.nets import Net
 

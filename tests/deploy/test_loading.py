@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rdpass.bundle.building import Bundle
-from rdpass.bundle.runner import load
-from rdpass.comparison import relative_error
-from rdpass.errors import ConfigError
+from rdpass.core.comparison import relative_error
+from rdpass.core.errors import ConfigError
+from rdpass.deploy.bundle.building import Bundle
+from rdpass.deploy.bundle.runner import load
 
 RUN = """
 import sys
 import numpy as np
-from rdpass.bundle.runner import load
+from rdpass.deploy.bundle.runner import load
 folder = sys.argv[1]
 output = load(folder)(np.load(folder + "/golden/input_0.npy"))
 expected = np.load(folder + "/golden/output_0.npy")
@@ -35,7 +35,7 @@ def _python(code: str, folder: Path) -> str:
 
 def test_importing_the_runner_imports_no_framework(host_bundle: Bundle) -> None:
     frameworks = "{'torch', 'tvm', 'tvm_ffi', 'onnx', 'onnxruntime'}"
-    code = f"import sys, rdpass.bundle.runner; print(*{frameworks} & sys.modules.keys())"
+    code = f"import sys, rdpass.deploy.bundle.runner; print(*{frameworks} & sys.modules.keys())"
     assert _python(code, host_bundle.folder) == ""
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rdpass.passes.relax.fallbacks import find_fallbacks
+from rdpass.passes.lowering.read.fallbacks import find_fallbacks
 from tests.deploy.lowered import kinds_of, lower_checked
 from tests.deploy.nets import Net
 

@@ -14,16 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tvm import relax, topi
 
-from rdpass.comparison import relative_error
+from rdpass.core.comparison import relative_error
+from rdpass.deploy.lowering import import_onnx, lower_for, tvm_target
 from rdpass.kernels.machine import machine_of
-from rdpass.lowering import import_onnx, lower_for, tvm_target
 from rdpass.onnx.oracle import run_onnx
 from rdpass.onnx.source import read_onnx
-from rdpass.passes.relax.arena import Interval, assign_offsets
-from rdpass.passes.relax.fallbacks import find_fallbacks
-from rdpass.passes.relax.pipeline import lowering
-from rdpass.passes.relax.planned_memory import planned_memory
-from rdpass.passes.relax.restore_extrema import RestoreExtrema
+from rdpass.passes.lowering.memory.arena import Interval, assign_offsets
+from rdpass.passes.lowering.memory.planned_memory import planned_memory
+from rdpass.passes.lowering.pipeline import lowering
+from rdpass.passes.lowering.read.fallbacks import find_fallbacks
+from rdpass.passes.lowering.rewrite.restore_extrema import RestoreExtrema
 from rdpass.passes.tir.pipeline import NAME as TIR_PIPELINE
 from rdpass.targets.lookup import host_target
 from tests.deploy.lowered import kinds_of, lower_checked

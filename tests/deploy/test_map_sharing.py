@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rdpass.passes.relax.map_sharing import Program, Sharing, Step, share_maps
+from rdpass.passes.lowering.memory.map_sharing import Program, Sharing, Step, share_maps
 
 LINE = 64
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import onnx
 import pytest
 
-from rdpass.errors import ConfigError
-from rdpass.lowering import import_onnx
+from rdpass.core.errors import ConfigError
+from rdpass.deploy.lowering import import_onnx
 from rdpass.onnx.source import GATES_KEY, read_onnx
 
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rdpass.bundle import building
-from rdpass.bundle.building import Bundle, compile
-from rdpass.bundle.manifest import open_sealed
-from rdpass.bundle.verification import verify
-from rdpass.errors import ConfigError, DeviceError, ParityError, TargetError
-from rdpass.lowering import Lowered
+from rdpass.core.errors import ConfigError, DeviceError, ParityError, TargetError
+from rdpass.deploy.bundle import building
+from rdpass.deploy.bundle.building import Bundle, compile
+from rdpass.deploy.bundle.manifest import open_sealed
+from rdpass.deploy.bundle.verification import verify
+from rdpass.deploy.lowering import Lowered
 from rdpass.targets.lookup import ArmTarget
 
 
@@ -141,7 +141,7 @@ def test_a_build_that_computes_something_else_is_refused(
 
 
 def test_verify_says_when_the_output_differs(host_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rdpass.bundle.verification.execute", lambda *arguments: (np.zeros((1, 5), np.float32),))
+    monkeypatch.setattr("rdpass.deploy.bundle.verification.execute", lambda *arguments: (np.zeros((1, 5), np.float32),))
     with pytest.raises(ParityError, match="bundle: output 0 differs"):
         verify(host_bundle.folder)
 
@@ -153,7 +153,7 @@ def test_verify_says_when_there_is_no_emulator(board_bundle: Bundle, monkeypatch
 
 
 def test_verify_says_when_the_runner_crashes(host_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rdpass.bundle.verification.find_launcher", lambda target: ("sh", "-c", "kill -SEGV $$"))
+    monkeypatch.setattr("rdpass.deploy.bundle.verification.find_launcher", lambda target: ("sh", "-c", "kill -SEGV $$"))
     with pytest.raises(DeviceError, match=r"crashed \(SIGSEGV\)"):
         verify(host_bundle.folder)
 

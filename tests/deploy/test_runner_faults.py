@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rdpass.bundle.manifest import Manifest, TensorSpec
-from rdpass.bundle.runner_program import RUNTIME, SHARED, description_source
+from rdpass.core.tensor_spec import TensorSpec
+from rdpass.deploy.bundle.manifest import Manifest
+from rdpass.deploy.bundle.runner_program import RUNTIME, SHARED, description_source
 
 _SOURCE = Path(__file__).with_name("echo_network.cc")
 _CHECKS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-O1", "-g")

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rdpass.bundle.building import Bundle, compile
-from rdpass.bundle.runner_program import RUNTIME
 from rdpass.cli.app import run as rdpass
+from rdpass.deploy.bundle.building import Bundle, compile
+from rdpass.deploy.bundle.runner_program import RUNTIME
 from rdpass.targets.cpu_words import USED_UNASKED, WORDS
 from rdpass.targets.lookup import PRESETS, find_target
 from rdpass.targets.toolchain import find_launcher
@@ -244,7 +244,7 @@ def test_rdpass_says_so_too_and_ends_with_the_same_exit_code(
     newer_bundle: Bundle, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     launcher = find_launcher(find_target("rpi3"))
-    monkeypatch.setattr("rdpass.bundle.verification.find_launcher", lambda target: launcher)
+    monkeypatch.setattr("rdpass.deploy.bundle.verification.find_launcher", lambda target: launcher)
     assert rdpass(["verify", str(newer_bundle.folder)]) == 8
     assert "this CPU has no asimddp" in capfd.readouterr().err
     monkeypatch.undo()

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from rdpass.bundle.building import compile
 from rdpass.cli.app import run
-from rdpass.errors import TargetError
+from rdpass.core.errors import TargetError
+from rdpass.deploy.bundle.building import compile
 from rdpass.targets.core_check import check_core
 from rdpass.targets.lookup import PRESETS, find_target, host_target
 

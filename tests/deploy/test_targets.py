@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from rdpass.bundle import runtime_libraries
-from rdpass.bundle.runtime_libraries import fetch_libraries, find_libraries
+from rdpass.core.errors import TargetError
+from rdpass.deploy.bundle import runtime_libraries
+from rdpass.deploy.bundle.runtime_libraries import fetch_libraries, find_libraries
+from rdpass.deploy.lowering import tvm_target
 from rdpass.diagnosis import PINS, diagnose
-from rdpass.errors import TargetError
-from rdpass.lowering import tvm_target
 from rdpass.targets import lookup
 from rdpass.targets.lookup import PRESETS, ArmTarget, all_targets, find_target, host_target
 from rdpass.targets.toolchain import emulated_core, find_launcher
@@ -101,7 +101,7 @@ def test_an_arm_host_uses_the_base_architecture(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_importing_the_targets_imports_no_tvm() -> None:
-    modules = "rdpass.targets.lookup, rdpass.targets.toolchain, rdpass.bundle.runtime_libraries"
+    modules = "rdpass.targets.lookup, rdpass.targets.toolchain, rdpass.deploy.bundle.runtime_libraries"
     code = f"import sys, {modules}; print('tvm' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"False\n"
 

@@ -8,19 +8,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rdpass.comparison import relative_error
+from rdpass.core.comparison import relative_error
+from rdpass.deploy.lowering import build, import_onnx, lower_for, run_here
 from rdpass.kernels.choose import choose_default
-from rdpass.kernels.direct import DirectTile
 from rdpass.kernels.machine import machine_of
-from rdpass.kernels.pair import ApartTile, PairTile
-from rdpass.kernels.pointwise import PointwiseTile
+from rdpass.kernels.templates.direct import DirectTile
+from rdpass.kernels.templates.pair import ApartTile, PairTile
+from rdpass.kernels.templates.pointwise import PointwiseTile
 from rdpass.kernels.workload import Convolution, PointwisePair
-from rdpass.lowering import build, import_onnx, lower_for, run_here
 from rdpass.onnx.oracle import run_onnx
 from rdpass.onnx.source import read_onnx
-from rdpass.passes.relax.dataflow import read_dataflow
-from rdpass.passes.relax.pipeline import simplification
-from rdpass.passes.relax.settle_placements import Settled, settle_placements
+from rdpass.passes.lowering.dataflow import read_dataflow
+from rdpass.passes.lowering.match.settle_placements import Settled, settle_placements
+from rdpass.passes.lowering.pipeline import simplification
 from rdpass.targets.lookup import host_target
 from tests.deploy.nets import Net
 

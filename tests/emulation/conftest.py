@@ -9,11 +9,11 @@ from pathlib import Path
 import onnx
 import pytest
 
-from rdpass.bundle.runtime_libraries import find_libraries
-from rdpass.emulation.emulator import Caches, Profile, profile
-from rdpass.emulation.llvm_tools import find_llvm_tool
-from rdpass.emulation.plugin import cache_folder
-from rdpass.errors import TargetError
+from rdpass.core.errors import TargetError
+from rdpass.deploy.bundle.runtime_libraries import find_libraries
+from rdpass.profiling.emulation.emulator import Caches, Profile, profile
+from rdpass.profiling.emulation.llvm_tools import find_llvm_tool
+from rdpass.profiling.emulation.plugin import cache_folder
 from rdpass.targets.lookup import ArmTarget, find_target
 from rdpass.targets.toolchain import find_compiler, find_launcher
 from tests.deploy.conftest import residual_net

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rdpass.emulation.blocks import BasicBlock, TranslationBlock, basic_blocks
+from rdpass.profiling.emulation.blocks import BasicBlock, TranslationBlock, basic_blocks
 
 NOP, BRANCH, RETURN = 0xD503201F, 0x54FFFFC1, 0xD65F03C0
 FMLA = 0x4F801020

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from rdpass.emulation.boards import core_targets, find_board, modelled_core
-from rdpass.emulation.throughput import CORES
-from rdpass.errors import TargetError
+from rdpass.core.errors import TargetError
+from rdpass.profiling.emulation.boards import core_targets, find_board, modelled_core
+from rdpass.profiling.emulation.throughput import CORES
 from rdpass.targets.core_check import check_core
 from rdpass.targets.lookup import PRESETS
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from rdpass.emulation import emulator
-from rdpass.emulation.blocks import basic_blocks
-from rdpass.emulation.emulator import Caches, profile
-from rdpass.emulation.instructions import classify
-from rdpass.errors import DeviceError, TargetError
+from rdpass.core.errors import DeviceError, TargetError
+from rdpass.profiling.emulation import emulator
+from rdpass.profiling.emulation.blocks import basic_blocks
+from rdpass.profiling.emulation.emulator import Caches, profile
+from rdpass.profiling.emulation.instructions import classify
 from rdpass.targets.lookup import ArmTarget, host_target
 
 from .conftest import CodeProfile

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from rdpass.emulation import llvm_tools
-from rdpass.emulation.blocks import BasicBlock
-from rdpass.emulation.cycles import measure_blocks
-from rdpass.emulation.throughput import CORES, block_cycles
-from rdpass.errors import TargetError
+from rdpass.core.errors import TargetError
+from rdpass.profiling.emulation import llvm_tools
+from rdpass.profiling.emulation.blocks import BasicBlock
+from rdpass.profiling.emulation.cycles import measure_blocks
+from rdpass.profiling.emulation.throughput import CORES, block_cycles
 
 # fmla v<d>.4s, v30.4s, v31.s[0]: independent of one another
 FMLA = [0x4F9F13C0 | register for register in range(16)]

@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from rdpass.emulation.disassembly import disassemble
-from rdpass.emulation.instructions import classify, is_address, is_branch, vectors_moved
-from rdpass.emulation.llvm_tools import run_llvm_tool
+from rdpass.profiling.emulation.disassembly import disassemble
+from rdpass.profiling.emulation.instructions import classify, is_address, is_branch, vectors_moved
+from rdpass.profiling.emulation.llvm_tools import run_llvm_tool
 
 EXAMPLES = {
     "fmla": ["fmla v0.4s, v1.4s, v2.4s", "fmla v31.4s, v30.4s, v29.s[3]", "fmls v0.4s, v1.4s, v2.4s",

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rdpass.comparison import relative_error
-from rdpass.emulation.kernel import KernelCost, measure_kernel
-from rdpass.emulation.throughput import CORES
-from rdpass.errors import ConfigError, DeviceError
+from rdpass.core.comparison import relative_error
+from rdpass.core.errors import ConfigError, DeviceError
+from rdpass.profiling.emulation.kernel import KernelCost, measure_kernel
+from rdpass.profiling.emulation.throughput import CORES
 from rdpass.targets.lookup import ArmTarget
 
 from .kernels import add_in_place, in_parallel, matmul, reads_what_nobody_wrote, through_workspace, vector_multiply

@@ -13,13 +13,13 @@ import numpy as np
 import onnx
 import pytest
 
-from rdpass.emulation import network_build
-from rdpass.emulation.boards import find_board
-from rdpass.emulation.emulator import LINE
-from rdpass.emulation.network import RUNTIME, NetworkCost, measure_network
-from rdpass.emulation.plugin import cache_folder
-from rdpass.emulation.throughput import CORES
 from rdpass.onnx.source import read_onnx
+from rdpass.profiling.emulation import network_build
+from rdpass.profiling.emulation.boards import find_board
+from rdpass.profiling.emulation.emulator import LINE
+from rdpass.profiling.emulation.network import RUNTIME, NetworkCost, measure_network
+from rdpass.profiling.emulation.plugin import cache_folder
+from rdpass.profiling.emulation.throughput import CORES
 from rdpass.targets.lookup import ArmTarget
 from tests.deploy.conftest import two_by_two_net
 
@@ -78,7 +78,7 @@ def test_what_the_build_plans_is_reported(cost: NetworkCost) -> None:
 def test_a_second_measurement_finds_the_build_and_counts_the_same(
     cost: NetworkCost, residual_onnx: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rdpass.emulation.network_build.build", None)  # not to be called again
+    monkeypatch.setattr("rdpass.profiling.emulation.network_build.build", None)  # not to be called again
     assert measure_network(residual_onnx, find_board("cortex-a72")) == cost
 
 

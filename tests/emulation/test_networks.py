@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from benchmarks import networks
 from benchmarks.networks import NAMES, reference_file, reference_network
-from rdpass.errors import ConfigError
+from rdpass.core.errors import ConfigError
 from rdpass.inspection import inspect
 from tests.support import Untouched
 

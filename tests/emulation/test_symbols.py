@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from rdpass.emulation.symbols import read_symbols, symbols_of
-from rdpass.errors import TargetError
+from rdpass.core.errors import TargetError
+from rdpass.profiling.emulation.symbols import read_symbols, symbols_of
 
 CODE = [
     (0x100, 0x20, "frame_dummy"),

@@ -8,14 +8,14 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from rdpass.passes.fx.absorb_padding import absorb_padding
-from rdpass.passes.fx.bake_weights import bake_weights
-from rdpass.passes.fx.fold_batch_norm import fold_batch_norm
-from rdpass.passes.fx.functionalise import functionalise
-from rdpass.passes.fx.lift_layers import lift_layers
-from rdpass.passes.fx.operators import callee, kind_of
-from rdpass.passes.fx.shapes import annotate_shapes
-from rdpass.tracing.trace import trace
+from rdpass.capture.trace import trace
+from rdpass.passes.graph.absorb_padding import absorb_padding
+from rdpass.passes.graph.bake_weights import bake_weights
+from rdpass.passes.graph.fold_batch_norm import fold_batch_norm
+from rdpass.passes.graph.functionalise import functionalise
+from rdpass.passes.graph.lift_layers import lift_layers
+from rdpass.passes.graph.node_kinds import callee, kind_of
+from rdpass.passes.graph.shapes import annotate_shapes
 from tests.models import OverwrittenFork, PreActivation, SharedInPlace, SharedLayer, conv_bn, seeded, small_resnet
 from tests.support import Untouched, error_between
 
@@ -196,7 +196,7 @@ def test_symmetric_zero_padding_moves_into_the_convolution_and_other_padding_sta
 
 
 def test_an_exported_graph_becomes_the_same_canonical_graph():
-    from rdpass.tracing.programs import export_program, unpack_program
+    from rdpass.capture.programs import export_program, unpack_program
 
     model = seeded(small_resnet)
     x = torch.randn(1, 3, 9, 9)

@@ -6,9 +6,9 @@ from hypothesis import assume, given, reject, settings
 from torch import nn
 
 import rdpass
-from rdpass.comparison import relative_error
-from rdpass.layers import ChannelClamp
-from rdpass.passes.fx.operators import kind_of
+from rdpass.core.comparison import relative_error
+from rdpass.passes.graph.layers import ChannelClamp
+from rdpass.passes.graph.node_kinds import kind_of
 from tests.fx.exact_cases import COVERED, REFUSED, iresnet_block, near_identity
 from tests.models import (
     Residual,
@@ -182,7 +182,7 @@ def test_the_budget_keeps_the_dearest_shortcuts_and_says_what_they_would_cost():
 
 
 def test_skipping_everything_leaves_nothing_to_convert():
-    with pytest.raises(rdpass.errors.NothingToConvert):
+    with pytest.raises(rdpass.core.errors.NothingToConvert):
         carried(seeded(small_resnet), 1, 3, 9, 9, skip=("*",))
 
 
@@ -220,7 +220,7 @@ def test_a_block_of_any_make_goes_exactly_in_single_precision(case):
     assume(rounding <= 5e-7)  # where the model's own sums cancel, nobody's rounding is below 1e-5
     try:
         conversion = removed_somehow(model, sizes)
-    except rdpass.errors.ParityError:
+    except rdpass.core.errors.ParityError:
         reject()  # the same, on the example
     assert error_between(conversion.student, model, x) <= 1e-5
 
@@ -229,7 +229,7 @@ def removed_somehow(model, sizes):
     dtype = next(model.parameters()).dtype
     try:
         conversion = rdpass.convert(model, torch.randn(sizes, dtype=dtype), recipe="carry", max_macs=1e9, only=("*",))
-    except rdpass.errors.NothingToConvert:
+    except rdpass.core.errors.NothingToConvert:
         reject()
     assert hows(conversion) in (["carried"], ["merged"]), conversion.outcomes
     return conversion
@@ -244,7 +244,7 @@ def test_whatever_goes_or_stays_the_numbers_stay(case):
     try:
         model(example)
         conversion = rdpass.convert(model, example, recipe="carry", max_macs=1e9)
-    except (RuntimeError, rdpass.errors.NothingToConvert):
+    except (RuntimeError, rdpass.core.errors.NothingToConvert):
         reject()
     assert all(outcome.reason for outcome in conversion.outcomes)
     assert error_between(conversion.student, model, 3 * torch.randn_like(example)) <= 1e-10

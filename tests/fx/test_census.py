@@ -3,8 +3,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from rdpass.passes.fx.census import take_census
-from rdpass.tracing.trace import trace
+from rdpass.capture.trace import trace
+from rdpass.passes.analysis.shortcuts.census import take_census
 from tests.models import (
     OverwrittenFork,
     PositionalEmbedding,

@@ -7,10 +7,10 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from torch.fx import Interpreter
 
-from rdpass.passes.fx.census import take_census
-from rdpass.passes.fx.remove_shortcuts import remove_shortcuts
-from rdpass.passes.fx.shapes import annotate_shapes
-from rdpass.types import Traced
+from rdpass.core.plan import Traced
+from rdpass.passes.analysis.shortcuts.census import take_census
+from rdpass.passes.distill.remove_shortcuts import remove_shortcuts
+from rdpass.passes.graph.shapes import annotate_shapes
 from tests.fx.census_oracle import Found, Oracle
 from tests.random_graphs import built, graphs
 from tests.support import Untouched

@@ -5,12 +5,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from rdpass.capture.torchvision_import import prepare_torchvision
+from rdpass.capture.trace import trace
 from rdpass.inspection import plan_of
-from rdpass.passes.fx.cost import accounts_of, cost_of, macs_of
-from rdpass.passes.fx.dominance import immediate_dominators
-from rdpass.passes.fx.held_bytes import held_bytes
-from rdpass.torchvision_import import prepare_torchvision
-from rdpass.tracing.trace import trace
+from rdpass.passes.analysis.cost import accounts_of, cost_of, macs_of
+from rdpass.passes.analysis.memory.held_bytes import held_bytes
+from rdpass.passes.analysis.shortcuts.dominance import immediate_dominators
 from tests.models import (
     PreActivation,
     Residual,

@@ -9,9 +9,9 @@ from torch.ao.nn.quantized import FloatFunctional
 from torch.nn import functional as F
 
 import rdpass
-from rdpass.passes.fx.census import take_census
-from rdpass.torchvision_import import prepare_torchvision
-from rdpass.tracing.trace import trace
+from rdpass.capture.torchvision_import import prepare_torchvision
+from rdpass.capture.trace import trace
+from rdpass.passes.analysis.shortcuts.census import take_census
 from tests.models import Branches, LayerScale, Residual, Scaled, SqueezeExcite, basic_block, classifier, conv_bn, seeded
 from tests.support import Untouched, error_between
 

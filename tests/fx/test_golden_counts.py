@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from benchmarks.zoo_models import Entry, build
-from rdpass.passes.fx.census import take_census
-from rdpass.passes.fx.remove_shortcuts import remove_shortcuts
-from rdpass.torchvision_import import prepare_torchvision
-from rdpass.tracing.trace import trace
+from rdpass.capture.torchvision_import import prepare_torchvision
+from rdpass.capture.trace import trace
+from rdpass.passes.analysis.shortcuts.census import take_census
+from rdpass.passes.distill.remove_shortcuts import remove_shortcuts
 
 prepare_torchvision()
 pytest.importorskip("timm", reason="the zoo is an extra")

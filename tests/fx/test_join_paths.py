@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import nn
 
-from rdpass.errors import ConfigError
+from rdpass.capture.trace import trace
+from rdpass.core.errors import ConfigError
 from rdpass.inspection import plan_of
-from rdpass.passes.fx.fade_shortcuts import fade_shortcuts
-from rdpass.passes.fx.find_cuts import find_cuts, named_cuts, stage_of_modules
-from rdpass.passes.fx.join_paths import OWN_PATH, join_paths, teacher_taps
-from rdpass.tracing.trace import trace
+from rdpass.passes.analysis.shortcuts.find_cuts import find_cuts, named_cuts, stage_of_modules
+from rdpass.passes.distill.fade_shortcuts import fade_shortcuts
+from rdpass.passes.distill.join_paths import OWN_PATH, join_paths, teacher_taps
 from tests.models import TwoInputs, basic_block, bottleneck, classifier, seeded, small_resnet
 from tests.support import Untouched
 

@@ -141,7 +141,7 @@ def test_any_sum_of_linear_branches_merges_exactly_or_says_why_not(case):
     try:
         model(example)
         conversion = merged(model, *sizes, dtype=torch.float64)
-    except (RuntimeError, rdpass.errors.NothingToConvert):
+    except (RuntimeError, rdpass.core.errors.NothingToConvert):
         reject()
     for outcome in conversion.outcomes:
         assert outcome.how == "merged" or "border" in outcome.reason or "stays" in outcome.reason, outcome
@@ -157,7 +157,7 @@ def test_branches_of_one_convolution_each_leave_exactly_one(case):
     try:
         model(torch.randn(sizes, dtype=torch.float64))
         conversion = merged(model, *sizes, dtype=torch.float64)
-    except (RuntimeError, rdpass.errors.NothingToConvert):
+    except (RuntimeError, rdpass.core.errors.NothingToConvert):
         reject()
     assert hows(conversion) == {"merged"}
     assert len(convolutions(conversion.student)) == 1

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from rdpass.passes.fx.census import take_census
-from rdpass.tracing.trace import trace
+from rdpass.capture.trace import trace
+from rdpass.passes.analysis.shortcuts.census import take_census
 from tests.models import Residual, classifier, conv_bn, seeded
 
 

@@ -7,19 +7,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from rdpass.errors import PassError
+from rdpass.capture.trace import trace
+from rdpass.core.errors import PassError
 from rdpass.inspection import plan_of
-from rdpass.layers import FadingAdd, GainedIdentity, ShiftedBias, StreamBranch
-from rdpass.passes.fx.calibrate_gates import calibrate_gates
-from rdpass.passes.fx.check_plain import check_plain
-from rdpass.passes.fx.cost import macs_of
-from rdpass.passes.fx.fade_shortcuts import fade_shortcuts
-from rdpass.passes.fx.plan_takeover import Takeover, plan_takeover
-from rdpass.passes.fx.remove_shortcuts import remove_shortcuts
-from rdpass.passes.fx.settle_shortcuts import settle_shortcuts
-from rdpass.passes.fx.shapes import annotate_shapes
-from rdpass.passes.fx.start_maps import start_maps
-from rdpass.tracing.trace import trace
+from rdpass.passes.analysis.cost import macs_of
+from rdpass.passes.analysis.shortcuts.check_plain import check_plain
+from rdpass.passes.distill.calibrate_gates import calibrate_gates
+from rdpass.passes.distill.fade_shortcuts import fade_shortcuts
+from rdpass.passes.distill.remove_shortcuts import remove_shortcuts
+from rdpass.passes.distill.reparam_fold import settle_shortcuts
+from rdpass.passes.distill.reparam_init import start_maps
+from rdpass.passes.distill.reparam_plan import Takeover, plan_takeover
+from rdpass.passes.graph.layers import FadingAdd, GainedIdentity, ShiftedBias, StreamBranch
+from rdpass.passes.graph.shapes import annotate_shapes
 from tests.models import (
     PreActivation,
     Residual,

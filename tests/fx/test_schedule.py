@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rdpass.passes.fx.greedy_order import greedy_order
-from rdpass.passes.fx.liveness import Problem, Task, live_bytes, readers_of
-from rdpass.passes.fx.schedule import schedule
-from rdpass.passes.fx.segments import segments
+from rdpass.passes.analysis.memory.greedy_order import greedy_order
+from rdpass.passes.analysis.memory.liveness import Problem, Task, live_bytes, readers_of
+from rdpass.passes.analysis.memory.schedule import schedule
+from rdpass.passes.analysis.memory.segments import segments
 from tests.support import lines_run
 
 

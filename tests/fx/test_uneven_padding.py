@@ -6,13 +6,13 @@ from torch import nn
 from torch.nn import functional as F
 
 import rdpass
-from rdpass.layers import UnevenConv1d, UnevenConv2d
+from rdpass.capture.trace import trace
 from rdpass.onnx.export import export_onnx
-from rdpass.passes.fx.absorb_uneven_padding import absorb_uneven_padding
-from rdpass.passes.fx.check_plain import check_plain
-from rdpass.passes.fx.dirac import zeros_around
-from rdpass.passes.fx.operators import kind_of
-from rdpass.tracing.trace import trace
+from rdpass.passes.analysis.shortcuts.check_plain import check_plain
+from rdpass.passes.graph.absorb_uneven_padding import absorb_uneven_padding
+from rdpass.passes.graph.layers import UnevenConv1d, UnevenConv2d
+from rdpass.passes.graph.linear.dirac import zeros_around
+from rdpass.passes.graph.node_kinds import kind_of
 from rdpass.training.config import DistillConfig
 from tests.models import Residual, seeded
 from tests.support import Untouched, error_between

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from rdpass.passes.fx.value_range import value_ranges
-from rdpass.tracing.trace import trace
+from rdpass.capture.trace import trace
+from rdpass.passes.analysis.value_range import value_ranges
 
 
 def final_range(*layers):

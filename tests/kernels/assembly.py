@@ -8,7 +8,7 @@ from typing import Any
 
 import tvm
 
-from rdpass.lowering import tvm_target
+from rdpass.deploy.lowering import tvm_target
 from rdpass.targets.lookup import ArmTarget
 
 _LABEL = re.compile(r"^(?!\.Ltmp)[\w.$]+:")

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from rdpass.comparison import Array
-from rdpass.kernels.isa import Isa
-from rdpass.kernels.memory import WORKSPACE
+from rdpass.core.comparison import Array
+from rdpass.kernels.builder.function import WORKSPACE
+from rdpass.targets.isa import Isa
 
 
 @dataclass(frozen=True)

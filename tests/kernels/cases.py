@@ -8,13 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from rdpass.comparison import Array
-from rdpass.kernels.depthwise import DepthwiseTile, depthwise
-from rdpass.kernels.direct import DirectTile, direct
-from rdpass.kernels.elementwise import ElementwiseTile, elementwise
-from rdpass.kernels.head import HeadTile, head
-from rdpass.kernels.isa import Isa
-from rdpass.kernels.packing import (
+from rdpass.core.comparison import Array
+from rdpass.kernels.builder.packing import (
     blocks,
     merge_groups,
     pack_dense,
@@ -24,16 +19,21 @@ from rdpass.kernels.packing import (
     pad_axis,
     split_phases,
 )
-from rdpass.kernels.pair import PairTile, pointwise_pair
-from rdpass.kernels.pointwise import PointwiseTile, pointwise
-from rdpass.kernels.pooling import PoolingTile, pooling
-from rdpass.kernels.resizing import ResizingTile, resizing
-from rdpass.kernels.stem import StemTile, stem
-from rdpass.kernels.stem_winograd import OUTPUTS, StemWinogradTile, stem_winograd
-from rdpass.kernels.strided_winograd import StridedWinogradTile, strided_winograd, transform_strided
-from rdpass.kernels.toom_cook import transform_weights
-from rdpass.kernels.winograd import WinogradTile, winograd
+from rdpass.kernels.builder.toom_cook import transform_weights
+from rdpass.kernels.templates.depthwise import DepthwiseTile, depthwise
+from rdpass.kernels.templates.direct import DirectTile, direct
+from rdpass.kernels.templates.elementwise import ElementwiseTile, elementwise
+from rdpass.kernels.templates.head import HeadTile, head
+from rdpass.kernels.templates.pair import PairTile, pointwise_pair
+from rdpass.kernels.templates.pointwise import PointwiseTile, pointwise
+from rdpass.kernels.templates.pooling import PoolingTile, pooling
+from rdpass.kernels.templates.resizing import ResizingTile, resizing
+from rdpass.kernels.templates.stem import StemTile, stem
+from rdpass.kernels.templates.stem_winograd import OUTPUTS, StemWinogradTile, stem_winograd
+from rdpass.kernels.templates.strided_winograd import StridedWinogradTile, strided_winograd, transform_strided
+from rdpass.kernels.templates.winograd import WinogradTile, winograd
 from rdpass.kernels.workload import Convolution, Elementwise, Epilogue, Head, PointwisePair, Pooling, Resizing, Stem
+from rdpass.targets.isa import Isa
 from tests.kernels import oracle
 from tests.kernels.case import Case
 from tests.kernels.layout import from_blocked, to_blocked

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rdpass.kernels.depthwise import DepthwiseTile
-from rdpass.kernels.direct import DirectTile
-from rdpass.kernels.elementwise import ElementwiseTile
-from rdpass.kernels.head import HeadTile
-from rdpass.kernels.isa import Isa
-from rdpass.kernels.pair import PairTile
-from rdpass.kernels.pointwise import PointwiseTile
-from rdpass.kernels.pooling import PoolingTile
-from rdpass.kernels.stem import StemTile
-from rdpass.kernels.stem_winograd import StemWinogradTile, has_phases
-from rdpass.kernels.strided_winograd import StridedWinogradTile, is_strided
-from rdpass.kernels.winograd import WinogradTile
+from rdpass.kernels.templates.depthwise import DepthwiseTile
+from rdpass.kernels.templates.direct import DirectTile
+from rdpass.kernels.templates.elementwise import ElementwiseTile
+from rdpass.kernels.templates.head import HeadTile
+from rdpass.kernels.templates.pair import PairTile
+from rdpass.kernels.templates.pointwise import PointwiseTile
+from rdpass.kernels.templates.pooling import PoolingTile
+from rdpass.kernels.templates.stem import StemTile
+from rdpass.kernels.templates.stem_winograd import StemWinogradTile, has_phases
+from rdpass.kernels.templates.strided_winograd import StridedWinogradTile, is_strided
+from rdpass.kernels.templates.winograd import WinogradTile
 from rdpass.kernels.workload import Convolution, Elementwise, Head, PointwisePair, Pooling, Stem
+from rdpass.targets.isa import Isa
 from tests.kernels.case import Case
 from tests.kernels.cases import (
     depthwise_case,

@@ -10,8 +10,8 @@ import numpy as np
 import tvm
 import tvm_ffi
 
-from rdpass.comparison import Array
-from rdpass.lowering import tvm_target
+from rdpass.core.comparison import Array
+from rdpass.deploy.lowering import tvm_target
 from rdpass.passes.tir.pipeline import NAME
 from rdpass.targets.lookup import ArmTarget
 from rdpass.targets.toolchain import find_compiler, find_launcher

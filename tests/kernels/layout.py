@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from rdpass.comparison import Array
-from rdpass.kernels.packing import blocks, pad_axis
+from rdpass.core.comparison import Array
+from rdpass.kernels.builder.packing import blocks, pad_axis
 
 
 def to_blocked(array: Array, lanes: int, filling: float = 0.0) -> Array:

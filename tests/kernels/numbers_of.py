@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from rdpass.comparison import Array
+from rdpass.core.comparison import Array
 from rdpass.kernels.workload import Convolution, Elementwise, Head, PointwisePair, Stem, Workload
 
 

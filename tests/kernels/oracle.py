@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from rdpass.comparison import Array
+from rdpass.core.comparison import Array
 from rdpass.kernels.workload import Convolution, Epilogue, Head, Places, Pooling, Resizing
 
 

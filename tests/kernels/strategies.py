@@ -10,20 +10,19 @@ from typing import get_args
 
 from hypothesis import strategies as st
 
-from rdpass.kernels.depthwise import DepthwiseTile
-from rdpass.kernels.direct import DirectTile
-from rdpass.kernels.elementwise import ElementwiseTile
-from rdpass.kernels.head import HeadTile
-from rdpass.kernels.isa import ASIMD, AVX2, AVX512, SSE
-from rdpass.kernels.packing import blocks
-from rdpass.kernels.pair import PairTile
-from rdpass.kernels.pointwise import PointwiseTile
-from rdpass.kernels.pooling import PoolingTile
-from rdpass.kernels.resizing import ResizingTile
-from rdpass.kernels.stem import StemTile
-from rdpass.kernels.stem_winograd import StemWinogradTile
-from rdpass.kernels.strided_winograd import StridedWinogradTile, is_strided
-from rdpass.kernels.winograd import WinogradTile
+from rdpass.kernels.builder.packing import blocks
+from rdpass.kernels.templates.depthwise import DepthwiseTile
+from rdpass.kernels.templates.direct import DirectTile
+from rdpass.kernels.templates.elementwise import ElementwiseTile
+from rdpass.kernels.templates.head import HeadTile
+from rdpass.kernels.templates.pair import PairTile
+from rdpass.kernels.templates.pointwise import PointwiseTile
+from rdpass.kernels.templates.pooling import PoolingTile
+from rdpass.kernels.templates.resizing import ResizingTile
+from rdpass.kernels.templates.stem import StemTile
+from rdpass.kernels.templates.stem_winograd import StemWinogradTile
+from rdpass.kernels.templates.strided_winograd import StridedWinogradTile, is_strided
+from rdpass.kernels.templates.winograd import WinogradTile
 from rdpass.kernels.workload import (
     ActivationKind,
     Convolution,
@@ -36,6 +35,7 @@ from rdpass.kernels.workload import (
     Resizing,
     Stem,
 )
+from rdpass.targets.isa import ASIMD, AVX2, AVX512, SSE
 from tests.kernels.cases import (
     depthwise_case,
     direct_case,

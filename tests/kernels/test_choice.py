@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import pytest
 
+from rdpass.kernels.builder.function import WORKSPACE
 from rdpass.kernels.candidates import convolution_tiles
 from rdpass.kernels.choose import choose_default
-from rdpass.kernels.direct import DirectTile
 from rdpass.kernels.machine import machine_of
-from rdpass.kernels.memory import WORKSPACE
 from rdpass.kernels.ranking import template
 from rdpass.kernels.schedule import make_kernel
-from rdpass.kernels.strided_winograd import StridedWinogradTile, is_strided
+from rdpass.kernels.templates.direct import DirectTile
+from rdpass.kernels.templates.strided_winograd import StridedWinogradTile, is_strided
 from rdpass.kernels.workload import Epilogue, written_over
 from rdpass.targets.lookup import find_target
 from tests.kernels.networks import conv

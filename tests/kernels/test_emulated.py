@@ -5,20 +5,19 @@ from typing import get_args
 
 import pytest
 
-from rdpass.errors import TargetError
-from rdpass.kernels.depthwise import DepthwiseTile
-from rdpass.kernels.direct import DirectTile
-from rdpass.kernels.elementwise import ElementwiseTile
-from rdpass.kernels.head import HeadTile
-from rdpass.kernels.isa import ASIMD
-from rdpass.kernels.pair import PairTile
-from rdpass.kernels.pointwise import PointwiseTile
-from rdpass.kernels.pooling import PoolingTile
-from rdpass.kernels.resizing import ResizingTile
-from rdpass.kernels.stem import StemTile
-from rdpass.kernels.stem_winograd import StemWinogradTile
-from rdpass.kernels.strided_winograd import StridedWinogradTile
-from rdpass.kernels.winograd import WinogradTile
+from rdpass.core.errors import TargetError
+from rdpass.kernels.templates.depthwise import DepthwiseTile
+from rdpass.kernels.templates.direct import DirectTile
+from rdpass.kernels.templates.elementwise import ElementwiseTile
+from rdpass.kernels.templates.head import HeadTile
+from rdpass.kernels.templates.pair import PairTile
+from rdpass.kernels.templates.pointwise import PointwiseTile
+from rdpass.kernels.templates.pooling import PoolingTile
+from rdpass.kernels.templates.resizing import ResizingTile
+from rdpass.kernels.templates.stem import StemTile
+from rdpass.kernels.templates.stem_winograd import StemWinogradTile
+from rdpass.kernels.templates.strided_winograd import StridedWinogradTile
+from rdpass.kernels.templates.winograd import WinogradTile
 from rdpass.kernels.workload import (
     ActivationKind,
     Convolution,
@@ -31,6 +30,7 @@ from rdpass.kernels.workload import (
     Resizing,
     Stem,
 )
+from rdpass.targets.isa import ASIMD
 from rdpass.targets.lookup import find_target
 from rdpass.targets.toolchain import find_compiler, find_launcher
 from tests.kernels.cases import (

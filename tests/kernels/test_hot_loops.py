@@ -2,16 +2,16 @@
 
 import pytest
 
-from rdpass.kernels.direct import DirectTile, direct
-from rdpass.kernels.isa import ASIMD
-from rdpass.kernels.pair import PairTile, pointwise_pair
-from rdpass.kernels.pointwise import PointwiseTile, pointwise
-from rdpass.kernels.stem import StemTile, stem
-from rdpass.kernels.stem_winograd import StemWinogradTile, stem_winograd
-from rdpass.kernels.strided_winograd import StridedWinogradTile, strided_winograd
-from rdpass.kernels.winograd import WinogradTile, winograd
+from rdpass.kernels.templates.direct import DirectTile, direct
+from rdpass.kernels.templates.pair import PairTile, pointwise_pair
+from rdpass.kernels.templates.pointwise import PointwiseTile, pointwise
+from rdpass.kernels.templates.stem import StemTile, stem
+from rdpass.kernels.templates.stem_winograd import StemWinogradTile, stem_winograd
+from rdpass.kernels.templates.strided_winograd import StridedWinogradTile, strided_winograd
+from rdpass.kernels.templates.winograd import WinogradTile, winograd
 from rdpass.kernels.workload import PointwisePair, Stem
 from rdpass.passes.tir.pipeline import NAME
+from rdpass.targets.isa import ASIMD
 from rdpass.targets.lookup import find_target
 from tests.kernels.assembly import assembly_of, hottest
 from tests.kernels.networks import RELU6, conv, resnet_stem

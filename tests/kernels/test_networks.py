@@ -2,8 +2,8 @@
 
 import pytest
 
-from rdpass.kernels.isa import isa_of
 from rdpass.kernels.workload import Convolution, Elementwise, Head, PointwisePair, Stem
+from rdpass.targets.isa import isa_of
 from rdpass.targets.lookup import host_target
 from tests.kernels.choice import cases_of
 from tests.kernels.networks import all_layers, label

@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from rdpass.errors import ParityError
-from rdpass.kernels.emit import serial
-from rdpass.kernels.isa import SSE
-from rdpass.kernels.memory import argument, function, load, store
+from rdpass.core.errors import ParityError
+from rdpass.kernels.builder.emit import serial
+from rdpass.kernels.builder.function import argument, function, load, store
 from rdpass.kernels.workload import Convolution, Epilogue, Pooling
+from rdpass.targets.isa import SSE
 from tests.kernels import oracle
 from tests.kernels.case import Case
 from tests.kernels.cases import numbers

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import tvm
 
-from rdpass.comparison import Array, check_close
-from rdpass.lowering import tvm_target
+from rdpass.core.comparison import Array, check_close
+from rdpass.deploy.lowering import tvm_target
 from rdpass.passes.tir.pipeline import NAME
 from rdpass.targets.lookup import host_target
 from tests.kernels.case import Case

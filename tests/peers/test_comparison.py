@@ -18,13 +18,13 @@ from benchmarks.peer_runtimes import measuring
 from benchmarks.peer_runtimes.catalogue import PEERS, RUNTIMES
 from benchmarks.peer_runtimes.comparison import GRAPHS, ratios, run_worker
 from benchmarks.peer_runtimes.measuring import measure
-from rdpass.comparison import relative_error
-from rdpass.errors import ConfigError, DeviceError
-from rdpass.peers import timing
-from rdpass.peers.catalogue import OURS
-from rdpass.peers.rows import Row, timed_row
-from rdpass.peers.timing import Times, interleaved, median, spread
-from rdpass.peers.workload import Inference, Workload, workload
+from rdpass.core.comparison import relative_error
+from rdpass.core.errors import ConfigError, DeviceError
+from rdpass.profiling.runtimes import timing
+from rdpass.profiling.runtimes.catalogue import OURS
+from rdpass.profiling.runtimes.rows import Row, timed_row
+from rdpass.profiling.runtimes.timing import Times, interleaved, median, spread
+from rdpass.profiling.runtimes.workload import Inference, Workload, workload
 from tests.deploy.conftest import residual_net
 
 SCRIPT = Path(peers.__file__)

@@ -9,13 +9,13 @@ import numpy as np
 import onnx
 import pytest
 
-from rdpass.bundle.building import Bundle, compile
 from rdpass.cli.app import run
-from rdpass.errors import DeviceError
-from rdpass.peers import side_by_side
-from rdpass.peers.catalogue import OURS
-from rdpass.peers.rows import Row
-from rdpass.peers.side_by_side import measure, standings
+from rdpass.core.errors import DeviceError
+from rdpass.deploy.bundle.building import Bundle, compile
+from rdpass.profiling.runtimes import side_by_side
+from rdpass.profiling.runtimes.catalogue import OURS
+from rdpass.profiling.runtimes.rows import Row
+from rdpass.profiling.runtimes.side_by_side import measure, standings
 from tests.deploy.conftest import residual_net, two_by_two_net
 
 

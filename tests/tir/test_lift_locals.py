@@ -4,10 +4,10 @@ import tvm
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
-from rdpass.errors import ConfigError
-from rdpass.kernels.emit import parallel, serial
-from rdpass.kernels.memory import argument, function, load, store
-from rdpass.lowering import tvm_target
+from rdpass.core.errors import ConfigError
+from rdpass.deploy.lowering import tvm_target
+from rdpass.kernels.builder.emit import parallel, serial
+from rdpass.kernels.builder.function import argument, function, load, store
 from rdpass.passes.tir.lift_locals import LIFTED
 from rdpass.passes.tir.pipeline import lower_to_pointers
 from rdpass.passes.tir.stack_locals import LIMIT

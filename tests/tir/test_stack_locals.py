@@ -3,13 +3,13 @@ import pytest
 import tvm
 from tvm.script.ir_builder import tirx as T
 
-from rdpass.kernels.direct import DirectTile, direct
-from rdpass.kernels.emit import parallel, serial
-from rdpass.kernels.isa import ASIMD
-from rdpass.kernels.memory import argument, function, load, store
-from rdpass.lowering import tvm_target
+from rdpass.deploy.lowering import tvm_target
+from rdpass.kernels.builder.emit import parallel, serial
+from rdpass.kernels.builder.function import argument, function, load, store
+from rdpass.kernels.templates.direct import DirectTile, direct
 from rdpass.passes.tir.pipeline import NAME
 from rdpass.passes.tir.stack_locals import LIMIT, StackLocals
+from rdpass.targets.isa import ASIMD
 from rdpass.targets.lookup import find_target, host_target
 from tests.kernels.assembly import assembly_of, hottest
 from tests.kernels.networks import conv

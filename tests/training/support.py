@@ -7,10 +7,10 @@ import copy
 import torch
 from torch import nn
 
-from rdpass.recipes.recipe import Request
 from rdpass.training.config import DistillConfig
 from rdpass.training.engine import train
 from rdpass.training.knowledge_distillation import KnowledgeDistillation
+from rdpass.training.request import Request
 from tests.data import batches
 from tests.models import basic_block, classifier, seeded
 

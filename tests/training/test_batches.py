@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from rdpass.errors import DivergedError
+from rdpass.core.errors import DivergedError
 from rdpass.training.batches import Unpacking, rows_of, unpacking_for
 from tests.models import TwoInputs, small_resnet
 

@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from rdpass.errors import DivergedError
-from rdpass.recipes.recipe import Request
+from rdpass.core.errors import DivergedError
 from rdpass.training.checkpoint import load_checkpoint
 from rdpass.training.knowledge_distillation import KnowledgeDistillation
+from rdpass.training.request import Request
 from tests.data import batches
 from tests.training.support import network, trained
 

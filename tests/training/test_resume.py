@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
-from rdpass.errors import ConfigError
+from rdpass.core.errors import ConfigError
 from rdpass.training.checkpoint import load_checkpoint, previous, save_checkpoint
 from rdpass.training.generators import seed_generators
 from rdpass.training.records import read_history
@@ -240,7 +240,7 @@ import os, random, signal, sys, time
 from pathlib import Path
 import torch
 from rdpass.training.checkpoint import load_checkpoint
-from rdpass.errors import ConfigError
+from rdpass.core.errors import ConfigError
 from rdpass.training.records import read_history
 from tests.training.support import trained
 

@@ -4,11 +4,11 @@ import pytest
 import torch
 from torch import nn
 
-from rdpass.errors import ConfigError
-from rdpass.recipes.recipe import Request
+from rdpass.core.errors import ConfigError
 from rdpass.training.gradient_share import gradient_share
 from rdpass.training.knowledge_distillation import KnowledgeDistillation
 from rdpass.training.records import read_history
+from rdpass.training.request import Request
 from tests.data import batches
 from tests.training.support import distance, network, objective, trained
 

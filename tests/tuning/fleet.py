@@ -11,8 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from rdpass.tuning.job import Tracker
-from rdpass.tuning.tracker import count_servers
+from rdpass.deploy.device.tracker import Tracker, count_servers
 
 LOOPBACK = "127.0.0.1"
 

@@ -17,14 +17,13 @@ import pytest
 
 import rdpass
 from benchmarks.emulated_board import find_board, serve_command
-from rdpass.bundle.runtime_libraries import find_libraries
 from rdpass.cli.app import run
+from rdpass.core.errors import DeviceError, TargetError
 from rdpass.database.folder import read_records
-from rdpass.errors import DeviceError, TargetError
+from rdpass.deploy.bundle.runtime_libraries import find_libraries
+from rdpass.deploy.device.tracker import Tracker, count_servers
 from rdpass.targets.lookup import find_target, host_target
 from rdpass.targets.toolchain import find_compiler
-from rdpass.tuning.job import Tracker
-from rdpass.tuning.tracker import count_servers
 
 from .fleet import LOOPBACK, Fleet
 

@@ -9,8 +9,8 @@ import pytest
 
 from rdpass.targets.lookup import host_target
 from rdpass.targets.toolchain import find_compiler
-from rdpass.tuning.crew import Crew
 from rdpass.tuning.job import Job, Trouble, Variant
+from rdpass.tuning.worker_pool import Crew
 
 
 def _library(folder: Path, name: str, body: str) -> str:

@@ -11,16 +11,16 @@ import pytest
 
 import rdpass
 from rdpass.cli.app import run
+from rdpass.core.errors import TargetError
 from rdpass.database.folder import read_records
-from rdpass.emulation.emulator import Caches
-from rdpass.emulation.kernel import measure_kernel
-from rdpass.errors import TargetError
 from rdpass.kernels.machine import machine_of
 from rdpass.kernels.ranking import rank_tiles
 from rdpass.kernels.schedule import make_kernels
 from rdpass.kernels.workload import Convolution, Epilogue
-from rdpass.passes.relax.find_workloads import Occurrence
+from rdpass.passes.lowering.match.find_workloads import Occurrence
 from rdpass.passes.tir.pipeline import NAME
+from rdpass.profiling.emulation.emulator import Caches
+from rdpass.profiling.emulation.kernel import measure_kernel
 from rdpass.targets.lookup import find_target
 from rdpass.tuning.estimates import Estimates
 from rdpass.tuning.job import Timing

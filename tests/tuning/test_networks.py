@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from rdpass.bundle.runtime_libraries import find_libraries
+from rdpass.core.errors import TargetError
 from rdpass.database.record import selection_of
-from rdpass.emulation.network import measure_network
-from rdpass.errors import TargetError
+from rdpass.deploy.bundle.runtime_libraries import find_libraries
 from rdpass.kernels.machine import machine_of
 from rdpass.kernels.ranking import rank_tiles
 from rdpass.onnx.source import read_onnx
+from rdpass.profiling.emulation.network import measure_network
 from rdpass.targets.lookup import ArmTarget, find_target, host_target
 from rdpass.tuning.devices import Devices
 from rdpass.tuning.estimates import Estimates

@@ -7,14 +7,14 @@ from collections import Counter
 import pytest
 
 from rdpass.database.record import Record
-from rdpass.kernels.direct import DirectTile
 from rdpass.kernels.machine import machine_of
-from rdpass.kernels.pair import ApartTile
-from rdpass.kernels.pointwise import PointwiseTile
 from rdpass.kernels.ranking import is_tile_of, rank_tiles, template
-from rdpass.kernels.winograd import WinogradTile
+from rdpass.kernels.templates.direct import DirectTile
+from rdpass.kernels.templates.pair import ApartTile
+from rdpass.kernels.templates.pointwise import PointwiseTile
+from rdpass.kernels.templates.winograd import WinogradTile
 from rdpass.kernels.workload import Convolution, Epilogue, Head, PointwisePair, Pooling, Stem
-from rdpass.passes.relax.find_workloads import Occurrence
+from rdpass.passes.lowering.match.find_workloads import Occurrence
 from rdpass.targets.lookup import PRESETS, find_target
 from rdpass.tuning.cost_model import predict_ratios
 from rdpass.tuning.job import Timing

@@ -1,0 +1,1 @@
+"""Words to write kernels in, and the parts that several templates share."""

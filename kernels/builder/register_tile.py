@@ -1,0 +1,77 @@
+"""The register tile that every dense kernel turns round: acc[t][v] += weights[c][v] * input[t][c].
+
+``t`` counts pixels (or Winograd tiles), ``v`` vectors of output channels, ``c`` the channels of one block. The sums
+stay in registers; the weights of a channel lie side by side, so that they load in pairs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rdpass.kernels.builder.emit import Registers, bind, lane, serial, spread
+from rdpass.kernels.builder.function import Buffer, Expr, load
+from rdpass.targets.isa import Isa
+
+At = tuple[Buffer, tuple[Expr, ...]]
+"""A place in a buffer, without the last index."""
+
+_UNROLLED = 4
+
+
+def multiply_block(
+    acc: Registers,
+    isa: Isa,
+    size: tuple[int, int],
+    pixel: Callable[[int], At],
+    weight: Callable[[Expr, int], Expr],
+) -> None:
+    """Add the products of one block of input channels.
+
+    Args:
+        acc: the sums, ``acc[t * vectors + v]``.
+        isa: the instruction set.
+        size: (tiles, vectors).
+        pixel: where the L channels of tile ``t`` lie.
+        weight: the vector ``v`` of weights of channel ``c`` of the block.
+    """
+    if isa.by_element:
+        _by_element(acc, isa, size, pixel, weight)
+    else:
+        with serial(isa.lanes // _UNROLLED) as quarter:
+            for channel in range(_UNROLLED):
+                _broadcast(acc, isa, size, pixel, weight, quarter * _UNROLLED + channel)
+
+
+def _by_element(
+    acc: Registers,
+    isa: Isa,
+    size: tuple[int, int],
+    pixel: Callable[[int], At],
+    weight: Callable[[Expr, int], Expr],
+) -> None:
+    tiles, vectors = size
+    inputs = [bind(load(buffer, *index, 0, lanes=isa.lanes)) for buffer, index in map(pixel, range(tiles))]
+    for channel in range(isa.lanes):
+        weights = [bind(weight(channel, v)) for v in range(vectors)]
+        for t in range(tiles):
+            for v in range(vectors):
+                at = t * vectors + v
+                acc[at] = acc[at] + weights[v] * lane(inputs[t], channel, isa.lanes)
+
+
+def _broadcast(
+    acc: Registers,
+    isa: Isa,
+    size: tuple[int, int],
+    pixel: Callable[[int], At],
+    weight: Callable[[Expr, int], Expr],
+    channel: Expr,
+) -> None:
+    tiles, vectors = size
+    weights = [bind(weight(channel, v)) for v in range(vectors)]
+    for t in range(tiles):
+        buffer, index = pixel(t)
+        value = bind(spread(buffer[(*index, channel)], isa.lanes))
+        for v in range(vectors):
+            at = t * vectors + v
+            acc[at] = acc[at] + weights[v] * value

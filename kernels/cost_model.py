@@ -1,0 +1,62 @@
+"""What the accounts of ``estimate`` and ``estimate_winograd`` are made of, in cycles or bytes."""
+
+from __future__ import annotations
+
+from rdpass.kernels.builder.packing import blocks
+from rdpass.kernels.machine import Machine
+from rdpass.kernels.workload import Convolution
+
+BYTES = 4
+# The share of L2 that weights and the data they meet may fill and still be found there again.
+HOLDS = 0.75
+# What a load costs beside the multiplies it feeds, on a core that does both at once.
+_LOAD = 0.12
+
+
+def product_cycles(tile: tuple[int, int], pixels: int, channels: int, filters: int, machine: Machine) -> float:
+    """Cycles of a matrix product in register tiles: its multiplies and their loads."""
+    size, vectors = tile
+    lanes = machine.isa.lanes
+    inner, groups = blocks(channels, lanes), blocks(blocks(filters, lanes), vectors)
+    full, rest = divmod(pixels, size)
+    cycles = 0.0
+    for count, width in ((full, size), (1 if rest else 0, rest)):
+        if count:
+            # Dependent multiplies are four cycles apart: a small tile waits for itself.
+            multiplies = max(width * vectors, 4 * machine.multiplies) * lanes
+            loads = width * (1 if machine.isa.by_element else lanes) / 2 + vectors * lanes / 2 + 3
+            cycles += count * inner * groups * (multiplies + loads * _LOAD * 4) / machine.multiplies
+            # Sums are started and stored once.
+            cycles += count * groups * width * vectors
+    return cycles
+
+
+def traffic_cycles(weights: int, passes: int, resident: int, maps: int, machine: Machine) -> float:
+    """Cycles for bytes from memory: maps once, weights once or, where they do not stay in L2, once a pass."""
+    stays = weights + resident <= HOLDS * machine.l2
+    return (maps + weights * (1 if stays else passes)) / machine.bandwidth
+
+
+def busiest_share(tasks: int, machine: Machine) -> float:
+    """The share of a parallel loop's work that its busiest thread has, tasks being dealt out whole."""
+    return -(-tasks // machine.threads) / tasks
+
+
+def map_bytes(conv: Convolution) -> int:
+    """Bytes of input and output that don't fit in L2 together count; small maps are still there from before."""
+    return BYTES * conv.batch * (conv.channels * conv.height * conv.width + conv.filters * out_pixels(conv))
+
+
+def out_pixels(conv: Convolution) -> int:
+    """Pixels of an output map."""
+    return conv.out_height * conv.out_width * conv.phases
+
+
+def space_price(scratch: int, machine: Machine) -> float:
+    """A small price on scratch, of which every thread has its own: between equals the smaller one is taken."""
+    return scratch * machine.threads / 64
+
+
+def spilt_bytes(scratch: int, machine: Machine) -> int:
+    """Bytes of scratch that do not stay in L2 and come back from memory."""
+    return max(0, scratch - machine.l2 // 2) * 2

@@ -1,0 +1,148 @@
+"""f32 depthwise k x k convolution on blocked channels: any stride and dilation.
+
+1. Every block of channels is a task of its own.
+2. Its map is cut into tiles of R rows x T pixels. Taps that lie outside the map are left out (``borders``); nothing is
+   copied.
+3. A tile is summed in registers. The input is gone through row by row: a row's pixels are loaded once for all taps and
+   all rows of the tile that see them. Weights stay in registers over the whole map where there is room.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+from tvm import tirx
+
+from rdpass.kernels.builder.borders import Axis, Tile, each_tile
+from rdpass.kernels.builder.emit import Registers, bind, parallel
+from rdpass.kernels.builder.epilogue import Finish
+from rdpass.kernels.builder.function import Buffer, Expr, argument, function, load
+from rdpass.kernels.builder.packing import blocks
+from rdpass.kernels.templates.pointwise import other_argument
+from rdpass.kernels.workload import Convolution
+from rdpass.targets.isa import Isa
+
+_Weight = Callable[[int, int], Expr]
+
+_OTHERS = 4
+"""Registers for the bias, two bounds, and one in passing."""
+
+
+@dataclass(frozen=True)
+class DepthwiseTile:
+    """The integers to tune: rows and pixels of the register tile."""
+
+    rows: int = 2
+    pixels: int = 4
+
+
+def depthwise(conv: Convolution, tile: DepthwiseTile, isa: Isa, threads: int, name: str) -> tirx.PrimFunc:
+    """Arguments: input (N, C/L, H W, L), weights (C/L, KH, KW, L), table (rows, C), the map to add (where there is one
+    and it is not the output), output (N, C/L, H' W', L).
+    """
+    assert conv.is_depthwise
+    lanes, count = isa.lanes, blocks(conv.channels, isa.lanes)
+    down, across = axes(conv)
+
+    def write() -> None:
+        x = argument("input", conv.batch, count, conv.height * conv.width, lanes)
+        w = argument("weights", count, *conv.kernel, lanes)
+        table = argument("table", conv.epilogue.rows, count * lanes)
+        other = other_argument(conv, count, conv.out_height * conv.out_width, lanes)
+        y = argument("output", conv.batch, count, conv.out_height * conv.out_width, lanes)
+        finish = Finish(conv.epilogue, isa, table, other)
+
+        with parallel(conv.batch, count, threads=threads) as (n, block):
+            sums = Registers(tile.rows * tile.pixels, lanes)
+            weight = _weights(conv, tile, isa, w, block)
+
+            def product(rows: Tile, columns: Tile) -> None:
+                size = (rows.size * columns.size, 1)
+                finish.start(sums, size, block)
+                _multiply(conv, sums, rows, columns, _pixels(conv, isa, x, n, block, rows, columns), weight)
+                at = bind(rows.first * conv.out_width + columns.first)
+                finish.end(
+                    sums, size, block, count, y,
+                    lambda t, _: (n, block, at + t // columns.size * conv.out_width + t % columns.size, 0),
+                )  # fmt: skip
+
+            each_tile(down, tile.rows, lambda rows: each_tile(across, tile.pixels, lambda cols: product(rows, cols)))
+
+    return function(name, write)
+
+
+def axes(conv: Convolution) -> tuple[Axis, Axis]:
+    """Down and across the map."""
+    top, left = conv.padding[:2]
+    return (
+        Axis(conv.height, conv.out_height, conv.stride[0], top, conv.reach[0]),
+        Axis(conv.width, conv.out_width, conv.stride[1], left, conv.reach[1]),
+    )
+
+
+def holds_weights(conv: Convolution, tile: DepthwiseTile, isa: Isa) -> bool:
+    """Whether all weights of a block find room in registers, beside a tile's sums and a row of its inputs."""
+    return conv.kernel[0] * conv.kernel[1] + _needed(conv, tile, isa) <= isa.registers
+
+
+def registers_missing(conv: Convolution, tile: DepthwiseTile, isa: Isa) -> int:
+    """Registers that a tile wants, with one row of weights, beyond those that there are."""
+    return max(0, conv.kernel[1] + _needed(conv, tile, isa) - isa.registers)
+
+
+def _needed(conv: Convolution, tile: DepthwiseTile, isa: Isa) -> int:
+    inputs = (tile.pixels - 1) * conv.stride[1] + conv.reach[1] if isa.by_element else 1
+    return tile.rows * tile.pixels + inputs + _OTHERS
+
+
+def _weights(conv: Convolution, tile: DepthwiseTile, isa: Isa, w: Buffer, block: Expr) -> _Weight:
+    """The weights of a block: loaded here if they stay in registers."""
+    (kh, kw) = conv.kernel
+
+    def weight(i: int, j: int) -> Expr:
+        return bind(load(w, block, i, j, 0, lanes=isa.lanes))
+
+    if not holds_weights(conv, tile, isa):
+        return weight
+    held = {(i, j): weight(i, j) for i in range(kh) for j in range(kw)}
+    return lambda i, j: held[i, j]
+
+
+def _pixels(
+    conv: Convolution, isa: Isa, x: Buffer, n: Expr, block: Expr, rows: Tile, columns: Tile
+) -> Callable[[int, int], Expr]:
+    """The input by row and column of what the tile sees, each loaded where it is first asked for."""
+
+    @cache
+    def row(offset: int) -> Expr:
+        return bind(rows.input(offset) * conv.width)
+
+    @cache
+    def pixel(down: int, across: int) -> Expr:
+        return bind(load(x, n, block, row(down) + columns.input(across), 0, lanes=isa.lanes))
+
+    return pixel
+
+
+def _multiply(
+    conv: Convolution,
+    sums: Registers,
+    rows: Tile,
+    columns: Tile,
+    pixel: Callable[[int, int], Expr],
+    weight: _Weight,
+) -> None:
+    """Add all products of a tile, row of input by row of input."""
+    (kh, kw), (dh, dw), (sh, sw) = conv.kernel, conv.dilation, conv.stride
+    for down in range((rows.size - 1) * sh + conv.reach[0]):
+        users = [(r, i) for r in range(rows.size) for i in range(kh) if r * sh + i * dh == down and rows.has(down)]
+        for r, i in users:
+            for j in range(kw):
+                factor = weight(i, j)
+                for t in range(columns.size):
+                    across = t * sw + j * dw
+                    if columns.has(across):
+                        at = r * columns.size + t
+                        sums[at] = sums[at] + factor * pixel(down, across)

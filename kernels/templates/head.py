@@ -1,0 +1,144 @@
+"""f32 mean over all pixels and the dense layer after it, from blocked channels to a planar row of classes.
+
+1. The mean: every block of channels is a task; S sums are in flight.
+2. The dense layer: every group of V vectors of classes is a task. A tile of images x V vectors is summed in registers
+   over all channels; with one image the time goes into reading the weights, each of which is used once.
+3. Rows of classes are planar, so that the last vector of the last group may be cut.
+
+``classes`` 0 leaves the mean alone, ``pixels`` 1 the dense layer alone. Where nothing is averaged the dense layer reads
+every pixel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tvm import tirx
+
+from rdpass.kernels.builder.emit import Registers, bind, element, parallel, serial, spread, tiles, when
+from rdpass.kernels.builder.function import Buffer, Expr, argument, function, load, scratch, store
+from rdpass.kernels.builder.packing import blocks
+from rdpass.kernels.builder.register_tile import multiply_block
+from rdpass.kernels.workload import Head
+from rdpass.targets.isa import Isa
+
+_TOGETHER = 2
+"""Blocks of channels of one turn of the dense layer's loop: so many weights can be loaded in pairs by one pointer."""
+
+
+@dataclass(frozen=True)
+class HeadTile:
+    """The integers to tune: images and vectors of the register tile, sums in flight of the mean."""
+
+    images: int = 4
+    vectors: int = 4
+    sums: int = 4
+
+
+def head(work: Head, tile: HeadTile, isa: Isa, threads: int, name: str) -> tirx.PrimFunc:
+    """Arguments: input (N, C/L, P, L); with a dense layer weights (groups, C/L, L, V L), or (groups, C/L P, L, V L)
+    where it reads all pixels, and table (1, groups V L), the bias; output (N, classes), or the means (N, C/L, 1, L).
+    """
+    lanes, inner = isa.lanes, blocks(work.channels, isa.lanes)
+    read = 1 if work.averages else work.pixels
+    groups = blocks(work.classes, tile.vectors * lanes)
+
+    def write() -> None:
+        x = argument("input", work.batch, inner, work.pixels, lanes)
+        if not work.classes:
+            y = argument("output", work.batch, inner, 1, lanes)
+            _mean(work, tile, isa, threads, x, y)
+            return
+        w = argument("weights", groups, inner * read, lanes, tile.vectors * lanes)
+        table = argument("table", 1, groups * tile.vectors * lanes)
+        y = argument("output", work.batch, work.classes)
+        means = x
+        if work.pixels > read:
+            means = scratch(work.batch, inner, 1, lanes)
+            _mean(work, tile, isa, threads, x, means)
+        _dense(work, tile, isa, threads, means, w, table, y)
+
+    return function(name, write)
+
+
+def _mean(work: Head, tile: HeadTile, isa: Isa, threads: int, x: Buffer, out: Buffer) -> None:
+    """Sum every S-th pixel apart, so that an addition need not wait for the one before."""
+    apart = min(tile.sums, work.pixels)
+    with parallel(work.batch, blocks(work.channels, isa.lanes), threads=threads) as (n, block):
+        sums = Registers(apart, isa.lanes)
+
+        def pixel(at: Expr) -> Expr:
+            return load(x, n, block, at, 0, lanes=isa.lanes)
+
+        for s in range(apart):
+            sums[s] = pixel(s)
+        with serial(work.pixels // apart - 1) as turn:
+            for s in range(apart):
+                sums[s] = sums[s] + pixel((turn + 1) * apart + s)
+        for s in range(work.pixels % apart):
+            sums[s] = sums[s] + pixel(work.pixels - work.pixels % apart + s)
+        total = sums[0]
+        for s in range(1, apart):
+            total = total + sums[s]
+        store(out, total * spread(1 / work.pixels, isa.lanes), n, block, 0, 0, lanes=isa.lanes)
+
+
+def _dense(work: Head, tile: HeadTile, isa: Isa, threads: int, x: Buffer, w: Buffer, table: Buffer, y: Buffer) -> None:
+    lanes, vectors = isa.lanes, tile.vectors
+    groups, last = blocks(work.classes, vectors * lanes), work.classes % (vectors * lanes)
+    read, inner = 1 if work.averages else work.pixels, blocks(work.channels, lanes)
+    turns, length = (inner, read) if read > 1 else (1, inner)
+    with parallel(groups, threads=threads) as (group,):
+        sums = Registers(tile.images * vectors, lanes)
+
+        def product(n: Expr, images: int) -> None:
+            for v in range(vectors):
+                bias = bind(load(table, 0, (group * vectors + v) * lanes, lanes=lanes))
+                for t in range(images):
+                    sums[t * vectors + v] = bias
+            with serial(turns) as turn:
+
+                def several(first: Expr, size: int) -> None:
+                    for at in (first + step for step in range(size)):
+                        place = (turn, at) if read > 1 else (at, 0)
+                        _add(sums, isa, (images, vectors), x, (n, place), w, (group, turn * length + at))
+
+                tiles(length, _TOGETHER, several)
+            whole = _stores(tile, isa, sums, y, n, group, images, vectors * lanes)
+            cut = _stores(tile, isa, sums, y, n, group, images, last)
+            when(group < groups - 1 if last else True, whole, cut)
+
+        tiles(work.batch, tile.images, product)
+
+
+def _add(
+    sums: Registers, isa: Isa, size: tuple[int, int], x: Buffer, place: tuple[Expr, tuple[Expr, Expr]], w: Buffer,
+    row: tuple[Expr, Expr],
+) -> None:  # fmt: skip
+    """Add the products of a block of channels: of its first image and place there, and the row of its weights."""
+    first, at = place
+    multiply_block(
+        sums, isa, size,
+        lambda t: (x, (first + t, *at)),
+        lambda c, v: load(w, *row, c, v * isa.lanes, lanes=isa.lanes),
+    )  # fmt: skip
+
+
+def _stores(
+    tile: HeadTile, isa: Isa, sums: Registers, y: Buffer, n: Expr, group: Expr, images: int, classes: int
+) -> Callable[[], None]:
+    """Store the first ``classes`` of a group, whole vectors and then one by one."""
+
+    def stores() -> None:
+        for t in range(images):
+            for v in range(tile.vectors):
+                own = min(isa.lanes, classes - v * isa.lanes)
+                at, total = (group * tile.vectors + v) * isa.lanes, sums[t * tile.vectors + v]
+                if own == isa.lanes:
+                    store(y, total, n + t, at, lanes=isa.lanes)
+                else:
+                    for index in range(own):
+                        store(y, element(total, index), n + t, at + index, lanes=1)
+
+    return stores

@@ -1,0 +1,150 @@
+"""f32 1x1 convolution, activation, 1x1 convolution, activation in one kernel: the wide map between them never exists.
+
+Only a network without shortcuts allows it: a block's last 1x1 and the next one's first meet with nothing in between.
+For every block of pixels, and in it for every chunk of the wide map's channels:
+1. The chunk's channels are computed for these pixels, into scratch that stays in cache.
+2. Their share of the second convolution is added to the output; between chunks the sums wait there.
+
+Threads take blocks of pixels or, where there are few, both steps' output groups.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from tvm import tirx
+
+from rdpass.kernels.builder.emit import Registers, bind, indices, parallel, serial, tiles, when
+from rdpass.kernels.builder.epilogue import Finish
+from rdpass.kernels.builder.function import Buffer, Expr, argument, function, load, scratch, store
+from rdpass.kernels.builder.packing import blocks
+from rdpass.kernels.builder.register_tile import multiply_block
+from rdpass.kernels.templates.pointwise import PointwiseTile, other_argument, spans
+from rdpass.kernels.workload import PointwisePair
+from rdpass.targets.isa import Isa
+
+
+@dataclass(frozen=True)
+class PairTile:
+    """The integers to tune: pixels and vectors of the register tile, pixels of a block, chunks of the wide map;
+    ``groups_parallel``: threads share a block.
+    """
+
+    pixels: int = 8
+    vectors: int = 2
+    block: int = 56
+    chunks: int = 1
+    groups_parallel: bool = False
+
+
+@dataclass(frozen=True)
+class ApartTile:
+    """No pair after all: two pointwise kernels, with the wide map between them."""
+
+    first: PointwiseTile
+    second: PointwiseTile
+
+
+def pointwise_pair(pair: PointwisePair, tile: PairTile, isa: Isa, threads: int, name: str) -> tirx.PrimFunc:
+    """Arguments: input (N, C/L, P, L), then weights (groups, C/L, L, V L) and table (rows, groups V L) of the first and
+    of the second convolution, the map to add (where there is one and it is not the output), output (N, F/L, P, L).
+    """
+    return function(name, lambda: _Pair(pair, tile, isa).write(threads))
+
+
+class _Pair:
+    """The kernel as it is written: its numbers, then its arguments, then the two steps."""
+
+    def __init__(self, pair: PointwisePair, tile: PairTile, isa: Isa) -> None:
+        self.first, self.second, self.tile, self.isa = pair.first, pair.second, tile, isa
+        self.pixels = pair.first.height * pair.first.width
+        middle, self.outer = (blocks(conv.filters, isa.lanes) for conv in (pair.first, pair.second))
+        self.inner = blocks(pair.first.channels, isa.lanes)
+        self.wide, self.groups = blocks(middle, tile.vectors), blocks(self.outer, tile.vectors)
+        assert self.wide % tile.chunks == 0
+        assert not pair.first.epilogue.add
+        # Sums that wait in the output need all of their group's channels there, and nobody else's numbers.
+        waits_well = self.outer % tile.vectors == 0 and not pair.second.epilogue.in_place
+        assert tile.chunks == 1 or waits_well
+        self.chunk = self.wide // tile.chunks
+        # The last group of the wide map may be padded; the second convolution's weights have zeros there.
+        self.depth = self.chunk * tile.vectors
+        self._arguments()
+
+    def _arguments(self) -> None:
+        first, second, lanes = self.first, self.second, self.isa.lanes
+        width = self.tile.vectors * lanes
+        self.x = argument("input", first.batch, self.inner, self.pixels, lanes)
+        self.w1 = argument("weights_1", self.wide, self.inner, lanes, width)
+        table1 = argument("table_1", first.epilogue.rows, self.wide * width)
+        self.w2 = argument("weights_2", self.groups, self.wide * self.tile.vectors, lanes, width)
+        table2 = argument("table_2", second.epilogue.rows, self.groups * width)
+        other = other_argument(second, self.outer, self.pixels, lanes)
+        self.y = argument("output", first.batch, self.outer, self.pixels, lanes)
+        self.widened = Finish(first.epilogue, self.isa, table1)
+        self.finished = Finish(second.epilogue, self.isa, table2, other)
+
+    def write(self, threads: int) -> None:
+        tile, block = self.tile, min(self.tile.block, self.pixels)
+        outside, inside = (1, threads) if tile.groups_parallel else (threads, 1)
+        for start, number, count in spans(self.pixels, block):
+            with parallel(self.first.batch, number, threads=outside) as (n, index):
+                begin = bind(start + index * block)
+                hidden = scratch(self.depth, count, self.isa.lanes)
+                with serial(tile.chunks) as chunk:
+                    for groups, step in ((self.chunk, self._widen), (self.groups, self._shrink)):
+                        with parallel(groups, threads=inside) as (group,):
+                            sums = Registers(tile.pixels * tile.vectors, self.isa.lanes)
+                            turn = partial(step, hidden, sums, (n, begin), chunk, group)
+                            tiles(count, tile.pixels, turn)
+
+    def _widen(
+        self, hidden: Buffer, sums: Registers, at: tuple[Expr, Expr], chunk: Expr, turn: Expr, offset: Expr, size: int
+    ) -> None:
+        """Step 1 for a tile."""
+        shape, lanes = (size, self.tile.vectors), self.isa.lanes
+        n, pixel = at[0], bind(at[1] + offset)
+        group = bind(chunk * self.chunk + turn)
+        self.widened.start(sums, shape, group)
+        with serial(self.inner) as k:
+            multiply_block(
+                sums, self.isa, shape,
+                lambda t: (self.x, (n, k, pixel + t)),
+                lambda c, v: load(self.w1, group, k, c, v * lanes, lanes=lanes),
+            )  # fmt: skip
+        self.widened.end(
+            sums, shape, turn, self.depth, hidden, lambda t, block: (block, offset + t, 0), table_group=group
+        )
+
+    def _shrink(
+        self, hidden: Buffer, sums: Registers, at: tuple[Expr, Expr], chunk: Expr, group: Expr, offset: Expr, size: int
+    ) -> None:
+        """Step 2 for a tile."""
+        shape, lanes = (size, self.tile.vectors), self.isa.lanes
+        n, pixel = at[0], bind(at[1] + offset)
+        waiting = [
+            (t * self.tile.vectors + v, (n, group * self.tile.vectors + v, pixel + t, 0))
+            for v, t in indices(self.tile.vectors, size)
+        ]
+
+        def resume() -> None:
+            for index, place in waiting:
+                sums[index] = load(self.y, *place, lanes=lanes)
+
+        def suspend() -> None:
+            for index, place in waiting:
+                store(self.y, sums[index], *place, lanes=lanes)
+
+        def complete() -> None:
+            self.finished.end(sums, shape, group, self.outer, self.y, lambda t, block: (n, block, pixel + t, 0))
+
+        once = self.tile.chunks == 1
+        when(once or chunk == 0, lambda: self.finished.start(sums, shape, group), resume)
+        with serial(self.depth) as k:
+            multiply_block(
+                sums, self.isa, shape,
+                lambda t: (hidden, (k, offset + t)),
+                lambda c, v: load(self.w2, group, chunk * self.depth + k, c, v * lanes, lanes=lanes),
+            )  # fmt: skip
+        when(once or chunk == self.tile.chunks - 1, complete, suspend)

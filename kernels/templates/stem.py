@@ -1,0 +1,134 @@
+"""f32 convolution of a planar input of few channels, and the max pool after it: from the image to blocked channels.
+
+1. A strip of the rows that one row of the convolution needs is copied, split by column phase.
+2. For a group of V vectors of output channels, the row is cut into tiles of T pixels. The lanes of an input vector are
+   pixels; a tap multiplies one weight vector by T of them.
+3. A tile is summed in registers over all channels and taps. Taps of one phase share their inputs, shifted.
+4. With a pool, rows of the convolution go to a ring of as many as its window is high; when a window is complete, its
+   maxima are stored. The map of the convolution never exists. Rows and columns outside it are -inf.
+
+Blocks of pooled rows are dealt out to threads. A block computes the rows that its first window shares with the block
+before once more, so one thread has one block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+from tvm import tirx
+
+from rdpass.kernels.builder.column_phases import Phases
+from rdpass.kernels.builder.emit import Registers, bind, lane, parallel, serial, spread, tiles
+from rdpass.kernels.builder.epilogue import Finish
+from rdpass.kernels.builder.function import Buffer, Expr, argument, function, load
+from rdpass.kernels.builder.packing import blocks
+from rdpass.kernels.builder.pool_ring import PoolRing, Position
+from rdpass.kernels.templates.pointwise import other_argument, spans
+from rdpass.kernels.workload import Convolution, Stem
+from rdpass.targets.isa import Isa
+
+
+@dataclass(frozen=True)
+class StemTile:
+    """The integers to tune: pixels and vectors of the register tile, rows of a thread's block, pixels pooled at once.
+
+    ``pixels`` is a multiple of the lanes where inputs are multiplied by element.
+    """
+
+    pixels: int = 8
+    vectors: int = 2
+    rows: int = 14
+    pooled: int = 4
+
+
+def stem(work: Stem, tile: StemTile, isa: Isa, threads: int, name: str) -> tirx.PrimFunc:
+    """Arguments: input (N, C, H W), planar; weights (groups, C, KH, KW, V L); table (rows, groups V L); the map to add
+    (where there is one and it is not the output); output (N, F/L, H' W', L), H' and W' after the pool.
+    """
+    conv, pool, lanes = work.convolution, work.pooling, isa.lanes
+    assert conv.groups == 1
+    assert pool is None or (pool.kind == "max" and not conv.epilogue.add)
+    outer = blocks(conv.filters, lanes)
+    groups = blocks(outer, tile.vectors)
+    height, width = (conv.out_height, conv.out_width) if pool is None else (pool.out_height, pool.out_width)
+    block = height if threads == 1 else min(tile.rows, height)
+
+    def write() -> None:
+        x = argument("input", conv.batch, conv.channels, conv.height * conv.width)
+        w = argument("weights", groups, conv.channels, *conv.kernel, tile.vectors * lanes)
+        table = argument("table", conv.epilogue.rows, groups * tile.vectors * lanes)
+        other = other_argument(conv, outer, height * width, lanes)
+        y = argument("output", conv.batch, outer, height * width, lanes)
+        finish = Finish(conv.epilogue, isa, table, other)
+
+        def cover(n: Expr, first: Expr, count: int) -> None:
+            row = _Row(conv, tile, isa, x, w, finish)
+            if pool is None:
+                with serial(count) as step:
+                    row.compute(n, first + step, y, _in_map(n, bind((first + step) * width)))
+            else:
+                ring = PoolRing(pool, outer, tile.pooled, isa)
+                ring.cover(lambda number, position: row.compute(n, number, ring.rows, position), y, n, first, count)
+
+        for begin, number, count in spans(height, block):
+            with parallel(conv.batch, number, threads=threads) as (n, index):
+                cover(n, bind(begin + index * block), count)
+
+    return function(name, write)
+
+
+def _in_map(n: Expr, first: Expr) -> Position:
+    return lambda block, column: (n, block, first + column, 0)
+
+
+class _Row:
+    """Computes rows of the convolution, all output channels of each."""
+
+    def __init__(self, conv: Convolution, tile: StemTile, isa: Isa, x: Buffer, w: Buffer, finish: Finish) -> None:
+        self.conv, self.tile, self.isa, self.x, self.w, self.finish = conv, tile, isa, x, w, finish
+        self.phases = Phases(conv, isa.lanes)
+        self.strip = self.phases.allocate()
+        self.sums = Registers(tile.pixels * tile.vectors, isa.lanes)
+
+    def compute(self, n: Expr, row: Expr, out: Buffer, position: Position) -> None:
+        """Row ``row`` of image ``n``, to ``position(block of channels, column)`` of ``out``."""
+        self.phases.fill(self.strip, self.x, n, row)
+        outer = blocks(self.conv.filters, self.isa.lanes)
+        with serial(blocks(outer, self.tile.vectors)) as group:
+
+            def product(begin: Expr, size: int) -> None:
+                shape = (size, self.tile.vectors)
+                self.finish.start(self.sums, shape, group)
+                with serial(self.conv.channels) as channel, serial(self.conv.kernel[0]) as line:
+                    self._multiply((group, channel, line), begin, size)
+                self.finish.end(self.sums, shape, group, outer, out, lambda t, block: position(block, begin + t))
+
+            tiles(self.conv.out_width, self.tile.pixels, product)
+
+    def _multiply(self, of: tuple[Expr, Expr, Expr], begin: Expr, size: int) -> None:
+        """Add the products of one row of taps of one channel, phase by phase."""
+        vectors, lanes = self.tile.vectors, self.isa.lanes
+        inputs = self._by_element(of, begin) if self.isa.by_element else self._broadcast(of, begin)
+        for tap in sorted(range(self.conv.kernel[1]), key=self.phases.place):
+            weights = [bind(load(self.w, *of, tap, v * lanes, lanes=lanes)) for v in range(vectors)]
+            for t in range(size):
+                value = inputs(*self.phases.place(tap), t)
+                for v in range(vectors):
+                    at = t * vectors + v
+                    self.sums[at] = self.sums[at] + weights[v] * value
+
+    def _by_element(self, of: tuple[Expr, Expr, Expr], begin: Expr) -> Callable[[int, int, int], Expr]:
+        """Inputs as lanes of vectors, each vector loaded once for all taps."""
+        lanes = self.isa.lanes
+
+        @cache
+        def vector(phase: int, index: int) -> Expr:
+            return bind(load(self.strip, *of[1:], phase, begin + index * lanes, lanes=lanes))
+
+        return lambda phase, shift, t: lane(vector(phase, (shift + t) // lanes), (shift + t) % lanes, lanes)
+
+    def _broadcast(self, of: tuple[Expr, Expr, Expr], begin: Expr) -> Callable[[int, int, int], Expr]:
+        """Inputs spread as they are loaded."""
+        return lambda phase, shift, t: bind(spread(self.strip[(*of[1:], phase, begin + shift + t)], self.isa.lanes))

@@ -1,0 +1,249 @@
+"""f32 7x7 convolution of stride 2 of a planar input of few channels, by Winograd's F(3, 4), and the max pool after it.
+
+1. Rows and columns of even and of odd number are taken apart. With these four phases as channels of their own it is a
+   convolution of 4 x 4 taps and stride 1: 3 x 3 outputs take 36 products a phase, 144 a channel, instead of 441.
+2. For every row of tiles (three rows of the convolution) a strip is copied, phase by phase, and transformed (``V``),
+   some of its columns at a time.
+3. V is multiplied by the weights, all output channels of a group of V vectors at once (``M``), and transformed back.
+   Sums of so few channels are short. The six numbers of a column are therefore summed on and on, and M holds where the
+   sum stood after each: the way back begins by adding them up anyway.
+4. Rows go to the pool's ring, from where maxima are stored; the map of the convolution never exists.
+
+Blocks of pooled rows are dealt out to threads, as in ``stem``. Rounding is larger than a direct convolution's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from tvm import tirx
+
+from rdpass.kernels.builder.emit import Registers, bind, both, indices, parallel, serial, spread, when
+from rdpass.kernels.builder.epilogue import Finish
+from rdpass.kernels.builder.function import Buffer, Expr, argument, function, load, scratch, store
+from rdpass.kernels.builder.packing import blocks
+from rdpass.kernels.builder.pool_ring import LOWEST, PoolRing, Position
+from rdpass.kernels.builder.register_tile import At, multiply_block
+from rdpass.kernels.builder.toom_cook import transform_input, transform_output, transform_running
+from rdpass.kernels.templates.pointwise import spans
+from rdpass.kernels.workload import Convolution, Stem
+from rdpass.targets.isa import Isa
+
+OUTPUTS, TAPS = 3, 4
+_EDGE = OUTPUTS + TAPS - 1
+_NUMBERS = _EDGE**2
+PHASES = 4
+_PAIR = 2
+
+_TOGETHER = 4
+"""Register tiles of a row that are transformed, multiplied and transformed back before the next: what they fill stays
+in L1 and L2, and every thread has it."""
+
+
+@dataclass(frozen=True)
+class StemWinogradTile:
+    """The integers to tune: Winograd tiles and vectors of the register tile, pooled rows of a thread's block, pixels
+    pooled at once.
+    """
+
+    pixels: int = 5
+    vectors: int = 4
+    rows: int = 14
+    pooled: int = 4
+
+
+def has_phases(work: Stem) -> bool:
+    """Whether the template computes such a stem."""
+    conv, pool = work.convolution, work.pooling
+    whole = conv.stride == (2, 2) and conv.dilation == (1, 1) and conv.groups == 1
+    return whole and all(2 * TAPS - 1 <= size <= 2 * TAPS for size in conv.kernel) and pool is not None
+
+
+def stem_winograd(work: Stem, tile: StemWinogradTile, isa: Isa, threads: int, name: str) -> tirx.PrimFunc:
+    """Arguments: input (N, C, H W), planar; weights (groups, 36, 4 C/L, L, V L); table (rows, groups V L); output
+    (N, F/L, H' W', L), H' and W' after the pool.
+    """
+    conv, pool, lanes = work.convolution, work.pooling, isa.lanes
+    assert has_phases(work)
+    assert pool is not None
+    assert pool.kind == "max"
+    assert not conv.epilogue.add
+    inner, outer = blocks(PHASES * conv.channels, lanes), blocks(conv.filters, lanes)
+    groups = blocks(outer, tile.vectors)
+    block = pool.out_height if threads == 1 else min(tile.rows, pool.out_height)
+
+    def write() -> None:
+        x = argument("input", conv.batch, conv.channels, conv.height * conv.width)
+        u = argument("weights", groups, _NUMBERS, inner, lanes, tile.vectors * lanes)
+        table = argument("table", conv.epilogue.rows, groups * tile.vectors * lanes)
+        y = argument("output", conv.batch, outer, pool.out_height * pool.out_width, lanes)
+        finish = Finish(conv.epilogue, isa, table)
+        for begin, number, count in spans(pool.out_height, block):
+            with parallel(conv.batch, number, threads=threads) as (n, index):
+                rows = _Rows(conv, tile, isa, x, u, finish)
+                ring = PoolRing(pool, outer, tile.pooled, isa, come=OUTPUTS)
+                compute = partial(rows.compute, n, ring.rows)
+                ring.cover_together(compute, y, n, bind(begin + index * block), count)
+
+    return function(name, write)
+
+
+class _Rows:
+    """Computes rows of the convolution, all output channels of three at once."""
+
+    def __init__(
+        self, conv: Convolution, tile: StemWinogradTile, isa: Isa, x: Buffer, u: Buffer, finish: Finish
+    ) -> None:
+        self.conv, self.tile, self.isa, self.x, self.u, self.finish = conv, tile, isa, x, u, finish
+        self.inner = blocks(PHASES * conv.channels, isa.lanes)
+        self.outer = blocks(conv.filters, isa.lanes)
+        self.across = -(-conv.out_width // OUTPUTS)
+        self.columns = -(-self.across // tile.pixels)
+        self.together = min(_TOGETHER, self.columns)
+        self.width = max(self.across * OUTPUTS + TAPS - 1, (conv.padding[1] + conv.width - 1) // 2 + 1)
+        self.strip = scratch(self.inner, _EDGE, self.width, isa.lanes)
+        # By column of the numbers, and what one sum reads and writes lies together.
+        self.v = scratch(_EDGE, self.together, _EDGE, self.inner, tile.pixels, isa.lanes)
+        self.m = scratch(_EDGE, self.together * tile.pixels, _EDGE, tile.vectors * isa.lanes)
+        with serial(self.inner) as k, serial(_EDGE) as line, serial(self.width) as column:
+            store(self.strip, spread(0.0, isa.lanes), k, line, column, 0, lanes=isa.lanes)
+
+    def compute(self, n: Expr, out: Buffer, row: Expr, position: Callable[[int], Position]) -> None:
+        """Three rows from ``row`` on of image ``n``; those outside the map are -inf."""
+        for channel, half, lane in self._halves():
+            with serial(_EDGE) as line:
+                self._copy(n, channel, bind((row + line) * 2 + half - self.conv.padding[0]), line, lane)
+        places = [position(i) for i in range(OUTPUTS)]
+        with serial(blocks(self.columns, self.together)) as part:
+            first = bind(part * self.together)
+            self._transform(first)
+            with serial(blocks(self.outer, self.tile.vectors)) as group:
+                self._multiply(group, first)
+                self._transform_back(group, first, out, places)
+        for i, place in enumerate(places):
+            exists = tirx.all(row + i >= 0, row + i < self.conv.out_height)
+            when(exists, lambda: None, partial(self._erase, out, place))
+
+    def _halves(self) -> Iterator[tuple[int, int, tuple[int, int]]]:
+        """A channel, even or odd rows, and the block and first lane of their two phases."""
+        for channel in range(self.conv.channels):
+            for half in range(2):
+                yield channel, half, divmod(channel * PHASES + half * _PAIR, self.isa.lanes)
+
+    # 2. The strip, and its transform
+
+    def _copy(self, n: Expr, channel: int, source: Expr, line: Expr, place: tuple[int, int]) -> None:
+        """A row of the map, or zeros where there is none: pairs of columns, and a single one at either end."""
+        conv, (block, first) = self.conv, place
+        left, end = conv.padding[1], conv.padding[1] + conv.width
+        whole = -(-left // 2), end // 2
+
+        def columns() -> None:
+            with serial(max(0, whole[1] - whole[0])) as pair:
+                column = bind(whole[0] + pair)
+                value = load(self.x, n, channel, source * conv.width + column * 2 - left, lanes=_PAIR)
+                store(self.strip, value, block, line, column, first, lanes=_PAIR)
+            for padded in {*([left] if left % 2 else []), *([end - 1] if end % 2 else [])}:
+                value = self.x[n, channel, source * conv.width + padded - left]
+                store(self.strip, value, block, line, padded // 2, first + padded % 2, lanes=1)
+
+        def nothing() -> None:
+            with serial(self.width) as column:
+                store(self.strip, spread(0.0, _PAIR), block, line, column, first, lanes=_PAIR)
+
+        when(tirx.all(source >= 0, source < conv.height), columns, nothing)
+
+    def _transform(self, first: Expr) -> None:
+        lanes, pixels = self.isa.lanes, self.tile.pixels
+        held = Registers(_NUMBERS, lanes)
+        begin = bind(first * pixels)
+        with serial(self.inner) as k, serial(_at_most(self.together * pixels, begin, self.across)) as tile:
+            for j in range(_EDGE):
+                column = (begin + tile) * OUTPUTS + j
+                d = [bind(load(self.strip, k, i, column, 0, lanes=lanes)) for i in range(_EDGE)]
+                for i, value in enumerate(transform_input(d, lanes)):
+                    held[i * _EDGE + j] = value
+            for i in range(_EDGE):
+                d = [bind(held[i * _EDGE + j]) for j in range(_EDGE)]
+                for j, value in enumerate(transform_input(d, lanes)):
+                    at, t = tirx.floordiv(tile, pixels), tirx.floormod(tile, pixels)
+                    store(self.v, value, j, at, i, k, t, 0, lanes=lanes)
+
+    # 3. Products, and their transform
+
+    def _multiply(self, group: Expr, first: Expr) -> None:
+        tile, lanes = self.tile, self.isa.lanes
+        sums = Registers(tile.pixels * tile.vectors, lanes)
+        with serial(_EDGE) as j, serial(_at_most(self.together, first, self.columns)) as column:
+            for index in range(tile.pixels * tile.vectors):
+                sums[index] = spread(0.0, lanes)
+            with serial(_EDGE) as i:
+                number = i * _EDGE + j
+                for k in range(self.inner):
+                    pixel, weight = partial(self._pixel, j, column, i, k), partial(self._weight, group, number, k)
+                    multiply_block(sums, self.isa, (tile.pixels, tile.vectors), pixel, weight)
+                for t, v in indices(tile.pixels, tile.vectors):
+                    at = column * tile.pixels + t
+                    store(self.m, sums[t * tile.vectors + v], j, at, i, v * lanes, lanes=lanes)
+
+    def _pixel(self, j: Expr, column: Expr, i: Expr, k: int, tile: int) -> At:
+        return self.v, (j, column, i, k, tile)
+
+    def _weight(self, group: Expr, number: Expr, k: int, channel: Expr, vector: int) -> Expr:
+        lanes = self.isa.lanes
+        return load(self.u, group, number, k, channel, vector * lanes, lanes=lanes)
+
+    def _transform_back(self, group: Expr, first: Expr, out: Buffer, places: Sequence[Position]) -> None:
+        """All whole tiles of the part, and the one that ends the row, if it is there."""
+        whole, rest = divmod(self.conv.out_width, OUTPUTS)
+        begin, most = bind(first * self.tile.pixels), self.together * self.tile.pixels
+        held = Registers(_EDGE * OUTPUTS, self.isa.lanes)
+        with serial(self.tile.vectors) as vector:
+            block = bind(group * self.tile.vectors + vector)
+
+            def tiles() -> None:
+                with serial(_at_most(most, begin, whole)) as tile:
+                    self._sum(held, vector, tile)
+                    self._put(held, block, begin + tile, OUTPUTS, out, places)
+
+            def end() -> None:
+                self._sum(held, vector, whole - begin)
+                self._put(held, block, whole, rest, out, places)
+
+            when(self._has(block), tiles)
+            if rest:
+                when(both(self._has(block), begin + most > whole), end)
+
+    def _has(self, block: Expr) -> Expr:
+        return True if self.outer % self.tile.vectors == 0 else block < self.outer
+
+    def _sum(self, held: Registers, vector: Expr, tile: Expr) -> None:
+        """The first half of the way back, down the columns."""
+        lanes = self.isa.lanes
+        for j in range(_EDGE):
+            q = [bind(load(self.m, j, tile, i, vector * lanes, lanes=lanes)) for i in range(_EDGE)]
+            for i, value in enumerate(transform_running(q, OUTPUTS, lanes)):
+                held[i * _EDGE + j] = value
+
+    def _put(
+        self, held: Registers, block: Expr, column: Expr, count: int, out: Buffer, places: Sequence[Position]
+    ) -> None:
+        """The second, and ``count`` outputs of each row stored."""
+        bias, rows = self.finish.bias(block), self.finish.rows(block)
+        for i, place in enumerate(places):
+            q = [bind(held[i * _EDGE + j]) for j in range(_EDGE)]
+            for j, value in enumerate(transform_output(q, OUTPUTS, self.isa.lanes)[:count]):
+                self.finish.put(value + bias, rows, out, place(block, column * OUTPUTS + j))
+
+    def _erase(self, out: Buffer, place: Position) -> None:
+        """A row outside the map."""
+        lanes = self.isa.lanes
+        with serial(self.outer) as block, serial(self.conv.out_width) as column:
+            store(out, spread(LOWEST, lanes), *place(block, column), lanes=lanes)
+
+
+def _at_most(count: int, first: Expr, end: int) -> Expr:
+    """``count``, or as many as there are from ``first`` to ``end``."""
+    return count if end and end % count == 0 else tirx.min(count, end - first)

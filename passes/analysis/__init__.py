@@ -1,0 +1,1 @@
+"""What a graph holds and costs, read without changing it."""

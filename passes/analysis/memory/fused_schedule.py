@@ -1,0 +1,44 @@
+"""A graph's kernels and their best schedule, under one way of fusing; what ``Memory`` sums up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rdpass.core.plan import Memory
+from rdpass.passes.analysis.memory.buffers import Inference
+from rdpass.passes.analysis.memory.fusion_groups import Adds, Step, fusion_groups
+from rdpass.passes.analysis.memory.liveness import Problem, problem_of
+from rdpass.passes.analysis.memory.schedule import Schedule, schedule
+
+
+@dataclass(frozen=True)
+class Account:
+    """Kernels in the graph's order, and the order they run in."""
+
+    steps: tuple[Step, ...]
+    problem: Problem
+    schedule: Schedule
+
+    @property
+    def running(self) -> tuple[Step, ...]:
+        """The kernels in the order they run in."""
+        return tuple(self.steps[index] for index in self.schedule.order)
+
+    @property
+    def memory(self) -> Memory:
+        return Memory(
+            kernels=len(self.steps),
+            feature_bytes=sum(step.bytes for step in self.steps),
+            peak_bytes=self.schedule.peak,
+            at_least_bytes=self.schedule.at_least,
+            read_bytes=sum(step.read_bytes for step in self.steps),
+            written_bytes=sum(step.bytes for step in self.steps),
+            schedule="optimal" if self.schedule.optimal else "greedy",
+        )
+
+
+def account_of(inference: Inference, adds: Adds = "fused", tiles: bool = False) -> Account:
+    """The account of a network whose adds and neighbours are fused as ``fusion_groups`` says."""
+    steps = fusion_groups(inference, adds, tiles)
+    problem = problem_of(inference, steps)
+    return Account(steps, problem, schedule(problem))

@@ -1,0 +1,107 @@
+"""When each kernel runs so that the least memory is live: optimal where that can be found, and it says so.
+
+Every segment (``segments``) is searched on its own, the short ones first, within a bound on the moves looked at. Where
+a search runs out, a second one asks only for an order within what the others prove to be needed anyway; where that
+fails too, the better of a greedy order and the graph's own is taken. The peak is optimal when it equals the largest of
+the segments' lower bounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from rdpass.passes.analysis.memory.greedy_order import greedy_order
+from rdpass.passes.analysis.memory.liveness import Problem, live_bytes, readers_of
+from rdpass.passes.analysis.memory.optimal_order import Exhausted, optimal_order
+from rdpass.passes.analysis.memory.segment_states import Segment
+from rdpass.passes.analysis.memory.segments import segments
+
+MOVE_BOUND = 10_000  # of one segment's search; a whole graph has three times that
+BITS_BOUND = 200_000_000  # moves times tasks: what one search may hold in memory, about 25 MB of sets
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """``order``: task numbers; ``live``: bytes live while each of them runs, in that order; ``at_least``: bytes below
+    which no schedule's peak can be."""
+
+    order: tuple[int, ...]
+    live: tuple[int, ...]
+    at_least: int
+
+    @property
+    def peak(self) -> int:
+        return max(self.live, default=0)
+
+    @property
+    def optimal(self) -> bool:
+        return self.peak == self.at_least
+
+
+def schedule(problem: Problem, move_bound: int = MOVE_BOUND) -> Schedule:
+    """The best schedule found within ``move_bound`` moves a segment."""
+    planner = _Planner(problem, move_bound)
+    planner.solve()
+    live = live_bytes(problem, planner.order)
+    alone = (live[part.start] for part in planner.parts if len(part) == 1)
+    return Schedule(tuple(planner.order), live, max(planner.at_least, *alone, 0, 0))
+
+
+class _Planner:
+    """Fills ``order`` segment by segment: a segment's tasks keep its places, whatever their order."""
+
+    def __init__(self, problem: Problem, move_bound: int) -> None:
+        self.problem, self.move_bound, self.moves_left = problem, move_bound, 3 * move_bound
+        self.readers = readers_of(problem)
+        self.parts = segments(problem)
+        self.entry_live = _live_before(problem, self.parts, self.readers)
+        self.order = list(range(len(problem.tasks)))
+        self.at_least = 0
+
+    def solve(self) -> None:
+        composed = sorted((part for part in self.parts if len(part) > 1), key=len)
+        unsolved = [part for part in composed if not self._search(part, 0)]
+        self.moves_left = 3 * self.move_bound
+        left = [part for part in unsolved if not self._search(part, self.at_least)]
+        self._order_greedily(left)
+
+    def _search(self, part: range, floor: int) -> bool:
+        """Look for a segment's best order, though it need be no better than ``floor``; False if it was not found."""
+        segment = Segment.of(self.problem, part, self.entry_live[part.start], self.readers)
+        bound = max(2 * len(part), min(self.move_bound, self.moves_left, BITS_BOUND // len(part)))
+        result = optimal_order(segment, max(floor, segment.floor()), bound)
+        self.moves_left = max(0, self.moves_left - result.moves)
+        if isinstance(result, Exhausted):
+            self.at_least = max(self.at_least, result.at_least)
+            return False
+        self.at_least = max(self.at_least, result.peak)
+        self.order[part.start : part.stop] = result.order
+        return True
+
+    def _order_greedily(self, parts: Iterable[range]) -> None:
+        parts = list(parts)
+        own = live_bytes(self.problem, self.order) if parts else ()
+        before = list(self.order)
+        for part in parts:
+            self.order[part.start : part.stop] = greedy_order(self.problem, part, self.readers)
+        greedy = live_bytes(self.problem, self.order) if parts else ()
+        for part in parts:
+            places = slice(part.start, part.stop)
+            if max(own[places]) < max(greedy[places]):
+                self.order[places] = before[places]
+
+
+def _live_before(problem: Problem, parts: list[range], readers: list[list[int]]) -> dict[int, int]:
+    """Bytes live as each segment begins: the same in every schedule."""
+    last_reader = [max(found, default=-1) for found in readers]
+    live, result = sum(problem.sizes[: problem.inputs]), {}
+    for part in parts:
+        result[part.start] = live
+        for task in part:
+            own = problem.written(task)
+            if own in problem.outputs or last_reader[own] > task:
+                live += problem.sizes[own]
+            read = problem.tasks[task].reads
+            live -= sum(problem.sizes[b] for b in read if last_reader[b] == task and b not in problem.outputs)
+    return result

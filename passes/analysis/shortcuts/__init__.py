@@ -1,0 +1,1 @@
+"""The census: which adds are residual, and of what kind."""

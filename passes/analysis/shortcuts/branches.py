@@ -1,0 +1,132 @@
+"""The two sides of an add: what lies between the node where its operands' values meet and the add itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import prod
+
+from torch.fx import GraphModule, Node
+
+from rdpass.core.plan import Skipped
+from rdpass.passes.analysis.shortcuts.dominance import Dominators
+from rdpass.passes.analysis.shortcuts.resolution import widest_path
+from rdpass.passes.graph.dataflow import data_sources, data_users, gives_tensors
+from rdpass.passes.graph.node_kinds import kind_of, module_of, shape_of
+
+LAYERS = {"conv", "conv_transpose", "linear"}
+
+
+@dataclass(frozen=True)
+class Sides:
+    """``body`` and ``shortcut`` in graph order, and what each gives to the add; the shortcut is the lighter side.
+
+    ``partial``: the add covers a part of the body's channels, and a concatenation completes them.
+    """
+
+    fork: Node
+    body: tuple[Node, ...]
+    shortcut: tuple[Node, ...]
+    body_output: Node
+    shortcut_output: Node
+    partial: bool = False
+
+
+def find_sides(
+    graph_module: GraphModule, add: Node, dominators: Dominators, positions: dict[Node, int]
+) -> Sides | Skipped:
+    """The sides of ``add``, or the reason why it is no shortcut (1 to 5 as numbered in ``census``)."""
+    operands = _operands(add, dominators)
+    if isinstance(operands, str):
+        return Skipped(add.name, operands)
+    fork = dominators[add]
+    if fork is None:
+        return Skipped(add.name, "its operands come from different inputs")
+    first, second = (_between(fork, operand, dominators) for operand in operands)
+    if _weight(graph_module, first) < _weight(graph_module, second):
+        operands, first, second = (operands[1], operands[0]), second, first
+    sides = Sides(fork, tuple(first), tuple(second), *operands)
+    reason = _shared(sides) or _cross_scale(add, sides, positions)
+    return Skipped(add.name, reason) if reason else _closed(graph_module, add, sides)
+
+
+def _operands(add: Node, dominators: Dominators) -> tuple[Node, Node] | str:
+    if len(add.args) != 2 or not all(isinstance(arg, Node) for arg in add.args):
+        return "one operand is a number"
+    a, b = add.args
+    assert isinstance(a, Node)
+    assert isinstance(b, Node)
+    shape = shape_of(add)
+    if shape is None or shape_of(a) is None or shape_of(b) is None:
+        return "not an add of two tensors"
+    for operand in (a, b):
+        if operand not in dominators:
+            return f"{operand.name} is a constant or parameter (positional embedding, bias)"
+    for operand in (a, b):
+        if shape_of(operand) != shape:
+            return f"{operand.name} is broadcast from {shape_of(operand)} to {shape}"
+    if len(shape) < 3:
+        return f"a rank {len(shape)} tensor is no feature map"
+    return (a, b) if a is not b else "both operands are the same tensor"
+
+
+def _between(fork: Node, operand: Node, dominators: Dominators) -> dict[Node, None]:
+    """The nodes on paths of values from ``fork`` (exclusive) to ``operand`` (inclusive), in graph order."""
+    found: set[Node] = set()
+    pending = [operand]
+    while pending:
+        node = pending.pop()
+        if node is fork or node in found or node not in dominators:
+            continue
+        found.add(node)
+        pending.extend(data_sources(node))
+    return dict.fromkeys(sorted(found))  # nodes compare by their place in the graph
+
+
+def _weight(graph_module: GraphModule, side: dict[Node, None]) -> tuple[int, int, int]:
+    """Layers, then taps of their kernels, then nodes: the side that has less is the shortcut."""
+    modules = [module_of(graph_module, node) for node in side if kind_of(graph_module, node) in LAYERS]
+    return len(modules), sum(prod(getattr(module, "kernel_size", (1,))) for module in modules), len(side)
+
+
+def _shared(sides: Sides) -> str:
+    body = set(sides.body)
+    shared = next((node for node in sides.shortcut if node in body), None)
+    return f"both sides use {shared.name}" if shared is not None else ""
+
+
+def _cross_scale(add: Node, sides: Sides, positions: dict[Node, int]) -> str:
+    ends = [positions[end] for end in (sides.fork, add) if end in positions]
+    for output, side in ((sides.body_output, sides.body), (sides.shortcut_output, sides.shortcut)):
+        narrowest, node = widest_path(sides.fork, output, side, positions)
+        if ends and node is not None and narrowest < min(ends):
+            return f"cross-scale: {node.name} lies below the resolution of both ends"
+    return ""
+
+
+def _closed(graph_module: GraphModule, add: Node, sides: Sides) -> Sides | Skipped:
+    """The sides, if nothing outside them reads what they compute."""
+    inside = {*sides.body, *sides.shortcut, add}
+    partial = False
+    for node in (*sides.body, *sides.shortcut):
+        for user in node.users:
+            if user in inside or not (gives_tensors(user) or user.op == "output") or node not in data_sources(user):
+                continue
+            if not _completes(graph_module, add, sides.body_output, node, user):
+                between = f"{node.name}, between {sides.fork.name} and the add, is also used by {user.name}"
+                return Skipped(add.name, between)
+            partial = True
+    return replace(sides, partial=partial)
+
+
+def _completes(graph_module: GraphModule, add: Node, operand: Node, node: Node, user: Node) -> bool:
+    """Whether ``user`` takes the channels of the body that the add leaves alone, to be put beside the sum (ReXNet)."""
+    if kind_of(graph_module, user) != "slice" or kind_of(graph_module, operand) != "slice":
+        return False
+    after = data_users(user)
+    return (
+        node in data_sources(operand) and len(after) == 1 and data_users(add) == after and _joins(graph_module, after)
+    )
+
+
+def _joins(graph_module: GraphModule, nodes: list[Node]) -> bool:
+    return all(kind_of(graph_module, node) == "concat" for node in nodes)

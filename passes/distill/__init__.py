@@ -1,0 +1,1 @@
+"""Shortcuts that fade during training, and what takes them over."""

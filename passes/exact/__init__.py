@@ -1,0 +1,1 @@
+"""Shortcuts removed exactly, without data."""

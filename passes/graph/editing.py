@@ -1,0 +1,70 @@
+"""The few moves that changers share: placing a module, reading a region's two operands, tidying up afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from copy import deepcopy
+from itertools import accumulate
+
+from torch import nn
+from torch.fx import GraphModule, Node
+
+from rdpass.core.plan import Region
+
+
+def copy_graph(graph_module: GraphModule) -> GraphModule:
+    """A graph of one's own on the very layers of ``graph_module``, to place layers in and change none."""
+    return GraphModule(graph_module, deepcopy(graph_module.graph), type(graph_module).__name__)
+
+
+def body_output(add: Node, region: Region) -> Node:
+    """The operand of ``add`` that the body computes."""
+    return next(operand for operand in add.all_input_nodes if operand.name in region.body)
+
+
+def shortcut_output(add: Node, region: Region) -> Node:
+    """The operand of ``add`` that the shortcut gives."""
+    return next(operand for operand in add.all_input_nodes if operand.name not in region.body)
+
+
+def place_module(graph_module: GraphModule, node: Node, module: nn.Module) -> None:
+    """Let ``node`` call ``module``, at its old path unless another node calls what is there."""
+    if any(n is not node and n.op == "call_module" and n.target == node.target for n in graph_module.graph.nodes):
+        node.target = add_module(graph_module, node.name, module)
+    else:
+        graph_module.set_submodule(str(node.target), module)
+
+
+def add_module(graph_module: GraphModule, name: str, module: nn.Module) -> str:
+    """Add ``module`` under ``name``, or that with underscores after it where it is taken, and return the path."""
+    while hasattr(graph_module, name):
+        name += "_"
+    graph_module.add_submodule(name, module)
+    return name
+
+
+def tidy(graph_module: GraphModule) -> GraphModule:
+    """Drop what nobody reads, check the graph and regenerate its code."""
+    graph_module.graph.eliminate_dead_code()
+    _drop_unused_modules(graph_module)
+    graph_module.graph.lint()
+    graph_module.recompile()
+    return graph_module
+
+
+def _drop_unused_modules(graph_module: GraphModule) -> None:
+    """``delete_all_unused_submodules``, which looks each module up in a list, in time linear in their number."""
+    called = {str(node.target) for node in graph_module.graph.nodes if node.op == "call_module"}
+    read = {str(node.target) for node in graph_module.graph.nodes if node.op == "get_attr"}
+    needed = {prefix for path in called | read for prefix in prefixes(path)}
+    gone = ""
+    for path in [path for path, _ in graph_module.named_modules() if path]:
+        if not called.isdisjoint(prefixes(path)) or path in needed or (gone and path.startswith(gone)):
+            continue
+        graph_module.delete_submodule(path)
+        gone = f"{path}."
+
+
+def prefixes(path: str) -> Iterator[str]:
+    """The path and all that it lies under: ``a.b`` gives ``a``, ``a.b``."""
+    return accumulate(path.split("."), lambda outer, name: f"{outer}.{name}")

@@ -1,0 +1,1 @@
+"""Find what a kernel of ours can compute."""

@@ -1,0 +1,1 @@
+"""Plan one arena for the maps between kernels."""

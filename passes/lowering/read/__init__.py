@@ -1,0 +1,1 @@
+"""Read a lowered module: its calls, and what no kernel of ours computes."""

@@ -1,0 +1,1 @@
+"""Put kernels and their layout into a Relax module."""

@@ -1,0 +1,200 @@
+"""Put our kernels where they fit, and keep the layout they read and write from one to the next.
+
+The function is written anew, binding by binding:
+1. Where a kernel goes (``settle_placements``), one call takes the place of its operators. Weights are packed here.
+2. Elementwise operators of blocked maps stay what they are, on blocks (``operators_on_blocks``). Concatenations and
+   splits along whole blocks of channels are copies of ours, which ``share_maps`` makes unnecessary where it can.
+3. Everything else reads and writes maps as the network has them, and is TVM's to lower. Between the two layouts a map
+   is changed once, where it has to be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import prod
+from typing import Any, Literal
+
+import tvm
+from tvm import relax
+
+from rdpass.kernels.builder.function import WORKSPACE
+from rdpass.kernels.machine import Machine
+from rdpass.kernels.schedule import Kernel, Tile, parts_kernel
+from rdpass.kernels.workload import Workload, operations
+from rdpass.passes.lowering.dataflow import read_dataflow, replaced, shape_of, variables_of
+from rdpass.passes.lowering.match.placement import Placement
+from rdpass.passes.lowering.match.settle_placements import Settled, homes_of, settle_placements
+from rdpass.passes.lowering.rewrite.blocked_layout import block_channels, blocked_shape, unblock_channels
+from rdpass.passes.lowering.rewrite.operators_on_blocks import (
+    joins_blocks,
+    on_blocks,
+    part_shapes,
+    runs_blocked,
+    splits_blocks,
+)
+
+SCHEDULED = "tirx.is_scheduled"
+OPERATIONS = "rdpass.operations"
+"""The attribute of a kernel that tells its operations, in decimal digits: they may be more than an int32 holds."""
+RESULTS, PARTS = "rdpass.results", "rdpass.parts"
+"""The attributes of a kernel that tell how many maps it writes, the last arguments before the workspace, and of a
+concatenation or split (``join``, ``split``) that it does nothing else."""
+# TVM's number for "never fuse this with its neighbours": a kernel is complete as it is.
+_OPAQUE = 8
+
+
+@tvm.transform.module_pass(opt_level=0, name="PlaceKernels")
+class PlaceKernels:
+    """Preserves values up to the kernels' rounding."""
+
+    def __init__(self, machine: Machine, tuned: Mapping[Workload, Tile]) -> None:
+        self.machine = machine
+        self.tuned = tuned
+
+    def transform_module(self, module: tvm.IRModule, context: Any) -> tvm.IRModule:
+        builder = relax.BlockBuilder()
+        callees = {
+            variable: builder.add_func(function, variable.name_hint)
+            for variable, function in module.functions_items()
+            if not isinstance(function, relax.Function)
+        }
+        for variable, function in module.functions_items():
+            if isinstance(function, relax.Function):
+                _Writer(builder, callees, function, self.machine, self.tuned).write(variable.name_hint)
+        return builder.finalize()
+
+
+class _Writer:
+    """Writes one function anew. ``planar`` and ``blocked`` hold what its variables have become, in either layout."""
+
+    def __init__(
+        self, builder: relax.BlockBuilder, callees: dict[Any, Any], function: Any, machine: Machine,
+        tuned: Mapping[Workload, Tile],
+    ) -> None:  # fmt: skip
+        self.builder = builder
+        self.callees = callees
+        self.function = function
+        self.machine = machine
+        self.lanes = machine.isa.lanes
+        self.flow = read_dataflow(function)
+        self.settled = {settled.placement.root: settled for settled in settle_placements(self.flow, machine, tuned)}
+        self.homes = homes_of(settled.placement for settled in self.settled.values())
+        self.planar: dict[Any, Any] = {parameter: parameter for parameter in function.params}
+        self.blocked: dict[Any, Any] = {}
+        self.parts: dict[Any, Any] = {}
+        self.kernels: dict[str, Any] = {}
+
+    def write(self, name: str) -> None:
+        builder = self.builder
+        with builder.function(name, list(self.function.params), attrs=dict(self.function.attrs or {})):
+            with builder.dataflow():
+                for variable, value in self.flow.bindings:
+                    if self.homes.get(variable, variable) is variable:
+                        self._write(variable, value)
+                result = builder.emit_output(replaced(self.flow.result, self._planar))
+            builder.emit_func_output(result)
+
+    def _write(self, variable: Any, value: Any) -> None:
+        settled = self.settled.get(variable)
+        if settled is not None:
+            layouts = self.blocked if settled.placement.writes == "blocked" else self.planar
+            layouts[variable] = self._kernel(settled)
+        elif joins_blocks(value, self.blocked, self.lanes):
+            self.blocked[variable] = self._join(variable, variables_of(value))
+        elif splits_blocks(self.flow, variable, value, self.blocked, self.lanes):
+            self.parts[variable] = self._split(value.args[0], variable)
+        elif isinstance(value, relax.TupleGetItem) and value.tuple_value in self.parts:
+            self.blocked[variable] = self.builder.emit(relax.TupleGetItem(self.parts[value.tuple_value], value.index))
+        elif runs_blocked(variable, value, self.blocked):
+            self.blocked[variable] = self.builder.emit(on_blocks(value, self._blocked, self.lanes))
+        else:
+            self.planar[variable] = self.builder.emit(replaced(value, self._planar))
+
+    # 1. Kernels
+
+    def _kernel(self, settled: Settled) -> Any:
+        placement, kernel = settled.placement, settled.kernel(self.machine)
+        source = self._source(placement)
+        other = None if placement.other is None else self._blocked(placement.other)
+        shape = shape_of(placement.root)
+        assert shape is not None
+        written = blocked_shape(shape, self.lanes) if placement.writes == "blocked" else shape
+        gate = [] if placement.gate is None else [self._blocked(placement.gate)]
+        arguments = [source, *gate, *(relax.const(constant) for constant in kernel.constants)]
+        if other is not None:
+            arguments.append(other)
+        results = self._call(kernel, operations(settled.workload), arguments, [written], settled.in_place)
+        return self.builder.emit(relax.TupleGetItem(results, 0))
+
+    def _source(self, placement: Placement) -> Any:
+        match placement.reads:
+            case "blocked":
+                return self._blocked(placement.source)
+            case "flat":
+                return self._flat(placement.source)
+            case "vector":
+                return self._one_pixel(self._planar(placement.source))
+
+    def _call(
+        self, kernel: Kernel, count: int, arguments: list[Any], written: Sequence[tuple[int, ...]],
+        in_place: bool = False, parts: str = "",
+    ) -> Any:  # fmt: skip
+        """The tuple of what is ``written``, arrays of such shapes, and the workspace."""
+        if kernel.name not in self.kernels:
+            function = kernel.function.with_attr(SCHEDULED, True).with_attr("op_pattern", _OPAQUE)
+            function = function.with_attr(OPERATIONS, str(count)).with_attr(RESULTS, len(written))
+            if parts:
+                function = function.with_attr(PARTS, parts)
+            self.kernels[kernel.name] = self.builder.add_func(function.without_attr("global_symbol"), kernel.name)
+        callee = self.kernels[kernel.name]
+        # The workspace is one more result, which nobody reads: so it is planned as any other map.
+        shapes = [*written, (int(kernel.function.attrs[WORKSPACE]),)]
+        results = [relax.TensorType(shape, "float32") for shape in shapes]
+        if in_place:
+            places = [len(arguments) - 1, -1]
+            return self.builder.emit(relax.call_tir_inplace(callee, arguments, places, results))
+        return self.builder.emit(relax.call_tir(callee, arguments, out_ty=results))
+
+    # 2. Concatenations and splits
+
+    def _join(self, variable: Any, parts: Sequence[Any]) -> Any:
+        shapes = [shape_of(part) or () for part in parts]
+        written = blocked_shape(shape_of(variable) or (), self.lanes)
+        arguments = [self._blocked(part) for part in parts]
+        results = self._call(self._parts("join", shapes), 0, arguments, [written], parts="join")
+        return self.builder.emit(relax.TupleGetItem(results, 0))
+
+    def _split(self, source: Any, variable: Any) -> Any:
+        shapes = part_shapes(variable)
+        written = [blocked_shape(shape, self.lanes) for shape in shapes]
+        return self._call(self._parts("split", shapes), 0, [self._blocked(source)], written, parts="split")
+
+    def _parts(self, kind: Literal["join", "split"], shapes: Sequence[tuple[int, ...]]) -> Kernel:
+        batch, _, height, width = shapes[0]
+        return parts_kernel(kind, [shape[1] for shape in shapes], (batch, height * width), self.machine)
+
+    # 3. Either layout of a variable
+
+    def _planar(self, variable: Any) -> Any:
+        if isinstance(variable, relax.GlobalVar):
+            return self.callees[variable]
+        if variable not in self.planar:
+            unblock = unblock_channels(shape_of(variable) or ())
+            self.planar[variable] = self.builder.emit_te(unblock, self.blocked[variable], primfunc_name_hint="planar")
+        return self.planar[variable]
+
+    def _blocked(self, variable: Any) -> Any:
+        if variable not in self.blocked:
+            block = block_channels(self.lanes)
+            self.blocked[variable] = self.builder.emit_te(block, self.planar[variable], primfunc_name_hint="blocked")
+        return self.blocked[variable]
+
+    def _flat(self, variable: Any) -> Any:
+        """A planar map with its pixels in one axis: the same memory."""
+        batch, channels, height, width = shape_of(variable) or ()
+        return self.builder.emit(relax.op.reshape(self._planar(variable), (batch, channels, height * width)))
+
+    def _one_pixel(self, array: Any) -> Any:
+        """A batch of numbers in blocks of channels of one pixel: the same memory."""
+        batch, *rest = shape_of(array) or ()
+        return self.builder.emit(relax.op.reshape(array, (batch, prod(rest) // self.lanes, 1, self.lanes)))

@@ -1,0 +1,130 @@
+"""Models as files without code: ``torch.export`` programs (``.pt2``), with a batch size that stays free if it can."""
+
+from __future__ import annotations
+
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch._ops import OpOverload
+from torch.export import Dim, ExportedProgram
+from torch.fx import GraphModule, Node
+from torch.fx.graph import CodeGen
+from torch.utils._pytree import tree_unflatten
+
+from rdpass.core.errors import ConfigError
+from rdpass.passes.graph.drop_whole_slices import drop_whole_slices
+from rdpass.passes.graph.restore_batch_norm import restore_batch_norm
+
+
+def export_program(module: nn.Module, inputs: tuple[Tensor, ...]) -> ExportedProgram:
+    """``module`` as an exported program. Traced with twice the batch, since a batch of one would become a constant."""
+    doubled = tuple(torch.cat([x, x]) if x.ndim else x for x in inputs)
+    with _quiet():
+        try:
+            shapes = tuple({0: Dim.AUTO} if x.ndim else None for x in inputs)
+            return torch.export.export(module, doubled, dynamic_shapes=shapes)
+        except Exception:  # a model that takes one batch size only
+            return torch.export.export(module, inputs)
+
+
+def unpack_program(program: ExportedProgram) -> GraphModule:
+    """The program as a graph module of aten operators, without run-time guards on shapes and slices that take all.
+
+    One that writes into a part of a tensor, or into one of which a view is read, is made functional by torch first.
+    """
+    unpacked = drop_whole_slices(_unpacked(program))
+    if any(_writes_through_a_view(node) for node in unpacked.graph.nodes):
+        with _quiet():
+            functional = program.run_decompositions({})
+        unpacked = restore_batch_norm(drop_whole_slices(_unpacked(functional)))
+    return _with_outputs_in_the_graph(unpacked)
+
+
+def _unpacked(program: ExportedProgram) -> GraphModule:
+    with _quiet():
+        exported = program.module(check_guards=False)
+    return GraphModule(exported, exported.graph)
+
+
+def _with_outputs_in_the_graph(graph_module: GraphModule) -> GraphModule:
+    """In place: the graph gives what the model gave, where it gave a flat tuple that its code then put into form.
+
+    Whoever copies nodes into another graph copies no code. Inputs that are nested, and outputs of a class that a graph
+    can't hold, stay in the hands of the code.
+    """
+    graph = graph_module.graph
+    info = getattr(graph._codegen, "pytree_info", None)
+    if info is None or info.in_spec.num_leaves != sum(node.op == "placeholder" for node in graph.nodes):
+        return graph_module
+    positional, named = info.in_spec.children()
+    if named.num_leaves or not all(child.is_leaf() for child in positional.children()):
+        return graph_module
+    output = graph.output_node()
+    flat: Any = output.args[0]
+    formed = tree_unflatten(list(flat), info.out_spec)
+    if not _is_plain(formed):
+        return graph_module
+    output.args = (formed,)
+    graph.set_codegen(CodeGen())
+    graph_module.recompile()
+    return graph_module
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a graph can hold it: nodes and constants, in lists, tuples and dicts."""
+    if type(value) is dict:
+        return all(isinstance(key, str) and _is_plain(each) for key, each in value.items())
+    if type(value) in (list, tuple):
+        return all(_is_plain(each) for each in value)
+    return value is None or isinstance(value, Node | int | float | str)
+
+
+def _writes_through_a_view(node: Node) -> bool:
+    """Whether a tensor that the node overwrites has another name, under which it may be read later."""
+    written = node.args[0] if node.args else None
+    if not isinstance(node.target, OpOverload) or not node.target._schema.is_mutable or not isinstance(written, Node):
+        return False
+    return any(isinstance(other.target, OpOverload) and other.target.is_view for other in (written, *written.users))
+
+
+def save_program(module: nn.Module, inputs: tuple[Tensor, ...], path: Path) -> None:
+    """Write ``module`` and its weights to ``path`` (``.pt2``)."""
+    program = export_program(module, inputs)
+    program.example_inputs = (inputs, {})
+    with _quiet():
+        torch.export.save(program, path)
+
+
+def load_program(path: Path) -> tuple[GraphModule, tuple[Tensor, ...]]:
+    """The model in a ``.pt2`` file and the example it was exported with.
+
+    Raises:
+        ConfigError: there is no such file, or it is not an exported program.
+    """
+    try:
+        with _quiet():
+            program = torch.export.load(path)
+    except Exception as error:
+        raise ConfigError(f"{path} is not a readable torch.export program: {error}") from error
+    arguments = program.example_inputs[0] if program.example_inputs else ()
+    return unpack_program(program), tuple(arguments)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """What torch logs and prints while it exports is about itself; what a user has to know comes as an exception."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(), redirect_stderr(io.StringIO()), redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)

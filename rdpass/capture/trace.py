@@ -1,0 +1,154 @@
+"""A model becomes a checked, canonical graph: ``trace(model, example) -> Traced``. The model itself is never run.
+
+A ladder of tracers (``tracers``), each on a deep copy in eval mode; the first whose graph computes what the copy
+computes wins.
+"""
+
+from __future__ import annotations
+
+import copy
+import fnmatch
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.fx import GraphModule
+
+from rdpass.capture.example import infer_example
+from rdpass.capture.plain_weights import copy_with_plain_weights
+from rdpass.capture.tracers import NotFollowed, export, trace_symbolically, trace_with_leaves
+from rdpass.core.agreement import check_agreement
+from rdpass.core.dump import dump
+from rdpass.core.errors import ConfigError, ParityError, TraceError, first_line
+from rdpass.core.plan import Traced
+from rdpass.core.tensors import arrays_of
+from rdpass.passes.graph.bake_weights import bake_weights
+from rdpass.passes.graph.functionalise import functionalise
+from rdpass.passes.graph.lift_layers import lift_layers
+from rdpass.passes.graph.shapes import annotate_shapes
+
+TRACE_TOLERANCE = 1e-5
+Example = Tensor | Sequence[Tensor] | None
+Inputs = tuple[Tensor, ...]
+
+
+def trace(model: nn.Module, example: Example = None, leaf: Sequence[str] = ()) -> Traced:
+    """The canonical graph of ``model`` in eval mode, checked against it.
+
+    Args:
+        model: any module; it is copied and left exactly as it was.
+        example: a tensor or a tuple of them, as ``model`` takes it; inferred from the first convolution if None.
+        leaf: globs on the paths of submodules that symbolic tracing is to keep whole, as single nodes. Shortcuts in
+            them are not looked for.
+
+    Raises:
+        ConfigError: not a module, or the example does not fit it.
+        TraceError: no tracer gives a graph that computes the same; the message names the user's line, and the
+            submodule to pass as a leaf.
+    """
+    if not isinstance(model, nn.Module):
+        raise ConfigError(f"expected a torch.nn.Module, got {type(model).__name__}")
+    inputs = as_inputs(model, example)
+    eager = copy_with_plain_weights(model)
+    leaves = _existing(eager, tuple(leaf))
+    ran = _copy_sharing_parameters(eager)  # what runs may cache things, and is not traced
+    _check_example(ran, inputs)
+    failures: list[_Failure] = []
+    for name, tracer in _ladder(eager, inputs, leaves):
+        try:
+            return _canonical(name, tracer(), ran, inputs)
+        except Exception as error:
+            failures.append(_failure(name, error))
+    raise TraceError(_message(eager, failures))
+
+
+def as_inputs(model: nn.Module, example: Example) -> Inputs:
+    """The example as a tuple of tensors, inferred where it is None."""
+    if example is None:
+        return (infer_example(model),)
+    inputs = (example,) if isinstance(example, Tensor) else tuple(example)
+    if not inputs or not all(isinstance(x, Tensor) for x in inputs):
+        raise ConfigError("the example must be a tensor or a tuple of tensors, as the model takes them")
+    return tuple(x.detach() for x in inputs)
+
+
+def _ladder(
+    eager: nn.Module, inputs: Inputs, leaves: tuple[str, ...]
+) -> tuple[tuple[str, Callable[[], GraphModule]], ...]:
+    return (
+        ("symbolic_trace", lambda: trace_symbolically(_copy_sharing_parameters(eager), leaves)),
+        ("leaf modules", lambda: trace_with_leaves(lambda: _copy_sharing_parameters(eager), leaves)),
+        ("torch.export", lambda: export(_copy_sharing_parameters(eager), inputs)),
+    )
+
+
+def _copy_sharing_parameters(model: nn.Module) -> nn.Module:
+    """A copy for those who change no weights; these are most of a model."""
+    return copy.deepcopy(model, {id(parameter): parameter for parameter in model.parameters()})
+
+
+def _existing(model: nn.Module, leaves: tuple[str, ...]) -> tuple[str, ...]:
+    paths = [path for path, _ in model.named_modules() if path]
+    for glob in leaves:
+        if not fnmatch.filter(paths, glob):
+            raise ConfigError(f"leaf {glob!r} names no submodule of {type(model).__name__}")
+    return leaves
+
+
+def _check_example(eager: nn.Module, inputs: Inputs) -> None:
+    shapes = ", ".join("x".join(map(str, x.shape)) for x in inputs)
+    try:
+        with torch.no_grad():
+            outputs = eager(*(x.clone() for x in inputs))
+    except Exception as error:
+        raise ConfigError(
+            f"{type(eager).__name__} does not take an input of shape {shapes}: {first_line(error)}"
+        ) from error
+    arrays_of(outputs)
+
+
+def _canonical(tracer: str, graph_module: GraphModule, eager: nn.Module, inputs: Inputs) -> Traced:
+    dump("trace", graph_module)
+    for change in (functionalise, bake_weights, lift_layers):
+        graph_module = change(graph_module)
+        annotate_shapes(graph_module, inputs)
+        dump(change.__name__, graph_module)
+    graph_module.eval()
+    gate = check_agreement("eager-traced", graph_module, eager, inputs, TRACE_TOLERANCE)
+    return Traced(graph_module, inputs, (gate,), tracer)
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """Why a tracer failed, and in which submodule, if it says."""
+
+    reason: str
+    path: str = ""
+
+
+def _failure(tracer: str, error: Exception) -> _Failure:
+    if isinstance(error, ParityError):
+        return _Failure(f"{tracer}: {error}")
+    path = error.path if isinstance(error, NotFollowed) else ""
+    cause = error.__cause__ if isinstance(error, NotFollowed) and error.__cause__ else error
+    return _Failure(f"{tracer}: {_users_line(cause)}{type(cause).__name__}: {first_line(cause)}", path)
+
+
+def _message(model: nn.Module, failures: list[_Failure]) -> str:
+    reasons = list(dict.fromkeys(failure.reason for failure in failures))
+    path = next((failure.path for failure in reversed(failures) if failure.path), "")
+    remedy = f"; or keep the submodule whole: leaf=[{path!r}], --leaf {path}" if path else ""
+    return (
+        f"{type(model).__name__} can't be turned into a graph; {'; '.join(reasons)}. Replace what depends on values at"
+        f" that line, or convert the sub-network around it{remedy}"
+    )
+
+
+def _users_line(error: BaseException) -> str:
+    """``file:line`` of the innermost frame that is neither torch's nor ours, with a colon; empty if there is none."""
+    ours = (str(Path(torch.__file__).parent), str(Path(__file__).parent.parent), "<")
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(ours)]
+    return f"{frames[-1].filename}:{frames[-1].lineno} ({frames[-1].line}): " if frames else ""

@@ -1,0 +1,94 @@
+"""The tracers, from the one whose students train like any model to the one that follows most.
+
+1. ``torch.fx.symbolic_trace`` keeps modules. Those that the user names as leaves stay whole.
+2. The same, with further leaves: modules without weights that it can't follow (they hold no shortcut to look for).
+3. ``torch.export`` handles control flow on shapes; ``lift_layers`` turns its operators back into modules.
+
+Each is given a copy of the model that it may spoil.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fnmatch import fnmatchcase
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.fx import Graph, GraphModule
+
+from rdpass.capture.programs import export_program, unpack_program
+
+Inputs = tuple[Tensor, ...]
+MOST_LEAVES = 64
+
+
+class _Tracer(torch.fx.Tracer):
+    """Keeps the modules that ``leaves`` (globs on paths) name, and remembers the innermost one it failed in."""
+
+    def __init__(self, leaves: tuple[str, ...] = ()) -> None:
+        super().__init__()  # a pickled graph builds its tracer anew, without arguments
+        self.leaves = leaves
+        self.failed_in = ""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        named = any(fnmatchcase(module_qualified_name, glob) for glob in self.leaves)
+        return named or super().is_leaf_module(m, module_qualified_name)
+
+    def call_module(
+        self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        try:
+            return super().call_module(m, forward, args, kwargs)
+        except Exception:
+            self.failed_in = self.failed_in or self.path_of_module(m)
+            raise
+
+
+class NotFollowed(Exception):
+    """Symbolic tracing failed, of ``__cause__``, in the submodule at ``path`` ('' for the model's own forward)."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
+
+
+def trace_symbolically(model: nn.Module, leaves: tuple[str, ...]) -> GraphModule:
+    """The graph of ``model`` with the modules that ``leaves`` name as single nodes.
+
+    Raises:
+        NotFollowed: the code can't be run on symbols.
+    """
+    tracer = _Tracer(leaves)
+    try:
+        graph = tracer.trace(model)
+    except Exception as error:
+        raise NotFollowed(tracer.failed_in) from error
+    plain = Graph()  # without the tracer's class, so that a student needs nothing of ours to be unpickled
+    plain.output(plain.graph_copy(graph, {}))
+    return GraphModule(tracer.root, plain, type(model).__name__)
+
+
+def trace_with_leaves(copy_of: Callable[[], nn.Module], leaves: tuple[str, ...]) -> GraphModule:
+    """``trace_symbolically`` with every module without weights that it can't follow as a further leaf.
+
+    Raises:
+        NotFollowed: it fails in a module that has weights.
+    """
+    while True:
+        model = copy_of()
+        try:
+            return trace_symbolically(model, leaves)
+        except NotFollowed as failure:
+            if not failure.path or len(leaves) >= MOST_LEAVES or _has_weights(model.get_submodule(failure.path)):
+                raise
+            leaves = (*leaves, failure.path)
+
+
+def export(model: nn.Module, inputs: Inputs) -> GraphModule:
+    """The graph of ``torch.export``, without its guards."""
+    return unpack_program(export_program(model, inputs))
+
+
+def _has_weights(module: nn.Module) -> bool:
+    return next(module.parameters(), None) is not None

@@ -1,0 +1,1 @@
+"""What every package uses: errors, comparison of numbers, findings that travel, files, progress."""

@@ -1,0 +1,192 @@
+"""The findings that travel between stages: frozen, and holding names of graph nodes, never graphs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from rdpass.core.comparison import Gate
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.fx import GraphModule
+
+Kind = Literal["identity", "projection", "padded", "merge"]
+Verdict = Literal["removable", "kept"]
+How = Literal["merged", "carried", "distilled", "kept"]
+
+
+@dataclass(frozen=True)
+class Region:
+    """A residual add: ``add = body(fork) + shortcut(fork)``.
+
+    ``body`` and ``shortcut`` are node names in graph order, without fork and add; an identity's ``shortcut`` is empty
+    but for a scale or a change of view. ``kind`` is 'merge' where both sides are linear, whatever the shortcut is: one
+    convolution could do the work of both. ``shape`` is the add's, ``bytes`` what the shortcut holds live while the body
+    runs: the smaller of the fork's map and the shortcut's output, for the better schedule may compute the shortcut
+    first. ``scale`` names the nodes of either side that multiply all of it by a number or by one a channel (layer
+    scale, β, the alpha of ``torch.add``).
+    """
+
+    add: str
+    fork: str
+    body: tuple[str, ...]
+    shortcut: tuple[str, ...]
+    kind: Kind
+    shape: tuple[int, ...]
+    bytes: int
+    path: str
+    verdict: Verdict
+    reason: str
+    scale: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """An add that is not a shortcut, and why."""
+
+    add: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What the activations of one inference take under one way of fusing kernels: an account, not a measurement.
+
+    ``kernels`` run one after another; ``feature_bytes`` are all maps that ever exist, ``peak_bytes`` the most that are
+    live at once, the input counted and weights not, under the best schedule found, and ``at_least_bytes`` what no
+    schedule can go below. ``read_bytes`` and ``written_bytes`` sum over the kernels.
+    """
+
+    kernels: int
+    feature_bytes: int
+    peak_bytes: int
+    at_least_bytes: int
+    read_bytes: int
+    written_bytes: int
+    schedule: Literal["optimal", "greedy"]
+
+    @property
+    def traffic_bytes(self) -> int:
+        return self.read_bytes + self.written_bytes
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one inference takes, batch and shape of the example.
+
+    ``separate``: activations are fused into the layer before them, every add is a kernel of its own. ``fused``: an add
+    is accumulated into its operand's buffer. ``tiled``: besides, a convolution and its pool, and two 1x1 convolutions
+    in a row, run as one kernel wherever nobody else reads the map between them.
+    """
+
+    macs: int
+    parameters: int
+    separate: Memory
+    fused: Memory
+    tiled: Memory
+
+    @property
+    def feature_bytes(self) -> int:
+        return self.separate.feature_bytes
+
+    @property
+    def peak_activation_bytes(self) -> int:
+        return self.fused.peak_bytes
+
+
+@dataclass(frozen=True)
+class BlockCost:
+    """What one shortcut costs now, in the fused schedule, and what an exact recipe would cost.
+
+    ``held_bytes`` is the most that lies in memory for the shortcut alone at any kernel, ``held_kernels`` how many
+    kernels run meanwhile, ``at_peak_bytes`` its share of the network's peak. ``recipe`` is None where no exact recipe
+    covers the block, ``exact_reason`` why, or what it costs: ``extra_macs`` beyond the block's own.
+    """
+
+    add: str
+    held_bytes: int
+    held_kernels: int
+    at_peak_bytes: int
+    recipe: str | None
+    extra_macs: int
+    exact_reason: str
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Estimated milliseconds of one inference on ``threads`` cores: nothing of this is measured.
+
+    ``low_ms``: every multiplier busy, the fewest multiplications, memory traffic hidden behind them. ``high_ms``:
+    direct convolution at a modest share of the peak, and nothing hidden. See ``rdpass.passes.analysis.roofline``.
+    """
+
+    variant: str
+    threads: int
+    low_ms: float
+    high_ms: float
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """The cost of the model as it is and of its strictly plain student (every removable shortcut gone), before anyone
+    trains. ``verdict`` says in words what removal gains; ``latency`` is there if a target was given."""
+
+    model: Cost
+    plain: Cost
+    blocks: tuple[BlockCost, ...]
+    verdict: str
+    target: str | None = None
+    latency: tuple[Latency, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every add of a model, each once: as a region or as skipped."""
+
+    regions: tuple[Region, ...]
+    skipped: tuple[Skipped, ...]
+    forecast: Forecast
+
+    @property
+    def removable(self) -> tuple[Region, ...]:
+        return tuple(region for region in self.regions if region.verdict == "removable")
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A point where teacher and student hold a tensor of the same shape; one node name serves both."""
+
+    node: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one shortcut went."""
+
+    add: str
+    how: How
+    reason: str
+
+
+@dataclass(frozen=True)
+class Traced:
+    """A model as a graph whose numbers were checked, with the example it was traced on.
+
+    The graph is functional (nothing in place) and canonical: convolutions, batch norms, linear layers and activations
+    are modules, adds are ``operator.add`` of two nodes. Node metadata carry shapes and dtypes. ``tracer`` says which
+    rung of the ladder gave it.
+    """
+
+    module: GraphModule
+    example: tuple[Tensor, ...]
+    gates: tuple[Gate, ...] = ()
+    tracer: str = ""
+
+    def node(self, name: str) -> Any:
+        """The node of that name (a ``torch.fx.Node``); KeyError if there is none."""
+        for node in self.module.graph.nodes:
+            if node.name == name:
+                return node
+        raise KeyError(name)

@@ -1,0 +1,1 @@
+"""From a checked ONNX file to a folder that runs on a board."""

@@ -1,0 +1,91 @@
+"""``librdpass_model.a``: functions, calls and weights linked into one object, of which only the header's names show.
+
+With another prefix (``names``) library, header and all names that show begin with that.
+
+Equal networks give equal bytes: nothing in it names a place, a time or a process.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from rdpass.core.errors import ConfigError, TargetError
+from rdpass.deploy.aot.names import PREFIX, PUBLIC, header_of, library_of, usual_names
+from rdpass.deploy.aot.network import Network
+from rdpass.deploy.aot.source import EXAMPLE, SOURCES, write_source
+from rdpass.deploy.bundle.manifest import Manifest
+from rdpass.deploy.bundle.runner_program import RUNTIME, compile_program
+from rdpass.deploy.lowering import LINK_OPTIONS
+from rdpass.targets.toolchain import Compiler
+
+_COMPILE = ("-std=c11", "-O2", "-fPIC", "-ffreestanding", "-fno-asynchronous-unwind-tables", "-c")
+_JOIN = ("-r", "-nostdlib", "-Wl,--build-id=none")
+_STRIP = ("--strip-debug", "--remove-section=.comment")
+
+RUNNER_SOURCES = tuple(RUNTIME / name for name in ("ahead_run.cc", "ahead_network.cc", "thread_pool.cc"))
+"""What a program consists of besides what all bundles share."""
+
+
+def write_c_library(folder: Path, network: Network, compiler: Compiler) -> None:
+    """Write the library, its header and an example of their use into ``folder``.
+
+    Raises:
+        ConfigError: the code needs TVM's runtime after all.
+        TargetError: a tool of the compiler's failed.
+    """
+    with tempfile.TemporaryDirectory() as place:
+        work = Path(place)
+        write_source(work, network)
+        network.functions.write_object(work / "functions.o")
+        objects = ["functions.o"]
+        for source, language in SOURCES.items():
+            objects.append(f"{source}.o")
+            _run(work, compiler, [*compiler.call, *_COMPILE, "-x", language, source, "-o", objects[-1]])
+        joined, library = f"{network.prefix}.o", library_of(network.prefix)
+        _run(work, compiler, [*compiler.call, *_JOIN, *objects, "-o", joined])
+        check_needs(work / joined, compiler)
+        shown = [f"--keep-global-symbol={network.prefix}_{name}" for name in PUBLIC]
+        _run(work, compiler, [compiler.tool("objcopy"), *shown, *_STRIP, joined])
+        _run(work, compiler, [compiler.tool("ar"), "rcsD", library, joined])
+        for name in (library, header_of(network.prefix), EXAMPLE):
+            (folder / name).write_bytes((work / name).read_bytes())
+
+
+def check_needs(linked: Path, compiler: Compiler) -> None:
+    """Refuse code that would call TVM's runtime: nobody could link it.
+
+    Raises:
+        ConfigError: it would; the message names the functions.
+    """
+    printed = _run(linked.parent, compiler, [compiler.tool("nm"), "-u", linked.name])
+    names = sorted({word for word in printed.split() if word.lstrip("_").startswith("TVM")})
+    if names:
+        raise ConfigError(f"the network calls {', '.join(names)} of TVM's runtime; use --runtime vm")
+
+
+def link_program(path: Path, manifest: Manifest, prefix: str, compiler: Compiler) -> None:
+    """Link the static program ``path`` of the library beside it: the command line that every bundle has.
+
+    Raises:
+        TargetError: the compiler failed.
+    """
+    with tempfile.TemporaryDirectory() as place:
+        if prefix != PREFIX:
+            Path(place, header_of(PREFIX)).write_text(usual_names(prefix))
+        options = ["-static", "-ffunction-sections", "-Wl,--gc-sections", f"-I{place}", f"-I{path.parent}"]
+        options += [str(path.parent / library_of(prefix)), *LINK_OPTIONS]
+        compile_program(path, manifest, compiler, RUNNER_SOURCES, options)
+
+
+def _run(folder: Path, compiler: Compiler, command: Sequence[str]) -> str:
+    try:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise TargetError(f"{command[0]} can't be started: {error.strerror}") from error
+    if done.returncode:
+        reason = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr.strip())
+        raise TargetError(f"{compiler.version} could not make the C library: {reason}")
+    return done.stdout

@@ -1,0 +1,72 @@
+"""A network in C: lowered to calls, its functions compiled, its arena planned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import tvm
+
+from rdpass.core.tensor_spec import TensorSpec
+from rdpass.deploy.aot.arena import Arena, plan
+from rdpass.deploy.aot.functions import Functions, compile_functions
+from rdpass.deploy.aot.names import PREFIX
+from rdpass.deploy.lowering import calls_for
+from rdpass.kernels.schedule import Tile
+from rdpass.kernels.workload import Workload
+from rdpass.onnx.source import OnnxSource
+from rdpass.passes.lowering.memory.arena import ALIGNMENT
+from rdpass.passes.lowering.memory.planned_memory import PlannedMemory
+from rdpass.passes.lowering.read.fallbacks import Fallback, find_fallbacks
+from rdpass.passes.lowering.read.find_calls import CallSequence, find_calls
+from rdpass.targets.lookup import ArmTarget
+
+HEADER_BYTES = ALIGNMENT
+"""What a model keeps of its own at the beginning of the arena."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """All that there is to say in C: compiled functions, their calls, and where everything lies.
+
+    ``fallbacks``: the functions that no kernel of ours computes. ``prefix``: what its names in C begin with.
+    """
+
+    sequence: CallSequence
+    functions: Functions
+    arena: Arena
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    target: ArmTarget
+    fallbacks: tuple[Fallback, ...]
+    prefix: str
+
+    @property
+    def arena_bytes(self) -> int:
+        """What a program provides."""
+        return HEADER_BYTES + self.arena.bytes
+
+    @property
+    def memory(self) -> PlannedMemory:
+        """The arena, which holds everything but inputs and outputs: these are the caller's."""
+        return PlannedMemory(activations=self.arena_bytes, workspace=0)
+
+
+def build_ahead(
+    source: OnnxSource, module: tvm.IRModule, target: ArmTarget, tuned: Mapping[Workload, Tile] | None = None,
+    prefix: str = PREFIX,
+) -> Network:  # fmt: skip
+    """``module``, which was imported from ``source`` and is left as it was, in C for ``target``.
+
+    A workload in ``tuned`` has its tile there; names begin with ``prefix``.
+
+    Raises:
+        ConfigError: the network does what needs TVM's runtime; the message names it.
+        TargetError: LLVM does not know the target's CPU.
+    """
+    lowered = calls_for(module, target, tuned)
+    sequence = find_calls(lowered)
+    functions = compile_functions(lowered, target)
+    arena = plan(sequence, functions.lifted)
+    fallbacks = find_fallbacks(lowered)
+    return Network(sequence, functions, arena, source.inputs, source.outputs, target, fallbacks, prefix)

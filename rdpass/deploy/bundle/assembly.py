@@ -1,0 +1,80 @@
+"""Puts a bundle's files in a folder: the network, the runner and what it needs, golden input and output."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import tvm_ffi
+
+from rdpass.deploy.aot.library import link_program, write_c_library
+from rdpass.deploy.aot.network import Network
+from rdpass.deploy.bundle.execution import RUNNER
+from rdpass.deploy.bundle.manifest import Manifest
+from rdpass.deploy.bundle.readme import write_readme
+from rdpass.deploy.bundle.runner_program import RUNTIME, compile_program
+from rdpass.deploy.lowering import LINK_OPTIONS, Lowered, write_library
+from rdpass.onnx.golden import Golden
+from rdpass.targets.toolchain import Compiler
+
+LIBRARY = "model.so"
+NEEDS = "Linux with glibc 2.27 or newer and libstdc++ of GCC 7 or newer"
+NEEDS_WITHOUT = "Linux 3.7 or newer, and nothing else"
+NEEDS_ANDROID = "Android 10 or newer"
+
+
+def assemble(
+    folder: Path,
+    manifest: Manifest,
+    code: Lowered | Network,
+    golden: Golden,
+    compiler: Compiler,
+    libraries: Sequence[Path],
+) -> None:
+    """Everything but the manifest, of which what is known before anything was built goes into the runner.
+
+    Raises:
+        TargetError: the compiler failed.
+    """
+    if isinstance(code, Network):
+        write_c_library(folder, code, compiler)
+        if compiler.links:
+            link_program(folder / RUNNER, manifest, code.prefix, compiler)
+        write_readme(folder, manifest, NEEDS_ANDROID if code.target.is_android else NEEDS_WITHOUT)
+    else:
+        write_library(code, folder / LIBRARY, compiler)
+        (folder / "lib").mkdir()
+        for library in libraries:
+            shutil.copyfile(library, folder / "lib" / library.name)
+        compile_runner(folder, manifest, compiler)
+        write_readme(folder, manifest, NEEDS)
+    (folder / "golden").mkdir()
+    for names, arrays in zip(golden_files(golden).values(), (golden.inputs, golden.outputs), strict=True):
+        for name, array in zip(names, arrays, strict=True):
+            np.save(folder / name, array)
+
+
+def golden_files(golden: Golden) -> dict[str, list[str]]:
+    """The names, within a bundle, of the golden inputs and outputs."""
+    return {
+        "inputs": [f"golden/input_{index}.npy" for index in range(len(golden.inputs))],
+        "outputs": [f"golden/output_{index}.npy" for index in range(len(golden.outputs))],
+    }
+
+
+def compile_runner(folder: Path, manifest: Manifest, compiler: Compiler) -> None:
+    """Compile ``folder/run`` against the libraries in ``folder/lib``, which it looks for beside itself.
+
+    Raises:
+        TargetError: the compiler failed; the message carries the first thing it said.
+    """
+    headers = tvm_ffi.libinfo.include_paths()
+    # The headers' assertions name their own files: without the place they lie at on this machine.
+    options = [option for path in headers for option in (f"-isystem{path}", f"-ffile-prefix-map={path}=.")]
+    # The runtime is there for what it registers when it is loaded; the runner calls nothing of it by name.
+    options += [f"-L{folder / 'lib'}", "-Wl,--no-as-needed", "-ltvm_runtime", "-ltvm_ffi", "-Wl,-rpath,$ORIGIN/lib"]
+    options += ["-Wl,--wrap=__libc_start_main"]
+    sources = [RUNTIME / name for name in ("run.cc", "vm_network.cc", "old_systems.cc")]
+    compile_program(folder / RUNNER, manifest, compiler, sources, [*options, *LINK_OPTIONS])

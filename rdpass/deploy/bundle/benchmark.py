@@ -1,0 +1,131 @@
+"""``bench``: how long one inference of a bundle takes, measured by its own runner here or on a board."""
+
+from __future__ import annotations
+
+import json
+import math
+import tarfile
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from rdpass.core.errors import ConfigError, DeviceError, IntegrityError
+from rdpass.deploy.bundle.execution import RUNNER, run_for_text
+from rdpass.deploy.bundle.manifest import Manifest, open_sealed
+from rdpass.deploy.bundle.verification import target_of
+from rdpass.deploy.device.remote import Answer, run_on
+from rdpass.targets.toolchain import find_launcher
+
+RUNS = 200
+TIMEOUT = 600.0
+"""Seconds that a board may take, the copying aside."""
+
+_SLOWEST_LINK = 500_000  # bytes a second
+_TIMED_OUT = 124  # the exit code of `timeout`
+_NOT_STARTED = (126, 127)  # the shell's, for a program that it can't start
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Milliseconds of ``runs`` inferences after ``warmup`` that were not timed, and bytes of memory.
+
+    ``where`` is this host or the board's address; ``emulated`` times say nothing about a board. ``threads`` is ``None``
+    where the runtime chose.
+    """
+
+    where: str
+    emulated: bool
+    target: str
+    runs: int
+    warmup: int
+    threads: int | None
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+    min_ms: float
+    max_ms: float
+    mean_ms: float
+    load_ms: float
+    peak_rss_bytes: int
+    planned_activation_bytes: int
+    planned_workspace_bytes: int
+
+
+def bench(
+    folder: str | Path,
+    *,
+    runs: int = RUNS,
+    threads: int | None = None,
+    on: str | None = None,
+    timeout: float = TIMEOUT,
+) -> Timing:
+    """Time a bundle on this host (emulated, if it is for another CPU), or ``on`` a board reached over ssh.
+
+    The board gets a copy of the bundle in a temporary folder, which it removes whatever happens.
+
+    Raises:
+        ConfigError: ``runs``, ``threads`` or ``timeout`` makes no sense.
+        IntegrityError: a byte of the bundle has changed, or it is for another CPU.
+        DeviceError: the board can't be reached or was not done in time, or the runner failed.
+        TargetError: it is for another CPU, and there is no emulator for that.
+    """
+    if runs < 1 or (threads is not None and threads < 1) or timeout <= 0:
+        raise ConfigError("runs and threads have to be 1 or more, and the timeout more than 0")
+    folder = Path(folder)
+    manifest = open_sealed(folder)
+    arguments = ["--bench", str(runs), *(["--threads", str(threads)] if threads else [])]
+    if on is not None:
+        printed = _run_there(folder, manifest, on, arguments, timeout)
+        return _timing(printed, on, emulated=False)
+    launcher = find_launcher(target_of(manifest))
+    return _timing(run_for_text(folder, launcher, arguments), "this host", emulated=bool(launcher))
+
+
+def _timing(printed: str, where: str, *, emulated: bool) -> Timing:
+    try:
+        return Timing(where=where, emulated=emulated, **json.loads(printed))
+    except (ValueError, TypeError) as error:
+        raise DeviceError(f"the runner on {where} printed no figures: {printed.strip()[:200]!r}") from error
+
+
+def _run_there(folder: Path, manifest: Manifest, address: str, arguments: list[str], timeout: float) -> str:
+    """What the runner prints on the board, once a copy of the bundle has arrived there whole."""
+    script = _script(target_of(manifest).architecture, [f"./{RUNNER}", *arguments], timeout)
+    with tempfile.TemporaryFile() as packed:
+        with tarfile.open(fileobj=packed, mode="w") as archive:
+            archive.add(folder, arcname=".")
+        # The script's own limit is to come first, for then it tidies up.
+        patience = timeout + 60 + packed.tell() / _SLOWEST_LINK
+        packed.seek(0)
+        answer = run_on(address, script, patience, packed)
+    if answer.code:
+        raise _failure(folder, address, answer, timeout)
+    return answer.out
+
+
+def _script(architecture: str, command: list[str], timeout: float) -> str:
+    """One line without single quotes, which any login shell hands to sh as it is."""
+    other = f'echo "it is for {architecture}, and this is $(uname -m)" >&2; exit {IntegrityError.exit_code}'
+    return "; ".join((
+        f'test "$(uname -m)" = {architecture} || {{ {other}; }}',
+        "set -e",
+        'folder=$(mktemp -d "${TMPDIR:-/tmp}/rdpass.XXXXXX")',
+        'trap "rm -rf \\"$folder\\"" EXIT',
+        'trap "exit 143" HUP INT TERM',
+        'tar -xf - -C "$folder"',
+        'cd "$folder"',
+        "sha256sum -c --quiet SHA256SUMS >&2",
+        f"timeout {math.ceil(timeout)} {' '.join(command)} </dev/null",
+    ))  # fmt: skip
+
+
+def _failure(folder: Path, address: str, answer: Answer, timeout: float) -> Exception:
+    said = " ".join(answer.error.split()) or "it said nothing"
+    if answer.code == IntegrityError.exit_code:
+        return IntegrityError(f"{folder} on {address}: {said.removeprefix('run: ')}")
+    if answer.code == _TIMED_OUT:
+        return DeviceError(f"{address} was not done after {timeout:g} s; ask for fewer --runs, or a longer --timeout")
+    hint = ""
+    if answer.code in _NOT_STARTED:
+        hint = f"; `rdpass device doctor {address}` says what it lacks"
+    return DeviceError(f"on {address} the runner ended with exit code {answer.code}: {said}{hint}")

@@ -1,0 +1,216 @@
+"""``compile``: from an ONNX file to a bundle, the folder that runs on a board.
+
+    model.so   the network, its weights inside      golden/        an input, and the output expected for it
+    run        the runner                           manifest.json  what it all is, and the digest of every file
+    lib/       TVM's runtime libraries              README.txt     what to do with it on a board
+                                                    SHA256SUMS     for `sha256sum -c` there
+
+1. What can be refused at once is refused: the target, the place, missing tools, the model.
+2. The network is built for this machine and compared with ONNX Runtime (gate ``tvm-host``).
+3. It is built for the target and put together in a temporary folder.
+   With ``runtime="none"`` there is no runtime: librdpass_model.a, rdpass_model.h (or by another prefix) and example.c
+   take the place of model.so and lib/ (see ``rdpass.deploy.aot``).
+4. The runner in that folder, emulated if need be, is compared with the golden output (gate ``bundle``).
+5. The folder is sealed and renamed to its place.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, get_args
+
+import onnx
+import tvm
+
+from rdpass import __version__
+from rdpass.core.comparison import Gate, check_close
+from rdpass.core.errors import ConfigError, TargetError
+from rdpass.core.files import check_free, new_folder
+from rdpass.core.progress import Progress, progress
+from rdpass.database.best import Tuned, read_best
+from rdpass.database.choice import choose_tiles
+from rdpass.deploy.aot.names import PREFIX, check_prefix, library_of
+from rdpass.deploy.aot.network import Network, build_ahead
+from rdpass.deploy.bundle.assembly import LIBRARY, assemble, golden_files
+from rdpass.deploy.bundle.execution import execute
+from rdpass.deploy.bundle.manifest import Manifest, Runtime, seal
+from rdpass.deploy.bundle.runtime_libraries import find_libraries, tvm_versions
+from rdpass.deploy.lowering import Lowered, build, import_onnx, run_here, tvm_target, workloads_of
+from rdpass.kernels.schedule import Tile
+from rdpass.kernels.workload import Workload
+from rdpass.onnx.golden import Golden, find_golden
+from rdpass.onnx.oracle import run_onnx
+from rdpass.onnx.source import OnnxSource, read_onnx
+from rdpass.passes.lowering.match.find_workloads import Occurrence
+from rdpass.targets.lookup import HOST, ArmTarget, find_target, host_target
+from rdpass.targets.toolchain import Compiler, find_compiler, find_launcher
+
+log = logging.getLogger(__name__)
+
+TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A built folder and what its manifest says."""
+
+    folder: Path
+    manifest: Manifest
+
+
+@dataclass(frozen=True)
+class _Order:
+    """What is to be built: which network, for what, of which kind, with which tiles (and what the manifest says of
+    them), and held against what."""
+
+    source: OnnxSource
+    module: tvm.IRModule
+    target: ArmTarget
+    runtime: Runtime
+    prefix: str
+    tiles: Mapping[Workload, Tile]
+    tuning: dict[str, Any]
+    golden: Golden
+
+
+def compile(
+    onnx: str | Path | onnx.ModelProto,
+    target: str | ArmTarget = HOST,
+    out: str | Path | None = None,
+    *,
+    runtime: Runtime = "vm",
+    prefix: str = PREFIX,
+    golden: str | Path | None = None,
+    database: str | Path | None = None,
+    force: bool = False,
+    show_progress: bool = True,
+) -> Bundle:
+    """Build ``onnx`` for ``target`` into the folder ``out``.
+
+    Args:
+        onnx: a file or a model, of static shapes.
+        target: a name that ``rdpass targets`` lists, or a target of one's own.
+        out: the bundle's folder; by default the file's name with ``.rdp``, in the current folder.
+        runtime: "vm" for TVM's virtual machine, "none" for a C library and a static program (no TVM on the board).
+        prefix: without a runtime, what the C library's names begin with (in capitals, its macros'), its files' too.
+        golden: an ``.npz`` of golden numbers; by default the one beside the file, else random ones (see ``golden``).
+        database: a folder that ``tune`` wrote: every workload has the best tile that was found for this target, if the
+            whole network was not slower with these.
+        force: replace what is at ``out``.
+        show_progress: show on stderr which of the steps is under way.
+
+    Raises:
+        ConfigError: the model can't be built, or the place can't be written.
+        TargetError: an unknown target, or a tool for it is missing or failed.
+        ParityError: what was built computes something else than the model.
+        DeviceError: the bundle's runner failed.
+    """
+    if runtime not in get_args(Runtime):
+        raise ConfigError(f"there is no runtime {runtime!r}; it is one of {', '.join(get_args(Runtime))}")
+    check_prefix(prefix)
+    if runtime == "vm" and prefix != PREFIX:
+        raise ConfigError("a prefix is for the names of a C library: it goes with the runtime none")
+    place = _place(onnx, out)
+    chosen = find_target(target) if isinstance(target, str) else target
+    check_free(place, force)
+    libraries = find_libraries(chosen) if runtime == "vm" else ()  # first: where there are none, no compiler will do
+    compiler = find_compiler(chosen)
+    tvm_target(chosen)
+    source = read_onnx(Path(onnx) if isinstance(onnx, str) else onnx)
+    reference = find_golden(source, Path(golden) if golden else None)
+    tuned = None if database is None else read_best(Path(database), chosen)
+    with progress("compile", 4, show_progress) as shown:
+        module = import_onnx(source)
+        tiles, tuning = ({}, {}) if tuned is None else _tuned(tuned, workloads_of(module, chosen))
+        order = _Order(source, module, chosen, runtime, prefix, tiles, tuning, reference)
+        code, gate = _build_checked(order, shown)
+        with new_folder(place, force) as folder:
+            shown.step(2, f"linking with {compiler.version}")
+            manifest = _manifest(order, code, compiler)
+            assemble(folder, manifest, code, reference, compiler, libraries)
+            manifest = seal(folder, replace(manifest, gates=(*source.gates, gate)))
+            shown.step(3, "running what was built")
+            manifest = seal(folder, _run_once(folder, manifest, chosen, reference))
+        shown.step(4, "done")
+    return Bundle(place, manifest)
+
+
+def _place(model: str | Path | onnx.ModelProto, out: str | Path | None) -> Path:
+    if out is not None:
+        return Path(out)
+    if isinstance(model, onnx.ModelProto):
+        raise ConfigError("a model that is not a file has no name to call its bundle by; give out=")
+    return Path(f"{Path(model).stem}.rdp")
+
+
+def _build_checked(order: _Order, shown: Progress) -> tuple[Lowered | Network, Gate]:
+    """The code for ``target``, once the same passes for this machine have given ONNX Runtime's numbers."""
+    shown.step(0, "building for this machine, to compare")
+    here = host_target()
+    native = build(order.module, here, order.tiles if order.target == here else {})
+    inputs = order.golden.inputs
+    gate = check_close("tvm-host", run_here(native, inputs), run_onnx(order.source.model, inputs), TOLERANCE)
+    shown.step(1, f"building for {order.target.name}")
+    code: Lowered | Network
+    if order.runtime == "none":
+        code = build_ahead(order.source, order.module, order.target, order.tiles, order.prefix)
+    else:
+        code = native if order.target == here else build(order.module, order.target, order.tiles)
+    for fallback in code.fallbacks:
+        log.debug("%s: TVM's own function, %d calls, %d operations, share %.4f", *asdict(fallback).values())
+    return code, gate
+
+
+def _tuned(tuned: Tuned, network: Sequence[Occurrence]) -> tuple[Mapping[Workload, Tile], dict[str, Any]]:
+    """The tiles that ``network`` is built with, and what the manifest says of them."""
+    choice = choose_tiles(tuned, network)
+    known = [tuned.best[found.workload] for found in network if found.workload in tuned.best]
+    return choice.tiles, {
+        "workloads": len(network),
+        "tuned": len(known),
+        "estimated": sum(best.is_estimate for best in known),
+        "network": asdict(choice.verdict),
+        "database": tuned.digest,
+    }
+
+
+def _manifest(order: _Order, code: Lowered | Network, compiler: Compiler) -> Manifest:
+    source = order.source
+    return Manifest(
+        source=source.digest,
+        target={**asdict(order.target), "features": list(order.target.features)},
+        inputs=source.inputs,
+        outputs=source.outputs,
+        library=library_of(code.prefix) if isinstance(code, Network) else LIBRARY,
+        gates=(),
+        golden={"source": order.golden.source, "tolerance": TOLERANCE, **golden_files(order.golden)},
+        planned_activation_bytes=code.memory.activations,
+        planned_workspace_bytes=code.memory.workspace,
+        fallbacks=tuple(asdict(fallback) for fallback in code.fallbacks),
+        versions={
+            "rdpass": __version__,
+            **tvm_versions(),
+            **{name: version(name) for name in ("onnx", "onnxruntime")},
+            "compiler": compiler.version,
+        },
+        notes=() if compiler.links else ("no program ./run: linking one takes the Android NDK (RDPASS_NDK)",),
+        runtime=order.runtime,
+        tuning=order.tuning,
+    )
+
+
+def _run_once(folder: Path, manifest: Manifest, target: ArmTarget, golden: Golden) -> Manifest:
+    """The manifest with the gate of the finished folder, or with a note that nothing here could run it."""
+    try:
+        launcher = find_launcher(target)
+    except TargetError as error:
+        log.warning("the bundle is built but was not run: %s", error)
+        note = f"not run when it was built: no emulator for {target.architecture}"
+        return replace(manifest, notes=(*manifest.notes, note))
+    outputs = execute(folder, manifest, launcher, golden.inputs)
+    gate = check_close("bundle", outputs, golden.outputs, TOLERANCE)
+    return replace(manifest, gates=(*manifest.gates, gate))

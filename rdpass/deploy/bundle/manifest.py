@@ -1,0 +1,138 @@
+"""``manifest.json``, what a bundle says about itself, and the check that not one byte of a bundle has changed.
+
+A bundle is a folder whose manifest lists every other file with its SHA-256. The manifest carries a SHA-256 of its own
+text (with that field empty), so a byte changed anywhere, the manifest included, is found before anything is loaded.
+``SHA256SUMS`` says the same once more, for `sha256sum -c` on a board without Python. Equal inputs give equal bytes:
+keys are sorted and there are no timestamps.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from rdpass.core.comparison import Gate
+from rdpass.core.errors import IntegrityError
+from rdpass.core.files import file_digest
+from rdpass.core.tensor_spec import TensorSpec
+
+NAME = "manifest.json"
+SUMS = "SHA256SUMS"
+FORMAT = 1
+Runtime = Literal["vm", "none"]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What was built from what, for what, how exactly it computes, and the digest of every file.
+
+    ``source`` is the SHA-256 of the ONNX model. ``runtime``: whether TVM's virtual machine runs the network ("vm") or
+    it is a C library ("none"). ``planned_activation_bytes`` are the activations' blocks and the outputs,
+    ``planned_workspace_bytes`` the scratch of the one function that needs most; without a runtime the former is the
+    arena, with all scratch and without the outputs, and the latter 0. ``fallbacks`` are the functions that no kernel of
+    ours computes. ``tuning`` is empty for a build without a database; else it holds how many distinct ``workloads`` the
+    network has, how many were ``tuned`` and how many of these ``estimated`` only, with how many tuned tiles the whole
+    ``network`` was built and why, with its times, and the digest of the ``database``'s records for the target. File
+    names are relative, with slashes.
+    """
+
+    source: str
+    target: dict[str, Any]
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    library: str
+    gates: tuple[Gate, ...]
+    golden: dict[str, Any]
+    planned_activation_bytes: int
+    planned_workspace_bytes: int
+    fallbacks: tuple[dict[str, Any], ...]
+    versions: dict[str, str]
+    files: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    runtime: Runtime = "vm"
+    tuning: dict[str, Any] = field(default_factory=dict)
+    format: int = FORMAT
+
+
+def seal(folder: Path, manifest: Manifest) -> Manifest:
+    """Write ``manifest.json`` into ``folder`` with the digest of every file there, and return what was written."""
+    files = {name: file_digest(folder / name) for name in _file_names(folder)}
+    sealed = replace(manifest, files=files)
+    (folder / NAME).write_bytes(_encode(sealed))
+    (folder / SUMS).write_text(_sums(sealed))
+    return sealed
+
+
+def open_sealed(folder: Path) -> Manifest:
+    """The manifest of ``folder``, once every byte of every file has been checked against it.
+
+    Raises:
+        IntegrityError: not a bundle, or a file is missing, added or changed; the message names it.
+    """
+    manifest = _decode(folder)
+    present = set(_file_names(folder))
+    for name in sorted(manifest.files.keys() | present):
+        if name not in present:
+            raise IntegrityError(f"{folder}: {name} is missing; build or copy the bundle again")
+        if name not in manifest.files:
+            raise IntegrityError(f"{folder}: {name} is not part of the bundle; build or copy the bundle again")
+        if file_digest(folder / name) != manifest.files[name]:
+            raise IntegrityError(f"{folder}: {name} has changed since it was built; build or copy the bundle again")
+    try:
+        same = (folder / SUMS).read_text() == _sums(manifest)
+    except (OSError, ValueError):
+        same = False
+    if not same:
+        raise IntegrityError(f"{folder}: {SUMS} has changed or is missing; build or copy the bundle again")
+    return manifest
+
+
+def _file_names(folder: Path) -> list[str]:
+    """Every file but the two that hold digests."""
+    found = (p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_symlink() or not p.is_dir())
+    return sorted(set(found) - {NAME, SUMS})
+
+
+def _sums(manifest: Manifest) -> str:
+    digests = {**manifest.files, NAME: hashlib.sha256(_encode(manifest)).hexdigest()}
+    return "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items()))
+
+
+def _encode(manifest: Manifest) -> bytes:
+    body = asdict(manifest)
+    body["sha256"] = ""
+    body["sha256"] = hashlib.sha256(_text(body)).hexdigest()
+    return _text(body)
+
+
+def _text(body: dict[str, Any]) -> bytes:
+    return (json.dumps(body, indent=1, sort_keys=True) + "\n").encode()
+
+
+def _decode(folder: Path) -> Manifest:
+    try:
+        raw = (folder / NAME).read_bytes()
+        manifest = _from_json(json.loads(raw))
+        intact = _encode(manifest) == raw
+    except OSError as error:
+        raise IntegrityError(f"{folder} is not a bundle: {NAME} can't be read ({error.strerror})") from error
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise IntegrityError(f"{folder}: {NAME} is damaged; build or copy the bundle again") from error
+    if not intact:
+        raise IntegrityError(f"{folder}: {NAME} has changed since it was built; build or copy the bundle again")
+    if manifest.format != FORMAT:
+        raise IntegrityError(f"{folder}: format {manifest.format}, this version reads {FORMAT}; build the bundle again")
+    return manifest
+
+
+def _from_json(body: dict[str, Any]) -> Manifest:
+    fields = {key: value for key, value in body.items() if key != "sha256"}
+    for key in ("inputs", "outputs"):
+        fields[key] = tuple(TensorSpec(s["name"], tuple(s["shape"]), s["dtype"]) for s in fields[key])
+    fields["gates"] = tuple(Gate(**gate) for gate in fields["gates"])
+    for key in ("fallbacks", "notes"):
+        fields[key] = tuple(fields[key])
+    return Manifest(**fields)

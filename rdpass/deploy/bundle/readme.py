@@ -1,0 +1,47 @@
+"""``README.txt`` in a bundle: what to do with the folder on a board."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rdpass.core.tensor_spec import TensorSpec
+from rdpass.deploy.bundle.manifest import Manifest
+
+NAME = "README.txt"
+
+
+def write_readme(folder: Path, manifest: Manifest, needs: str) -> None:
+    """Write the file. ``needs`` says what the board's system has to have, as the end of a sentence."""
+    target = manifest.target
+    features = " ".join(target["features"]) or "those of every such CPU"
+    (folder / NAME).write_text(
+        f"A network for {target['name']} ({target['cpu']}), built by rdpass {manifest.versions['rdpass']}.\n\n"
+        f"{_program(manifest) if (folder / 'run').exists() else ''}"
+        f"{_library(manifest) if manifest.runtime == 'none' else ''}"
+        f"{_list('Inputs', manifest.inputs)}{_list('Outputs', manifest.outputs)}\n"
+        f"The board needs {needs}. CPU features: {features}.\n"
+    )
+
+
+def _library(manifest: Manifest) -> str:
+    header = manifest.library.removeprefix("lib").replace(".a", ".h")
+    return f"To call it from C or C++: {header} says how, example.c does it, {manifest.library} is to be linked.\n\n"
+
+
+def _program(manifest: Manifest) -> str:
+    inputs, outputs = (" ".join(f"{kind}_{i}.npy" for i in range(len(specs)))
+                       for kind, specs in (("input", manifest.inputs), ("output", manifest.outputs)))  # fmt: skip
+    return (
+        "Copy this folder to the board, wherever you like. Then, in it:\n\n"
+        "    sha256sum -c --quiet SHA256SUMS    every byte as it was built? silent if so\n"
+        "    ./run --verify                     does it compute what it should here?\n"
+        f"    ./run {inputs} {outputs}\n"
+        "                                       one inference on files of numpy.save\n"
+        "    ./run --bench 200                  how long one takes here, as JSON\n"
+        "    ./run --info                       what it takes and gives, as JSON\n\n"
+        "Exit codes of ./run: 0 done, 1 failed, 2 wrong arguments or files, 4 not the golden output, 8 wrong CPU.\n\n"
+    )
+
+
+def _list(title: str, specs: tuple[TensorSpec, ...]) -> str:
+    return "".join(f"{title}: {spec.name}  {spec.dtype} {spec.shape}\n" for spec in specs)

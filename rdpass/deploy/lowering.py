@@ -1,0 +1,111 @@
+"""From a checked ONNX model to machine code: into Relax, through the passes, and out as a shared library."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tvm
+from tvm import relax
+from tvm.relax.frontend.onnx import from_onnx
+
+from rdpass.core.comparison import Array
+from rdpass.core.errors import ConfigError, TargetError, first_line
+from rdpass.core.tvm_messages import without_scope_lines
+from rdpass.kernels.machine import machine_of
+from rdpass.kernels.schedule import Tile
+from rdpass.kernels.workload import Workload
+from rdpass.onnx.source import OnnxSource
+from rdpass.passes.lowering.match.find_workloads import Occurrence, find_workloads
+from rdpass.passes.lowering.memory.planned_memory import PlannedMemory, planned_memory
+from rdpass.passes.lowering.pipeline import lower, lower_to_calls, simplify
+from rdpass.passes.lowering.read.fallbacks import Fallback, find_fallbacks
+from rdpass.passes.tir.pipeline import NAME as TIR_PIPELINE
+from rdpass.targets.core_check import check_core
+from rdpass.targets.lookup import ArmTarget
+from rdpass.targets.toolchain import Compiler
+
+# Equal modules are to give equal files: no build id, no symbol that names a temporary file.
+LINK_OPTIONS = ("-Wl,--build-id=none", "-s")
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """Compiled code that is not yet a file, the memory it plans to use, and what no kernel of ours computes."""
+
+    executable: Any
+    memory: PlannedMemory
+    fallbacks: tuple[Fallback, ...]
+
+
+def tvm_target(target: ArmTarget) -> tvm.target.Target:
+    """``target`` as TVM says it.
+
+    Raises:
+        TargetError: LLVM does not know the CPU (TVM itself would only print so and build for a generic one), or code
+            for it may use a feature that the target does not list.
+    """
+    check_core(target)
+    return tvm.target.Target({"kind": "llvm", "mtriple": target.triple, "mcpu": target.cpu, "num-cores": target.cores})
+
+
+def import_onnx(source: OnnxSource) -> tvm.IRModule:
+    """The model as a Relax module, its weights as constants.
+
+    Raises:
+        ConfigError: the model has an operator that TVM does not know.
+    """
+    try:
+        return from_onnx(source.model, keep_params_in_input=False)
+    except Exception as error:  # the importer raises whatever its operators' converters do
+        raise ConfigError(f"TVM can't import {source.path or 'the ONNX model'}: {first_line(error)}") from error
+
+
+def workloads_of(module: tvm.IRModule, target: ArmTarget) -> tuple[Occurrence, ...]:
+    """Every distinct workload that kernels compute of ``module`` (left as it was), built for ``target``."""
+    return find_workloads(simplify(module, tvm_target(target)), machine_of(target))
+
+
+def lower_for(module: tvm.IRModule, target: ArmTarget, tuned: Mapping[Workload, Tile] | None = None) -> tvm.IRModule:
+    """``module`` (left as it was) after every pass, for ``target``; a workload in ``tuned`` has its tile there."""
+    return lower(module, tvm_target(target), machine_of(target), tuned)
+
+
+def calls_for(module: tvm.IRModule, target: ArmTarget, tuned: Mapping[Workload, Tile] | None = None) -> tvm.IRModule:
+    """``module`` (left as it was) as a sequence of calls of functions for ``target``, no memory planned."""
+    return lower_to_calls(module, tvm_target(target), machine_of(target), tuned)
+
+
+def build(module: tvm.IRModule, target: ArmTarget, tuned: Mapping[Workload, Tile] | None = None) -> Lowered:
+    """Lower ``module`` (left as it was) as ``lower_for`` does, and compile it for ``target``."""
+    lowered = lower_for(module, target, tuned)
+    executable = tvm.compile(lowered, target=tvm_target(target), relax_pipeline=None, tir_pipeline=TIR_PIPELINE)
+    return Lowered(executable, planned_memory(lowered), find_fallbacks(lowered))
+
+
+def run_here(lowered: Lowered, inputs: Sequence[Array]) -> tuple[Array, ...]:
+    """The outputs of a network built for this machine."""
+    with without_scope_lines():
+        machine = relax.VirtualMachine(lowered.executable, tvm.cpu())
+    result = machine["main"](*(tvm.runtime.tensor(np.asarray(value, order="C")) for value in inputs))
+    outputs = [result] if isinstance(result, tvm.runtime.Tensor) else list(result)
+    return tuple(output.numpy() for output in outputs)
+
+
+def write_library(lowered: Lowered, path: Path, compiler: Compiler) -> None:
+    """Link the code into the shared library ``path``.
+
+    Raises:
+        TargetError: the compiler failed.
+    """
+    with tempfile.TemporaryDirectory() as workspace, without_scope_lines():
+        try:
+            lowered.executable.export_library(
+                path, cc=compiler.command, options=list(LINK_OPTIONS), workspace_dir=workspace
+            )
+        except RuntimeError as error:
+            raise TargetError(f"{compiler.version} could not link {path.name}: {error}") from error

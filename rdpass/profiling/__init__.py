@@ -1,0 +1,1 @@
+"""Costs counted under emulation, and other runtimes timed beside ours."""

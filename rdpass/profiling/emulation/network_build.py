@@ -1,0 +1,188 @@
+"""A network built for a target as a folder that the emulator runs, kept under the hash of all that it is made of.
+
+model.so   not stripped: its symbols say whose an instruction is
+driver     runs it with marks            lib/   TVM's runtime libraries        facts.json   what the build knows
+tensors    all types and extents               input_N.npy, expected_N.npy    golden numbers, torch's where it can
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tvm
+import tvm_ffi
+from tvm import relax
+
+import rdpass
+from rdpass.core.errors import TargetError
+from rdpass.core.files import new_folder
+from rdpass.core.tvm_messages import without_scope_lines
+from rdpass.deploy.bundle.runner_program import RUNTIME
+from rdpass.deploy.bundle.runtime_libraries import find_libraries, tvm_versions
+from rdpass.deploy.lowering import Lowered, build, import_onnx, lower_for
+from rdpass.kernels.schedule import Tile
+from rdpass.kernels.workload import Workload
+from rdpass.onnx.golden import Golden, find_golden
+from rdpass.onnx.source import OnnxSource
+from rdpass.profiling.emulation.plugin import cache_folder
+from rdpass.targets.lookup import ArmTarget
+from rdpass.targets.toolchain import Compiler, find_compiler
+
+_DRIVER = Path(__file__).with_name("network_driver.cc")
+_KEPT = 8
+_SOURCES = (".py", ".cc", ".h", ".json")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known once a network is built: bytes of planned memory, of packed weights and of the model's code, and
+    the functions that TVM lowered by itself."""
+
+    activation_bytes: int
+    workspace_bytes: int
+    weight_bytes: int
+    code_bytes: int
+    fallbacks: tuple[str, ...]
+
+
+def built_network(
+    source: OnnxSource, target: ArmTarget, tuned: Mapping[Workload, Tile] | None = None
+) -> tuple[Path, Facts]:
+    """The folder of ``source`` built for ``target``, workloads in ``tuned`` with their tiles there: made now, or found
+    as it was made before.
+
+    Raises:
+        ConfigError: the model can't be built.
+        TargetError: a tool or TVM's runtime for the target is missing.
+    """
+    compiler, libraries = find_compiler(target), find_libraries(target)
+    place = cache_folder() / "networks" / _digest(source, target, compiler, tuned or {})
+    with _alone_at(place):
+        if not place.exists():
+            golden = find_golden(source)
+            lowered = build(import_onnx(source), target, tuned)
+            with new_folder(place) as folder:
+                _write_golden(folder, source, golden)
+                _link(folder, lowered, compiler, libraries)
+                facts = _facts(folder, lower_for(import_onnx(source), target, tuned), lowered, compiler)
+                (folder / "facts.json").write_text(json.dumps(asdict(facts)))
+            _forget_oldest(place.parent)
+        os.utime(place)
+    stored: dict[str, Any] = json.loads((place / "facts.json").read_text())
+    return place, Facts(**{**stored, "fallbacks": tuple(stored["fallbacks"])})
+
+
+@contextmanager
+def _alone_at(place: Path) -> Iterator[None]:
+    """No other process makes the same network meanwhile: a folder that runs somewhere is never replaced."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with _lock_of(place).open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _lock_of(place: Path) -> Path:
+    return place.with_name(f".{place.name}.lock")
+
+
+def source_digest() -> str:
+    """Of all code that decides what is built from a model."""
+    package = Path(rdpass.__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted({*_sources(package), *_sources(package / "passes"), *_sources(package / "kernels"), _DRIVER}):
+        digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _sources(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*") if path.suffix in _SOURCES)
+
+
+def _digest(source: OnnxSource, target: ArmTarget, compiler: Compiler, tuned: Mapping[Workload, Tile]) -> str:
+    """Of everything that decides what the folder holds; the golden numbers belong to the model's digest."""
+    tiles = sorted(map(repr, tuned.items()))
+    parts = repr((source.digest, target, compiler, tvm_versions(), source_digest(), tiles))
+    return hashlib.sha256(parts.encode()).hexdigest()[:24]
+
+
+def _write_golden(folder: Path, source: OnnxSource, golden: Golden) -> None:
+    for index, (array, spec) in enumerate(zip(golden.inputs, source.inputs, strict=True)):
+        np.save(folder / f"input_{index}.npy", np.asarray(array, spec.dtype, order="C"))
+    for index, array in enumerate(golden.outputs):
+        np.save(folder / f"expected_{index}.npy", array)
+    specs = [("input", spec) for spec in source.inputs] + [("output", spec) for spec in source.outputs]
+    lines = [" ".join(map(str, (kind, spec.dtype, *spec.shape))) for kind, spec in specs]
+    (folder / "tensors").write_text("\n".join(lines) + "\n")
+
+
+def _link(folder: Path, lowered: Lowered, compiler: Compiler, libraries: tuple[Path, ...]) -> None:
+    with without_scope_lines():
+        lowered.executable.export_library(
+            folder / "model.so", cc=compiler.command, options=["-Wl,--build-id=none"], workspace_dir=str(folder)
+        )
+    for left_over in folder.glob("*.o"):
+        left_over.unlink()
+    (folder / "lib").mkdir()
+    for library in libraries:
+        shutil.copyfile(library, folder / "lib" / library.name)
+    headers = [f"-isystem{path}" for path in (*tvm_ffi.libinfo.include_paths(), RUNTIME)]
+    sources = [str(path) for path in (_DRIVER, *(RUNTIME / name for name in ("vm_network.cc", "npy.cc", "tensor.cc")))]
+    command = [compiler.command, "-std=c++17", "-O2", *headers, *sources, "-o", str(folder / "driver")]
+    command += [f"-L{folder / 'lib'}", "-Wl,--no-as-needed", "-ltvm_runtime", "-ltvm_ffi", "-Wl,-rpath,$ORIGIN/lib"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise TargetError(f"{compiler.version} could not compile the driver: {done.stderr.strip()}")
+
+
+def _facts(folder: Path, passed: tvm.IRModule, lowered: Lowered, compiler: Compiler) -> Facts:
+    """Of ``lowered``; ``passed`` is the module that it was compiled from."""
+    return Facts(
+        activation_bytes=lowered.memory.activations,
+        workspace_bytes=lowered.memory.workspace,
+        weight_bytes=_weight_bytes(passed),
+        code_bytes=_code_bytes(folder / "model.so", compiler.command),
+        fallbacks=tuple(fallback.function for fallback in lowered.fallbacks),
+    )
+
+
+def _weight_bytes(lowered: tvm.IRModule) -> int:
+    """Of all constants that the network reads; equal ones are stored once."""
+    constants: dict[bytes, int] = {}
+
+    def collect(node: Any) -> None:
+        if isinstance(node, tvm.ir.GenericConst) and isinstance(node.value, tvm.runtime.Tensor):
+            array = node.value.numpy()
+            key = hashlib.sha256(repr((array.shape, array.dtype)).encode() + array.tobytes()).digest()
+            constants[key] = array.nbytes
+
+    relax.analysis.post_order_visit(lowered["main"], collect)
+    return sum(constants.values())
+
+
+def _code_bytes(library: Path, compiler: str) -> int:
+    """The size of the section of machine code."""
+    size = subprocess.run([compiler, "-print-prog-name=size"], capture_output=True, text=True, check=False).stdout
+    printed = subprocess.run([size.strip(), "-A", str(library)], capture_output=True, text=True, check=True).stdout
+    rows = (line.split() for line in printed.splitlines())
+    return next(int(row[1]) for row in rows if row[:1] == [".text"])
+
+
+def _forget_oldest(folder: Path) -> None:
+    """Keep what was used last: a large network's folder has 100 MB."""
+    found = sorted(
+        (path for path in folder.iterdir() if not path.name.startswith(".")), key=lambda p: p.stat().st_mtime
+    )
+    for path in found[:-_KEPT]:
+        shutil.rmtree(path, ignore_errors=True)
+        _lock_of(path).unlink(missing_ok=True)

@@ -1,0 +1,33 @@
+"""A runtime is made ready, and compared only if it computes what the network computes."""
+
+from __future__ import annotations
+
+from rdpass.core.comparison import relative_error
+from rdpass.profiling.runtimes.catalogue import Loader
+from rdpass.profiling.runtimes.workload import Inference, Workload
+
+TOLERANCE = 1e-3
+"""A runtime that is further than this from torch computes something else (half precision, say), and is not compared."""
+
+
+def checked(loader: Loader, load: Workload, threads: int) -> tuple[Inference, float]:
+    """The inference, and how far its output is from the expected one, relative.
+
+    Raises:
+        ValueError: further than ``TOLERANCE``. The loader raises whatever its runtime does.
+    """
+    inference = loader(load, threads)
+    error = relative_error(inference(load.x).reshape(load.expected.shape), load.expected)
+    if not error <= TOLERANCE:
+        raise ValueError(f"its output differs from torch's by {error:.2g} relative")
+    return inference, error
+
+
+def reason_of(problem: BaseException) -> str:
+    """One line on why a runtime could not be timed."""
+    while problem.__cause__ is not None:
+        problem = problem.__cause__
+    if isinstance(problem, ModuleNotFoundError) and problem.name:
+        return f'{problem.name} is not installed; pip install "rdpass[peers]"'
+    line = next(iter(str(problem).strip().splitlines()), "")
+    return f"{type(problem).__name__}: {line}" if line else type(problem).__name__

@@ -1,0 +1,118 @@
+"""A bundle of this host beside other runtimes on the ONNX model it was built from: in turns, in one process.
+
+python -m rdpass.profiling.runtimes.side_by_side BUNDLE FILE.onnx RUNTIME,... THREADS ROUNDS --worker ROWS.json
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from rdpass.core.errors import ConfigError
+from rdpass.core.files import file_digest
+from rdpass.deploy.bundle.manifest import open_sealed
+from rdpass.deploy.bundle.runner import check_cpu
+from rdpass.profiling.emulation.plugin import cache_folder
+from rdpass.profiling.runtimes.bundle import load_bundle
+from rdpass.profiling.runtimes.catalogue import OURS, PEERS, SHORT, Loader
+from rdpass.profiling.runtimes.checking import checked, reason_of
+from rdpass.profiling.runtimes.rows import Row, rows_of_process, timed_row, write_rows
+from rdpass.profiling.runtimes.timing import interleaved
+from rdpass.profiling.runtimes.workload import Inference, Workload
+
+GRAPH = "model"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How many times as fast ours is as ``runtime``: below 1, ours loses."""
+
+    runtime: str
+    ratio: float
+
+
+def compare(bundle: Path, onnx: Path, names: Sequence[str], threads: int, rounds: int) -> tuple[Row, ...]:
+    """A row for ours and for each runtime named; one that can't be timed says why.
+
+    Raises:
+        ConfigError: a name is unknown, the model is not the bundle's, or has several inputs or outputs.
+        IntegrityError: the bundle is spoiled, or not for this CPU.
+        DeviceError: a runtime took the process down.
+    """
+    runtimes = [SHORT.get(name, name) for name in names]
+    unknown = [name for name in runtimes if name not in PEERS]
+    if unknown or not runtimes:
+        known = ", ".join([*SHORT, *PEERS])
+        raise ConfigError(f"no runtime is called {', '.join(unknown) or 'nothing'}; known are {known}")
+    manifest = open_sealed(bundle)
+    check_cpu(bundle, manifest)
+    _check_model(onnx, bundle, manifest.source)
+    if len(manifest.inputs) != 1 or len(manifest.outputs) != 1:
+        raise ConfigError("other runtimes are compared on networks of one input and one output")
+    command = [
+        sys.executable,
+        "-m",
+        "rdpass.profiling.runtimes.side_by_side",
+        str(bundle),
+        str(onnx),
+        ",".join(runtimes),
+    ]
+    return tuple(rows_of_process([*command, str(threads), str(rounds)], threads))
+
+
+def standings(rows: Sequence[Row]) -> tuple[Standing, ...]:
+    """Ours against every other runtime that could be timed."""
+    times = {row.runtime: row.median_ms for row in rows if row.median_ms}
+    ours = times.get(OURS)
+    return tuple(Standing(name, round(time / ours, 3)) for name, time in times.items() if ours and name != OURS)
+
+
+def measure(bundle: Path, onnx: Path, runtimes: Sequence[str], threads: int, rounds: int) -> list[Row]:
+    """The rows, timed in this process; TVM has read its number of threads from ``TVM_NUM_THREADS``."""
+    cores = len(os.sched_getaffinity(0))
+    if cores < threads:
+        return [Row(name, GRAPH, threads, reason=f"this host gives {cores} core to {threads} threads")
+                for name in (OURS, *runtimes)]  # fmt: skip
+    work = _workload(bundle, onnx)
+    loaders: dict[str, Loader] = {OURS: partial(load_bundle, bundle), **{name: PEERS[name] for name in runtimes}}
+    ready: dict[str, Inference] = {}
+    errors: dict[str, float] = {}
+    refused: list[Row] = []
+    for name, loader in loaders.items():
+        try:
+            ready[name], errors[name] = checked(loader, work, threads)
+        except Exception as problem:  # other people's code raises anything
+            refused.append(Row(name, GRAPH, threads, reason=reason_of(problem)))
+    times = interleaved({name: partial(inference, work.x) for name, inference in ready.items()}, rounds)
+    return [*(timed_row(name, GRAPH, threads, times[name], errors[name]) for name in ready), *refused]
+
+
+def _check_model(onnx: Path, bundle: Path, digest: str) -> None:
+    try:
+        same = file_digest(onnx) == digest
+    except OSError as error:
+        raise ConfigError(f"{onnx} can't be read: {error.strerror}") from error
+    if not same:
+        raise ConfigError(f"{onnx} is not the model that {bundle} was built from")
+
+
+def _workload(bundle: Path, onnx: Path) -> Workload:
+    golden = open_sealed(bundle).golden
+    x, expected = (np.load(bundle / golden[kind][0]) for kind in ("inputs", "outputs"))
+    return Workload(onnx.stem, onnx.absolute(), cache_folder() / "peers", np.ascontiguousarray(x), expected)
+
+
+def main() -> None:
+    bundle, onnx, runtimes, threads, rounds, _, out = sys.argv[1:]
+    write_rows(measure(Path(bundle), Path(onnx), runtimes.split(","), int(threads), int(rounds)), Path(out))
+    os._exit(0)  # without joining the runtimes' threads, whose idle ones may take long to notice
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""A conversion as data: its settings, its result, and the folder it is saved in."""

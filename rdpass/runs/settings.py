@@ -1,0 +1,105 @@
+"""What ``rdpass convert`` is told, from a TOML file, ``--set`` and options, the later over the earlier.
+
+    recipe = "migrate"
+    only = ["layer3.*"]
+
+    [train]                 # DistillConfig
+    epochs = 30
+    amp = "bf16"
+
+    [train.paths]
+    mixed = true
+
+A file holds values alone. Model, its input and data are named on the command line, for naming them runs code.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from rdpass.core.errors import ConfigError
+from rdpass.training.config import DistillConfig, explained
+
+RUNS_CODE = ("data", "model")
+
+
+class ConvertConfig(BaseModel):
+    """The settings of one conversion, as ``rdpass.convert`` takes them; ``train`` is its ``config``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    recipe: str = "auto"
+    max_macs: float = Field(default=1.3, gt=0)
+    only: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+    leaf: tuple[str, ...] = ()
+    train: DistillConfig = DistillConfig()
+
+
+def read_convert_config(file: Path | None, sets: Sequence[str], options: Mapping[str, Any]) -> ConvertConfig:
+    """Defaults, then ``file``, then ``a.b=value`` of ``sets``, then ``options`` (dotted names) that are not None.
+
+    Raises:
+        ConfigError: a file that can't be read, a name that is unknown, a value out of range; the message names it.
+    """
+    merged: dict[str, Any] = _read(file) if file is not None else {}
+    for text in sets:
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip():
+            raise ConfigError(f"--set {text!r} is not understood: write --set train.lr=0.05")
+        _put(merged, name.strip(), _value(value.strip()))
+    for name, value in options.items():
+        if value is not None:
+            _put(merged, name, value)
+    _refuse_code(merged)
+    try:
+        return ConvertConfig.model_validate(merged)
+    except ValidationError as error:
+        raise explained(error) from error
+
+
+def to_toml(settings: Mapping[str, Any], prefix: str = "") -> str:
+    """Settings as TOML, tables last; what is None is left out, as a file has no word for it."""
+    plain = {key: value for key, value in settings.items() if value is not None and not isinstance(value, Mapping)}
+    # JSON's strings, numbers, booleans and arrays of them are TOML's too.
+    text = "".join(f"{key} = {json.dumps(value)}\n" for key, value in plain.items())
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            text += f"\n[{prefix}{key}]\n{to_toml(value, f'{prefix}{key}.')}"
+    return text
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text())
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"--config {file} can't be read: {error}") from error
+
+
+def _put(settings: dict[str, Any], dotted: str, value: Any) -> None:
+    *tables, name = dotted.split(".")
+    for table in tables:
+        settings = settings.setdefault(table, {})
+        if not isinstance(settings, dict):
+            raise ConfigError(f"{dotted}: {table} is a value, not a table")
+    settings[name] = value
+
+
+def _value(text: str) -> Any:
+    """As TOML has it, or else the text itself, so that a shell needs no second pair of quotes."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except ValueError:
+        return text
+
+
+def _refuse_code(settings: Mapping[str, Any]) -> None:
+    found = next((name for name in RUNS_CODE if name in settings), None)
+    if found is not None:
+        raise ConfigError(f"{found}: a configuration runs no code; name the {found} on the command line")

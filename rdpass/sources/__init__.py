@@ -1,0 +1,1 @@
+"""Models, weights and data that a user names."""

@@ -1,0 +1,184 @@
+"""What a user names on the command line, loaded: models, data, input shapes."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rdpass.capture.programs import load_program
+from rdpass.capture.torchvision_import import prepare_torchvision
+from rdpass.core.errors import ConfigError, DivergedError
+from rdpass.onnx.torch_module import load_onnx
+from rdpass.sources.weights import load_weights
+from rdpass.training.batches import unpacking_for
+from rdpass.training.loading import failures_named
+
+LIBRARIES = ("torchvision:", "timm:")
+
+
+def load_model(spec: str, weights: Path | None = None) -> tuple[nn.Module, tuple[Tensor, ...] | None]:
+    """The model that ``spec`` names, with the ``weights`` of a file, and the example that came with it, if any.
+
+    ``pkg.mod:callable`` calls it without arguments (or takes a module that stands there); ``torchvision:NAME`` and
+    ``timm:NAME`` build the architecture with random weights, for nothing is downloaded, and take keywords, as
+    ``timm:resnet18(num_classes=10)``; ``FILE.pt2`` is a ``torch.export`` program, ``FILE.onnx`` is read through the
+    extra ``onnx``: both bring their weights along.
+
+    Raises:
+        ConfigError: nothing of the kind can be loaded, or the weights are not this model's; the message names what
+            failed.
+    """
+    if weights is not None and spec.endswith((".pt2", ".onnx")):
+        raise ConfigError(f"{spec} brings its weights along; leave out --weights {weights}")
+    model, example = _named_model(spec)
+    if weights is not None:
+        load_weights(model, weights)
+    return model, example
+
+
+def is_untrained(spec: str, weights: Path | None) -> bool:
+    """Whether ``load_model`` gives random weights: a library's architecture, and no file."""
+    return spec.startswith(LIBRARIES) and weights is None
+
+
+def _named_model(spec: str) -> tuple[nn.Module, tuple[Tensor, ...] | None]:
+    if spec.endswith(".pt2"):
+        module, example = load_program(Path(spec))
+        return module, example or None
+    if spec.endswith(".onnx"):
+        return load_onnx(Path(spec))
+    if spec.startswith(LIBRARIES):
+        return _from_library(*spec.split(":", 1)), None
+    made = call_named(spec, "the model")
+    if not isinstance(made, nn.Module):
+        raise ConfigError(f"{spec} gave a {type(made).__name__}, not a torch.nn.Module")
+    return made, None
+
+
+def load_data(spec: str) -> tuple[Iterable[Any], Iterable[Any] | None]:
+    """Training and validation batches from ``pkg.mod:fn``, which gives one loader or a pair of them.
+
+    Raises:
+        ConfigError: it can't be called, or gives something else.
+    """
+    made = call_named(spec, "the data")
+    train, validate = made if isinstance(made, tuple) and len(made) == 2 else (made, None)
+    if not isinstance(train, Iterable) or not (validate is None or isinstance(validate, Iterable)):
+        raise ConfigError(f"{spec} must give a loader of (inputs, labels), or a pair (train, validate) of them")
+    return train, validate
+
+
+def first_sample(model: nn.Module, loader: Iterable[Any]) -> tuple[Tensor, ...]:
+    """The model's inputs in the first row of a loader's first batch, which may have any form that training takes.
+
+    Raises:
+        DivergedError: the loader is empty or fails, or its batch does not hold the model's inputs.
+    """
+    with failures_named("example's", 0):
+        raw = next(iter(loader), None)
+    if raw is None:
+        raise DivergedError("the data loader is empty: it gave no batch of (inputs, labels) to take an example from")
+    inputs = unpacking_for(model).batch(raw, 0).inputs
+    return tuple(x[:1].clone() if x.ndim else x.clone() for x in inputs)
+
+
+def choose_example(
+    model: nn.Module,
+    input_shape: str | None,
+    data: tuple[Iterable[Any], Iterable[Any] | None] | None,
+    seed: int = 0,
+) -> tuple[Tensor, ...] | None:
+    """What a command's options say the example is: numbers of ``--input``'s shape, else the first sample of ``--data``,
+    the validation part if there is one; None where neither is given.
+
+    Raises:
+        ConfigError: the shape can't be used.
+        DivergedError: the data can't be used.
+    """
+    if input_shape:
+        return parse_input(input_shape, seed)
+    if data is None:
+        return None
+    train, validate = data
+    return first_sample(model, train if validate is None else validate)
+
+
+def parse_input(text: str, seed: int = 0) -> tuple[Tensor, ...]:
+    """Seeded standard-normal tensors for ``1x3x224x224``, several shapes separated by commas.
+
+    Raises:
+        ConfigError: not such a text.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    try:
+        shapes = [tuple(int(size) for size in part.split("x")) for part in text.split(",")]
+    except ValueError:
+        shapes = [(0,)]
+    if any(size < 1 for shape in shapes for size in shape):
+        raise ConfigError(f"--input {text!r} is no shape; write it as 1x3x224x224, several with commas between")
+    return tuple(torch.randn(shape, generator=generator) for shape in shapes)
+
+
+def call_named(spec: str, what: str) -> Any:
+    """What ``pkg.mod:name`` names, called if it can be called; the current folder is on the path."""
+    module_name, _, name = spec.partition(":")
+    if not module_name or not name:
+        raise ConfigError(f"{what} {spec!r} is not understood: write pkg.mod:callable")
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        found = importlib.import_module(module_name)
+        for part in name.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(f"{what} {spec!r} can't be found: {error}") from error
+    if isinstance(found, nn.Module) or not callable(found):
+        return found
+    try:
+        return found()
+    except Exception as error:
+        raise ConfigError(f"{what} {spec!r} raised {type(error).__name__}: {error}") from error
+
+
+def _from_library(library: str, call: str) -> nn.Module:
+    prepare_torchvision()  # timm imports it too
+    try:
+        name, keywords = _name_and_keywords(call)
+        if library == "timm":
+            import timm
+
+            model: nn.Module = timm.create_model(name, pretrained=False, **keywords)
+        else:
+            import torchvision
+
+            no_backbone = _no_backbone_either(torchvision, name)
+            model = torchvision.models.get_model(name, weights=None, **no_backbone, **keywords)
+    except Exception as error:
+        raise ConfigError(f"{library}:{call} can't be built ({type(error).__name__}: {error})") from error
+    return model
+
+
+def _name_and_keywords(call: str) -> tuple[str, dict[str, Any]]:
+    """``resnet18(num_classes=10)`` taken apart; the values are literals, so nothing runs."""
+    name, parenthesis, _ = call.partition("(")
+    if not parenthesis:
+        return name, {}
+    parsed = ast.parse(f"model{call.removeprefix(name)}", mode="eval").body
+    if not isinstance(parsed, ast.Call) or parsed.args or not all(keyword.arg for keyword in parsed.keywords):
+        raise ValueError("write NAME(keyword=value)")
+    return name, {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in parsed.keywords}
+
+
+def _no_backbone_either(torchvision: Any, name: str) -> dict[str, None]:
+    """Detectors and segmenters download weights for their trunk unless they are told not to."""
+    builder = torchvision.models.get_model_builder(name)
+    return {"weights_backbone": None} if "weights_backbone" in inspect.signature(builder).parameters else {}
