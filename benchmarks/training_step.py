@@ -37,7 +37,7 @@ from rdpass.capture.trace import trace
 from rdpass.inspection import plan_of
 from rdpass.passes.analysis.shortcuts.find_cuts import find_cuts
 from rdpass.passes.distill.remove_shortcuts import remove_shortcuts
-from rdpass.passes.graph.pass_manager import Stage, run_stages
+from rdpass.passes.graph.pass_manager import Pass, run_passes
 from rdpass.recipes.catalogue import find_recipe
 from rdpass.recipes.cutting import ends_of_bodies
 from rdpass.recipes.path_setup import path_objective
@@ -71,8 +71,8 @@ def workloads(batch_size: int) -> tuple[Callable[[], object], Callable[[], None]
     teacher = trace(trained(), example)
     plan = plan_of(teacher)
     config = find_recipe("joint", has_data=True).complete(DistillConfig())
-    removal = Stage("remove_shortcuts", lambda module: remove_shortcuts(module, plan.removable), None)
-    student = run_stages(replace(teacher, gates=()), (removal,))
+    removal = Pass("remove_shortcuts", lambda module: remove_shortcuts(module, plan.removable), None)
+    student = run_passes(replace(teacher, gates=()), (removal,))
     ends = ends_of_bodies(teacher, plan.removable)
     objective = path_objective(student.module, teacher, plan, Request(config=config), ends)
     layout = training_layout(objective, config.device)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rdpass.targets.arm_target import ArmTarget
 from rdpass.targets.isa import Isa, isa_of
+from rdpass.targets.target import Target
 
 _UNKNOWN_L1, _UNKNOWN_L2, _UNKNOWN_BANDWIDTH = 32 << 10, 512 << 10, 2.0
 
@@ -26,7 +26,7 @@ class Machine:
     bandwidth: float
 
 
-def machine_of(target: ArmTarget) -> Machine:
+def machine_of(target: Target) -> Machine:
     """The core that ``target`` names."""
     isa = isa_of(target)
     return Machine(

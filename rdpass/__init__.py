@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from rdpass.distillation import distill
     from rdpass.inspection import inspect
     from rdpass.runs.result import Conversion
-    from rdpass.targets.lookup import ArmTarget
+    from rdpass.targets.target import ArmTarget, Target
     from rdpass.tuning.report import Tuning
     from rdpass.tuning.tuner import tune
 
 _HOME = {
-    "ArmTarget": "targets.arm_target",
+    "ArmTarget": "targets.target",
     "Bundle": "deploy.bundle.building",
     "Conversion": "runs.result",
     "Cut": "core.plan",
@@ -36,6 +36,7 @@ _HOME = {
     "Region": "core.plan",
     "Runner": "deploy.bundle.runner",
     "Skipped": "core.plan",
+    "Target": "targets.target",
     "TensorSpec": "core.tensor_spec",
     "Timing": "deploy.bundle.benchmark",
     "Tuning": "tuning.report",
@@ -60,6 +61,7 @@ __all__ = [
     "Region",
     "Runner",
     "Skipped",
+    "Target",
     "TensorSpec",
     "Timing",
     "Traced",

@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from rdpass.core.errors import TargetError
 from rdpass.deploy.bundle.runtime_libraries import find_libraries
-from rdpass.targets.lookup import ArmTarget, find_target, host_target
+from rdpass.targets.lookup import Target, find_target, host_target
 from rdpass.targets.toolchain import find_compiler, find_launcher
 
 # What the project is built and tested with: the newest tvm-ffi that pip would take crashes this release of TVM.
@@ -45,17 +45,17 @@ def _package(name: str, wanted: str) -> Finding:
     return Finding(name, False, f"{found} is installed; pip install {name}=={wanted}")
 
 
-def _tool(need: str, find: Callable[[ArmTarget], str], target: ArmTarget) -> Finding:
+def _tool(need: str, find: Callable[[Target], str], target: Target) -> Finding:
     try:
         return Finding(need, True, find(target))
     except TargetError as error:
         return Finding(need, False, str(error))
 
 
-def _library_names(target: ArmTarget) -> str:
+def _library_names(target: Target) -> str:
     return ", ".join(path.name for path in find_libraries(target))
 
 
-def _emulator(target: ArmTarget) -> str:
+def _emulator(target: Target) -> str:
     command, *options = find_launcher(target)
     return f"{command.rpartition('/')[2]}, posing as {options[1]}"

@@ -13,14 +13,14 @@ from rdpass.capture.trace import Example, trace
 from rdpass.core.errors import ConfigError
 from rdpass.core.files import check_free, new_file
 from rdpass.core.plan import BlockCost, Forecast, Plan, Region, Skipped, Traced
-from rdpass.passes.analysis.cost import Accounts, accounts_of
+from rdpass.passes.analysis.cost import FusionVariants, fusion_variants_of
 from rdpass.passes.analysis.memory.held_bytes import held_bytes
 from rdpass.passes.analysis.roofline import latencies
 from rdpass.passes.analysis.shortcuts.census import is_named, take_census
 from rdpass.recipes.pricing import price
 from rdpass.report.drawing.page import draw
 from rdpass.report.verdict import verdict
-from rdpass.targets.lookup import ArmTarget, find_target
+from rdpass.targets.lookup import Target, find_target
 
 
 def inspect(
@@ -30,7 +30,7 @@ def inspect(
     only: Sequence[str] = (),
     skip: Sequence[str] = (),
     leaf: Sequence[str] = (),
-    target: str | ArmTarget | None = None,
+    target: str | Target | None = None,
     svg: str | Path | None = None,
     force: bool = False,
 ) -> Plan:
@@ -67,14 +67,14 @@ def plan_of(traced: Traced, only: tuple[str, ...] = (), skip: tuple[str, ...] = 
 
 
 def _planned(
-    traced: Traced, only: tuple[str, ...], skip: tuple[str, ...], target: ArmTarget | None
-) -> tuple[Plan, tuple[Accounts, Accounts]]:
+    traced: Traced, only: tuple[str, ...], skip: tuple[str, ...], target: Target | None
+) -> tuple[Plan, tuple[FusionVariants, FusionVariants]]:
     """The plan, and what it was summed up from: the accounts of the model and of its plain student."""
     regions, skipped = take_census(traced, only, skip)
     _check_named((*only, *skip), regions, skipped)
     removable = [region for region in regions if region.verdict == "removable"]
-    model = accounts_of(traced.module)
-    plain = accounts_of(traced.module, removable) if removable else model
+    model = fusion_variants_of(traced.module)
+    plain = fusion_variants_of(traced.module, removable) if removable else model
     forecast = Forecast(
         model=model.cost,
         plain=plain.cost,
@@ -95,7 +95,7 @@ def _check_named(globs: tuple[str, ...], regions: tuple[Region, ...], skipped: t
             raise ConfigError(f"{glob!r} names no add and no module with one; rdpass inspect lists both")
 
 
-def _blocks(model: Accounts, regions: tuple[Region, ...]) -> tuple[BlockCost, ...]:
+def _blocks(model: FusionVariants, regions: tuple[Region, ...]) -> tuple[BlockCost, ...]:
     live = model.fused.schedule.live
     peak_at = live.index(max(live)) if live else 0
     return tuple(

@@ -45,7 +45,7 @@ def test_branches_beside_a_residual_block_are_merged_after_it_was_trained():
     assert len(conversion.history) == 1
     assert find_not_plain(conversion.student) is None
     names = [gate.name for gate in conversion.gates]
-    assert names.index("settle_shortcuts") < len(names) - 1 - names[::-1].index("merge")
+    assert names.index("fold_branches") < len(names) - 1 - names[::-1].index("merge")
     before.check()
 
 

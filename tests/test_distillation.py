@@ -52,7 +52,7 @@ def test_migrate_gives_a_plain_student_that_knows_what_its_teacher_knows():
     assert accuracy(model, validation) > 90
     assert accuracy(conversion.student, validation) > 80
     assert conversion.history[-1]["accuracy"] == pytest.approx(accuracy(conversion.student, validation), abs=1.0)
-    assert {gate.name for gate in conversion.gates} >= {"eager-traced", "migrate-start", "settle_shortcuts"}
+    assert {gate.name for gate in conversion.gates} >= {"eager-traced", "migrate-start", "fold_branches"}
     before.check()
 
 

@@ -11,9 +11,9 @@ from rdpass.capture.trace import trace
 from rdpass.core.dump import describe
 from rdpass.inspection import plan_of
 from rdpass.passes.distill.fade_shortcuts import fade_shortcuts
-from rdpass.passes.distill.reparam_fold import settle_shortcuts
-from rdpass.passes.distill.reparam_init import start_maps
-from rdpass.passes.distill.reparam_plan import plan_takeover
+from rdpass.passes.distill.reparam_fold import fold_branches
+from rdpass.passes.distill.reparam_init import initialise_branches
+from rdpass.passes.distill.reparam_plan import plan_reparam
 from rdpass.passes.graph.shapes import annotate_shapes
 from tests.models import Residual, basic_block, bottleneck, inverted_residual, seeded, small_resnet
 
@@ -30,8 +30,8 @@ def canonical_bottleneck():
 
 def faded(traced):
     regions = plan_of(traced).removable
-    takeovers = [plan_takeover(traced.module, region) for region in regions]
-    fading = fade_shortcuts(traced.module, regions, start_maps(traced.module, takeovers, [traced.example]))
+    reparams = [plan_reparam(traced.module, region) for region in regions]
+    fading = fade_shortcuts(traced.module, regions, initialise_branches(traced.module, reparams, [traced.example]))
     annotate_shapes(fading.module, traced.example)
     return fading
 
@@ -39,7 +39,7 @@ def faded(traced):
 def settled(traced):
     fading = faded(traced)
     fading.set_faded(1.0)
-    module = settle_shortcuts(fading.module)
+    module = fold_branches(fading.module)
     annotate_shapes(module, traced.example)
     return module
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 import rdpass
-from rdpass.core.comparison import Gate
+from rdpass.core.comparison import NumericGate
 from rdpass.core.errors import ConfigError, ParityError
 from rdpass.core.files import file_digest
 from rdpass.onnx.export import export_onnx
@@ -81,7 +81,9 @@ def test_clamps_per_channel_and_gates_given_are_exported(tmp_path):
     model = seeded(lambda: classifier(inverted_residual(8, 12)))
     before = Untouched(model)
     conversion = rdpass.convert(model, torch.randn(1, 3, 8, 8), recipe="carry", max_macs=10)
-    path = export_onnx(conversion.student, conversion.example, tmp_path / "e.onnx", gates=[Gate("mine", 0.5, 1.0)])
+    path = export_onnx(
+        conversion.student, conversion.example, tmp_path / "e.onnx", gates=[NumericGate("mine", 0.5, 1.0)]
+    )
     before.check()
     graph = onnx.load(path)
     assert {"Max", "Min"} <= {node.op_type for node in graph.graph.node}

@@ -18,10 +18,10 @@ from rdpass.passes.analysis.shortcuts.census import take_census
 from rdpass.passes.analysis.shortcuts.check_plain import check_plain
 from rdpass.passes.analysis.shortcuts.find_cuts import find_cuts
 from rdpass.passes.distill.fade_shortcuts import fade_shortcuts
-from rdpass.passes.distill.initialise_student import delta_of, initialise_student, settle_dirac
+from rdpass.passes.distill.initialise_student import delta_of, fold_dirac, initialise_student
 from rdpass.passes.distill.remove_shortcuts import remove_shortcuts
-from rdpass.passes.distill.reparam_init import start_maps
-from rdpass.passes.distill.reparam_plan import Takeover, plan_takeover
+from rdpass.passes.distill.reparam_init import initialise_branches
+from rdpass.passes.distill.reparam_plan import Reparam, plan_reparam
 from rdpass.passes.graph.layers import DiracConvolution
 from rdpass.recipes.catalogue import find_recipe
 from rdpass.recipes.cutting import ends_of_bodies
@@ -142,7 +142,7 @@ def test_a_cut_student_starts_as_asked(how):
     assert (error_between(student, bare, x) == 0) == (how == "warm")
     diracs = [module for module in student.modules() if isinstance(module, DiracConvolution)]
     assert len(diracs) == (13 if how == "dirac" else 0)  # of three, three, two (and a gate's two) and three layers
-    settled = settle_dirac(student)
+    settled = fold_dirac(student)
     assert error_between(settled, student, x) <= 1e-6
     assert not any(isinstance(module, DiracConvolution) for module in settled.modules())
 
@@ -354,11 +354,11 @@ def test_many_shortcuts_that_are_partly_lost_take_longer_unless_something_is_sai
     net = classifier(basic_block(4, 4), basic_block(4, 8, 2), bottleneck(8, 4), nothing_fits, classes=4).eval()
     traced = trace(net, EXAMPLE)
     regions = plan_of(traced).removable
-    found = [plan_takeover(traced.module, region) for region in regions]
-    takeovers = [each for each in found if isinstance(each, Takeover)]
-    assert [takeover.form for takeover in takeovers] == ["identities", "identities", "stream"]
-    fading = fade_shortcuts(traced.module, regions, start_maps(traced.module, takeovers, [(EXAMPLE,)], "stage"))
-    assert list(fading_recipes.fades_of(DistillConfig(fade=said), fading, takeovers).values()) == expected
+    found = [plan_reparam(traced.module, region) for region in regions]
+    reparams = [each for each in found if isinstance(each, Reparam)]
+    assert [reparam.form for reparam in reparams] == ["identities", "identities", "stream"]
+    fading = fade_shortcuts(traced.module, regions, initialise_branches(traced.module, reparams, [(EXAMPLE,)], "stage"))
+    assert list(fading_recipes.fades_of(DistillConfig(fade=said), fading, reparams).values()) == expected
 
 
 def test_a_recipes_defaults_stand_back_behind_what_was_said():

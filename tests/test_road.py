@@ -62,7 +62,7 @@ def test_a_trained_resnet_goes_from_torch_to_an_emulated_board_by_the_command_li
     assert run(["verify", bundle]) == 0
     manifest = json.loads((tmp_path / "student.rdp" / "manifest.json").read_text())
     gates = {gate["name"]: gate for gate in manifest["gates"]}
-    assert {"eager-traced", "settle_shortcuts", "deploy-form", "onnx-simplified", "tvm-host", "bundle"} <= gates.keys()
+    assert {"eager-traced", "fold_branches", "deploy-form", "onnx-simplified", "tvm-host", "bundle"} <= gates.keys()
     assert all(gate["error"] <= gate["tolerance"] for gate in gates.values())
     assert gates["bundle"]["tolerance"] <= 1e-4
     assert manifest["golden"]["source"] == "torch"

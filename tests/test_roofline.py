@@ -10,17 +10,17 @@ from rdpass.capture.torchvision_import import prepare_torchvision
 from rdpass.capture.trace import trace
 from rdpass.core.errors import TargetError
 from rdpass.inspection import inspect
-from rdpass.passes.analysis.cost import accounts_of
+from rdpass.passes.analysis.cost import fusion_variants_of
 from rdpass.passes.analysis.roofline import latencies
-from rdpass.targets.lookup import ArmTarget, all_targets, find_target
+from rdpass.targets.lookup import Target, all_targets, find_target
 from tests.models import small_resnet_of_four
 
 prepare_torchvision()
-BOARD = ArmTarget("mine", "aarch64-linux-gnu", "cortex-a72", 2, (), 1.0, 4, 32 << 10, 1024, 0, 2.0)
+BOARD = Target("mine", "aarch64-linux-gnu", "cortex-a72", 2, (), 1.0, 4, 32 << 10, 1024, 0, 2.0)
 
 
 def ranges(model, shape, target=BOARD):
-    accounts = accounts_of(trace(model, torch.randn(shape)).module)
+    accounts = fusion_variants_of(trace(model, torch.randn(shape)).module)
     return {(found.variant, found.threads): found for found in latencies(target, accounts, accounts)}
 
 
@@ -101,6 +101,6 @@ def test_without_a_target_nothing_is_estimated_and_an_unknown_one_is_refused():
     assert inspect(small_resnet_of_four(), torch.randn(1, 3, 8, 8)).forecast.latency == ()
     with pytest.raises(TargetError, match="no target is called 'rpi9'"):
         inspect(small_resnet_of_four(), torch.randn(1, 3, 8, 8), target="rpi9")
-    blank = ArmTarget("blank", "aarch64-linux-gnu", "generic", 1, ())
+    blank = Target("blank", "aarch64-linux-gnu", "generic", 1, ())
     with pytest.raises(TargetError, match="blank has no clock_ghz"):
         inspect(small_resnet_of_four(), torch.randn(1, 3, 8, 8), target=blank)

@@ -9,10 +9,10 @@ from torch import nn
 import rdpass
 from rdpass.capture.trace import trace
 from rdpass.core.errors import DivergedError, ParityError, PassError
-from rdpass.passes.distill.reparam_fold import settle_shortcuts
+from rdpass.passes.distill.reparam_fold import fold_branches
 from rdpass.passes.graph.double_precision import in_double, in_single, rounding_of
+from rdpass.recipes.finishing import finished_student
 from rdpass.recipes.fresh_statistics import refresh_statistics
-from rdpass.recipes.settling import settled_student
 from rdpass.training.config import DistillConfig
 from rdpass.training.request import Request
 from tests.data import batches
@@ -104,19 +104,19 @@ def test_what_computes_in_a_precision_of_its_own_stays_in_it(model):
     assert in_double(traced) is traced
 
 
-def settled(module, settle=settle_shortcuts):
+def settled(module, settle=fold_branches):
     traced = trace(module, EXAMPLE)
-    return settled_student(traced, (settle,), trace(copy.deepcopy(module), EXAMPLE))
+    return finished_student(traced, (settle,), trace(copy.deepcopy(module), EXAMPLE))
 
 
 def test_a_fold_that_is_off_by_little_is_found_out_in_double_precision():
     def off_by_a_little(module):
-        result = settle_shortcuts(module)
+        result = fold_branches(module)
         next(result.parameters()).data.mul_(1 + 1e-6)
         return result
 
     model = seeded(lambda: classifier(nn.Conv2d(8, 8, 3, 1, 1)))
-    assert {gate.name: gate.tolerance for gate in settled(model).gates}["settle_shortcuts"] == 1e-9
+    assert {gate.name: gate.tolerance for gate in settled(model).gates}["fold_branches"] == 1e-9
     with pytest.raises(ParityError, match="off_by_a_little"):
         settled(model, off_by_a_little)
 
@@ -147,10 +147,10 @@ def test_outputs_that_are_not_finite_are_said_to_be_so():
     traced = trace(model, EXAMPLE)
     next(traced.module.parameters()).data.fill_(1e38)
     with pytest.raises(DivergedError, match="not finite on the example"):
-        settled_student(traced, (), traced)
+        finished_student(traced, (), traced)
 
 
 def test_a_student_that_costs_more_than_the_plain_network_is_a_bug():
     wide, narrow = (seeded(lambda c=c: classifier(basic_block(4, c), channels=c)) for c in (8, 6))
     with pytest.raises(PassError, match="MACs"):
-        settled_student(trace(wide, EXAMPLE), (), trace(narrow, EXAMPLE))
+        finished_student(trace(wide, EXAMPLE), (), trace(narrow, EXAMPLE))

@@ -13,7 +13,7 @@ from benchmarks.networks import reference_network
 from rdpass.capture.trace import trace
 from rdpass.core.comparison import Array
 from rdpass.passes.graph.deploy_form import DEPLOY_FORM
-from rdpass.passes.graph.pass_manager import run_stages
+from rdpass.passes.graph.pass_manager import run_passes
 from rdpass.profiling.runtimes.workload import Inference, Workload
 
 
@@ -39,7 +39,7 @@ def _converted(workload: Workload) -> Path:
     place = workload.kept("model.pte", version("executorch"))
     if not place.exists():
         network, example = reference_network(workload.name)
-        deployed = run_stages(trace(network, example), DEPLOY_FORM).module.eval()
+        deployed = run_passes(trace(network, example), DEPLOY_FORM).module.eval()
         exported = torch.export.export(deployed, example)
         edge = to_edge_transform_and_lower(exported, partitioner=[XnnpackPartitioner()])
         place.write_bytes(edge.to_executorch().buffer)

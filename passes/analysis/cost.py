@@ -11,21 +11,21 @@ from torch.fx import GraphModule
 from rdpass.core.plan import Cost, Region
 from rdpass.passes.analysis.macs import layer_macs, macs_of_node, stored_tensor
 from rdpass.passes.analysis.memory.buffers import Inference, inference_of, living_nodes
-from rdpass.passes.analysis.memory.fused_schedule import Account, account_of
+from rdpass.passes.analysis.memory.fused_schedule import FusedSchedule, fused_schedule_of
 from rdpass.passes.graph.node_kinds import module_of
 
-__all__ = ["Accounts", "accounts_of", "cost_of", "layer_macs", "macs_of"]
+__all__ = ["FusionVariants", "cost_of", "fusion_variants_of", "layer_macs", "macs_of"]
 
 
 @dataclass(frozen=True)
-class Accounts:
+class FusionVariants:
     """One graph under the three ways of fusing that ``Cost`` names."""
 
     inference: Inference
     parameters: int
-    separate: Account
-    fused: Account
-    tiled: Account
+    separate: FusedSchedule
+    fused: FusedSchedule
+    tiled: FusedSchedule
 
     @property
     def cost(self) -> Cost:
@@ -40,20 +40,20 @@ class Accounts:
 
 def cost_of(graph_module: GraphModule) -> Cost:
     """The cost of a graph whose nodes carry shapes, at those shapes."""
-    return accounts_of(graph_module).cost
+    return fusion_variants_of(graph_module).cost
 
 
-def accounts_of(graph_module: GraphModule, without: Collection[Region] = ()) -> Accounts:
+def fusion_variants_of(graph_module: GraphModule, without: Collection[Region] = ()) -> FusionVariants:
     """The accounts of a graph, or of what it is once the shortcuts ``without`` are taken out. It is only read."""
     inference = inference_of(graph_module, without)
-    fused = account_of(inference)
+    fused = fused_schedule_of(inference)
     adds = any(operation.kind == "add" for operation in inference.operations)
-    return Accounts(
+    return FusionVariants(
         inference,
         _parameters(graph_module, without),
-        account_of(inference, "separate") if adds else fused,
+        fused_schedule_of(inference, "separate") if adds else fused,
         fused,
-        account_of(inference, tiles=True),
+        fused_schedule_of(inference, tiles=True),
     )
 
 

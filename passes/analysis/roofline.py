@@ -20,17 +20,17 @@ from collections.abc import Sequence
 
 from rdpass.core.errors import TargetError
 from rdpass.core.plan import Latency
-from rdpass.passes.analysis.cost import Accounts
-from rdpass.passes.analysis.memory.fused_schedule import Account
+from rdpass.passes.analysis.cost import FusionVariants
+from rdpass.passes.analysis.memory.fused_schedule import FusedSchedule
 from rdpass.passes.analysis.memory.fusion_groups import Step
-from rdpass.targets.lookup import ArmTarget
+from rdpass.targets.lookup import Target
 
 DENSE_SHARE = 0.6
 GROUPED_SHARE = 0.2
 FURTHER_CORE_SHARE = 0.7
 
 
-def latencies(target: ArmTarget, model: Accounts, plain: Accounts) -> tuple[Latency, ...]:
+def latencies(target: Target, model: FusionVariants, plain: FusionVariants) -> tuple[Latency, ...]:
     """A range for each variant of model and plain net, on one core and on all.
 
     Raises:
@@ -50,13 +50,13 @@ def latencies(target: ArmTarget, model: Accounts, plain: Accounts) -> tuple[Late
     return tuple(_latency(name, account, target, cores) for name, account in variants.items() for cores in counts)
 
 
-def _latency(name: str, account: Account, target: ArmTarget, cores: int) -> Latency:
+def _latency(name: str, account: FusedSchedule, target: Target, cores: int) -> Latency:
     low = sum(_lows(account, target, cores))
     high = sum(_high(step, target, cores) for step in account.steps)
     return Latency(name, cores, round(1e3 * low, 6), round(1e3 * high, 6))
 
 
-def _lows(account: Account, target: ArmTarget, cores: int) -> Sequence[float]:
+def _lows(account: FusedSchedule, target: Target, cores: int) -> Sequence[float]:
     """Seconds of each kernel at the low end."""
     cached = sum(step.weight_bytes for step in account.steps) + account.schedule.peak <= target.last_cache_bytes
     rate, bandwidth = cores * target.peak_macs_per_second, target.dram_gbps * 1e9
@@ -71,7 +71,7 @@ def _compulsory_bytes(step: Step, cache: int, weights_cached: bool) -> int:
     return (0 if weights_cached else step.weight_bytes) + (activations if activations > cache else 0)
 
 
-def _high(step: Step, target: ArmTarget, cores: int) -> float:
+def _high(step: Step, target: Target, cores: int) -> float:
     rate = (1 + FURTHER_CORE_SHARE * (cores - 1)) * target.peak_macs_per_second
     share = GROUPED_SHARE if step.kind == "grouped_conv" else DENSE_SHARE
     moved = step.weight_bytes + step.read_bytes + step.bytes

@@ -4,12 +4,12 @@ For y = act(S(x) + F(x)) with F a chain of convolutions u_1 … u_m (batch norm 
 going from 0 to 1, s = 1 - u and r = u^e:
 
 1. Identities: u_i(h) + r a_i c_i, with c_1 = S(x) and c_i = h for the others, a_i learnt per channel.
-2. A stream: u_1(h) + r (P h + p), u_i(h) + r a_i h, u_m(h) + r Q h + r^m q, all of them learnt (see ``start_maps``).
+2. A stream: u_1(h) + r (P h + p), u_i(h) + r a_i h, u_m(h) + r Q h + r^m q, all learnt (see ``initialise_branches``).
 3. y = act(F(x) + s S(x)), with the branches inside F, or with none (``anneal``).
 4. A gate that reads the map behind the j-th convolution: its first layer's result + r^j d (see ``calibrate_gates``).
 
 At u = 0 this is the model itself; at u = 1 every branch goes round one linear layer and folds into it
-(``settle_shortcuts``). With e = 1/m the identity's two ways add up to 1 throughout, s + r^m = 1; with e = 1 they dip
+(``fold_branches``). With e = 1/m the identity's two ways add up to 1 throughout, s + r^m = 1; with e = 1 they dip
 in between, to (m = 3) 0.63.
 """
 
@@ -76,7 +76,7 @@ def fade_shortcuts(graph_module: GraphModule, regions: Iterable[Region], starts:
     """A copy of the graph (shapes annotated, batch norms in place) whose shortcuts can fade, branches as ``starts``."""
     result = deepcopy(graph_module)
     nodes = {node.name: node for node in result.graph.nodes}
-    by_add = {start.takeover.region.add: start for start in starts}
+    by_add = {start.reparam.region.add: start for start in starts}
     parts, shifts = {}, {}
     for region in regions:
         add = nodes[region.add]
@@ -97,8 +97,8 @@ def _insert_branches(
     graph_module: GraphModule, nodes: dict[str, Node], region: Region, start: Start, shortcut: Node
 ) -> tuple[str, ...]:
     names = []
-    for index in start.takeover.units:
-        unit = start.takeover.chain.units[index]
+    for index in start.reparam.units:
+        unit = start.reparam.chain.units[index]
         conv, output = nodes[unit.conv], nodes[unit.output]
         module, carried = module_of(graph_module, conv), conv.all_input_nodes[0]
         assert isinstance(module, CONVOLUTIONS)
@@ -113,7 +113,7 @@ def _insert_branches(
 
 def _insert_shifts(graph_module: GraphModule, nodes: dict[str, Node], start: Start) -> tuple[tuple[str, int], ...]:
     shifts = []
-    for gate in start.takeover.gates:
+    for gate in start.reparam.gates:
         if gate.after and gate.reader is not None:
             layer = module_of(graph_module, nodes[gate.reader])
             assert isinstance(layer, (nn.Linear, *CONVOLUTIONS))

@@ -3,7 +3,7 @@
 1. ``warm``: as it is.
 2. ``random``: convolutions Kaiming-normal by fan-out, everything else by its own ``reset_parameters``.
 3. ``dirac``: as ``random``, and each convolution inside a former block has the weight alpha delta + beta W per output
-   channel, alpha = 1 and beta = 0.1 learnt (JointRD); ``settle_dirac`` folds it into an ordinary one.
+   channel, alpha = 1 and beta = 0.1 learnt (JointRD); ``fold_dirac`` folds it into an ordinary one.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def delta_of(conv: Convolution) -> Tensor:
     return delta
 
 
-def settle_dirac(graph_module: GraphModule) -> GraphModule:
+def fold_dirac(graph_module: GraphModule) -> GraphModule:
     """A copy of the graph with every Dirac convolution folded into an ordinary one; values are kept."""
     result = deepcopy(graph_module)
     for node in result.graph.nodes:

@@ -31,7 +31,7 @@ class Unit:
 
 
 @dataclass(frozen=True)
-class Gate:
+class SqueezeGate:
     """A product with a broadcast map on the chain: ``gate`` (N, C, 1, …) follows the ``after``-th unit, from 1 on.
 
     ``reader``: the gate's first layer (``gate_reader``), where it has one. ``factor``: what is multiplied in where that
@@ -50,7 +50,7 @@ class MainChain:
 
     source: str
     units: tuple[Unit, ...]
-    gates: tuple[Gate, ...]
+    gates: tuple[SqueezeGate, ...]
     activations: tuple[str, ...]
 
 
@@ -61,7 +61,7 @@ def main_chain(graph_module: GraphModule, region: Region) -> MainChain | str:
     if isinstance(walked, str):
         return walked
     units: list[Unit] = []
-    gates: list[Gate] = []
+    gates: list[SqueezeGate] = []
     for index, node in enumerate(walked):
         kind = kind_of(graph_module, node)
         if kind == "conv":
@@ -78,13 +78,13 @@ def main_chain(graph_module: GraphModule, region: Region) -> MainChain | str:
     return MainChain(nodes[units[0].conv].all_input_nodes[0].name, tuple(units), tuple(gates), activations)
 
 
-def _gates(graph_module: GraphModule, product: Node, after: int) -> list[Gate]:
+def _gates(graph_module: GraphModule, product: Node, after: int) -> list[SqueezeGate]:
     factors = [factor for factor in product.args if isinstance(factor, int | float) and factor]
     if factors:
-        return [Gate(product.name, after, None, float(factors[0]))]
+        return [SqueezeGate(product.name, after, None, float(factors[0]))]
     gates = [factor for factor in product.all_input_nodes if _is_gate(factor, product)]
     source = next(factor for factor in product.all_input_nodes if factor not in gates)
-    return [Gate(gate.name, after, gate_reader(graph_module, gate, source)) for gate in gates]
+    return [SqueezeGate(gate.name, after, gate_reader(graph_module, gate, source)) for gate in gates]
 
 
 def _is_gate(factor: Node, product: Node) -> bool:

@@ -20,7 +20,7 @@ from rdpass.passes.graph.linear.dirac import Pointwise, add_pointwise, as_pointw
 from rdpass.passes.graph.node_kinds import CONVOLUTIONS, kind_of, module_of
 
 
-def settle_shortcuts(graph_module: GraphModule) -> GraphModule:
+def fold_branches(graph_module: GraphModule) -> GraphModule:
     """The plain graph that a fully faded one (``Fading``) equals in eval mode; batch norms are folded throughout.
 
     Raises:
@@ -31,29 +31,29 @@ def settle_shortcuts(graph_module: GraphModule) -> GraphModule:
         module = module_of(result, node)
         if isinstance(module, FadingAdd):
             if module.strength != 0:
-                raise PassError(f"settle_shortcuts: {node.name} still has {module.strength:.3g} of its shortcut")
+                raise PassError(f"fold_branches: {node.name} still has {module.strength:.3g} of its shortcut")
             node.replace_all_uses_with(node.all_input_nodes[0])
             result.graph.erase_node(node)
     result = fold_batch_norm(result)
     for node in list(result.graph.nodes):
         module = module_of(result, node)
         if isinstance(module, GainedIdentity | StreamBranch):
-            _settle(result, node)
+            _fold(result, node)
         elif isinstance(module, ShiftedBias):
-            _settle_shift(result, node, module)
+            _fold_shift(result, node, module)
     # Once the branches are gone, batch norms that followed them (pre-activation) lie behind their convolution.
     return fold_batch_norm(tidy(result))
 
 
-def _settle(graph_module: GraphModule, node: Node) -> None:
+def _fold(graph_module: GraphModule, node: Node) -> None:
     linear, carried = node.all_input_nodes if len(node.all_input_nodes) == 2 else node.all_input_nodes * 2
     conv, branch = module_of(graph_module, linear), module_of(graph_module, node)
     if not isinstance(conv, CONVOLUTIONS):
-        raise PassError(f"settle_shortcuts: {linear.name} before {node.name} is not a convolution")
+        raise PassError(f"fold_branches: {linear.name} before {node.name} is not a convolution")
     source = linear.all_input_nodes[0]
     if isinstance(branch, StreamBranch):
         if _passed_on(graph_module, source) is not _passed_on(graph_module, carried):
-            raise PassError(f"settle_shortcuts: {node.name} reads {carried.name}, {linear.name} another node")
+            raise PassError(f"fold_branches: {node.name} reads {carried.name}, {linear.name} another node")
         added = Pointwise(
             branch.strength * branch.weight.detach(), branch.bias_strength * branch.bias.detach(), branch.stride
         )
@@ -67,7 +67,7 @@ def _settle(graph_module: GraphModule, node: Node) -> None:
     graph_module.graph.erase_node(node)
 
 
-def _settle_shift(graph_module: GraphModule, node: Node, shift: ShiftedBias) -> None:
+def _fold_shift(graph_module: GraphModule, node: Node, shift: ShiftedBias) -> None:
     layer = node.all_input_nodes[0]
     moved = deepcopy(module_of(graph_module, layer))
     added = shift.strength * shift.bias.detach()
@@ -87,7 +87,7 @@ def _map_to(graph_module: GraphModule, source: Node, carried: Node, conv: nn.Mod
     projection = as_pointwise(module_of(graph_module, carried) or nn.Identity())
     origin = _passed_on(graph_module, carried.all_input_nodes[0])
     if projection is None or origin is not source:
-        raise PassError(f"settle_shortcuts: {carried.name} does not fold into the layer beside it")
+        raise PassError(f"fold_branches: {carried.name} does not fold into the layer beside it")
     return projection
 
 

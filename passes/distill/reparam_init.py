@@ -28,9 +28,9 @@ from torch.fx import GraphModule, Node
 
 from rdpass.core.plan import Region
 from rdpass.passes.analysis.value_range import activation_range, value_ranges
-from rdpass.passes.distill.main_chain import Gate
+from rdpass.passes.distill.main_chain import SqueezeGate
 from rdpass.passes.distill.moments import Moments, Probe, gather_moments
-from rdpass.passes.distill.reparam_plan import Takeover, total_stride
+from rdpass.passes.distill.reparam_plan import Reparam, total_stride
 from rdpass.passes.graph.editing import shortcut_output
 from rdpass.passes.graph.fold_batch_norm import folded
 from rdpass.passes.graph.linear.dirac import Pointwise, as_pointwise
@@ -45,78 +45,78 @@ LEAST_GATE = 0.25
 class Start:
     """Initial branches by unit: a gain (C,) round it, or a map with bias for the two ends of a stream."""
 
-    takeover: Takeover
+    reparam: Reparam
     gains: dict[int, Tensor]
     maps: dict[int, Pointwise]
 
 
-def start_maps(
+def initialise_branches(
     graph_module: GraphModule,
-    takeovers: Sequence[Takeover],
+    reparams: Sequence[Reparam],
     batches: Iterable[tuple[Tensor, ...]],
     basis: Basis = "stage",
 ) -> tuple[Start, ...]:
-    """The starts of all takeovers (shapes annotated), with one pass of ``batches`` through the graph where needed."""
+    """The starts of all reparams (shapes annotated), with one pass of ``batches`` through the graph where needed."""
     nodes = {node.name: node for node in graph_module.graph.nodes}
-    probes = {takeover: _probes(graph_module, nodes, takeover) for takeover in takeovers}
+    probes = {reparam: _probes(graph_module, nodes, reparam) for reparam in reparams}
     wanted = {probe for each in probes.values() for probe in each.values()}
     moments = gather_moments(graph_module, wanted, batches) if wanted else {}
     ranges = value_ranges(graph_module)
     starts: list[Start] = []
-    for _, group in groupby(takeovers, key=_stage):
+    for _, group in groupby(reparams, key=_stage):
         members = list(group)
-        known = [{key: moments[probe] for key, probe in probes[takeover].items()} for takeover in members]
-        targets = [_target(takeover, each) for takeover, each in zip(members, known, strict=True)]
+        known = [{key: moments[probe] for key, probe in probes[reparam].items()} for reparam in members]
+        targets = [_target(reparam, each) for reparam, each in zip(members, known, strict=True)]
         covariances = [target.covariance for target in targets if target is not None]
         shared = torch.stack(covariances).mean(0) if covariances else None
-        for takeover, each, target in zip(members, known, targets, strict=True):
+        for reparam, each, target in zip(members, known, targets, strict=True):
             if target is None or shared is None:
-                starts.append(Start(takeover, _gains(graph_module, nodes, takeover, each), {}))
+                starts.append(Start(reparam, _gains(graph_module, nodes, reparam, each), {}))
                 continue
             spread = shared if basis == "stage" else target.covariance
-            positive = ranges[shortcut_output(nodes[takeover.region.add], takeover.region)][0] >= 0
-            builder = _Stream(graph_module, nodes, takeover, each, target)
-            starts.append(builder.start(_directions(takeover, spread, basis), basis == "first" and positive))
+            positive = ranges[shortcut_output(nodes[reparam.region.add], reparam.region)][0] >= 0
+            builder = _Stream(graph_module, nodes, reparam, each, target)
+            starts.append(builder.start(_directions(reparam, spread, basis), basis == "first" and positive))
     return tuple(starts)
 
 
-def _stage(takeover: Takeover) -> tuple[object, ...]:
-    return takeover.form, takeover.width, takeover.region.shape
+def _stage(reparam: Reparam) -> tuple[object, ...]:
+    return reparam.form, reparam.width, reparam.region.shape
 
 
-def _probes(graph_module: GraphModule, nodes: dict[str, Node], takeover: Takeover) -> dict[str, Probe]:
+def _probes(graph_module: GraphModule, nodes: dict[str, Node], reparam: Reparam) -> dict[str, Probe]:
     """What to measure: the shortcut (beside the source where a map is fitted), the last layer's input, the gates."""
-    region, chain = takeover.region, takeover.chain
+    region, chain = reparam.region, reparam.chain
     ones = (1,) * (len(region.shape) - 2)
     probes = {gate.gate: Probe(((gate.gate, ones),)) for gate in chain.gates if gate.after and gate.factor is None}
-    if takeover.form != "stream":
+    if reparam.form != "stream":
         return probes
     target = (shortcut_output(nodes[region.add], region).name, ones)
     source = (chain.source, total_stride(graph_module, chain))
-    probes["shortcut"] = Probe((target,) if takeover.exact else (source, target))
+    probes["shortcut"] = Probe((target,) if reparam.exact else (source, target))
     last = nodes[chain.units[-1].conv].all_input_nodes[0]
-    if takeover.width < (shape_of(last) or ())[1]:
+    if reparam.width < (shape_of(last) or ())[1]:
         probes["hidden"] = Probe(((last.name, ones),))
     return probes
 
 
-def _target(takeover: Takeover, known: dict[str, Moments]) -> Moments | None:
+def _target(reparam: Reparam, known: dict[str, Moments]) -> Moments | None:
     """Mean and covariance of the shortcut's output alone."""
-    if takeover.form != "stream":
+    if reparam.form != "stream":
         return None
-    channels, both = takeover.region.shape[1], known["shortcut"]
+    channels, both = reparam.region.shape[1], known["shortcut"]
     return Moments(both.mean[-channels:], both.covariance[-channels:, -channels:])
 
 
-def _directions(takeover: Takeover, covariance: Tensor, basis: Basis) -> Tensor:
-    channels, width = takeover.region.shape[1], takeover.width
+def _directions(reparam: Reparam, covariance: Tensor, basis: Basis) -> Tensor:
+    channels, width = reparam.region.shape[1], reparam.width
     if basis == "first" or width == channels:
         return torch.eye(channels, width, dtype=torch.float64)
     vectors: Tensor = torch.linalg.eigh(covariance)[1]
     return vectors.flip(1)[:, :width]
 
 
-def gate_mean(gate: Gate, known: dict[str, Moments]) -> Tensor:
+def gate_mean(gate: SqueezeGate, known: dict[str, Moments]) -> Tensor:
     """The mean of a gate per channel, kept away from 0; a number that is multiplied in as it is."""
     if gate.factor is not None:
         return torch.tensor([gate.factor], dtype=torch.float64)
@@ -124,16 +124,16 @@ def gate_mean(gate: Gate, known: dict[str, Moments]) -> Tensor:
 
 
 def _gains(
-    graph_module: GraphModule, nodes: dict[str, Node], takeover: Takeover, known: dict[str, Moments]
+    graph_module: GraphModule, nodes: dict[str, Node], reparam: Reparam, known: dict[str, Moments]
 ) -> dict[int, Tensor]:
     """Gains of 1 round the units, divided by the gates that what they carry has passed or, after the last, will."""
     gains = {}
-    for index in takeover.units:
-        module = module_of(graph_module, nodes[takeover.chain.units[index].conv])
+    for index in reparam.units:
+        module = module_of(graph_module, nodes[reparam.chain.units[index].conv])
         assert isinstance(module, CONVOLUTIONS)
         gain = torch.ones(module.out_channels, dtype=torch.float64)
-        for gate in takeover.gates:
-            last = index == len(takeover.chain.units) - 1
+        for gate in reparam.gates:
+            last = index == len(reparam.chain.units) - 1
             if gate.after and (gate.after == index or (last and gate.after == index + 1)):
                 gain = gain / gate_mean(gate, known)
         gains[index] = gain.to(module.weight)
@@ -144,7 +144,7 @@ def _gains(
 class _Stream:
     graph_module: GraphModule
     nodes: dict[str, Node]
-    takeover: Takeover
+    reparam: Reparam
     known: dict[str, Moments]
     target: Moments
 
@@ -164,8 +164,8 @@ class _Stream:
         return self._gated(Pointwise(embed, bias, ()), Pointwise(expand, mean - directions @ shift, ()), slots)
 
     def _source_map(self) -> Pointwise:
-        if self.takeover.exact:
-            return shortcut_map(self.graph_module, self.takeover.region)
+        if self.reparam.exact:
+            return shortcut_map(self.graph_module, self.reparam.region)
         joint, channels = self.known["shortcut"], len(self.target.mean)
         own = joint.covariance[:-channels, :-channels]
         cross = joint.covariance[-channels:, :-channels]
@@ -174,27 +174,27 @@ class _Stream:
         return Pointwise(weight, self.target.mean - weight @ joint.mean[:-channels], ())
 
     def _upper_bound(self) -> float:
-        modules = [module_of(self.graph_module, self.nodes[name]) for name in self.takeover.chain.activations]
+        modules = [module_of(self.graph_module, self.nodes[name]) for name in self.reparam.chain.activations]
         return min((activation_range(module, (0.0, float("inf")))[1] for module in modules), default=float("inf"))
 
     def _slots(self) -> tuple[Tensor, int]:
         """Which of the body's inner channels carry the stream, and how many there are."""
-        last = module_of(self.graph_module, self.nodes[self.takeover.chain.units[-1].conv])
+        last = module_of(self.graph_module, self.nodes[self.reparam.chain.units[-1].conv])
         assert isinstance(last, CONVOLUTIONS)
         if "hidden" not in self.known:
             return torch.arange(last.in_channels), last.in_channels
         hidden = self.known["hidden"]
         energy = hidden.covariance.diagonal() + hidden.mean.square()
         importance = energy * last.weight.detach().double().transpose(0, 1).flatten(1).square().sum(1).cpu()
-        return importance.argsort(stable=True)[: self.takeover.width].sort().values, last.in_channels
+        return importance.argsort(stable=True)[: self.reparam.width].sort().values, last.in_channels
 
     def _gated(self, embed: Pointwise, expand: Pointwise, slots: Tensor) -> Start:
-        count = len(self.takeover.chain.units)
+        count = len(self.reparam.chain.units)
         inner = torch.zeros(expand.weight.shape[1]).double()
         inner[slots] = 1.0
         gains = {index: inner for index in range(1, count - 1)}
         weight, bias = expand.weight, expand.bias
-        for gate in self.takeover.gates:
+        for gate in self.reparam.gates:
             mean = gate_mean(gate, self.known) if gate.after else inner
             if gate.after == count:
                 weight, bias = weight / mean[:, None], bias / mean
@@ -203,10 +203,10 @@ class _Stream:
             elif gate.after:
                 gains[gate.after] = gains[gate.after] / mean
         like = next(self.graph_module.parameters())
-        strides = [module_of(self.graph_module, self.nodes[unit.conv]) for unit in self.takeover.chain.units]
+        strides = [module_of(self.graph_module, self.nodes[unit.conv]) for unit in self.reparam.chain.units]
         first, last = (module.stride for module in (strides[0], strides[-1]) if isinstance(module, CONVOLUTIONS))
         return Start(
-            self.takeover,
+            self.reparam,
             {index: gain.to(like) for index, gain in gains.items()},
             {
                 0: Pointwise(embed.weight.to(like), embed.bias.to(like), tuple(first)),

@@ -19,7 +19,7 @@ from torch import nn
 from torch.fx import GraphModule, Node
 
 from rdpass.core.plan import Region
-from rdpass.passes.distill.main_chain import Gate, MainChain, has_tap, main_chain
+from rdpass.passes.distill.main_chain import MainChain, SqueezeGate, has_tap, main_chain
 from rdpass.passes.graph.linear.dirac import as_pointwise
 from rdpass.passes.graph.node_kinds import CONVOLUTIONS, kind_of, module_of, shape_of
 
@@ -27,7 +27,7 @@ Form = Literal["identities", "stream", "some identities"]
 
 
 @dataclass(frozen=True)
-class Takeover:
+class Reparam:
     """One shortcut's way onto the convolutions. ``units`` are positions in the chain, from 0; ``width`` is k.
 
     ``exact`` says that S is a linear map of what the first convolution reads (nothing, or one 1x1 projection), so that
@@ -42,11 +42,11 @@ class Takeover:
     exact: bool
 
     @property
-    def gates(self) -> tuple[Gate, ...]:
+    def gates(self) -> tuple[SqueezeGate, ...]:
         return self.chain.gates
 
 
-def plan_takeover(graph_module: GraphModule, region: Region, stream: bool = True) -> Takeover | str:
+def plan_reparam(graph_module: GraphModule, region: Region, stream: bool = True) -> Reparam | str:
     """The first of the three forms that fits (the second only with ``stream``); else why none does."""
     chain = main_chain(graph_module, region)
     if isinstance(chain, str):
@@ -58,14 +58,14 @@ def plan_takeover(graph_module: GraphModule, region: Region, stream: bool = True
     )  # fmt: skip
     exact = is_linear(graph_module, region, nodes[chain.source], chain)
     if len(fitting) == len(chain.units):
-        return Takeover(region, chain, "identities", fitting, region.shape[1], exact)
+        return Reparam(region, chain, "identities", fitting, region.shape[1], exact)
     refused = _stream_refused(graph_module, nodes, chain) if stream else "streams are switched off"
     if refused is None:
         widths = [shape_of(nodes[unit.conv]) or () for unit in chain.units[:-1]]
         width = min(region.shape[1], *(shape[1] for shape in widths))
-        return Takeover(region, chain, "stream", tuple(range(len(chain.units))), width, exact)
+        return Reparam(region, chain, "stream", tuple(range(len(chain.units))), width, exact)
     if fitting:
-        return Takeover(region, chain, "some identities", fitting, region.shape[1], exact)
+        return Reparam(region, chain, "some identities", fitting, region.shape[1], exact)
     return f"no identity fits round the body's layers, and no stream: {refused}"
 
 

@@ -13,7 +13,7 @@ from torch.fx import GraphModule, Node
 from rdpass.passes.graph.editing import place_module, tidy
 from rdpass.passes.graph.linear.dirac import Convolution, with_padding, zeros_around
 from rdpass.passes.graph.node_kinds import CONVOLUTIONS, callee, module_of
-from rdpass.passes.graph.zero_padding import Sides, zero_padding
+from rdpass.passes.graph.zero_padding import Branches, zero_padding
 
 
 def absorb_uneven_padding(graph_module: GraphModule) -> GraphModule:
@@ -62,7 +62,7 @@ def _skip(graph_module: GraphModule, gone: Node, node: Node) -> None:
     graph_module.graph.erase_node(gone)
 
 
-def _place(graph_module: GraphModule, node: Node, conv: Convolution, before: Sides, after: Sides) -> bool:
+def _place(graph_module: GraphModule, node: Node, conv: Convolution, before: Branches, after: Branches) -> bool:
     """Let ``node`` call ``conv`` with these zeros, if there is such a layer; whether there is."""
     reach = [dilation * (kernel - 1) for dilation, kernel in zip(conv.dilation, conv.kernel_size, strict=True)]
     if min(*before, *after) < 0 or any(b + a > r for b, a, r in zip(before, after, reach, strict=True)):
@@ -71,7 +71,7 @@ def _place(graph_module: GraphModule, node: Node, conv: Convolution, before: Sid
     return True
 
 
-def _cut_off(node: Node, dims: int) -> Sides | None:
+def _cut_off(node: Node, dims: int) -> Branches | None:
     """How many positions per axis a slice ``x[:, :, :-n]`` leaves out at the end; None for any other node."""
     if node.op != "call_function" or callee(node) != "getitem" or not isinstance(node.args[1], tuple):
         return None

@@ -5,12 +5,12 @@ from __future__ import annotations
 from rdpass.passes.graph.absorb_padding import absorb_padding
 from rdpass.passes.graph.drop_checks import drop_checks
 from rdpass.passes.graph.fold_batch_norm import fold_batch_norm
-from rdpass.passes.graph.pass_manager import Stage
+from rdpass.passes.graph.pass_manager import Pass
 
 FOLD_TOLERANCE = 1e-5
 DEPLOY_FORM = (
-    Stage("drop_checks", drop_checks, FOLD_TOLERANCE),
-    Stage("absorb_padding", absorb_padding, FOLD_TOLERANCE),
-    Stage("fold_batch_norm", fold_batch_norm, FOLD_TOLERANCE),
+    Pass("drop_checks", drop_checks, FOLD_TOLERANCE),
+    Pass("absorb_padding", absorb_padding, FOLD_TOLERANCE),
+    Pass("fold_batch_norm", fold_batch_norm, FOLD_TOLERANCE),
 )
-"""The stages that lead there, for ``run_stages``."""
+"""The stages that lead there, for ``run_passes``."""

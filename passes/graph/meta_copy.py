@@ -8,7 +8,7 @@ from torch import nn
 from torch.fx import GraphModule
 
 
-def skeleton(graph_module: GraphModule) -> GraphModule:
+def copy_without_weights(graph_module: GraphModule) -> GraphModule:
     """A copy whose convolutions and linear layers hold weights on the meta device; all else is as it was."""
     stands_in: dict[int, nn.Parameter] = {}
     for module in graph_module.modules():

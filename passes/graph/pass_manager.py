@@ -15,7 +15,7 @@ from rdpass.passes.graph.shapes import annotate_shapes
 
 
 @dataclass(frozen=True)
-class Stage:
+class Pass:
     """A pass by name. ``tolerance``: how far the values may move, relative; None where they change on purpose."""
 
     name: str
@@ -23,7 +23,7 @@ class Stage:
     tolerance: float | None
 
 
-def run_stages(traced: Traced, stages: Sequence[Stage]) -> Traced:
+def run_passes(traced: Traced, stages: Sequence[Pass]) -> Traced:
     """The graph after all stages, annotated with shapes, with the gate of each that keeps values.
 
     Raises:

@@ -8,10 +8,10 @@ from torch.fx import GraphModule, Node
 
 from rdpass.passes.graph.node_kinds import PADS, callee, kind_of, module_of
 
-Sides = tuple[int, ...]  # a number per spatial axis, first axis first
+Branches = tuple[int, ...]  # a number per spatial axis, first axis first
 
 
-def zero_padding(graph_module: GraphModule, node: Node, dims: int) -> tuple[Sides, Sides] | None:
+def zero_padding(graph_module: GraphModule, node: Node, dims: int) -> tuple[Branches, Branches] | None:
     """Zeros before and after, per spatial axis; None for what pads otherwise, or by amounts that the graph computes."""
     if kind_of(graph_module, node) != "pad":
         return None

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from rdpass.core.comparison import Gate, check_close
+from rdpass.core.comparison import NumericGate, check_close
 from rdpass.core.tensors import arrays_of
 
 Inputs = tuple[Tensor, ...]
@@ -15,7 +15,7 @@ Inputs = tuple[Tensor, ...]
 
 def check_agreement(
     name: str, actual: Callable[..., object], expected: Callable[..., object], inputs: Inputs, tolerance: float
-) -> Gate:
+) -> NumericGate:
     """Compare two modules on the example, a random input of its shape and a random batch of twice the size.
 
     What ``expected`` itself does not take (one batch size only, numbers that must mean something) is left out.
@@ -34,7 +34,7 @@ def check_agreement(
                 continue
             got = actual(*(x.clone() for x in trial))
         worst = max(worst, check_close(name, arrays_of(got), arrays_of(wanted), tolerance).error)
-    return Gate(name, worst, tolerance)
+    return NumericGate(name, worst, tolerance)
 
 
 def _random_like(inputs: Inputs, seed: int) -> Inputs:

@@ -15,7 +15,7 @@ Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
-class Gate:
+class NumericGate:
     """One hand-over whose numbers were compared: ``error`` is the largest relative one seen."""
 
     name: str
@@ -39,7 +39,7 @@ def relative_error(actual: Array, expected: Array) -> float:
     return float(np.abs(a - e).max() / (np.abs(e).max() or 1.0))
 
 
-def check_close(name: str, actual: Sequence[Array], expected: Sequence[Array], tolerance: float) -> Gate:
+def check_close(name: str, actual: Sequence[Array], expected: Sequence[Array], tolerance: float) -> NumericGate:
     """Compare outputs pairwise and return the gate passed.
 
     Raises:
@@ -54,7 +54,7 @@ def check_close(name: str, actual: Sequence[Array], expected: Sequence[Array], t
         if not error <= tolerance:
             raise ParityError(f"{name}: output {index} {_describe(a, e, error, tolerance)}")
         worst = max(worst, error)
-    return Gate(name, worst, tolerance)
+    return NumericGate(name, worst, tolerance)
 
 
 def _describe(actual: Array, expected: Array, error: float, tolerance: float) -> str:

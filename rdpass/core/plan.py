@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from rdpass.core.comparison import Gate
+from rdpass.core.comparison import NumericGate
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -181,7 +181,7 @@ class Traced:
 
     module: GraphModule
     example: tuple[Tensor, ...]
-    gates: tuple[Gate, ...] = ()
+    gates: tuple[NumericGate, ...] = ()
     tracer: str = ""
 
     def node(self, name: str) -> Any:

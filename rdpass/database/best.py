@@ -27,7 +27,7 @@ from rdpass.kernels.machine import Machine, machine_of
 from rdpass.kernels.ranking import is_tile_of
 from rdpass.kernels.schedule import Tile
 from rdpass.kernels.workload import Workload
-from rdpass.targets.arm_target import ArmTarget
+from rdpass.targets.target import Target
 
 T = TypeVar("T", bound=Timed)
 
@@ -54,13 +54,13 @@ class Best:
         return self.seconds / self.default_seconds
 
 
-def usable(records: Iterable[T], target: ArmTarget) -> list[T]:
+def usable(records: Iterable[T], target: Target) -> list[T]:
     """The records of ``target`` and of today's kernels."""
     keys = target_key(target), code_key()
     return [record for record in records if (record.target, record.code) == keys]
 
 
-def best_tiles(records: Iterable[Record], target: ArmTarget) -> dict[Workload, Best]:
+def best_tiles(records: Iterable[Record], target: Target) -> dict[Workload, Best]:
     """The best tile of every workload that ``usable`` records have a time for."""
     machine = machine_of(target)
     by_work: dict[Workload, list[Record]] = {}
@@ -115,7 +115,7 @@ class Tuned:
     digest: str
 
 
-def read_best(folder: Path, target: ArmTarget) -> Tuned:
+def read_best(folder: Path, target: Target) -> Tuned:
     """What a folder of records has for ``target``.
 
     Raises:

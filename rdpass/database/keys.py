@@ -14,13 +14,13 @@ import rdpass.kernels
 import rdpass.passes.tir
 from rdpass.database.encoding import encode
 from rdpass.passes.lowering.match.find_workloads import Occurrence
-from rdpass.targets.arm_target import ArmTarget
+from rdpass.targets.target import Target
 
 _WORDS = ("name", "figures")
 """Fields of a target that say nothing of its times."""
 
 
-def target_key(target: ArmTarget) -> str:
+def target_key(target: Target) -> str:
     """12 hexadecimal digits: two targets of equal core, number of cores, features and figures share them."""
     what = {name: value for name, value in asdict(target).items() if name not in _WORDS}
     return _digest(json.dumps(what, sort_keys=True).encode())

@@ -26,7 +26,7 @@ from rdpass.passes.lowering.pipeline import lower, lower_to_calls, simplify
 from rdpass.passes.lowering.read.fallbacks import Fallback, find_fallbacks
 from rdpass.passes.tir.pipeline import NAME as TIR_PIPELINE
 from rdpass.targets.core_check import check_core
-from rdpass.targets.lookup import ArmTarget
+from rdpass.targets.lookup import Target
 from rdpass.targets.toolchain import Compiler
 
 # Equal modules are to give equal files: no build id, no symbol that names a temporary file.
@@ -42,7 +42,7 @@ class Lowered:
     fallbacks: tuple[Fallback, ...]
 
 
-def tvm_target(target: ArmTarget) -> tvm.target.Target:
+def tvm_target(target: Target) -> tvm.target.Target:
     """``target`` as TVM says it.
 
     Raises:
@@ -65,22 +65,22 @@ def import_onnx(source: OnnxSource) -> tvm.IRModule:
         raise ConfigError(f"TVM can't import {source.path or 'the ONNX model'}: {first_line(error)}") from error
 
 
-def workloads_of(module: tvm.IRModule, target: ArmTarget) -> tuple[Occurrence, ...]:
+def workloads_of(module: tvm.IRModule, target: Target) -> tuple[Occurrence, ...]:
     """Every distinct workload that kernels compute of ``module`` (left as it was), built for ``target``."""
     return find_workloads(simplify(module, tvm_target(target)), machine_of(target))
 
 
-def lower_for(module: tvm.IRModule, target: ArmTarget, tuned: Mapping[Workload, Tile] | None = None) -> tvm.IRModule:
+def lower_for(module: tvm.IRModule, target: Target, tuned: Mapping[Workload, Tile] | None = None) -> tvm.IRModule:
     """``module`` (left as it was) after every pass, for ``target``; a workload in ``tuned`` has its tile there."""
     return lower(module, tvm_target(target), machine_of(target), tuned)
 
 
-def calls_for(module: tvm.IRModule, target: ArmTarget, tuned: Mapping[Workload, Tile] | None = None) -> tvm.IRModule:
+def calls_for(module: tvm.IRModule, target: Target, tuned: Mapping[Workload, Tile] | None = None) -> tvm.IRModule:
     """``module`` (left as it was) as a sequence of calls of functions for ``target``, no memory planned."""
     return lower_to_calls(module, tvm_target(target), machine_of(target), tuned)
 
 
-def build(module: tvm.IRModule, target: ArmTarget, tuned: Mapping[Workload, Tile] | None = None) -> Lowered:
+def build(module: tvm.IRModule, target: Target, tuned: Mapping[Workload, Tile] | None = None) -> Lowered:
     """Lower ``module`` (left as it was) as ``lower_for`` does, and compile it for ``target``."""
     lowered = lower_for(module, target, tuned)
     executable = tvm.compile(lowered, target=tvm_target(target), relax_pipeline=None, tir_pipeline=TIR_PIPELINE)

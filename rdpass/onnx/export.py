@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from rdpass.capture.plain_weights import copy_with_plain_weights
 from rdpass.capture.trace import trace
 from rdpass.core.agreement import check_agreement
-from rdpass.core.comparison import Array, Gate, check_close
+from rdpass.core.comparison import Array, NumericGate, check_close
 from rdpass.core.errors import ConfigError, ParityError, TraceError
 from rdpass.core.files import check_free, file_digest, new_file
 from rdpass.core.plan import Traced
@@ -35,7 +35,7 @@ from rdpass.onnx.golden import golden_path
 from rdpass.onnx.oracle import run_onnx
 from rdpass.onnx.source import GATES_KEY
 from rdpass.passes.graph.deploy_form import DEPLOY_FORM, FOLD_TOLERANCE
-from rdpass.passes.graph.pass_manager import run_stages
+from rdpass.passes.graph.pass_manager import run_passes
 
 OPSET = 18
 ONNX_TOLERANCE = 1e-5
@@ -46,7 +46,7 @@ def export_onnx(
     example: tuple[Tensor, ...],
     path: str | Path,
     *,
-    gates: Sequence[Gate] = (),
+    gates: Sequence[NumericGate] = (),
     force: bool = False,
 ) -> Path:
     """Write ``module`` to ``path`` for the example's very shapes, and return the path.
@@ -81,7 +81,7 @@ def export_onnx(
 
 def _deploy_form(module: nn.Module, example: tuple[Tensor, ...]) -> Traced:
     """The graph as it is deployed, with one gate: against ``module`` itself."""
-    folded = run_stages(trace(module, example), DEPLOY_FORM)
+    folded = run_passes(trace(module, example), DEPLOY_FORM)
     eager = copy_with_plain_weights(module)
     gate = check_agreement("deploy-form", folded.module, eager, example, FOLD_TOLERANCE)
     return replace(folded, gates=(gate,))

@@ -10,7 +10,7 @@ from pathlib import Path
 import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
-from rdpass.core.comparison import Gate
+from rdpass.core.comparison import NumericGate
 from rdpass.core.errors import ConfigError, first_line
 from rdpass.core.files import file_digest
 from rdpass.core.tensor_spec import TensorSpec
@@ -30,7 +30,7 @@ class OnnxSource:
     digest: str
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
-    gates: tuple[Gate, ...]
+    gates: tuple[NumericGate, ...]
 
 
 def read_onnx(source: Path | onnx.ModelProto) -> OnnxSource:
@@ -71,9 +71,9 @@ def _spec(value: onnx.ValueInfoProto, label: str) -> TensorSpec:
     return TensorSpec(value.name, tuple(d.dim_value for d in extents), dtype.name)
 
 
-def _recorded_gates(model: onnx.ModelProto, label: str) -> tuple[Gate, ...]:
+def _recorded_gates(model: onnx.ModelProto, label: str) -> tuple[NumericGate, ...]:
     text = next((entry.value for entry in model.metadata_props if entry.key == GATES_KEY), "[]")
     try:
-        return tuple(Gate(str(g["name"]), float(g["error"]), float(g["tolerance"])) for g in json.loads(text))
+        return tuple(NumericGate(str(g["name"]), float(g["error"]), float(g["tolerance"])) for g in json.loads(text))
     except (ValueError, TypeError, KeyError) as error:
         raise ConfigError(f"{label}: its metadata {GATES_KEY!r} is damaged; export it again") from error

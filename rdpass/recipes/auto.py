@@ -18,7 +18,7 @@ from dataclasses import replace
 from rdpass.core.plan import Plan, Region, Traced
 from rdpass.passes.analysis.shortcuts.census import take_census
 from rdpass.passes.graph.deploy_form import DEPLOY_FORM
-from rdpass.passes.graph.pass_manager import run_stages
+from rdpass.passes.graph.pass_manager import run_passes
 from rdpass.recipes.carry import deployed
 from rdpass.recipes.exact import remove_shortcuts_exactly
 from rdpass.recipes.pricing import price
@@ -43,7 +43,7 @@ def _remove(trained: Recipe, teacher: Traced, plan: Plan, request: Request) -> R
     if training.removable:
         during = trained.remove(before.student, training, request)
     else:
-        during = Removal(run_stages(replace(before.student, gates=()), DEPLOY_FORM[:-1]), (), ())
+        during = Removal(run_passes(replace(before.student, gates=()), DEPLOY_FORM[:-1]), (), ())
     rest = _only(_seen_anew(plan, during.student), free - first)
     after = deployed(remove_shortcuts_exactly(during.student, rest, request, ("merge",), dearest=0))
     went = {outcome.add: outcome for outcome in during.outcomes}

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from rdpass.core.plan import Plan, Traced
 from rdpass.passes.graph.deploy_form import DEPLOY_FORM
-from rdpass.passes.graph.pass_manager import run_stages
+from rdpass.passes.graph.pass_manager import run_passes
 from rdpass.recipes.exact import remove_shortcuts_exactly
 from rdpass.recipes.recipe import Recipe, Removal
 from rdpass.training.request import Request
@@ -24,7 +24,7 @@ def carry(teacher: Traced, plan: Plan, request: Request) -> Removal:
 
 def deployed(removal: Removal) -> Removal:
     """The same with the student in deploy form: batch norms folded."""
-    student = run_stages(replace(removal.student, gates=()), DEPLOY_FORM[-1:])
+    student = run_passes(replace(removal.student, gates=()), DEPLOY_FORM[-1:])
     return replace(removal, student=student, gates=(*removal.gates, *student.gates))
 
 

@@ -8,15 +8,15 @@ import torch
 
 from rdpass.core.plan import Plan, Region, Traced
 from rdpass.passes.distill.fold_scales import fold_scales, reset_scales
-from rdpass.passes.distill.initialise_student import initialise_student, settle_dirac
+from rdpass.passes.distill.initialise_student import fold_dirac, initialise_student
 from rdpass.passes.distill.remove_shortcuts import remove_shortcuts
 from rdpass.passes.graph.editing import body_output
-from rdpass.passes.graph.pass_manager import Stage, run_stages
+from rdpass.passes.graph.pass_manager import Pass, run_passes
+from rdpass.recipes.finishing import counterpart_of, finished_student, removal_of
 from rdpass.recipes.fresh_statistics import refresh_statistics
 from rdpass.recipes.path_setup import path_objective
 from rdpass.recipes.preparation import chosen_regions, prepared_teacher
 from rdpass.recipes.recipe import Removal
-from rdpass.recipes.settling import counterpart_of, removal_of, settled_student
 from rdpass.training.engine import train
 from rdpass.training.request import Request
 
@@ -33,12 +33,12 @@ def remove_by_cutting(teacher: Traced, plan: Plan, request: Request) -> Removal:
     options = request.config.student
     prepared = prepared_teacher(teacher)
     regions = chosen_regions(prepared, plan, request)
-    bare = prepared_teacher(prepared, Stage("reset_scales", lambda module: reset_scales(module, regions), None))
+    bare = prepared_teacher(prepared, Pass("reset_scales", lambda module: reset_scales(module, regions), None))
     student = _student(bare, regions, request)
     objective = path_objective(student.module, prepared, plan, request, ends_of_bodies(bare, regions))
     history = train(objective, request)
     refresh_statistics(student.module, request, 1.0)
-    settled = settled_student(student, (settle_dirac, fold_scales), counterpart_of(bare, regions))
+    settled = finished_student(student, (fold_dirac, fold_scales), counterpart_of(bare, regions))
     went = {region.add: f"cut; trained from {HOW[options.initialise]}" for region in regions}
     return removal_of(settled, plan, went, gates=settled.gates, history=tuple(history))
 
@@ -51,10 +51,10 @@ def _student(bare: Traced, regions: tuple[Region, ...], request: Request) -> Tra
     with torch.random.fork_rng():
         torch.manual_seed(request.config.seed)
         stages = (
-            Stage("remove_shortcuts", lambda module: remove_shortcuts(module, regions), None),
-            Stage("initialise_student", lambda module: initialise_student(module, how, bodies), None),
+            Pass("remove_shortcuts", lambda module: remove_shortcuts(module, regions), None),
+            Pass("initialise_student", lambda module: initialise_student(module, how, bodies), None),
         )
-        student = run_stages(bare, stages)
+        student = run_passes(bare, stages)
     random.setstate(state)
     return student
 

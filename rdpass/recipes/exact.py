@@ -9,8 +9,8 @@ from rdpass.passes.analysis.cost import macs_of
 from rdpass.passes.exact.exact_plan import ExactPlan, ExactRecipe
 from rdpass.passes.exact.exact_removal import EXACT_RECIPES, ExactChoice, choose_exact, remove_exactly
 from rdpass.passes.graph.deploy_form import DEPLOY_FORM
-from rdpass.passes.graph.meta_copy import skeleton
-from rdpass.passes.graph.pass_manager import Stage, run_stages
+from rdpass.passes.graph.meta_copy import copy_without_weights
+from rdpass.passes.graph.pass_manager import Pass, run_passes
 from rdpass.recipes.recipe import Removal
 from rdpass.training.request import Request
 
@@ -34,12 +34,12 @@ def remove_shortcuts_exactly(
     Raises:
         ParityError: teacher and student differ by more than 1e-5 relative.
     """
-    absorbed = run_stages(replace(teacher, gates=()), DEPLOY_FORM[:-1])
+    absorbed = run_passes(replace(teacher, gates=()), DEPLOY_FORM[:-1])
     budget = macs_of(teacher.module) * request.max_macs
-    shell = Traced(skeleton(absorbed.module), teacher.example)
+    shell = Traced(copy_without_weights(absorbed.module), teacher.example)
     choice = choose_exact(shell, {region.add for region in plan.removable}, budget, recipes, dearest)
     name = "merge" if recipes == ("merge",) else "carry"
-    student = run_stages(absorbed, (Stage(name, lambda module: remove_exactly(module, choice), EXACT_TOLERANCE),))
+    student = run_passes(absorbed, (Pass(name, lambda module: remove_exactly(module, choice), EXACT_TOLERANCE),))
     return Removal(student, outcomes_of(plan, choice), student.gates)
 
 

@@ -11,16 +11,16 @@ from rdpass.core.plan import Plan, Traced
 from rdpass.passes.distill.calibrate_gates import calibrate_gates
 from rdpass.passes.distill.fade_shortcuts import Fading, fade_shortcuts
 from rdpass.passes.distill.fold_scales import fold_scales
-from rdpass.passes.distill.reparam_fold import settle_shortcuts
-from rdpass.passes.distill.reparam_init import Start, start_maps
-from rdpass.passes.distill.reparam_plan import Takeover, plan_takeover
-from rdpass.passes.graph.pass_manager import Stage
+from rdpass.passes.distill.reparam_fold import fold_branches
+from rdpass.passes.distill.reparam_init import Start, initialise_branches
+from rdpass.passes.distill.reparam_plan import Reparam, plan_reparam
+from rdpass.passes.graph.pass_manager import Pass
 from rdpass.passes.graph.shapes import annotate_shapes
+from rdpass.recipes.finishing import counterpart_of, finished_student, removal_of
 from rdpass.recipes.fresh_statistics import refresh_statistics
 from rdpass.recipes.path_setup import path_objective
 from rdpass.recipes.preparation import chosen_regions, prepared_teacher
 from rdpass.recipes.recipe import Removal
-from rdpass.recipes.settling import counterpart_of, removal_of, settled_student
 from rdpass.recipes.statistics import first_inputs
 from rdpass.training.config import DistillConfig
 from rdpass.training.engine import train
@@ -43,39 +43,39 @@ def remove_by_fading(name: str, teacher: Traced, plan: Plan, request: Request, t
         ParityError: the student does not start as its teacher, or its folded form is not what was trained.
         DivergedError: the data or the loss were not usable.
     """
-    prepared = prepared_teacher(teacher, Stage("fold_scales", fold_scales, START_TOLERANCE))
+    prepared = prepared_teacher(teacher, Pass("fold_scales", fold_scales, START_TOLERANCE))
     regions = chosen_regions(prepared, plan, request)
-    planned = [plan_takeover(prepared.module, r, request.config.student.stream != "off") for r in regions]
+    planned = [plan_reparam(prepared.module, r, request.config.student.stream != "off") for r in regions]
     refused = {r.add: why for r, why in zip(regions, planned, strict=True) if isinstance(why, str)}
-    takeovers = [each for each in planned if isinstance(each, Takeover)] if takes_over else []
-    fading = fade_shortcuts(prepared.module, regions, _starts(prepared, takeovers, request))
+    reparams = [each for each in planned if isinstance(each, Reparam)] if takes_over else []
+    fading = fade_shortcuts(prepared.module, regions, _starts(prepared, reparams, request))
     if any(fading.shifts.values()):
         calibrate_gates(fading, next(first_inputs(teacher.module, request, request.config.student.statistics_images)))
     annotate_shapes(fading.module, teacher.example)
     start = check_agreement(f"{name}-start", fading.module.eval(), teacher.module, teacher.example, START_TOLERANCE)
-    schedule = FadeSchedule(fades_of(request.config, fading, takeovers), request.config.student)
+    schedule = FadeSchedule(fades_of(request.config, fading, reparams), request.config.student)
     listener = _FadeListener(fading, schedule)
     objective = path_objective(fading.module, prepared, plan, request, {}, listener)
     history = train(objective, request)
     fading.set_faded(1.0)
     refresh_statistics(fading.module, request, 1 - schedule.end)
-    settled = settled_student(
-        Traced(fading.module, teacher.example), (settle_shortcuts,), counterpart_of(prepared, regions)
+    settled = finished_student(
+        Traced(fading.module, teacher.example), (fold_branches,), counterpart_of(prepared, regions)
     )
     went = {region.add: _went(fading, region.add, takes_over, refused) for region in regions}
     return removal_of(settled, plan, went, gates=(start, *settled.gates), history=tuple(history))
 
 
-def _starts(teacher: Traced, takeovers: Sequence[Takeover], request: Request) -> tuple[Start, ...]:
+def _starts(teacher: Traced, reparams: Sequence[Reparam], request: Request) -> tuple[Start, ...]:
     options = request.config.student
     basis = "stage" if options.stream == "off" else options.stream
     pictures = first_inputs(teacher.module, request, options.statistics_images)
-    return start_maps(teacher.module, takeovers, pictures, basis)
+    return initialise_branches(teacher.module, reparams, pictures, basis)
 
 
-def fades_of(config: DistillConfig, fading: Fading, takeovers: Sequence[Takeover]) -> dict[str, float]:
+def fades_of(config: DistillConfig, fading: Fading, reparams: Sequence[Reparam]) -> dict[str, float]:
     """Which fraction of the training each shortcut fades over: the one that was set for all, or what suits each."""
-    whole = {takeover.region.add for takeover in takeovers if takeover.form == "identities"}
+    whole = {reparam.region.add for reparam in reparams if reparam.form == "identities"}
     lost = fading.parts.keys() - whole
     suits = LONG_FADE if len(lost) > MANY else FADE
     return {add: config.fade or (suits if add in lost else FADE) for add in fading.parts}

@@ -9,17 +9,17 @@ from rdpass.passes.analysis.shortcuts.census import take_census
 from rdpass.passes.graph.absorb_padding import absorb_padding
 from rdpass.passes.graph.absorb_uneven_padding import absorb_uneven_padding
 from rdpass.passes.graph.drop_checks import drop_checks
-from rdpass.passes.graph.pass_manager import Stage, run_stages
+from rdpass.passes.graph.pass_manager import Pass, run_passes
 from rdpass.training.request import Request
 
 TOLERANCE = 1e-5
 
 
-def prepared_teacher(teacher: Traced, *stages: Stage) -> Traced:
+def prepared_teacher(teacher: Traced, *stages: Pass) -> Traced:
     """The teacher without assertions and what only passes on, padding inside its convolutions; then ``stages``."""
     passes = (drop_checks, absorb_padding, absorb_uneven_padding)
-    ready = (*(Stage(each.__name__, each, TOLERANCE) for each in passes), *stages)
-    return replace(run_stages(replace(teacher, gates=()), ready), gates=())
+    ready = (*(Pass(each.__name__, each, TOLERANCE) for each in passes), *stages)
+    return replace(run_passes(replace(teacher, gates=()), ready), gates=())
 
 
 def chosen_regions(prepared: Traced, plan: Plan, request: Request) -> tuple[Region, ...]:

@@ -9,7 +9,7 @@ from rdpass.passes.exact.exact_plan import ExactRecipe
 from rdpass.passes.exact.exact_removal import choose_exact
 from rdpass.passes.graph.absorb_padding import absorb_padding
 from rdpass.passes.graph.drop_checks import drop_checks
-from rdpass.passes.graph.meta_copy import skeleton
+from rdpass.passes.graph.meta_copy import copy_without_weights
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Price:
 def price(traced: Traced, regions: tuple[Region, ...]) -> dict[str, Price]:
     """A price per region, by the name of its add; of a region inside another's body the inner one goes first."""
     adds = {region.add for region in regions if region.verdict == "removable"}
-    shell = absorb_padding(drop_checks(skeleton(traced.module)))
+    shell = absorb_padding(drop_checks(copy_without_weights(traced.module)))
     choice = choose_exact(Traced(shell, traced.example), adds)
     found = {
         plan.region.add: Price(plan.recipe, plan.extra_macs, f"exact, {plan.extra_macs / 1e6:+.2f} M MACs")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rdpass.core.comparison import Gate
+from rdpass.core.comparison import NumericGate
 from rdpass.core.plan import Outcome, Plan, Traced
 from rdpass.training.config import DistillConfig, with_defaults
 from rdpass.training.request import Request
@@ -18,7 +18,7 @@ class Removal:
 
     student: Traced
     outcomes: tuple[Outcome, ...]
-    gates: tuple[Gate, ...]
+    gates: tuple[NumericGate, ...]
     history: tuple[dict[str, float], ...] = ()
 
 

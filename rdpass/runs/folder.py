@@ -25,7 +25,7 @@ from torch.fx import GraphModule
 
 from rdpass import __version__
 from rdpass.capture.programs import load_program, save_program
-from rdpass.core.comparison import Gate
+from rdpass.core.comparison import NumericGate
 from rdpass.core.errors import ConfigError
 from rdpass.core.files import check_free, new_folder
 from rdpass.runs.result import Conversion
@@ -93,7 +93,7 @@ def _copy_traces(out: Path, folder: Path) -> None:
             shutil.copyfile(state.parent / name, folder / name)
 
 
-def load_run(folder: Path) -> tuple[GraphModule, tuple[Tensor, ...], tuple[Gate, ...]]:
+def load_run(folder: Path) -> tuple[GraphModule, tuple[Tensor, ...], tuple[NumericGate, ...]]:
     """The student of a run folder, its example, and the gates it has passed.
 
     Raises:
@@ -101,7 +101,7 @@ def load_run(folder: Path) -> tuple[GraphModule, tuple[Tensor, ...], tuple[Gate,
     """
     try:
         record = json.loads((folder / RECORD).read_text())
-        gates = tuple(Gate(**gate) for gate in record["gates"])
+        gates = tuple(NumericGate(**gate) for gate in record["gates"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"{folder} is not the output folder of rdpass convert: {RECORD} can't be read") from error
     module, example = load_program(folder / PROGRAM)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from rdpass.core.comparison import Gate
+from rdpass.core.comparison import NumericGate
 from rdpass.core.plan import Cost, Cut, Outcome, Plan
 from rdpass.onnx.export import export_onnx
 
@@ -26,7 +26,7 @@ class Conversion:
     cuts: tuple[Cut, ...]
     outcomes: tuple[Outcome, ...]
     cost: Cost
-    gates: tuple[Gate, ...]
+    gates: tuple[NumericGate, ...]
     history: tuple[dict[str, float], ...]
     example: tuple[Tensor, ...]
     recipe: str

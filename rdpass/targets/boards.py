@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rdpass.targets.arm_target import ArmTarget
+from rdpass.targets.target import Target
 
 _ARM = "aarch64-linux-gnu"
 _KB, _MB = 1024, 1024 * 1024
@@ -14,41 +14,41 @@ _SHEET = "cores, clock, caches: data sheet; bandwidth: estimate"
 # fp32 multiply-accumulates a cycle: four lanes times the pipes that start a 128-bit FMLA every cycle, from Arm's
 # software optimisation guides. Bandwidths are what copies typically sustain, well below the memory's own data sheet.
 PRESETS = (
-    ArmTarget("rpi3", _ARM, "cortex-a53", 4, _V8_0, 1.2, 4, 32 * _KB, 512 * _KB, 0, 1.5, _SHEET),
-    ArmTarget("rpi4", _ARM, "cortex-a72", 4, _V8_0, 1.5, 4, 32 * _KB, 1 * _MB, 0, 4.0, _SHEET),
-    ArmTarget("rpi5", _ARM, "cortex-a76", 4, _V8_2, 2.4, 8, 64 * _KB, 512 * _KB, 2 * _MB, 12.0, _SHEET),
-    ArmTarget("rk3399", _ARM, "cortex-a72", 2, _V8_0, 1.8, 4, 32 * _KB, 1 * _MB, 0, 4.0, f"{_SHEET}; big cores only"),
-    ArmTarget(
+    Target("rpi3", _ARM, "cortex-a53", 4, _V8_0, 1.2, 4, 32 * _KB, 512 * _KB, 0, 1.5, _SHEET),
+    Target("rpi4", _ARM, "cortex-a72", 4, _V8_0, 1.5, 4, 32 * _KB, 1 * _MB, 0, 4.0, _SHEET),
+    Target("rpi5", _ARM, "cortex-a76", 4, _V8_2, 2.4, 8, 64 * _KB, 512 * _KB, 2 * _MB, 12.0, _SHEET),
+    Target("rk3399", _ARM, "cortex-a72", 2, _V8_0, 1.8, 4, 32 * _KB, 1 * _MB, 0, 4.0, f"{_SHEET}; big cores only"),
+    Target(
         "rk3588", _ARM, "cortex-a76", 4, _V8_2, 2.4, 8, 64 * _KB, 512 * _KB, 3 * _MB, 15.0, f"{_SHEET}; big cores only"
     ),
-    ArmTarget("imx8mp", _ARM, "cortex-a53", 4, _V8_0, 1.8, 4, 32 * _KB, 512 * _KB, 0, 4.0, _SHEET),
-    ArmTarget("jetson-nano", _ARM, "cortex-a57", 4, _V8_0, 1.43, 4, 32 * _KB, 2 * _MB, 0, 10.0, _SHEET),
-    ArmTarget(
+    Target("imx8mp", _ARM, "cortex-a53", 4, _V8_0, 1.8, 4, 32 * _KB, 512 * _KB, 0, 4.0, _SHEET),
+    Target("jetson-nano", _ARM, "cortex-a57", 4, _V8_0, 1.43, 4, 32 * _KB, 2 * _MB, 0, 10.0, _SHEET),
+    Target(
         "jetson-orin", _ARM, "cortex-a78ae", 6, _V8_2, 1.5, 8, 64 * _KB, 256 * _KB, 2 * _MB, 30.0,
         f"{_SHEET}; Orin Nano",
     ),
     # Built as its predecessor: an Armv9 core to LLVM, but SVE is not visible on every phone that has it.
-    ArmTarget(
+    Target(
         "pixel8", _ARM, "cortex-a78", 4, _V8_2, 2.37, 8, 64 * _KB, 512 * _KB, 4 * _MB, 20.0,
         "cores, clock: data sheet; caches, bandwidth: estimate; the four Cortex-A715 only",
     ),
-    ArmTarget(
+    Target(
         "graviton2", _ARM, "neoverse-n1", 4, _V8_2, 2.5, 8, 64 * _KB, 1 * _MB, 32 * _MB, 20.0,
         f"{_SHEET}; an instance of four",
     ),
-    ArmTarget(
+    Target(
         "graviton3", _ARM, "neoverse-v1", 4, (*_V8_6, "sha3"), 2.6, 16, 64 * _KB, 1 * _MB, 32 * _MB, 30.0,
         f"{_SHEET}; an instance of four",
     ),
-    ArmTarget(
+    Target(
         "graviton4", _ARM, "neoverse-v2", 4, (*_V8_6, "sve2"), 2.8, 16, 64 * _KB, 2 * _MB, 36 * _MB, 40.0,
         f"{_SHEET}; an instance of four",
     ),
-    ArmTarget(
+    Target(
         "android-arm64", "aarch64-linux-android", "generic", 4, _V8_0, 2.0, 8, 64 * _KB, 512 * _KB, 2 * _MB, 12.0,
         "estimate: a phone of the middle; with --runtime none only",
     ),
-    ArmTarget(
+    Target(
         "generic-armv8a", _ARM, "generic", 4, _V8_0, 1.5, 4, 32 * _KB, 512 * _KB, 0, 3.0, "estimate: a small board"
     ),
 )  # fmt: skip

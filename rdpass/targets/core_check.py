@@ -10,10 +10,10 @@ from tvm.target.codegen import llvm_get_cpu_archlist, llvm_get_cpu_features, llv
 
 from rdpass.core.errors import TargetError
 from rdpass.targets.cpu_words import USED_UNASKED
-from rdpass.targets.lookup import ArmTarget
+from rdpass.targets.lookup import Target
 
 
-def check_core(target: ArmTarget) -> None:
+def check_core(target: Target) -> None:
     """Refuse a core that LLVM does not know, or a list of features that is not what code for that core may use.
 
     Raises:
@@ -33,7 +33,7 @@ def needed_features(cpu: str, triple: str) -> tuple[str, ...]:
     return tuple(sorted({word for feature in features for word in USED_UNASKED.get(feature, ())}))
 
 
-def _check_features(target: ArmTarget) -> None:
+def _check_features(target: Target) -> None:
     needed, listed = set(needed_features(target.cpu, target.triple)), set(target.features)
     if needed - listed:
         raise TargetError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rdpass.targets.arm_target import ArmTarget
+from rdpass.targets.target import Target
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ SSE = Isa("sse", 4, 16, by_element=False)
 _X86_LEVELS = {"x86-64-v4": AVX512, "x86-64-v3": AVX2}
 
 
-def isa_of(target: ArmTarget) -> Isa:
+def isa_of(target: Target) -> Isa:
     """The instruction set that kernels for ``target`` are written in.
 
     SVE cores run asimd: their 128-bit pipes are as many as their wide ones are wide.

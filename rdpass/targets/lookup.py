@@ -7,10 +7,10 @@ import platform
 from pathlib import Path
 
 from rdpass.core.errors import TargetError
-from rdpass.targets.arm_target import ArmTarget
 from rdpass.targets.boards import PRESETS
+from rdpass.targets.target import Target
 
-__all__ = ["HOST", "PRESETS", "ArmTarget", "all_targets", "cpu_features", "find_target", "host_target"]
+__all__ = ["HOST", "PRESETS", "Target", "all_targets", "cpu_features", "find_target", "host_target"]
 
 HOST = "host"
 HOST_CLOCK_GHZ = 2.5  # where the system tells no clock
@@ -26,7 +26,7 @@ _MACS_PER_CYCLE = {"x86-64-v4": 32, "x86-64-v3": 16, "x86-64-v2": 4, "x86-64": 4
 _X86_LEVELS = (("x86-64-v4", _X86_V4), ("x86-64-v3", _X86_V3), ("x86-64-v2", _X86_V2), ("x86-64", ()))
 
 
-def find_target(name: str) -> ArmTarget:
+def find_target(name: str) -> Target:
     """The preset called ``name``, this machine for ``host``, or what a file called ``….toml`` says.
 
     Raises:
@@ -45,17 +45,17 @@ def find_target(name: str) -> ArmTarget:
     return targets[name]
 
 
-def all_targets() -> tuple[ArmTarget, ...]:
+def all_targets() -> tuple[Target, ...]:
     """This host, then every preset."""
     return (host_target(), *PRESETS)
 
 
-def host_target() -> ArmTarget:
+def host_target() -> Target:
     """This machine, with no more features than the operating system shows."""
     machine = platform.machine()
     cpu, features = _host_cpu(machine, cpu_features())
     clock = _host_clock()
-    return ArmTarget(
+    return Target(
         name=HOST,
         triple=f"{machine}-linux-gnu",
         cpu=cpu,

@@ -1,4 +1,4 @@
-"""A user's own target, in a TOML file with the keys of ``ArmTarget``; `rdpass targets --toml rpi4` writes one."""
+"""A user's own target, in a TOML file with the keys of ``Target``; `rdpass targets --toml rpi4` writes one."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rdpass.core.errors import TargetError
-from rdpass.targets.arm_target import ArmTarget
 from rdpass.targets.boards import PRESETS
 from rdpass.targets.cpu_words import WORDS
+from rdpass.targets.target import Target
 
 
 class _Keys(BaseModel):
@@ -35,7 +35,7 @@ class _Keys(BaseModel):
     figures: str = "given by the user"
 
 
-def read_target(path: Path) -> ArmTarget:
+def read_target(path: Path) -> Target:
     """The target in a TOML file.
 
     Raises:
@@ -51,10 +51,10 @@ def read_target(path: Path) -> ArmTarget:
     except ValidationError as error:
         raise TargetError(f"target file {path}: {_explained(error)}") from error
     _check_words(path, keys)
-    return ArmTarget(**{**keys.model_dump(), "features": tuple(keys.features)})
+    return Target(**{**keys.model_dump(), "features": tuple(keys.features)})
 
 
-def target_toml(target: ArmTarget) -> str:
+def target_toml(target: Target) -> str:
     """A file with the figures of ``target`` under a name of one's own, to be changed."""
     values = {**asdict(target), "name": f"my-{target.name}"}
     head = (

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rdpass.core.errors import TargetError
-from rdpass.targets.lookup import ArmTarget
+from rdpass.targets.lookup import Target
 
 ANDROID_API = 29
 """The oldest Android (10) that code is built for: the first whose loader knows thread-local variables."""
@@ -41,7 +41,7 @@ class Compiler:
         return _answer(self.command, f"-print-prog-name={wanted}") or wanted
 
 
-def find_compiler(target: ArmTarget) -> Compiler:
+def find_compiler(target: Target) -> Compiler:
     """The C++ compiler for ``target``.
 
     Raises:
@@ -57,7 +57,7 @@ def find_compiler(target: ArmTarget) -> Compiler:
     return Compiler(command, f"{name} {_answer(command, '-dumpfullversion')}")
 
 
-def _android_compiler(target: ArmTarget) -> Compiler:
+def _android_compiler(target: Target) -> Compiler:
     """The NDK's clang where ``RDPASS_NDK`` names its folder, else any: a library takes none of the NDK's files."""
     ndk = os.environ.get("RDPASS_NDK")
     if ndk:
@@ -77,7 +77,7 @@ def _answer(command: str, question: str) -> str:
     return subprocess.run([command, question], capture_output=True, text=True, check=False).stdout.strip()
 
 
-def find_launcher(target: ArmTarget) -> tuple[str, ...]:
+def find_launcher(target: Target) -> tuple[str, ...]:
     """What to put before a program built for ``target`` to run it here: nothing on the same CPU, else an emulator.
 
     The emulator poses as the target's core where it knows it, so that an instruction the core lacks is found.
@@ -96,14 +96,14 @@ def find_launcher(target: ArmTarget) -> tuple[str, ...]:
     return (command, "-cpu", emulated_core(command, target), *_sysroot(target))
 
 
-def emulated_core(command: str, target: ArmTarget) -> str:
+def emulated_core(command: str, target: Target) -> str:
     """The core ``command`` is to pose as; ``max`` (every feature it has) where it does not know the target's."""
     wanted = "cortex-a53" if target.cpu == "generic" else target.cpu
     listing = subprocess.run([command, "-cpu", "help"], capture_output=True, text=True, check=False).stdout
     return wanted if wanted in listing.split() else "max"
 
 
-def _sysroot(target: ArmTarget) -> tuple[str, ...]:
+def _sysroot(target: Target) -> tuple[str, ...]:
     """``-L`` and the folder of the target's C and C++ libraries, unless the environment names one."""
     if os.environ.get("QEMU_LD_PREFIX"):
         return ()

@@ -14,12 +14,12 @@ from typing import Any
 from rdpass.core.errors import DeviceError, TargetError
 from rdpass.database.record import Method
 from rdpass.deploy.device.tracker import Tracker, check_servers
-from rdpass.targets.lookup import ArmTarget
+from rdpass.targets.lookup import Target
 from rdpass.tuning.job import Job, Timing, Trouble
 from rdpass.tuning.libraries import Libraries, Unbuildable
 from rdpass.tuning.outcome import Outcome, Rejected, T, Unknown, judged
 from rdpass.tuning.task import NetworkTrial, Trial
-from rdpass.tuning.worker_pool import Crew
+from rdpass.tuning.worker_pool import WorkerPool
 
 HERE_TIMEOUT, BOARD_TIMEOUT = 60.0, 120.0
 _NETWORK = 5
@@ -42,7 +42,7 @@ class _Ticket:
 class Devices:
     """Measures on this host, or on the boards of ``tracker``."""
 
-    def __init__(self, target: ArmTarget, tracker: Tracker | None, timeout: float | None, folder: Path) -> None:
+    def __init__(self, target: Target, tracker: Tracker | None, timeout: float | None, folder: Path) -> None:
         """
         Raises:
             TargetError: the compiler for ``target`` is missing.
@@ -58,9 +58,9 @@ class Devices:
         self._troubles = 0  # since something was measured
 
     def measure(self, take: Callable[[], T | None], check: Callable[[], None]) -> Iterator[tuple[T, Outcome]]:
-        with Crew[_Ticket](self._size, check) as crew:
+        with WorkerPool[_Ticket](self._size, check) as pool:
             while True:
-                for ticket, answer in crew.run(lambda: self._next(take, check)):
+                for ticket, answer in pool.run(lambda: self._next(take, check)):
                     outcome = self._outcome(ticket, answer)
                     if outcome is not None:
                         Path(ticket.job.tuned.library).unlink()

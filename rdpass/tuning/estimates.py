@@ -25,7 +25,7 @@ from rdpass.profiling.emulation.emulator import Caches
 from rdpass.profiling.emulation.kernel import measure_kernel
 from rdpass.profiling.emulation.llvm_tools import find_llvm_tool
 from rdpass.profiling.emulation.network import NetworkCost, measure_network
-from rdpass.targets.lookup import ArmTarget
+from rdpass.targets.lookup import Target
 from rdpass.targets.toolchain import find_compiler, find_launcher
 from rdpass.tuning.job import Timing
 from rdpass.tuning.libraries import epilogues_of, step_of
@@ -45,7 +45,7 @@ class Estimates:
 
     method: Method = "mca"
 
-    def __init__(self, target: ArmTarget) -> None:
+    def __init__(self, target: Target) -> None:
         """
         Raises:
             TargetError: no model of its core, a figure of it is not known, or a tool is missing.

@@ -19,7 +19,7 @@ from rdpass.kernels.templates.pair import ApartTile
 from rdpass.kernels.workload import Convolution, Elementwise, Epilogue, PointwisePair, Stem, Workload
 from rdpass.onnx.golden import find_golden
 from rdpass.passes.tir.pipeline import NAME as TIR_PIPELINE
-from rdpass.targets.lookup import ArmTarget
+from rdpass.targets.lookup import Target
 from rdpass.targets.toolchain import Compiler, find_compiler
 from rdpass.tuning.job import NetworkVariant, Step, Variant
 from rdpass.tuning.task import Network, NetworkTrial, Trial
@@ -33,7 +33,7 @@ class Unbuildable(Exception):
 class Libraries:
     """Builds variants for ``target`` into ``folder``; default ones are kept."""
 
-    target: ArmTarget
+    target: Target
     folder: Path
     _compiler: Compiler = field(init=False)
     _kept: dict[Workload | Network, Variant | NetworkVariant] = field(default_factory=dict)

@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from rdpass.database.keys import code_key, network_key, target_key
 from rdpass.database.record import Method, NetworkRecord, Record
-from rdpass.targets.lookup import ArmTarget
+from rdpass.targets.lookup import Target
 from rdpass.tuning.job import Timing
 from rdpass.tuning.task import NetworkTrial, Trial
 
@@ -59,7 +59,7 @@ def judged(timing: Timing) -> Outcome:
 
 
 def record_of(
-    trial: Trial | NetworkTrial, outcome: Timing | Rejected, target: ArmTarget, method: Method
+    trial: Trial | NetworkTrial, outcome: Timing | Rejected, target: Target, method: Method
 ) -> Record | NetworkRecord:
     """What the database is told."""
     known: dict[str, Any] = {

@@ -11,7 +11,7 @@ from rdpass.database.record import Method
 from rdpass.kernels.ranking import template
 from rdpass.kernels.schedule import Tile
 from rdpass.kernels.workload import Workload
-from rdpass.targets.lookup import ArmTarget
+from rdpass.targets.lookup import Target
 from rdpass.tuning.task import Task
 
 
@@ -60,7 +60,7 @@ class Tuning:
         return sum(w.calls * w.default_seconds for w in self.workloads if w.default_seconds is not None)
 
 
-def summarise(tasks: Sequence[Task], target: ArmTarget, method: Method, fresh: int, network: Verdict) -> Tuning:
+def summarise(tasks: Sequence[Task], target: Target, method: Method, fresh: int, network: Verdict) -> Tuning:
     """Measurements come before estimates, here as in ``compile``."""
     best = best_tiles((record for task in tasks for record in task.records), target)
     rows = tuple(_row(task, best.get(task.workload)) for task in tasks)

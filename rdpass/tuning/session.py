@@ -10,7 +10,7 @@ from rdpass.core.interruption import Interrupted, Interruption
 from rdpass.core.progress import Progress
 from rdpass.database.folder import add_records
 from rdpass.database.record import NetworkRecord, Record
-from rdpass.targets.lookup import ArmTarget
+from rdpass.targets.lookup import Target
 from rdpass.tuning.job import Timing
 from rdpass.tuning.outcome import Measurer, Outcome, Rejected, T, Unknown, record_of
 from rdpass.tuning.task import NetworkTrial, Trial
@@ -21,7 +21,7 @@ class Session:
     """``added``: records that this run wrote."""
 
     measurer: Measurer
-    target: ArmTarget
+    target: Target
     folder: Path
     shown: Progress
     interruption: Interruption

@@ -16,7 +16,7 @@ from rdpass.kernels.schedule import Tile
 from rdpass.kernels.workload import Workload
 from rdpass.onnx.source import OnnxSource
 from rdpass.passes.lowering.match.find_workloads import Occurrence
-from rdpass.targets.lookup import ArmTarget
+from rdpass.targets.lookup import Target
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Task:
         return single * self.occurrence.calls
 
 
-def read_network(source: OnnxSource, target: ArmTarget) -> Network:
+def read_network(source: OnnxSource, target: Target) -> Network:
     """
     Raises:
         ConfigError: TVM can't import the model.

@@ -28,7 +28,7 @@ from rdpass.database.record import Method
 from rdpass.deploy.device.tracker import parse_tracker
 from rdpass.kernels.machine import machine_of
 from rdpass.onnx.source import read_onnx
-from rdpass.targets.lookup import HOST, ArmTarget, find_target
+from rdpass.targets.lookup import HOST, Target, find_target
 from rdpass.tuning.comparing import compare_network
 from rdpass.tuning.devices import Devices
 from rdpass.tuning.estimates import Estimates
@@ -44,7 +44,7 @@ TRIALS = 400
 
 def tune(
     onnx: str | Path | onnx.ModelProto,
-    target: str | ArmTarget = HOST,
+    target: str | Target = HOST,
     database: str | Path = "tune",
     *,
     trials: int = TRIALS,
@@ -103,7 +103,7 @@ def tune(
 
 
 def _check(
-    target: ArmTarget, trials: int, seconds: float | None, model: str | None, rpc: str | None, key: str | None
+    target: Target, trials: int, seconds: float | None, model: str | None, rpc: str | None, key: str | None
 ) -> None:
     if trials < 0 or (seconds is not None and seconds <= 0):
         raise ConfigError(f"trials are to be 0 or more and seconds positive, got {trials} and {seconds}")
@@ -121,14 +121,14 @@ def _check(
 
 
 def _measurer(
-    target: ArmTarget, model: str | None, rpc: str | None, key: str | None, timeout: float | None, folder: Path
+    target: Target, model: str | None, rpc: str | None, key: str | None, timeout: float | None, folder: Path
 ) -> Measurer:
     if model is not None:
         return Estimates(target)
     return Devices(target, parse_tracker(rpc, key) if rpc and key else None, timeout, folder)
 
 
-def _tasks(network: Network, target: ArmTarget, folder: Path, method: Method) -> tuple[Task, ...]:
+def _tasks(network: Network, target: Target, folder: Path, method: Method) -> tuple[Task, ...]:
     """With the records that compare with what is going to be measured.
 
     Raises:

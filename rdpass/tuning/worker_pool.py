@@ -23,7 +23,7 @@ _CHECKED_EVERY = 0.2  # seconds
 _OWN_FAULTS = {signal.SIGSEGV, signal.SIGILL, signal.SIGBUS, signal.SIGFPE, signal.SIGABRT}
 
 
-class Crew(Generic[Ticket]):
+class WorkerPool(Generic[Ticket]):
     """``size`` workers; tickets say whose job it is that was done. They are gone when the ``with`` block ends.
 
     ``check`` is called several times a second while they work; what it raises ends the waiting.
@@ -34,7 +34,7 @@ class Crew(Generic[Ticket]):
         self._workers = [_Worker() for _ in range(size)]
         self._doing: dict[_Worker, Ticket] = {}
 
-    def __enter__(self) -> Crew[Ticket]:
+    def __enter__(self) -> WorkerPool[Ticket]:
         return self
 
     def __exit__(self, *error: object) -> None:

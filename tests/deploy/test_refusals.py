@@ -16,7 +16,7 @@ from rdpass.deploy.bundle.building import Bundle, compile
 from rdpass.deploy.bundle.manifest import open_sealed
 from rdpass.deploy.bundle.verification import verify
 from rdpass.deploy.lowering import Lowered
-from rdpass.targets.lookup import ArmTarget
+from rdpass.targets.lookup import Target
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def test_an_unknown_target_is_refused_with_the_known_ones(residual_onnx: Path, t
 
 @pytest.mark.usefixtures("nothing_is_built")
 def test_a_cpu_that_llvm_does_not_know_is_refused(residual_onnx: Path, tmp_path: Path) -> None:
-    mine = ArmTarget("mine", f"{os.uname().machine}-linux-gnu", "cortex-a999", 4, ())
+    mine = Target("mine", f"{os.uname().machine}-linux-gnu", "cortex-a999", 4, ())
     with pytest.raises(TargetError, match="LLVM knows no CPU 'cortex-a999'"):
         compile(residual_onnx, mine, tmp_path / "net.rdp")
 

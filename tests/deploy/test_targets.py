@@ -18,7 +18,7 @@ from rdpass.deploy.bundle.runtime_libraries import fetch_libraries, find_librari
 from rdpass.deploy.lowering import tvm_target
 from rdpass.diagnosis import PINS, diagnose
 from rdpass.targets import lookup
-from rdpass.targets.lookup import PRESETS, ArmTarget, all_targets, find_target, host_target
+from rdpass.targets.lookup import PRESETS, Target, all_targets, find_target, host_target
 from rdpass.targets.toolchain import emulated_core, find_launcher
 
 
@@ -113,7 +113,7 @@ def test_a_core_that_the_emulator_does_not_know_is_emulated_with_every_feature(t
     board = find_target("rpi4")
     assert emulated_core(str(emulator), board) == "cortex-a72"
     assert emulated_core(str(emulator), find_target("generic-armv8a")) == "cortex-a53"
-    assert emulated_core(str(emulator), ArmTarget("new", board.triple, "cortex-a999", 4, ())) == "max"
+    assert emulated_core(str(emulator), Target("new", board.triple, "cortex-a999", 4, ())) == "max"
 
 
 def test_tvm_is_the_version_that_the_project_is_pinned_to() -> None:
@@ -142,13 +142,13 @@ BOTH = ["tvm/lib/libtvm_runtime.so", "tvm/lib/libtvm_compiler.so", "tvm_ffi/lib/
 
 
 @pytest.fixture
-def foreign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ArmTarget:
+def foreign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Target:
     monkeypatch.setenv("RDPASS_CACHE", str(tmp_path / "cache"))
-    return ArmTarget("far", "farch64-linux-gnu", "generic", 1, ())
+    return Target("far", "farch64-linux-gnu", "generic", 1, ())
 
 
 def test_fetching_keeps_only_the_runtime_of_the_installed_versions(
-    foreign: ArmTarget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    foreign: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = _fake_pip(monkeypatch, BOTH)
     fetch_libraries(foreign)
@@ -162,7 +162,7 @@ def test_fetching_keeps_only_the_runtime_of_the_installed_versions(
 
 @pytest.mark.parametrize(("members", "code", "reason"), [(BOTH, 1, "no such version"), (BOTH[:1], 0, "libtvm_ffi.so")])
 def test_a_fetch_that_fails_leaves_nothing(
-    foreign: ArmTarget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, members: list[str], code: int, reason: str
+    foreign: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, members: list[str], code: int, reason: str
 ) -> None:
     _fake_pip(monkeypatch, members, code)
     with pytest.raises(TargetError, match=reason):

@@ -19,7 +19,7 @@ from rdpass.kernels.workload import Convolution, PointwisePair
 from rdpass.onnx.oracle import run_onnx
 from rdpass.onnx.source import read_onnx
 from rdpass.passes.lowering.dataflow import read_dataflow
-from rdpass.passes.lowering.match.settle_placements import Settled, settle_placements
+from rdpass.passes.lowering.match.choose_placements import Settled, choose_placements
 from rdpass.passes.lowering.pipeline import simplification
 from rdpass.targets.lookup import host_target
 from tests.deploy.nets import Net
@@ -40,7 +40,7 @@ def _settled(module: Any, tuned: Mapping[Any, Any]) -> dict[Any, Settled]:
     import tvm
 
     simple = tvm.transform.Sequential(list(simplification()))(module)
-    return {s.workload: s for s in settle_placements(read_dataflow(simple["main"]), machine_of(HERE), tuned)}
+    return {s.workload: s for s in choose_placements(read_dataflow(simple["main"]), machine_of(HERE), tuned)}
 
 
 @pytest.fixture(scope="module")

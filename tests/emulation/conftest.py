@@ -14,7 +14,7 @@ from rdpass.deploy.bundle.runtime_libraries import find_libraries
 from rdpass.profiling.emulation.emulator import Caches, Profile, profile
 from rdpass.profiling.emulation.llvm_tools import find_llvm_tool
 from rdpass.profiling.emulation.plugin import cache_folder
-from rdpass.targets.lookup import ArmTarget, find_target
+from rdpass.targets.lookup import Target, find_target
 from rdpass.targets.toolchain import find_compiler, find_launcher
 from tests.deploy.conftest import residual_net
 
@@ -31,7 +31,7 @@ def llvm() -> None:
 
 
 @pytest.fixture(scope="package")
-def rpi4(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ArmTarget]:
+def rpi4(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     """The target, with an empty cache, but for TVM's runtime if that has been fetched.
 
     Other packages' tests have the cache of this machine: the emulated board is in it.
@@ -51,7 +51,7 @@ def rpi4(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ArmTarget]:
 
 
 @pytest.fixture(scope="package")
-def runtime(rpi4: ArmTarget) -> None:
+def runtime(rpi4: Target) -> None:
     try:
         find_libraries(rpi4)
     except TargetError as error:
@@ -66,7 +66,7 @@ def residual_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def profile_of(rpi4: ArmTarget, tmp_path: Path) -> CodeProfile:
+def profile_of(rpi4: Target, tmp_path: Path) -> CodeProfile:
     """Profiles a C statement between the two marks."""
 
     def measure(code: str, caches: Caches | None = None, before: str = "") -> Profile:

@@ -13,7 +13,7 @@ from rdpass.profiling.emulation import emulator
 from rdpass.profiling.emulation.blocks import basic_blocks
 from rdpass.profiling.emulation.emulator import Caches, profile
 from rdpass.profiling.emulation.instructions import classify
-from rdpass.targets.lookup import ArmTarget, host_target
+from rdpass.targets.lookup import Target, host_target
 
 from .conftest import CodeProfile
 
@@ -77,7 +77,7 @@ def test_a_program_that_fails_or_makes_no_marks_is_an_error_that_says_so(profile
         profile_of("return 0;")
 
 
-def test_a_program_that_does_not_end_is_stopped(rpi4: ArmTarget, profile_of: CodeProfile, tmp_path: Path) -> None:
+def test_a_program_that_does_not_end_is_stopped(rpi4: Target, profile_of: CodeProfile, tmp_path: Path) -> None:
     profile_of("")
     source = (tmp_path / "program.c").read_text().replace("return 0;", "for (;;) {}")
     (tmp_path / "program.c").write_text(source)

@@ -11,7 +11,7 @@ from rdpass.core.comparison import relative_error
 from rdpass.core.errors import ConfigError, DeviceError
 from rdpass.profiling.emulation.kernel import KernelCost, measure_kernel
 from rdpass.profiling.emulation.throughput import CORES
-from rdpass.targets.lookup import ArmTarget
+from rdpass.targets.lookup import Target
 
 from .kernels import add_in_place, in_parallel, matmul, reads_what_nobody_wrote, through_workspace, vector_multiply
 
@@ -23,7 +23,7 @@ def _plain(cost: KernelCost) -> KernelCost:
     return replace(cost, outputs=tuple(output.tobytes() for output in cost.outputs))
 
 
-def test_a_matrix_product_is_right_and_costs_the_same_twice(llvm: None, rpi4: ArmTarget) -> None:
+def test_a_matrix_product_is_right_and_costs_the_same_twice(llvm: None, rpi4: Target) -> None:
     random = np.random.default_rng(0)
     a, b = (random.standard_normal((24, 24)).astype(np.float32) for _ in "ab")
     cost, again = (measure_kernel(matmul(24, 24, 24), [a, b], rpi4) for _ in range(2))
@@ -35,7 +35,7 @@ def test_a_matrix_product_is_right_and_costs_the_same_twice(llvm: None, rpi4: Ar
     assert _plain(cost) == _plain(again)
 
 
-def test_a_vector_kernels_fmla_are_counted_and_its_hot_loop_is_shown(llvm: None, rpi4: ArmTarget) -> None:
+def test_a_vector_kernels_fmla_are_counted_and_its_hot_loop_is_shown(llvm: None, rpi4: Target) -> None:
     cost = measure_kernel(vector_multiply(64, 1000), [np.ones((64, 4), np.float32), np.ones(4, np.float32)], rpi4)
     assert np.array_equal(cost.outputs[0], np.full((64, 4), 1000, np.float32))
     assert cost.fmla == 64 * 1000
@@ -49,7 +49,7 @@ def test_a_vector_kernels_fmla_are_counted_and_its_hot_loop_is_shown(llvm: None,
     assert any(line.startswith("fmla") for line in loop.assembly)
 
 
-def test_workspaces_are_counted_and_warm(llvm: None, rpi4: ArmTarget) -> None:
+def test_workspaces_are_counted_and_warm(llvm: None, rpi4: Target) -> None:
     cost = measure_kernel(through_workspace(LENGTH), [x], rpi4)
     assert np.array_equal(cost.outputs[0], 2 * x + 1)
     assert cost.workspace_bytes == 4 * LENGTH
@@ -57,22 +57,22 @@ def test_workspaces_are_counted_and_warm(llvm: None, rpi4: ArmTarget) -> None:
     assert cost.l1_miss_bytes >= 3 * 4 * LENGTH
 
 
-def test_parallel_loops_run_on_one_thread(llvm: None, rpi4: ArmTarget) -> None:
+def test_parallel_loops_run_on_one_thread(llvm: None, rpi4: Target) -> None:
     cost = measure_kernel(in_parallel(64), [x.reshape(64, 64)], rpi4)
     assert np.array_equal(cost.outputs[0].ravel(), x + 1)
 
 
-def test_what_is_read_and_written_is_as_given_for_the_measured_call(llvm: None, rpi4: ArmTarget) -> None:
+def test_what_is_read_and_written_is_as_given_for_the_measured_call(llvm: None, rpi4: Target) -> None:
     cost = measure_kernel(add_in_place(LENGTH), [x, 3 * x], rpi4, outputs=1)
     assert np.array_equal(cost.outputs[0], 4 * x)
 
 
-def test_a_kernel_that_reads_what_nobody_wrote_is_found(rpi4: ArmTarget) -> None:
+def test_a_kernel_that_reads_what_nobody_wrote_is_found(rpi4: Target) -> None:
     with pytest.raises(DeviceError, match="two calls differ"):
         measure_kernel(reads_what_nobody_wrote(LENGTH), [x], rpi4)
 
 
-def test_arrays_that_do_not_fit_are_refused(rpi4: ArmTarget) -> None:
+def test_arrays_that_do_not_fit_are_refused(rpi4: Target) -> None:
     with pytest.raises(ConfigError, match="parameter 0 is float32"):
         measure_kernel(through_workspace(LENGTH), [x[:-1]], rpi4)
     with pytest.raises(ConfigError, match="parameter 0 is float32"):

@@ -20,7 +20,7 @@ from rdpass.profiling.emulation.emulator import LINE
 from rdpass.profiling.emulation.network import RUNTIME, NetworkCost, measure_network
 from rdpass.profiling.emulation.plugin import cache_folder
 from rdpass.profiling.emulation.throughput import CORES
-from rdpass.targets.lookup import ArmTarget
+from rdpass.targets.lookup import Target
 from tests.deploy.conftest import two_by_two_net
 
 ROOT = Path(__file__).parent.parent.parent
@@ -29,7 +29,7 @@ KEYS = {"net", "target", "instructions", "fmla", "est_cycles", "dram_bytes", "es
 
 
 @pytest.fixture(scope="module")
-def cost(llvm: None, runtime: None, rpi4: ArmTarget, residual_onnx: Path) -> NetworkCost:
+def cost(llvm: None, runtime: None, rpi4: Target, residual_onnx: Path) -> NetworkCost:
     return measure_network(residual_onnx, find_board("cortex-a72"))
 
 
@@ -83,7 +83,7 @@ def test_a_second_measurement_finds_the_build_and_counts_the_same(
 
 
 def test_two_that_want_the_same_network_at_once_build_it_once(
-    llvm: None, runtime: None, rpi4: ArmTarget, residual_onnx: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    llvm: None, runtime: None, rpi4: Target, residual_onnx: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     build, made = network_build.build, []
 
@@ -109,7 +109,7 @@ def test_another_target_is_another_build(cost: NetworkCost, residual_onnx: Path)
 
 
 @pytest.mark.slow
-def test_several_inputs_and_outputs_are_handled(llvm: None, runtime: None, rpi4: ArmTarget, tmp_path: Path) -> None:
+def test_several_inputs_and_outputs_are_handled(llvm: None, runtime: None, rpi4: Target, tmp_path: Path) -> None:
     onnx.save(two_by_two_net(), tmp_path / "two.onnx")
     assert measure_network(tmp_path / "two.onnx", find_board("cortex-a72")).max_rel_error < 1e-5
 

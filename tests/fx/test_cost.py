@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from rdpass.capture.torchvision_import import prepare_torchvision
 from rdpass.capture.trace import trace
 from rdpass.inspection import plan_of
-from rdpass.passes.analysis.cost import accounts_of, cost_of, macs_of
+from rdpass.passes.analysis.cost import cost_of, fusion_variants_of, macs_of
 from rdpass.passes.analysis.memory.held_bytes import held_bytes
 from rdpass.passes.analysis.shortcuts.dominance import immediate_dominators
 from tests.models import (
@@ -33,7 +33,7 @@ def cost(model, *shape):
 
 
 def account(model, *inputs):
-    return accounts_of(trace(seeded(lambda: model), inputs).module)
+    return fusion_variants_of(trace(seeded(lambda: model), inputs).module)
 
 
 def kernels(model, *inputs, way="fused"):
@@ -241,13 +241,13 @@ def test_counting_leaves_the_graph_as_it_was():
     traced = trace(seeded(lambda: basic_block(4, 8, 2)), torch.randn(1, 4, 8, 8))
     regions = plan_of(traced).regions
     before = Untouched(traced.module)
-    accounts_of(traced.module, regions)
+    fusion_variants_of(traced.module, regions)
     before.check()
 
 
 def test_a_projection_holds_its_own_map_and_the_fork_until_it_has_run():
     traced = trace(seeded(lambda: nn.Sequential(nn.Conv2d(4, 4, 1), bottleneck(4, 2, out=8))), torch.randn(1, 4, 8, 8))
-    found = accounts_of(traced.module)
+    found = fusion_variants_of(traced.module)
     (held,) = held_bytes(found.inference, found.fused, plan_of(traced).regions)
     assert held.most >= 4 * 64 * 4
     add = next(index for index, step in enumerate(found.fused.running) if step.adds)

@@ -15,9 +15,9 @@ from rdpass.passes.analysis.shortcuts.check_plain import check_plain
 from rdpass.passes.distill.calibrate_gates import calibrate_gates
 from rdpass.passes.distill.fade_shortcuts import fade_shortcuts
 from rdpass.passes.distill.remove_shortcuts import remove_shortcuts
-from rdpass.passes.distill.reparam_fold import settle_shortcuts
-from rdpass.passes.distill.reparam_init import start_maps
-from rdpass.passes.distill.reparam_plan import Takeover, plan_takeover
+from rdpass.passes.distill.reparam_fold import fold_branches
+from rdpass.passes.distill.reparam_init import initialise_branches
+from rdpass.passes.distill.reparam_plan import Reparam, plan_reparam
 from rdpass.passes.graph.layers import FadingAdd, GainedIdentity, ShiftedBias, StreamBranch
 from rdpass.passes.graph.shapes import annotate_shapes
 from tests.models import (
@@ -43,10 +43,10 @@ def faded(model, *shape, **options):
     example = torch.randn(shape).to(next(model.parameters()))
     traced = trace(model, example)
     regions = plan_of(traced).removable
-    planned = [plan_takeover(traced.module, region, **options) for region in regions]
-    takeovers = [each for each in planned if isinstance(each, Takeover)]
+    planned = [plan_reparam(traced.module, region, **options) for region in regions]
+    reparams = [each for each in planned if isinstance(each, Reparam)]
     pictures = [(torch.randn(16, *shape[1:]).to(example),) for _ in range(2)]
-    return traced, fade_shortcuts(traced.module, regions, start_maps(traced.module, takeovers, pictures))
+    return traced, fade_shortcuts(traced.module, regions, initialise_branches(traced.module, reparams, pictures))
 
 
 def perturb(fading):
@@ -108,7 +108,7 @@ def test_a_fading_graph_starts_as_the_model_and_settles_into_what_it_ends_as(bui
     assert error_between(fading.module, model, x) <= 1e-6
     fading.set_faded(1.0)
     during = Untouched(fading.module)
-    settled = settle_shortcuts(fading.module)
+    settled = fold_branches(fading.module)
     assert error_between(settled, fading.module, x) <= 1e-5
     assert error_between(settled, model, x) > 1e-3
     before.check()
@@ -119,7 +119,7 @@ def test_a_fading_graph_starts_as_the_model_and_settles_into_what_it_ends_as(bui
 def test_a_settled_graph_is_the_strictly_plain_network_of_the_same_cost(build, shape, branches):
     traced, fading = faded(seeded(build), *shape)
     fading.set_faded(1.0)
-    settled, bare = settle_shortcuts(fading.module), remove_shortcuts(traced.module, plan_of(traced).removable)
+    settled, bare = fold_branches(fading.module), remove_shortcuts(traced.module, plan_of(traced).removable)
     for module in (settled, bare):
         annotate_shapes(module, traced.example)
     check_plain(settled)
@@ -130,14 +130,14 @@ def test_a_batch_norm_that_no_convolution_precedes_is_named_as_what_is_not_plain
     _, fading = faded(seeded(lambda: classifier(PreActivation(8))), 2, 3, 8, 8)
     fading.set_faded(1.0)
     with pytest.raises(PassError, match="_1_bn1: batch_norm"):
-        check_plain(settle_shortcuts(fading.module))
+        check_plain(fold_branches(fading.module))
 
 
 def test_a_graph_is_not_settled_before_its_shortcuts_have_faded():
     _, fading = faded(seeded(small_resnet), 1, 3, 8, 8)
     fading.set_faded({"add": 1.0, "add_1": 0.75, "add_2": 1.0})
     with pytest.raises(PassError, match=r"add_1 still has 0\.25"):
-        settle_shortcuts(fading.module)
+        fold_branches(fading.module)
 
 
 def test_the_identity_keeps_its_whole_strength_on_the_way_by_roots_and_not_linearly():
@@ -159,21 +159,21 @@ def test_a_full_stream_reproduces_the_shortcut_where_nothing_else_is_in_its_chan
         nn.init.zeros_(norm.weight), nn.init.zeros_(norm.bias)
     traced = trace(model, torch.randn(1, 3, 8, 8))
     regions = plan_of(traced).removable
-    chain = plan_takeover(traced.module, regions[0])
+    chain = plan_reparam(traced.module, regions[0])
     assert chain.form == "identities"  # all widths alike: no stream is needed
-    stream = Takeover(chain.region, chain.chain, "stream", (0, 1, 2), 8, True)
+    stream = Reparam(chain.region, chain.chain, "stream", (0, 1, 2), 8, True)
     pictures = [(torch.randn(64, 3, 8, 8),)]
-    fading = fade_shortcuts(traced.module, regions, start_maps(traced.module, [stream], pictures))
+    fading = fade_shortcuts(traced.module, regions, initialise_branches(traced.module, [stream], pictures))
     fading.set_faded(1.0)
-    assert error_between(settle_shortcuts(fading.module), model, *pictures[0]) <= 0.05
+    assert error_between(fold_branches(fading.module), model, *pictures[0]) <= 0.05
 
 
 def test_the_stream_carries_what_varies_most():
     model = seeded(lambda: classifier(bottleneck(8, 3)))
     traced = trace(model, torch.randn(1, 3, 8, 8))
-    (takeover,) = [plan_takeover(traced.module, region) for region in plan_of(traced).removable]
+    (reparam,) = [plan_reparam(traced.module, region) for region in plan_of(traced).removable]
     x = torch.randn(64, 3, 8, 8)
-    (start,) = start_maps(traced.module, [takeover], [(x[:40],), (x[40:],)])
+    (start,) = initialise_branches(traced.module, [reparam], [(x[:40],), (x[40:],)])
     with torch.no_grad():
         z = model[0](x).transpose(0, 1).flatten(1)
         p, q = start.maps[0], start.maps[2]
@@ -188,9 +188,9 @@ def test_a_bounded_activation_leaves_the_stream_below_its_bound():
     model = seeded(lambda: classifier(inverted_residual(8, 12)))
     nn.init.constant_(model[0][1].weight, 20.0)
     traced = trace(model, torch.randn(1, 3, 8, 8))
-    (takeover,) = [plan_takeover(traced.module, region) for region in plan_of(traced).removable]
+    (reparam,) = [plan_reparam(traced.module, region) for region in plan_of(traced).removable]
     x = torch.randn(64, 3, 8, 8)
-    (start,) = start_maps(traced.module, [takeover], [(x,)])
+    (start,) = initialise_branches(traced.module, [reparam], [(x,)])
     with torch.no_grad():
         z = model[0](x).transpose(0, 1).flatten(1)
         coordinates = start.maps[0].weight @ z + start.maps[0].bias[:, None]
@@ -237,7 +237,7 @@ def test_a_gate_sees_on_average_what_it_saw_also_when_the_shortcut_has_moved_in(
     assert changed == {f"{name}.bias" for name in wanted}
     assert error_between(fading.module, model, x) <= 1e-6
     fading.set_faded(1.0)
-    assert error_between(settle_shortcuts(fading.module), fading.module, x) <= 1e-5
+    assert error_between(fold_branches(fading.module), fading.module, x) <= 1e-5
 
 
 class Times(nn.Module):
@@ -285,7 +285,7 @@ def test_a_gate_of_linear_layers_has_a_shift_that_folds_into_the_first():
     _, fading = faded(model, 2, 3, 8, 8)
     calibrate_gates(fading, (x,))
     fading.set_faded(1.0)
-    settled = settle_shortcuts(fading.module)
+    settled = fold_branches(fading.module)
     assert error_between(settled, fading.module, x) <= 1e-5
     assert not any(isinstance(part, ShiftedBias) for part in settled.modules())
     assert sum(part.bias is None for part in settled.modules() if isinstance(part, nn.Linear)) == 0
@@ -336,14 +336,14 @@ def test_where_nothing_fits_the_shortcut_still_fades_and_says_why(build, reason)
     x = torch.randn(2, 3, 8, 8)
     traced = trace(model, x)
     regions = plan_of(traced, only=("*",)).removable
-    (why,) = [plan_takeover(traced.module, region) for region in regions]
+    (why,) = [plan_reparam(traced.module, region) for region in regions]
     assert isinstance(why, str)
     assert reason in why
     fading = fade_shortcuts(traced.module, regions)
     assert sum(isinstance(part, FadingAdd) for part in fading.module.modules()) == 1
     assert error_between(fading.module, model, x) <= 1e-6
     fading.set_faded(1.0)
-    assert error_between(settle_shortcuts(fading.module), fading.module, x) <= 1e-5
+    assert error_between(fold_branches(fading.module), fading.module, x) <= 1e-5
 
 
 def test_without_streams_a_bottleneck_has_an_identity_on_its_middle_alone():
@@ -368,7 +368,7 @@ def test_a_shortcut_whose_weight_is_computed_after_the_body_fades_too():
     x = torch.randn(2, 3, 8, 8)
     assert error_between(fading.module, model, x) <= 1e-6
     fading.set_faded(1.0)
-    assert error_between(settle_shortcuts(fading.module), fading.module, x) <= 1e-5
+    assert error_between(fold_branches(fading.module), fading.module, x) <= 1e-5
 
 
 def test_a_shared_layer_takes_a_different_identity_at_each_place():
@@ -378,7 +378,7 @@ def test_a_shared_layer_takes_a_different_identity_at_each_place():
     assert error_between(fading.module, model, x) <= 1e-6
     perturb(fading.module)
     fading.set_faded(1.0)
-    assert error_between(settle_shortcuts(fading.module), fading.module, x) <= 1e-5
+    assert error_between(fold_branches(fading.module), fading.module, x) <= 1e-5
 
 
 def test_a_shortcut_beside_a_second_input_fades():
@@ -394,12 +394,12 @@ def test_a_shortcut_beside_a_second_input_fades():
     example = (torch.randn(2, 3, 7, 5), torch.randn(2, 3, 7, 5))
     traced = trace(model, example)
     regions = plan_of(traced).removable
-    takeovers = [plan_takeover(traced.module, region) for region in regions]
-    fading = fade_shortcuts(traced.module, regions, start_maps(traced.module, takeovers, [example]))
+    reparams = [plan_reparam(traced.module, region) for region in regions]
+    fading = fade_shortcuts(traced.module, regions, initialise_branches(traced.module, reparams, [example]))
     assert error_between(fading.module, model, *example) <= 1e-6
     perturb(fading.module)
     fading.set_faded(1.0)
-    assert error_between(settle_shortcuts(fading.module), fading.module, *example) <= 1e-5
+    assert error_between(fold_branches(fading.module), fading.module, *example) <= 1e-5
 
 
 @settings(max_examples=40, deadline=None)
@@ -412,7 +412,7 @@ def test_any_chain_of_convolutions_starts_as_it_was_and_settles_into_what_it_end
     assert error_between(fading.module, model, x) <= 1e-12
     perturb(fading.module)
     fading.set_faded(1.0)
-    assert error_between(settle_shortcuts(fading.module), fading.module, x) <= 1e-10
+    assert error_between(fold_branches(fading.module), fading.module, x) <= 1e-10
 
 
 @pytest.mark.parametrize("block", [basic_block(8, 8), bottleneck(8, 4), inverted_residual(8, 12), PreActivation(8)])

@@ -9,7 +9,7 @@ from typing import Any
 import tvm
 
 from rdpass.deploy.lowering import tvm_target
-from rdpass.targets.lookup import ArmTarget
+from rdpass.targets.lookup import Target
 
 _LABEL = re.compile(r"^(?!\.Ltmp)[\w.$]+:")
 _BRANCH = re.compile(r"(b|br|bl|blr|ret|cbn?z|tbn?z|b\.\w+)\b")
@@ -39,7 +39,7 @@ class Block:
         return sums & {number for match in map(_STORE.match, self.instructions) if match for number in match.groups()}
 
 
-def assembly_of(function: Any, target: ArmTarget, pipeline: Any) -> str:
+def assembly_of(function: Any, target: Target, pipeline: Any) -> str:
     module = tvm.IRModule({"kernel": function.with_attr("global_symbol", "kernel")})
     return str(tvm.tirx.build(module, target=tvm_target(target), pipeline=pipeline).inspect_source("asm"))
 

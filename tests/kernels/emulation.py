@@ -13,7 +13,7 @@ import tvm_ffi
 from rdpass.core.comparison import Array
 from rdpass.deploy.lowering import tvm_target
 from rdpass.passes.tir.pipeline import NAME
-from rdpass.targets.lookup import ArmTarget
+from rdpass.targets.lookup import Target
 from rdpass.targets.toolchain import find_compiler, find_launcher
 from tests.kernels.case import Case
 from tests.kernels.tester import judge
@@ -21,7 +21,7 @@ from tests.kernels.tester import judge
 _HARNESS = Path(__file__).with_name("many.c")
 
 
-def check_emulated(cases: Sequence[Case], target: ArmTarget, folder: Path, tolerance: float) -> list[float]:
+def check_emulated(cases: Sequence[Case], target: Target, folder: Path, tolerance: float) -> list[float]:
     """Run ``cases`` and return their relative errors.
 
     Raises:
@@ -37,7 +37,7 @@ def check_emulated(cases: Sequence[Case], target: ArmTarget, folder: Path, toler
     return [judge(case, list(arrays), tolerance) for case, arrays in zip(cases, after, strict=True)]
 
 
-def _build(cases: Sequence[Case], target: ArmTarget, folder: Path) -> None:
+def _build(cases: Sequence[Case], target: Target, folder: Path) -> None:
     names = [f"kernel_{index}" for index in range(len(cases))]
     functions = {n: case.function.with_attr("global_symbol", n) for n, case in zip(names, cases, strict=True)}
     built = tvm.tirx.build(tvm.IRModule(functions), target=tvm_target(target), pipeline=NAME)

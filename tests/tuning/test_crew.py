@@ -1,4 +1,4 @@
-"""Workers crash, hang and are given nonsense, and the crew goes on."""
+"""Workers crash, hang and are given nonsense, and the pool goes on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from rdpass.targets.lookup import host_target
 from rdpass.targets.toolchain import find_compiler
 from rdpass.tuning.job import Job, Trouble, Variant
-from rdpass.tuning.worker_pool import Crew
+from rdpass.tuning.worker_pool import WorkerPool
 
 
 def _library(folder: Path, name: str, body: str) -> str:
@@ -34,8 +34,8 @@ def test_a_crash_a_hang_and_a_missing_file_are_told_apart(tmp_path: Path) -> Non
         "missing": _job(str(tmp_path / "none.so")),
     }
     waiting = list(jobs.items())
-    with Crew[str](2, lambda: None) as crew:
-        answers = dict(crew.run(lambda: waiting.pop() if waiting else None))
+    with WorkerPool[str](2, lambda: None) as pool:
+        answers = dict(pool.run(lambda: waiting.pop() if waiting else None))
     assert answers.keys() == jobs.keys()
     assert answers["crash"] == Trouble("the process that ran it crashed (SIGSEGV)", crashed=True)
     assert answers["hang"] == Trouble("no answer after 6 s")
@@ -50,7 +50,7 @@ def test_what_ends_the_waiting_ends_the_workers_too(tmp_path: Path) -> None:
         raise KeyboardInterrupt
 
     waiting = [_job(_library(tmp_path, "hang", "for (;;) sleep(1);"))]
-    crew = Crew[str](1, check)
-    with pytest.raises(KeyboardInterrupt), crew:
-        list(crew.run(lambda: ("hang", waiting.pop()) if waiting else None))
-    assert crew._workers[0]._process is None
+    pool = WorkerPool[str](1, check)
+    with pytest.raises(KeyboardInterrupt), pool:
+        list(pool.run(lambda: ("hang", waiting.pop()) if waiting else None))
+    assert pool._workers[0]._process is None

@@ -13,7 +13,7 @@ from rdpass.kernels.machine import machine_of
 from rdpass.kernels.ranking import rank_tiles
 from rdpass.onnx.source import read_onnx
 from rdpass.profiling.emulation.network import measure_network
-from rdpass.targets.lookup import ArmTarget, find_target, host_target
+from rdpass.targets.lookup import Target, find_target, host_target
 from rdpass.tuning.devices import Devices
 from rdpass.tuning.estimates import Estimates
 from rdpass.tuning.job import Timing
@@ -26,7 +26,7 @@ from .fleet import Fleet
 HERE = host_target()
 
 
-def _trial(target: ArmTarget) -> NetworkTrial:
+def _trial(target: Target) -> NetworkTrial:
     """Two outputs, and every tile another one than the default."""
     net = Net((1, 16, 12, 12))
     x = net.relu(net.conv("x0", 16, 16, 3))

@@ -12,7 +12,7 @@ from rdpass.passes.analysis.memory.schedule import Schedule, schedule
 
 
 @dataclass(frozen=True)
-class Account:
+class FusedSchedule:
     """Kernels in the graph's order, and the order they run in."""
 
     steps: tuple[Step, ...]
@@ -37,8 +37,8 @@ class Account:
         )
 
 
-def account_of(inference: Inference, adds: Adds = "fused", tiles: bool = False) -> Account:
+def fused_schedule_of(inference: Inference, adds: Adds = "fused", tiles: bool = False) -> FusedSchedule:
     """The account of a network whose adds and neighbours are fused as ``fusion_groups`` says."""
     steps = fusion_groups(inference, adds, tiles)
     problem = problem_of(inference, steps)
-    return Account(steps, problem, schedule(problem))
+    return FusedSchedule(steps, problem, schedule(problem))

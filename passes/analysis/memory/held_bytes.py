@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from rdpass.core.plan import Region
 from rdpass.passes.analysis.memory.buffers import Inference
-from rdpass.passes.analysis.memory.fused_schedule import Account
+from rdpass.passes.analysis.memory.fused_schedule import FusedSchedule
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Held:
         return max(self.bytes_at.values(), default=0)
 
 
-def held_bytes(inference: Inference, account: Account, regions: tuple[Region, ...]) -> tuple[Held, ...]:
+def held_bytes(inference: Inference, account: FusedSchedule, regions: tuple[Region, ...]) -> tuple[Held, ...]:
     """One ``Held`` per region, in their order; places count from 0 in running order."""
     timeline = _Timeline(inference, account)
     return tuple(Held(region.add, timeline.held(region)) for region in regions)
@@ -36,7 +36,7 @@ def held_bytes(inference: Inference, account: Account, regions: tuple[Region, ..
 class _Timeline:
     """Where in the schedule each node runs, and who reads each buffer."""
 
-    def __init__(self, inference: Inference, account: Account) -> None:
+    def __init__(self, inference: Inference, account: FusedSchedule) -> None:
         self.inference, self.running = inference, account.running
         self.place = {node: index for index, step in enumerate(self.running) for node in step.nodes}
         self.sizes = {**inference.inputs, **{step.writes: step.bytes for step in self.running}}

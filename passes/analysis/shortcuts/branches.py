@@ -1,4 +1,4 @@
-"""The two sides of an add: what lies between the node where its operands' values meet and the add itself."""
+"""The two branches of an add: what lies between the node where its operands' values meet and the add itself."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ LAYERS = {"conv", "conv_transpose", "linear"}
 
 
 @dataclass(frozen=True)
-class Sides:
-    """``body`` and ``shortcut`` in graph order, and what each gives to the add; the shortcut is the lighter side.
+class Branches:
+    """``body`` and ``shortcut`` in graph order, and what each gives to the add; the shortcut is the lighter branch.
 
     ``partial``: the add covers a part of the body's channels, and a concatenation completes them.
     """
@@ -31,10 +31,10 @@ class Sides:
     partial: bool = False
 
 
-def find_sides(
+def find_branches(
     graph_module: GraphModule, add: Node, dominators: Dominators, positions: dict[Node, int]
-) -> Sides | Skipped:
-    """The sides of ``add``, or the reason why it is no shortcut (1 to 5 as numbered in ``census``)."""
+) -> Branches | Skipped:
+    """The branches of ``add``, or the reason why it is no shortcut (1 to 5 as numbered in ``census``)."""
     operands = _operands(add, dominators)
     if isinstance(operands, str):
         return Skipped(add.name, operands)
@@ -44,9 +44,9 @@ def find_sides(
     first, second = (_between(fork, operand, dominators) for operand in operands)
     if _weight(graph_module, first) < _weight(graph_module, second):
         operands, first, second = (operands[1], operands[0]), second, first
-    sides = Sides(fork, tuple(first), tuple(second), *operands)
-    reason = _shared(sides) or _cross_scale(add, sides, positions)
-    return Skipped(add.name, reason) if reason else _closed(graph_module, add, sides)
+    branches = Branches(fork, tuple(first), tuple(second), *operands)
+    reason = _shared(branches) or _cross_scale(add, branches, positions)
+    return Skipped(add.name, reason) if reason else _closed(graph_module, add, branches)
 
 
 def _operands(add: Node, dominators: Dominators) -> tuple[Node, Node] | str:
@@ -82,40 +82,40 @@ def _between(fork: Node, operand: Node, dominators: Dominators) -> dict[Node, No
     return dict.fromkeys(sorted(found))  # nodes compare by their place in the graph
 
 
-def _weight(graph_module: GraphModule, side: dict[Node, None]) -> tuple[int, int, int]:
-    """Layers, then taps of their kernels, then nodes: the side that has less is the shortcut."""
-    modules = [module_of(graph_module, node) for node in side if kind_of(graph_module, node) in LAYERS]
-    return len(modules), sum(prod(getattr(module, "kernel_size", (1,))) for module in modules), len(side)
+def _weight(graph_module: GraphModule, branch: dict[Node, None]) -> tuple[int, int, int]:
+    """Layers, then taps of their kernels, then nodes: the branch that has less is the shortcut."""
+    modules = [module_of(graph_module, node) for node in branch if kind_of(graph_module, node) in LAYERS]
+    return len(modules), sum(prod(getattr(module, "kernel_size", (1,))) for module in modules), len(branch)
 
 
-def _shared(sides: Sides) -> str:
-    body = set(sides.body)
-    shared = next((node for node in sides.shortcut if node in body), None)
+def _shared(branches: Branches) -> str:
+    body = set(branches.body)
+    shared = next((node for node in branches.shortcut if node in body), None)
     return f"both sides use {shared.name}" if shared is not None else ""
 
 
-def _cross_scale(add: Node, sides: Sides, positions: dict[Node, int]) -> str:
-    ends = [positions[end] for end in (sides.fork, add) if end in positions]
-    for output, side in ((sides.body_output, sides.body), (sides.shortcut_output, sides.shortcut)):
-        narrowest, node = widest_path(sides.fork, output, side, positions)
+def _cross_scale(add: Node, branches: Branches, positions: dict[Node, int]) -> str:
+    ends = [positions[end] for end in (branches.fork, add) if end in positions]
+    for output, branch in ((branches.body_output, branches.body), (branches.shortcut_output, branches.shortcut)):
+        narrowest, node = widest_path(branches.fork, output, branch, positions)
         if ends and node is not None and narrowest < min(ends):
             return f"cross-scale: {node.name} lies below the resolution of both ends"
     return ""
 
 
-def _closed(graph_module: GraphModule, add: Node, sides: Sides) -> Sides | Skipped:
-    """The sides, if nothing outside them reads what they compute."""
-    inside = {*sides.body, *sides.shortcut, add}
+def _closed(graph_module: GraphModule, add: Node, branches: Branches) -> Branches | Skipped:
+    """The branches, if nothing outside them reads what they compute."""
+    inside = {*branches.body, *branches.shortcut, add}
     partial = False
-    for node in (*sides.body, *sides.shortcut):
+    for node in (*branches.body, *branches.shortcut):
         for user in node.users:
             if user in inside or not (gives_tensors(user) or user.op == "output") or node not in data_sources(user):
                 continue
-            if not _completes(graph_module, add, sides.body_output, node, user):
-                between = f"{node.name}, between {sides.fork.name} and the add, is also used by {user.name}"
+            if not _completes(graph_module, add, branches.body_output, node, user):
+                between = f"{node.name}, between {branches.fork.name} and the add, is also used by {user.name}"
                 return Skipped(add.name, between)
             partial = True
-    return replace(sides, partial=partial)
+    return replace(branches, partial=partial)
 
 
 def _completes(graph_module: GraphModule, add: Node, operand: Node, node: Node, user: Node) -> bool:

@@ -4,12 +4,12 @@ An add is a shortcut when the following hold; the first that fails is the reason
 
 1. Both operands are computed from the input, have the add's shape (nothing is broadcast) and rank 3 or more.
 2. Their values meet in one node, the fork: the add's immediate dominator.
-3. Between fork and add lie two sides that share no node.
-4. Neither side goes below the resolution of both fork and add (UNet, FPN, HRNet would). A gate that multiplies a map
-   (squeeze-and-excitation) may: the best path through a side counts.
+3. Between fork and add lie two branches that share no node.
+4. Neither branch goes below the resolution of both fork and add (UNet, FPN, HRNet would). A gate that multiplies a map
+   (squeeze-and-excitation) may: the best path through a branch counts.
 5. No tensor of theirs is used elsewhere, but for channels that the add leaves alone and a concatenation puts beside the
    sum (ReXNet). Reading a shape is no use.
-6. The heavier side has a layer with weights, and the lighter one is a shortcut (``shortcut_kind``).
+6. The heavier branch has a layer with weights, and the lighter one is a shortcut (``shortcut_kind``).
 
 What is residual in form but has attention, LayerNorm or a token's MLP in its body is a region with the verdict 'kept'.
 """
@@ -22,7 +22,7 @@ from fnmatch import fnmatchcase
 from torch.fx import GraphModule, Node
 
 from rdpass.core.plan import Kind, Region, Skipped, Traced, Verdict
-from rdpass.passes.analysis.shortcuts.branches import LAYERS, find_sides
+from rdpass.passes.analysis.shortcuts.branches import LAYERS, find_branches
 from rdpass.passes.analysis.shortcuts.dominance import Dominators, immediate_dominators
 from rdpass.passes.analysis.shortcuts.resolution import resolutions
 from rdpass.passes.analysis.shortcuts.shortcut_kind import kind_of_shortcut, scales_of
@@ -63,25 +63,25 @@ def take_census(
 def _verdict_on(
     graph_module: GraphModule, add: Node, dominators: Dominators, positions: dict[Node, int]
 ) -> Region | Skipped:
-    sides = find_sides(graph_module, add, dominators, positions)
-    if isinstance(sides, Skipped):
-        return sides
-    kind = kind_of_shortcut(graph_module, add, sides, dominators)
+    branches = find_branches(graph_module, add, dominators, positions)
+    if isinstance(branches, Skipped):
+        return branches
+    kind = kind_of_shortcut(graph_module, add, branches, dominators)
     if isinstance(kind, Skipped):
         return kind
-    verdict, reason = _verdict(graph_module, kind, sides.body)
+    verdict, reason = _verdict(graph_module, kind, branches.body)
     return Region(
         add=add.name,
-        fork=sides.fork.name,
-        body=tuple(node.name for node in sides.body),
-        shortcut=tuple(node.name for node in sides.shortcut),
+        fork=branches.fork.name,
+        body=tuple(node.name for node in branches.body),
+        shortcut=tuple(node.name for node in branches.shortcut),
         kind=kind,
         shape=shape_of(add) or (),
-        bytes=min(bytes_of(sides.fork), bytes_of(sides.shortcut_output)),
-        path=_path(sides.body),
+        bytes=min(bytes_of(branches.fork), bytes_of(branches.shortcut_output)),
+        path=_path(branches.body),
         verdict=verdict,
         reason=reason,
-        scale=scales_of(graph_module, sides, dominators),
+        scale=scales_of(graph_module, branches, dominators),
     )
 
 

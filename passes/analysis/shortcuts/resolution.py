@@ -1,4 +1,4 @@
-"""How many positions the map has that a node gives, whatever its layout; and how narrow a side of a region gets."""
+"""How many positions the map has that a node gives, whatever its layout; and how narrow a branch of a region gets."""
 
 from __future__ import annotations
 
@@ -63,15 +63,15 @@ def _places(arguments: tuple[Any, ...], rank: int) -> tuple[int, ...]:
 
 
 def widest_path(
-    fork: Node, output: Node, side: Collection[Node], positions: dict[Node, int]
+    fork: Node, output: Node, branch: Collection[Node], positions: dict[Node, int]
 ) -> tuple[float, Node | None]:
-    """The resolution that the best path from ``fork`` to ``output`` through ``side`` (in graph order) never goes below,
-    and the node that sets it.
+    """The resolution that the best path from ``fork`` to ``output`` through ``branch`` (in graph order) never goes
+    below, and the node that sets it.
 
     The best path, for a gate (squeeze-and-excitation) goes below any resolution, and the map that it multiplies stays.
     """
     narrow: dict[Node, tuple[float, Node | None]] = {fork: (inf, None)}
-    for node in side:
+    for node in branch:
         before = max((narrow[s] for s in data_sources(node) if s in narrow), key=lambda n: n[0], default=(inf, None))
         own = positions.get(node, inf)
         narrow[node] = (own, node) if own < before[0] else before

@@ -1,8 +1,8 @@
-"""What sort of shortcut a region has, and by what its sides are scaled.
+"""What sort of shortcut a region has, and by what its branches are scaled.
 
-A side is linear if it is one linear map of the fork plus a constant. The cases, in order:
+A branch is linear if it is one linear map of the fork plus a constant. The cases, in order:
 
-1. Both sides linear: ``merge``. One convolution could do the work of both, shortcut and body.
+1. Both branches linear: ``merge``. One convolution could do the work of both, shortcut and body.
 2. The shortcut computes nothing, but for a scale (x + x is one): ``identity``.
 3. It pads, slices or pools, scaled or not: ``padded``. So does one that is added to a part of the body's channels.
 4. It is linear, or pools, with at most two layers of weights: ``projection``.
@@ -13,7 +13,7 @@ from __future__ import annotations
 from torch.fx import GraphModule, Node
 
 from rdpass.core.plan import Kind, Skipped
-from rdpass.passes.analysis.shortcuts.branches import LAYERS, Sides
+from rdpass.passes.analysis.shortcuts.branches import LAYERS, Branches
 from rdpass.passes.analysis.shortcuts.dominance import Dominators
 from rdpass.passes.graph.dataflow import data_sources
 from rdpass.passes.graph.node_kinds import callee, kind_of, module_of, shape_of
@@ -29,19 +29,21 @@ LINEAR_TOGETHER = {"add", "sub", "concat"}
 PROJECTION_LAYERS = 2
 
 
-def kind_of_shortcut(graph_module: GraphModule, add: Node, sides: Sides, dominators: Dominators) -> Kind | Skipped:
-    """The kind, or the reason why the two sides are no body and shortcut."""
-    if not any(_has_weights(graph_module, node) for node in sides.body):
+def kind_of_shortcut(
+    graph_module: GraphModule, add: Node, branches: Branches, dominators: Dominators
+) -> Kind | Skipped:
+    """The kind, or the reason why the two branches are no body and shortcut."""
+    if not any(_has_weights(graph_module, node) for node in branches.body):
         return Skipped(add.name, "no layer with weights between fork and add")
-    foreign = [node for node in sides.shortcut if not is_linear(graph_module, node, dominators)]
-    if not foreign and all(is_linear(graph_module, node, dominators) for node in sides.body):
+    foreign = [node for node in branches.shortcut if not is_linear(graph_module, node, dominators)]
+    if not foreign and all(is_linear(graph_module, node, dominators) for node in branches.body):
         return "merge"
-    kinds = {kind_of(graph_module, node) for node in sides.shortcut if not scales(graph_module, node, dominators)}
-    if kinds <= PASSING or (kinds <= MULTIPLYING and not _shifted(graph_module, sides.shortcut, dominators)):
-        return "padded" if sides.partial else "identity"
+    kinds = {kind_of(graph_module, node) for node in branches.shortcut if not scales(graph_module, node, dominators)}
+    if kinds <= PASSING or (kinds <= MULTIPLYING and not _shifted(graph_module, branches.shortcut, dominators)):
+        return "padded" if branches.partial else "identity"
     if kinds <= PADDING:
         return "padded"
-    layers = sum(kind_of(graph_module, node) in LAYERS for node in sides.shortcut)
+    layers = sum(kind_of(graph_module, node) in LAYERS for node in branches.shortcut)
     foreign = [node for node in foreign if kind_of(graph_module, node) != "pool"]
     if not foreign and layers <= PROJECTION_LAYERS:
         return "projection"
@@ -71,12 +73,15 @@ def scales(graph_module: GraphModule, node: Node, dominators: Dominators) -> boo
     return all(sum(size != 1 for size in shape) <= 1 for shape in shapes)
 
 
-def scales_of(graph_module: GraphModule, sides: Sides, dominators: Dominators) -> tuple[str, ...]:
-    """The nodes that scale all of one side, at its end (layer scale, β, alpha), in graph order."""
+def scales_of(graph_module: GraphModule, branches: Branches, dominators: Dominators) -> tuple[str, ...]:
+    """The nodes that scale all of one branch, at its end (layer scale, β, alpha), in graph order."""
     found: list[Node] = []
-    for output, side in ((sides.body_output, set(sides.body)), (sides.shortcut_output, set(sides.shortcut))):
+    for output, branch in (
+        (branches.body_output, set(branches.body)),
+        (branches.shortcut_output, set(branches.shortcut)),
+    ):
         node = output
-        while node in side and len(_computed(node, dominators)) == 1:
+        while node in branch and len(_computed(node, dominators)) == 1:
             if scales(graph_module, node, dominators):
                 found.append(node)
             elif kind_of(graph_module, node) not in PASSING:
@@ -85,9 +90,9 @@ def scales_of(graph_module: GraphModule, sides: Sides, dominators: Dominators) -
     return tuple(node.name for node in sorted(found))
 
 
-def _shifted(graph_module: GraphModule, side: tuple[Node, ...], dominators: Dominators) -> bool:
+def _shifted(graph_module: GraphModule, branch: tuple[Node, ...], dominators: Dominators) -> bool:
     """Whether something that does not depend on an input is added in it."""
-    adds = (node for node in side if kind_of(graph_module, node) == "add")
+    adds = (node for node in branch if kind_of(graph_module, node) == "add")
     return any(arg not in dominators for node in adds for arg in node.args)
 
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from rdpass.kernels.workload import Convolution
 from rdpass.passes.lowering.dataflow import Dataflow, array_of, operator_of, shape_of
 from rdpass.passes.lowering.match.grow_epilogue import grow_epilogue
-from rdpass.passes.lowering.match.subpixel_layers import Spread, shuffled, transposed_of
+from rdpass.passes.lowering.match.subpixel_layers import Subpixel, shuffled, transposed_of
 
 Array = npt.NDArray[np.float32]
 
@@ -83,7 +83,7 @@ class _Start:
         return _Start(variable, call.args[0], weights, convolution)
 
     @staticmethod
-    def spread(found: Spread, source: Any) -> _Start:
+    def spread(found: Subpixel, source: Any) -> _Start:
         return _Start(found.root, source, found.weights, found.convolution, found.bias, found.inside)
 
     def grow(self, flow: Dataflow, taken: Set[Any]) -> Layer:

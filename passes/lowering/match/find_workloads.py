@@ -11,7 +11,7 @@ from tvm import relax
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.workload import Workload
 from rdpass.passes.lowering.dataflow import read_dataflow
-from rdpass.passes.lowering.match.settle_placements import settle_placements
+from rdpass.passes.lowering.match.choose_placements import choose_placements
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ def find_workloads(module: tvm.IRModule, machine: Machine) -> tuple[Occurrence, 
     found: dict[Workload, Occurrence] = {}
     for _, function in module.functions_items():
         if isinstance(function, relax.Function):
-            for settled in settle_placements(read_dataflow(function), machine, {}):
+            for settled in choose_placements(read_dataflow(function), machine, {}):
                 fresh = Occurrence(settled.workload, settled.placement.constants, 0)
                 known = found.get(settled.workload, fresh)
                 found[settled.workload] = replace(known, calls=known.calls + 1)

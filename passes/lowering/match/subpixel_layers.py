@@ -26,7 +26,7 @@ _CHANNELS_FIRST = (0, 1, 4, 2, 5, 3)  # its mode CRD, and torch's PixelShuffle
 
 
 @dataclass(frozen=True)
-class Spread:
+class Subpixel:
     """``root`` is computed by ``convolution`` from ``weights`` (phases x filters, C, KH, KW), phase by phase, and
     ``bias`` (phases x filters). ``inside``: the variables on the way."""
 
@@ -40,7 +40,7 @@ class Spread:
 # 1. Transposed convolutions
 
 
-def transposed_of(flow: Dataflow, variable: Any) -> Spread | None:
+def transposed_of(flow: Dataflow, variable: Any) -> Subpixel | None:
     """The transposed convolution of constant weights that ``variable`` is bound to, if its phases fit."""
     call: Any = flow.value(variable)
     if operator_of(call) != "relax.nn.conv2d_transpose":
@@ -67,7 +67,7 @@ def transposed_of(flow: Dataflow, variable: Any) -> Spread | None:
     )  # fmt: skip
     weights = np.einsum("apk,cfkl,bql->abfcpq", down.taps, given, across.taps, optimize=True)
     flat = np.ascontiguousarray(weights.reshape(-1, channels, down.reach, across.reach), np.float32)
-    return Spread(variable, convolution, flat, np.zeros(len(flat), np.float32))
+    return Subpixel(variable, convolution, flat, np.zeros(len(flat), np.float32))
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class _Phases:
 # 2. Channels shuffled into pixels
 
 
-def shuffled(flow: Dataflow, variable: Any, convolution: Convolution, weights: Array) -> Spread | None:
+def shuffled(flow: Dataflow, variable: Any, convolution: Convolution, weights: Array) -> Subpixel | None:
     """The convolution that ``variable`` is bound to with the shuffle that alone reads it, if there is one."""
     if convolution.groups != 1:
         return None
@@ -124,7 +124,7 @@ def shuffled(flow: Dataflow, variable: Any, convolution: Convolution, weights: A
         convolution.batch, convolution.channels, filters, convolution.height, convolution.width, convolution.kernel,
         convolution.stride, convolution.padding, convolution.dilation, spread=(down, across),
     )  # fmt: skip
-    return Spread(root, spread, weights[order], bias[order], (*inside, value, *between))
+    return Subpixel(root, spread, weights[order], bias[order], (*inside, value, *between))
 
 
 def _bias_of(flow: Dataflow, value: Any, reader: Any, filters: int) -> Array | None:

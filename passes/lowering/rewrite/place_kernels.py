@@ -1,7 +1,7 @@
 """Put our kernels where they fit, and keep the layout they read and write from one to the next.
 
 The function is written anew, binding by binding:
-1. Where a kernel goes (``settle_placements``), one call takes the place of its operators. Weights are packed here.
+1. Where a kernel goes (``choose_placements``), one call takes the place of its operators. Weights are packed here.
 2. Elementwise operators of blocked maps stay what they are, on blocks (``operators_on_blocks``). Concatenations and
    splits along whole blocks of channels are copies of ours, which ``share_maps`` makes unnecessary where it can.
 3. Everything else reads and writes maps as the network has them, and is TVM's to lower. Between the two layouts a map
@@ -22,8 +22,8 @@ from rdpass.kernels.machine import Machine
 from rdpass.kernels.schedule import Kernel, Tile, parts_kernel
 from rdpass.kernels.workload import Workload, operations
 from rdpass.passes.lowering.dataflow import read_dataflow, replaced, shape_of, variables_of
+from rdpass.passes.lowering.match.choose_placements import ChosenPlacement, choose_placements, homes_of
 from rdpass.passes.lowering.match.placement import Placement
-from rdpass.passes.lowering.match.settle_placements import Settled, homes_of, settle_placements
 from rdpass.passes.lowering.rewrite.blocked_layout import block_channels, blocked_shape, unblock_channels
 from rdpass.passes.lowering.rewrite.operators_on_blocks import (
     joins_blocks,
@@ -77,7 +77,7 @@ class _Writer:
         self.machine = machine
         self.lanes = machine.isa.lanes
         self.flow = read_dataflow(function)
-        self.settled = {settled.placement.root: settled for settled in settle_placements(self.flow, machine, tuned)}
+        self.settled = {settled.placement.root: settled for settled in choose_placements(self.flow, machine, tuned)}
         self.homes = homes_of(settled.placement for settled in self.settled.values())
         self.planar: dict[Any, Any] = {parameter: parameter for parameter in function.params}
         self.blocked: dict[Any, Any] = {}
@@ -112,7 +112,7 @@ class _Writer:
 
     # 1. Kernels
 
-    def _kernel(self, settled: Settled) -> Any:
+    def _kernel(self, settled: ChosenPlacement) -> Any:
         placement, kernel = settled.placement, settled.kernel(self.machine)
         source = self._source(placement)
         other = None if placement.other is None else self._blocked(placement.other)

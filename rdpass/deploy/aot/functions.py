@@ -13,7 +13,7 @@ from tvm import tirx
 from rdpass.deploy.lowering import tvm_target
 from rdpass.passes.tir.lift_locals import LIFTED
 from rdpass.passes.tir.pipeline import lower_to_pointers
-from rdpass.targets.lookup import ArmTarget
+from rdpass.targets.lookup import Target
 
 LAUNCH = "TVMBackendParallelLaunch"
 """What a parallel loop calls: ``int (int (*task)(int, group *, void *), void *data, int tasks)``."""
@@ -34,7 +34,7 @@ class Functions:
         self.module.write_to_file(str(path), "o")
 
 
-def compile_functions(module: tvm.IRModule, target: ArmTarget) -> Functions:
+def compile_functions(module: tvm.IRModule, target: Target) -> Functions:
     """Every TIR function of ``module``, compiled for ``target``.
 
     Raises:

@@ -19,7 +19,7 @@ from rdpass.passes.lowering.memory.arena import ALIGNMENT
 from rdpass.passes.lowering.memory.planned_memory import PlannedMemory
 from rdpass.passes.lowering.read.fallbacks import Fallback, find_fallbacks
 from rdpass.passes.lowering.read.find_calls import CallSequence, find_calls
-from rdpass.targets.lookup import ArmTarget
+from rdpass.targets.lookup import Target
 
 HEADER_BYTES = ALIGNMENT
 """What a model keeps of its own at the beginning of the arena."""
@@ -37,7 +37,7 @@ class Network:
     arena: Arena
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
-    target: ArmTarget
+    target: Target
     fallbacks: tuple[Fallback, ...]
     prefix: str
 
@@ -53,7 +53,7 @@ class Network:
 
 
 def build_ahead(
-    source: OnnxSource, module: tvm.IRModule, target: ArmTarget, tuned: Mapping[Workload, Tile] | None = None,
+    source: OnnxSource, module: tvm.IRModule, target: Target, tuned: Mapping[Workload, Tile] | None = None,
     prefix: str = PREFIX,
 ) -> Network:  # fmt: skip
     """``module``, which was imported from ``source`` and is left as it was, in C for ``target``.

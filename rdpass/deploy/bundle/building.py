@@ -27,7 +27,7 @@ import onnx
 import tvm
 
 from rdpass import __version__
-from rdpass.core.comparison import Gate, check_close
+from rdpass.core.comparison import NumericGate, check_close
 from rdpass.core.errors import ConfigError, TargetError
 from rdpass.core.files import check_free, new_folder
 from rdpass.core.progress import Progress, progress
@@ -46,7 +46,7 @@ from rdpass.onnx.golden import Golden, find_golden
 from rdpass.onnx.oracle import run_onnx
 from rdpass.onnx.source import OnnxSource, read_onnx
 from rdpass.passes.lowering.match.find_workloads import Occurrence
-from rdpass.targets.lookup import HOST, ArmTarget, find_target, host_target
+from rdpass.targets.lookup import HOST, Target, find_target, host_target
 from rdpass.targets.toolchain import Compiler, find_compiler, find_launcher
 
 log = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ class _Order:
 
     source: OnnxSource
     module: tvm.IRModule
-    target: ArmTarget
+    target: Target
     runtime: Runtime
     prefix: str
     tiles: Mapping[Workload, Tile]
@@ -79,7 +79,7 @@ class _Order:
 
 def compile(
     onnx: str | Path | onnx.ModelProto,
-    target: str | ArmTarget = HOST,
+    target: str | Target = HOST,
     out: str | Path | None = None,
     *,
     runtime: Runtime = "vm",
@@ -147,7 +147,7 @@ def _place(model: str | Path | onnx.ModelProto, out: str | Path | None) -> Path:
     return Path(f"{Path(model).stem}.rdp")
 
 
-def _build_checked(order: _Order, shown: Progress) -> tuple[Lowered | Network, Gate]:
+def _build_checked(order: _Order, shown: Progress) -> tuple[Lowered | Network, NumericGate]:
     """The code for ``target``, once the same passes for this machine have given ONNX Runtime's numbers."""
     shown.step(0, "building for this machine, to compare")
     here = host_target()
@@ -203,7 +203,7 @@ def _manifest(order: _Order, code: Lowered | Network, compiler: Compiler) -> Man
     )
 
 
-def _run_once(folder: Path, manifest: Manifest, target: ArmTarget, golden: Golden) -> Manifest:
+def _run_once(folder: Path, manifest: Manifest, target: Target, golden: Golden) -> Manifest:
     """The manifest with the gate of the finished folder, or with a note that nothing here could run it."""
     try:
         launcher = find_launcher(target)

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from rdpass.core.comparison import Gate
+from rdpass.core.comparison import NumericGate
 from rdpass.core.errors import IntegrityError
 from rdpass.core.files import file_digest
 from rdpass.core.tensor_spec import TensorSpec
@@ -44,7 +44,7 @@ class Manifest:
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     library: str
-    gates: tuple[Gate, ...]
+    gates: tuple[NumericGate, ...]
     golden: dict[str, Any]
     planned_activation_bytes: int
     planned_workspace_bytes: int
@@ -132,7 +132,7 @@ def _from_json(body: dict[str, Any]) -> Manifest:
     fields = {key: value for key, value in body.items() if key != "sha256"}
     for key in ("inputs", "outputs"):
         fields[key] = tuple(TensorSpec(s["name"], tuple(s["shape"]), s["dtype"]) for s in fields[key])
-    fields["gates"] = tuple(Gate(**gate) for gate in fields["gates"])
+    fields["gates"] = tuple(NumericGate(**gate) for gate in fields["gates"])
     for key in ("fallbacks", "notes"):
         fields[key] = tuple(fields[key])
     return Manifest(**fields)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rdpass.core.errors import TargetError
 from rdpass.core.files import new_folder
-from rdpass.targets.lookup import ArmTarget
+from rdpass.targets.lookup import Target
 
 # Each library, and the package whose wheel carries it under <package>/lib.
 _HOME = {"libtvm_runtime.so": "tvm", "libtvm_ffi.so": "tvm_ffi"}
@@ -29,7 +29,7 @@ def tvm_versions() -> dict[str, str]:
     return {name: version(name) for name in _DISTRIBUTION.values()}
 
 
-def find_libraries(target: ArmTarget) -> tuple[Path, ...]:
+def find_libraries(target: Target) -> tuple[Path, ...]:
     """Where ``libtvm_runtime.so`` and ``libtvm_ffi.so`` for ``target`` lie.
 
     Raises:
@@ -44,7 +44,7 @@ def find_libraries(target: ArmTarget) -> tuple[Path, ...]:
     return paths
 
 
-def fetch_libraries(target: ArmTarget) -> tuple[Path, ...]:
+def fetch_libraries(target: Target) -> tuple[Path, ...]:
     """Download the wheels of the installed versions for ``target``'s architecture and keep their runtime libraries.
 
     Raises:
@@ -66,19 +66,19 @@ def _installed(name: str) -> Path:
     return Path(spec.origin).parent / "lib" / name
 
 
-def _cached(target: ArmTarget) -> Path:
+def _cached(target: Target) -> Path:
     root = Path(os.environ.get("RDPASS_CACHE") or Path.home() / ".cache" / "rdpass")
     release = "-".join(f"{name}-{number}" for name, number in tvm_versions().items())
     return root / "runtime" / target.architecture / release
 
 
-def _remedy(target: ArmTarget) -> str:
+def _remedy(target: Target) -> str:
     if target.is_native:
         return "install apache-tvm and apache-tvm-ffi again"
     return f"`rdpass doctor --fetch-runtime {target.name}` downloads it"
 
 
-def _download(target: ArmTarget, folder: Path) -> None:
+def _download(target: Target, folder: Path) -> None:
     wanted = [f"{name}=={number}" for name, number in tvm_versions().items()]
     where = ["--platform", f"{_PLATFORM}_{target.architecture}", "--only-binary=:all:", "--no-deps"]
     command = [sys.executable, "-m", "pip", "download", "--quiet", *where, "--dest", str(folder), *wanted]

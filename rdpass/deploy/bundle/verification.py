@@ -6,15 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
-from rdpass.core.comparison import Gate, check_close
+from rdpass.core.comparison import NumericGate, check_close
 from rdpass.core.errors import IntegrityError
 from rdpass.deploy.bundle.execution import execute
 from rdpass.deploy.bundle.manifest import Manifest, open_sealed
-from rdpass.targets.lookup import ArmTarget
+from rdpass.targets.lookup import Target
 from rdpass.targets.toolchain import find_launcher
 
 
-def verify(folder: str | Path, *, tolerance: float | None = None) -> Gate:
+def verify(folder: str | Path, *, tolerance: float | None = None) -> NumericGate:
     """Check every byte of a bundle, run it (emulated, if it is for another CPU) and compare with the golden output.
 
     Raises:
@@ -31,7 +31,7 @@ def verify(folder: str | Path, *, tolerance: float | None = None) -> Gate:
     return check_close("bundle", execute(folder, manifest, launcher, inputs), expected, allowed)
 
 
-def target_of(manifest: Manifest) -> ArmTarget:
+def target_of(manifest: Manifest) -> Target:
     """The target that a bundle was built for.
 
     Raises:
@@ -39,6 +39,6 @@ def target_of(manifest: Manifest) -> ArmTarget:
     """
     try:
         fields = {**manifest.target, "features": tuple(manifest.target["features"])}
-        return ArmTarget(**fields)
+        return Target(**fields)
     except (TypeError, KeyError) as error:
         raise IntegrityError("the manifest names no target that this version knows; build the bundle again") from error

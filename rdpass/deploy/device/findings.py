@@ -8,7 +8,7 @@ from typing import Literal
 from rdpass.core.errors import DeviceError
 from rdpass.deploy.bundle.runtime_libraries import tvm_versions
 from rdpass.deploy.device.facts import BoardFacts, ask_board
-from rdpass.targets.lookup import PRESETS, ArmTarget
+from rdpass.targets.lookup import PRESETS, Target
 
 OLDEST_GLIBC = (2, 27)
 OLDEST_LIBSTDCXX = (6, 0, 24)  # of GCC 7
@@ -29,7 +29,7 @@ class BoardFinding:
     remedy: str = ""
 
 
-def examine(address: str, target: ArmTarget | None = None) -> tuple[BoardFinding, ...]:
+def examine(address: str, target: Target | None = None) -> tuple[BoardFinding, ...]:
     """What there is to say about the board at ``address``, for bundles of ``target`` or, without one, of any preset.
 
     Raises:
@@ -55,7 +55,7 @@ def examine_tracker(rpc: str, key: str) -> BoardFinding:
     return BoardFinding("rpc tracker", "ok", f"{rpc}: {servers} with the key {key}")
 
 
-def judge(address: str, facts: BoardFacts, target: ArmTarget | None) -> tuple[BoardFinding, ...]:
+def judge(address: str, facts: BoardFacts, target: Target | None) -> tuple[BoardFinding, ...]:
     """The findings from what the board says of itself."""
     return (
         BoardFinding("reachable", "ok", f"{address}, {facts.board or facts.kernel or 'a board'}"),
@@ -74,7 +74,7 @@ def judge(address: str, facts: BoardFacts, target: ArmTarget | None) -> tuple[Bo
     )
 
 
-def _architecture(facts: BoardFacts, target: ArmTarget | None) -> BoardFinding:
+def _architecture(facts: BoardFacts, target: Target | None) -> BoardFinding:
     wanted = target.architecture if target else "aarch64"
     said = f"{facts.machine or 'unknown'}, {facts.cores or '?'} cores, {facts.bits or '?'}-bit programs"
     if facts.machine != wanted:
@@ -104,7 +104,7 @@ def _libstdcxx(facts: BoardFacts) -> BoardFinding:
     return BoardFinding("libstdc++", "ok", _text(facts.libstdcxx))
 
 
-def _cpu(facts: BoardFacts, target: ArmTarget | None) -> BoardFinding:
+def _cpu(facts: BoardFacts, target: Target | None) -> BoardFinding:
     cores = ", ".join(facts.cpus) or "unknown"
     if target is None:
         fitting = [preset.name for preset in PRESETS if preset.cpu in facts.cpus]
@@ -116,7 +116,7 @@ def _cpu(facts: BoardFacts, target: ArmTarget | None) -> BoardFinding:
     return BoardFinding("cpu", "ok", cores)
 
 
-def _features(facts: BoardFacts, target: ArmTarget | None) -> BoardFinding:
+def _features(facts: BoardFacts, target: Target | None) -> BoardFinding:
     needed = set(target.features if target else ("asimd",))
     if not facts.features:
         return BoardFinding("cpu features", "warn", "the board does not say", "./run --info says what is missing")

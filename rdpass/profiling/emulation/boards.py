@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rdpass.core.errors import TargetError
-from rdpass.targets.lookup import PRESETS, ArmTarget, find_target
+from rdpass.targets.lookup import PRESETS, Target, find_target
 
 _MODELS = {
     "generic": "cortex-a55",
@@ -23,13 +23,13 @@ _MODELS = {
 """For each core LLVM's model that is used for it: LLVM 19 has no sound one of A53, A76 and A78."""
 
 _A55_FEATURES = ("asimd", "asimddp", "asimdhp", "asimdrdm", "atomics", "fphp", "lrcpc")
-_A55 = ArmTarget(
+_A55 = Target(
     "cortex-a55", "aarch64-linux-gnu", "cortex-a55", 1, _A55_FEATURES, 1.8, 4, 32 << 10, 0, 512 << 10, 3.0,
     "estimate: RK3566",
 )  # fmt: skip
 
 
-def core_targets() -> dict[str, ArmTarget]:
+def core_targets() -> dict[str, Target]:
     """A target for each core, by LLVM's name: one such core of the first board that has it, called as the core is."""
     found = {_A55.cpu: _A55}
     for preset in PRESETS:
@@ -38,7 +38,7 @@ def core_targets() -> dict[str, ArmTarget]:
     return found
 
 
-def find_board(name: str) -> ArmTarget:
+def find_board(name: str) -> Target:
     """The target for a preset's name or a core's.
 
     Raises:
@@ -53,7 +53,7 @@ def find_board(name: str) -> ArmTarget:
     return find_target(name)
 
 
-def modelled_core(target: ArmTarget) -> str:
+def modelled_core(target: Target) -> str:
     """The core whose estimated cycles are taken for ``target``'s.
 
     Raises:

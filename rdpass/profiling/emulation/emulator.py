@@ -15,7 +15,7 @@ from pathlib import Path
 from rdpass.core.errors import DeviceError, TargetError
 from rdpass.profiling.emulation.blocks import TranslationBlock
 from rdpass.profiling.emulation.plugin import counting_plugin
-from rdpass.targets.lookup import ArmTarget
+from rdpass.targets.lookup import Target
 from rdpass.targets.toolchain import find_launcher
 
 LINE = 64
@@ -51,7 +51,7 @@ class Profile:
 def profile(
     folder: Path,
     command: Sequence[str],
-    target: ArmTarget,
+    target: Target,
     caches: Caches | None,
     *,
     variables: Mapping[str, str] | None = None,

@@ -27,7 +27,7 @@ from rdpass.profiling.emulation.emulator import LINE, Caches, Profile, profile
 from rdpass.profiling.emulation.hot_loops import HotLoop, hot_loops
 from rdpass.profiling.emulation.instructions import CLASSES, classify
 from rdpass.profiling.emulation.throughput import CORES
-from rdpass.targets.lookup import ArmTarget
+from rdpass.targets.lookup import Target
 from rdpass.targets.toolchain import find_compiler
 
 _HARNESS = Path(__file__).with_name("kernel_harness.c")
@@ -61,7 +61,7 @@ class KernelCost:
 def measure_kernel(
     function: Any,
     arrays: Sequence[Array],
-    target: ArmTarget,
+    target: Target,
     *,
     pipeline: Any = "default",
     outputs: int | None = None,
@@ -124,7 +124,7 @@ def _write_tensors(
     (folder / "tensors").write_text("\n".join(lines) + "\n")
 
 
-def _build(folder: Path, function: Any, target: ArmTarget, pipeline: Any, options: Mapping[str, Any]) -> None:
+def _build(folder: Path, function: Any, target: Target, pipeline: Any, options: Mapping[str, Any]) -> None:
     module = tvm.IRModule({"kernel": function.with_attr("global_symbol", "kernel")})
     with tvm.transform.PassContext(config=dict(options)):
         built = tvm.tirx.build(module, target=tvm_target(target), pipeline=pipeline)

@@ -20,7 +20,7 @@ from rdpass.profiling.emulation.hot_loops import hot_loops
 from rdpass.profiling.emulation.network_build import Facts, built_network
 from rdpass.profiling.emulation.symbols import Symbols, read_symbols
 from rdpass.profiling.emulation.throughput import CORES
-from rdpass.targets.lookup import ArmTarget
+from rdpass.targets.lookup import Target
 from rdpass.targets.toolchain import find_compiler
 
 RUNTIME = "(runtime)"
@@ -81,7 +81,7 @@ class NetworkCost:
 
 
 def measure_network(
-    model: Path | OnnxSource, target: ArmTarget, caches: Caches | None = None,
+    model: Path | OnnxSource, target: Target, caches: Caches | None = None,
     tuned: Mapping[Workload, Tile] | None = None,
 ) -> NetworkCost:  # fmt: skip
     """Build ``model``, an ONNX file or what was read from one, for ``target`` and count one inference.

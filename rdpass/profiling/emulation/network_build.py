@@ -36,7 +36,7 @@ from rdpass.kernels.workload import Workload
 from rdpass.onnx.golden import Golden, find_golden
 from rdpass.onnx.source import OnnxSource
 from rdpass.profiling.emulation.plugin import cache_folder
-from rdpass.targets.lookup import ArmTarget
+from rdpass.targets.lookup import Target
 from rdpass.targets.toolchain import Compiler, find_compiler
 
 _DRIVER = Path(__file__).with_name("network_driver.cc")
@@ -57,7 +57,7 @@ class Facts:
 
 
 def built_network(
-    source: OnnxSource, target: ArmTarget, tuned: Mapping[Workload, Tile] | None = None
+    source: OnnxSource, target: Target, tuned: Mapping[Workload, Tile] | None = None
 ) -> tuple[Path, Facts]:
     """The folder of ``source`` built for ``target``, workloads in ``tuned`` with their tiles there: made now, or found
     as it was made before.
@@ -109,7 +109,7 @@ def _sources(folder: Path) -> Iterator[Path]:
     return (path for path in folder.rglob("*") if path.suffix in _SOURCES)
 
 
-def _digest(source: OnnxSource, target: ArmTarget, compiler: Compiler, tuned: Mapping[Workload, Tile]) -> str:
+def _digest(source: OnnxSource, target: Target, compiler: Compiler, tuned: Mapping[Workload, Tile]) -> str:
     """Of everything that decides what the folder holds; the golden numbers belong to the model's digest."""
     tiles = sorted(map(repr, tuned.items()))
     parts = repr((source.digest, target, compiler, tvm_versions(), source_digest(), tiles))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch.fx import GraphModule
 
 from rdpass.core.plan import Plan
-from rdpass.passes.analysis.cost import Accounts
+from rdpass.passes.analysis.cost import FusionVariants
 from rdpass.passes.graph.node_kinds import shape_of
 from rdpass.report.drawing.chips import CHIP_HEIGHT, FILL, LETTER, ROW, STROKE, Chips, chips_width, name_of
 from rdpass.report.drawing.curve import HELD, LIVE, PLAIN, TILED, WIDTH, Curve
@@ -32,7 +32,7 @@ ROLES: tuple[tuple[Role, str], ...] = (
 )  # fmt: skip
 
 
-def draw(graph_module: GraphModule, plan: Plan, model: Accounts, plain: Accounts, title: str) -> str:
+def draw(graph_module: GraphModule, plan: Plan, model: FusionVariants, plain: FusionVariants, title: str) -> str:
     """An SVG document. ``model`` and ``plain`` are the accounts of the graph and of its strictly plain student."""
     rows = rows_of(graph_module, plan.regions, model, plain)
     wires = wires_of(rows, model, plan.regions)
@@ -118,7 +118,7 @@ class _Page:
         ]  # fmt: skip
 
 
-def _heading(title: str, shapes: str, plan: Plan, model: Accounts, page: _Page) -> str:
+def _heading(title: str, shapes: str, plan: Plan, model: FusionVariants, page: _Page) -> str:
     forecast = plan.forecast
     counted = f"{len(plan.regions)} residual adds, {len(plan.removable)} removable; {len(plan.skipped)} other adds"
     exact = "optimal" if model.fused.schedule.optimal else "greedy, not known to be optimal"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch.fx import GraphModule, Node
 
 from rdpass.core.plan import Region
-from rdpass.passes.analysis.cost import Accounts
+from rdpass.passes.analysis.cost import FusionVariants
 from rdpass.passes.analysis.memory.held_bytes import held_bytes
 from rdpass.passes.graph.node_kinds import kind_of
 from rdpass.report.drawing.lanes import Wire
@@ -31,7 +31,9 @@ class Row:
     follows: bool
 
 
-def rows_of(graph_module: GraphModule, regions: tuple[Region, ...], model: Accounts, plain: Accounts) -> list[Row]:
+def rows_of(
+    graph_module: GraphModule, regions: tuple[Region, ...], model: FusionVariants, plain: FusionVariants
+) -> list[Row]:
     """The rows of a model beside its plain net."""
     nodes = {node.name: node for node in graph_module.graph.nodes}
     views = _views(graph_module, model, nodes)
@@ -49,7 +51,7 @@ def rows_of(graph_module: GraphModule, regions: tuple[Region, ...], model: Accou
     return rows
 
 
-def wires_of(rows: list[Row], model: Accounts, regions: tuple[Region, ...]) -> list[Wire]:
+def wires_of(rows: list[Row], model: FusionVariants, regions: tuple[Region, ...]) -> list[Wire]:
     """The buffers that are read further down than in the next row, or by a shortcut or its add."""
     place = {row.buffer: index for index, row in enumerate(rows)}
     by_shortcut = _shortcut_reads(model, regions)
@@ -67,7 +69,7 @@ def wires_of(rows: list[Row], model: Accounts, regions: tuple[Region, ...]) -> l
     return found
 
 
-def _views(graph_module: GraphModule, model: Accounts, nodes: dict[str, Node]) -> dict[str, list[Node]]:
+def _views(graph_module: GraphModule, model: FusionVariants, nodes: dict[str, Node]) -> dict[str, list[Node]]:
     """Nodes that have no kernel, by the row whose map they look at; identities and dropout are not shown."""
     row_of = {name: step.writes for step in model.fused.steps for name in step.nodes}
     found: dict[str, list[Node]] = {}
@@ -77,7 +79,7 @@ def _views(graph_module: GraphModule, model: Accounts, nodes: dict[str, Node]) -
     return found
 
 
-def _held(model: Accounts, regions: tuple[Region, ...]) -> dict[int, int]:
+def _held(model: FusionVariants, regions: tuple[Region, ...]) -> dict[int, int]:
     total: dict[int, int] = {}
     for held in held_bytes(model.inference, model.fused, regions):
         for place, count in held.bytes_at.items():
@@ -85,14 +87,14 @@ def _held(model: Accounts, regions: tuple[Region, ...]) -> dict[int, int]:
     return total
 
 
-def _live_by_node(accounts: Accounts, way: str) -> dict[str, int]:
+def _live_by_node(accounts: FusionVariants, way: str) -> dict[str, int]:
     account = accounts.fused if way == "fused" else accounts.tiled
     return {
         name: live for step, live in zip(account.running, account.schedule.live, strict=True) for name in step.nodes
     }
 
 
-def _shortcut_reads(model: Accounts, regions: tuple[Region, ...]) -> set[tuple[str, str]]:
+def _shortcut_reads(model: FusionVariants, regions: tuple[Region, ...]) -> set[tuple[str, str]]:
     """Pairs of a buffer and a node that reads it on a shortcut's behalf."""
     buffer_of = model.inference.buffer_of
     found = set()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class ArmTarget:
+class Target:
     """A CPU to build for: one of the boards below, or this host whatever it is.
 
     ``cpu`` is LLVM's name of the core, ``cores`` how many of that core there are, and ``features`` what built code may
@@ -54,3 +54,7 @@ class ArmTarget:
     def last_cache_bytes(self) -> int:
         """The cache before DRAM."""
         return self.l3_bytes or self.l2_bytes
+
+
+ArmTarget = Target
+"""The name of ``Target`` in releases before 0.2, which users' code may import."""

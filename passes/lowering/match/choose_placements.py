@@ -22,7 +22,7 @@ from rdpass.passes.lowering.match.placement import Placement
 
 
 @dataclass(frozen=True)
-class Settled:
+class ChosenPlacement:
     """A placement and its kernel: ``workload`` says whether the map that it adds is written over."""
 
     placement: Placement
@@ -37,11 +37,11 @@ class Settled:
         return make_kernel(self.workload, self.placement.constants, self.tile, machine)
 
 
-def settle_placements(flow: Dataflow, machine: Machine, tuned: Mapping[Workload, Tile]) -> tuple[Settled, ...]:
+def choose_placements(flow: Dataflow, machine: Machine, tuned: Mapping[Workload, Tile]) -> tuple[ChosenPlacement, ...]:
     """All placements of a function; no variable is in two of them."""
     parts = tuple(_apart(flow, find_placements(flow, machine.isa.lanes), tuned))
     homes = homes_of(placement for placement, _ in parts)
-    return tuple(_settled(flow, homes, placement, tile, machine, tuned) for placement, tile in parts)
+    return tuple(_chosen(flow, homes, placement, tile, machine, tuned) for placement, tile in parts)
 
 
 def workload_of(flow: Dataflow, homes: Mapping[Any, Any], placement: Placement) -> Workload:
@@ -67,14 +67,14 @@ def _apart(
             yield placement, None
 
 
-def _settled(
+def _chosen(
     flow: Dataflow, homes: Mapping[Any, Any], placement: Placement, tile: KernelTile | None, machine: Machine,
     tuned: Mapping[Workload, Tile],
-) -> Settled:  # fmt: skip
+) -> ChosenPlacement:  # fmt: skip
     work = workload_of(flow, homes, placement)
     chosen = tile or choose(work, machine, tuned)
     assert not isinstance(chosen, ApartTile)
-    return Settled(placement, work, chosen)
+    return ChosenPlacement(placement, work, chosen)
 
 
 def _may_write_over(flow: Dataflow, homes: Mapping[Any, Any], placement: Placement) -> bool:

@@ -17,7 +17,7 @@ from rdpass.passes.analysis.shortcuts.check_plain import check_plain, find_not_p
 from rdpass.passes.distill.remove_shortcuts import remove_shortcuts
 from rdpass.passes.graph.deploy_form import DEPLOY_FORM
 from rdpass.passes.graph.double_precision import in_double, in_single, rounding_of
-from rdpass.passes.graph.pass_manager import Stage, run_stages
+from rdpass.passes.graph.pass_manager import Pass, run_passes
 from rdpass.recipes.recipe import Removal
 
 SETTLE_TOLERANCE = 1e-4
@@ -26,7 +26,7 @@ WORST_ROUNDING = 0.01  # beyond it single precision has no answer to give
 REMEDY = "its activations have run away: train longer, at a lower rate, or clip the gradient"
 
 
-def settled_student(
+def finished_student(
     student: Traced, settle: tuple[Callable[[GraphModule], GraphModule], ...], counterpart: Traced
 ) -> Traced:
     """The student after the ``settle`` passes, in deploy form, with a gate for each.
@@ -43,12 +43,12 @@ def settled_student(
     _check_finite(student)
     doubled = in_double(replace(student, gates=()))
     tolerance = EXACT if doubled.module is not student.module else SETTLE_TOLERANCE
-    stages = (*(Stage(each.__name__, each, tolerance) for each in settle), *DEPLOY_FORM)
-    settled = run_stages(doubled, stages)
+    stages = (*(Pass(each.__name__, each, tolerance) for each in settle), *DEPLOY_FORM)
+    settled = run_passes(doubled, stages)
     if doubled.module is not student.module:
         settled = _rounded(settled, student)
     # Only its form counts: nobody trained it, and its values may be beyond all measure.
-    plain = run_stages(replace(counterpart, gates=()), [replace(stage, tolerance=None) for stage in DEPLOY_FORM])
+    plain = run_passes(replace(counterpart, gates=()), [replace(stage, tolerance=None) for stage in DEPLOY_FORM])
     if find_not_plain(plain.module) is None:
         check_plain(settled.module)
     if macs_of(settled.module) != macs_of(plain.module):
@@ -84,8 +84,8 @@ def _rounded(settled: Traced, student: Traced) -> Traced:
 
 def counterpart_of(teacher: Traced, regions: tuple[Region, ...]) -> Traced:
     """The teacher with the shortcuts of ``regions`` deleted: what a student is to look like, whatever its weights."""
-    deletion = Stage("remove_shortcuts", lambda module: remove_shortcuts(module, regions), None)
-    return run_stages(replace(teacher, gates=()), (deletion,))
+    deletion = Pass("remove_shortcuts", lambda module: remove_shortcuts(module, regions), None)
+    return run_passes(replace(teacher, gates=()), (deletion,))
 
 
 def removal_of(student: Traced, plan: Plan, went: Mapping[str, str], **rest: object) -> Removal:
