@@ -21,7 +21,7 @@ from rdpass.onnx.oracle import run_onnx
 from rdpass.onnx.source import GATES_KEY
 from rdpass.targets.lookup import find_target
 from rdpass.targets.toolchain import find_compiler, find_launcher
-from tests.deploy.loopback import NoSshd, sshd
+from tests.deploy.device.loopback import NoSshd, sshd
 
 BOARD = "rpi4"
 

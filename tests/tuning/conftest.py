@@ -9,7 +9,7 @@ import onnx
 import pytest
 
 from rdpass.tuning import tuner
-from tests.deploy.nets import Net
+from tests.onnx.nets import Net
 
 from .fleet import Fleet
 from .made_up import MadeUp

@@ -19,7 +19,7 @@ from rdpass.tuning.estimates import Estimates
 from rdpass.tuning.job import Timing
 from rdpass.tuning.outcome import TOLERANCE, Measurer
 from rdpass.tuning.task import NetworkTrial, read_network
-from tests.deploy.nets import Net
+from tests.onnx.nets import Net
 
 from .fleet import Fleet
 

@@ -1,0 +1,214 @@
+"""What a user types wrong: one clear line, the right exit code, nothing half-written."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import nn
+
+from rdpass.cli.app import run
+from tests.data import batches
+from tests.models import ControlFlow, small_resnet_of_four
+
+RESNET, INPUT = "tests.cli.test_app:resnet", ("--input", "1x3x8x8")
+
+
+def resnet():
+    return small_resnet_of_four()
+
+
+def vgg():
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten())
+
+
+def untraceable():
+    return ControlFlow()
+
+
+def not_a_module():
+    return {"weights": torch.zeros(3)}
+
+
+def raising():
+    raise RuntimeError("no weights here")
+
+
+def data():
+    return batches(2), batches(1, seed=1)
+
+
+def poisoned():
+    images, labels = batches(1)[0]
+    return [(images * float("nan"), labels)]
+
+
+def empty():
+    return []
+
+
+def failing():
+    def read():
+        raise OSError("unplugged")
+        yield
+
+    return read()
+
+
+def named():
+    """Batches as dicts, the model's input under the name that its ``forward`` has for it."""
+    return [{"input": images, "labels": labels} for images, labels in batches(2)]
+
+
+@pytest.fixture
+def here(tmp_path):
+    """An empty folder for output; afterwards, no temporary may be left in it."""
+    yield tmp_path
+    assert not [path for path in tmp_path.rglob("*") if path.name.endswith((".tmp", ".old"))]
+
+
+def failure(capsys, *arguments):
+    """The exit code and the single line on stderr; nothing on stdout."""
+    code = run([str(argument) for argument in arguments])
+    printed = capsys.readouterr()
+    lines = [line for line in printed.err.splitlines() if line.strip()]
+    assert printed.out == ""
+    assert len(lines) == 1, printed.err
+    assert lines[0].startswith("rdpass: ")
+    return code, lines[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("inspect", "tests.cli.test_app:not_a_module"), 2, "gave a dict, not a torch.nn.Module"),
+        (("inspect", "tests.cli.test_app:untraceable", *INPUT), 2, "models.py:"),
+        (("inspect", "tests.cli.test_app:nothing_there"), 2, "can't be found"),
+        (("inspect", "no_such_package:model"), 2, "can't be found"),
+        (("inspect", "tests.cli.test_app:raising"), 2, "raised RuntimeError: no weights here"),
+        (("inspect", "model.pth"), 2, "write pkg.mod:callable"),
+        (("inspect", "absent.pt2"), 2, "absent.pt2"),
+        (("inspect", "model.onnx"), 2, "model.onnx: there is no such file"),
+        (("inspect", RESNET, "--input", "1x4x8x8"), 2, "does not take an input of shape 1x4x8x8"),
+        (("inspect", RESNET, "--input", "one"), 2, "is no shape"),
+        (("inspect", RESNET, "--input", "1x0x8x8"), 2, "is no shape"),
+        (("convert", "tests.cli.test_app:vgg", *INPUT, "-o", "OUT"), 3, "no shortcut to remove"),
+        (("convert", RESNET, *INPUT, "--skip", "*", "-o", "OUT"), 3, "left out by --skip"),
+        (("convert", RESNET, *INPUT, "--recipe", "magic", "-o", "OUT"), 2, "there are auto, merge, carry, migrate"),
+        (("convert", RESNET, *INPUT, "--recipe", "migrate", "-o", "OUT"), 2, "give it data"),
+        (("convert", RESNET, "--data", "tests.cli.test_app:not_a_module", "--epochs", "0", "-o", "OUT"), 2, "epochs"),
+        (
+            ("convert", RESNET, "--data", "tests.cli.test_app:poisoned", "-o", "OUT"),
+            5,
+            "batch 0 holds inputs that are not",
+        ),
+        (("convert", RESNET, "--data", "tests.cli.test_app:empty", "-o", "OUT"), 5, "the data loader is empty"),
+        (("convert", RESNET, "--data", "tests.cli.test_app:failing", "-o", "OUT"), 5, "at batch 0: OSError: unplugged"),
+        (("convert", RESNET, *INPUT, "--resume", "maybe", "-o", "OUT"), 2, "resume is 'auto'"),
+        (("export", "tests.cli.test_app:resnet", "--input", "1x1x8x8", "-o", "OUT"), 2, "does not take"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
+)
+def test_a_wrong_call_ends_with_one_line_and_its_code(capsys, here, arguments, code, message):
+    given = [here / "out" if argument == "OUT" else argument for argument in arguments]
+    got, line = failure(capsys, *given)
+    assert message in line
+    assert got == code
+    assert list(here.iterdir()) == []
+
+
+def test_poisoned_data_end_with_the_code_of_training(capsys, here):
+    code, line = failure(capsys, "convert", RESNET, *INPUT, "--data", "tests.cli.test_app:poisoned", "-o", here / "out")
+    assert code == 5
+    assert "batch 0 holds inputs that are not finite" in line
+    assert list(here.iterdir()) == []
+
+
+def test_an_existing_output_is_never_overwritten_without_force(capsys, here):
+    (here / "out").mkdir()
+    (here / "out" / "mine").write_text("keep")
+    code, line = failure(capsys, "convert", RESNET, *INPUT, "-o", here / "out")
+    assert code == 2
+    assert "exists already" in line
+    assert (here / "out" / "mine").read_text() == "keep"
+    assert run(["convert", RESNET, *INPUT, "--max-macs", "9", "-o", str(here / "out"), "--force"]) == 0
+    assert sorted(path.name for path in (here / "out").iterdir()) == [
+        "config.toml", "conversion.json", "student.pt2", "student.safetensors",
+    ]  # fmt: skip
+
+
+def test_an_output_that_cannot_be_written_is_refused_before_the_work(capsys, here):
+    (here / "file").write_text("")
+    code, line = failure(capsys, "convert", "tests.cli.test_app:raising", "-o", here / "file" / "out")
+    assert code == 2
+    assert "can't be written" in line
+
+
+def test_export_takes_the_folder_that_convert_wrote_and_nothing_else(capsys, here):
+    (here / "empty").mkdir()
+    code, line = failure(capsys, "export", here / "empty", "-o", here / "s.onnx")
+    assert code == 2
+    assert "is not the output folder of rdpass convert" in line
+    assert run(["convert", RESNET, *INPUT, "--max-macs", "9", "-o", str(here / "run")]) == 0
+    assert run(["export", str(here / "run"), "-o", str(here / "s.onnx")]) == 0
+    assert (here / "s.onnx").exists()
+    assert (here / "s.golden.npz").exists()
+
+
+def test_inspecting_a_model_without_shortcuts_is_no_error(capsys):
+    assert run(["inspect", "tests.cli.test_app:vgg", *INPUT]) == 0
+    shown = capsys.readouterr().out
+    assert "strictly plain" in shown
+    assert "There is no shortcut to remove." in shown
+
+
+def test_inspect_prints_json_with_every_add(capsys):
+    assert run(["inspect", RESNET, *INPUT, "--skip", "2.*", "--json"]) == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert plan["adds"] == 2
+    assert [(r["kind"], r["verdict"]) for r in plan["regions"]] == [("identity", "removable"), ("projection", "kept")]
+    assert plan["skipped"] == []
+    assert plan["forecast"]["model"]["macs"] > 0
+
+
+def test_convert_trains_with_data_shows_plain_lines_and_prints_json(capsys, here):
+    out = here / "run"
+    assert run(["convert", RESNET, "--data", "tests.cli.test_app:data", "--epochs", "2", "-o", str(out), "--json"]) == 0
+    printed = capsys.readouterr()
+    summary = json.loads(printed.out)
+    assert (summary["recipe"], summary["shortcuts_before"], summary["shortcuts_after"]) == ("migrate", 2, 0)
+    assert len(summary["history"]) == 2
+    assert "epoch 2/2" in printed.err
+    assert "\x1b[" not in printed.err
+    assert json.loads((out / "conversion.json").read_text())["outcomes"][0]["how"] == "distilled"
+
+
+def test_batches_in_dicts_give_the_example_too(capsys, here):
+    command = ["convert", RESNET, "--data", "tests.cli.test_app:named", "--recipe", "kd", "--epochs", "1"]
+    assert run([*command, "-o", str(here / "run"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["shortcuts_after"] == 0
+
+
+def test_the_student_on_disk_is_inspected_as_plain(capsys, here):
+    assert run(["convert", RESNET, *INPUT, "--max-macs", "9", "-o", str(here / "run")]) == 0
+    capsys.readouterr()
+    assert run(["inspect", str(here / "run" / "student.pt2"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["adds"] == 0
+
+
+def test_usage_errors_help_and_version_end_as_everywhere(capsys):
+    assert run(["inspect"]) == 2
+    assert run(["no-such-command"]) == 2
+    assert run(["inspect", RESNET, "--no-such-option"]) == 2
+    assert run(["--help"]) == 0
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out.strip().endswith("0.1.0")
+
+
+def test_the_installed_command_ends_with_the_code_of_the_error():
+    command = [sys.executable, "-m", "rdpass", "inspect", "model.pth"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ})
+    assert done.returncode == 2
+    assert done.stderr.startswith("rdpass: ")

@@ -1,0 +1,44 @@
+"""A network lowered for this host: its numbers compared, and the functions it calls."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import tvm
+from tvm import relax
+
+from rdpass.core.comparison import relative_error
+from rdpass.deploy.lowering import import_onnx, lower_for, tvm_target
+from rdpass.onnx.oracle import run_onnx
+from rdpass.onnx.source import read_onnx
+from rdpass.passes.tir.pipeline import NAME as TIR_PIPELINE
+from rdpass.targets.lookup import host_target
+from tests.onnx.nets import Net
+
+
+def lower_checked(net: Net, *outputs: str) -> tuple[Any, list[str]]:
+    """The lowered module, its numbers compared with ONNX Runtime's, and the functions it calls in order."""
+    model, inputs = net.model(*outputs), net.example()
+    target = host_target()
+    lowered = lower_for(import_onnx(read_onnx(model)), target)
+    executable = tvm.compile(lowered, target=tvm_target(target), relax_pipeline=None, tir_pipeline=TIR_PIPELINE)
+    given = [tvm.runtime.tensor(value) for value in inputs]
+    result = relax.VirtualMachine(executable, tvm.cpu())["main"](*given)
+    results = [result] if isinstance(result, tvm.runtime.Tensor) else list(result)
+    for name, got, expected in zip(outputs, results, run_onnx(model, inputs), strict=True):
+        assert relative_error(got.numpy(), expected) <= 1e-5, name
+    assert all(np.array_equal(before, after.numpy()) for before, after in zip(inputs, given, strict=True))
+    return lowered, _called(lowered)
+
+
+def _called(lowered: Any) -> list[str]:
+    calls = [binding.value for block in lowered["main"].body.blocks for binding in block.bindings]
+    return [
+        call.op.name_hint for call in calls if isinstance(call, relax.Call) and isinstance(call.op, relax.GlobalVar)
+    ]
+
+
+def kinds_of(called: list[str]) -> list[str]:
+    """What the functions are: a kernel's name without type and shape, or TVM's whole name."""
+    return [name.split("_")[1] if name.startswith("f32_") else name.removeprefix("fused_") for name in called]
