@@ -1,4 +1,4 @@
-"""What a network costs on an ARM core, estimated without one; ``docs/arm-cost.md`` says what each figure means.
+"""Estimate what a network costs on an ARM core without one; ``docs/arm-cost.md`` says what each figure means.
 
     python benchmarks/arm_cost.py --net plain50 --target cortex-a72 [--json]
 

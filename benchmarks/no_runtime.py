@@ -1,4 +1,4 @@
-"""What a network takes as a C library, beside the same network on TVM's virtual machine; see ``docs/no-runtime.md``.
+"""Compare a network as a C library with the same network on TVM's virtual machine; see ``docs/no-runtime.md``.
 
     python benchmarks/no_runtime.py --net plain18 resnet18 --target rpi4 [--json]
 

@@ -1,4 +1,4 @@
-"""What building and checking needs on this machine: what is here, what is missing, and how to get it."""
+"""Diagnose this machine: the tools for building and checking, what is missing, and how to get it."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What a graph holds and costs, read without changing it."""
+"""Analyses of a graph: shortcuts, memory and cost, read without changing it."""

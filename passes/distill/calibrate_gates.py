@@ -1,4 +1,4 @@
-"""What the gates of a fading graph take back of the shortcuts that move into the maps they read.
+"""Calibrate the gates of a fading graph: take back the shortcuts that move into the maps they read.
 
 A gate's first layer gives W p + b for the pooled map p. With the branches inside the body p holds what the shortcut
 carried, too, and the gate, driven far from where it was trained, opens or shuts for good. So the layer is given a bias

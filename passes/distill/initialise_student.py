@@ -1,4 +1,4 @@
-"""How a student without shortcuts starts: with its teacher's weights, anew, or anew with Dirac convolutions.
+"""Initialise a student without shortcuts: with its teacher's weights, anew, or anew with Dirac convolutions.
 
 1. ``warm``: as it is.
 2. ``random``: convolutions Kaiming-normal by fan-out, everything else by its own ``reset_parameters``.

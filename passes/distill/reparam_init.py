@@ -1,4 +1,4 @@
-"""What the branches of ``migrate`` start as, from the teacher's statistics.
+"""Initialise the branches of ``migrate`` from the teacher's statistics.
 
 For a shortcut S with z = S(x), mean mu and covariance Sigma over the data, and V (C x k) a basis of k directions:
 

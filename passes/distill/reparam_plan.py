@@ -1,4 +1,4 @@
-"""How a shortcut's identity moves onto the convolutions of its body, each branch round one of them, where it folds.
+"""Plan how a shortcut's identity moves onto the convolutions of its body, in branches that fold.
 
 For a body of convolutions u_1 … u_m (each with its batch norm, anything between them) beside a shortcut S:
 

@@ -1,4 +1,4 @@
-"""What an exact removal changes in a graph, as data; and the making of the change."""
+"""Plan an exact removal as data, and apply it to a graph."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which shortcuts go exactly, and how: chosen on a skeleton of the graph, then made on the graph itself.
+"""Choose which shortcuts go exactly, and how, on a copy without weights; then change the graph itself.
 
 Round by round, for a shortcut inside another's body goes first: the census of the skeleton, a plan for each region, the
 cheapest first while the budget lasts. What is chosen is applied to the skeleton, so that the next round sees it.

@@ -1,4 +1,4 @@
-"""Which edges of a graph carry values: an operand that is read for its shape, size or type alone is no dataflow."""
+"""Edges of a graph that carry values: an operand read for its shape, size or type alone is no dataflow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tracing leaves of a model's code and no result depends on: assertions on shapes, ``x + 0``, ``x * 1``.
+"""Drop what tracing leaves and no result depends on: assertions on shapes, ``x + 0``, ``x * 1``.
 
 An assertion reads what it checks, so a convolution before a batch norm would look as if it had another reader.
 """

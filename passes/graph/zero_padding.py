@@ -1,4 +1,4 @@
-"""How many zeros a pad adds, however it is spelled."""
+"""Zeros that a pad adds, however it is spelled."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What every package uses: errors, comparison of numbers, findings that travel, files, progress."""
+"""Shared foundations: errors, comparison of numbers, findings, numeric types, files, progress."""

@@ -1,4 +1,4 @@
-"""What a network takes and gives: names, static shapes and types of tensors."""
+"""Names, static shapes and types of a network's inputs and outputs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which tile each workload gets by what was measured.
+"""The best tile of each workload, from the records.
 
 1. Records of the target and of today's kernels count. Measured ones come before estimated ones.
 2. A tile that was tried several times has the figure of the most repeats; of equals, the worse one.

@@ -1,4 +1,4 @@
-"""Which tiles a network is built with: those that were found, if the network as a whole was faster with them.
+"""Choose the tuned tiles that a network is built with: those found, if the whole network was faster with them.
 
 1. ``faster_tiles`` are the best tiles of its workloads, where these are faster than the default.
 2. Was the network never timed whole, it is built with all of them: each was faster by itself. The verdict says so.

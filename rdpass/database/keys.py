@@ -1,4 +1,4 @@
-"""What a record belongs to: a target, by what kernels' times depend on, a version of the kernels, and a network."""
+"""Keys of a record: the target by what its times depend on, the version of the kernels, and the network."""
 
 from __future__ import annotations
 

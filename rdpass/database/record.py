@@ -1,4 +1,4 @@
-"""What was tried on a target beside its default: a tile of one kernel, or the tiles of a whole network."""
+"""Records of trials beside their default: a tile of one kernel, or the tiles of a whole network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a folder holds, counted by target."""
+"""Count what a database folder holds, by target."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""How a shortcut is removed: exactly (``carry``) or by training (``migrate``). One recipe a file."""
+"""Recipes: remove shortcuts exactly (``carry``) or by training (``migrate``). One recipe a file."""

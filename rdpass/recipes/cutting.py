@@ -1,4 +1,4 @@
-"""What ``joint``, ``kd`` and ``plain`` share: a student without shortcuts from the first step, and its training."""
+"""Shared by ``joint``, ``kd`` and ``plain``: a student without shortcuts from the first step, and its training."""
 
 from __future__ import annotations
 

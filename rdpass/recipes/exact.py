@@ -1,4 +1,4 @@
-"""What the exact recipes share: a student that computes what its teacher does, and how each shortcut went."""
+"""Shared by the exact recipes: a student that computes what its teacher does, and how each shortcut went."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``migrate`` and ``anneal`` share: start as the teacher, fade, fold."""
+"""Shared by ``migrate`` and ``anneal``: start as the teacher, fade, fold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every trained recipe does to the teacher's graph first: nothing that would keep a layer from folding stays."""
+"""Prepare the teacher's graph for training: remove what would keep a layer from folding."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What taking each shortcut out exactly would cost, told without building the student."""
+"""Price the exact removal of each shortcut without building the student."""
 
 from __future__ import annotations
 

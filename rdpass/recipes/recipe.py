@@ -1,4 +1,4 @@
-"""What a recipe is given and what it gives back."""
+"""Interface of a recipe: what it is given and what it returns."""
 
 from __future__ import annotations
 

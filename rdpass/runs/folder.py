@@ -1,4 +1,4 @@
-"""What ``convert`` leaves on disk: one folder with the student, and how it came about.
+"""The output folder of ``convert``: the student, and how it came about.
 
     student.pt2            the student as a torch.export program, loadable without the model's code
     student.safetensors    its weights alone

@@ -1,4 +1,4 @@
-"""What ``rdpass convert`` is told, from a TOML file, ``--set`` and options, the later over the earlier.
+"""Settings of ``rdpass convert``: from a TOML file, ``--set`` and options, the later over the earlier.
 
     recipe = "migrate"
     only = ["layer3.*"]

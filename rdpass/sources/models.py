@@ -1,4 +1,4 @@
-"""What a user names on the command line, loaded: models, data, input shapes."""
+"""Load what a user names on the command line: models, data, input shapes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a CPU to build for is: its name to LLVM, its features, and the figures that estimates take."""
+"""A CPU to build for: its name to LLVM, its features, and the figures that estimates use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a loader gives, taken apart: the model's inputs in their order, and the targets beside them.
+"""Unpack a loader's batches: the model's inputs in order, and the targets beside them.
 
 With n the number of inputs that the model needs, a batch may be
 

@@ -1,4 +1,4 @@
-"""What a training run can be told, validated before anything starts."""
+"""Settings of a training run, validated before anything starts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a model is worth on held-out batches: an accuracy where there are classes, else the mean of the task's loss."""
+"""Evaluate a model on held-out batches: accuracy where there are classes, else the mean of the task's loss."""
 
 from __future__ import annotations
 

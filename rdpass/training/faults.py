@@ -1,4 +1,4 @@
-"""What went wrong in one step, as an error that the engine may recover from."""
+"""Faults of one step, as errors that the engine may recover from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a student's outputs are measured by: the task's own loss, and the distance to its teacher's outputs.
+"""Losses of a student's outputs: the task's own, and the distance to its teacher's outputs.
 
     total = (1 - alpha) loss(student, batch) + alpha distance(student, teacher)
 

@@ -1,4 +1,4 @@
-"""What a recipe hands to the training engine: a module whose forward gives the named terms of the loss.
+"""Objective of a training: a module whose forward returns the named terms of the loss.
 
 The engine knows no recipe and no task. Before each optimiser step it calls ``set_progress``, for each batch
 ``forward``, adds the terms up, and logs every term under its name.

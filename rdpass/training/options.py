@@ -1,4 +1,4 @@
-"""What can be said about a student and the paths it is trained on; a part of ``DistillConfig``.
+"""Options of a student and of the paths it is trained on; a part of ``DistillConfig``.
 
 What is not said is the recipe's own choice (``Recipe.defaults``).
 """

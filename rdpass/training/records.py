@@ -1,4 +1,4 @@
-"""What a run leaves to look at: ``history.jsonl``, a line per logged step and epoch, and TensorBoard if asked for."""
+"""Records of a run: ``history.jsonl``, a line per logged step and epoch, and TensorBoard if asked for."""
 
 from __future__ import annotations
 

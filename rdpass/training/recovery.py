@@ -1,4 +1,4 @@
-"""What to do about numbers that are not finite, as a rule that holds for every run:
+"""Rules for numbers that are not finite, the same in every run:
 
 1. ``on_nan="stop"``: end, with the batch's index.
 2. Inputs that are not finite: leave out the step that would have read them.

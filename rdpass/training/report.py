@@ -1,4 +1,4 @@
-"""What a run tells while it goes on: on the screen, and to those who keep its record."""
+"""Report a run while it goes on: on the screen, and in its records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a user asks of a conversion beside the model, as every recipe and the training engine read it."""
+"""A conversion's request: what every recipe and the training engine read beside the model."""
 
 from __future__ import annotations
 

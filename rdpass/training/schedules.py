@@ -1,4 +1,4 @@
-"""What changes while a student trains: how far each shortcut has faded, and what a mixed path weighs."""
+"""Schedules of a training: how far each shortcut has faded, and the weight of a mixed path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a training stands, as a snapshot that another process, or this one after a fault, goes on from bit for bit."""
+"""State of a training: a snapshot from which another process, or this one after a fault, resumes bit for bit."""
 
 from __future__ import annotations
 

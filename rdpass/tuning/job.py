@@ -1,4 +1,4 @@
-"""What a worker is asked, and what it answers. Both go through a pipe between two processes of ours."""
+"""Messages between the tuner and its workers, through a pipe between two processes."""
 
 from __future__ import annotations
 

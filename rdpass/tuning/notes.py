@@ -1,4 +1,4 @@
-"""What a run says while it lasts."""
+"""Progress messages of a tuning run."""
 
 from __future__ import annotations
 

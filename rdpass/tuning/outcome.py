@@ -1,4 +1,4 @@
-"""What came of a trial, and how it becomes a record."""
+"""Outcomes of trials, and how they become records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tuning found, for people and machines."""
+"""Results of tuning, for people and machines."""
 
 from __future__ import annotations
 

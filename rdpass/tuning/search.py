@@ -1,4 +1,4 @@
-"""Which tile to try next.
+"""Choose the tile to try next.
 
 1. Every workload is tried once, those that take longest first.
 2. After that the one is next whose share of the network's time is largest for the trials it has had: time, of its best

@@ -1,4 +1,4 @@
-"""What the steps of a tuning run share: who measures, where records go, and whether somebody wants it to end."""
+"""State that the steps of a tuning run share: who measures, where records go, and whether to stop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What there is to tune in a network, and what of it has been tried."""
+"""Tuning tasks of a network, and which of their tiles have been tried."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which operations run as one kernel, and so which maps never exist.
+"""Group operations that run as one kernel, and so find the maps that never exist.
 
 1. *Epilogues.* What is elementwise runs in the kernel of the operand it goes on from, where nobody else reads that. Of
    two such operands it is the one at the end of the longer path; the other is read where the result is written.

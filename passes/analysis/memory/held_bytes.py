@@ -1,4 +1,4 @@
-"""What lies in memory for a shortcut's sake alone, kernel by kernel of a schedule.
+"""Bytes held for a shortcut's sake alone, kernel by kernel of a schedule.
 
 A shortcut keeps two kinds of buffer: the fork's, from the last time the body (or anything else) reads it to the last
 time the shortcut or the add does; and those that only shortcut's kernels write. A kernel that accumulates into such a

@@ -1,4 +1,4 @@
-"""Which buffers are live while each kernel of a schedule runs: the memory model, in one place.
+"""Live buffers while each kernel of a schedule runs: the memory model, in one place.
 
 1. An input is live from the start to its last reader, and never written over: it is the caller's.
 2. A buffer is live from the kernel that writes it to its last reader, an output to the end; while a kernel runs, what

@@ -1,4 +1,4 @@
-"""When each kernel runs so that the least memory is live: optimal where that can be found, and it says so.
+"""Schedule kernels so that the least memory is live: optimal where that can be found, and it says so.
 
 Every segment (``segments``) is searched on its own, the short ones first, within a bound on the moves looked at. Where
 a search runs out, a second one asks only for an order within what the others prove to be needed anyway; where that

@@ -1,4 +1,4 @@
-"""What strictly plain means, as code: one path of convolutions, activations, pools and linear layers.
+"""Check that a graph is strictly plain: one path of convolutions, activations, pools and linear layers.
 
 1. Every node is a convolution (with bias), an activation, a pool, a linear layer, a change of view, a pad, or passes
    its input on; no batch norm, no add, no product.

@@ -1,4 +1,4 @@
-"""How many positions the map has that a node gives, whatever its layout; and how narrow a branch of a region gets."""
+"""Positions of the map that a node gives, whatever its layout; and how narrow a branch of a region gets."""
 
 from __future__ import annotations
 

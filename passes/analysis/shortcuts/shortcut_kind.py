@@ -1,4 +1,4 @@
-"""What sort of shortcut a region has, and by what its branches are scaled.
+"""Classify the shortcut of a region, and find what scales its branches.
 
 A branch is linear if it is one linear map of the fork plus a constant. The cases, in order:
 

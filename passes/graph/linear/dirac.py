@@ -1,4 +1,4 @@
-"""Where an identity sits in a convolution's weight, and the pointwise map that a projection shortcut is.
+"""Locate an identity in a convolution's weight, and write a projection shortcut as a pointwise map.
 
 A convolution with stride s, padding p and dilation d reads, at output o and tap t, the input at o s - p + t d. The tap
 t = p / d per axis therefore reads o s: a one there passes the input on, sampled at the stride.

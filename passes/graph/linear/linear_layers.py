@@ -1,4 +1,4 @@
-"""What a node computes as a linear map of its input, where it is one.
+"""Read a node as a linear map of its input, where it is one.
 
 Convolutions, batch norm in eval mode, average pools, products with a constant, strided slices and zero channels.
 """

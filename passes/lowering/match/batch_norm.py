@@ -1,4 +1,4 @@
-"""What a batch norm of constant statistics does to its map, channel by channel."""
+"""A batch norm of constant statistics as scale and shift per channel."""
 
 from __future__ import annotations
 

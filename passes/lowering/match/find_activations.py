@@ -1,4 +1,4 @@
-"""Which operators make an activation of a value that nobody else reads: what importers and exporters write out.
+"""Match the operators of an activation of a value that nobody else reads, as importers and exporters write it.
 
 1. PReLU with a constant slope per channel or one for all, and a leaky ReLU, which is one.
 2. A sigmoid, and a hard sigmoid: any chain of scalar sums, products and bounds that comes to clip(x / 6 + 1/2, 0, 1).

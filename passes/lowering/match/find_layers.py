@@ -1,4 +1,4 @@
-"""Which operators one kernel computes together: a convolution, and its epilogue (``grow_epilogue``).
+"""Match the operators that one kernel computes together: a convolution, and its epilogue (``grow_epilogue``).
 
 A transposed convolution, or one whose channels are shuffled into pixels, is a convolution too (``spread_layers``).
 

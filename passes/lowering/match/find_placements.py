@@ -1,4 +1,4 @@
-"""Where kernels go: every part of the network that one kernel computes, largest parts first.
+"""Find the places of kernels: every part of the network that one kernel computes, largest parts first.
 
 1. A stem: a layer that reads the network's own input of at most four channels, and the max pool that alone reads it.
 2. A pair: two pointwise layers of stride 1, the second the only reader of the first.

@@ -1,4 +1,4 @@
-"""What a network asks of kernels: every distinct workload, and how often it occurs."""
+"""List every distinct workload of a network, and how often it occurs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is done to a value before anything else reads it, as far as one kernel can do it when it stores the value.
+"""Match an epilogue: all that is done to a value before its first other reader, as far as one kernel can do it.
 
 From the value on, as long as only one operator reads it:
 1. a constant per channel is added: it is part of the bias;

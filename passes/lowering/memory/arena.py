@@ -1,4 +1,4 @@
-"""Where maps lie in an arena: offline dynamic storage allocation.
+"""Place maps in an arena: offline dynamic storage allocation.
 
 Maps are placed one after the other, each at the lowest offset that is free while it lives. Orders by size and by time
 are tried, and the lowest arena is taken: the problem is NP-hard, and for chains the largest first is optimal as a rule.

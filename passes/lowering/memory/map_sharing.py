@@ -1,4 +1,4 @@
-"""Which maps may lie inside others, so that concatenations and splits have nothing left to do.
+"""Find maps that may lie inside others, so that concatenations and splits have nothing left to do.
 
 A concatenation's parts can be written to where the whole is to be, and a split's parts be read where the whole is.
 All of one step's parts go, or none. They may not where

@@ -1,4 +1,4 @@
-"""How much memory a lowered network plans to use while it runs.
+"""Memory that a lowered network plans to use while it runs.
 
 Counted: the arena with the maps between our kernels and their workspaces (``plan_arena``), the blocks that TVM laid out
 for what its own functions touch, the outputs, and the scratch of the one function of TVM's that needs

@@ -1,4 +1,4 @@
-"""What the names of a C library begin with, so that several find room in one program.
+"""Prefixes of a C library's names, so that several libraries fit in one program.
 
 ``PREFIX`` unless the user wants another: of its functions and types, in capitals of its macros, and of its files.
 """

@@ -1,4 +1,4 @@
-"""What the C compiler gets: the calls, the header, and the weights; and an example of a program.
+"""Write the C sources: the calls, the header, the weights, and an example program.
 
 With another prefix than the usual one (``names``) the header is called by that.
 

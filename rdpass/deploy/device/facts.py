@@ -1,4 +1,4 @@
-"""What a board says about itself, asked by one script over ssh that changes nothing there."""
+"""Facts about a board, read by one script over ssh that changes nothing there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a tracker says, asked with a time limit: TVM's own client waits for as long as it takes."""
+"""Query a TVM tracker with a time limit: TVM's own client waits as long as it takes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a program costs on an ARM core, found without one: exact counts under an emulator, cycles from LLVM's models.
+"""Cost of a program on an ARM core without one: exact counts under an emulator, cycles from LLVM's models.
 
 1. ``counting.c``, a plugin of QEMU's, counts how often each block of code runs between two marks, and which of its
    memory accesses miss a simulated L1 and L2 cache.

@@ -1,4 +1,4 @@
-"""What a target's name stands for when its cost is estimated, and the core whose cycles stand for its own."""
+"""Map a target to the core whose cycle model stands for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one TIR function costs: built alone, linked into a program without TVM's runtime, run under the emulator.
+"""Cost of one TIR function: built alone, linked into a program without TVM's runtime, run under the emulator.
 
 cost = measure_kernel(function, [x, weights, bias], find_target("rpi4"))
 cost.outputs, cost.instructions, cost.cycles["cortex-a72"], cost.fmla_share_of_hot_loops

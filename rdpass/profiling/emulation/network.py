@@ -1,4 +1,4 @@
-"""What one inference of a network costs: built for the target, run under the emulator, function by function."""
+"""Cost of one inference of a network: built for the target, run under the emulator, function by function."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which function of a compiled network an address belongs to.
+"""Map addresses to the functions of a compiled network.
 
 TVM makes several symbols of one function: ``__tvm_ffi_NAME`` takes the arguments apart, ``NAME_compute_`` does the
 work, and lambdas and error paths carry no name of it at all. The last belong to the function they follow.

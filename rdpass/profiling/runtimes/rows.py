@@ -1,4 +1,4 @@
-"""What is found of one runtime on one network, and how a process of its own hands that over."""
+"""Result rows of one runtime on one network, and how a separate process returns them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is written about a node: a few characters on its chip, all of it in its tooltip."""
+"""Labels of a node: a few characters on its chip, the full text in its tooltip."""
 
 from __future__ import annotations
 

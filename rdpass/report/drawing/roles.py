@@ -1,4 +1,4 @@
-"""What part of which shortcut a node plays."""
+"""The part that a node plays in a shortcut."""
 
 from __future__ import annotations
 
