@@ -42,6 +42,7 @@ LATE = {
     "deploy.device.findings": "TVM: a board is examined without it",
     "onnx.torch_module": "the extra onnx",
     "profiling.runtimes": "the extra peers, and onnxruntime in a process of its own",
+    "runs.result": "onnx and onnxsim, which a training does without",
     "sources.models": "the extra zoo",
     "targets.lookup": "pydantic, which a board does without",
     "training.records": "the extra train",

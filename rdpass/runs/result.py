@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from rdpass.core.comparison import NumericGate
 from rdpass.core.plan import Cost, Cut, Outcome, Plan
-from rdpass.onnx.export import export_onnx
 
 
 @dataclass(frozen=True)
@@ -37,4 +36,6 @@ class Conversion:
 
     def export_onnx(self, path: str | Path, *, force: bool = False) -> Path:
         """Write the student as simplified ONNX, checked against torch; see ``rdpass.onnx.export.export_onnx``."""
+        from rdpass.onnx.export import export_onnx
+
         return export_onnx(self.student, self.example, path, gates=self.gates, force=force)
