@@ -60,8 +60,9 @@ def recipes_page(results: Path) -> str:
 def head(name: str, question: str) -> Iterator[str]:
     """A title, the question, and where the figures come from."""
     yield f"# {name.capitalize()}\n"
-    yield f"{question} Here are all tables; [evidence.md](../evidence.md) has the answer and how it was measured.\n"
-    yield f"Generated from `benchmarks/research/results/{name}.jsonl` by `python -m benchmarks.research --report`.\n"
+    yield f"{question} The answer in short is in [evidence.md](../evidence.md).\n"
+    yield f"Generated from `benchmarks/research/results/{name}.jsonl` by `python -m benchmarks.research --report`;"
+    yield "[how it is measured](../../benchmarks/research/README.md#how-it-is-measured) explains the columns.\n"
 
 
 def runs_made(grid: Grid, records: Sequence[Record]) -> str:
