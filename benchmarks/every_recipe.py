@@ -29,7 +29,7 @@ if __name__ == "__main__":
 
 import rdpass
 from benchmarks.efficientnet_lite0.model import pretrained
-from benchmarks.small_resnets import Mirrored, small_pictures, small_resnet
+from benchmarks.research.small_resnets import Mirrored, small_images, small_resnet
 from rdpass.cli.app import run
 from rdpass.passes.analysis.shortcuts.check_plain import find_not_plain
 from rdpass.recipes.catalogue import AUTO, RECIPES
@@ -50,7 +50,7 @@ def resnet56() -> nn.Module:
 
 def few_pictures() -> Loaders:
     """128 pictures of Fashion-MNIST to train on, and 100 to measure with."""
-    train, held = small_pictures("basic", 0)
+    train, held = small_images("basic", 0)
     images, labels = held[0]
     return Mirrored(train.images[:128], train.labels[:128]), [(images[:100], labels[:100])]
 

@@ -27,8 +27,8 @@ if __name__ == "__main__":
 import rdpass
 from benchmarks.exact_recipes import seasoned
 from benchmarks.iresnet import iresnet
+from benchmarks.research.small_resnets import small_resnet
 from benchmarks.rrdb import rrdb_net
-from benchmarks.small_resnets import small_resnet
 from rdpass.capture.torchvision_import import prepare_torchvision
 from rdpass.core.errors import RdpassError
 from rdpass.passes.analysis.shortcuts.check_plain import find_not_plain

@@ -11,7 +11,7 @@ import torch
 import rdpass
 from benchmarks.efficientnet_lite0.model import pretrained
 from benchmarks.every_recipe import NAMES, compare, few_photographs
-from benchmarks.small_resnets import small_resnet
+from benchmarks.research.small_resnets import small_resnet
 from rdpass.capture.programs import load_program
 from rdpass.capture.trace import trace
 from rdpass.cli.app import run

@@ -1,1 +1,0 @@
-"""The tables and plots of docs/evidence.md from recorded runs."""

@@ -1,1 +1,0 @@
-"""The plots of docs/evidence.md, one a file."""

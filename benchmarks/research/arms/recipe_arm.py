@@ -1,0 +1,105 @@
+"""A recipe of rdpass as an arm."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch.fx import GraphModule
+
+import rdpass
+from benchmarks.research.arms.arm import Footprint, Result, Settings
+from benchmarks.research.arms.bench import Bench
+from benchmarks.research.claims import claim
+from rdpass.capture.trace import trace
+from rdpass.runs.folder import load_run, training_state
+from rdpass.training.checkpoint import has_checkpoint
+from rdpass.training.config import DistillConfig
+
+FORMS = {"kept": "projections", "carried": "carried"}  # of an outcome that is not strictly plain
+EXACT = ("carry", "merge")
+FADE = 0.75  # of the arms that do not say it: every recipe's default when they got their names
+
+
+@dataclass(frozen=True)
+class RecipeArm:
+    """``recipe`` with ``settings``, as ``rdpass.convert`` takes them; what is not said is the recipe's own choice.
+
+    ``curve``: put the shares of the gradient that come through the teacher into the record.
+    """
+
+    name: str
+    recipe: str
+    settings: Settings = field(default_factory=dict)
+    curve: bool = False
+
+    def run(self, bench: Bench) -> Result:
+        begun = is_begun(bench.student_folder(self.recipe, self.settings))
+        folder = made_student(self, bench)
+        told = json.loads((folder / "conversion.json").read_text())
+        outcomes = {FORMS.get(outcome["how"], "plain") for outcome in told["outcomes"]}
+        facts: dict[str, Any] = {"shortcuts": len(told["outcomes"]), "whole": not begun}
+        if told["history"]:
+            facts["loss"] = round(told["history"][-1]["loss"], 4)
+        if self.curve:
+            facts["shares"] = shares(folder / "history.jsonl")
+        cost = told["cost"]
+        traffic = cost["fused"]["read_bytes"] + cost["fused"]["written_bytes"]
+        return Result(
+            scores=bench.score(load_student(folder)),
+            form=next(iter(outcomes - {"plain"}), "plain"),
+            footprint=Footprint(cost["macs"], cost["fused"]["peak_bytes"], cost["separate"]["peak_bytes"], traffic),
+            steps=bench.steps if told["history"] else 0,
+            facts=facts,
+        )
+
+
+def is_begun(folder: Path) -> bool:
+    """Whether an earlier run, or another arm's, has trained some or all of it: a run's seconds are not all there is."""
+    return folder.exists() or has_checkpoint(training_state(folder))
+
+
+def made_student(arm: RecipeArm, bench: Bench) -> Path:
+    """The run folder of the arm's student, made now unless it is there; an interrupted training goes on."""
+    folder = bench.student_folder(arm.recipe, arm.settings)
+    with claim(folder.parent, folder.name, wait=True):
+        if not folder.exists():
+            _convert(arm, bench, folder)
+    return folder
+
+
+def _convert(arm: RecipeArm, bench: Bench, folder: Path) -> None:
+    if arm.recipe in EXACT:
+        rdpass.convert(
+            bench.teacher, bench.image_set.example, recipe=arm.recipe, max_macs=float("inf"), out=folder,
+            show_progress=False,
+        )  # fmt: skip
+        return
+    protocol, machine = bench.protocol, bench.machine
+    told: dict[str, Any] = {
+        "fade": FADE, "epochs": protocol.epochs, "seed": bench.seed, "device": machine.device,
+        "weight_decay": protocol.weight_decay, "amp": "bf16" if machine.amp else None, **arm.settings,
+    }  # fmt: skip
+    rdpass.convert(
+        bench.teacher, bench.image_set.example, recipe=arm.recipe, train=bench.image_set.train,
+        config=DistillConfig(**told), out=folder, resume="auto", show_progress=False,
+    )  # fmt: skip
+
+
+def load_student(folder: Path) -> GraphModule:
+    """The student of a run folder, its layers as modules."""
+    program, example, _ = load_run(folder)
+    return trace(program, example).module
+
+
+def shares(history: Path) -> Mapping[str, list[list[float]]]:
+    """By stage, [step, share] of the gradient's norm that came through the teacher."""
+    curves: dict[str, list[list[float]]] = {}
+    for line in history.read_text().splitlines():
+        for name, value in (told := json.loads(line)).items():
+            if name.startswith("share."):
+                curves.setdefault(name.removeprefix("share."), []).append([told["step"], round(value, 4)])
+    return curves

@@ -1,0 +1,1 @@
+"""The grids: which arms on which networks, and what each grid asks."""

@@ -1,0 +1,19 @@
+"""Grid 7: which loses less to static int8, the plain or the residual network?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchmarks.research.arms.quantised_arm import QuantisedArm
+from benchmarks.research.grids.depth import ANNEAL, MIGRATE, nets_at
+from benchmarks.research.grids.grid import Cell, Grid
+from benchmarks.research.protocols import Size
+
+ARMS = tuple(QuantisedArm(of, per_channel) for of in (None, MIGRATE, ANNEAL) for per_channel in (True, False))
+
+
+def cells(size: Size) -> Sequence[Cell]:
+    return [Cell(net, size.protocol_for(net), arm) for net in nets_at(0, size) for arm in ARMS]
+
+
+QUANTISED = Grid("quantised", "Which loses less to static int8, plain or residual?", cells)

@@ -1,0 +1,1 @@
+"""The pages of docs/evidence/ and their plots, from recorded runs."""

@@ -1,0 +1,1 @@
+"""The plots of docs/evidence/, one a file."""

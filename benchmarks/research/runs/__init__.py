@@ -1,0 +1,1 @@
+"""Runs made, recorded, gone on with and shared between processes."""
