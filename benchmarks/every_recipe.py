@@ -49,7 +49,7 @@ def resnet56() -> nn.Module:
 
 
 def few_pictures() -> Loaders:
-    """128 pictures of Fashion-MNIST to train on, and 100 to measure with."""
+    """128 images of Fashion-MNIST to train on, and 100 to measure with."""
     train, held = small_images("basic", 0)
     images, labels = held[0]
     return Mirrored(train.images[:128], train.labels[:128]), [(images[:100], labels[:100])]

@@ -2,7 +2,7 @@
 
     python -m benchmarks.trained_recipes [--recipe migrate] [--json] [--only GLOB] [--pixels 64] [--steps 2]
 
-Random weights, batch norms with random statistics, small pictures and a step or two: this says that the graph starts as
+Random weights, batch norms with random statistics, small images and a step or two: this says that the graph starts as
 the teacher, folds into a plain one and agrees with what was trained, and nothing about accuracy.
 """
 
@@ -111,7 +111,7 @@ def main() -> None:
     parser.add_argument("--recipe", default="migrate")
     parser.add_argument("--json", action="store_true", help="JSON lines instead of a table")
     parser.add_argument("--only", default="*", help="a glob on the networks' names")
-    parser.add_argument("--pixels", type=int, default=64, help="a side of the picture, for networks of any size")
+    parser.add_argument("--pixels", type=int, default=64, help="a side of the image, for networks of any size")
     parser.add_argument("--steps", type=int, default=2)
     parser.add_argument("--clip", type=float, help="the longest gradient; random weights may have endless ones")
     parser.add_argument("--share", default="0/1", help="1/3 is the second of three parts of the networks")

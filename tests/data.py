@@ -1,4 +1,4 @@
-"""A tiny task that a small net learns in seconds: which quarter of the picture is bright."""
+"""A tiny task that a small net learns in seconds: which quarter of the image is bright."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def batches(count: int = 8, size: int = 16, seed: int = 0) -> list[tuple[Tensor, Tensor]]:
-    """``count`` batches of (size, 3, 8, 8) pictures and their labels 0 to 3."""
+    """``count`` batches of (size, 3, 8, 8) images and their labels 0 to 3."""
     generator = torch.Generator().manual_seed(seed)
     made = []
     for _ in range(count):

@@ -218,7 +218,7 @@ def test_outputs_in_tuples_and_dicts_are_distilled_by_a_loss_of_the_users(build,
 
 
 def bright_pixels(count=8, seed=0):
-    """Pictures with a bright square, and per pixel whether it lies in it: 0, 1, or 255 where that does not count."""
+    """Images with a bright square, and per pixel whether it lies in it: 0, 1, or 255 where that does not count."""
     made = []
     for images, labels in batches(count, seed=seed):
         masks = torch.zeros(len(images), 8, 8, dtype=torch.long)

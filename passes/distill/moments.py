@@ -1,7 +1,7 @@
 """Means and covariances of a graph's maps over data: what is learnt about a teacher before its student starts.
 
 A *probe* names nodes whose channels are put side by side, each read at every stride-th position; every position of
-every picture counts as one sample.
+every image counts as one sample.
 """
 
 from __future__ import annotations

@@ -69,8 +69,8 @@ def remove_by_fading(name: str, teacher: Traced, plan: Plan, request: Request, t
 def _starts(teacher: Traced, reparams: Sequence[Reparam], request: Request) -> tuple[Start, ...]:
     options = request.config.student
     basis = "stage" if options.stream == "off" else options.stream
-    pictures = first_inputs(teacher.module, request, options.statistics_images)
-    return initialise_branches(teacher.module, reparams, pictures, basis)
+    images = first_inputs(teacher.module, request, options.statistics_images)
+    return initialise_branches(teacher.module, reparams, images, basis)
 
 
 def fades_of(config: DistillConfig, fading: Fading, reparams: Sequence[Reparam]) -> dict[str, float]:

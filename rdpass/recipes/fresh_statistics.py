@@ -21,7 +21,7 @@ STALE = 0.01
 
 
 def refresh_statistics(student: nn.Module, request: Request, share: float) -> None:
-    """Average the statistics over the first training pictures, in place, where they are stale and these can be had: an
+    """Average the statistics over the first training images, in place, where they are stale and these can be had: an
     iterator has been read to its end.
 
     ``share``: the fraction of the training's steps, at its end, in which ``student`` was what it is now.

@@ -1,4 +1,4 @@
-"""Training pictures for what a recipe measures on the teacher before its student starts."""
+"""Training images for what a recipe measures on the teacher before its student starts."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ class StudentOptions(BaseModel):
     not strictly plain.
     ``stream``: what bottleneck-like blocks carry (``stage``, ``block``: principal components shared in a stage or a
     block's own; ``first``: the first channels; ``off``: identities alone, where they fit). ``statistics_images``: how
-    many of the training pictures the components are taken from.
+    many of the training images the components are taken from.
     ``growth``: the identities' strength, u^(1/m) round each of m convolutions (``root``) or u (``linear``).
     ``shape``: u over the fading time. ``order``: all blocks together or one after another.
     """

@@ -143,7 +143,7 @@ class PadsBySize(nn.Module):
 
 
 def loader():
-    """Batches of odd pictures, for the command line to load."""
+    """Batches of odd images, for the command line to load."""
     return [(images[..., 1:, 1:], labels) for images, labels in batches(2)]
 
 

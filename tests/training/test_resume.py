@@ -129,7 +129,7 @@ def test_a_loader_with_a_generator_of_its_own_goes_on_where_it_was(tmp_path):
 
 
 class Augmented(Dataset):
-    """Disturbs its pictures by torch's generator, which in a worker is the worker's."""
+    """Disturbs its images by torch's generator, which in a worker is the worker's."""
 
     def __init__(self):
         self.images, self.labels = (torch.cat(parts) for parts in zip(*batches(6, 8), strict=True))

@@ -78,7 +78,7 @@ class _Body:
         return self.kernels.get(getattr(call.op, "name_hint", ""))
 
     def _may_lie_inside(self, operand: Any) -> bool:
-        """Whether it is a map of one picture: of several, the channels of each lie apart."""
+        """Whether it is a map of one image: of several, the channels of each lie apart."""
         shape = shape_of(operand)
         return operand in self.maps and shape is not None and shape[0] == 1
 

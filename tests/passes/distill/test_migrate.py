@@ -39,14 +39,14 @@ from tests.support import Untouched, error_between
 
 
 def faded(model, *shape, **options):
-    """The traced model, and its graph with every shortcut ready to fade, branches started from random pictures."""
+    """The traced model, and its graph with every shortcut ready to fade, branches started from random images."""
     example = torch.randn(shape).to(next(model.parameters()))
     traced = trace(model, example)
     regions = plan_of(traced).removable
     planned = [plan_reparam(traced.module, region, **options) for region in regions]
     reparams = [each for each in planned if isinstance(each, Reparam)]
-    pictures = [(torch.randn(16, *shape[1:]).to(example),) for _ in range(2)]
-    return traced, fade_shortcuts(traced.module, regions, initialise_branches(traced.module, reparams, pictures))
+    images = [(torch.randn(16, *shape[1:]).to(example),) for _ in range(2)]
+    return traced, fade_shortcuts(traced.module, regions, initialise_branches(traced.module, reparams, images))
 
 
 def perturb(fading):
@@ -162,10 +162,10 @@ def test_a_full_stream_reproduces_the_shortcut_where_nothing_else_is_in_its_chan
     chain = plan_reparam(traced.module, regions[0])
     assert chain.form == "identities"  # all widths alike: no stream is needed
     stream = Reparam(chain.region, chain.chain, "stream", (0, 1, 2), 8, True)
-    pictures = [(torch.randn(64, 3, 8, 8),)]
-    fading = fade_shortcuts(traced.module, regions, initialise_branches(traced.module, [stream], pictures))
+    images = [(torch.randn(64, 3, 8, 8),)]
+    fading = fade_shortcuts(traced.module, regions, initialise_branches(traced.module, [stream], images))
     fading.set_faded(1.0)
-    assert error_between(fold_branches(fading.module), model, *pictures[0]) <= 0.05
+    assert error_between(fold_branches(fading.module), model, *images[0]) <= 0.05
 
 
 def test_the_stream_carries_what_varies_most():
