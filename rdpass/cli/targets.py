@@ -48,7 +48,7 @@ def targets_command(
     )
     print_table(columns, rows)
     print(
-        "Clock, MACs a cycle, caches and DRAM bandwidth are approximate and serve estimates only; --json tells the source."
+        "Clock, MACs a cycle, caches and DRAM bandwidth are approximate and serve estimates only; --json has sources."
     )
 
 
