@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.fx import GraphModule, Interpreter, Node
 
+from rdpass.core.errors import DivergedError
 from rdpass.passes.graph.layers import sampled
 
 
@@ -64,6 +65,7 @@ def gather_moments(
 
     Raises:
         ValueError: there is no batch.
+        DivergedError: a map holds values that are not finite; the message names it.
     """
     sums = {probe: _Sums() for probe in probes}
     training = graph_module.training
@@ -76,7 +78,12 @@ def gather_moments(
         graph_module.train(training)
     if any(not each.count for each in sums.values()):
         raise ValueError("no batch to gather statistics from")
-    return {probe: each.moments() for probe, each in sums.items()}
+    found = {probe: each.moments() for probe, each in sums.items()}
+    for probe, moments in found.items():
+        if not torch.isfinite(moments.covariance).all():
+            names = " or ".join(name for name, _ in probe.nodes)
+            raise DivergedError(f"the teacher's {names} is not finite on the training data: look at their scale")
+    return found
 
 
 class _Watch(Interpreter):

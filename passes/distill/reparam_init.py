@@ -2,9 +2,11 @@
 
 For a shortcut S with z = S(x), mean mu and covariance Sigma over the data, and V (C x k) a basis of k directions:
 
-1. A and b: z = A x + b, x being what the first convolution reads; where that is not exact, the least-squares map.
+1. A and b: z = A x + b, x being what the first convolution reads; where that is not exact, the least-squares map, with
+   a ridge of a thousandth of x's mean variance. Where x does not vary at all (every channel dead or constant, up to
+   rounding), all maps fit alike, and A = 0, b = mu is the one of least norm.
 2. P = T V'A, p = T (V'(b - mu) + c) with c = 2 std of each coordinate, so that signed coordinates survive the ReLUs
-   inside; T = 1, or less where an activation has an upper bound (ReLU6) that c +- 2 std would meet.
+   inside; T = 1, or less where an activation has an upper bound above 0 (ReLU6) that c +- 2 std would meet.
 3. Q = V / T, q = mu - V c, so that with nothing else in the channels Q(Px + p) + q = mu + VV'(z - mu).
 4. Where the k channels are fewer than the body's, they are those that matter least to its last convolution.
 5. Whatever passes a gate is divided by the gate's mean, or by 1/4 where that is less, in the branch that reads it: a
@@ -38,6 +40,7 @@ from rdpass.passes.graph.node_kinds import CONVOLUTIONS, kind_of, module_of, sha
 
 Basis = Literal["stage", "block", "first"]
 RIDGE = 1e-3
+ROUNDING = 8.0  # a deviation of so many units of the type's precision, relative to the maps, is no signal
 LEAST_GATE = 0.25
 
 
@@ -167,15 +170,15 @@ class _Stream:
         if self.reparam.exact:
             return shortcut_map(self.graph_module, self.reparam.region)
         joint, channels = self.known["shortcut"], len(self.target.mean)
-        own = joint.covariance[:-channels, :-channels]
-        cross = joint.covariance[-channels:, :-channels]
-        ridge = RIDGE * own.diagonal().mean() * torch.eye(len(own)).double()
-        weight = torch.linalg.solve(own + ridge, cross.T).T
+        precision = torch.finfo(next(self.graph_module.parameters()).dtype).eps
+        weight = least_squares(joint, channels, precision)
         return Pointwise(weight, self.target.mean - weight @ joint.mean[:-channels], ())
 
     def _upper_bound(self) -> float:
         modules = [module_of(self.graph_module, self.nodes[name]) for name in self.reparam.chain.activations]
-        return min((activation_range(module, (0.0, float("inf")))[1] for module in modules), default=float("inf"))
+        bounds = [activation_range(module, (0.0, float("inf")))[1] for module in modules]
+        # Below a bound of 0 no c would help: nothing positive comes through.
+        return min((bound for bound in bounds if bound > 0), default=float("inf"))
 
     def _slots(self) -> tuple[Tensor, int]:
         """Which of the body's inner channels carry the stream, and how many there are."""
@@ -213,6 +216,22 @@ class _Stream:
                 count - 1: Pointwise(weight.to(like), bias.to(like), tuple(last)),
             },
         )
+
+
+def least_squares(joint: Moments, channels: int, precision: float) -> Tensor:
+    """Case 1 above: the weights (``channels``, C) that lead from the first C channels of ``joint`` to its last ones.
+
+    The ridge bounds the condition number by C / ``RIDGE`` + 1, whatever the rank: fewer samples than channels, dead
+    channels among others. ``precision``: the relative one of the numbers that were measured.
+    """
+    own, cross = joint.covariance[:-channels, :-channels], joint.covariance[-channels:, :-channels]
+    variance = own.diagonal().mean()
+    scale = joint.mean.square().mean() + joint.covariance.diagonal().mean()
+    if variance <= (ROUNDING * precision) ** 2 * scale:
+        return torch.zeros_like(cross)
+    ridge = RIDGE * variance * torch.eye(len(own)).double()
+    solution: Tensor = torch.linalg.solve(own + ridge, cross.T)
+    return solution.T
 
 
 def shortcut_map(graph_module: GraphModule, region: Region) -> Pointwise:

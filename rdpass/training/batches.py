@@ -12,7 +12,8 @@ With n the number of inputs that the model needs, a batch may be
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,3 +113,24 @@ def _form(raw: Any) -> str:
     if isinstance(raw, list | tuple):
         return f"a {type(raw).__name__} of {', '.join(type(item).__name__ for item in raw) or 'nothing'}"
     return type(raw).__name__
+
+
+@contextmanager
+def lone_rows_named(batches: Sequence[Batch], first: int) -> Iterator[None]:
+    """Say where a batch of one row fails: a batch norm behind global pooling has one value there, and no variance.
+
+    ``first``: the index of the first of ``batches``.
+
+    Raises:
+        DivergedError: the step failed on a batch of one row.
+    """
+    try:
+        yield
+    except ValueError as error:
+        lone = [first + index for index, batch in enumerate(batches) if rows_of(batch) == 1]
+        if not lone:
+            raise
+        raise DivergedError(
+            f"batch {lone[0]} has one row: {error}; take larger batches, and let the loader drop a last one as small"
+            " (drop_last=True)"
+        ) from error

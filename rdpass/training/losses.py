@@ -77,20 +77,23 @@ def divergence(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
 def relative_distance(outputs: Any, wanted: Any) -> Tensor:
     """Mean squared difference over the mean square of the teacher's, averaged over all floating-point outputs.
 
-    Free of scale, so that one ``alpha`` suits outputs of any unit.
+    Free of scale, so that one ``alpha`` suits outputs of any unit. A teacher's output of nothing but zeros has no scale
+    and is compared absolutely.
 
     Raises:
         ConfigError: there is no floating-point output to compare.
     """
     pairs = zip(tensors_in(outputs), tensors_in(wanted), strict=True)
-    errors = [
-        F.mse_loss(got, aim) / aim.square().mean().clamp_min(torch.finfo(aim.dtype).tiny)
-        for got, aim in pairs
-        if aim.is_floating_point()
-    ]
+    errors = [F.mse_loss(got, aim) / _power(aim) for got, aim in pairs if aim.is_floating_point()]
     if not errors:
         raise ConfigError("the model gives no floating-point output to distil; pass distance= to say how")
     return torch.stack(errors).mean()
+
+
+def _power(x: Tensor) -> Tensor:
+    """The mean square, or 1 where that is 0 up to what the type can hold."""
+    power = x.square().mean()
+    return torch.where(power >= torch.finfo(x.dtype).tiny, power, torch.ones_like(power))
 
 
 def check_logits(outputs: Any) -> Tensor:

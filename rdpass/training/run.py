@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any
 
 from rdpass.core.interruption import Interrupted, Interruption
-from rdpass.training.batches import placed, rows_of, unpacking_for
+from rdpass.training.batches import lone_rows_named, placed, rows_of, unpacking_for
 from rdpass.training.config import DistillConfig
 from rdpass.training.evaluation import evaluate
 from rdpass.training.faults import NotFinite
@@ -115,7 +115,8 @@ class Run:
         if agreed[1]:
             self._leave_out(fault or NotFinite("another process met inputs that are not finite", group[0][0], True))
         elif (self._position.epoch, group[0][0]) not in self._position.skipped:
-            self._step(batches, agreed[0], group[0][0])
+            with lone_rows_named(batches, group[0][0]):
+                self._step(batches, agreed[0], group[0][0])
         position = self._position
         position.consumed += len(group)
         position.step += 1

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-ROOT = Path(__file__).parent.parent
-QUICK = "tests/test_comparison.py::test_a_gate_passes_exactly_what_lies_within_its_tolerance"
+ROOT = Path(__file__).parent.parent.parent
+QUICK = "tests/core/test_comparison.py::test_a_gate_passes_exactly_what_lies_within_its_tolerance"
 DRAWN = """
 from pathlib import Path
 from hypothesis import given, settings, strategies as st
