@@ -94,6 +94,7 @@ def run_round(tests: list[str], seed: int, examples: int) -> Tally:
     print(f"seed {seed}", file=sys.stderr, flush=True)
     tally = Tally(examples)
     options = ["-q", "-m", "hypothesis and not slow", "-p", "no:cacheprovider", "-c", str(ROOT / "pyproject.toml")]
+    options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # hypothesis is imported here already
     with contextlib.redirect_stdout(sys.stderr):
         status = pytest.main([*tests, *options, f"--hypothesis-seed={seed}"], plugins=[tally])
     if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and not tally.failures:

@@ -5,6 +5,8 @@ Trained networks have such channels. A student starts as its teacher all the sam
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 
 import rdpass
@@ -31,6 +33,7 @@ from tests.models import (
     inverted_residual,
     seeded,
 )
+from tests.strategies import blocks, wide_blocks
 from tests.support import Untouched, error_between
 
 ONE_EPOCH = DistillConfig(epochs=1, lr=1e-5)
@@ -138,6 +141,42 @@ def test_a_start_without_variance_is_finite_and_the_teacher_itself(body, spoil, 
     before.check()
 
 
+def dead(norm, channels):
+    norm.weight.data[channels], norm.bias.data[channels] = 0.01, -50.0
+
+
+def constant(norm, channels):
+    norm.weight.data[channels], norm.bias.data[channels] = 0.0, 0.7
+
+
+def never_varied(norm, channels):
+    norm.running_var[channels] = 0.0
+
+
+SPOILT = st.tuples(st.sampled_from([dead, constant, never_varied]), st.sampled_from([slice(0, 1), slice(None)]))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.one_of(blocks(), wide_blocks()), st.lists(SPOILT, min_size=4, max_size=4), st.integers(1, 3))
+def test_any_block_with_spoilt_norms_starts_finite_and_as_it_was(case, ways, count):
+    block, sizes, seed = case
+    model = seeded(lambda: block, seed)
+    for norm, (way, channels) in zip(norms(model), ways, strict=False):
+        way(norm, channels)
+    model.double()
+    images = torch.randn(count, *sizes[1:], dtype=torch.float64)
+    traced = trace(model, images[:1])
+    regions = plan_of(traced).removable
+    reparams = [each for each in (plan_reparam(traced.module, r) for r in regions) if isinstance(each, Reparam)]
+    fading = fade_shortcuts(traced.module, regions, initialise_branches(traced.module, reparams, [(images,)]))
+    calibrate_gates(fading, (images,))
+    assert finite(fading.module)
+    assert error_between(fading.module, model, images) <= 1e-12
+    fading.set_faded(1.0)
+    assert error_between(fold_branches(fading.module), fading.module, images) <= 1e-9
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", ["migrate", "anneal", "joint"])
 @pytest.mark.parametrize("spoil", HOSTILE)
 @pytest.mark.parametrize("body", ["basic", "pre-activation bottleneck", "bottleneck", "inverted residual"])
