@@ -125,7 +125,7 @@ def finite(module):
 @pytest.mark.parametrize("spoil", HOSTILE)
 @pytest.mark.parametrize("body", BODIES)
 def test_a_start_without_variance_is_finite_and_the_teacher_itself(body, spoil, count):
-    """One picture of 2x2 positions: fewer samples than the eight channels of the block."""
+    """One image of 2x2 positions: fewer samples than the eight channels of the block."""
     model, (images, _) = hostile(body, spoil), random_images(count, 2)
     traced = trace(model, images[:1])
     before = Untouched(traced.module)
