@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from rdpass.deploy.bundle.building import Bundle
 
-
+_NO_CACHE = "Compile all of the runner, without what is kept of it in the cache folder (RDPASS_CACHE)."
 _WORTH_SAYING = 0.001
 """Functions of TVM's with less of the work than this are named in the manifest alone."""
 
@@ -32,6 +32,7 @@ def compile_command(
     golden: Annotated[Path | None, typer.Option(help="Golden numbers (.npz); default: those beside FILE.")] = None,
     database: Annotated[Path | None, typer.Option("--db", help="A folder that `rdpass tune` wrote.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help=_NO_CACHE)] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the manifest as JSON.")] = False,
 ) -> None:
     """Build FILE.onnx for a CPU and compare what was built with the golden output before it is kept."""
@@ -47,6 +48,7 @@ def compile_command(
         golden=golden,
         database=database,
         force=force,
+        cache=not no_cache,
     )
     if as_json:
         print((bundle.folder / "manifest.json").read_text(), end="")

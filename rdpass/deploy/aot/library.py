@@ -17,7 +17,7 @@ from rdpass.deploy.aot.names import PREFIX, PUBLIC, header_of, library_of, usual
 from rdpass.deploy.aot.network import Network
 from rdpass.deploy.aot.source import EXAMPLE, SOURCES, write_source
 from rdpass.deploy.bundle.manifest import Manifest
-from rdpass.deploy.bundle.runner_program import RUNTIME, compile_program
+from rdpass.deploy.bundle.runner_program import RUNTIME, Parts, compile_program
 from rdpass.deploy.lowering import LINK_OPTIONS
 from rdpass.targets.toolchain import Compiler
 
@@ -25,7 +25,11 @@ _COMPILE = ("-std=c11", "-O2", "-fPIC", "-ffreestanding", "-fno-asynchronous-unw
 _JOIN = ("-r", "-nostdlib", "-Wl,--build-id=none")
 _STRIP = ("--strip-debug", "--remove-section=.comment")
 
-RUNNER_SOURCES = tuple(RUNTIME / name for name in ("ahead_run.cc", "ahead_network.cc", "thread_pool.cc"))
+_POOL = RUNTIME / "thread_pool.cc"
+_CALLERS = (RUNTIME / "ahead_run.cc", RUNTIME / "ahead_network.cc")
+"""They include the library's header."""
+
+RUNNER_SOURCES = (*_CALLERS, _POOL)
 """What a program consists of besides what all bundles share."""
 
 
@@ -66,7 +70,7 @@ def check_needs(linked: Path, compiler: Compiler) -> None:
         raise ConfigError(f"the network calls {', '.join(names)} of TVM's runtime; use --runtime vm")
 
 
-def link_program(path: Path, manifest: Manifest, prefix: str, compiler: Compiler) -> None:
+def link_program(path: Path, manifest: Manifest, prefix: str, compiler: Compiler, cache: bool) -> None:
     """Link the static program ``path`` of the library beside it: the command line that every bundle has.
 
     Raises:
@@ -75,9 +79,14 @@ def link_program(path: Path, manifest: Manifest, prefix: str, compiler: Compiler
     with tempfile.TemporaryDirectory() as place:
         if prefix != PREFIX:
             Path(place, header_of(PREFIX)).write_text(usual_names(prefix))
-        options = ["-static", "-ffunction-sections", "-Wl,--gc-sections", f"-I{place}", f"-I{path.parent}"]
-        options += [str(path.parent / library_of(prefix)), *LINK_OPTIONS]
-        compile_program(path, manifest, compiler, RUNNER_SOURCES, options)
+        parts = Parts(
+            constant=(_POOL,),
+            link=("-static", "-Wl,--gc-sections", str(path.parent / library_of(prefix)), *LINK_OPTIONS),
+            flags=("-ffunction-sections",),
+            own=_CALLERS,
+            own_headers=(Path(place), path.parent),
+        )
+        compile_program(path, manifest, compiler, parts, cache)
 
 
 def _run(folder: Path, compiler: Compiler, command: Sequence[str]) -> str:

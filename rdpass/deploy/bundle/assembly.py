@@ -14,7 +14,7 @@ from rdpass.deploy.aot.network import Network
 from rdpass.deploy.bundle.execution import RUNNER
 from rdpass.deploy.bundle.manifest import Manifest
 from rdpass.deploy.bundle.readme import write_readme
-from rdpass.deploy.bundle.runner_program import RUNTIME, compile_program
+from rdpass.deploy.bundle.runner_program import RUNTIME, Parts, compile_program
 from rdpass.deploy.lowering import LINK_OPTIONS, Lowered, write_library
 from rdpass.onnx.golden import Golden
 from rdpass.targets.toolchain import Compiler
@@ -32,8 +32,11 @@ def assemble(
     golden: Golden,
     compiler: Compiler,
     libraries: Sequence[Path],
+    cache: bool,
 ) -> None:
     """Everything but the manifest, of which what is known before anything was built goes into the runner.
+
+    With ``cache``, the runner's parts that are the same in every bundle are compiled once.
 
     Raises:
         TargetError: the compiler failed.
@@ -41,14 +44,14 @@ def assemble(
     if isinstance(code, Network):
         write_c_library(folder, code, compiler)
         if compiler.links:
-            link_program(folder / RUNNER, manifest, code.prefix, compiler)
+            link_program(folder / RUNNER, manifest, code.prefix, compiler, cache)
         write_readme(folder, manifest, NEEDS_ANDROID if code.target.is_android else NEEDS_WITHOUT)
     else:
         write_library(code, folder / LIBRARY, compiler)
         (folder / "lib").mkdir()
         for library in libraries:
             shutil.copyfile(library, folder / "lib" / library.name)
-        compile_runner(folder, manifest, compiler)
+        compile_runner(folder, manifest, compiler, cache)
         write_readme(folder, manifest, NEEDS)
     (folder / "golden").mkdir()
     for names, arrays in zip(golden_files(golden).values(), (golden.inputs, golden.outputs), strict=True):
@@ -64,17 +67,17 @@ def golden_files(golden: Golden) -> dict[str, list[str]]:
     }
 
 
-def compile_runner(folder: Path, manifest: Manifest, compiler: Compiler) -> None:
+def compile_runner(folder: Path, manifest: Manifest, compiler: Compiler, cache: bool) -> None:
     """Compile ``folder/run`` against the libraries in ``folder/lib``, which it looks for beside itself.
 
     Raises:
         TargetError: the compiler failed; the message carries the first thing it said.
     """
-    headers = tvm_ffi.libinfo.include_paths()
-    # The headers' assertions name their own files: without the place they lie at on this machine.
-    options = [option for path in headers for option in (f"-isystem{path}", f"-ffile-prefix-map={path}=.")]
     # The runtime is there for what it registers when it is loaded; the runner calls nothing of it by name.
-    options += [f"-L{folder / 'lib'}", "-Wl,--no-as-needed", "-ltvm_runtime", "-ltvm_ffi", "-Wl,-rpath,$ORIGIN/lib"]
-    options += ["-Wl,--wrap=__libc_start_main"]
-    sources = [RUNTIME / name for name in ("run.cc", "vm_network.cc", "old_systems.cc")]
-    compile_program(folder / RUNNER, manifest, compiler, sources, [*options, *LINK_OPTIONS])
+    link = (f"-L{folder / 'lib'}", "-Wl,--no-as-needed", "-ltvm_runtime", "-ltvm_ffi", "-Wl,-rpath,$ORIGIN/lib")
+    parts = Parts(
+        constant=tuple(RUNTIME / name for name in ("run.cc", "vm_network.cc", "old_systems.cc")),
+        link=(*link, "-Wl,--wrap=__libc_start_main", *LINK_OPTIONS),
+        headers=tuple(map(Path, tvm_ffi.libinfo.include_paths())),
+    )
+    compile_program(folder / RUNNER, manifest, compiler, parts, cache)

@@ -87,6 +87,7 @@ def compile(
     golden: str | Path | None = None,
     database: str | Path | None = None,
     force: bool = False,
+    cache: bool = True,
     show_progress: bool = True,
 ) -> Bundle:
     """Build ``onnx`` for ``target`` into the folder ``out``.
@@ -101,6 +102,8 @@ def compile(
         database: a folder that ``tune`` wrote: every workload has the best tile that was found for this target, if the
             whole network was not slower with these.
         force: replace what is at ``out``.
+        cache: take the runner's parts that are the same in every bundle from the cache folder, and keep them there; the
+            bundle is the same without.
         show_progress: show on stderr which of the steps is under way.
 
     Raises:
@@ -131,7 +134,7 @@ def compile(
         with new_folder(place, force) as folder:
             shown.step(2, f"linking with {compiler.version}")
             manifest = _manifest(order, code, compiler)
-            assemble(folder, manifest, code, reference, compiler, libraries)
+            assemble(folder, manifest, code, reference, compiler, libraries, cache)
             manifest = seal(folder, replace(manifest, gates=(*source.gates, gate)))
             shown.step(3, "running what was built")
             manifest = seal(folder, _run_once(folder, manifest, chosen, reference))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import subprocess
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rdpass.core.errors import TargetError
 from rdpass.core.tensor_spec import TensorSpec
 from rdpass.deploy.bundle.c_literals import c_string
 from rdpass.deploy.bundle.manifest import Manifest
+from rdpass.deploy.bundle.objects import Recipe, compile_objects, run_compiler
 from rdpass.targets.toolchain import Compiler
 
 RUNTIME = Path(__file__).parent.parent / "runtime"
@@ -32,25 +32,36 @@ SHARED = tuple(
 """What every kind of bundle compiles: the command line, .npy files, the check of the CPU, comparing and timing."""
 
 
-def compile_program(
-    path: Path, manifest: Manifest, compiler: Compiler, sources: Sequence[Path], options: Sequence[str]
-) -> None:
-    """Compile and link the program ``path`` from ``SHARED``, the description of the network, and ``sources``.
+@dataclass(frozen=True)
+class Parts:
+    """What one kind of bundle's program is made of besides ``SHARED`` and the description of the network.
+
+    ``constant`` sources are the same for every network; those of ``own`` see, in ``own_headers``, one network's header.
+    """
+
+    constant: tuple[Path, ...]
+    link: tuple[str, ...]
+    flags: tuple[str, ...] = ()
+    headers: tuple[Path, ...] = ()
+    own: tuple[Path, ...] = ()
+    own_headers: tuple[Path, ...] = ()
+
+
+def compile_program(path: Path, manifest: Manifest, compiler: Compiler, parts: Parts, cache: bool) -> None:
+    """Compile and link the program ``path``; with ``cache``, what is constant is compiled once.
 
     Raises:
         TargetError: the compiler failed; the message carries the first thing it said.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        described = Path(folder, "description.cc")
+    recipe = Recipe(compiler, ("-std=c++17", "-Os", *parts.flags), (RUNTIME, *parts.headers))
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        described = folder / "description.cc"
         described.write_text(description_source(manifest))
-        # Equal bundles are equal files: without the places that sources and headers lie at on this machine.
-        maps = [f"-ffile-prefix-map={place}=." for place in (RUNTIME, folder)]
-        files = [str(source) for source in (*SHARED, *sources, described)]
-        command = [*compiler.call, "-std=c++17", "-Os", f"-I{RUNTIME}", *maps, *files, "-o", str(path), *options]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        reason = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr.strip())
-        raise TargetError(f"{compiler.version} could not compile the runner: {reason}")
+        own = replace(recipe, headers=(*recipe.headers, folder, *parts.own_headers))
+        objects = compile_objects(recipe, (*SHARED, *parts.constant), folder, cache)
+        objects += compile_objects(own, (*parts.own, described), folder, cache=False)
+        run_compiler(compiler, [*compiler.call, *map(str, objects), "-o", str(path), *parts.link], "the runner")
 
 
 def description_source(manifest: Manifest) -> str:

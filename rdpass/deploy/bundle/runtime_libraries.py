@@ -5,7 +5,6 @@ from the same release's wheels, kept in a cache folder. Nothing is downloaded un
 from __future__ import annotations
 
 import importlib.util
-import os
 import subprocess
 import sys
 import tempfile
@@ -13,6 +12,7 @@ import zipfile
 from importlib.metadata import version
 from pathlib import Path
 
+from rdpass.core.cache import cache_root
 from rdpass.core.errors import TargetError
 from rdpass.core.files import new_folder
 from rdpass.targets.lookup import Target
@@ -67,9 +67,8 @@ def _installed(name: str) -> Path:
 
 
 def _cached(target: Target) -> Path:
-    root = Path(os.environ.get("RDPASS_CACHE") or Path.home() / ".cache" / "rdpass")
     release = "-".join(f"{name}-{number}" for name, number in tvm_versions().items())
-    return root / "runtime" / target.architecture / release
+    return cache_root() / "runtime" / target.architecture / release
 
 
 def _remedy(target: Target) -> str:

@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -25,9 +26,9 @@ import tvm_ffi
 from tvm import relax
 
 import rdpass
-from rdpass.core.errors import TargetError
 from rdpass.core.files import new_folder
 from rdpass.core.tvm_messages import without_scope_lines
+from rdpass.deploy.bundle.objects import Recipe, compile_objects, run_compiler
 from rdpass.deploy.bundle.runner_program import RUNTIME
 from rdpass.deploy.bundle.runtime_libraries import find_libraries, tvm_versions
 from rdpass.deploy.lowering import Lowered, build, import_onnx, lower_for
@@ -136,13 +137,13 @@ def _link(folder: Path, lowered: Lowered, compiler: Compiler, libraries: tuple[P
     (folder / "lib").mkdir()
     for library in libraries:
         shutil.copyfile(library, folder / "lib" / library.name)
-    headers = [f"-isystem{path}" for path in (*tvm_ffi.libinfo.include_paths(), RUNTIME)]
-    sources = [str(path) for path in (_DRIVER, *(RUNTIME / name for name in ("vm_network.cc", "npy.cc", "tensor.cc")))]
-    command = [compiler.command, "-std=c++17", "-O2", *headers, *sources, "-o", str(folder / "driver")]
-    command += [f"-L{folder / 'lib'}", "-Wl,--no-as-needed", "-ltvm_runtime", "-ltvm_ffi", "-Wl,-rpath,$ORIGIN/lib"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise TargetError(f"{compiler.version} could not compile the driver: {done.stderr.strip()}")
+    recipe = Recipe(compiler, ("-std=c++17", "-O2"), (RUNTIME, *map(Path, tvm_ffi.libinfo.include_paths())))
+    sources = (_DRIVER, *(RUNTIME / name for name in ("vm_network.cc", "npy.cc", "tensor.cc")))
+    with tempfile.TemporaryDirectory() as place:
+        objects = map(str, compile_objects(recipe, sources, Path(place), cache=True))
+        command = [compiler.command, *objects, "-o", str(folder / "driver"), f"-L{folder / 'lib'}"]
+        command += ["-Wl,--no-as-needed", "-ltvm_runtime", "-ltvm_ffi", "-Wl,-rpath,$ORIGIN/lib"]
+        run_compiler(compiler, command, "the driver")
 
 
 def _facts(folder: Path, passed: tvm.IRModule, lowered: Lowered, compiler: Compiler) -> Facts:

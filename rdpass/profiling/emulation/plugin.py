@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import platform
 import shutil
 import subprocess
 import tempfile
 from pathlib import Path
 
+from rdpass.core.cache import cache_root
 from rdpass.core.errors import TargetError
 
 _SOURCE = Path(__file__).with_name("counting.c")
@@ -18,7 +18,7 @@ _COMPILERS = ("cc", "gcc", "clang")
 
 def cache_folder() -> Path:
     """Where what takes long to make is kept: ``$RDPASS_CACHE/emulation``, by default under ``~/.cache/rdpass``."""
-    return Path(os.environ.get("RDPASS_CACHE") or Path.home() / ".cache" / "rdpass") / "emulation"
+    return cache_root() / "emulation"
 
 
 def counting_plugin() -> Path:
