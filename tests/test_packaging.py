@@ -37,6 +37,15 @@ def test_the_help_of_the_command_line_loads_neither_torch_nor_tvm():
     assert python(code).endswith("set()")
 
 
+def test_compiling_loads_no_torch_and_leaves_it_importable(tmp_path):
+    code = (
+        "import sys; from rdpass.cli.app import run; run(['compile', 'none.onnx', '-o', sys.argv[1] + '/net.rdp']);"
+        " assert 'tvm' in sys.modules and 'torch' not in sys.modules; import torch; print(torch.zeros(2).sum().item())"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert (done.returncode, done.stdout) == (0, "0.0\n"), done.stderr
+
+
 def test_every_package_on_disk_is_in_the_wheel():
     on_disk = {"rdpass" + str(init.parent.relative_to(ROOT / "rdpass")).replace(".", "", 1).replace("/", ".")
                if init.parent == ROOT / "rdpass" else ".".join(init.parent.relative_to(ROOT).parts)

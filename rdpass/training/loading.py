@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sized
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from rdpass.core.errors import ConfigError, DivergedError
-from rdpass.training.config import DistillConfig
 from rdpass.training.generators import Stream
+
+if TYPE_CHECKING:
+    from rdpass.training.config import DistillConfig
 
 _END = object()
 
