@@ -25,11 +25,10 @@ _COMPILE = ("-std=c11", "-O2", "-fPIC", "-ffreestanding", "-fno-asynchronous-unw
 _JOIN = ("-r", "-nostdlib", "-Wl,--build-id=none")
 _STRIP = ("--strip-debug", "--remove-section=.comment")
 
-_POOL = RUNTIME / "thread_pool.cc"
 _CALLERS = (RUNTIME / "ahead_run.cc", RUNTIME / "ahead_network.cc")
 """They include the library's header."""
 
-RUNNER_SOURCES = (*_CALLERS, _POOL)
+RUNNER_SOURCES = (*_CALLERS, RUNTIME / "thread_pool.cc")
 """What a program consists of besides what all bundles share."""
 
 
@@ -80,7 +79,7 @@ def link_program(path: Path, manifest: Manifest, prefix: str, compiler: Compiler
         if prefix != PREFIX:
             Path(place, header_of(PREFIX)).write_text(usual_names(prefix))
         parts = Parts(
-            constant=(_POOL,),
+            sources=RUNNER_SOURCES,
             link=("-static", "-Wl,--gc-sections", str(path.parent / library_of(prefix)), *LINK_OPTIONS),
             flags=("-ffunction-sections",),
             own=_CALLERS,

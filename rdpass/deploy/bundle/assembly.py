@@ -76,7 +76,7 @@ def compile_runner(folder: Path, manifest: Manifest, compiler: Compiler, cache: 
     # The runtime is there for what it registers when it is loaded; the runner calls nothing of it by name.
     link = (f"-L{folder / 'lib'}", "-Wl,--no-as-needed", "-ltvm_runtime", "-ltvm_ffi", "-Wl,-rpath,$ORIGIN/lib")
     parts = Parts(
-        constant=tuple(RUNTIME / name for name in ("run.cc", "vm_network.cc", "old_systems.cc")),
+        sources=tuple(RUNTIME / name for name in ("run.cc", "vm_network.cc", "old_systems.cc")),
         link=(*link, "-Wl,--wrap=__libc_start_main", *LINK_OPTIONS),
         headers=tuple(map(Path, tvm_ffi.libinfo.include_paths())),
     )

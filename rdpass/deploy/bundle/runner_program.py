@@ -36,10 +36,11 @@ SHARED = tuple(
 class Parts:
     """What one kind of bundle's program is made of besides ``SHARED`` and the description of the network.
 
-    ``constant`` sources are the same for every network; those of ``own`` see, in ``own_headers``, one network's header.
+    ``sources`` in the order in which they are linked. Those of ``own`` see, in ``own_headers``, one network's header;
+    the others are the same for every network.
     """
 
-    constant: tuple[Path, ...]
+    sources: tuple[Path, ...]
     link: tuple[str, ...]
     flags: tuple[str, ...] = ()
     headers: tuple[Path, ...] = ()
@@ -59,9 +60,13 @@ def compile_program(path: Path, manifest: Manifest, compiler: Compiler, parts: P
         described = folder / "description.cc"
         described.write_text(description_source(manifest))
         own = replace(recipe, headers=(*recipe.headers, folder, *parts.own_headers))
-        objects = compile_objects(recipe, (*SHARED, *parts.constant), folder, cache)
-        objects += compile_objects(own, (*parts.own, described), folder, cache=False)
-        run_compiler(compiler, [*compiler.call, *map(str, objects), "-o", str(path), *parts.link], "the runner")
+        sources = (*SHARED, *parts.sources, described)
+        specific = (*parts.own, described)
+        constant = [source for source in sources if source not in specific]
+        objects = dict(zip(constant, compile_objects(recipe, constant, folder, cache), strict=True))
+        objects |= zip(specific, compile_objects(own, specific, folder, cache=False), strict=True)
+        linked = [str(objects[source]) for source in sources]
+        run_compiler(compiler, [*compiler.call, *linked, "-o", str(path), *parts.link], "the runner")
 
 
 def description_source(manifest: Manifest) -> str:
