@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from rdpass.targets.features import Feature
+
 WORDS = frozenset({
     "fp", "asimd", "aes", "pmull", "sha1", "sha2", "crc32", "atomics", "fphp", "asimdhp", "asimdrdm", "jscvt", "fcma",
     "lrcpc", "dcpop", "sha3", "asimddp", "sha512", "sve", "asimdfhm", "uscat", "ilrcpc", "flagm", "ssbs", "sb", "paca",
@@ -12,18 +14,18 @@ WORDS = frozenset({
 """Every word that a bundle's runner can check on a board (``runtime/cpu_features.cc``)."""
 
 USED_UNASKED: Mapping[str, tuple[str, ...]] = {
-    "neon": ("asimd",),
-    "fullfp16": ("asimdhp", "fphp"),
-    "dotprod": ("asimddp",),
+    "neon": (Feature.ASIMD,),
+    "fullfp16": (Feature.FP16, "fphp"),
+    "dotprod": (Feature.DOTPROD,),
     "rdm": ("asimdrdm",),
     "lse": ("atomics",),
     "rcpc": ("lrcpc",),
     "rcpc-immo": ("ilrcpc",),
     "complxnum": ("fcma",),
     "sha3": ("sha3",),
-    "i8mm": ("i8mm",),
-    "bf16": ("bf16",),
-    "sve": ("sve",),
+    "i8mm": (Feature.I8MM,),
+    "bf16": (Feature.BF16,),
+    "sve": (Feature.SVE,),
     "sve2": ("sve2",),
 }
 """LLVM's features whose instructions it chooses by itself, each with Linux's words. Cryptography is not among them:

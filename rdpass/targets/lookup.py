@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rdpass.core.errors import TargetError
 from rdpass.targets.boards import PRESETS
+from rdpass.targets.features import Feature
 from rdpass.targets.target import Target
 
 __all__ = ["HOST", "PRESETS", "Target", "all_targets", "cpu_features", "find_target", "host_target"]
@@ -20,8 +21,8 @@ _CPU0 = Path("/sys/devices/system/cpu/cpu0")
 # The levels of the x86-64 psABI. LLVM's own name for this CPU would be closer, but it goes by family and model, and a
 # hypervisor may hide features of that model: such code dies of an illegal instruction.
 _X86_V2 = ("cx16", "lahf_lm", "popcnt", "sse4_1", "sse4_2", "ssse3")
-_X86_V3 = (*_X86_V2, "abm", "avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "movbe")
-_X86_V4 = (*_X86_V3, "avx512bw", "avx512cd", "avx512dq", "avx512f", "avx512vl")
+_X86_V3 = (*_X86_V2, "abm", "avx", Feature.AVX2, "bmi1", "bmi2", "f16c", "fma", "movbe")
+_X86_V4 = (*_X86_V3, "avx512bw", "avx512cd", "avx512dq", Feature.AVX512F, "avx512vl")
 _MACS_PER_CYCLE = {"x86-64-v4": 32, "x86-64-v3": 16, "x86-64-v2": 4, "x86-64": 4}
 _X86_LEVELS = (("x86-64-v4", _X86_V4), ("x86-64-v3", _X86_V3), ("x86-64-v2", _X86_V2), ("x86-64", ()))
 
@@ -104,4 +105,4 @@ def cpu_features() -> frozenset[str]:
 def _host_cpu(machine: str, available: frozenset[str]) -> tuple[str, tuple[str, ...]]:
     if machine == "x86_64":
         return next((cpu, needed) for cpu, needed in _X86_LEVELS if available.issuperset(needed))
-    return "generic", ("asimd",) if machine == "aarch64" else ()
+    return "generic", (Feature.ASIMD,) if machine == "aarch64" else ()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import platform
 from dataclasses import dataclass
 
+from rdpass.targets.features import Feature
+
 
 @dataclass(frozen=True)
 class Target:
@@ -34,6 +36,15 @@ class Target:
     def architecture(self) -> str:
         """What ``uname -m`` says on such a machine."""
         return self.triple.partition("-")[0]
+
+    def has(self, feature: Feature) -> bool:
+        """Whether built code may use ``feature``: whether it is listed, not whether the core's maker says so.
+
+        Example:
+            >>> Target("rpi5", "aarch64-linux-gnu", "cortex-a76", 4, ("asimd", "asimddp")).has(Feature.DOTPROD)
+            True
+        """
+        return feature in self.features
 
     @property
     def is_native(self) -> bool:
