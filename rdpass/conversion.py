@@ -11,6 +11,7 @@ from torch import nn
 
 from rdpass.capture.trace import Example, trace
 from rdpass.core.errors import ConfigError, NothingToConvert, PassError
+from rdpass.core.numeric_types import FLOAT32
 from rdpass.core.plan import Plan, Traced
 from rdpass.inspection import plan_of
 from rdpass.passes.analysis.cost import cost_of
@@ -114,7 +115,7 @@ def _check_precision(traced: Traced) -> None:
     if halves:
         raise ConfigError(
             f"the model's parameters are {', '.join(map(str, halves))}: too coarse to fold and compare; give it and the"
-            " example in float32 (model.float())"
+            f" example in {FLOAT32} (model.float())"
         )
 
 

@@ -7,13 +7,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import tvm
 from tvm import relax
 
+from rdpass.core.comparison import Array
+from rdpass.core.numeric_types import FLOAT32, NumericType
+
 Var = Any
 Expr = Any
+
+KERNEL_TYPES = frozenset({FLOAT32})
+"""The numeric types of the maps and constants that kernels of ours take. Tensors of any other are TVM's to lower."""
 
 
 @dataclass(frozen=True)
@@ -106,13 +110,13 @@ def operator_of(expression: Expr) -> str:
 
 
 def shape_of(expression: Expr) -> tuple[int, ...] | None:
-    """The static shape of a float32 tensor; None for anything else."""
+    """The static shape of a tensor that kernels of ours take; None for anything else."""
     return shape_of_type(expression.ty)
 
 
 def shape_of_type(kind: Any) -> tuple[int, ...] | None:
-    """The static shape of float32 tensors of a Relax type; None for any other type."""
-    if not isinstance(kind, relax.TensorType) or kind.shape is None or str(kind.dtype) != "float32":
+    """The static shape of tensors of a Relax type, if kernels of ours take such; None for any other type."""
+    if not isinstance(kind, relax.TensorType) or kind.shape is None or str(kind.dtype) not in KERNEL_TYPES:
         return None
     extents = list(kind.shape.values)
     if not all(isinstance(extent, int | tvm.tirx.IntImm) for extent in extents):
@@ -120,7 +124,24 @@ def shape_of_type(kind: Any) -> tuple[int, ...] | None:
     return tuple(int(extent) for extent in extents)
 
 
-def array_of(expression: Expr) -> npt.NDArray[np.float32] | None:
+def type_of(expression: Expr) -> NumericType:
+    """The numeric type of a tensor that ``shape_of`` knows."""
+    return NumericType(str(expression.ty.dtype))
+
+
+def bytes_of(expression: Expr) -> int | None:
+    """The bytes of a tensor that ``shape_of`` knows; None for anything else."""
+    shape = shape_of(expression)
+    return None if shape is None else type_of(expression).size(shape)
+
+
+def array_of(expression: Expr) -> Array | None:
     """The numbers of a constant; None for anything else."""
     value = expression.value if isinstance(expression, tvm.ir.GenericConst) else None
     return value.numpy() if isinstance(value, tvm.runtime.Tensor) else None
+
+
+def weights_of(expression: Expr) -> Array | None:
+    """The numbers of a constant that kernels of ours take; None for anything else."""
+    array = array_of(expression)
+    return array if array is not None and array.dtype.name in KERNEL_TYPES else None

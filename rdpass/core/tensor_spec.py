@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
+
+import numpy as np
 
 
 @dataclass(frozen=True)
@@ -12,3 +15,8 @@ class TensorSpec:
     name: str
     shape: tuple[int, ...]
     dtype: str
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of the dense tensor."""
+        return prod(self.shape) * np.dtype(self.dtype).itemsize

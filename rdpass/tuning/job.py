@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rdpass.core.comparison import Array
+from rdpass.core.numeric_types import ALL_FLOAT32, NumericTypes
 from rdpass.deploy.device.tracker import Tracker
 
 
@@ -13,7 +14,8 @@ class Step:
     """One kernel: its function, the shapes of all its parameters, and its constants.
 
     Parameters are the input (and what scales it, if anything does), the constants, the map to add where ``adds``, the
-    output, the workspace. An output that is ``in_place`` holds the map to add.
+    output, the workspace. An output that is ``in_place`` holds the map to add. ``types``: of the maps that are read and
+    written; the workspace holds sums.
     """
 
     function: str
@@ -21,6 +23,7 @@ class Step:
     constants: tuple[Array, ...]
     adds: bool
     in_place: bool
+    types: NumericTypes = ALL_FLOAT32
 
     @property
     def inputs(self) -> int:

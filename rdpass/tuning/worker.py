@@ -15,6 +15,7 @@ import tvm
 from tvm.runtime.vm import VirtualMachine
 
 from rdpass.core.comparison import Array, relative_error
+from rdpass.core.numeric_types import FLOAT32, NumericType
 from rdpass.deploy.device.tracker import Tracker
 from rdpass.tuning.job import Job, NetworkVariant, Step, Timing, Trouble, Variant
 
@@ -164,16 +165,16 @@ class _Network:
 
 def arguments_of(step: Step) -> list[Array]:
     """Random maps, the same for every tile of a workload; NaN where nothing is to be read."""
-    shapes = list(step.shapes)
-    given = [*(_numbers(number, shapes[number]) for number in range(step.inputs)), *step.constants]
+    shapes, types = list(step.shapes), step.types
+    given = [*(_numbers(number, shapes[number], types.input) for number in range(step.inputs)), *step.constants]
     if step.adds and not step.in_place:
-        given.append(_numbers(_ADDED, shapes[len(given)]))
-    output = _numbers(_ADDED, shapes[-2]) if step.in_place else np.full(shapes[-2], np.nan, np.float32)
-    return [*given, output, np.full(shapes[-1], np.nan, np.float32)]
+        given.append(_numbers(_ADDED, shapes[len(given)], types.output))
+    output = _numbers(_ADDED, shapes[-2], types.output) if step.in_place else np.full(shapes[-2], np.nan, types.output)
+    return [*given, output, np.full(shapes[-1], np.nan, types.accumulator)]
 
 
-def _numbers(seed: int, shape: Sequence[int]) -> Array:
-    return np.random.default_rng(seed).standard_normal(shape, np.float32)
+def _numbers(seed: int, shape: Sequence[int], numeric: NumericType) -> Array:
+    return np.random.default_rng(seed).standard_normal(shape, np.dtype(FLOAT32)).astype(numeric, copy=False)
 
 
 if __name__ == "__main__":

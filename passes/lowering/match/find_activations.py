@@ -11,12 +11,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from rdpass.core.comparison import Array
 from rdpass.kernels.workload import ActivationKind
-from rdpass.passes.lowering.dataflow import Dataflow, array_of, operator_of
+from rdpass.passes.lowering.dataflow import Dataflow, array_of, operator_of, type_of
 
-Array = npt.NDArray[np.float32]
 _TOLERANCE = 1e-6
 
 
@@ -46,7 +45,7 @@ def _sloped(flow: Dataflow, value: Any, reader: Any, channels: int) -> Activatio
     """Case 1."""
     call: Any = flow.value(reader)
     if operator_of(call) == "relax.nn.leakyrelu":
-        slope = np.full(1, call.attrs.alpha, np.float32)
+        slope = np.full(1, call.attrs.alpha, type_of(value))
     elif operator_of(call) == "relax.nn.prelu" and call.args[0].same_as(value):
         given = array_of(call.args[1])
         if given is None or (given.size > 1 and int(call.attrs.axis) != 1):

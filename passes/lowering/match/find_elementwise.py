@@ -15,17 +15,15 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 from tvm import relax
 
+from rdpass.core.comparison import Array
 from rdpass.kernels.workload import Elementwise
-from rdpass.passes.lowering.dataflow import Dataflow, operator_of, shape_of
+from rdpass.passes.lowering.dataflow import Dataflow, operator_of, shape_of, type_of
 from rdpass.passes.lowering.match.batch_norm import affine_of
 from rdpass.passes.lowering.match.grow_epilogue import Finishing, finish_from, grow_epilogue, per_channel
 from rdpass.passes.lowering.match.placement import Placement
 from rdpass.passes.lowering.rewrite.operators_on_blocks import joins_blocks, runs_blocked, splits_blocks
-
-Array = npt.NDArray[np.float32]
 
 
 def find_elementwise(flow: Dataflow, blocked: Set[Any], taken: Set[Any], lanes: int) -> Iterator[Placement]:
@@ -108,7 +106,7 @@ def _product(
     factors = [factor for argument in call.args if (factor := per_channel(argument, channels)) is not None]
     if len(factors) != 1:
         return None
-    scale = np.broadcast_to(factors[0], (channels,)).astype(np.float32)
+    scale = np.broadcast_to(factors[0], (channels,)).astype(type_of(variable))
     return _Start(full[0], grow_epilogue(flow, variable, channels, taken), scale)
 
 
@@ -120,5 +118,5 @@ def _norm(flow: Dataflow, variable: Any, item: Any, known: Set[Any], taken: Set[
     if affine is None or item.index or call.args[0] not in known or flow.readers[norm] != [variable]:
         return None
     scale, shift = affine
-    end = grow_epilogue(flow, variable, len(shift), taken, shift.astype(np.float32))
-    return _Start(call.args[0], end, scale.astype(np.float32), inside=(norm,))
+    end = grow_epilogue(flow, variable, len(shift), taken, shift.astype(type_of(variable)))
+    return _Start(call.args[0], end, scale.astype(type_of(variable)), inside=(norm,))

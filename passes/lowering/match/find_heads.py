@@ -13,13 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from rdpass.core.comparison import Array
 from rdpass.kernels.workload import Head
-from rdpass.passes.lowering.dataflow import Dataflow, array_of, operator_of, shape_of
+from rdpass.passes.lowering.dataflow import Dataflow, array_of, operator_of, shape_of, weights_of
 from rdpass.passes.lowering.match.placement import Placement
-
-Array = npt.NDArray[np.float32]
 
 
 def find_heads(flow: Dataflow) -> Iterator[Placement]:
@@ -117,7 +115,7 @@ class _Dense:
         added = None if last is None else _added(flow.value(last), product, weights.shape[1])
         if added is not None:
             return _Dense(last, (product,), weights, added)
-        return _Dense(product, (), weights, np.zeros(weights.shape[1], np.float32))
+        return _Dense(product, (), weights, np.zeros(weights.shape[1], weights.dtype))
 
     @property
     def numbers(self) -> tuple[Array, Array]:
@@ -132,8 +130,8 @@ _FLATTENING = {"relax.reshape", "relax.flatten", "relax.squeeze"}
 def _dense_weights(call: Any, flat: Any) -> Any | None:
     if operator_of(call) != "relax.matmul" or not call.args[0].same_as(flat):
         return None
-    weights = array_of(call.args[1])
-    return weights if weights is not None and weights.ndim == 2 and weights.dtype == np.float32 else None
+    weights = weights_of(call.args[1])
+    return weights if weights is not None and weights.ndim == 2 else None
 
 
 def _added(call: Any, product: Any, classes: int) -> Any | None:

@@ -12,14 +12,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from rdpass.core.comparison import Array
 from rdpass.kernels.workload import Convolution
-from rdpass.passes.lowering.dataflow import Dataflow, array_of, operator_of, shape_of
+from rdpass.passes.lowering.dataflow import Dataflow, operator_of, shape_of, weights_of
 from rdpass.passes.lowering.match.grow_epilogue import grow_epilogue
 from rdpass.passes.lowering.match.subpixel_layers import Subpixel, shuffled, transposed_of
-
-Array = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -72,8 +70,8 @@ class _Start:
             return _Start.spread(transposed, call.args[0])
         if operator_of(call) != "relax.nn.conv2d":
             return None
-        weights, shape = array_of(call.args[1]), shape_of(call.args[0])
-        if weights is None or shape is None or weights.dtype != np.float32:
+        weights, shape = weights_of(call.args[1]), shape_of(call.args[0])
+        if weights is None or shape is None or shape_of(variable) is None:
             return None
         if (call.attrs.data_layout, call.attrs.kernel_layout, call.attrs.out_layout) != ("NCHW", "OIHW", "NCHW"):
             return None

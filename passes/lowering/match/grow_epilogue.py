@@ -14,13 +14,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from rdpass.core.comparison import Array
 from rdpass.kernels.workload import Epilogue
-from rdpass.passes.lowering.dataflow import Dataflow, array_of, operator_of, shape_of
+from rdpass.passes.lowering.dataflow import Dataflow, array_of, operator_of, shape_of, type_of, weights_of
 from rdpass.passes.lowering.match.find_activations import Activation, clip_bounds, find_activation
-
-Array = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -44,13 +42,13 @@ def grow_epilogue(
 
     ``shift`` and ``other``: a bias and a map that are part of the value already.
     """
-    bias = np.zeros(channels, np.float32) if shift is None else shift
+    bias = np.zeros(channels, type_of(value)) if shift is None else shift
     return _grown(flow, _Growth(value, bias, [], other), taken)
 
 
 def finish_from(flow: Dataflow, source: Any, reader: Any, channels: int, taken: Set[Any]) -> Finishing | None:
     """What ``reader``, and what follows it, does to ``source``, which others may read too."""
-    growth = _Growth(source, np.zeros(channels, np.float32), [])
+    growth = _Growth(source, np.zeros(channels, type_of(source)), [])
     activation = _activation(flow, growth, taken)
     if activation is not None and reader in (activation.root, *activation.inside):
         return _finishing(flow, growth, activation, taken)
@@ -136,7 +134,7 @@ def _absorb(flow: Dataflow, growth: _Growth, reader: Any) -> bool:
         case "relax.add" if len(arguments) == 1 and not activated:
             return _absorb_add(growth, arguments[0], shape_of(reader))
         case "relax.nn.relu" if not activated:
-            growth.low = np.zeros(1, np.float32)
+            growth.low = np.zeros(1, growth.bias.dtype)
             return True
         case "relax.maximum" if len(arguments) == 1 and not activated:
             growth.low = per_channel(arguments[0], len(growth.bias))
@@ -145,7 +143,7 @@ def _absorb(flow: Dataflow, growth: _Growth, reader: Any) -> bool:
             growth.high = per_channel(arguments[0], len(growth.bias))
             return growth.high is not None
         case "relax.clip" if not activated:
-            growth.low, growth.high = (np.full(1, bound, np.float32) for bound in clip_bounds(call))
+            growth.low, growth.high = (np.full(1, bound, growth.bias.dtype) for bound in clip_bounds(call))
             return True
         case _:
             return False
@@ -154,7 +152,7 @@ def _absorb(flow: Dataflow, growth: _Growth, reader: Any) -> bool:
 def _absorb_add(growth: _Growth, added: Any, shape: tuple[int, ...] | None) -> bool:
     constant = per_channel(added, len(growth.bias))
     if constant is not None:
-        growth.bias = (growth.bias + constant).astype(np.float32)
+        growth.bias = (growth.bias + constant).astype(growth.bias.dtype)
         return True
     if growth.other is None and array_of(added) is None and shape_of(added) == shape:
         growth.other = added
@@ -164,8 +162,8 @@ def _absorb_add(growth: _Growth, added: Any, shape: tuple[int, ...] | None) -> b
 
 def per_channel(expression: Any, channels: int) -> Array | None:
     """A constant that is one number, or one per channel of (N, C, H, W)."""
-    array = array_of(expression)
-    if array is None or array.dtype != np.float32:
+    array = weights_of(expression)
+    if array is None:
         return None
     if array.size == 1:
         return array.reshape(1)
@@ -183,10 +181,9 @@ def _epilogue(growth: _Growth, activation: Activation | None) -> tuple[Epilogue,
         return Epilogue("relu", add=add), ()
     if low is not None and high is not None and low.size == high.size == 1:
         return Epilogue("clip", float(low[0]), float(high[0]), add), ()
-    channels = len(growth.bias)
     bounds = (
-        np.broadcast_to(np.float32(-np.inf) if low is None else low, (channels,)),
-        np.broadcast_to(np.float32(np.inf) if high is None else high, (channels,)),
+        np.full_like(growth.bias, -np.inf if low is None else low),
+        np.full_like(growth.bias, np.inf if high is None else high),
     )
     return Epilogue("channel_clip", add=add), bounds
 

@@ -15,12 +15,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from rdpass.core.comparison import Array
 from rdpass.kernels.workload import Convolution
-from rdpass.passes.lowering.dataflow import Dataflow, array_of, operator_of, shape_of
+from rdpass.passes.lowering.dataflow import Dataflow, operator_of, shape_of, weights_of
 
-Array = npt.NDArray[np.float32]
 _COLUMNS_FIRST = (0, 3, 4, 1, 5, 2)  # DepthToSpace's mode DCR
 _CHANNELS_FIRST = (0, 1, 4, 2, 5, 3)  # its mode CRD, and torch's PixelShuffle
 
@@ -45,12 +44,12 @@ def transposed_of(flow: Dataflow, variable: Any) -> Subpixel | None:
     call: Any = flow.value(variable)
     if operator_of(call) != "relax.nn.conv2d_transpose":
         return None
-    given, shape, wanted = array_of(call.args[1]), shape_of(call.args[0]), shape_of(variable)
+    given, shape, wanted = weights_of(call.args[1]), shape_of(call.args[0]), shape_of(variable)
     attrs = call.attrs
     layouts = attrs.data_layout, attrs.kernel_layout, attrs.out_layout
     if given is None or shape is None or wanted is None or layouts != ("NCHW", "IOHW", "NCHW"):
         return None
-    if int(attrs.groups) != 1 or [int(number) for number in attrs.dilation] != [1, 1] or given.dtype != np.float32:
+    if int(attrs.groups) != 1 or [int(number) for number in attrs.dilation] != [1, 1]:
         return None
     before = [int(number) for number in attrs.padding[:2]]
     axes = [
@@ -66,13 +65,13 @@ def transposed_of(flow: Dataflow, variable: Any) -> Subpixel | None:
         padding=(down.before, across.before, down.after, across.after), spread=(down.stride, across.stride),
     )  # fmt: skip
     weights = np.einsum("apk,cfkl,bql->abfcpq", down.taps, given, across.taps, optimize=True)
-    flat = np.ascontiguousarray(weights.reshape(-1, channels, down.reach, across.reach), np.float32)
-    return Subpixel(variable, convolution, flat, np.zeros(len(flat), np.float32))
+    flat = np.ascontiguousarray(weights.reshape(-1, channels, down.reach, across.reach), given.dtype)
+    return Subpixel(variable, convolution, flat, np.zeros(len(flat), given.dtype))
 
 
 @dataclass(frozen=True)
 class _Phases:
-    """One axis: ``taps`` (phases, reach, kernel) is 1 where a phase's window takes a tap of the kernel."""
+    """One axis: ``taps`` (phases, reach, kernel) is true where a phase's window takes a tap of the kernel."""
 
     stride: int
     reach: int
@@ -94,9 +93,9 @@ class _Phases:
         after = wanted // stride - 1 + last - (given - 1)
         if first > 0 or after < 0:  # what no window sees
             return None
-        taps = np.zeros((stride, last - first + 1, kernel), np.float32)
+        taps = np.zeros((stride, last - first + 1, kernel), bool)
         for phase, offset, tap in places:
-            taps[phase, offset - first, tap] = 1
+            taps[phase, offset - first, tap] = True
         return _Phases(stride, last - first + 1, -first, after, taps)
 
 
@@ -107,7 +106,7 @@ def shuffled(flow: Dataflow, variable: Any, convolution: Convolution, weights: A
     """The convolution that ``variable`` is bound to with the shuffle that alone reads it, if there is one."""
     if convolution.groups != 1:
         return None
-    value, inside, bias = variable, [], np.zeros(convolution.filters, np.float32)
+    value, inside, bias = variable, [], np.zeros(convolution.filters, weights.dtype)
     reader = flow.only_reader(value)
     constant = None if reader is None else _bias_of(flow, value, reader, convolution.filters)
     if constant is not None:
@@ -133,8 +132,8 @@ def _bias_of(flow: Dataflow, value: Any, reader: Any, filters: int) -> Array | N
     if operator_of(call) != "relax.add":
         return None
     others = [argument for argument in call.args if not argument.same_as(value)]
-    array = array_of(others[0]) if len(others) == 1 else None
-    if array is None or array.dtype != np.float32 or array.shape[-3:] != (filters, 1, 1) or array.size != filters:
+    array = weights_of(others[0]) if len(others) == 1 else None
+    if array is None or array.shape[-3:] != (filters, 1, 1) or array.size != filters:
         return None
     return array.reshape(-1)
 

@@ -13,13 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import prod
 from typing import Any
 
 import tvm
 from tvm import relax
 
-from rdpass.passes.lowering.dataflow import operator_of, shape_of, variables_of
+from rdpass.passes.lowering.dataflow import bytes_of, operator_of, type_of, variables_of
 from rdpass.passes.lowering.memory.arena import Interval, assign_offsets, whole_lines
 from rdpass.passes.lowering.rewrite.place_kernels import SCHEDULED
 
@@ -69,7 +68,7 @@ def _moved(builder: relax.BlockBuilder, binding: Any, arena: Any, places: dict[A
         place, shape = places[value.args[0]] + int(value.args[3].value), value.args[1]
     else:
         return binding
-    tensor = relax.op.memory.alloc_tensor(arena, place, shape, "float32")
+    tensor = relax.op.memory.alloc_tensor(arena, place, shape, type_of(binding.var))
     return relax.VarBinding(binding.var, builder.normalize(tensor))
 
 
@@ -113,5 +112,5 @@ def _bytes(value: Any) -> int | None:
     """The size of a tensor allocation of static shape, whole lines of cache."""
     if operator_of(value) != ALLOCATE:
         return None
-    shape = shape_of(value)
-    return None if shape is None else whole_lines(4 * prod(shape))
+    size = bytes_of(value)
+    return None if size is None else whole_lines(size)

@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from math import prod
 from typing import Any
 
 import tvm
 from tvm import relax
 
-from rdpass.passes.lowering.dataflow import operator_of, shape_of, variables_of
+from rdpass.passes.lowering.dataflow import bytes_of, operator_of, shape_of, type_of, variables_of
 from rdpass.passes.lowering.memory.map_sharing import Program, Sharing, Step, share_maps
 from rdpass.passes.lowering.memory.plan_arena import ALLOCATE
 from rdpass.passes.lowering.rewrite.place_kernels import PARTS, RESULTS
@@ -65,7 +64,7 @@ class _Body:
         ]
 
     def program(self) -> Program:
-        sizes = tuple(4 * prod(shape_of(variable) or ()) for variable in self.maps)
+        sizes = tuple(bytes_of(variable) or 0 for variable in self.maps)
         calls = [self.bindings[index].value for index in self.calls]
         fixed = {each for call in calls if self._kernel(call) is None for each in self.maps_of(call.args)}
         fixed.update(self.maps_of([self.result]))
@@ -130,7 +129,7 @@ def _rewritten(body: _Body, sharing: Sharing) -> Iterator[Any]:
         if home != own:
             shape = shape_of(binding.var)
             assert shape is not None
-            view = builder.normalize(relax.op.memory.view(variables[home], shape, "float32", offset))
+            view = builder.normalize(relax.op.memory.view(variables[home], shape, type_of(binding.var), offset))
             yield relax.VarBinding(binding.var, view)
 
 

@@ -31,7 +31,7 @@ def block_channels(lanes: int) -> Any:
             value = planar[n, channel, tirx.floordiv(pixel, width), tirx.floormod(pixel, width)]
             if channels % lanes == 0:
                 return value
-            return tirx.if_then_else(channel < channels, value, tirx.const(0.0, "float32"))
+            return tirx.if_then_else(channel < channels, value, tirx.const(0, planar.dtype))
 
         return te.compute(blocked_shape(shape, lanes), element, name="blocked")
 

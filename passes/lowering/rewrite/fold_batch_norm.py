@@ -14,14 +14,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import tvm
 from tvm import relax
 
-from rdpass.passes.lowering.dataflow import Dataflow, array_of, operator_of, read_dataflow, shape_of
+from rdpass.core.comparison import Array
+from rdpass.passes.lowering.dataflow import Dataflow, array_of, operator_of, read_dataflow, shape_of, weights_of
 from rdpass.passes.lowering.match.batch_norm import affine_of
 
-Array = npt.NDArray[Any]
 _CONVOLUTIONS = {"relax.nn.conv1d": "OIW", "relax.nn.conv2d": "OIHW"}  # and how their weights lie
 _TRANSPOSED = {"relax.nn.conv1d_transpose": "IOW", "relax.nn.conv2d_transpose": "IOHW"}
 
@@ -71,7 +70,7 @@ def _fold_of(flow: Dataflow, result: Any) -> _Fold | None:
     if weights is None or any(flow.only_reader(value) is None for value in {before, convolution}):
         return None
     gone = (norm, *others) if convolution.same_as(before) else (norm, *others, before)
-    return _Fold(convolution, result, gone, weights, (shift + scale * bias).astype(np.float32))
+    return _Fold(convolution, result, gone, weights, (shift + scale * bias).astype(weights.dtype))
 
 
 def _without_bias(flow: Dataflow, value: Any) -> tuple[Any, Array]:
@@ -91,8 +90,8 @@ def _without_bias(flow: Dataflow, value: Any) -> tuple[Any, Array]:
 def _scaled(call: Any, scale: Array) -> Array | None:
     """The weights of a convolution whose results are multiplied by ``scale``."""
     name = operator_of(call)
-    weights = array_of(call.args[1]) if name in _CONVOLUTIONS or name in _TRANSPOSED else None
-    if weights is None or weights.dtype != np.float32:
+    weights = weights_of(call.args[1]) if name in _CONVOLUTIONS or name in _TRANSPOSED else None
+    if weights is None:
         return None
     if name in _CONVOLUTIONS:
         fits, factors = call.attrs.kernel_layout == _CONVOLUTIONS[name], scale[:, None]
@@ -104,7 +103,7 @@ def _scaled(call: Any, scale: Array) -> Array | None:
     if not fits:
         return None
     factors = factors.reshape(*factors.shape, *[1] * (weights.ndim - 2))
-    return (weights.astype(np.float64) * factors).astype(np.float32)
+    return (weights.astype(np.float64) * factors).astype(weights.dtype)
 
 
 def _rewritten(function: Any, folds: list[_Fold]) -> Any:

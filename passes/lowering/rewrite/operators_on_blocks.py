@@ -89,7 +89,7 @@ def splits_blocks(flow: Dataflow, variable: Any, value: Any, blocked: Container[
 
 
 def part_shapes(variable: Any) -> list[tuple[int, ...]]:
-    """The shapes of the fields of a tuple; empty ones for what is no float32 map of static shape."""
+    """The shapes of the fields of a tuple; empty ones for what is no map that kernels of ours take."""
     return [shape_of_type(kind) or () for kind in variable.ty.fields]
 
 

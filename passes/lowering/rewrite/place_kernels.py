@@ -149,7 +149,8 @@ class _Writer:
         callee = self.kernels[kernel.name]
         # The workspace is one more result, which nobody reads: so it is planned as any other map.
         shapes = [*written, (int(kernel.function.attrs[WORKSPACE]),)]
-        results = [relax.TensorType(shape, "float32") for shape in shapes]
+        outputs = kernel.function.params[-len(shapes) :]
+        results = [relax.TensorType(s, str(output.dtype)) for s, output in zip(shapes, outputs, strict=True)]
         if in_place:
             places = [len(arguments) - 1, -1]
             return self.builder.emit(relax.call_tir_inplace(callee, arguments, places, results))

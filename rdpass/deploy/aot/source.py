@@ -100,7 +100,7 @@ def _tensor(kind: str, index: int, spec: TensorSpec) -> dict[str, Any]:
         "shape": ", ".join(map(str, spec.shape)),
         "extents": " x ".join(map(str, spec.shape)) or "one number",
         "pointer": f"{kind}_{index}_shape" if spec.shape else "NULL",
-        "bytes": int(np.prod(spec.shape, dtype=np.int64)) * np.dtype(spec.dtype).itemsize,
+        "bytes": spec.bytes,
     }
 
 

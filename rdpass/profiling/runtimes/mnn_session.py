@@ -12,6 +12,7 @@ import numpy as np
 
 from rdpass.core.comparison import Array
 from rdpass.core.errors import ConfigError
+from rdpass.core.numeric_types import FLOAT32
 from rdpass.profiling.runtimes.workload import Inference, Workload
 
 # Not the package's own script: it installs a logging library into this environment, other versions of what that needs
@@ -26,7 +27,7 @@ def load_mnn(workload: Workload, threads: int) -> Inference:
     session = interpreter.createSession({"numThread": threads, "precision": "high", "backend": "CPU"})
     source, sink = interpreter.getSessionInput(session), interpreter.getSessionOutput(session)
     shape = workload.expected.shape
-    result = np.zeros(shape, np.float32)
+    result = np.zeros(shape, FLOAT32)
 
     def tensor(array: Array) -> Any:
         return MNN.Tensor(array.shape, MNN.Halide_Type_Float, array.ravel(), MNN.Tensor_DimensionType_Caffe)
@@ -36,7 +37,7 @@ def load_mnn(workload: Workload, threads: int) -> Inference:
         interpreter.runSession(session)
         host = tensor(result)
         sink.copyToHostTensor(host)
-        return np.array(host.getData(), np.float32).reshape(shape)
+        return np.array(host.getData(), FLOAT32).reshape(shape)
 
     return infer
 
