@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 
+from rdpass.core.numeric_types import FLOAT16, NumericTypes
 from rdpass.kernels.machine import machine_of
 from rdpass.kernels.ranking import rank_tiles
 from rdpass.kernels.schedule import make_kernels
 from rdpass.kernels.workload import Convolution, Elementwise, Epilogue, Head, PointwisePair, Pooling, Stem
 from rdpass.targets.lookup import find_target
 from rdpass.tuning.cost_model import predict_ratios
+from rdpass.tuning.job import Step
 from rdpass.tuning.libraries import epilogues_of, step_of
 from rdpass.tuning.worker import arguments_of
 
@@ -59,6 +61,12 @@ def test_every_parameter_has_its_array(work, constants, inputs):
             assert np.isnan(workspace).all()
             assert np.isfinite(output).all() == epilogue.in_place
             assert all(np.array_equal(one, two, equal_nan=True) for one, two in zip(arrays, again, strict=True))
+
+
+def test_arrays_are_of_the_steps_types():
+    types = NumericTypes(input=FLOAT16, output=FLOAT16)
+    step = Step("kernel", ((1, 2), (3,), (1, 2), (1, 2), (4,)), (numbers(3),), adds=True, in_place=False, types=types)
+    assert [array.dtype for array in arguments_of(step)] == ["float16", "float32", "float16", "float16", "float32"]
 
 
 def test_the_cost_model_knows_the_tiles_of_every_workload():

@@ -1,5 +1,7 @@
 """What a graph costs, against figures worked out by hand and the reference networks' known ones."""
 
+from operator import attrgetter
+
 import pytest
 import torch
 from torch import nn
@@ -43,6 +45,55 @@ def kernels(model, *inputs, way="fused"):
 
 def megabytes(count):
     return round(count / 1e6, 2)
+
+
+class Half(nn.Module):
+    """A sum in float16 between two convolutions in float32."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3)
+
+    def forward(self, x):
+        y = self.first(x).to(torch.float16)
+        return self.last((y * 2 + y).to(torch.float32))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_bytes_follow_the_type_and_operations_do_not(dtype):
+    single, other = (
+        fusion_variants_of(
+            trace(seeded(lambda: basic_block(8, 16, 2)).to(t), torch.randn(1, 8, 12, 12, dtype=t)).module
+        )
+        for t in (torch.float32, dtype)
+    )
+    assert (other.cost.macs, other.cost.parameters) == (single.cost.macs, single.cost.parameters)
+    for way in ("separate", "fused", "tiled"):
+        steps, known = getattr(other, way).steps, getattr(single, way).steps
+        for sizes in attrgetter("bytes"), attrgetter("read_bytes"), attrgetter("weight_bytes"):
+            assert [4 * sizes(step) for step in steps] == [dtype.itemsize * sizes(step) for step in known]
+        assert 4 * getattr(other.cost, way).peak_bytes == dtype.itemsize * getattr(single.cost, way).peak_bytes
+
+
+def test_what_a_shortcut_holds_follows_the_type():
+    traced = [
+        trace(seeded(lambda: basic_block(8, 8)).to(dtype), torch.randn(1, 8, 12, 12, dtype=dtype))
+        for dtype in (torch.float32, torch.float64)
+    ]
+    single, double = (plan_of(each).regions[0].bytes for each in traced)
+    assert (single, double) == (8 * 144 * 4, 8 * 144 * 8)
+
+
+def test_types_may_change_within_a_graph():
+    sizes = {
+        operation.node: operation.bytes for operation in account(Half(), torch.randn(1, 3, 8, 8)).inference.operations
+    }
+    assert (sizes["first"], sizes["mul"], sizes["add"], sizes["last"]) == (
+        8 * 36 * 4,
+        8 * 36 * 2,
+        8 * 36 * 2,
+        8 * 16 * 4,
+    )
 
 
 @pytest.mark.parametrize(

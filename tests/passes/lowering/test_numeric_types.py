@@ -1,0 +1,105 @@
+"""Numeric types when a network is lowered: kernels of ours take float32, all else is TVM's; sizes follow the type."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import tvm
+from onnx import TensorProto, numpy_helper
+from tvm import relax
+
+from rdpass.core.comparison import relative_error
+from rdpass.core.numeric_types import FLOAT16, FLOAT32, NumericType
+from rdpass.deploy.lowering import build, import_onnx, run_here, workloads_of
+from rdpass.onnx.oracle import run_onnx
+from rdpass.onnx.source import read_onnx
+from rdpass.passes.lowering import dataflow
+from rdpass.passes.lowering.memory.plan_arena import PlanArena
+from rdpass.passes.lowering.rewrite.place_kernels import SCHEDULED
+from rdpass.targets.lookup import host_target
+from tests.onnx.nets import Net
+from tests.passes.lowering.lowered import kinds_of, lower_checked
+
+
+def _net(normed: bool) -> tuple[Net, str]:
+    net = Net((1, 3, 8, 8))
+    x = net.conv("x0", 3, 8, 3)
+    x = net.relu(net.norm(x, 8) if normed else x)
+    x = net.node("LeakyRelu", net.add(net.conv(x, 8, 8, 3), x), alpha=0.1)
+    x = net.node("Flatten", net.node("GlobalAveragePool", net.transposed(x, 8, 8, (2, 2), strides=[2, 2])))
+    return net, net.node("Gemm", x, net.numbers(5, 8), net.numbers(5), transB=1)
+
+
+def _cast(model: onnx.ModelProto, dtype: str) -> onnx.ModelProto:
+    """The model with all its numbers in another type."""
+    cast = onnx.ModelProto.FromString(model.SerializeToString())
+    for weights in cast.graph.initializer:
+        weights.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(weights).astype(dtype), weights.name))
+    for value in (*cast.graph.input, *cast.graph.output, *cast.graph.value_info):
+        value.type.tensor_type.elem_type = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+    return cast
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-6), ("float16", 1e-2)])
+def test_a_network_of_another_type_is_tvms(dtype: str, tolerance: float) -> None:
+    net, output = _net(normed=dtype == "float64")  # of a batch norm in float16 TVM makes one in float32
+    model, inputs = net.model(output), net.example()
+    module, target = import_onnx(read_onnx(_cast(model, dtype))), host_target()
+    assert len(workloads_of(import_onnx(read_onnx(model)), target)) >= 4
+    assert workloads_of(module, target) == ()
+    lowered = build(module, target)
+    assert sum(fallback.share for fallback in lowered.fallbacks) == pytest.approx(1, abs=1e-4)
+    (found,) = run_here(lowered, [value.astype(dtype) for value in inputs])
+    assert found.dtype == dtype
+    assert relative_error(found, run_onnx(model, inputs)[0]) <= tolerance
+
+
+def test_what_is_computed_in_another_type_lies_between_kernels_of_ours() -> None:
+    net = Net((1, 16, 8, 8))
+    x = net.relu(net.conv("x0", 16, 16, 3))
+    x = net.node("Sqrt", net.node("Cast", x, to=TensorProto.DOUBLE))
+    x = net.conv(net.node("Cast", x, to=TensorProto.FLOAT), 16, 16, 3)
+    _, called = lower_checked(net, x)
+    kinds = kinds_of(called)
+    assert len([kind for kind in kinds if kind in ("conv", "direct", "winograd")]) == 2, kinds
+    assert any("cast" in kind for kind in kinds), kinds
+
+
+@pytest.mark.parametrize(("dtype", "size"), [("float32", 96), ("float64", None), ("int8", None), ("int64", None)])
+def test_sizes_are_told_for_types_that_kernels_take(dtype: str, size: int | None) -> None:
+    variable = relax.Var("x", relax.TensorType((2, 3, 4), dtype))
+    assert dataflow.bytes_of(variable) == size
+    assert dataflow.shape_of(variable) == (None if size is None else (2, 3, 4))
+
+
+@pytest.mark.parametrize(("numeric", "size"), [(FLOAT32, 2 * 4096), (FLOAT16, 2 * 2048)])
+def test_the_arena_is_as_large_as_the_maps_types_make_it(
+    numeric: NumericType, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dataflow, "KERNEL_TYPES", frozenset({FLOAT32, FLOAT16}))
+    planned = PlanArena()(_chain(numeric))["main"]
+    first, *rest = planned.body.blocks[0].bindings
+    assert int(first.value.args[0].values[0]) == size
+    tensors = [b for b in rest if dataflow.operator_of(b.value) == "relax.memory.alloc_tensor"]
+    assert [(dataflow.type_of(b.var), int(b.value.args[1].value)) for b in tensors] == [
+        (numeric, 0), (numeric, size // 2),
+    ]  # fmt: skip
+
+
+def _chain(numeric: NumericType) -> Any:
+    """Three kernels, one behind the other: two maps of 1024 numbers between them."""
+    shape = (1, 1024)
+    x = tvm.te.placeholder(shape, numeric)
+    kernel = tvm.te.create_prim_func([x, tvm.te.compute(shape, lambda *index: x[index])])
+    builder = relax.BlockBuilder()
+    given = relax.Var("x", relax.TensorType(shape, numeric))
+    with builder.function("main", [given]):
+        callee = builder.add_func(kernel.with_attr(SCHEDULED, True).without_attr("global_symbol"), "kernel")
+        maps = [builder.emit(relax.op.builtin.alloc_tensor(relax.ShapeExpr(shape), numeric, 0)) for _ in range(3)]
+        for read, written in zip([given, *maps], maps, strict=False):
+            builder.emit(relax.Call(callee, [read, written], ty_args=[relax.TupleType([])]))
+        builder.emit_func_output(maps[-1])
+    return builder.get()
