@@ -1,6 +1,6 @@
 """Features of CPUs that decide which numeric types a kernel may compute in, each by Linux's word for it.
 
-An aarch64 core without any multiplies float32 only; ``Target.has`` answers for a target.
+``Target.has`` answers for a target.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ class Feature(StrEnum):
     """A feature of a CPU; its value is the word in ``/proc/cpuinfo``, and in ``Target.features``."""
 
     # aarch64; LLVM's name behind it where that is another
-    ASIMD = "asimd"  # float32 in vectors of 128 bits; neon
+    ASIMD = "asimd"  # float32, and integers of 8 to 32 bits, in vectors of 128 bits; neon
     FP16 = "asimdhp"  # float16 in the same vectors, at twice the rate; fullfp16
     DOTPROD = "asimddp"  # sums of four int8 products in each int32 lane: SDOT, UDOT
     I8MM = "i8mm"  # products of int8 matrices, 2 x 8 by 8 x 2: SMMLA; u8 by s8: USDOT
