@@ -29,9 +29,9 @@ from torch.fx import Graph, GraphModule, Node  # noqa: E402
 from rdpass.core.plan import Traced  # noqa: E402
 from rdpass.passes.analysis.shortcuts.census import take_census  # noqa: E402
 from rdpass.passes.distill.remove_shortcuts import remove_shortcuts  # noqa: E402
+from rdpass.passes.graph.annotate import annotate  # noqa: E402
 from rdpass.passes.graph.functionalise import functionalise  # noqa: E402
 from rdpass.passes.graph.lift_layers import lift_layers  # noqa: E402
-from rdpass.passes.graph.shapes import annotate_shapes  # noqa: E402
 
 EXAMPLE = (torch.zeros(1, 1, 2, 2),)
 
@@ -98,7 +98,7 @@ def measure(family: Callable[[int], GraphModule], nodes: int) -> dict[str, Any]:
         return result
 
     module = timed("functionalise", lambda: functionalise(module))
-    timed("shapes", lambda: annotate_shapes(module, EXAMPLE))
+    timed("shapes", lambda: annotate(module, EXAMPLE))
     module = timed("lift_layers", lambda: lift_layers(module))
     regions, _ = timed("census", lambda: take_census(Traced(module, EXAMPLE)))
     timed("remove_shortcuts", lambda: remove_shortcuts(module, [r for r in regions if r.verdict == "removable"]))

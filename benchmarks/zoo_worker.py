@@ -19,7 +19,7 @@ from rdpass.core.errors import RdpassError
 from rdpass.core.plan import Region, Skipped, Traced
 from rdpass.passes.analysis.shortcuts.census import take_census
 from rdpass.passes.distill.remove_shortcuts import remove_shortcuts
-from rdpass.passes.graph.shapes import annotate_shapes
+from rdpass.passes.graph.annotate import annotate
 
 SIZES = (64, 96, 128, 160, 192, 224, 256)
 
@@ -89,7 +89,7 @@ def _left(traced: Traced, regions: tuple[Region, ...]) -> int:
     """The removable regions in the graph without those that were found."""
     removable = [region for region in regions if region.verdict == "removable"]
     student = remove_shortcuts(traced.module, removable)
-    annotate_shapes(student, traced.example)
+    annotate(student, traced.example)
     return sum(region.verdict == "removable" for region in take_census(Traced(student, traced.example))[0])
 
 

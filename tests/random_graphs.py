@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.fx import Graph, GraphModule, Node
 from torch.nn import functional as F
 
+from rdpass.passes.graph.annotate import annotate
 from rdpass.passes.graph.editing import tidy
-from rdpass.passes.graph.shapes import annotate_shapes
 
 CHANNELS, SIZE = 2, 8
 LAYERS = {
@@ -73,7 +73,7 @@ def built(steps, inputs=1, seed=0, also_given=()) -> Case:
     graph.output((made[-1][0], *(made[index % len(made)][0] for index in also_given)))
     module = tidy(GraphModule(root, graph).eval())
     example = tuple(torch.randn(2, CHANNELS, SIZE, SIZE) for _ in range(inputs))
-    annotate_shapes(module, example)
+    annotate(module, example)
     return Case(module, example)
 
 

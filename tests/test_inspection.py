@@ -16,7 +16,7 @@ from rdpass.cli.plan_json import plan_as_json
 from rdpass.core.errors import ConfigError
 from rdpass.core.plan import Traced
 from rdpass.inspection import inspect, plan_of
-from rdpass.passes.graph.shapes import annotate_shapes
+from rdpass.passes.graph.annotate import annotate
 from rdpass.report.drawing.curve import HELD, LIVE
 from rdpass.report.drawing.lanes import Wire, lanes
 from rdpass.report.drawing.roles import parts_of
@@ -352,7 +352,7 @@ def test_a_network_of_a_thousand_nodes_is_inspected_and_drawn(tmp_path):
 def test_eight_times_the_nodes_take_about_eight_times_the_work_to_forecast():
     def work(blocks):
         graph_module = symbolic_trace(deep(blocks))
-        annotate_shapes(graph_module, (torch.randn(1, 2, 4, 4),))
+        annotate(graph_module, (torch.randn(1, 2, 4, 4),))
         return lines_run(plan_of, Traced(graph_module, (torch.randn(1, 2, 4, 4),)))
 
     work(4)

@@ -9,7 +9,7 @@ from torch import nn
 from torch.fx import GraphModule, Node
 
 from rdpass.passes.graph.layers import ChannelClamp
-from rdpass.passes.graph.node_kinds import callee, kind_of, module_of
+from rdpass.passes.graph.node_kinds import annotate_kinds, callee, kind_of, module_of
 
 Range = tuple[float, float]
 ANY: Range = (-inf, inf)
@@ -19,6 +19,7 @@ RANGE = "value_range"
 
 def value_ranges(graph_module: GraphModule) -> dict[Node, Range]:
     """Lowest and highest possible value of every node; (-inf, inf) where nothing is known."""
+    annotate_kinds(graph_module)
     ranges: dict[Node, Range] = {}
     for node in graph_module.graph.nodes:
         ranges[node] = _range(graph_module, node, [ranges[source] for source in node.all_input_nodes])
@@ -29,7 +30,7 @@ def _range(graph_module: GraphModule, node: Node, sources: list[Range]) -> Range
     if RANGE in node.meta:
         known: Range = node.meta[RANGE]
         return known
-    kind = kind_of(graph_module, node)
+    kind = kind_of(node)
     if kind == "activation":
         return activation_range(module_of(graph_module, node), sources[0])
     if kind == "pool" and len(sources) == 1:

@@ -16,7 +16,6 @@ in between, to (m = 3) 0.63.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,7 +24,15 @@ from torch.fx import GraphModule, Node
 
 from rdpass.core.plan import Region
 from rdpass.passes.distill.reparam_init import Start
-from rdpass.passes.graph.editing import add_module, body_output, shortcut_output, tidy
+from rdpass.passes.graph.editing import (
+    add_module,
+    body_output,
+    insert_call,
+    own_copy,
+    shortcut_output,
+    tidy,
+    turn_into_call,
+)
 from rdpass.passes.graph.layers import FadingAdd, GainedIdentity, ShiftedBias, StreamBranch
 from rdpass.passes.graph.linear.dirac import Convolution
 from rdpass.passes.graph.node_kinds import CONVOLUTIONS, module_of
@@ -74,7 +81,7 @@ class Fading:
 
 def fade_shortcuts(graph_module: GraphModule, regions: Iterable[Region], starts: Iterable[Start] = ()) -> Fading:
     """A copy of the graph (shapes annotated, batch norms in place) whose shortcuts can fade, branches as ``starts``."""
-    result = deepcopy(graph_module)
+    result = own_copy(graph_module)
     nodes = {node.name: node for node in result.graph.nodes}
     by_add = {start.reparam.region.add: start for start in starts}
     parts, shifts = {}, {}
@@ -83,7 +90,7 @@ def fade_shortcuts(graph_module: GraphModule, regions: Iterable[Region], starts:
         body, shortcut = body_output(add, region), shortcut_output(add, region)
         path = add_module(result, f"{add.name}_fading", FadingAdd())
         # The node keeps its name, for it may be the next region's fork.
-        add.op, add.target, add.args = "call_module", path, (body, shortcut)
+        turn_into_call(result, add, path, body, shortcut)
         start = by_add.get(region.add)
         branches = _insert_branches(result, nodes, region, start, shortcut) if start is not None else ()
         parts[region.add] = (path, *branches)
@@ -140,8 +147,6 @@ def _compute_shortcut_first(graph_module: GraphModule, region: Region, nodes: di
 def _insert_after(graph_module: GraphModule, node: Node, name: str, module: nn.Module, *others: Node) -> str:
     """Call ``module`` on ``node`` and ``others``, and let those who read ``node`` read that; returns its path."""
     path = add_module(graph_module, name, module)
-    with graph_module.graph.inserting_after(node):
-        call = graph_module.graph.call_module(path, (node, *others))
-    call.meta = {key: value for key, value in node.meta.items() if key in ("tensor_meta", "nn_module_stack")}
+    call = insert_call(graph_module, node, path, *others)
     node.replace_all_uses_with(call, delete_user_cb=lambda user: user is not call)
     return path

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.fx import GraphModule, Node
 
 from rdpass.core.plan import Region
-from rdpass.passes.graph.editing import place_module, tidy
+from rdpass.passes.graph.editing import own_copy, place_module, tidy
 from rdpass.passes.graph.node_kinds import BATCH_NORMS, CONVOLUTIONS, callee, kind_of, module_of
 
 STOCHASTIC_DEPTH = ("stochastic_depth", "drop_path")
@@ -24,7 +24,7 @@ STOCHASTIC_DEPTH = ("stochastic_depth", "drop_path")
 
 def fold_scales(graph_module: GraphModule) -> GraphModule:
     """A copy of the graph with every such scale folded, and stochastic depth gone; values are kept in eval mode."""
-    result = deepcopy(graph_module)
+    result = own_copy(graph_module)
     _drop_stochastic_depth(result)
     for node, layer, factor in list(_scales(result)):
         place_module(result, layer, _scaled(module_of(result, layer), factor))
@@ -34,7 +34,7 @@ def fold_scales(graph_module: GraphModule) -> GraphModule:
 
 def reset_scales(graph_module: GraphModule, regions: Iterable[Region]) -> GraphModule:
     """A copy of the graph in which the scales inside the bodies of ``regions`` are gone, and stochastic depth too."""
-    result = deepcopy(graph_module)
+    result = own_copy(graph_module)
     _drop_stochastic_depth(result)
     inside = {name for region in regions for name in region.body}
     for node, layer, _ in list(_scales(result)):
@@ -58,24 +58,24 @@ def _drop_stochastic_depth(graph_module: GraphModule) -> None:
 def _scales(graph_module: GraphModule) -> Iterable[tuple[Node, Node, Tensor]]:
     """Each product of a layer nobody else reads with a constant per channel: the node, the layer, the constant."""
     for node in graph_module.graph.nodes:
-        if kind_of(graph_module, node) not in ("mul", "div") or len(node.args) != 2:
+        if kind_of(node) not in ("mul", "div") or len(node.args) != 2:
             continue
-        layer, constant = node.args if _is_layer(graph_module, node.args[0]) else node.args[::-1]
-        if not isinstance(layer, Node) or not _is_layer(graph_module, layer) or len(layer.users) != 1:
+        layer, constant = node.args if _is_layer(node.args[0]) else node.args[::-1]
+        if not isinstance(layer, Node) or not _is_layer(layer) or len(layer.users) != 1:
             continue
         value = _constant(graph_module, constant)
         module = module_of(graph_module, layer)
         factor = None if value is None or module is None else _per_channel(value, module)
         if factor is None:
             continue
-        if kind_of(graph_module, node) == "mul":
+        if kind_of(node) == "mul":
             yield node, layer, factor
         elif layer is node.args[0]:
             yield node, layer, 1 / factor
 
 
-def _is_layer(graph_module: GraphModule, argument: object) -> bool:
-    return isinstance(argument, Node) and kind_of(graph_module, argument) in ("conv", "batch_norm", "linear")
+def _is_layer(argument: object) -> bool:
+    return isinstance(argument, Node) and kind_of(argument) in ("conv", "batch_norm", "linear")
 
 
 def _constant(graph_module: GraphModule, argument: object) -> Tensor | None:
@@ -90,7 +90,7 @@ def constant_value(graph_module: GraphModule, node: Node) -> Tensor | None:
         owner, _, name = str(node.target).rpartition(".")
         value = getattr(graph_module.get_submodule(owner), name)
         return value.detach() if isinstance(value, Tensor) else None
-    if node.op != "call_method" or len(node.all_input_nodes) != 1 or kind_of(graph_module, node) != "view":
+    if node.op != "call_method" or len(node.all_input_nodes) != 1 or kind_of(node) != "view":
         return None
     source = constant_value(graph_module, node.all_input_nodes[0])
     if source is None:

@@ -23,7 +23,7 @@ def gate_reader(graph_module: GraphModule, gate: Node, source: Node) -> str | No
         path.append(gate)
         gate = sources[0]
     for node in reversed(path):
-        kind = kind_of(graph_module, node)
+        kind = kind_of(node)
         if kind in ("conv", "linear"):
             return node.name if _gives_a_number_per_channel(graph_module, node) else None
         if kind not in BEFORE:

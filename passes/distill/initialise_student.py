@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.fx import GraphModule
 
 from rdpass.passes.distill.main_chain import has_tap
-from rdpass.passes.graph.editing import place_module, tidy
+from rdpass.passes.graph.editing import own_copy, place_module, tidy
 from rdpass.passes.graph.layers import DiracConvolution
 from rdpass.passes.graph.linear.dirac import Convolution, at, identity_tap
 from rdpass.passes.graph.node_kinds import CONVOLUTIONS, module_of
@@ -28,7 +28,7 @@ ALPHA, BETA = 1.0, 0.1
 
 def initialise_student(graph_module: GraphModule, how: Initialisation, bodies: Iterable[str]) -> GraphModule:
     """A copy of the graph, initialised from torch's global generator. ``bodies`` names the nodes of former blocks."""
-    result = deepcopy(graph_module)
+    result = own_copy(graph_module)
     if how == "warm":
         return result
     for module in result.modules():
@@ -67,7 +67,7 @@ def delta_of(conv: Convolution) -> Tensor:
 
 def fold_dirac(graph_module: GraphModule) -> GraphModule:
     """A copy of the graph with every Dirac convolution folded into an ordinary one; values are kept."""
-    result = deepcopy(graph_module)
+    result = own_copy(graph_module)
     for node in result.graph.nodes:
         module = module_of(result, node)
         if isinstance(module, DiracConvolution):

@@ -63,7 +63,7 @@ def main_chain(graph_module: GraphModule, region: Region) -> MainChain | str:
     units: list[Unit] = []
     gates: list[SqueezeGate] = []
     for index, node in enumerate(walked):
-        kind = kind_of(graph_module, node)
+        kind = kind_of(node)
         if kind == "conv":
             unit = _unit(graph_module, node, walked[index + 1] if index + 1 < len(walked) else None)
             if isinstance(unit, str):
@@ -74,7 +74,7 @@ def main_chain(graph_module: GraphModule, region: Region) -> MainChain | str:
     if not units:
         return "no convolution in the body"
     inner = [node for node in walked if node > nodes[units[0].conv] and node < nodes[units[-1].conv]]
-    activations = tuple(node.name for node in inner if kind_of(graph_module, node) == "activation")
+    activations = tuple(node.name for node in inner if kind_of(node) == "activation")
     return MainChain(nodes[units[0].conv].all_input_nodes[0].name, tuple(units), tuple(gates), activations)
 
 
@@ -98,7 +98,7 @@ def _walk(graph_module: GraphModule, node: Node, fork: Node) -> list[Node] | str
     """The main path from ``fork`` (exclusive) to ``node`` (inclusive), followed backwards."""
     path: list[Node] = []
     while node is not fork:
-        kind = kind_of(graph_module, node)
+        kind = kind_of(node)
         if kind not in BETWEEN:
             return f"{node.name} ({kind}) in the body, which is to be convolutions, activations and gates"
         if kind == "conv" and module_of(graph_module, node) is None:
@@ -115,7 +115,7 @@ def _unit(graph_module: GraphModule, conv: Node, after: Node | None) -> Unit | s
     module = module_of(graph_module, conv)
     if not isinstance(module, CONVOLUTIONS):
         return f"{conv.name} computes its own weights"
-    if after is None or kind_of(graph_module, after) != "batch_norm":
+    if after is None or kind_of(after) != "batch_norm":
         return Unit(conv.name, conv.name)
     norm = module_of(graph_module, after)
     if len(conv.users) > 1 or not isinstance(norm, BATCH_NORMS) or norm.running_mean is None:

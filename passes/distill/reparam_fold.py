@@ -13,7 +13,7 @@ from torch import nn
 from torch.fx import GraphModule, Node
 
 from rdpass.core.errors import PassError
-from rdpass.passes.graph.editing import place_module, tidy
+from rdpass.passes.graph.editing import own_copy, place_module, tidy
 from rdpass.passes.graph.fold_batch_norm import fold_batch_norm
 from rdpass.passes.graph.layers import FadingAdd, GainedIdentity, ShiftedBias, StreamBranch
 from rdpass.passes.graph.linear.dirac import Pointwise, add_pointwise, as_pointwise, identity_map
@@ -26,7 +26,7 @@ def fold_branches(graph_module: GraphModule) -> GraphModule:
     Raises:
         PassError: a shortcut has not faded yet, or a branch does not go round a single convolution.
     """
-    result = deepcopy(graph_module)
+    result = own_copy(graph_module)
     for node in list(result.graph.nodes):
         module = module_of(result, node)
         if isinstance(module, FadingAdd):
@@ -52,7 +52,7 @@ def _fold(graph_module: GraphModule, node: Node) -> None:
         raise PassError(f"fold_branches: {linear.name} before {node.name} is not a convolution")
     source = linear.all_input_nodes[0]
     if isinstance(branch, StreamBranch):
-        if _passed_on(graph_module, source) is not _passed_on(graph_module, carried):
+        if _passed_on(source) is not _passed_on(carried):
             raise PassError(f"fold_branches: {node.name} reads {carried.name}, {linear.name} another node")
         added = Pointwise(
             branch.strength * branch.weight.detach(), branch.bias_strength * branch.bias.detach(), branch.stride
@@ -80,19 +80,19 @@ def _fold_shift(graph_module: GraphModule, node: Node, shift: ShiftedBias) -> No
 
 def _map_to(graph_module: GraphModule, source: Node, carried: Node, conv: nn.Module) -> Pointwise:
     """What leads from ``source`` to ``carried``: nothing (the identity), or one folded projection."""
-    source, carried = _passed_on(graph_module, source), _passed_on(graph_module, carried)
+    source, carried = _passed_on(source), _passed_on(carried)
     assert isinstance(conv, CONVOLUTIONS)
     if carried is source:
         return identity_map(conv.out_channels, len(conv.kernel_size), conv.weight)
     projection = as_pointwise(module_of(graph_module, carried) or nn.Identity())
-    origin = _passed_on(graph_module, carried.all_input_nodes[0])
+    origin = _passed_on(carried.all_input_nodes[0])
     if projection is None or origin is not source:
         raise PassError(f"fold_branches: {carried.name} does not fold into the layer beside it")
     return projection
 
 
-def _passed_on(graph_module: GraphModule, node: Node) -> Node:
+def _passed_on(node: Node) -> Node:
     """The node whose value an identity or dropout hands on."""
-    while kind_of(graph_module, node) == "pass":
+    while kind_of(node) == "pass":
         node = node.all_input_nodes[0]
     return node

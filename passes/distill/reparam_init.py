@@ -240,9 +240,9 @@ def shortcut_map(graph_module: GraphModule, region: Region) -> Pointwise:
     for node in graph_module.graph.nodes:
         if node.name in region.shortcut:
             module = module_of(graph_module, node)
-            if kind_of(graph_module, node) == "conv":
+            if kind_of(node) == "conv":
                 layer = module
-            elif kind_of(graph_module, node) == "batch_norm" and layer is not None and module is not None:
+            elif kind_of(node) == "batch_norm" and layer is not None and module is not None:
                 layer = folded(layer, module)
     channels = region.shape[1]
     if layer is None:

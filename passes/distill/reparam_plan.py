@@ -94,14 +94,14 @@ def _identity_fits(
 def is_identity(graph_module: GraphModule, region: Region) -> bool:
     """Whether the shortcut hands the fork on as it is: unscaled, whole, and in the same view."""
     shortcut = [node for node in graph_module.graph.nodes if node.name in region.shortcut]
-    return all(kind_of(graph_module, node) == "pass" for node in shortcut)
+    return all(kind_of(node) == "pass" for node in shortcut)
 
 
 def projection_of(graph_module: GraphModule, region: Region) -> nn.Conv1d | nn.Conv2d | nn.Conv3d | None:
     """The one dense 1x1 convolution that a shortcut consists of, beside batch norm; None for any other shortcut."""
     shortcut = [node for node in graph_module.graph.nodes if node.name in region.shortcut]
-    layers = [node for node in shortcut if kind_of(graph_module, node) == "conv"]
-    others = {kind_of(graph_module, node) for node in shortcut} - {"conv", "batch_norm", "pass"}
+    layers = [node for node in shortcut if kind_of(node) == "conv"]
+    others = {kind_of(node) for node in shortcut} - {"conv", "batch_norm", "pass"}
     module = module_of(graph_module, layers[0]) if len(layers) == 1 and not others else None
     return module if isinstance(module, CONVOLUTIONS) and as_pointwise(module) is not None else None
 

@@ -52,14 +52,14 @@ def body_path(graph_module: GraphModule, region: Region, end: Node) -> tuple[Ste
     steps: list[Step] = []
     while before is not end:
         users = [user for user in before.users if user in inside]
-        step = _single(graph_module, users[0], before) if len(users) == 1 else _gate(graph_module, users, before)
+        step = _single(graph_module, users[0], before) if len(users) == 1 else _gate(users, before)
         steps.append(step)
         before = step.node
     return tuple(steps)
 
 
 def _single(graph_module: GraphModule, node: Node, source: Node) -> Step:
-    kind = kind_of(graph_module, node)
+    kind = kind_of(node)
     if kind == "mul" and constant_factor(graph_module, node, source) is not None:
         return Step("affine", node, source)
     if data_inputs(node) != [source]:
@@ -72,9 +72,9 @@ def _single(graph_module: GraphModule, node: Node, source: Node) -> Step:
     return Step(KINDS[kind], node, source)
 
 
-def _gate(graph_module: GraphModule, users: list[Node], source: Node) -> Step:
+def _gate(users: list[Node], source: Node) -> Step:
     """``source * gate(source)``, where the gate is pooled to one number per channel."""
-    product = next((user for user in users if kind_of(graph_module, user) == "mul"), None)
+    product = next((user for user in users if kind_of(user) == "mul"), None)
     others = [] if product is None else [arg for arg in product.all_input_nodes if arg is not source]
     if product is None or len(users) != 2 or len(others) != 1:
         raise NotExact(f"the body branches at {source.name}")

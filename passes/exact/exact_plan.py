@@ -11,10 +11,10 @@ from torch.fx import GraphModule, Node
 from rdpass.core.plan import Region
 from rdpass.passes.analysis.cost import layer_macs
 from rdpass.passes.analysis.value_range import RANGE, Range
-from rdpass.passes.graph.editing import add_module, place_module
+from rdpass.passes.graph.annotate import TensorMeta
+from rdpass.passes.graph.editing import add_module, insert_call, place_module, turn_into_call
 from rdpass.passes.graph.linear.linear_layers import data_inputs
 from rdpass.passes.graph.node_kinds import CONVOLUTIONS, module_of, shape_of
-from rdpass.passes.graph.shapes import TensorMeta
 
 ExactRecipe = Literal["merge", "carry"]
 
@@ -91,9 +91,7 @@ def apply_plan(graph_module: GraphModule, plan: ExactPlan, known: Range) -> None
 def _enter(graph_module: GraphModule, plan: ExactPlan, fork: Node) -> None:
     assert isinstance(plan.entry, CONVOLUTIONS)
     path = add_module(graph_module, f"{plan.region.add}_entry", plan.entry)
-    with graph_module.graph.inserting_after(fork):
-        node = graph_module.graph.call_module(path, (fork,))
-    node.meta = {key: value for key, value in fork.meta.items() if key in ("tensor_meta", "nn_module_stack")}
+    node = insert_call(graph_module, fork, path)
     _annotate(node, plan.entry.out_channels)
     for user in list(fork.users):
         if user.name in plan.region.body:
@@ -108,7 +106,7 @@ def _place(graph_module: GraphModule, nodes: dict[str, Node], change: Change, mo
         path = str(host.target)
     else:
         path = add_module(graph_module, node.name, module)
-    node.op, node.target, node.args, node.kwargs = "call_module", path, (source,), {}
+    turn_into_call(graph_module, node, path, source)
 
 
 def _input(node: Node) -> Node:

@@ -7,7 +7,6 @@ cheapest first while the budget lasts. What is chosen is applied to the skeleton
 from __future__ import annotations
 
 from collections.abc import Collection
-from copy import deepcopy
 from dataclasses import dataclass
 
 from torch.fx import GraphModule
@@ -19,7 +18,7 @@ from rdpass.passes.analysis.value_range import Range, value_ranges
 from rdpass.passes.exact.carry_shortcut import carry_as_chosen, plan_carry
 from rdpass.passes.exact.exact_plan import ExactPlan, ExactRecipe, apply_plan
 from rdpass.passes.exact.merge_branches import plan_merge
-from rdpass.passes.graph.editing import tidy
+from rdpass.passes.graph.editing import own_copy, tidy
 
 EXACT_RECIPES: tuple[ExactRecipe, ...] = ("merge", "carry")
 
@@ -119,7 +118,7 @@ def plan_exact(
 
 def remove_exactly(graph_module: GraphModule, choice: ExactChoice) -> GraphModule:
     """A copy of the graph without the shortcuts that ``choice`` takes out."""
-    result = deepcopy(graph_module)
+    result = own_copy(graph_module)
     for plan, fork_range, known in choice.plans:
         made = plan_merge(result, plan.region) if plan.recipe == "merge" else carry_as_chosen(result, plan, fork_range)
         assert isinstance(made, ExactPlan)

@@ -36,11 +36,11 @@ def sum_of(graph_module: GraphModule, region: Region) -> Sum:
     """
     add = next(node for node in graph_module.graph.nodes if node.name == region.add)
     part = body_output(add, region)
-    if kind_of(graph_module, part) != "slice":
+    if kind_of(part) != "slice":
         return Sum(add, part)
     (whole,) = data_inputs(part)
     (joined, *more) = add.users
-    operands = joined.args[0] if joined.args and kind_of(graph_module, joined) == "concat" else None
+    operands = joined.args[0] if joined.args and kind_of(joined) == "concat" else None
     if more or not isinstance(operands, tuple | list) or shape_of(joined) != shape_of(whole):
         raise NotExact(f"{part.name} takes a part of the body's channels")
     rows = {node: _rows(graph_module, part if node is add else node, whole) for node in operands}
@@ -53,7 +53,7 @@ def sum_of(graph_module: GraphModule, region: Region) -> Sum:
 
 def _rows(graph_module: GraphModule, node: object, whole: Node) -> torch.Tensor:
     """The channels of ``whole`` that a slice takes, as rows of a matrix."""
-    if not isinstance(node, Node) or kind_of(graph_module, node) != "slice" or data_inputs(node) != [whole]:
+    if not isinstance(node, Node) or kind_of(node) != "slice" or data_inputs(node) != [whole]:
         raise NotExact(f"{node} is put beside the sum, and is no part of the body's channels")
     linear = linear_map(graph_module, node, whole)
     return linear.weight.flatten(1)

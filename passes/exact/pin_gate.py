@@ -33,9 +33,9 @@ def pinned_gate(
         NotExact: it is no gate of pooled values, 1x1 convolutions and a sigmoid; the message names the node.
     """
     total = len(own) + len(carried)
-    pool, *rest = (node for node in step.gate if kind_of(graph_module, node) != "pass")
-    layers = _layers(graph_module, rest)
-    if kind_of(graph_module, pool) != "pool" or not _squeezed(pool) or not layers:
+    pool, *rest = (node for node in step.gate if kind_of(node) != "pass")
+    layers = _layers(rest)
+    if kind_of(pool) != "pool" or not _squeezed(pool) or not layers:
         raise NotExact(f"{step.node.name} multiplies by what is no gate of pooled values, 1x1 layers and a sigmoid")
     pin = _pin(graph_module, rest[-1])
     changes = [Change(pool.name, None, total)]
@@ -53,12 +53,12 @@ def pinned_gate(
     return changes, [node.name for nodes in layers for node in nodes[1:]]
 
 
-def _layers(graph_module: GraphModule, nodes: list[Node]) -> list[tuple[Node, ...]]:
+def _layers(nodes: list[Node]) -> list[tuple[Node, ...]]:
     """A gate's convolutions, each with its batch norms; none where there is more than these and activations."""
     layers: list[tuple[Node, ...]] = []
     before = ""
     for node in nodes:
-        kind = kind_of(graph_module, node)
+        kind = kind_of(node)
         if kind == "conv":
             layers.append((node,))
         elif kind == "batch_norm" and before in ("conv", "batch_norm"):

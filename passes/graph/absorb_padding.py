@@ -7,19 +7,19 @@ from copy import deepcopy
 from torch import nn
 from torch.fx import GraphModule, Node
 
-from rdpass.passes.graph.editing import place_module, tidy
+from rdpass.passes.graph.editing import own_copy, place_module, tidy
 from rdpass.passes.graph.node_kinds import CONVOLUTIONS, kind_of, module_of
 from rdpass.passes.graph.zero_padding import zero_padding
 
 
 def absorb_padding(graph_module: GraphModule) -> GraphModule:
     """A copy of the graph in which such pads, and modules that pass their input on, are gone."""
-    result = deepcopy(graph_module)
+    result = own_copy(graph_module)
     for node in list(result.graph.nodes):
-        if kind_of(result, node) == "pass" and isinstance(module_of(result, node), nn.Identity):
+        if kind_of(node) == "pass" and isinstance(module_of(result, node), nn.Identity):
             node.replace_all_uses_with(node.all_input_nodes[0])
             result.graph.erase_node(node)
-        elif kind_of(result, node) == "conv":
+        elif kind_of(node) == "conv":
             _absorb(result, node)
     return tidy(result)
 

@@ -6,11 +6,9 @@ cut off again. As one layer (``layers.UnevenConv1d``) it has a tap at the output
 
 from __future__ import annotations
 
-from copy import deepcopy
-
 from torch.fx import GraphModule, Node
 
-from rdpass.passes.graph.editing import place_module, tidy
+from rdpass.passes.graph.editing import own_copy, place_module, tidy
 from rdpass.passes.graph.linear.dirac import Convolution, with_padding, zeros_around
 from rdpass.passes.graph.node_kinds import CONVOLUTIONS, callee, module_of
 from rdpass.passes.graph.zero_padding import Branches, zero_padding
@@ -18,7 +16,7 @@ from rdpass.passes.graph.zero_padding import Branches, zero_padding
 
 def absorb_uneven_padding(graph_module: GraphModule) -> GraphModule:
     """A copy of the graph in which every such convolution is one layer; its map never grows beyond what it reads."""
-    result = deepcopy(graph_module)
+    result = own_copy(graph_module)
     for node in list(result.graph.nodes):
         conv = module_of(result, node)
         if isinstance(conv, CONVOLUTIONS) and conv.padding_mode == "zeros":

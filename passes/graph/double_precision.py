@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from rdpass.core.agreement import check_agreement
 from rdpass.core.plan import Traced
-from rdpass.passes.graph.shapes import annotate_shapes
+from rdpass.passes.graph.annotate import annotate
 
 
 def in_double(traced: Traced) -> Traced:
@@ -28,14 +28,14 @@ def in_double(traced: Traced) -> Traced:
             doubled.module(*(x.clone() for x in doubled.example))
     except RuntimeError:
         return traced
-    annotate_shapes(doubled.module, doubled.example)
+    annotate(doubled.module, doubled.example)
     return doubled
 
 
 def in_single(traced: Traced) -> Traced:
     """``traced`` rounded to single precision, in place."""
     rounded = replace(traced, module=traced.module.float(), example=_as(traced.example, torch.float32))
-    annotate_shapes(rounded.module, rounded.example)
+    annotate(rounded.module, rounded.example)
     return rounded
 
 

@@ -5,11 +5,9 @@ An assertion reads what it checks, so a convolution before a batch norm would lo
 
 from __future__ import annotations
 
-from copy import deepcopy
-
 from torch.fx import GraphModule, Node
 
-from rdpass.passes.graph.editing import tidy
+from rdpass.passes.graph.editing import own_copy, tidy
 from rdpass.passes.graph.node_kinds import callee
 
 ASSERTIONS = {"_assert", "_assert_async", "_assert_scalar", "_assert_tensor_metadata"}
@@ -18,7 +16,7 @@ NEUTRAL = {"add": 0, "sub": 0, "mul": 1, "truediv": 1}
 
 def drop_checks(graph_module: GraphModule) -> GraphModule:
     """A copy of the graph without them."""
-    result = deepcopy(graph_module)
+    result = own_copy(graph_module)
     for node in list(result.graph.nodes):
         if node.op not in ("call_function", "call_method"):
             continue

@@ -1,4 +1,4 @@
-"""The few moves that changers share: placing a module, reading a region's two operands, tidying up afterwards."""
+"""The few moves that changers share: copying, placing and calling a module, a region's two operands, tidying up."""
 
 from __future__ import annotations
 
@@ -10,6 +10,14 @@ from torch import nn
 from torch.fx import GraphModule, Node
 
 from rdpass.core.plan import Region
+from rdpass.passes.graph.node_kinds import annotate_kind, annotate_kinds
+
+
+def own_copy(graph_module: GraphModule) -> GraphModule:
+    """A copy to change at will, with the kinds noted."""
+    result = deepcopy(graph_module)
+    annotate_kinds(result)
+    return result
 
 
 def copy_graph(graph_module: GraphModule) -> GraphModule:
@@ -33,6 +41,7 @@ def place_module(graph_module: GraphModule, node: Node, module: nn.Module) -> No
         node.target = add_module(graph_module, node.name, module)
     else:
         graph_module.set_submodule(str(node.target), module)
+    annotate_kind(graph_module, node)
 
 
 def add_module(graph_module: GraphModule, name: str, module: nn.Module) -> str:
@@ -43,12 +52,28 @@ def add_module(graph_module: GraphModule, name: str, module: nn.Module) -> str:
     return name
 
 
+def turn_into_call(graph_module: GraphModule, node: Node, path: str, *operands: Node) -> None:
+    """Let ``node``, whatever it did, call the module at ``path``; it keeps its name and its readers."""
+    node.op, node.target, node.args, node.kwargs = "call_module", path, operands, {}
+    annotate_kind(graph_module, node)
+
+
+def insert_call(graph_module: GraphModule, node: Node, path: str, *others: Node) -> Node:
+    """A call of the module at ``path`` on ``node`` and ``others``, right behind ``node`` and of its shape."""
+    with graph_module.graph.inserting_after(node):
+        call = graph_module.graph.call_module(path, (node, *others))
+    call.meta = {key: value for key, value in node.meta.items() if key in ("tensor_meta", "nn_module_stack")}
+    annotate_kind(graph_module, call)
+    return call
+
+
 def tidy(graph_module: GraphModule) -> GraphModule:
-    """Drop what nobody reads, check the graph and regenerate its code."""
+    """Drop what nobody reads, check the graph, regenerate its code and note the kinds of its nodes."""
     graph_module.graph.eliminate_dead_code()
     _drop_unused_modules(graph_module)
     graph_module.graph.lint()
     graph_module.recompile()
+    annotate_kinds(graph_module)
     return graph_module
 
 

@@ -12,7 +12,7 @@ from torch import nn
 from torch.fx import GraphModule, Node
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-from rdpass.passes.graph.editing import place_module, tidy
+from rdpass.passes.graph.editing import own_copy, place_module, tidy
 from rdpass.passes.graph.node_kinds import kind_of, module_of
 
 
@@ -22,10 +22,10 @@ def fold_batch_norm(graph_module: GraphModule) -> GraphModule:
     A layer called at several places is folded for each place on its own. Batch norms before a convolution stay: with
     zero padding they do not fold.
     """
-    result = deepcopy(graph_module)
+    result = own_copy(graph_module)
     for node in list(result.graph.nodes):
-        layer = node.args[0] if kind_of(result, node) == "batch_norm" else None
-        if isinstance(layer, Node) and kind_of(result, layer) in ("conv", "linear") and len(layer.users) == 1:
+        layer = node.args[0] if kind_of(node) == "batch_norm" else None
+        if isinstance(layer, Node) and kind_of(layer) in ("conv", "linear") and len(layer.users) == 1:
             norm, module = module_of(result, node), module_of(result, layer)
             if module is not None and norm is not None:
                 place_module(result, layer, folded(module, norm))

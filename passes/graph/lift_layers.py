@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.fx import GraphModule, Node
 
-from rdpass.passes.graph.editing import add_module, copy_graph, tidy
+from rdpass.passes.graph.editing import add_module, copy_graph, tidy, turn_into_call
 from rdpass.passes.graph.node_kinds import callee
 
 Arguments = dict[str, Any]
@@ -152,4 +152,4 @@ def _holding(layer: nn.Module, **tensors: Tensor | None) -> nn.Module:
 def _replace(graph_module: GraphModule, node: Node, module: nn.Module) -> None:
     source = node.args[0] if node.args else node.kwargs["input"]
     path = add_module(graph_module, node.name, module)
-    node.op, node.target, node.args, node.kwargs = "call_module", path, (source,), {}
+    turn_into_call(graph_module, node, path, source)

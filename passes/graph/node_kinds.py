@@ -1,12 +1,23 @@
-"""What a node computes, read off its module or function: the only place that knows torch's many spellings."""
+"""What a node computes, read off its module or function: the only place that knows torch's many spellings.
+
+The kind is noted in the node's metadata once, as the graph is captured, and travels with its copies. A node that calls
+something else afterwards is noted anew, by whoever changes it or by the next pass: ``annotate_kinds`` passes over what
+still holds.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
 from torch import nn
 from torch.fx import GraphModule, Node
+
+from rdpass.core.errors import PassError
+
+KIND = "kind"
+"""Where a node's metadata hold it."""
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
@@ -93,18 +104,56 @@ def module_of(graph_module: GraphModule, node: Node) -> nn.Module | None:
     return graph_module.get_submodule(str(node.target)) if node.op == "call_module" else None
 
 
-def kind_of(graph_module: GraphModule, node: Node) -> str:
-    """``conv``, ``batch_norm``, ``activation``, ``add``, ``pool``, …; ``other`` for what has no name here."""
+def kind_of(node: Node) -> str:
+    """``conv``, ``batch_norm``, ``activation``, ``add``, ``pool``, …; ``other`` for what has no name here.
+
+    Raises:
+        PassError: no kind was noted at the node, or it calls something else by now.
+    """
+    noted: _Noted | None = node.meta.get(KIND)
+    if noted is None or noted.op != node.op or noted.target != node.target:
+        raise PassError(f"{node.name}: its kind is not noted; annotate_kinds(graph_module) comes before this question")
+    return noted.kind
+
+
+def annotate_kinds(graph_module: GraphModule) -> None:
+    """Note the kind of every node that is new, or calls something else than when it was noted."""
+    for node in graph_module.graph.nodes:
+        annotate_kind(graph_module, node)
+
+
+def annotate_kind(graph_module: GraphModule, node: Node) -> None:
+    """The same for one node."""
+    module = module_of(graph_module, node)
+    called = type(module) if module is not None else _reads_a_parameter(node)
+    noted: _Noted | None = node.meta.get(KIND)
+    if noted is None or (noted.op, noted.target, noted.called) != (node.op, node.target, called):
+        node.meta[KIND] = _Noted(classify(node, module), node.op, node.target, called)
+
+
+@dataclass(frozen=True)
+class _Noted:
+    """A kind and what it was read off; ``called``: a module's type, or of a function whether it reads a parameter."""
+
+    kind: str
+    op: str
+    target: Any
+    called: type[nn.Module] | bool
+
+
+def classify(node: Node, module: nn.Module | None) -> str:
+    """The kind of a node that calls ``module``, or none."""
     if node.op in ("placeholder", "output", "get_attr"):
         return node.op
-    module = module_of(graph_module, node)
     if module is not None:
-        custom = getattr(module, "rdpass_kind", None)
+        custom: str | None = getattr(type(module), "rdpass_kind", None)
         return custom or next((kind for types, kind in MODULE_KINDS if isinstance(module, types)), "other")
     kind = FUNCTION_KINDS.get(callee(node), "other")
-    if kind == "attention" and any(isinstance(arg, Node) and arg.op == "get_attr" for arg in node.args):
-        return "linear"  # a product with a parameter
-    return kind
+    return "linear" if kind == "attention" and _reads_a_parameter(node) else kind  # a product with a parameter
+
+
+def _reads_a_parameter(node: Node) -> bool:
+    return any(isinstance(arg, Node) and arg.op == "get_attr" for arg in node.args)
 
 
 def shape_of(node: Node) -> tuple[int, ...] | None:

@@ -11,7 +11,7 @@ from rdpass.core.agreement import check_agreement
 from rdpass.core.dump import dump
 from rdpass.core.errors import ParityError, PassError
 from rdpass.core.plan import Traced
-from rdpass.passes.graph.shapes import annotate_shapes
+from rdpass.passes.graph.annotate import annotate
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def run_passes(traced: Traced, stages: Sequence[Pass]) -> Traced:
         try:
             module = stage.run(traced.module)
             module.graph.lint()
-            annotate_shapes(module, traced.example)
+            annotate(module, traced.example)
             if stage.tolerance is not None:
                 gate = check_agreement(stage.name, module, traced.module, traced.example, stage.tolerance)
                 traced = replace(traced, gates=(*traced.gates, gate))

@@ -13,7 +13,7 @@ Branches = tuple[int, ...]  # a number per spatial axis, first axis first
 
 def zero_padding(graph_module: GraphModule, node: Node, dims: int) -> tuple[Branches, Branches] | None:
     """Zeros before and after, per spatial axis; None for what pads otherwise, or by amounts that the graph computes."""
-    if kind_of(graph_module, node) != "pad":
+    if kind_of(node) != "pad":
         return None
     amounts, value, mode = pad_arguments(graph_module, node)
     if mode != "constant" or value not in (0, None) or not all(isinstance(amount, int) for amount in amounts):

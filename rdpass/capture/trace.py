@@ -25,10 +25,10 @@ from rdpass.core.dump import dump
 from rdpass.core.errors import ConfigError, ParityError, TraceError, first_line
 from rdpass.core.plan import Traced
 from rdpass.core.tensors import arrays_of
+from rdpass.passes.graph.annotate import annotate
 from rdpass.passes.graph.bake_weights import bake_weights
 from rdpass.passes.graph.functionalise import functionalise
 from rdpass.passes.graph.lift_layers import lift_layers
-from rdpass.passes.graph.shapes import annotate_shapes
 
 TRACE_TOLERANCE = 1e-5
 Example = Tensor | Sequence[Tensor] | None
@@ -55,11 +55,11 @@ def trace(model: nn.Module, example: Example = None, leaf: Sequence[str] = ()) -
     eager = copy_with_plain_weights(model)
     leaves = _existing(eager, tuple(leaf))
     ran = _copy_sharing_parameters(eager)  # what runs may cache things, and is not traced
-    _check_example(ran, inputs)
+    outputs = _outputs(ran, inputs)
     failures: list[_Failure] = []
     for name, tracer in _ladder(eager, inputs, leaves):
         try:
-            return _canonical(name, tracer(), ran, inputs)
+            return _canonical(name, tracer(), ran, inputs, outputs)
         except Exception as error:
             failures.append(_failure(name, error))
     raise TraceError(_message(eager, failures))
@@ -98,26 +98,29 @@ def _existing(model: nn.Module, leaves: tuple[str, ...]) -> tuple[str, ...]:
     return leaves
 
 
-def _check_example(eager: nn.Module, inputs: Inputs) -> None:
+def _outputs(eager: nn.Module, inputs: Inputs) -> object:
+    """What the model gives on the example, which it is hereby known to take."""
     shapes = ", ".join("x".join(map(str, x.shape)) for x in inputs)
     try:
         with torch.no_grad():
-            outputs = eager(*(x.clone() for x in inputs))
+            outputs: object = eager(*(x.clone() for x in inputs))
     except Exception as error:
         raise ConfigError(
             f"{type(eager).__name__} does not take an input of shape {shapes}: {first_line(error)}"
         ) from error
     arrays_of(outputs)
+    return outputs
 
 
-def _canonical(tracer: str, graph_module: GraphModule, eager: nn.Module, inputs: Inputs) -> Traced:
+def _canonical(tracer: str, graph_module: GraphModule, eager: nn.Module, inputs: Inputs, outputs: object) -> Traced:
     dump("trace", graph_module)
-    for change in (functionalise, bake_weights, lift_layers):
+    for change in (functionalise, bake_weights):
         graph_module = change(graph_module)
-        annotate_shapes(graph_module, inputs)
         dump(change.__name__, graph_module)
-    graph_module.eval()
-    gate = check_agreement("eager-traced", graph_module, eager, inputs, TRACE_TOLERANCE)
+    annotate(graph_module, inputs)  # as modules, layers give maps of the same shapes
+    graph_module = lift_layers(graph_module).eval()
+    dump("lift_layers", graph_module)
+    gate = check_agreement("eager-traced", graph_module, eager, inputs, TRACE_TOLERANCE, outputs)
     return Traced(graph_module, inputs, (gate,), tracer)
 
 

@@ -14,8 +14,8 @@ from rdpass.passes.distill.fold_scales import fold_scales
 from rdpass.passes.distill.reparam_fold import fold_branches
 from rdpass.passes.distill.reparam_init import Start, initialise_branches
 from rdpass.passes.distill.reparam_plan import Reparam, plan_reparam
+from rdpass.passes.graph.annotate import annotate
 from rdpass.passes.graph.pass_manager import Pass
-from rdpass.passes.graph.shapes import annotate_shapes
 from rdpass.recipes.finishing import counterpart_of, finished_student, removal_of
 from rdpass.recipes.fresh_statistics import refresh_statistics
 from rdpass.recipes.path_setup import path_objective
@@ -51,7 +51,7 @@ def remove_by_fading(name: str, teacher: Traced, plan: Plan, request: Request, t
     fading = fade_shortcuts(prepared.module, regions, _starts(prepared, reparams, request))
     if any(fading.shifts.values()):
         calibrate_gates(fading, next(first_inputs(teacher.module, request, request.config.student.statistics_images)))
-    annotate_shapes(fading.module, teacher.example)
+    annotate(fading.module, teacher.example)
     start = check_agreement(f"{name}-start", fading.module.eval(), teacher.module, teacher.example, START_TOLERANCE)
     schedule = FadeSchedule(fades_of(request.config, fading, reparams), request.config.student)
     listener = _FadeListener(fading, schedule)

@@ -69,6 +69,6 @@ def last_batch_norm(graph_module: GraphModule, name: str) -> nn.Module:
         module = module_of(graph_module, node)
         if isinstance(module, BATCH_NORMS) and module.affine:
             return module
-        if kind_of(graph_module, node) in ("add", "pass"):
+        if kind_of(node) in ("add", "pass"):
             pending += sorted(node.all_input_nodes, reverse=True)  # the body is what was computed last
     raise ConfigError(f"no batch norm right before {name} to take margins from; compare features without transform")

@@ -14,7 +14,7 @@ from rdpass.passes.distill.fade_shortcuts import fade_shortcuts
 from rdpass.passes.distill.reparam_fold import fold_branches
 from rdpass.passes.distill.reparam_init import initialise_branches
 from rdpass.passes.distill.reparam_plan import plan_reparam
-from rdpass.passes.graph.shapes import annotate_shapes
+from rdpass.passes.graph.annotate import annotate
 from tests.models import Residual, basic_block, bottleneck, inverted_residual, seeded, small_resnet
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -32,7 +32,7 @@ def faded(traced):
     regions = plan_of(traced).removable
     reparams = [plan_reparam(traced.module, region) for region in regions]
     fading = fade_shortcuts(traced.module, regions, initialise_branches(traced.module, reparams, [traced.example]))
-    annotate_shapes(fading.module, traced.example)
+    annotate(fading.module, traced.example)
     return fading
 
 
@@ -40,7 +40,7 @@ def settled(traced):
     fading = faded(traced)
     fading.set_faded(1.0)
     module = fold_branches(fading.module)
-    annotate_shapes(module, traced.example)
+    annotate(module, traced.example)
     return module
 
 

@@ -20,7 +20,7 @@ from rdpass.passes.analysis.macs import macs_of_node, weight_bytes_of_node
 from rdpass.passes.analysis.memory.kernel_kinds import is_conv_padding, kernel_kind
 from rdpass.passes.graph.dataflow import data_sources
 from rdpass.passes.graph.editing import body_output
-from rdpass.passes.graph.node_kinds import bytes_of, kind_of, shape_of
+from rdpass.passes.graph.node_kinds import annotate_kinds, bytes_of, kind_of, shape_of
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,7 @@ class Inference:
 
 def inference_of(graph_module: GraphModule, without: Collection[Region] = ()) -> Inference:
     """The inference of a graph whose nodes carry shapes, with the shortcuts of the regions ``without`` taken out."""
+    annotate_kinds(graph_module)
     standing_for = _substitutes(graph_module, without)
     reader = _Reader(graph_module, standing_for)
     for node in _living(graph_module, standing_for):
@@ -135,7 +136,7 @@ class _Reader:
         place = node.meta.get("view_of")
         operands = _sources(node, self.standing_for)
         if place is None:
-            unknown = "view_of" not in node.meta and kind_of(self.graph_module, node) in ("view", "pass")
+            unknown = "view_of" not in node.meta and kind_of(node) in ("view", "pass")
             return sources[0] if unknown else None
         viewed = operands[min(place, len(operands) - 1)]
         return viewed if viewed in sources else None

@@ -20,7 +20,7 @@ def kernel_kind(graph_module: GraphModule, node: Node) -> str:
 
     The last is 1×1, stride 1, one group, no padding.
     """
-    kind, module = kind_of(graph_module, node), module_of(graph_module, node)
+    kind, module = kind_of(node), module_of(graph_module, node)
     if kind == "add":
         return "add"
     if kind in ELEMENTWISE or (node.op != "call_module" and callee(node).removesuffix("_") in ARITHMETIC):
@@ -46,8 +46,8 @@ def _windowed(node: Node) -> bool:
 
 def is_conv_padding(graph_module: GraphModule, node: Node) -> bool:
     """Whether a node pads with zeros what only convolutions read."""
-    if kind_of(graph_module, node) != "pad" or not node.users:
+    if kind_of(node) != "pad" or not node.users:
         return False
     _, value, mode = pad_arguments(graph_module, node)
     filled_with_zeros = mode == "constant" and value == 0
-    return filled_with_zeros and all(kind_of(graph_module, user) == "conv" for user in node.users)
+    return filled_with_zeros and all(kind_of(user) == "conv" for user in node.users)

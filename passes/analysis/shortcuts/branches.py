@@ -46,7 +46,7 @@ def find_branches(
         operands, first, second = (operands[1], operands[0]), second, first
     branches = Branches(fork, tuple(first), tuple(second), *operands)
     reason = _shared(branches) or _cross_scale(add, branches, positions)
-    return Skipped(add.name, reason) if reason else _closed(graph_module, add, branches)
+    return Skipped(add.name, reason) if reason else _closed(add, branches)
 
 
 def _operands(add: Node, dominators: Dominators) -> tuple[Node, Node] | str:
@@ -84,7 +84,7 @@ def _between(fork: Node, operand: Node, dominators: Dominators) -> dict[Node, No
 
 def _weight(graph_module: GraphModule, branch: dict[Node, None]) -> tuple[int, int, int]:
     """Layers, then taps of their kernels, then nodes: the branch that has less is the shortcut."""
-    modules = [module_of(graph_module, node) for node in branch if kind_of(graph_module, node) in LAYERS]
+    modules = [module_of(graph_module, node) for node in branch if kind_of(node) in LAYERS]
     return len(modules), sum(prod(getattr(module, "kernel_size", (1,))) for module in modules), len(branch)
 
 
@@ -103,7 +103,7 @@ def _cross_scale(add: Node, branches: Branches, positions: dict[Node, int]) -> s
     return ""
 
 
-def _closed(graph_module: GraphModule, add: Node, branches: Branches) -> Branches | Skipped:
+def _closed(add: Node, branches: Branches) -> Branches | Skipped:
     """The branches, if nothing outside them reads what they compute."""
     inside = {*branches.body, *branches.shortcut, add}
     partial = False
@@ -111,22 +111,20 @@ def _closed(graph_module: GraphModule, add: Node, branches: Branches) -> Branche
         for user in node.users:
             if user in inside or not (gives_tensors(user) or user.op == "output") or node not in data_sources(user):
                 continue
-            if not _completes(graph_module, add, branches.body_output, node, user):
+            if not _completes(add, branches.body_output, node, user):
                 between = f"{node.name}, between {branches.fork.name} and the add, is also used by {user.name}"
                 return Skipped(add.name, between)
             partial = True
     return replace(branches, partial=partial)
 
 
-def _completes(graph_module: GraphModule, add: Node, operand: Node, node: Node, user: Node) -> bool:
+def _completes(add: Node, operand: Node, node: Node, user: Node) -> bool:
     """Whether ``user`` takes the channels of the body that the add leaves alone, to be put beside the sum (ReXNet)."""
-    if kind_of(graph_module, user) != "slice" or kind_of(graph_module, operand) != "slice":
+    if kind_of(user) != "slice" or kind_of(operand) != "slice":
         return False
     after = data_users(user)
-    return (
-        node in data_sources(operand) and len(after) == 1 and data_users(add) == after and _joins(graph_module, after)
-    )
+    return node in data_sources(operand) and len(after) == 1 and data_users(add) == after and _joins(after)
 
 
-def _joins(graph_module: GraphModule, nodes: list[Node]) -> bool:
-    return all(kind_of(graph_module, node) == "concat" for node in nodes)
+def _joins(nodes: list[Node]) -> bool:
+    return all(kind_of(node) == "concat" for node in nodes)

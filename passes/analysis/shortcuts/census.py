@@ -27,7 +27,7 @@ from rdpass.passes.analysis.shortcuts.dominance import Dominators, immediate_dom
 from rdpass.passes.analysis.shortcuts.resolution import resolutions
 from rdpass.passes.analysis.shortcuts.shortcut_kind import kind_of_shortcut, scales_of
 from rdpass.passes.graph.editing import prefixes
-from rdpass.passes.graph.node_kinds import bytes_of, kind_of, module_of, shape_of
+from rdpass.passes.graph.node_kinds import annotate_kinds, bytes_of, kind_of, module_of, shape_of
 
 KEPT_REASONS = {
     "attention": "attention in the body: no exact form, and no recipe that keeps its accuracy",
@@ -46,11 +46,12 @@ def take_census(
     ``skip`` does, is kept.
     """
     graph_module = traced.module
+    annotate_kinds(graph_module)
     dominators, positions = immediate_dominators(graph_module.graph), resolutions(graph_module)
     regions: list[Region] = []
     skipped: list[Skipped] = []
     for node in graph_module.graph.nodes:
-        if kind_of(graph_module, node) != "add":
+        if kind_of(node) != "add":
             continue
         found = _verdict_on(graph_module, node, dominators, positions)
         if isinstance(found, Region):
@@ -81,12 +82,12 @@ def _verdict_on(
         path=_path(branches.body),
         verdict=verdict,
         reason=reason,
-        scale=scales_of(graph_module, branches, dominators),
+        scale=scales_of(branches, dominators),
     )
 
 
 def _verdict(graph_module: GraphModule, kind: Kind, body: tuple[Node, ...]) -> tuple[Verdict, str]:
-    kinds = [kind_of(graph_module, node) for node in body]
+    kinds = [kind_of(node) for node in body]
     if kind == "merge":
         return "removable", "both sides are linear"
     for kept, reason in KEPT_REASONS.items():
@@ -105,7 +106,7 @@ def _verdict(graph_module: GraphModule, kind: Kind, body: tuple[Node, ...]) -> t
 def _is_opaque(graph_module: GraphModule, node: Node) -> bool:
     """A module that was traced as one node, has weights, and is no layer that has a name here."""
     module = module_of(graph_module, node)
-    unknown = module is not None and kind_of(graph_module, node) == "other"
+    unknown = module is not None and kind_of(node) == "other"
     return unknown and module is not None and next(module.parameters(), None) is not None
 
 

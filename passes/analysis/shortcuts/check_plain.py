@@ -12,15 +12,16 @@ from torch.fx import GraphModule, Node
 from rdpass.core.errors import PassError
 from rdpass.core.plan import Skipped
 from rdpass.passes.graph.dataflow import data_sources, data_users, gives_tensors
-from rdpass.passes.graph.node_kinds import kind_of
+from rdpass.passes.graph.node_kinds import annotate_kinds, kind_of
 
 PLAIN = frozenset(("placeholder", "output", "conv", "activation", "pool", "linear", "view", "pad", "pass"))
 
 
 def find_not_plain(graph_module: GraphModule) -> Skipped | None:
     """The first node that keeps the graph from being plain, with the reason; None for a plain graph."""
+    annotate_kinds(graph_module)
     for node in graph_module.graph.nodes:
-        reason = _reason(graph_module, node)
+        reason = _reason(node)
         if reason is not None:
             return Skipped(node.name, reason)
     return None
@@ -37,10 +38,10 @@ def check_plain(graph_module: GraphModule) -> None:
         raise PassError(f"the student is not plain: {found.add}: {found.reason}")
 
 
-def _reason(graph_module: GraphModule, node: Node) -> str | None:
+def _reason(node: Node) -> str | None:
     if not gives_tensors(node):
         return None  # a size, or arithmetic on sizes: it holds no map
-    kind = kind_of(graph_module, node)
+    kind = kind_of(node)
     if kind not in PLAIN:
         return f"{kind if kind != 'other' else 'an operation without a name here'} in a plain graph"
     inputs = [source for source in data_sources(node) if source.op != "get_attr"]

@@ -63,7 +63,7 @@ def stage_of_modules(student: GraphModule, cuts: Mapping[str, str]) -> dict[str,
     remaining = list(cuts.items())
     for node in student.graph.nodes:
         stage = remaining[0][0] if remaining else "head"
-        if node.op == "call_module" and kind_of(student, node) != "other":
+        if node.op == "call_module" and kind_of(node) != "other":
             stages.setdefault(str(node.target), stage)
         if remaining and node.name == remaining[0][1]:
             remaining.pop(0)

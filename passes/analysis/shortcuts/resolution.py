@@ -25,18 +25,18 @@ def resolutions(graph_module: GraphModule) -> dict[Node, int]:
     """
     axes: dict[Node, Axes] = {}
     for node in graph_module.graph.nodes:
-        found = _spatial_axes(graph_module, node, axes)
+        found = _spatial_axes(node, axes)
         if found:
             axes[node] = found
     return {node: int(prod((shape_of(node) or ())[axis] for axis in found)) for node, found in axes.items()}
 
 
-def _spatial_axes(graph_module: GraphModule, node: Node, axes: dict[Node, Axes]) -> Axes:
+def _spatial_axes(node: Node, axes: dict[Node, Axes]) -> Axes:
     shape = shape_of(node)
     rank = len(shape) if shape is not None else 0
     if rank < 3 or node.op in ("get_attr", "output"):
         return ()
-    kind, channels_first = kind_of(graph_module, node), tuple(range(2, rank))
+    kind, channels_first = kind_of(node), tuple(range(2, rank))
     if kind in CHANNELS_FIRST or (kind == "pool" and callee(node) not in ("mean", "amax")):
         return channels_first
     if node.op == "placeholder":

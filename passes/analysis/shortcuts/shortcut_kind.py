@@ -38,13 +38,13 @@ def kind_of_shortcut(
     foreign = [node for node in branches.shortcut if not is_linear(graph_module, node, dominators)]
     if not foreign and all(is_linear(graph_module, node, dominators) for node in branches.body):
         return "merge"
-    kinds = {kind_of(graph_module, node) for node in branches.shortcut if not scales(graph_module, node, dominators)}
-    if kinds <= PASSING or (kinds <= MULTIPLYING and not _shifted(graph_module, branches.shortcut, dominators)):
+    kinds = {kind_of(node) for node in branches.shortcut if not scales(node, dominators)}
+    if kinds <= PASSING or (kinds <= MULTIPLYING and not _shifted(branches.shortcut, dominators)):
         return "padded" if branches.partial else "identity"
     if kinds <= PADDING:
         return "padded"
-    layers = sum(kind_of(graph_module, node) in LAYERS for node in branches.shortcut)
-    foreign = [node for node in foreign if kind_of(graph_module, node) != "pool"]
+    layers = sum(kind_of(node) in LAYERS for node in branches.shortcut)
+    foreign = [node for node in foreign if kind_of(node) != "pool"]
     if not foreign and layers <= PROJECTION_LAYERS:
         return "projection"
     lighter = foreign[0].name if foreign else f"{layers} layers in a row"
@@ -53,17 +53,17 @@ def kind_of_shortcut(
 
 def is_linear(graph_module: GraphModule, node: Node, dominators: Dominators) -> bool:
     """Whether the node is linear, but for a constant, in all that it reads and that depends on an input."""
-    kind = kind_of(graph_module, node)
+    kind = kind_of(node)
     if kind == "pool":
         return _averages(graph_module, node)
-    if kind in LINEAR_TOGETHER or scales(graph_module, node, dominators):
+    if kind in LINEAR_TOGETHER or scales(node, dominators):
         return True
     return kind in LINEAR and len(_computed(node, dominators)) == 1
 
 
-def scales(graph_module: GraphModule, node: Node, dominators: Dominators) -> bool:
+def scales(node: Node, dominators: Dominators) -> bool:
     """Whether the node multiplies by a constant that has one value, or one a channel."""
-    kind, computed = kind_of(graph_module, node), _computed(node, dominators)
+    kind, computed = kind_of(node), _computed(node, dominators)
     if kind not in ("mul", "div") or len(computed) != 1 or node.args.count(computed[0]) != 1:
         return False
     if kind == "div" and node.args[0] is not computed[0]:
@@ -73,7 +73,7 @@ def scales(graph_module: GraphModule, node: Node, dominators: Dominators) -> boo
     return all(sum(size != 1 for size in shape) <= 1 for shape in shapes)
 
 
-def scales_of(graph_module: GraphModule, branches: Branches, dominators: Dominators) -> tuple[str, ...]:
+def scales_of(branches: Branches, dominators: Dominators) -> tuple[str, ...]:
     """The nodes that scale all of one branch, at its end (layer scale, β, alpha), in graph order."""
     found: list[Node] = []
     for output, branch in (
@@ -82,17 +82,17 @@ def scales_of(graph_module: GraphModule, branches: Branches, dominators: Dominat
     ):
         node = output
         while node in branch and len(_computed(node, dominators)) == 1:
-            if scales(graph_module, node, dominators):
+            if scales(node, dominators):
                 found.append(node)
-            elif kind_of(graph_module, node) not in PASSING:
+            elif kind_of(node) not in PASSING:
                 break
             (node,) = _computed(node, dominators)
     return tuple(node.name for node in sorted(found))
 
 
-def _shifted(graph_module: GraphModule, branch: tuple[Node, ...], dominators: Dominators) -> bool:
+def _shifted(branch: tuple[Node, ...], dominators: Dominators) -> bool:
     """Whether something that does not depend on an input is added in it."""
-    adds = (node for node in branch if kind_of(graph_module, node) == "add")
+    adds = (node for node in branch if kind_of(node) == "add")
     return any(arg not in dominators for node in adds for arg in node.args)
 
 
@@ -111,4 +111,4 @@ def _has_weights(graph_module: GraphModule, node: Node) -> bool:
     module = module_of(graph_module, node)
     if module is not None:
         return next(module.parameters(), None) is not None
-    return kind_of(graph_module, node) in LAYERS | {"batch_norm", "other_norm"}
+    return kind_of(node) in LAYERS | {"batch_norm", "other_norm"}

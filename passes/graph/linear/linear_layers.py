@@ -30,7 +30,7 @@ def linear_map(graph_module: GraphModule, node: Node, source: Node) -> LinearMap
     Raises:
         NotExact: it is none, or none that a convolution can express.
     """
-    kind, module = kind_of(graph_module, node), module_of(graph_module, node)
+    kind, module = kind_of(node), module_of(graph_module, node)
     shape = shape_of(source) or ()
     if len(shape) < 3:
         raise NotExact(f"{source.name} is no feature map")

@@ -48,7 +48,7 @@ def _map_of(graph_module: GraphModule, node: Node, known: dict[Node, LinearMap],
         first, second = (known[operand] for operand in operands)
         return _sum(first, _times(second, sign), shape_of(fork) or (), shape_of(node) or ())
     if len(sources) != 1:
-        raise NotExact(f"{node.name} ({kind_of(graph_module, node)}) is not linear")
+        raise NotExact(f"{node.name} ({kind_of(node)}) is not linear")
     return compose(known[sources[0]], linear_map(graph_module, node, sources[0]))
 
 

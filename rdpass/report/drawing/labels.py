@@ -16,7 +16,7 @@ SHORT = {"add": "+", "mul": TIMES, "sub": MINUS, "div": "÷", "batch_norm": "bn"
 
 def chip_label(graph_module: GraphModule, node: Node) -> str:
     """``3×3/2 64`` for a convolution, ``bn``, ``relu``, ``+``."""
-    module, kind = module_of(graph_module, node), kind_of(graph_module, node)
+    module, kind = module_of(graph_module, node), kind_of(node)
     if isinstance(module, (*CONVOLUTIONS, *TRANSPOSED)):
         return _convolution(module)
     if kind in SHORT:

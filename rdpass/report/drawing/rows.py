@@ -36,7 +36,7 @@ def rows_of(
 ) -> list[Row]:
     """The rows of a model beside its plain net."""
     nodes = {node.name: node for node in graph_module.graph.nodes}
-    views = _views(graph_module, model, nodes)
+    views = _views(model, nodes)
     live = model.fused.schedule.live
     held = _held(model, regions)
     without, tiled = _live_by_node(plain, "fused"), _live_by_node(plain, "tiled")
@@ -69,12 +69,12 @@ def wires_of(rows: list[Row], model: FusionVariants, regions: tuple[Region, ...]
     return found
 
 
-def _views(graph_module: GraphModule, model: FusionVariants, nodes: dict[str, Node]) -> dict[str, list[Node]]:
+def _views(model: FusionVariants, nodes: dict[str, Node]) -> dict[str, list[Node]]:
     """Nodes that have no kernel, by the row whose map they look at; identities and dropout are not shown."""
     row_of = {name: step.writes for step in model.fused.steps for name in step.nodes}
     found: dict[str, list[Node]] = {}
     for name, buffer in model.inference.buffer_of.items():
-        if name not in row_of and name != buffer and kind_of(graph_module, nodes[name]) != "pass":
+        if name not in row_of and name != buffer and kind_of(nodes[name]) != "pass":
             found.setdefault(row_of.get(buffer, buffer), []).append(nodes[name])
     return found
 

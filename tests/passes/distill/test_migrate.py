@@ -18,8 +18,8 @@ from rdpass.passes.distill.remove_shortcuts import remove_shortcuts
 from rdpass.passes.distill.reparam_fold import fold_branches
 from rdpass.passes.distill.reparam_init import initialise_branches
 from rdpass.passes.distill.reparam_plan import Reparam, plan_reparam
+from rdpass.passes.graph.annotate import annotate
 from rdpass.passes.graph.layers import FadingAdd, GainedIdentity, ShiftedBias, StreamBranch
-from rdpass.passes.graph.shapes import annotate_shapes
 from tests.models import (
     PreActivation,
     Residual,
@@ -121,7 +121,7 @@ def test_a_settled_graph_is_the_strictly_plain_network_of_the_same_cost(build, s
     fading.set_faded(1.0)
     settled, bare = fold_branches(fading.module), remove_shortcuts(traced.module, plan_of(traced).removable)
     for module in (settled, bare):
-        annotate_shapes(module, traced.example)
+        annotate(module, traced.example)
     check_plain(settled)
     assert macs_of(settled) == macs_of(bare)
 

@@ -32,7 +32,7 @@ def carried(model, *shape, dtype=torch.float32, **options):
 
 
 def adds(student):
-    return [node for node in student.graph.nodes if kind_of(student, node) == "add"]
+    return [node for node in student.graph.nodes if kind_of(node) == "add"]
 
 
 def hows(conversion):

@@ -10,18 +10,18 @@ from torch.nn import functional as F
 
 from rdpass.capture.trace import trace
 from rdpass.passes.graph.absorb_padding import absorb_padding
+from rdpass.passes.graph.annotate import annotate
 from rdpass.passes.graph.bake_weights import bake_weights
 from rdpass.passes.graph.fold_batch_norm import fold_batch_norm
 from rdpass.passes.graph.functionalise import functionalise
 from rdpass.passes.graph.lift_layers import lift_layers
 from rdpass.passes.graph.node_kinds import callee, kind_of
-from rdpass.passes.graph.shapes import annotate_shapes
 from tests.models import OverwrittenFork, PreActivation, SharedInPlace, SharedLayer, conv_bn, seeded, small_resnet
 from tests.support import Untouched, error_between
 
 
 def kinds(graph_module):
-    return [kind_of(graph_module, node) for node in graph_module.graph.nodes]
+    return [kind_of(node) for node in graph_module.graph.nodes]
 
 
 class InPlace(nn.Module):
@@ -53,7 +53,7 @@ def test_nothing_in_place_is_left_and_the_values_are_those_of_the_overwritten_te
 
 def test_every_spelling_of_add_is_one():
     result = functionalise(torch.fx.symbolic_trace(InPlace()))
-    adds = [node for node in result.graph.nodes if kind_of(result, node) == "add"]
+    adds = [node for node in result.graph.nodes if kind_of(node) == "add"]
     assert len(adds) == 3
     assert all(node.target is operator.add and len(node.args) == 2 and not node.kwargs for node in adds)
 
@@ -75,7 +75,7 @@ class Functional(nn.Module):
 def test_functional_layers_become_modules_that_hold_the_same_parameters():
     model = seeded(Functional)
     traced = functionalise(torch.fx.symbolic_trace(model))
-    annotate_shapes(traced, (torch.randn(1, 3, 8, 8),))
+    annotate(traced, (torch.randn(1, 3, 8, 8),))
     before = Untouched(traced)
     result = lift_layers(traced)
     before.check()

@@ -10,7 +10,7 @@ from torch.fx import Interpreter
 from rdpass.core.plan import Traced
 from rdpass.passes.analysis.shortcuts.census import take_census
 from rdpass.passes.distill.remove_shortcuts import remove_shortcuts
-from rdpass.passes.graph.shapes import annotate_shapes
+from rdpass.passes.graph.annotate import annotate
 from tests.passes.analysis.shortcuts.census_oracle import Found, Oracle
 from tests.random_graphs import built, graphs
 from tests.support import Untouched
@@ -108,7 +108,7 @@ def test_the_student_computes_the_bodies_alone_and_a_second_run_finds_none_of_th
     with torch.no_grad():
         wanted, got = WithoutShortcuts(module, bodies).run(*example), student(*example)
     assert all(torch.equal(a, b) for a, b in zip(wanted, got, strict=True))
-    annotate_shapes(student, example)
+    annotate(student, example)
     regions, skipped = take_census(Traced(student, example))
     assert not {finding.add for finding in (*regions, *skipped)} & bodies.keys()
     adds = {node.name for node in module.graph.nodes if node.target is operator.add}

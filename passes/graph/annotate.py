@@ -1,4 +1,4 @@
-"""Writes the shape and dtype of every node on the example into its metadata, and whose memory it shares."""
+"""Notes in every node's metadata its kind, the shape and dtype of what it gives on the example, and whose memory."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.fx import GraphModule, Interpreter, Node
+
+from rdpass.passes.graph.node_kinds import annotate_kinds
 
 
 @dataclass(frozen=True)
@@ -27,12 +29,13 @@ class _Annotator(Interpreter):
         return result
 
 
-def annotate_shapes(graph_module: GraphModule, example: tuple[Tensor, ...]) -> None:
-    """Run the graph once, on a copy of ``example`` and without gradients, and note what each node gives.
+def annotate(graph_module: GraphModule, example: tuple[Tensor, ...]) -> None:
+    """Note each node's kind; run the graph once, on a copy of ``example`` and without gradients, and note its results.
 
     ``node.meta["view_of"]`` is the place, among the node's ``all_input_nodes``, of the one whose memory the result lies
     in (a reshape, a slice, an identity), or None where the result has memory of its own.
     """
+    annotate_kinds(graph_module)
     with torch.no_grad():
         _Annotator(graph_module).run(*(x.clone() for x in example))
 
