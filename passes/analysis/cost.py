@@ -9,12 +9,10 @@ from torch import nn
 from torch.fx import GraphModule
 
 from rdpass.core.plan import Cost, Region
-from rdpass.passes.analysis.macs import layer_macs, macs_of_node, stored_tensor
+from rdpass.passes.analysis.macs import macs_of_node, stored_tensor
 from rdpass.passes.analysis.memory.buffers import Inference, inference_of, living_nodes
 from rdpass.passes.analysis.memory.fused_schedule import FusedSchedule, fused_schedule_of
 from rdpass.passes.graph.node_kinds import module_of
-
-__all__ = ["FusionVariants", "cost_of", "fusion_variants_of", "layer_macs", "macs_of"]
 
 
 @dataclass(frozen=True)

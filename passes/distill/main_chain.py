@@ -7,11 +7,11 @@ stay as it is: a branch goes round one convolution and its batch norm only, wher
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 from torch.fx import GraphModule, Node
 
 from rdpass.core.plan import Region
-from rdpass.passes.distill.gate_reader import gate_reader
 from rdpass.passes.graph.dataflow import data_sources
 from rdpass.passes.graph.editing import body_output
 from rdpass.passes.graph.linear.dirac import identity_tap, zeros_around
@@ -20,6 +20,7 @@ from rdpass.passes.graph.node_kinds import BATCH_NORMS, CONVOLUTIONS, callee, ki
 # No pad: a convolution behind one reads the output's own position elsewhere (``absorb_padding`` and
 # ``absorb_uneven_padding`` take most of them in).
 BETWEEN = ("conv", "batch_norm", "activation", "pass", "pool", "mul")
+BEFORE_READER = ("pool", "view", "pass")
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,8 @@ class Unit:
 class SqueezeGate:
     """A product with a broadcast map on the chain: ``gate`` (N, C, 1, …) follows the ``after``-th unit, from 1 on.
 
-    ``reader``: the gate's first layer (``gate_reader``), where it has one. ``factor``: what is multiplied in where that
-    is a number; ``gate`` is the product then.
+    ``reader``: the gate's first layer behind its pooling, where it has one. ``factor``: what is multiplied in where
+    that is a number; ``gate`` is the product then.
     """
 
     gate: str
@@ -84,7 +85,32 @@ def _gates(graph_module: GraphModule, product: Node, after: int) -> list[Squeeze
         return [SqueezeGate(product.name, after, None, float(factors[0]))]
     gates = [factor for factor in product.all_input_nodes if _is_gate(factor, product)]
     source = next(factor for factor in product.all_input_nodes if factor not in gates)
-    return [SqueezeGate(gate.name, after, gate_reader(graph_module, gate, source)) for gate in gates]
+    return [SqueezeGate(gate.name, after, _reader(graph_module, gate, source)) for gate in gates]
+
+
+def _reader(graph_module: GraphModule, gate: Node, source: Node) -> str | None:
+    """The first layer by which ``gate`` reads ``source``; None where the way branches, or where no linear layer with a
+    number per channel (C,) comes first behind pools."""
+    path: list[Node] = []
+    while gate is not source:
+        sources = data_sources(gate)
+        if len(sources) != 1:
+            return None
+        path.append(gate)
+        gate = sources[0]
+    for node in reversed(path):
+        kind = kind_of(node)
+        if kind in ("conv", "linear"):
+            return node.name if _gives_a_number_per_channel(graph_module, node) else None
+        if kind not in BEFORE_READER:
+            return None
+    return None
+
+
+def _gives_a_number_per_channel(graph_module: GraphModule, node: Node) -> bool:
+    module, shape = module_of(graph_module, node), shape_of(node) or ()
+    channels = int(getattr(module, "out_channels", getattr(module, "out_features", 0)))
+    return len(shape) > 1 and shape[1] == channels == prod(shape[1:])
 
 
 def _is_gate(factor: Node, product: Node) -> bool:

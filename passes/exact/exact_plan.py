@@ -9,7 +9,7 @@ from torch import nn
 from torch.fx import GraphModule, Node
 
 from rdpass.core.plan import Region
-from rdpass.passes.analysis.cost import layer_macs
+from rdpass.passes.analysis.macs import layer_macs
 from rdpass.passes.analysis.value_range import RANGE, Range
 from rdpass.passes.graph.annotate import TensorMeta
 from rdpass.passes.graph.editing import add_module, insert_call, place_module, turn_into_call

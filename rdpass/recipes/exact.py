@@ -9,7 +9,7 @@ from rdpass.passes.analysis.cost import macs_of
 from rdpass.passes.exact.exact_plan import ExactPlan, ExactRecipe
 from rdpass.passes.exact.exact_removal import EXACT_RECIPES, ExactChoice, choose_exact, remove_exactly
 from rdpass.passes.graph.deploy_form import DEPLOY_FORM
-from rdpass.passes.graph.meta_copy import copy_without_weights
+from rdpass.passes.graph.editing import copy_without_weights
 from rdpass.passes.graph.pass_manager import Pass, run_passes
 from rdpass.recipes.recipe import Removal
 from rdpass.training.request import Request

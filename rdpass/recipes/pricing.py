@@ -9,7 +9,7 @@ from rdpass.passes.exact.exact_plan import ExactRecipe
 from rdpass.passes.exact.exact_removal import choose_exact
 from rdpass.passes.graph.absorb_padding import absorb_padding
 from rdpass.passes.graph.drop_checks import drop_checks
-from rdpass.passes.graph.meta_copy import copy_without_weights
+from rdpass.passes.graph.editing import copy_without_weights
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ import heapq
 from dataclasses import dataclass
 from itertools import count
 
-from rdpass.passes.analysis.memory.segment_states import Segment, State
+from rdpass.passes.analysis.memory.segments import Segment, State
 
 CHAIN_LIMIT = 64
 

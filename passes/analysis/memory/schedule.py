@@ -8,14 +8,13 @@ the segments' lower bounds.
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from rdpass.passes.analysis.memory.greedy_order import greedy_order
 from rdpass.passes.analysis.memory.liveness import Problem, live_bytes, readers_of
 from rdpass.passes.analysis.memory.optimal_order import Exhausted, optimal_order
-from rdpass.passes.analysis.memory.segment_states import Segment
-from rdpass.passes.analysis.memory.segments import segments
+from rdpass.passes.analysis.memory.segments import Segment, segments
 
 MOVE_BOUND = 10_000  # of one segment's search; a whole graph has three times that
 BITS_BOUND = 200_000_000  # moves times tasks: what one search may hold in memory, about 25 MB of sets
@@ -105,3 +104,42 @@ def _live_before(problem: Problem, parts: list[range], readers: list[list[int]])
             read = problem.tasks[task].reads
             live -= sum(problem.sizes[b] for b in read if last_reader[b] == task and b not in problem.outputs)
     return result
+
+
+def greedy_order(problem: Problem, tasks: range, readers: list[list[int]]) -> tuple[int, ...]:
+    """A good order of a segment too large to search: always the ready task that adds the fewest bytes to what is live.
+
+    In O(n log n): what a task frees only ever grows, so an old entry of the heap is merely too pessimistic, and a task
+    is entered anew when it becomes the last reader of an operand.
+    """
+    left = {b: len(readers[b]) for task in tasks for b in problem.tasks[task].reads}
+    for buffer in left:  # readers before the segment are done
+        left[buffer] -= sum(1 for reader in readers[buffer] if reader < tasks.start)
+    waiting = {task: sum(b - problem.inputs in tasks for b in problem.tasks[task].reads) for task in tasks}
+    heap = [(_growth(problem, task, left), task) for task in tasks if not waiting[task]]
+    heapq.heapify(heap)
+    done: set[int] = set()
+    order = []
+    while heap:
+        _, task = heapq.heappop(heap)
+        if task in done:
+            continue
+        done.add(task)
+        order.append(task)
+        for buffer in problem.tasks[task].reads:
+            left[buffer] -= 1
+            if left[buffer] == 1:
+                last = next((r for r in reversed(readers[buffer]) if r in tasks and r not in done), None)
+                if last is not None and not waiting[last]:
+                    heapq.heappush(heap, (_growth(problem, last, left), last))
+        for reader in readers[problem.written(task)]:
+            if reader in tasks:
+                waiting[reader] -= 1
+                if not waiting[reader]:
+                    heapq.heappush(heap, (_growth(problem, reader, left), reader))
+    return tuple(order)
+
+
+def _growth(problem: Problem, task: int, left: dict[int, int]) -> int:
+    freed = sum(problem.sizes[b] for b in problem.tasks[task].reads if left[b] == 1 and b not in problem.outputs)
+    return problem.sizes[problem.written(task)] - freed

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rdpass.passes.analysis.memory.greedy_order import greedy_order
 from rdpass.passes.analysis.memory.liveness import Problem, Task, live_bytes, readers_of
-from rdpass.passes.analysis.memory.schedule import schedule
+from rdpass.passes.analysis.memory.schedule import greedy_order, schedule
 from rdpass.passes.analysis.memory.segments import segments
 from tests.support import lines_run
 
