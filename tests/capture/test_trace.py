@@ -138,7 +138,7 @@ def test_a_module_without_weights_that_cannot_be_followed_becomes_a_leaf_by_itse
 def test_a_module_with_weights_is_named_as_the_leaf_to_pass_and_the_conversion_works_on_it():
     model = seeded(lambda: Around(Gate()))
     with pytest.raises(
-        TraceError, match=r"test_tracing\.py:\d+ \(return self\.conv\(x\) if.*leaf=\['inner'\], --leaf inner"
+        TraceError, match=r"test_trace\.py:\d+ \(return self\.conv\(x\) if.*leaf=\['inner'\], --leaf inner"
     ):
         trace(model, torch.randn(1, 3, 8, 8))
     plan = rdpass.inspect(model, torch.randn(1, 3, 8, 8), leaf=["inner"])
@@ -165,7 +165,7 @@ def test_a_graph_that_holds_for_one_batch_size_alone_is_refused():
         def forward(self, x):
             return torch.cat([self.conv(row) for row in x.split(1)]) + x
 
-    with pytest.raises(TraceError, match=r"symbolic_trace: .*test_tracing\.py.*torch\.export: "):
+    with pytest.raises(TraceError, match=r"symbolic_trace: .*test_trace\.py.*torch\.export: "):
         trace(RowByRow(), torch.randn(2, 3, 4, 4))
 
 

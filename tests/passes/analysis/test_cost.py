@@ -5,26 +5,22 @@ from operator import attrgetter
 import pytest
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from rdpass.capture.torchvision_import import prepare_torchvision
 from rdpass.capture.trace import trace
 from rdpass.inspection import plan_of
-from rdpass.passes.analysis.cost import cost_of, fusion_variants_of, macs_of
-from rdpass.passes.analysis.memory.held_bytes import held_bytes
-from rdpass.passes.analysis.shortcuts.dominance import immediate_dominators
+from rdpass.passes.analysis.cost import cost_of, fusion_variants_of
 from tests.models import (
     PreActivation,
     Residual,
     SqueezeExcite,
-    TwoInputs,
-    UNet,
     basic_block,
     bottleneck,
     classifier,
     conv_bn,
     seeded,
 )
+from tests.passes.analysis.accounts import account
 from tests.support import Untouched
 
 prepare_torchvision()
@@ -32,15 +28,6 @@ prepare_torchvision()
 
 def cost(model, *shape):
     return plan_of(trace(seeded(lambda: model), torch.randn(shape))).forecast
-
-
-def account(model, *inputs):
-    return fusion_variants_of(trace(seeded(lambda: model), inputs).module)
-
-
-def kernels(model, *inputs, way="fused"):
-    """The nodes of every kernel, in the graph's order."""
-    return [step.nodes for step in getattr(account(model, *inputs), way).steps]
 
 
 def megabytes(count):
@@ -127,23 +114,6 @@ def test_macs_and_parameters_are_counted_by_hand():
     assert forecast.model.parameters == 6 * 2 * 9 + 6 + 970
 
 
-def test_transposed_convolutions_matrix_products_and_attention_have_macs_too():
-    class Products(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.up = nn.ConvTranspose2d(2, 3, 2, 2)
-            self.attend = nn.MultiheadAttention(4, 2, batch_first=True)
-
-        def forward(self, x, y):
-            attended = self.attend(y, y, y)[0]
-            return self.up(x), torch.bmm(attended, attended.transpose(1, 2)), F.scaled_dot_product_attention(y, y, y)
-
-    traced = trace(seeded(Products), (torch.randn(1, 2, 5, 5), torch.randn(1, 6, 4)))
-    up, attention, product, dot = 2 * 25 * 3 * 4, 6 * 4 * (16 + 12), 36 * 4, 6 * 6 * 8
-    assert macs_of(traced.module) == up + attention + product + dot
-    assert cost_of(traced.module).macs == macs_of(traced.module)
-
-
 def test_the_plain_nets_parameters_leave_out_what_only_shortcuts_use_and_count_shared_ones_once():
     shared = nn.Conv2d(4, 4, 3, 1, 1, bias=False)
     model = Residual(nn.Sequential(shared, nn.ReLU(), shared), nn.Conv2d(4, 4, 1, bias=False))
@@ -189,18 +159,6 @@ def test_a_wide_body_sets_the_peak_and_removal_gains_what_the_shortcut_is():
     assert forecast.blocks[0].at_peak_bytes == 2 * 256
 
 
-def test_what_is_elementwise_joins_the_kernel_of_the_longer_path():
-    model = nn.Sequential(nn.Conv2d(4, 4, 1), basic_block(4, 4), nn.Conv2d(4, 2, 1), nn.Sigmoid())
-    found = kernels(model, torch.randn(1, 4, 8, 8))
-    assert [len(nodes) for nodes in found] == [1, 3, 4, 2]
-    assert found[2][-2:] == ("add", "_1_after")
-
-
-def test_separate_adds_take_their_activation_with_them():
-    found = kernels(nn.Sequential(nn.Conv2d(4, 4, 1), basic_block(4, 4)), torch.randn(1, 4, 8, 8), way="separate")
-    assert found[-1] == ("add", "_1_after")
-
-
 def test_a_gate_is_multiplied_in_place_once_its_pool_is_done():
     model = nn.Sequential(nn.Conv2d(4, 8, 1), SqueezeExcite(8))
     found = account(model, torch.randn(1, 4, 8, 8)).fused
@@ -216,71 +174,6 @@ def test_a_batch_norm_before_a_convolution_has_a_map_of_its_own_beside_the_short
     assert found.schedule.peak == 3 * 4 * 64 * 4
 
 
-def test_two_pointwise_convolutions_in_a_row_share_a_kernel_unless_a_shortcut_reads_between_them():
-    blocks = nn.Sequential(nn.Conv2d(8, 8, 1), bottleneck(8, 2), bottleneck(8, 2))
-    forecast = cost(blocks, 1, 8, 6, 6)
-    assert forecast.plain.tiled.kernels == forecast.plain.fused.kernels - 2
-    assert forecast.model.tiled.kernels == forecast.model.fused.kernels
-    assert forecast.plain.tiled.peak_bytes < forecast.plain.fused.peak_bytes
-
-
-def test_a_kernel_is_tiled_with_one_other_at_most():
-    pointwise = [nn.Conv2d(4, 8, 1), nn.Conv2d(8, 8, 1), nn.Conv2d(8, 8, 1), nn.Conv2d(8, 4, 1)]
-    found = kernels(nn.Sequential(*pointwise), torch.randn(1, 4, 8, 8), way="tiled")
-    assert [len(nodes) for nodes in found] == [2, 2]
-
-
-@pytest.mark.parametrize("second", [nn.Conv2d(8, 4, 1, 2), nn.Conv2d(8, 4, 1, groups=2), nn.Conv2d(8, 4, 1, padding=1)])
-def test_what_is_not_one_by_one_dense_and_of_stride_one_is_not_paired(second):
-    found = kernels(nn.Sequential(nn.Conv2d(4, 8, 1), second), torch.randn(1, 4, 8, 8), way="tiled")
-    assert [len(nodes) for nodes in found] == [1, 1]
-
-
-def test_a_map_narrower_than_its_neighbours_is_not_tiled_away():
-    model = nn.Sequential(nn.Conv2d(16, 2, 1), nn.Conv2d(2, 16, 1))
-    assert len(kernels(model, torch.randn(1, 16, 8, 8), way="tiled")) == 2
-
-
-def test_a_stem_and_its_pool_run_as_one_but_a_global_pool_stays_alone():
-    model = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.ReLU(), nn.MaxPool2d(3, 2, 1), nn.Conv2d(8, 8, 3),
-                          nn.AdaptiveAvgPool2d(1))  # fmt: skip
-    found = kernels(model, torch.randn(1, 3, 16, 16), way="tiled")
-    assert [len(nodes) for nodes in found] == [3, 1, 1]
-
-
-class Hostile(nn.Module):
-    """Views, slices, a concat, padding, sizes, constants, a dead branch and three outputs."""
-
-    def __init__(self):
-        super().__init__()
-        self.conv, self.other = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 2, 3)
-        self.position = nn.Parameter(torch.randn(1, 4, 8, 8))
-
-    def forward(self, x, y):
-        a = self.conv(F.pad(x, (1, 1, 1, 1)))
-        first, second = a.chunk(2, 1)
-        b = torch.cat([second, first], 1) + self.position.exp()
-        c = self.other(b)
-        self.other(b)  # leads nowhere
-        flat = b.reshape(b.shape[0], -1)
-        return c, flat, y
-
-
-def test_views_constants_and_sizes_are_no_buffers_and_what_leads_nowhere_costs_nothing():
-    found = account(Hostile(), torch.randn(1, 3, 8, 8), torch.randn(1, 5)).fused
-    one = 4 * 64 * 4
-    assert [step.bytes for step in found.steps] == [one, one, 2 * 36 * 4]
-    assert [step.read_bytes for step in found.steps] == [3 * 64 * 4, one, one]  # padding moves no bytes, chunks all
-    assert found.schedule.peak == max(3 * 64 * 4 + 20 + one, 2 * one + 20, one + 2 * 36 * 4 + 20)
-
-
-def test_two_inputs_meet_and_a_decoder_keeps_its_skip_alive():
-    two = account(TwoInputs(), torch.randn(1, 3, 8, 8), torch.randn(1, 3, 8, 8)).fused
-    assert two.schedule.peak == 3 * 3 * 64 * 4
-    unet = account(nn.Sequential(nn.Conv2d(3, 3, 1), UNet()), torch.randn(1, 3, 8, 8)).fused
-    assert unet.schedule.peak == 2 * 3 * 64 * 4
-
-
 def test_an_exported_graph_costs_what_the_model_does():
     model = seeded(lambda: classifier(basic_block(4, 4), basic_block(4, 8, 2)))
     example = torch.randn(1, 3, 8, 8)
@@ -294,27 +187,3 @@ def test_counting_leaves_the_graph_as_it_was():
     before = Untouched(traced.module)
     fusion_variants_of(traced.module, regions)
     before.check()
-
-
-def test_a_projection_holds_its_own_map_and_the_fork_until_it_has_run():
-    traced = trace(seeded(lambda: nn.Sequential(nn.Conv2d(4, 4, 1), bottleneck(4, 2, out=8))), torch.randn(1, 4, 8, 8))
-    found = fusion_variants_of(traced.module)
-    (held,) = held_bytes(found.inference, found.fused, plan_of(traced).regions)
-    assert held.most >= 4 * 64 * 4
-    add = next(index for index, step in enumerate(found.fused.running) if step.adds)
-    assert add not in held.bytes_at  # there the shortcut's map becomes the block's output
-
-
-def test_dominators_of_a_diamond_and_of_two_inputs():
-    class Diamond(nn.Module):
-        def forward(self, x, y):
-            a = x * 2
-            b = a.relu()
-            c = a.sigmoid()
-            return (b + c) + y
-
-    graph = torch.fx.symbolic_trace(Diamond()).graph
-    dominators = immediate_dominators(graph)
-    found = {node.name: dominators[node].name if dominators[node] else None for node in dominators}
-    assert found == {"x": None, "y": None, "mul": "x", "relu": "mul", "sigmoid": "mul", "add": "mul", "add_1": None,
-                     "output": "add_1"}  # fmt: skip
