@@ -11,8 +11,7 @@ from torch import nn
 import rdpass
 import rdpass.recipes.fading as fading_recipes
 from rdpass.capture.trace import trace
-from rdpass.core.errors import ConfigError, PassError
-from rdpass.core.plan import Traced
+from rdpass.core.errors import ConfigError
 from rdpass.inspection import plan_of
 from rdpass.passes.analysis.shortcuts.census import take_census
 from rdpass.passes.analysis.shortcuts.check_plain import check_plain
@@ -369,31 +368,6 @@ def test_a_recipes_defaults_stand_back_behind_what_was_said():
     joint = find_recipe("joint", has_data=True).complete(DistillConfig(paths=PathOptions(floor=0.005)))
     assert (joint.paths.floor, joint.paths.average, joint.alpha) == (0.005, True, 0.0)
     assert find_recipe("joint", has_data=True).complete(joint) == joint
-
-
-class TwoReaders(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.a, self.b = nn.Conv2d(3, 3, 1), nn.Conv2d(3, 3, 1)
-
-    def forward(self, x):
-        x = self.a(x)
-        return torch.cat([self.b(x), x], 1)
-
-
-@pytest.mark.parametrize(
-    ("build", "message"),
-    [
-        (lambda: nn.Sequential(nn.ReLU(), nn.BatchNorm2d(3)), "_1: batch_norm"),
-        (lambda: basic_block(3, 3), "body_0|x: it is read by 2|batch_norm"),
-        (TwoReaders, "a: it is read by 2"),
-        (lambda: SqueezeExcite(3), "x: it is read by 2"),
-    ],
-)
-def test_what_is_not_plain_is_named(build, message):
-    with pytest.raises(PassError, match=message):
-        check_plain(trace(seeded(build), EXAMPLE).module)
-    check_plain(Traced(trace(nn.Sequential(nn.Conv2d(3, 3, 1), nn.ReLU()), EXAMPLE).module, (EXAMPLE,)).module)
 
 
 def test_pre_activation_networks_migrate_to_what_deletion_would_look_like():

@@ -21,7 +21,7 @@ def find_cuts(graph_module: GraphModule, regions: Sequence[Region]) -> tuple[Cut
     """
     names = {node.name for node in graph_module.graph.nodes}
     regions = [region for region in regions if region.add in names]
-    ends = [a for a, b in zip(regions, [*regions[1:], None], strict=True) if b is None or a.shape != b.shape]
+    ends = [a for a, b in zip(regions, [*regions[1:], None], strict=False) if b is None or a.shape != b.shape]
     behind = {end.add: depending_on(graph_module, end.add) for end in ends}
     in_line = [
         end for end in ends

@@ -7,9 +7,8 @@ import torch
 from torch import nn
 
 from rdpass.capture.trace import trace
-from rdpass.core.errors import ConfigError
 from rdpass.inspection import plan_of
-from rdpass.passes.analysis.shortcuts.find_cuts import find_cuts, named_cuts, stage_of_modules
+from rdpass.passes.analysis.shortcuts.find_cuts import find_cuts, stage_of_modules
 from rdpass.passes.distill.fade_shortcuts import fade_shortcuts
 from rdpass.passes.distill.join_paths import OWN_PATH, join_paths, teacher_taps
 from tests.models import TwoInputs, basic_block, bottleneck, classifier, seeded, small_resnet
@@ -153,26 +152,3 @@ def test_gradients_flow_through_a_frozen_suffix_into_the_students_prefix_and_sto
     assert reached == expected
     assert all(student.get_parameter(name).grad.abs().sum() > 0 for name in reached)
     before.check()  # batch norm statistics included
-
-
-def test_stages_end_at_their_cuts_and_the_rest_is_the_head():
-    _, student, cuts = pair(small_resnet, PICTURES)
-    stages = stage_of_modules(student, {cut: cut for cut in cuts})
-    assert [stages[path] for path in ("0.0", "1.body.0", "2.body.0", "3.body.3", "6")] == [
-        cuts[0], cuts[0], cuts[1], cuts[1], "head",
-    ]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("name", "message"), [("ad", "near: .'add'"), ("_6", "not a feature map"), ("nowhere_at_all", "not a node")]
-)
-def test_a_cut_that_cannot_be_is_refused_by_name(name, message):
-    teacher, student, _ = pair(small_resnet, PICTURES)
-    with pytest.raises(ConfigError, match=message):
-        named_cuts(teacher, student, (name,), {})
-
-
-def test_a_cut_may_be_any_node_of_both_graphs():
-    teacher, student, _ = pair(small_resnet, PICTURES)
-    (cut,) = named_cuts(teacher, student, ("_1_after",), {})
-    assert cut.shape == (2, 4, 9, 7)

@@ -1,5 +1,7 @@
 """Random scheduling problems, and the memory model as a simulation that shares no code with it."""
 
+from itertools import permutations
+
 from hypothesis import strategies as st
 
 from rdpass.passes.analysis.memory.liveness import Problem, Task
@@ -40,3 +42,9 @@ def simulated_peak(problem, order):
         if own not in later and own not in problem.outputs:
             del memory[own]
     return peak
+
+
+def best_peak(problem):
+    """By brute force over all permutations."""
+    peaks = (simulated_peak(problem, order) for order in permutations(range(len(problem.tasks))))
+    return min(peak for peak in peaks if peak is not None)

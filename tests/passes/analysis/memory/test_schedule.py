@@ -1,20 +1,12 @@
 """Schedules against an oracle that shares no code with them: every order of a small graph, one buffer at a time."""
 
-from itertools import permutations
-
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rdpass.passes.analysis.memory.liveness import Problem, Task, readers_of
 from rdpass.passes.analysis.memory.schedule import greedy_order, schedule
-from tests.passes.analysis.memory.problems import problems, simulated_peak
+from tests.passes.analysis.memory.problems import best_peak, problems, simulated_peak
 from tests.support import lines_run
-
-
-def best_peak(problem):
-    """By brute force over all permutations."""
-    peaks = (simulated_peak(problem, order) for order in permutations(range(len(problem.tasks))))
-    return min(peak for peak in peaks if peak is not None)
 
 
 @settings(max_examples=300)
