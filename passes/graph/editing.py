@@ -8,6 +8,7 @@ from itertools import accumulate
 
 from torch import nn
 from torch.fx import GraphModule, Node
+from torch.fx.node import Argument
 
 from rdpass.core.plan import Region
 from rdpass.passes.graph.node_kinds import annotate_kind, annotate_kinds
@@ -65,7 +66,7 @@ def add_module(graph_module: GraphModule, name: str, module: nn.Module) -> str:
     return name
 
 
-def turn_into_call(graph_module: GraphModule, node: Node, path: str, *operands: Node) -> None:
+def turn_into_call(graph_module: GraphModule, node: Node, path: str, *operands: Argument) -> None:
     """Let ``node``, whatever it did, call the module at ``path``; it keeps its name and its readers."""
     node.op, node.target, node.args, node.kwargs = "call_module", path, operands, {}
     annotate_kind(graph_module, node)
