@@ -14,7 +14,6 @@ import rdpass
 from benchmarks.research.arms.arm import Footprint, Result, Settings
 from benchmarks.research.arms.bench import Bench
 from benchmarks.research.claims import claim
-from rdpass.capture.trace import trace
 from rdpass.runs.folder import load_run, training_state
 from rdpass.training.checkpoint import has_checkpoint
 from rdpass.training.config import DistillConfig
@@ -91,8 +90,7 @@ def _convert(arm: RecipeArm, bench: Bench, folder: Path) -> None:
 
 def load_student(folder: Path) -> GraphModule:
     """The student of a run folder, its layers as modules."""
-    program, example, _ = load_run(folder)
-    return trace(program, example).module
+    return load_run(folder).student
 
 
 def shares(history: Path) -> Mapping[str, list[list[float]]]:
