@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from torch.fx import GraphModule
+from torch import nn
 
 import rdpass
 from benchmarks.research.arms.arm import Footprint, Result, Settings
@@ -88,7 +88,7 @@ def _convert(arm: RecipeArm, bench: Bench, folder: Path) -> None:
     )  # fmt: skip
 
 
-def load_student(folder: Path) -> GraphModule:
+def load_student(folder: Path) -> nn.Module:
     """The student of a run folder, its layers as modules."""
     return load_run(folder).student
 
