@@ -9,7 +9,7 @@
 In a program of one's own an entry is registered by a decorator, ``@rdpass.registry.losses.register("name")``; a value
 that is no function, by calling it: ``rdpass.registry.targets.register("name")(target)``. A package names its entries in
 its metadata as entry points of the group ``rdpass.recipes``, ``rdpass.losses``, …; they are found wherever the package
-is installed, from Python and from the command line. docs/extending.md has an example of each.
+is installed, from Python and from the command line. docs/extending/package.md has an example of each.
 
 A registry is loaded when it is first asked for. Each is a ``rdpass.core.registry.Registry``: ``find(name)``,
 ``names()``, ``entries()``, ``register(name)``.
@@ -19,8 +19,8 @@ Example:
     >>> @rdpass.registry.losses.register("squares")
     ... def squares(outputs, batch):
     ...     return (outputs - batch.targets).square().mean()
-    >>> rdpass.registry.losses.names()
-    ('cross_entropy', 'squares')
+    >>> "squares" in rdpass.registry.losses.names(), rdpass.registry.losses.find("squares") is squares
+    (True, True)
     >>> rdpass.registry.targets.find("rpi4").cpu
     'cortex-a72'
 """

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import onnx
@@ -24,49 +26,13 @@ from tests.models import seeded, small_resnet_of_four
 ROOT = Path(__file__).parent.parent
 X = torch.randn(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
 DATA = ("--data", "tests.cli.test_app:data", "--epochs", "1")
-SOURCE = """
-from dataclasses import replace
-
-from torch.nn import functional as F
-
-from rdpass.profiling.runtimes.onnx_runtime import load_onnxruntime
-from rdpass.recipes.carry import carry
-from rdpass.recipes.kd import KD
-from rdpass.recipes.recipe import Recipe
-from rdpass.targets.lookup import host_target
-
-gentle = Recipe("gentle", needs_data=True, remove=KD.remove, defaults={"lr": 0.001})
-runtime = load_onnxruntime
+PAGE = (ROOT / "docs" / "extending" / "package.md").read_text()
 
 
-def dearest(traced, plan, request):
-    return carry(traced, plan, replace(request, max_macs=1e9))
-
-
-def smooth(outputs, batch):
-    return F.cross_entropy(outputs, batch.targets, label_smoothing=0.1)
-
-
-def absolute(student, teacher):
-    return (student - teacher).abs().mean()
-
-
-def board():
-    return replace(host_target(), name="tinyboard", clock_ghz=1.0)
-"""
-POINTS = """
-[rdpass.recipes]
-gentle = tinyplugin:gentle
-dearest = tinyplugin:dearest
-[rdpass.losses]
-smooth = tinyplugin:smooth
-[rdpass.distances]
-absolute = tinyplugin:absolute
-[rdpass.targets]
-tinyboard = tinyplugin:board
-[rdpass.runtimes]
-tinyrt = tinyplugin:runtime
-"""
+def block(language: str) -> str:
+    """The code of the page's only block that begins so."""
+    (code,) = re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.M | re.S)
+    return code
 
 
 def install(folder: Path, name: str, source: str, points: str) -> None:
@@ -93,7 +59,11 @@ def site(tmp_path, monkeypatch):
 
 @pytest.fixture
 def plugin(site):
-    install(site, "tinyplugin", SOURCE, POINTS)
+    """The package of the page."""
+    groups = tomllib.loads(block("toml"))["project"]["entry-points"]
+    points = "".join(f"[{group}]\n" + "".join(f"{name} = {value}\n" for name, value in entries.items())
+                     for group, entries in groups.items())  # fmt: skip
+    install(site, "tinyplugin", block("python tinyplugin"), points)
 
 
 @pytest.mark.usefixtures("plugin")
@@ -135,8 +105,7 @@ def test_the_command_converts_with_the_recipe_and_loss_of_a_package(tmp_path, ca
     capsys.readouterr()
     assert run([*command, "-o", str(tmp_path / "dry"), "--dry-run"]) == 0
     assert "removed by gentle" in capsys.readouterr().out
-    known = "known are cross_entropy, smooth; did you mean smooth?"
-    for extra, message in (("--loss", known), ("--recipe", "unknown recipe 'smoth'; there are auto, merge")):
+    for extra, message in (("--loss", "; did you mean smooth?"), ("--recipe", "unknown recipe 'smoth'; there are auto, merge")):
         for words in ((), ("--dry-run",)):
             code, line = failure(capsys, "convert", RESNET, *DATA, extra, "smoth", "-o", tmp_path / "none", *words)
             assert (code, message in line) == (2, True), line
