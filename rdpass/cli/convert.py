@@ -77,12 +77,13 @@ def convert_command(
 
         print_dry_run(loaded, example, settings, parts, as_json)
         return
+    train, validate = parts or (None, None)
     conversion = convert(
         loaded,
         example,
         recipe=settings.recipe,
         select=Select(settings.only, settings.skip, settings.leaf),
-        data=Data(*(parts or (None, None)), loss=settings.loss, distance=settings.distance),
+        data=Data(train, validate, settings.loss, settings.distance),
         budget=Budget(settings.max_macs),
         output=Output(out, resume, force),
         config=settings.train,
