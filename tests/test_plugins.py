@@ -105,7 +105,10 @@ def test_the_command_converts_with_the_recipe_and_loss_of_a_package(tmp_path, ca
     capsys.readouterr()
     assert run([*command, "-o", str(tmp_path / "dry"), "--dry-run"]) == 0
     assert "removed by gentle" in capsys.readouterr().out
-    for extra, message in (("--loss", "; did you mean smooth?"), ("--recipe", "unknown recipe 'smoth'; there are auto, merge")):
+    for extra, message in (
+        ("--loss", "; did you mean smooth?"),
+        ("--recipe", "unknown recipe 'smoth'; there are auto, merge"),
+    ):
         for words in ((), ("--dry-run",)):
             code, line = failure(capsys, "convert", RESNET, *DATA, extra, "smoth", "-o", tmp_path / "none", *words)
             assert (code, message in line) == (2, True), line
