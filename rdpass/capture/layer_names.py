@@ -23,7 +23,7 @@ def restore_layer_names(program: GraphModule, traced: GraphModule) -> GraphModul
     """``traced``, which came from ``program``, with each layer where the names of its weights say; a new module."""
     named = copy_graph(traced)
     nodes = list(named.graph.nodes)
-    tensors = [node for node in nodes if node.op == "get_attr"]
+    tensors = [node for node in nodes if node.op == "get_attr" and node.users]
     for tensor in tensors:
         next(other for other in nodes if other in tensor.users).prepend(tensor)
     owners = {str(tensor.target).rpartition(".")[0] for tensor in tensors}
