@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from rdpass import registry
     from rdpass.conversion import convert
     from rdpass.core.plan import Cut, Plan, Region, Skipped, Traced
     from rdpass.core.tensor_spec import TensorSpec
@@ -21,20 +22,27 @@ if TYPE_CHECKING:
     from rdpass.deploy.bundle.verification import verify
     from rdpass.distillation import distill
     from rdpass.inspection import inspect
+    from rdpass.runs.folder import load_run
+    from rdpass.runs.grouping import Output
     from rdpass.runs.result import Conversion
     from rdpass.targets.target import ArmTarget, Target
+    from rdpass.training.request import Budget, Data, Select
     from rdpass.tuning.report import Tuning
     from rdpass.tuning.tuner import tune
 
 _HOME = {
     "ArmTarget": "targets.target",
+    "Budget": "training.request",
     "Bundle": "deploy.bundle.building",
     "Conversion": "runs.result",
     "Cut": "core.plan",
+    "Data": "training.request",
     "Manifest": "deploy.bundle.manifest",
+    "Output": "runs.grouping",
     "Plan": "core.plan",
     "Region": "core.plan",
     "Runner": "deploy.bundle.runner",
+    "Select": "training.request",
     "Skipped": "core.plan",
     "Target": "targets.target",
     "TensorSpec": "core.tensor_spec",
@@ -47,19 +55,24 @@ _HOME = {
     "distill": "distillation",
     "inspect": "inspection",
     "load": "deploy.bundle.runner",
+    "load_run": "runs.folder",
     "tune": "tuning.tuner",
     "verify": "deploy.bundle.verification",
 }
 
 __all__ = [
     "ArmTarget",
+    "Budget",
     "Bundle",
     "Conversion",
     "Cut",
+    "Data",
     "Manifest",
+    "Output",
     "Plan",
     "Region",
     "Runner",
+    "Select",
     "Skipped",
     "Target",
     "TensorSpec",
@@ -73,16 +86,20 @@ __all__ = [
     "distill",
     "inspect",
     "load",
+    "load_run",
+    "registry",
     "tune",
     "verify",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "registry":
+        return import_module("rdpass.registry")
     if name not in _HOME:
         raise AttributeError(f"module 'rdpass' has no attribute {name!r}")
     return getattr(import_module(f"rdpass.{_HOME[name]}"), name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME})
+    return sorted({*globals(), *_HOME, "registry"})

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 import torch
 from torch import nn
@@ -20,11 +19,12 @@ from rdpass.passes.analysis.shortcuts.find_cuts import find_cuts
 from rdpass.recipes.catalogue import find_recipe
 from rdpass.recipes.recipe import Recipe, Removal
 from rdpass.runs.folder import check_run, drop_training_state, save_run, training_state
+from rdpass.runs.grouping import Flat, Groups, Output, grouped
 from rdpass.runs.result import Conversion
 from rdpass.runs.settings import ConvertConfig
 from rdpass.training.config import DistillConfig
-from rdpass.training.objective import Distance, Loss
-from rdpass.training.request import Request
+from rdpass.training.losses import find_distance, find_loss
+from rdpass.training.request import Budget, Data, Request, Select
 from rdpass.training.world import current_world
 
 
@@ -33,59 +33,82 @@ def convert(
     example: Example = None,
     *,
     recipe: str = "auto",
-    train: Iterable[Any] | None = None,
-    validate: Iterable[Any] | None = None,
-    loss: Loss | None = None,
-    distance: Distance | None = None,
-    max_macs: float = 1.3,
-    only: Sequence[str] = (),
-    skip: Sequence[str] = (),
-    leaf: Sequence[str] = (),
+    select: Select | None = None,
+    data: Data | None = None,
+    budget: Budget | None = None,
+    output: Output | None = None,
     config: DistillConfig | None = None,
-    out: str | Path | None = None,
-    resume: str | None = None,
-    force: bool = False,
-    show_progress: bool = True,
+    **flat: Unpack[Flat],
 ) -> Conversion:
     """Remove the shortcuts of ``model``: exactly where no data are given, by distillation where they are.
 
+    The fields of the groups may be given as keywords of ``convert`` too (``Output.folder`` as ``out``):
+    ``convert(model, example, train=loader, out="run")`` is ``convert(model, example, data=Data(train=loader),
+    output=Output(folder="run"))``.
+
     Args:
         model: any module; copied, never changed.
-        example: a tensor or tuple as the model takes it.
-        recipe: a name of ``rdpass.recipes.catalogue``: exact without data (``merge``, ``carry``) or trained. ``auto``
-            is ``carry`` without data, and with data ``migrate`` round which is merged what merges for nothing.
-        train: batches of (inputs, labels), for a recipe that trains.
-        validate: batches for an accuracy after each epoch; nothing is picked by it.
-        loss: ``loss(outputs, batch)``, the mean over the batch's rows, for a task other than classification; ``batch``
-            has ``inputs`` and ``targets``. Default: cross-entropy of logits (N, classes, …) with integer labels.
-        distance: ``distance(student_out, teacher_out)`` beside it. Default: tempered KL divergence of logits, or, with
-            a ``loss`` of one's own, the relative mean square (``rdpass.training.losses``).
-        max_macs: how many multiply-accumulates an exact student may have, as a ratio to the model's.
-        only, skip: globs on node names or module paths that select shortcuts.
-        leaf: globs on the paths of submodules to keep whole where tracing can't follow them.
-        config: training settings.
-        out: a folder for the result; a training's state is kept in ``<out>.partial`` until it is done.
-        resume: ``"auto"`` goes on from that state where there is one.
-        force: replace what lies at ``out``.
+        example: a tensor, or a tuple of them, as the model takes it, the batch in axis 0; figures of cost are for its
+            shape. None for a model that was loaded with its example.
+        recipe: a name of ``rdpass.registry.recipes``: exact without data (``merge``, ``carry``) or trained. ``auto`` is
+            ``carry`` without data, and with data ``migrate`` round which is merged what merges for nothing.
+        select: which shortcuts (``only``, ``skip``), and which submodules stay whole (``leaf``); see ``Select``.
+        data: what to learn from (``train``, ``validate``), and what it is measured by (``loss``, ``distance``); see
+            ``Data``.
+        budget: what a student may cost (``max_macs``); see ``Budget``.
+        output: where it is saved and what is shown (``out``, ``resume``, ``force``, ``show_progress``); see ``Output``.
+        config: training settings; what is left unsaid is the recipe's choice.
+        **flat: fields of the groups.
+
+    Returns:
+        The student beside its teacher, with how each shortcut went.
 
     Raises:
-        ConfigError: a wrong argument, or an output place that can't be used.
+        ConfigError: a wrong argument, a group and one of its fields at once, or an output place that can't be used.
         TraceError: the model can't be turned into a graph.
         NothingToConvert: it has no shortcut that could be removed.
         ParityError: the student is not what it should be equal to.
         DivergedError: training failed on the data.
+
+    Sources: ``merge`` as RepVGG (arXiv 2101.03697); ``carry`` after RMNet (arXiv 2111.00687); ``joint`` is JointRD;
+    ``kd`` is Hinton's distillation (arXiv 1503.02531). docs/recipes.md and docs/exact.md say what is ours.
+
+    Example:
+        >>> import rdpass
+        >>> result = rdpass.convert(model, example, max_macs=9.0)
+        >>> [(outcome.add, outcome.how) for outcome in result.outcomes]
+        [('add', 'carried'), ('add_1', 'carried')]
+        >>> bool((result.student(example) - model(example)).abs().max() < 1e-4)
+        True
     """
-    chosen = find_recipe(recipe, has_data=train is not None)
-    check_run(out, resume, force)
-    request = Request(
-        only=tuple(only), skip=tuple(skip), max_macs=max_macs, train=train, validate=validate, loss=loss,
-        distance=distance, config=chosen.complete(config or DistillConfig()), checkpoint=training_state(out),
-        resume=resume == "auto", show_progress=show_progress,
-    )  # fmt: skip
-    conversion = _converted(model, trace(model, example, leaf), chosen, request, out)
+    groups = grouped(select, data, budget, output, flat)
+    chosen = find_recipe(recipe, has_data=groups.data.train is not None)
+    out = groups.output.folder
+    check_run(out, groups.output.resume, groups.output.force)
+    request = _request(groups, chosen, config or DistillConfig())
+    conversion = _converted(model, trace(model, example, groups.select.leaf), chosen, request, out)
     if out is not None and current_world().is_first:
-        _save(conversion, Path(out), request, tuple(leaf), force)
+        save_run(conversion, Path(out), _settings(conversion, groups, request), groups.output.force)
     return conversion
+
+
+def _request(groups: Groups, chosen: Recipe, config: DistillConfig) -> Request:
+    select, data, output = groups.select, groups.data, groups.output
+    return Request(
+        only=tuple(select.only), skip=tuple(select.skip), max_macs=groups.budget.max_macs, train=data.train,
+        validate=data.validate, loss=find_loss(data.loss), distance=find_distance(data.distance),
+        config=chosen.complete(config), checkpoint=training_state(output.folder), resume=output.resume == "auto",
+        show_progress=output.show_progress,
+    )  # fmt: skip
+
+
+def _settings(conversion: Conversion, groups: Groups, request: Request) -> ConvertConfig:
+    loss, distance = groups.data.loss, groups.data.distance
+    return ConvertConfig(
+        recipe=conversion.recipe, max_macs=request.max_macs, only=request.only, skip=request.skip,
+        leaf=tuple(groups.select.leaf), loss=loss if isinstance(loss, str) else None,
+        distance=distance if isinstance(distance, str) else None, train=request.config,
+    )  # fmt: skip
 
 
 def _converted(
@@ -98,16 +121,10 @@ def _converted(
     if not request.resume:
         drop_training_state(out)
     removal = chosen.remove(traced, plan, request)
+    if not isinstance(removal, Removal):  # of a recipe that a package brought along
+        raise ConfigError(f"recipe {chosen.name!r} is to give a Removal, not a {type(removal).__name__}")
     _check_removed(removal)
     return _conversion(model, traced, plan, removal, chosen.name)
-
-
-def _save(conversion: Conversion, out: Path, request: Request, leaf: tuple[str, ...], force: bool) -> None:
-    settings = ConvertConfig(
-        recipe=conversion.recipe, max_macs=request.max_macs, only=request.only, skip=request.skip, leaf=leaf,
-        train=request.config,
-    )  # fmt: skip
-    save_run(conversion, out, settings, force)
 
 
 def _check_precision(traced: Traced) -> None:

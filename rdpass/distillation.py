@@ -8,10 +8,12 @@ from dataclasses import replace
 from typing import Any
 
 from rdpass.capture.plain_weights import copy_with_plain_weights
+from rdpass.core.errors import ConfigError
 from rdpass.runs.result import Conversion
 from rdpass.training.config import DistillConfig
 from rdpass.training.engine import train as run_training
 from rdpass.training.knowledge_distillation import KnowledgeDistillation
+from rdpass.training.losses import find_distance, find_loss
 from rdpass.training.objective import Distance, Loss
 from rdpass.training.request import Request
 
@@ -22,26 +24,47 @@ def distill(
     config: DistillConfig | None = None,
     *,
     validate: Iterable[Any] | None = None,
-    loss: Loss | None = None,
-    distance: Distance | None = None,
+    loss: str | Loss | None = None,
+    distance: str | Distance | None = None,
     show_progress: bool = True,
 ) -> Conversion:
     """Train a conversion's student further against its teacher; the conversion given is left as it is.
 
     Args:
-        conversion: what ``convert`` gave, or one's own.
+        conversion: what ``convert`` or ``load_run`` gave, or one's own.
         train: batches of (inputs, integer class labels), or of inputs alone.
         config: see ``DistillConfig``; nothing fades here.
         validate: batches of the same form, for an accuracy after each epoch.
-        loss, distance: what a task other than classification is measured by; see ``convert``.
+        loss: what a task other than classification is measured by, as a function or a registered name; see ``Data``.
+        distance: likewise, how far outputs are from the teacher's.
+        show_progress: show on stderr how far it is.
+
+    Returns:
+        The conversion with the new student, and its epochs after those that were in ``history``.
 
     Raises:
+        ConfigError: the conversion has no teacher, or no loss or distance has that name.
         DivergedError: the data or the loss are not usable.
+
+    Source: the default loss is Hinton's distillation (arXiv 1503.02531).
+
+    Example:
+        >>> import rdpass
+        >>> from rdpass.training.config import DistillConfig
+        >>> exact = rdpass.convert(model, example, max_macs=9.0)
+        >>> tuned = rdpass.distill(exact, loader, DistillConfig(epochs=2, lr=1e-3), show_progress=False)
+        >>> len(exact.history), len(tuned.history)
+        (0, 2)
     """
+    if conversion.teacher is None:
+        raise ConfigError(
+            "the conversion has no teacher to learn from; a run folder holds none: load it with"
+            " rdpass.load_run(path, teacher=model)"
+        )
     student, teacher = copy.deepcopy(conversion.student), copy_with_plain_weights(conversion.teacher)
     request = Request(
-        train=train, validate=validate, loss=loss, distance=distance, config=config or DistillConfig(),
-        show_progress=show_progress,
+        train=train, validate=validate, loss=find_loss(loss), distance=find_distance(distance),
+        config=config or DistillConfig(), show_progress=show_progress,
     )  # fmt: skip
     history = run_training(KnowledgeDistillation(student, teacher, request.criteria), request)
     return replace(conversion, student=student.eval(), history=(*conversion.history, *history))

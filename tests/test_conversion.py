@@ -91,3 +91,40 @@ def test_two_blocks_that_share_their_layer_are_merged_each_for_itself():
     assert [outcome.how for outcome in conversion.outcomes] == ["merged", "merged"]
     assert error_between(conversion.student, model, torch.randn(2, 4, 8, 8)) <= 1e-5
     before.check()
+
+
+def test_arguments_in_groups_are_the_same_call_as_keywords(tmp_path):
+    model = seeded(small_resnet)
+    flat = rdpass.convert(
+        model, X, recipe="carry", max_macs=100, skip=["3.*"], out=tmp_path / "flat", show_progress=False
+    )
+    groups = rdpass.convert(
+        model, X, recipe="carry", select=rdpass.Select(skip=["3.*"]), budget=rdpass.Budget(max_macs=100),
+        output=rdpass.Output(folder=tmp_path / "groups", show_progress=False),
+    )  # fmt: skip
+    assert [outcome.how for outcome in groups.outcomes] == ["carried", "carried", "kept"]
+    assert groups.outcomes == flat.outcomes
+    assert error_between(groups.student, flat.student, X) == 0
+    for name in ("conversion.json", "config.toml"):
+        assert (tmp_path / "groups" / name).read_text() == (tmp_path / "flat" / name).read_text()
+
+
+@pytest.mark.parametrize(("given", "message"), [
+    ({"select": rdpass.Select(only=["*"]), "skip": ["add"], "leaf": []},
+     r"select= and skip=, leaf= say the same thing twice: put skip, leaf into rdpass\.Select\(…\)"),
+    ({"output": rdpass.Output(), "out": "run"}, r"output= and out= .*: put folder into rdpass\.Output"),
+    ({"budget": rdpass.Budget(), "max_macs": 1.3}, "budget= and max_macs="),
+    ({"data": rdpass.Data(), "train": None}, "data= and train="),
+    ({"data": [(X, X)]}, r"data= takes a rdpass\.Data\(train, validate, loss, distance\), not a list"),
+    ({"loss": "hinge"}, "no loss is called 'hinge'; known are cross_entropy"),
+    ({"distance": "relativ"}, r"known are relative.*; did you mean relative\?"),
+    ({"recipe": "cary"}, r"unknown recipe 'cary'; there are auto, merge, .*plain.*; did you mean carry\?"),
+])  # fmt: skip
+def test_what_is_said_twice_or_is_unknown_is_named(given, message):
+    with pytest.raises(ConfigError, match=message):
+        rdpass.convert(seeded(small_resnet), X, **given)
+
+
+def test_an_unknown_keyword_is_an_error_of_python():
+    with pytest.raises(TypeError, match=r"convert\(\) got an unexpected keyword argument 'maxmacs'"):
+        rdpass.convert(seeded(small_resnet), X, maxmacs=2)

@@ -28,6 +28,7 @@ PACKAGES = (
     "profiling",
     "tuning",
     "report",
+    "registry",
     "inspection",
     "conversion",
     "distillation",

@@ -29,7 +29,9 @@ def bench_command(
     timeout: Annotated[float, typer.Option(help="Seconds that a board may take, the copying aside.", min=1)] = 600,
     versus: Annotated[
         str | None,
-        typer.Option("--vs", metavar="ort,ncnn", help="Also time other runtimes here: ort, ncnn, mnn, openvino."),
+        typer.Option(
+            "--vs", metavar="ort,ncnn", help="Also time other runtimes here: ort, ncnn, mnn, openvino, or a package's."
+        ),
     ] = None,
     onnx: Annotated[Path | None, typer.Option(help="The model DIR was built from, for --vs.", metavar="FILE")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,

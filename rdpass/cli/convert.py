@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +15,14 @@ from rdpass.cli.named_model import load_named_model
 if TYPE_CHECKING:
     from rdpass.runs.result import Conversion
 
+RECIPE_HELP = "auto, merge, carry, migrate, anneal, joint, kd or plain; or one of an installed package."
+# How `rdpass convert --help` groups the options.
+SELECTION, TRAINING, OUTPUT = "Which shortcuts", "Training", "Output"
+
+
+def _of(panel: str, *names: str, help: str) -> Any:
+    return typer.Option(*names, help=help, rich_help_panel=panel)
+
 
 def convert_command(
     model: Annotated[str, typer.Argument(help=MODEL_HELP)],
@@ -22,39 +30,44 @@ def convert_command(
     data: Annotated[str | None, typer.Option(help="pkg.mod:fn giving a loader, or (train, validate).")] = None,
     weights: Annotated[Path | None, typer.Option(help=WEIGHTS_HELP)] = None,
     input_shape: Annotated[str | None, typer.Option("--input", help=INPUT_HELP)] = None,
-    recipe: Annotated[str | None, typer.Option(help="auto, merge, carry, migrate, anneal, joint, kd or plain.")] = None,
-    max_macs: Annotated[float | None, typer.Option(help="Budget of exact recipes, in the model's MACs.")] = None,
-    only: Annotated[list[str] | None, typer.Option(help="Select by a glob on node name or module path.")] = None,
-    skip: Annotated[list[str] | None, typer.Option(help="Leave out by such a glob.")] = None,
-    leaf: Annotated[list[str] | None, typer.Option(help=LEAF_HELP)] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the data.")] = None,
-    lr: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of shuffling and of the example.")] = None,
-    device: Annotated[str | None, typer.Option(help="Where to train: cpu, cuda, …")] = None,
-    amp: Annotated[str | None, typer.Option(help="Mixed precision: bf16 or fp16.")] = None,
-    accumulate: Annotated[int | None, typer.Option(help="Batches to one step.")] = None,
-    clip: Annotated[float | None, typer.Option(help="Longest gradient.")] = None,
-    on_nan: Annotated[str | None, typer.Option(help="Numbers that are not finite: stop or rollback.")] = None,
-    tensorboard: Annotated[bool | None, typer.Option("--tensorboard", help="Write scalars for TensorBoard.")] = None,
+    recipe: Annotated[str | None, typer.Option(help=RECIPE_HELP)] = None,
     config: Annotated[Path | None, typer.Option(help="TOML file with settings.")] = None,
     sets: Annotated[list[str] | None, typer.Option("--set", help="One setting: train.lr=0.05.")] = None,
-    resume: Annotated[str | None, typer.Option(help="auto: go on from an interrupted run.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and write nothing.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace what lies at the output.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    only: Annotated[list[str] | None, _of(SELECTION, help="Select by a glob on node name or module path.")] = None,
+    skip: Annotated[list[str] | None, _of(SELECTION, help="Leave out by such a glob.")] = None,
+    leaf: Annotated[list[str] | None, _of(SELECTION, help=LEAF_HELP)] = None,
+    max_macs: Annotated[float | None, _of(SELECTION, help="Budget of exact recipes, in the model's MACs.")] = None,
+    loss: Annotated[str | None, _of(TRAINING, help="A registered loss; default: cross-entropy with labels.")] = None,
+    distance: Annotated[str | None, _of(TRAINING, help="A registered distance to the teacher's outputs.")] = None,
+    epochs: Annotated[int | None, _of(TRAINING, help="Passes over the data.")] = None,
+    lr: Annotated[float | None, _of(TRAINING, help="Peak learning rate.")] = None,
+    seed: Annotated[int | None, _of(TRAINING, help="Seed of shuffling and of the example.")] = None,
+    device: Annotated[str | None, _of(TRAINING, help="Where to train: cpu, cuda, …")] = None,
+    amp: Annotated[str | None, _of(TRAINING, help="Mixed precision: bf16 or fp16.")] = None,
+    accumulate: Annotated[int | None, _of(TRAINING, help="Batches to one step.")] = None,
+    clip: Annotated[float | None, _of(TRAINING, help="Longest gradient.")] = None,
+    on_nan: Annotated[str | None, _of(TRAINING, help="Numbers that are not finite: stop or rollback.")] = None,
+    tensorboard: Annotated[bool | None, _of(TRAINING, "--tensorboard", help="Write scalars for TensorBoard.")] = None,
+    resume: Annotated[str | None, _of(OUTPUT, help="auto: go on from an interrupted run.")] = None,
+    dry_run: Annotated[bool, _of(OUTPUT, "--dry-run", help="Say what would be done, and write nothing.")] = False,
+    force: Annotated[bool, _of(OUTPUT, "--force", help="Replace what lies at the output.")] = False,
+    as_json: Annotated[bool, _of(OUTPUT, "--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Remove the shortcuts of MODEL: exactly without --data, by distillation with it."""
     from rdpass.conversion import convert
     from rdpass.runs.folder import check_run
+    from rdpass.runs.grouping import Output
     from rdpass.runs.settings import read_convert_config
     from rdpass.sources.models import choose_example, load_data
+    from rdpass.training.request import Budget, Data, Select
     from rdpass.training.world import current_world
 
     check_run(out, resume, force)
     settings = read_convert_config(config, sets or (), {
         "recipe": recipe, "max_macs": max_macs, "only": only or None, "skip": skip or None, "leaf": leaf or None,
-        "train.epochs": epochs, "train.lr": lr, "train.seed": seed, "train.device": device, "train.amp": amp,
-        "train.accumulate": accumulate, "train.clip": clip, "train.on_nan": on_nan, "train.tensorboard": tensorboard,
+        "loss": loss, "distance": distance, "train.epochs": epochs, "train.lr": lr, "train.seed": seed,
+        "train.device": device, "train.amp": amp, "train.accumulate": accumulate, "train.clip": clip,
+        "train.on_nan": on_nan, "train.tensorboard": tensorboard,
     })  # fmt: skip
     loaded, stored = load_named_model(model, weights)
     parts = load_data(data) if data else None
@@ -66,10 +79,15 @@ def convert_command(
         return
     train, validate = parts or (None, None)
     conversion = convert(
-        loaded, example, recipe=settings.recipe, train=train, validate=validate, max_macs=settings.max_macs,
-        only=settings.only, skip=settings.skip, leaf=settings.leaf, config=settings.train, out=out, resume=resume,
-        force=force,
-    )  # fmt: skip
+        loaded,
+        example,
+        recipe=settings.recipe,
+        select=Select(settings.only, settings.skip, settings.leaf),
+        data=Data(train, validate, settings.loss, settings.distance),
+        budget=Budget(settings.max_macs),
+        output=Output(out, resume, force),
+        config=settings.train,
+    )
     if not current_world().is_first:
         return
     if as_json:

@@ -15,6 +15,7 @@ from rdpass.recipes.catalogue import find_recipe
 from rdpass.runs.settings import ConvertConfig, to_toml
 from rdpass.training.batches import rows_of, unpacking_for
 from rdpass.training.loading import Loading
+from rdpass.training.losses import find_distance, find_loss
 
 Parts = tuple[Iterable[Any], Iterable[Any] | None]
 
@@ -30,6 +31,7 @@ def print_dry_run(
     from rdpass.cli.tables import print_table
 
     recipe = find_recipe(settings.recipe, has_data=parts is not None)
+    find_loss(settings.loss), find_distance(settings.distance)
     plan = inspect(model, example, only=settings.only, skip=settings.skip, leaf=settings.leaf)
     settings = settings.model_copy(update={"recipe": recipe.name, "train": recipe.complete(settings.train)})
     data = _first_batch(model, parts[0], settings) if parts is not None and recipe.needs_data else {}

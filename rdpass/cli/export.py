@@ -29,8 +29,7 @@ def export_command(
     if Path(source).is_dir():
         if weights is not None:
             raise ConfigError(f"{source} brings its student's weights along; leave out --weights {weights}")
-        student, example, gates = load_run(Path(source))
-        print(export_onnx(student, example, out, gates=gates, force=force))
+        print(load_run(source).export_onnx(out, force=force))
     else:
         loaded, stored = load_named_model(source, weights)
         found = choose_example(loaded, input_shape, load_data(data) if data else None) or stored

@@ -20,12 +20,27 @@ How = Literal["merged", "carried", "distilled", "kept"]
 class Region:
     """A residual add: ``add = body(fork) + shortcut(fork)``.
 
-    ``body`` and ``shortcut`` are node names in graph order, without fork and add; an identity's ``shortcut`` is empty
-    but for a scale or a change of view. ``kind`` is 'merge' where both sides are linear, whatever the shortcut is: one
-    convolution could do the work of both. ``shape`` is the add's, ``bytes`` what the shortcut holds live while the body
-    runs: the smaller of the fork's map and the shortcut's output, for the better schedule may compute the shortcut
-    first. ``scale`` names the nodes of either side that multiply all of it by a number or by one a channel (layer
-    scale, β, the alpha of ``torch.add``).
+    Args:
+        add: name of the add's node.
+        fork: name of the node that both sides start from.
+        body: node names in graph order, without fork and add.
+        shortcut: likewise; an identity's is empty but for a scale or a change of view.
+        kind: 'identity', 'projection', 'padded', or 'merge' where both sides are linear, whatever the shortcut is: one
+            convolution could do the work of both.
+        shape: the add's.
+        bytes: what the shortcut holds live while the body runs: the smaller of the fork's map and the shortcut's
+            output, for the better schedule may compute the shortcut first.
+        path: of the innermost module that all of the body lies in.
+        verdict: 'removable' or 'kept'.
+        reason: of the verdict, in words.
+        scale: names of the nodes of either side that multiply all of it by a number or by one a channel (layer scale,
+            β, the alpha of ``torch.add``).
+
+    Example:
+        >>> import rdpass
+        >>> region = rdpass.inspect(model, example).regions[0]
+        >>> region.add, region.path, region.kind, region.verdict, region.shape, region.bytes
+        ('add', '1.body', 'identity', 'removable', (1, 4, 8, 8), 1024)
     """
 
     add: str
@@ -43,7 +58,20 @@ class Region:
 
 @dataclass(frozen=True)
 class Skipped:
-    """An add that is not a shortcut, and why."""
+    """An add that is not a shortcut, and why.
+
+    Args:
+        add: name of the add's node.
+        reason: why it is none, in words.
+
+    Example:
+        >>> import rdpass, torch
+        >>> class Shifted(torch.nn.Module):
+        ...     def forward(self, x):
+        ...         return x + x.mean()
+        >>> rdpass.inspect(Shifted(), example).skipped
+        (Skipped(add='add', reason='mean is broadcast from () to (1, 3, 8, 8)'),)
+    """
 
     add: str
     reason: str
@@ -142,7 +170,21 @@ class Forecast:
 
 @dataclass(frozen=True)
 class Plan:
-    """Every add of a model, each once: as a region or as skipped."""
+    """Every add of a model, each once: as a region or as skipped. What ``inspect`` returns.
+
+    Args:
+        regions: the shortcuts, in graph order.
+        skipped: the adds that are none.
+        forecast: the cost as it is and without shortcuts, per block and in all, and a verdict in words.
+
+    Example:
+        >>> import rdpass
+        >>> plan = rdpass.inspect(model, example)
+        >>> [region.add for region in plan.removable], plan.skipped
+        (['add', 'add_1'], ())
+        >>> plan.forecast.model.macs, plan.forecast.plain.macs
+        (39712, 39200)
+    """
 
     regions: tuple[Region, ...]
     skipped: tuple[Skipped, ...]
@@ -150,12 +192,23 @@ class Plan:
 
     @property
     def removable(self) -> tuple[Region, ...]:
+        """The regions whose verdict is 'removable'."""
         return tuple(region for region in self.regions if region.verdict == "removable")
 
 
 @dataclass(frozen=True)
 class Cut:
-    """A point where teacher and student hold a tensor of the same shape; one node name serves both."""
+    """A point where teacher and student hold a tensor of the same shape; one node name serves both.
+
+    Args:
+        node: its name in the graph.
+        shape: of the tensor, the batch in axis 0.
+
+    Example:
+        >>> import rdpass
+        >>> rdpass.convert(model, example, max_macs=9.0).cuts
+        (Cut(node='add', shape=(1, 4, 8, 8)), Cut(node='add_1', shape=(1, 8, 4, 4)))
+    """
 
     node: str
     shape: tuple[int, ...]
@@ -175,8 +228,19 @@ class Traced:
     """A model as a graph whose numbers were checked, with the example it was traced on.
 
     The graph is functional (nothing in place) and canonical: convolutions, batch norms, linear layers and activations
-    are modules, adds are ``operator.add`` of two nodes. Node metadata carry shapes and dtypes. ``tracer`` says which
-    rung of the ladder gave it.
+    are modules, adds are ``operator.add`` of two nodes. Node metadata carry shapes and dtypes.
+
+    Args:
+        module: the graph, a ``torch.fx.GraphModule``.
+        example: the inputs it was traced on, one tensor each.
+        gates: the comparisons it has passed.
+        tracer: which rung of the ladder of tracers gave it.
+
+    Example:
+        >>> from rdpass.capture.trace import trace
+        >>> traced = trace(model, example)
+        >>> traced.tracer, traced.node("add").meta["tensor_meta"].shape
+        ('symbolic_trace', (1, 4, 8, 8))
     """
 
     module: GraphModule

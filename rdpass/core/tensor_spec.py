@@ -10,7 +10,18 @@ import numpy as np
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """An input or output: its name, static shape and numpy dtype name."""
+    """An input or output of a compiled network.
+
+    Args:
+        name: as in the ONNX file.
+        shape: static, the batch in axis 0.
+        dtype: numpy's name of the type.
+
+    Example:
+        >>> import rdpass
+        >>> rdpass.load("student.rdp").manifest.inputs
+        (TensorSpec(name='input', shape=(1, 3, 8, 8), dtype='float32'),)
+    """
 
     name: str
     shape: tuple[int, ...]

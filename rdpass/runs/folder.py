@@ -14,20 +14,23 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import TypeAdapter
 from safetensors.torch import save_file
-from torch import Tensor
-from torch.fx import GraphModule
+from torch import nn
 
 from rdpass import __version__
+from rdpass.capture.layer_names import restore_layer_names
 from rdpass.capture.programs import load_program, save_program
+from rdpass.capture.trace import trace
 from rdpass.core.comparison import NumericGate
 from rdpass.core.errors import ConfigError
 from rdpass.core.files import check_free, new_folder
+from rdpass.core.plan import Cost, Cut, Outcome, Plan
 from rdpass.runs.result import Conversion
 from rdpass.runs.settings import ConvertConfig, to_toml
 from rdpass.training.checkpoint import has_checkpoint
@@ -93,19 +96,66 @@ def _copy_traces(out: Path, folder: Path) -> None:
             shutil.copyfile(state.parent / name, folder / name)
 
 
-def load_run(folder: Path) -> tuple[GraphModule, tuple[Tensor, ...], tuple[NumericGate, ...]]:
-    """The student of a run folder, its example, and the gates it has passed.
+@dataclass(frozen=True)
+class Record:
+    """What ``conversion.json`` says of a conversion; the fields are those of ``Conversion``."""
+
+    recipe: str
+    plan: Plan
+    outcomes: tuple[Outcome, ...]
+    cuts: tuple[Cut, ...]
+    cost: Cost
+    gates: tuple[NumericGate, ...]
+    history: tuple[dict[str, float], ...]
+
+
+_RECORD = TypeAdapter(Record)
+
+
+def read_record(folder: Path) -> Record:
+    """The record of a run folder.
 
     Raises:
-        ConfigError: it is no run folder, or a file in it can't be read.
+        ConfigError: it is no run folder, or the record is damaged.
     """
     try:
-        record = json.loads((folder / RECORD).read_text())
-        gates = tuple(NumericGate(**gate) for gate in record["gates"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return _RECORD.validate_python(json.loads((folder / RECORD).read_text()))
+    except (OSError, ValueError) as error:  # pydantic's and JSON's errors are of ValueError's kind
         raise ConfigError(f"{folder} is not the output folder of rdpass convert: {RECORD} can't be read") from error
-    module, example = load_program(folder / PROGRAM)
-    return module, example, gates
+
+
+def load_run(path: str | Path, *, teacher: nn.Module | None = None) -> Conversion:
+    """Load what ``convert`` saved in a folder, equal in every field to what it returned but for the teacher.
+
+    A run folder holds no teacher: it is the user's own model. Give it where it is needed, by ``distill``.
+
+    Args:
+        path: the folder that was ``convert``'s ``out``.
+        teacher: the model that was converted, to be the conversion's ``teacher``; None leaves that None.
+
+    Returns:
+        The conversion. Its student is a graph module with the saved weights, in eval mode.
+
+    Raises:
+        ConfigError: it is no run folder, a file in it can't be read (the message names it), or the teacher is no
+            module.
+
+    Example:
+        >>> import rdpass
+        >>> made = rdpass.convert(model, example, out="run")
+        >>> again = rdpass.load_run("run", teacher=model)
+        >>> again.outcomes == made.outcomes and again.cost == made.cost and again.gates == made.gates
+        True
+        >>> bool((again.student(example) == made.student(example)).all())
+        True
+    """
+    if teacher is not None and not isinstance(teacher, nn.Module):
+        raise ConfigError(f"teacher= takes the torch.nn.Module that was converted, not a {type(teacher).__name__}")
+    folder = Path(path)
+    record = read_record(folder)
+    program, example = load_program(folder / PROGRAM)
+    student = restore_layer_names(program, trace(program, example).module)
+    return Conversion(teacher=teacher, student=student.eval(), example=example, **vars(record))
 
 
 def _record(conversion: Conversion, settings: ConvertConfig) -> dict[str, Any]:

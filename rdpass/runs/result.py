@@ -13,13 +13,30 @@ from rdpass.core.plan import Cost, Cut, Outcome, Plan
 
 @dataclass(frozen=True)
 class Conversion:
-    """A student beside its teacher, and how each shortcut went.
+    """A student beside its teacher, and how each shortcut went: what ``convert``, ``distill`` and ``load_run`` return.
 
-    ``teacher`` is the model that was given, ``student`` a graph module in eval mode and deploy form (batch norms
-    folded); ``cost`` is the student's. ``gates`` are the comparisons passed on the way, ``history`` the epochs.
+    Args:
+        teacher: the model that was given; None where a run was loaded without it.
+        student: a graph module in eval mode and deploy form (batch norms folded).
+        plan: every add of the teacher, and the forecast.
+        cuts: where teacher and student hold tensors of the same shape.
+        outcomes: how each shortcut went, in the order of ``plan.regions``.
+        cost: the student's, for one inference on the example.
+        gates: the comparisons that were passed on the way; errors are relative.
+        history: a dict of numbers for each epoch; empty where nothing was trained.
+        example: the inputs that the graph was traced on.
+        recipe: its name.
+
+    Example:
+        >>> import rdpass
+        >>> result = rdpass.convert(model, example, max_macs=9.0)
+        >>> result.recipe, [outcome.how for outcome in result.removed]
+        ('carry', ['carried', 'carried'])
+        >>> result.export_onnx("exported.onnx").name
+        'exported.onnx'
     """
 
-    teacher: nn.Module
+    teacher: nn.Module | None
     student: nn.Module
     plan: Plan
     cuts: tuple[Cut, ...]
@@ -32,6 +49,7 @@ class Conversion:
 
     @property
     def removed(self) -> tuple[Outcome, ...]:
+        """The outcomes of the shortcuts that are gone."""
         return tuple(outcome for outcome in self.outcomes if outcome.how != "kept")
 
     def export_onnx(self, path: str | Path, *, force: bool = False) -> Path:

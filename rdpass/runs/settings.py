@@ -30,12 +30,17 @@ RUNS_CODE = ("data", "model")
 
 
 class ConvertConfig(BaseModel):
-    """The settings of one conversion, as ``rdpass.convert`` takes them; ``train`` is its ``config``."""
+    """The settings of one conversion, as ``rdpass.convert`` takes them; ``train`` is its ``config``.
+
+    ``loss`` and ``distance`` are names of registered ones; functions that were given in their place are not kept.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     recipe: str = "auto"
     max_macs: float = Field(default=1.3, gt=0)
+    loss: str | None = None
+    distance: str | None = None
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
     leaf: tuple[str, ...] = ()

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from rdpass.core.errors import ConfigError
+from rdpass.core.registry import Registry
 from rdpass.targets.target import Target
 
+HOST = "host"
 _ARM = "aarch64-linux-gnu"
 _KB, _MB = 1024, 1024 * 1024
 _V8_0 = ("asimd",)
@@ -52,3 +57,19 @@ PRESETS = (
         "generic-armv8a", _ARM, "generic", 4, _V8_0, 1.5, 4, 32 * _KB, 512 * _KB, 0, 3.0, "estimate: a small board"
     ),
 )  # fmt: skip
+
+
+def as_target(name: str, given: Any) -> Target:
+    """A ``Target`` of that name, or what a function without arguments gives.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    target = given if isinstance(given, Target) or not callable(given) else given()
+    if isinstance(target, Target) and target.name == name:
+        return target
+    said = f"one called {target.name!r}" if isinstance(target, Target) else f"a {type(target).__name__}"
+    raise ConfigError(f"target {name!r} is to be a Target of that name, or a function that gives one, not {said}")
+
+
+targets = Registry("target", "rdpass.targets", {preset.name: preset for preset in PRESETS}, as_target, (HOST,))

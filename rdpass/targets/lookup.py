@@ -7,13 +7,12 @@ import platform
 from pathlib import Path
 
 from rdpass.core.errors import TargetError
-from rdpass.targets.boards import PRESETS
+from rdpass.targets.boards import HOST, PRESETS, targets
 from rdpass.targets.features import Feature
 from rdpass.targets.target import Target
 
 __all__ = ["HOST", "PRESETS", "Target", "all_targets", "cpu_features", "find_target", "host_target"]
 
-HOST = "host"
 HOST_CLOCK_GHZ = 2.5  # where the system tells no clock
 HOST_DRAM_GBPS = 10.0
 _CPU0 = Path("/sys/devices/system/cpu/cpu0")
@@ -28,27 +27,28 @@ _X86_LEVELS = (("x86-64-v4", _X86_V4), ("x86-64-v3", _X86_V3), ("x86-64-v2", _X8
 
 
 def find_target(name: str) -> Target:
-    """The preset called ``name``, this machine for ``host``, or what a file called ``….toml`` says.
+    """The target called ``name``, this machine for ``host``, or what a file called ``….toml`` says.
 
     Raises:
         TargetError: there is none of that name, and the message lists those there are; or the file says nothing legal.
+        ConfigError: it is a package's, and that can't be loaded.
     """
     if name.endswith(".toml"):
         from rdpass.targets.target_file import read_target  # pydantic, which a board does without
 
         return read_target(Path(name))
-    targets = {target.name: target for target in PRESETS}
     if name == HOST:
         return host_target()
-    if name not in targets:
-        known = ", ".join([HOST, *targets])
-        raise TargetError(f"no target is called {name!r}; known are {known}, or a file of one's own, board.toml")
-    return targets[name]
+    found = targets.get(name)
+    if found is None:
+        known = f"{', '.join([HOST, *targets.names()])}, or a file of one's own, board.toml"
+        raise TargetError(f"no target is called {name!r}; known are {known}{targets.hint(name, (HOST,))}")
+    return found
 
 
 def all_targets() -> tuple[Target, ...]:
-    """This host, then every preset."""
-    return (host_target(), *PRESETS)
+    """This host, then every preset and what else is registered."""
+    return (host_target(), *targets.entries().values())
 
 
 def host_target() -> Target:

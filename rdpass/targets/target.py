@@ -10,13 +10,34 @@ from rdpass.targets.features import Feature
 
 @dataclass(frozen=True)
 class Target:
-    """A CPU to build for: one of the boards below, or this host whatever it is.
+    """A CPU to build for: a board known by name, this host whatever it is, or one's own.
 
-    ``cpu`` is LLVM's name of the core, ``cores`` how many of that core there are, and ``features`` what built code may
-    use beyond the base architecture, in the words of Linux's ``/proc/cpuinfo``. The rest feeds estimates only, is
-    approximate, and 0 where nothing is known: clock, fp32 multiply-accumulates a core can start a cycle (FMA pipes
-    times lanes), cache sizes (``l2_bytes`` as one core sees it), and the DRAM bandwidth that all cores together can
-    sustain. ``figures`` says where these come from.
+    What follows from ``clock_ghz`` on feeds estimates and the choice of kernels only, is approximate, and 0 where
+    nothing is known. ``ArmTarget`` is the name of this class in releases before 0.2.
+
+    Args:
+        name: what it is called in messages and manifests.
+        triple: LLVM's, such as ``aarch64-linux-gnu``.
+        cpu: LLVM's name of the core.
+        cores: how many of that core there are.
+        features: what built code may use beyond the base architecture, in the words of Linux's ``/proc/cpuinfo``.
+        clock_ghz: in GHz.
+        macs_per_cycle: fp32 multiply-accumulates that a core can start in a cycle (FMA pipes times lanes).
+        l1d_bytes: first data cache of a core.
+        l2_bytes: second cache, as one core sees it.
+        l3_bytes: last cache before DRAM, if there is a third.
+        dram_gbps: GB/s that all cores together can sustain.
+        figures: where these figures come from.
+
+    Example:
+        >>> import rdpass
+        >>> board = rdpass.Target(
+        ...     "my-board", "aarch64-linux-gnu", "cortex-a53", 4, ("asimd",), 1.4, macs_per_cycle=4, dram_gbps=2.0
+        ... )
+        >>> board.architecture, board.peak_macs_per_second
+        ('aarch64', 5600000000.0)
+        >>> rdpass.inspect(model, example, target=board).forecast.target
+        'my-board'
     """
 
     name: str

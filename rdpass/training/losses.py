@@ -9,6 +9,7 @@ part stands alone.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from rdpass.core.errors import ConfigError
+from rdpass.core.registry import Registry, a_callable
 from rdpass.core.tensors import tensors_in
 from rdpass.training.config import DistillConfig
 from rdpass.training.objective import Batch, Distance, Loss
@@ -48,11 +50,7 @@ class Criteria:
 
     def loss_of(self, outputs: Any, batch: Batch) -> Tensor:
         """The task's loss, unweighted; for logits the cross-entropy with ``batch.targets``, (N, ...) class indices."""
-        if self.loss is not None:
-            return self.loss(outputs, batch)
-        if not isinstance(batch.targets, Tensor):
-            raise ConfigError(f"labels are wanted as one tensor, not {_kind(batch.targets)}; pass loss= to say how")
-        return F.cross_entropy(check_logits(outputs), batch.targets)
+        return (self.loss or cross_entropy)(outputs, batch)
 
     def distance_of(self, outputs: Any, wanted: Any) -> Tensor:
         """How far the student's outputs are from the teacher's, unweighted."""
@@ -61,6 +59,17 @@ class Criteria:
         if self.loss is not None:
             return relative_distance(outputs, wanted)
         return divergence(check_logits(outputs), check_logits(wanted), self.config.temperature)
+
+
+def cross_entropy(outputs: Any, batch: Batch) -> Tensor:
+    """Cross-entropy of logits (N, classes, ...) with ``batch.targets``, (N, ...) class indices.
+
+    Raises:
+        ConfigError: the outputs are not logits, or the targets not one tensor.
+    """
+    if not isinstance(batch.targets, Tensor):
+        raise ConfigError(f"labels are wanted as one tensor, not {_kind(batch.targets)}; pass loss= to say how")
+    return F.cross_entropy(check_logits(outputs), batch.targets)
 
 
 def divergence(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
@@ -94,6 +103,30 @@ def _power(x: Tensor) -> Tensor:
     """The mean square, or 1 where that is 0 up to what the type can hold."""
     power = x.square().mean()
     return torch.where(power >= torch.finfo(x.dtype).tiny, power, torch.ones_like(power))
+
+
+LOSSES: Mapping[str, Loss] = {"cross_entropy": cross_entropy}
+DISTANCES: Mapping[str, Distance] = {"relative": relative_distance}
+losses: Registry[Loss] = Registry("loss", "rdpass.losses", LOSSES, a_callable("loss"))
+distances: Registry[Distance] = Registry("distance", "rdpass.distances", DISTANCES, a_callable("distance"))
+
+
+def find_loss(given: str | Loss | None) -> Loss | None:
+    """A loss by its name, or as it is.
+
+    Raises:
+        ConfigError: none has that name, or its package can't be loaded.
+    """
+    return losses.find(given) if isinstance(given, str) else given
+
+
+def find_distance(given: str | Distance | None) -> Distance | None:
+    """A distance by its name, or as it is.
+
+    Raises:
+        ConfigError: none has that name, or its package can't be loaded.
+    """
+    return distances.find(given) if isinstance(given, str) else given
 
 
 def check_logits(outputs: Any) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,76 @@ from typing import Any
 from rdpass.training.config import DistillConfig
 from rdpass.training.losses import Criteria
 from rdpass.training.objective import Distance, Loss
+
+
+@dataclass(frozen=True)
+class Select:
+    """Which shortcuts a conversion takes, and what tracing leaves whole. Globs are those of ``fnmatch``.
+
+    Args:
+        only: globs on the adds' node names or on paths of modules that they lie in; empty for all shortcuts.
+        skip: such globs for shortcuts to leave alone; they win over ``only``.
+        leaf: globs on the paths of submodules to keep whole where tracing can't follow them.
+
+    Example:
+        >>> import rdpass
+        >>> kept = rdpass.convert(model, example, select=rdpass.Select(skip=["add_1"]), budget=rdpass.Budget(9.0))
+        >>> [(outcome.add, outcome.how) for outcome in kept.outcomes]
+        [('add', 'carried'), ('add_1', 'kept')]
+    """
+
+    only: Sequence[str] = ()
+    skip: Sequence[str] = ()
+    leaf: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Data:
+    """What a student learns from, and what it is measured by.
+
+    Args:
+        train: batches of (inputs, targets), an iterable that can be gone through once an epoch; None for a recipe that
+            does not train. docs/training.md lists all forms of a batch.
+        validate: batches of the same form, for an accuracy (or a ``loss``) after each epoch; nothing is picked by it.
+        loss: ``loss(outputs, batch)``, a scalar tensor, the mean over the batch's rows; ``batch`` has ``inputs`` and
+            ``targets``. Or a name of ``rdpass.registry.losses``. Default: cross-entropy of logits (N, classes, …) with
+            integer labels (N, …).
+        distance: ``distance(student_out, teacher_out)`` beside it, or a name of ``rdpass.registry.distances``. Default:
+            tempered KL divergence of logits (arXiv 1503.02531), or, with a ``loss`` of one's own, the mean squared
+            difference over the mean square.
+
+    Example:
+        >>> import rdpass
+        >>> from rdpass.training.config import DistillConfig
+        >>> data = rdpass.Data(train=loader, loss="cross_entropy", distance="relative")
+        >>> quiet, once = rdpass.Output(show_progress=False), DistillConfig(epochs=1, lr=0.01)
+        >>> student = rdpass.convert(model, example, data=data, output=quiet, config=once)
+        >>> [outcome.how for outcome in student.outcomes], len(student.history)
+        (['distilled', 'distilled'], 1)
+    """
+
+    train: Iterable[Any] | None = None
+    validate: Iterable[Any] | None = None
+    loss: str | Loss | None = None
+    distance: str | Distance | None = None
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a student may cost.
+
+    Args:
+        max_macs: how many multiply-accumulates an exact student may have, as a ratio to the model's. Trained recipes
+            don't ask.
+
+    Example:
+        >>> import rdpass
+        >>> tight, wide = (rdpass.convert(model, example, budget=rdpass.Budget(ratio)) for ratio in (1.6, 9.0))
+        >>> len(tight.removed), len(wide.removed)
+        (1, 2)
+    """
+
+    max_macs: float = 1.3
 
 
 @dataclass(frozen=True)

@@ -38,8 +38,23 @@ class TunedWorkload:
 
 @dataclass(frozen=True)
 class Tuning:
-    """What a database has for a network on a target, how many records this run added (``fresh``), and whether the whole
-    network is built with the tiles (``network``)."""
+    """What a database has for a network on a target: what ``tune`` returns.
+
+    Args:
+        target: its name.
+        method: how times were found: "host", "rpc" (a board) or "mca" (an estimate).
+        workloads: the network's distinct workloads, with the best tile of each and seconds per call.
+        trials: tiles tried in all.
+        fresh: records that this run added.
+        estimated: whether any time is an estimate.
+        network: whether the whole network is built with the tiles, and why.
+
+    Example:
+        >>> import rdpass
+        >>> tuning = rdpass.tune("student.onnx", database="tuned", trials=1, show_progress=False)
+        >>> tuning.target, tuning.method, tuning.trials, tuning.estimated
+        ('host', 'host', 1, False)
+    """
 
     target: str
     method: Method

@@ -74,10 +74,19 @@ def tune(
             network may take five times as long.
         show_progress: show on stderr how far it is.
 
+    Returns:
+        What the database has for the network now; times are in seconds.
+
     Raises:
         ConfigError: the model, an argument or the database's folder can't be used.
         TargetError: a tool is missing, or no tile at all could be used.
         DeviceError: the tracker or its boards can't be reached, or all of them failed.
+
+    Example:
+        >>> import rdpass
+        >>> tuning = rdpass.tune("student.onnx", database="tuned", trials=1, show_progress=False)
+        >>> len(tuning.workloads) > 0 and tuning.fresh > 0
+        True
     """
     chosen = find_target(target) if isinstance(target, str) else target
     _check(chosen, trials, seconds, model, rpc, key)

@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from torch.fx import GraphModule
+from torch import nn
 
 import rdpass
 from benchmarks.research.arms.arm import Footprint, Result, Settings
 from benchmarks.research.arms.bench import Bench
 from benchmarks.research.claims import claim
-from rdpass.capture.trace import trace
 from rdpass.runs.folder import load_run, training_state
 from rdpass.training.checkpoint import has_checkpoint
 from rdpass.training.config import DistillConfig
@@ -89,10 +88,9 @@ def _convert(arm: RecipeArm, bench: Bench, folder: Path) -> None:
     )  # fmt: skip
 
 
-def load_student(folder: Path) -> GraphModule:
+def load_student(folder: Path) -> nn.Module:
     """The student of a run folder, its layers as modules."""
-    program, example, _ = load_run(folder)
-    return trace(program, example).module
+    return load_run(folder).student
 
 
 def shares(history: Path) -> Mapping[str, list[list[float]]]:

@@ -27,10 +27,31 @@ _NOT_STARTED = (126, 127)  # the shell's, for a program that it can't start
 
 @dataclass(frozen=True)
 class Timing:
-    """Milliseconds of ``runs`` inferences after ``warmup`` that were not timed, and bytes of memory.
+    """How long inferences of a bundle took, and the memory they needed: what ``bench`` returns.
 
-    ``where`` is this host or the board's address; ``emulated`` times say nothing about a board. ``threads`` is ``None``
-    where the runtime chose.
+    Args:
+        where: this host, or the board's address.
+        emulated: whether it ran under an emulator; such times say nothing about a board.
+        target: what the bundle was built for.
+        runs: inferences that were timed.
+        warmup: inferences before them that were not.
+        threads: how many; None where the runtime chose.
+        p50_ms: median, in milliseconds.
+        p95_ms: 95th percentile, in milliseconds.
+        p99_ms: 99th percentile, in milliseconds.
+        min_ms: the shortest, in milliseconds.
+        max_ms: the longest, in milliseconds.
+        mean_ms: in milliseconds.
+        load_ms: from the program's start until the network was ready, in milliseconds.
+        peak_rss_bytes: the most memory that the process held.
+        planned_activation_bytes: activations as planned when it was built.
+        planned_workspace_bytes: scratch as planned when it was built.
+
+    Example:
+        >>> import rdpass
+        >>> timing = rdpass.bench("student.rdp", runs=20, threads=1)
+        >>> timing.runs, timing.threads, 0 < timing.min_ms <= timing.p50_ms <= timing.p95_ms <= timing.max_ms
+        (20, 1, True)
     """
 
     where: str
@@ -63,11 +84,26 @@ def bench(
 
     The board gets a copy of the bundle in a temporary folder, which it removes whatever happens.
 
+    Args:
+        folder: the bundle.
+        runs: inferences to time.
+        threads: of the runtime; None for its own choice.
+        on: ``USER@BOARD``, as ssh takes it; None for this host.
+        timeout: seconds that a board may take, the copying aside.
+
+    Returns:
+        Median, tail and memory; times are in milliseconds.
+
     Raises:
         ConfigError: ``runs``, ``threads`` or ``timeout`` makes no sense.
         IntegrityError: a byte of the bundle has changed, or it is for another CPU.
         DeviceError: the board can't be reached or was not done in time, or the runner failed.
         TargetError: it is for another CPU, and there is no emulator for that.
+
+    Example:
+        >>> import rdpass
+        >>> rdpass.bench("student.rdp", runs=10).where
+        'this host'
     """
     if runs < 1 or (threads is not None and threads < 1) or timeout <= 0:
         raise ConfigError("runs and threads have to be 1 or more, and the timeout more than 0")

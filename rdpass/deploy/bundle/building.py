@@ -56,7 +56,19 @@ TOLERANCE = 1e-4
 
 @dataclass(frozen=True)
 class Bundle:
-    """A built folder and what its manifest says."""
+    """A built folder and what its manifest says: what ``compile`` returns.
+
+    Args:
+        folder: where it is.
+        manifest: what ``manifest.json`` in it says.
+
+    Example:
+        >>> import rdpass
+        >>> folder = Path("student.rdp")  # that was built before
+        >>> bundle = rdpass.Bundle(folder, rdpass.load(folder).manifest)
+        >>> bundle.folder.name, [gate.name for gate in bundle.manifest.gates][-2:]
+        ('student.rdp', ['tvm-host', 'bundle'])
+    """
 
     folder: Path
     manifest: Manifest
@@ -106,11 +118,20 @@ def compile(
             bundle is the same without.
         show_progress: show on stderr which of the steps is under way.
 
+    Returns:
+        The folder and its manifest.
+
     Raises:
         ConfigError: the model can't be built, or the place can't be written.
         TargetError: an unknown target, or a tool for it is missing or failed.
         ParityError: what was built computes something else than the model.
         DeviceError: the bundle's runner failed.
+
+    Example:
+        >>> import rdpass
+        >>> bundle = rdpass.compile("student.onnx", target="host", out="host.rdp", show_progress=False)
+        >>> bundle.manifest.target["name"], (bundle.folder / "run").exists()
+        ('host', True)
     """
     if runtime not in get_args(Runtime):
         raise ConfigError(f"there is no runtime {runtime!r}; it is one of {', '.join(get_args(Runtime))}")

@@ -29,14 +29,34 @@ Runtime = Literal["vm", "none"]
 class Manifest:
     """What was built from what, for what, how exactly it computes, and the digest of every file.
 
-    ``source`` is the SHA-256 of the ONNX model. ``runtime``: whether TVM's virtual machine runs the network ("vm") or
-    it is a C library ("none"). ``planned_activation_bytes`` are the activations' blocks and the outputs,
-    ``planned_workspace_bytes`` the scratch of the one function that needs most; without a runtime the former is the
-    arena, with all scratch and without the outputs, and the latter 0. ``fallbacks`` are the functions that no kernel of
-    ours computes. ``tuning`` is empty for a build without a database; else it holds how many distinct ``workloads`` the
-    network has, how many were ``tuned`` and how many of these ``estimated`` only, with how many tuned tiles the whole
-    ``network`` was built and why, with its times, and the digest of the ``database``'s records for the target. File
-    names are relative, with slashes.
+    File names are relative, with slashes.
+
+    Args:
+        source: SHA-256 of the ONNX model.
+        target: the fields of the ``Target``.
+        inputs: what the network takes.
+        outputs: what it gives.
+        library: name of the file with the built network.
+        gates: comparisons passed, from torch to what was built; errors are relative.
+        golden: files of golden inputs and outputs, where these come from, and the tolerance.
+        planned_activation_bytes: the activations' blocks and the outputs; without a runtime the arena, with all scratch
+            and without the outputs.
+        planned_workspace_bytes: the scratch of the one function that needs most; 0 without a runtime.
+        fallbacks: the functions that no kernel of ours computes, each with its share of the work.
+        versions: of what it was built with.
+        files: SHA-256 of every file by name.
+        notes: what else there is to say.
+        runtime: whether TVM's virtual machine runs the network ("vm") or it is a C library ("none").
+        tuning: empty for a build without a database; else how many distinct ``workloads`` the network has, how many
+            were ``tuned`` and how many of these ``estimated`` only, with how many tuned tiles the whole ``network`` was
+            built and why, with its times, and the digest of the ``database``'s records for the target.
+        format: version of this file's form.
+
+    Example:
+        >>> import rdpass
+        >>> manifest = rdpass.load("student.rdp").manifest
+        >>> manifest.runtime, sorted(name for name in manifest.files if "/" not in name)
+        ('vm', ['README.txt', 'model.so', 'run'])
     """
 
     source: str

@@ -32,7 +32,18 @@ _MARK = "ffi.Module.load_from_bytes.relax.VMExecutable"
 
 
 class Runner:
-    """A loaded network: call it with its inputs in order."""
+    """A loaded network: call it with its inputs in order. ``load`` makes one.
+
+    Args:
+        manifest: of the bundle; kept as ``manifest``.
+        library: path of the built network.
+
+    Example:
+        >>> import numpy, rdpass
+        >>> runner = rdpass.load("student.rdp")
+        >>> runner(numpy.zeros((1, 3, 8, 8), numpy.float32)).shape
+        (1, 4)
+    """
 
     def __init__(self, manifest: Manifest, library: Path) -> None:
         import tvm_ffi
@@ -57,9 +68,23 @@ class Runner:
 def load(folder: str | Path) -> Runner:
     """Load the bundle ``folder``, built for this machine's architecture.
 
+    Every byte of it is checked before anything of it runs.
+
+    Args:
+        folder: the bundle.
+
+    Returns:
+        A function of numpy arrays: the output, or a tuple of them, for the inputs in order.
+
     Raises:
         ConfigError: it was built without a runtime.
         IntegrityError: not a bundle, a file was changed, added or removed, or it is for another CPU.
+
+    Example:
+        >>> import numpy, rdpass
+        >>> got = rdpass.load("student.rdp")(example.numpy())
+        >>> bool(numpy.abs(got - student(example).detach().numpy()).max() < 1e-4)
+        True
     """
     folder = Path(folder)
     manifest = open_sealed(folder)

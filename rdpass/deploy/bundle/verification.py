@@ -17,11 +17,24 @@ from rdpass.targets.toolchain import find_launcher
 def verify(folder: str | Path, *, tolerance: float | None = None) -> NumericGate:
     """Check every byte of a bundle, run it (emulated, if it is for another CPU) and compare with the golden output.
 
+    Args:
+        folder: the bundle.
+        tolerance: largest difference allowed, relative to the output's largest magnitude; None for the bundle's own.
+
+    Returns:
+        The gate that was passed, with the error.
+
     Raises:
         IntegrityError: a file was changed, added or removed; nothing of the bundle has run then.
         TargetError: it is for another CPU and there is no emulator for that.
         DeviceError: the runner failed or crashed.
-        ParityError: the output differs by more than ``tolerance``, relative; by default the bundle's own.
+        ParityError: the output differs by more than the tolerance.
+
+    Example:
+        >>> import rdpass
+        >>> gate = rdpass.verify("student.rdp")
+        >>> gate.name, gate.tolerance, gate.error <= gate.tolerance
+        ('bundle', 0.0001, True)
     """
     folder = Path(folder)
     manifest = open_sealed(folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from rdpass.core.registry import Registry, a_callable
 from rdpass.profiling.runtimes.mnn_session import load_mnn
 from rdpass.profiling.runtimes.ncnn_net import load_ncnn
 from rdpass.profiling.runtimes.onnx_runtime import load_onnxruntime
@@ -22,3 +23,5 @@ PEERS: Mapping[str, Loader] = {
 }
 SHORT = {"ort": "onnxruntime"}
 """Other names for them."""
+
+runtimes: Registry[Loader] = Registry("runtime", "rdpass.runtimes", PEERS, a_callable("runtime"), (OURS, *SHORT))

@@ -20,7 +20,7 @@ from rdpass.deploy.bundle.manifest import open_sealed
 from rdpass.deploy.bundle.runner import check_cpu
 from rdpass.profiling.emulation.plugin import cache_folder
 from rdpass.profiling.runtimes.bundle import load_bundle
-from rdpass.profiling.runtimes.catalogue import OURS, PEERS, SHORT, Loader
+from rdpass.profiling.runtimes.catalogue import OURS, SHORT, Loader, runtimes
 from rdpass.profiling.runtimes.checking import checked, reason_of
 from rdpass.profiling.runtimes.rows import Row, rows_of_process, timed_row, write_rows
 from rdpass.profiling.runtimes.timing import interleaved
@@ -41,15 +41,13 @@ def compare(bundle: Path, onnx: Path, names: Sequence[str], threads: int, rounds
     """A row for ours and for each runtime named; one that can't be timed says why.
 
     Raises:
-        ConfigError: a name is unknown, the model is not the bundle's, or has several inputs or outputs.
+        ConfigError: a name is unknown or its package can't be loaded, or the model is not the bundle's or has several
+            inputs or outputs.
         IntegrityError: the bundle is spoiled, or not for this CPU.
         DeviceError: a runtime took the process down.
     """
-    runtimes = [SHORT.get(name, name) for name in names]
-    unknown = [name for name in runtimes if name not in PEERS]
-    if unknown or not runtimes:
-        known = ", ".join([*SHORT, *PEERS])
-        raise ConfigError(f"no runtime is called {', '.join(unknown) or 'nothing'}; known are {known}")
+    chosen = [SHORT.get(name, name) for name in names]
+    _check_known(chosen)
     manifest = open_sealed(bundle)
     check_cpu(bundle, manifest)
     _check_model(onnx, bundle, manifest.source)
@@ -61,7 +59,7 @@ def compare(bundle: Path, onnx: Path, names: Sequence[str], threads: int, rounds
         "rdpass.profiling.runtimes.side_by_side",
         str(bundle),
         str(onnx),
-        ",".join(runtimes),
+        ",".join(chosen),
     ]
     return tuple(rows_of_process([*command, str(threads), str(rounds)], threads))
 
@@ -73,24 +71,36 @@ def standings(rows: Sequence[Row]) -> tuple[Standing, ...]:
     return tuple(Standing(name, round(time / ours, 3)) for name, time in times.items() if ours and name != OURS)
 
 
-def measure(bundle: Path, onnx: Path, runtimes: Sequence[str], threads: int, rounds: int) -> list[Row]:
+def measure(bundle: Path, onnx: Path, names: Sequence[str], threads: int, rounds: int) -> list[Row]:
     """The rows, timed in this process; TVM has read its number of threads from ``TVM_NUM_THREADS``."""
     cores = len(os.sched_getaffinity(0))
     if cores < threads:
         return [Row(name, GRAPH, threads, reason=f"this host gives {cores} core to {threads} threads")
-                for name in (OURS, *runtimes)]  # fmt: skip
+                for name in (OURS, *names)]  # fmt: skip
     work = _workload(bundle, onnx)
-    loaders: dict[str, Loader] = {OURS: partial(load_bundle, bundle), **{name: PEERS[name] for name in runtimes}}
     ready: dict[str, Inference] = {}
     errors: dict[str, float] = {}
     refused: list[Row] = []
-    for name, loader in loaders.items():
+    for name in (OURS, *names):
         try:
-            ready[name], errors[name] = checked(loader, work, threads)
+            ready[name], errors[name] = checked(_loader(name, bundle), work, threads)
         except Exception as problem:  # other people's code raises anything
             refused.append(Row(name, GRAPH, threads, reason=reason_of(problem)))
     times = interleaved({name: partial(inference, work.x) for name, inference in ready.items()}, rounds)
     return [*(timed_row(name, GRAPH, threads, times[name], errors[name]) for name in ready), *refused]
+
+
+def _check_known(names: Sequence[str]) -> None:
+    unknown = [name for name in names if runtimes.get(name) is None]
+    if unknown or not names:
+        known = ", ".join([*SHORT, *runtimes.names()])
+        hint = runtimes.hint(unknown[0], SHORT) if unknown else ""
+        raise ConfigError(f"no runtime is called {', '.join(unknown) or 'nothing'}; known are {known}{hint}")
+
+
+def _loader(name: str, bundle: Path) -> Loader:
+    """Ours or another's; one that was registered, and not offered by a package, is not known to this process."""
+    return partial(load_bundle, bundle) if name == OURS else runtimes.find(name)
 
 
 def _check_model(onnx: Path, bundle: Path, digest: str) -> None:
@@ -109,8 +119,8 @@ def _workload(bundle: Path, onnx: Path) -> Workload:
 
 
 def main() -> None:
-    bundle, onnx, runtimes, threads, rounds, _, out = sys.argv[1:]
-    write_rows(measure(Path(bundle), Path(onnx), runtimes.split(","), int(threads), int(rounds)), Path(out))
+    bundle, onnx, names, threads, rounds, _, out = sys.argv[1:]
+    write_rows(measure(Path(bundle), Path(onnx), names.split(","), int(threads), int(rounds)), Path(out))
     os._exit(0)  # without joining the runtimes' threads, whose idle ones may take long to notice
 
 

@@ -11,11 +11,13 @@ import pytest
 
 from rdpass.cli.app import run
 from rdpass.core.errors import DeviceError
+from rdpass.core.registry import Registry
 from rdpass.deploy.bundle.building import Bundle, compile
 from rdpass.profiling.runtimes import side_by_side
-from rdpass.profiling.runtimes.catalogue import OURS
+from rdpass.profiling.runtimes.catalogue import OURS, Loader
 from rdpass.profiling.runtimes.rows import Row
 from rdpass.profiling.runtimes.side_by_side import measure, standings
+from rdpass.profiling.runtimes.workload import Inference
 from tests.deploy.conftest import residual_net, two_by_two_net
 
 
@@ -64,10 +66,11 @@ def test_the_text_says_so_when_ours_loses_and_why_one_is_not_there(
 def test_a_runtime_that_fails_is_a_row_with_the_reason(
     bundle: Bundle, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(work: object, threads: int) -> None:
+    def fails(work: object, threads: int) -> Inference:
         raise RuntimeError("operator Max is not known")
 
-    monkeypatch.setattr(side_by_side, "PEERS", {"ncnn": fails, "mnn": lambda work, threads: lambda x: np.zeros((1, 5))})
+    peers: dict[str, Loader] = {"ncnn": fails, "mnn": lambda work, threads: lambda x: np.zeros((1, 5))}
+    monkeypatch.setattr(side_by_side, "runtimes", Registry("runtime", "none", peers, lambda name, given: given))
     rows = {row.runtime: row for row in measure(bundle.folder, model, ["ncnn", "mnn"], 1, 1)}
     assert rows[OURS].median_ms is not None
     assert rows["ncnn"].reason == "RuntimeError: operator Max is not known"

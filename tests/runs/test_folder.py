@@ -1,0 +1,119 @@
+"""A conversion on disk and back: equal in every field, good for all that the one in memory is good for."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+import rdpass
+from rdpass.core.errors import ConfigError
+from rdpass.training.config import DistillConfig
+from tests.data import batches
+from tests.models import (
+    PreActivation,
+    SharedLayer,
+    bottleneck,
+    classifier,
+    inverted_residual,
+    seeded,
+    small_resnet,
+    small_resnet_of_four,
+)
+from tests.support import Untouched, error_between
+
+FIELDS = ("recipe", "plan", "outcomes", "cuts", "cost", "gates", "history")
+NETWORKS = {
+    "basic blocks": (small_resnet, 3),
+    "bottlenecks": (lambda: classifier(bottleneck(8, 4), bottleneck(8, 4)), 3),
+    "inverted residual": (lambda: classifier(inverted_residual(4, 8), channels=4), 3),
+    "pre-activation": (lambda: PreActivation(4), 4),
+    "a shared layer": (SharedLayer, 4),
+}
+ONCE = DistillConfig(epochs=1)
+
+
+def loaded_again(model: nn.Module, channels: int, out: Path, **options):
+    """The conversion, and what is loaded of it."""
+    torch.manual_seed(1)
+    made = rdpass.convert(model, torch.randn(1, channels, 8, 8), max_macs=9, out=out, show_progress=False, **options)
+    return made, rdpass.load_run(out, teacher=model)
+
+
+def check_same(made: rdpass.Conversion, loaded: rdpass.Conversion, folder: Path) -> None:
+    """Every field, the student's numbers and weights' names, and the bytes of the ONNX."""
+    for field in FIELDS:
+        assert getattr(loaded, field) == getattr(made, field), field
+    assert loaded.teacher is made.teacher
+    assert all(torch.equal(a, b) for a, b in zip(loaded.example, made.example, strict=True))
+    mine, theirs = loaded.student.state_dict(), made.student.state_dict()
+    assert {name: value.tolist() for name, value in mine.items()} == {n: value.tolist() for n, value in theirs.items()}
+    assert not loaded.student.training
+    assert error_between(loaded.student, made.student, *made.example) == 0
+    files = [run.export_onnx(folder / f"{name}.onnx") for run, name in ((made, "made"), (loaded, "loaded"))]
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+
+@pytest.mark.parametrize(("build", "channels"), NETWORKS.values(), ids=NETWORKS)
+def test_an_exact_conversion_is_loaded_as_it_was(build, channels, tmp_path):
+    check_same(*loaded_again(seeded(build), channels, tmp_path / "run"), tmp_path)
+
+
+@pytest.mark.parametrize("recipe", ["auto", "joint", "anneal"])
+def test_a_trained_conversion_is_loaded_as_it_was(recipe, tmp_path):
+    model = seeded(small_resnet_of_four)
+    made, loaded = loaded_again(model, 3, tmp_path / "run", recipe=recipe, train=batches(2), config=ONCE)
+    assert len(loaded.history) == 1
+    check_same(made, loaded, tmp_path)
+
+
+def test_a_loaded_student_learns_on_from_its_teacher_and_needs_one(tmp_path):
+    model = seeded(small_resnet_of_four)
+    made, loaded = loaded_again(model, 3, tmp_path / "run")
+    before = Untouched(loaded.student)
+    trained, other = (
+        rdpass.distill(run, batches(2), DistillConfig(epochs=2), show_progress=False) for run in (loaded, made)
+    )
+    assert [epoch["loss"] for epoch in trained.history] == [epoch["loss"] for epoch in other.history]
+    assert error_between(trained.student, other.student, *made.example) == 0
+    before.check()
+    alone = rdpass.load_run(tmp_path / "run")
+    assert alone.teacher is None
+    with pytest.raises(ConfigError, match=r"has no teacher .* rdpass\.load_run\(path, teacher=model\)"):
+        rdpass.distill(alone, batches(2), show_progress=False)
+
+
+@pytest.fixture
+def run(tmp_path):
+    rdpass.convert(seeded(small_resnet), torch.randn(1, 3, 8, 8), max_macs=9, out=tmp_path / "run")
+    return tmp_path / "run"
+
+
+def changed(record, **values):
+    return json.dumps({**record, **values})
+
+
+@pytest.mark.parametrize("damage", [
+    lambda record: "{", lambda record: "[]", lambda record: changed(record, gates=[{"name": "carry"}]),
+    lambda record: changed(record, plan={"regions": []}), lambda record: changed(record, cost={"macs": "many"}),
+    lambda record: changed(record, history=[["loss"]]),
+    lambda record: json.dumps({key: value for key, value in record.items() if key != "cuts"}),
+], ids=["no JSON", "no table", "a gate", "the plan", "the cost", "the history", "no cuts"])  # fmt: skip
+def test_a_damaged_record_is_named(run, damage):
+    record = run / "conversion.json"
+    record.write_text(damage(json.loads(record.read_text())))
+    with pytest.raises(ConfigError, match=r"is not the output folder of rdpass convert: conversion\.json can't be"):
+        rdpass.load_run(run)
+
+
+def test_a_damaged_student_and_a_folder_that_is_none_are_named(run, tmp_path):
+    with pytest.raises(ConfigError, match=r"none is not the output folder .*conversion\.json can't be read"):
+        rdpass.load_run(tmp_path / "none")
+    with pytest.raises(ConfigError, match=r"teacher= takes the torch\.nn\.Module that was converted, not a str"):
+        rdpass.load_run(run, teacher="resnet18")
+    (run / "student.pt2").write_bytes(b"nothing")
+    with pytest.raises(ConfigError, match=r"student\.pt2 is not a readable torch.export program"):
+        rdpass.load_run(run)
