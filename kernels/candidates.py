@@ -17,7 +17,7 @@ from rdpass.kernels.templates.pointwise import PointwiseTile
 from rdpass.kernels.templates.pooling import PoolingTile
 from rdpass.kernels.templates.resizing import ResizingTile
 from rdpass.kernels.templates.stem import StemTile
-from rdpass.kernels.templates.stem_winograd import OUTPUTS, StemWinogradTile, has_phases
+from rdpass.kernels.templates.stem_winograd import OUTPUTS, StemWinogradTile, is_strided_stem
 from rdpass.kernels.templates.strided_winograd import StridedWinogradTile, is_strided
 from rdpass.kernels.templates.winograd import WinogradTile
 from rdpass.kernels.workload import Convolution, Elementwise, Head, PointwisePair, Pooling, Stem
@@ -45,7 +45,7 @@ def convolution_tiles(conv: Convolution, machine: Machine) -> Iterator[Convoluti
         yield from _depthwise_tiles(conv, machine)
         return
     yield from _direct_tiles(conv, machine)
-    if conv.kernel == (3, 3) and conv.stride == conv.dilation == (1, 1) and conv.groups == conv.phases == 1:
+    if conv.kernel == (3, 3) and conv.stride == conv.dilation == (1, 1) and conv.groups == conv.subpixels == 1:
         yield from _winograd_tiles(conv, machine)
     if is_strided(conv):
         yield from _strided_winograd_tiles(conv, machine)
@@ -58,8 +58,8 @@ def _pointwise_tiles(conv: Convolution, machine: Machine) -> Iterator[PointwiseT
         for block in _pixel_blocks(pixels, tile):
             count = -(-pixels // block) if conv.stride == (1, 1) else conv.out_height
             groups = blocks(outer, vectors)
-            for parts in sorted({_parts(groups, count * conv.batch, machine), _parts(groups, 1, machine)}):
-                yield PointwiseTile(tile, vectors, block, parts)
+            for splits in sorted({_splits(groups, count * conv.batch, machine), _splits(groups, 1, machine)}):
+                yield PointwiseTile(tile, vectors, block, splits)
 
 
 def _fitting(pixels: int, outer: int, isa: Isa) -> Iterator[tuple[int, int]]:
@@ -77,10 +77,10 @@ def _pixel_blocks(pixels: int, tile: int) -> Iterator[int]:
     yield pixels
 
 
-def _parts(groups: int, tasks: int, machine: Machine) -> int:
-    """Into how many parts the output groups are cut so that every thread has work."""
+def _splits(groups: int, tasks: int, machine: Machine) -> int:
+    """Into how many splits the output groups are cut so that every thread has work."""
     wanted = min(groups, -(-machine.threads // tasks))
-    return next(parts for parts in range(wanted, groups + 1) if groups % parts == 0)
+    return next(splits for splits in range(wanted, groups + 1) if groups % splits == 0)
 
 
 def _direct_tiles(conv: Convolution, machine: Machine) -> Iterator[DirectTile]:
@@ -88,11 +88,11 @@ def _direct_tiles(conv: Convolution, machine: Machine) -> Iterator[DirectTile]:
     for tile, vectors in _fitting(conv.out_width, outer, machine.isa):
         for rows in sorted({1, 2, 4, conv.out_height}):
             if rows <= conv.out_height:
-                tasks = -(-conv.out_height // rows) * conv.batch * conv.groups * conv.phases
+                tasks = -(-conv.out_height // rows) * conv.batch * conv.groups * conv.subpixels
                 groups = blocks(outer, vectors)
-                for parts in sorted({_parts(groups, tasks, machine), 2, 4, 8}):
-                    if groups % parts == 0:
-                        yield DirectTile(tile, vectors, rows, parts)
+                for splits in sorted({_splits(groups, tasks, machine), 2, 4, 8}):
+                    if groups % splits == 0:
+                        yield DirectTile(tile, vectors, rows, splits)
 
 
 def _depthwise_tiles(conv: Convolution, machine: Machine) -> Iterator[DepthwiseTile]:
@@ -121,9 +121,9 @@ def _strided_winograd_tiles(conv: Convolution, machine: Machine) -> Iterator[Str
             if vectors == 1 < outer:  # as above
                 continue
             held = _rows(down), _waiting((1, 2), blocks(outer, vectors), machine)
-            for rows, waiting, parts in product(*held, (1, 2, 4)):
-                if inner % parts == 0:
-                    yield StridedWinogradTile(outputs, tile, vectors, rows, waiting, parts)
+            for rows, waiting, slices in product(*held, (1, 2, 4)):
+                if inner % slices == 0:
+                    yield StridedWinogradTile(outputs, tile, vectors, rows, waiting, slices)
 
 
 def _rows(down: int) -> list[int]:
@@ -164,7 +164,7 @@ def stem_tiles(stem: Stem, machine: Machine) -> Iterator[StemTile | StemWinograd
         for rows in sorted(heights, reverse=True):
             for pooled in (4, 2, 8) if stem.pooling else (4,):
                 yield StemTile(tile, vectors, rows, pooled)
-    if has_phases(stem):
+    if is_strided_stem(stem):
         for tile, vectors in _fitting(-(-stem.convolution.out_width // OUTPUTS), outer, isa):
             for rows in sorted(heights, reverse=True):
                 yield StemWinogradTile(tile, vectors, rows)

@@ -15,7 +15,7 @@ from rdpass.kernels.templates.pair import PairTile
 from rdpass.kernels.templates.pooling import PoolingTile
 from rdpass.kernels.templates.resizing import ResizingTile
 from rdpass.kernels.templates.stem import StemTile
-from rdpass.kernels.templates.stem_winograd import StemWinogradTile, has_phases
+from rdpass.kernels.templates.stem_winograd import StemWinogradTile, is_strided_stem
 from rdpass.kernels.workload import Convolution, Elementwise, Head, PointwisePair, Pooling, Resizing, Stem, Workload
 
 
@@ -56,7 +56,7 @@ def choose_pair(pair: PointwisePair, machine: Machine) -> PairTile:
 def choose_stem(stem: Stem, machine: Machine) -> StemTile | StemWinogradTile:
     """Winograd's where lanes are multiplied by element and it fits; the widest tile that the registers hold."""
     outer = blocks(stem.convolution.filters, machine.isa.lanes)
-    if machine.isa.by_element and has_phases(stem):
+    if machine.isa.by_element and is_strided_stem(stem):
         pixels, vectors = (5, 4) if outer % 4 == 0 else (8, 2)
         return StemWinogradTile(pixels, vectors, _stem_rows(stem, machine))
     vectors = 2 if outer % 2 == 0 else 1

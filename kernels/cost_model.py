@@ -49,7 +49,7 @@ def map_bytes(conv: Convolution) -> int:
 
 def out_pixels(conv: Convolution) -> int:
     """Pixels of an output map."""
-    return conv.out_height * conv.out_width * conv.phases
+    return conv.out_height * conv.out_width * conv.subpixels
 
 
 def space_price(scratch: int, machine: Machine) -> float:

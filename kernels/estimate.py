@@ -56,7 +56,7 @@ def _estimate_pointwise(conv: Convolution, tile: PointwiseTile, machine: Machine
     for number, size in ((pixels // block, block), (1, last)):
         if number and size:
             one = product_cycles((tile.pixels, tile.vectors), size, conv.channels, conv.filters, machine)
-            work += number * one * busiest_share(number * tile.parts * conv.batch, machine)
+            work += number * one * busiest_share(number * tile.splits * conv.batch, machine)
     weights, held = BYTES * conv.channels * conv.filters, BYTES * block * conv.channels
     groups = blocks(blocks(conv.filters, machine.isa.lanes), tile.vectors)
     # Where a block's input is too large for L1, every group reads it from L2 again.
@@ -67,7 +67,8 @@ def _estimate_pointwise(conv: Convolution, tile: PointwiseTile, machine: Machine
 
 
 def _estimate_direct(conv: Convolution, tile: DirectTile, machine: Machine) -> float:
-    (kh, kw), own = conv.kernel, conv.groups * conv.phases  # each with weights, and a pass over the input, of its own
+    (kh, kw) = conv.kernel
+    own = conv.groups * conv.subpixels  # each with weights, and a pass over the input, of its own
     inner, outer = conv.channels // conv.groups, conv.filters // conv.groups
     lanes = machine.isa.lanes
     inner, outer = blocks(inner, lanes) * lanes, blocks(outer, lanes) * lanes
@@ -75,21 +76,21 @@ def _estimate_direct(conv: Convolution, tile: DirectTile, machine: Machine) -> f
     passes = -(-conv.out_height // tile.rows) * conv.batch
     high = (tile.rows - 1) * conv.stride[0] + conv.reach[0]
     wide = (conv.out_width - 1) * conv.stride[1] + conv.reach[1]
-    strip = BYTES * high * wide * inner
-    copying = 2 * strip / BYTES / lanes * passes * own * tile.parts
+    rows = BYTES * high * wide * inner
+    copying = 2 * rows / BYTES / lanes * passes * own * tile.splits
     weights = BYTES * kh * kw * inner * outer * own
     whole = BYTES * conv.channels * conv.height * conv.width
-    # Every part reads the input anew, from memory where it does not stay in L2 beside the part's weights.
-    reread = (tile.parts - 1) * whole if whole + weights // tile.parts > HOLDS * machine.l2 else 0
-    stays = (weights // tile.parts) + strip <= HOLDS * machine.l2
+    # Every split reads the input anew, from memory where it does not stay in L2 beside the split's weights.
+    reread = (tile.splits - 1) * whole if whole + weights // tile.splits > HOLDS * machine.l2 else 0
+    stays = (weights // tile.splits) + rows <= HOLDS * machine.l2
     groups = blocks(outer // lanes, tile.vectors)
-    # Every group reads the strip again, from memory where it does not stay in L2.
-    again = 0 if strip + weights // groups <= _KEEPS * machine.l2 else strip * groups * passes * own
+    # Every group reads the copied rows again, from memory where it does not stay in L2.
+    again = 0 if rows + weights // groups <= _KEEPS * machine.l2 else rows * groups * passes * own
     read = map_bytes(conv) + reread + weights * (1 if stays else passes) + again
-    traffic = read / machine.bandwidth + space_price(strip, machine)
+    traffic = read / machine.bandwidth + space_price(rows, machine)
     work = row * conv.out_height * conv.batch * own + copying
     full, last = divmod(conv.out_height, tile.rows)
-    apart = conv.batch * own * tile.parts
+    apart = conv.batch * own * tile.splits
     share = full * tile.rows * busiest_share(full * apart, machine) + last * busiest_share(apart, machine)
     return work * share / conv.out_height + traffic
 

@@ -106,19 +106,19 @@ def _estimate_phase(
     held = -(-height // m) * -(-conv.out_width // w)
     columns = blocks(held, tile.pixels)
     pixels = blocks(held, columns)
-    v = BYTES * columns * pixels * n * e * inner // tile.parts * lanes
+    v = BYTES * columns * pixels * n * e * inner // tile.slices * lanes
     waiting, out = (BYTES * held * count * tile.waiting * tile.vectors * lanes for count in (n * e, m * w))
     # V is read again by every batch of waiting groups; where it does not fit L2, from memory.
     again = v * (groups // tile.waiting)
-    weights = BYTES * n * e * conv.channels // tile.parts * conv.filters * tile.waiting // groups
+    weights = BYTES * n * e * conv.channels // tile.slices * conv.filters * tile.waiting // groups
     spilt = again + v if v + waiting + out + weights > _KEEPS * machine.l2 else 0
     # Every second row of the input passes through the cache while V is written.
-    seen = BYTES * height * conv.width * inner // tile.parts * lanes
+    seen = BYTES * height * conv.width * inner // tile.slices * lanes
     spilt += v if v + seen > _KEEPS * machine.l2 else 0
-    # A strip is copied, a tile's inputs are loaded, its numbers stored; its sums stored and loaded, its outputs added.
+    # Rows are copied, a tile's inputs are loaded, its numbers stored; its sums stored and loaded, its outputs added.
     way_in = 2 * n * e + 2 * m * w + _ONE_WAY_IN[n] * e + _ONE_WAY_IN[e] * n
     way_out = 2 * n * e + 3 * m * w + _ONE_WAY_OUT[n] * e + _ONE_WAY_OUT[e] * m
-    transforms = held * (inner * way_in + outer * tile.parts * way_out)
+    transforms = held * (inner * way_in + outer * tile.slices * way_out)
     products = product_cycles((pixels, tile.vectors), held, conv.channels, conv.filters, machine) * n * e
-    cycles = products + transforms / machine.multiplies + tile.parts * again / 16 / 4
-    return _Step(cycles, v // machine.threads + waiting, tile.parts * spilt)
+    cycles = products + transforms / machine.multiplies + tile.slices * again / 16 / 4
+    return _Step(cycles, v // machine.threads + waiting, tile.slices * spilt)

@@ -22,7 +22,7 @@ from rdpass.kernels.builder.packing import (
     pack_flattened,
     pack_table,
     pad_axis,
-    split_phases,
+    split_stride_phases,
 )
 from rdpass.kernels.builder.toom_cook import transform_weights
 from rdpass.kernels.machine import Machine
@@ -94,7 +94,7 @@ def convolution_kernel(
 
     Args:
         conv: the workload.
-        weights: (phases x filters, channels / groups, KH, KW).
+        weights: (subpixels x filters, channels / groups, KH, KW).
         rows: the numbers per channel of every phase: the bias, then the activation's (``Epilogue.rows`` in all).
         tile: the template and its integers.
         machine: whose vectors and threads to write for.
@@ -126,8 +126,8 @@ def convolution_kernel(
             conv = replace(conv, groups=groups)
             name = _name("direct", conv, (tile.pixels, tile.vectors), isa)
             function = direct(conv, tile, isa, machine.threads, name)
-            packed = np.stack([pack_dense(part, lanes, width) for part in np.split(weights, groups * conv.phases)])
-    return Kernel(name, function, (packed, _table(rows, conv.groups * conv.phases, width)))
+            packed = np.stack([pack_dense(part, lanes, width) for part in np.split(weights, groups * conv.subpixels)])
+    return Kernel(name, function, (packed, _table(rows, conv.groups * conv.subpixels, width)))
 
 
 def pair_kernel(
@@ -164,7 +164,7 @@ def stem_kernel(
     kind = "stem" if isinstance(tile, StemTile) else f"stem_winograd{OUTPUTS}"
     name = f"f32_{kind}{pool}{_shape(conv)}_{tile.pixels}x{tile.vectors}_{machine.isa.name}_{_digest(stem_)}"
     if isinstance(tile, StemWinogradTile):
-        transformed = _pack_winograd(split_phases(weights), (OUTPUTS, OUTPUTS), machine.isa.lanes, width)
+        transformed = _pack_winograd(split_stride_phases(weights), (OUTPUTS, OUTPUTS), machine.isa.lanes, width)
         function = stem_winograd(stem_, tile, machine.isa, machine.threads, name)
         return Kernel(name, function, (transformed, _table(rows, 1, width)))
     packed = (pack_dense(weights, 1, width)[..., 0, :], _table(rows, 1, width))
@@ -248,8 +248,8 @@ def _shape(conv: Convolution) -> str:
     kernel = "" if conv.is_pointwise else f"_k{conv.kernel[0]}x{conv.kernel[1]}"
     stride = "" if conv.stride == (1, 1) else f"_s{conv.stride[0]}"
     groups = "" if conv.groups == 1 or conv.is_depthwise else f"_g{conv.groups}"
-    spread = "" if conv.phases == 1 else f"_to{conv.spread[0]}x{conv.spread[1]}"
-    return f"{kernel}{stride}{groups}{spread}_{conv.channels}_{conv.filters}_{conv.height}x{conv.width}"
+    subpixel = "" if conv.subpixels == 1 else f"_to{conv.subpixel[0]}x{conv.subpixel[1]}"
+    return f"{kernel}{stride}{groups}{subpixel}_{conv.channels}_{conv.filters}_{conv.height}x{conv.width}"
 
 
 def _digest(workload: object) -> str:

@@ -44,7 +44,7 @@ class Epilogue:
 class Convolution:
     """A 2-d convolution and its epilogue. ``padding``: top, left, bottom, right, of zeros.
 
-    ``spread`` (a, b): every window gives a x b pixels, each from weights of its own: a transposed convolution, or one
+    ``subpixel`` (a, b): every window gives a x b pixels, each from weights of its own: a transposed convolution, or one
     whose channels are shuffled into pixels. Such a one has one group; ``filters`` are those of one pixel.
     """
 
@@ -59,12 +59,12 @@ class Convolution:
     dilation: tuple[int, int] = (1, 1)
     groups: int = 1
     epilogue: Epilogue = Epilogue()
-    spread: tuple[int, int] = (1, 1)
+    subpixel: tuple[int, int] = (1, 1)
 
     @property
-    def phases(self) -> int:
+    def subpixels(self) -> int:
         """Pixels that a window gives."""
-        return self.spread[0] * self.spread[1]
+        return self.subpixel[0] * self.subpixel[1]
 
     @property
     def reach(self) -> tuple[int, int]:
@@ -85,12 +85,12 @@ class Convolution:
     @property
     def macs(self) -> int:
         kh, kw = self.kernel
-        pixels = self.batch * self.out_height * self.out_width * self.phases
+        pixels = self.batch * self.out_height * self.out_width * self.subpixels
         return pixels * self.filters * (self.channels // self.groups) * kh * kw
 
     @property
     def is_pointwise(self) -> bool:
-        return self.kernel == self.spread == (1, 1) and self.padding == (0, 0, 0, 0) and self.groups == 1
+        return self.kernel == self.subpixel == (1, 1) and self.padding == (0, 0, 0, 0) and self.groups == 1
 
     @property
     def is_depthwise(self) -> bool:

@@ -18,7 +18,7 @@ from rdpass.kernels.builder.function import FLOAT, Expr, own_scratch
 from rdpass.targets.isa import Isa
 
 
-def spread(number: float | Expr, lanes: int) -> Expr:
+def broadcast(number: float | Expr, lanes: int) -> Expr:
     """A vector of one number."""
     scalar = tirx.const(float(number), FLOAT) if isinstance(number, int | float) else number
     return T.Broadcast(scalar, lanes)

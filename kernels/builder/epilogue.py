@@ -8,7 +8,7 @@ from typing import Any
 
 from tvm.script.ir_builder import tirx as T
 
-from rdpass.kernels.builder.emit import Registers, bind, highest, lowest, spread, when
+from rdpass.kernels.builder.emit import Registers, bind, broadcast, highest, lowest, when
 from rdpass.kernels.builder.function import Buffer, Expr, load, store
 from rdpass.kernels.builder.sigmoid import sigmoid
 from rdpass.kernels.workload import ActivationKind, Epilogue
@@ -20,7 +20,7 @@ Position = Callable[[int, Expr], tuple[Expr, ...]]
 """The index, in the output, of the first lane of tile ``t`` in a block of channels."""
 
 
-class Finish:
+class EpilogueWriter:
     """Writes epilogues. ``table`` is a buffer (rows, padded filters), see ``Epilogue.rows``."""
 
     def __init__(self, epilogue: Epilogue, isa: Isa, table: Buffer, other: Buffer | None = None) -> None:
@@ -48,7 +48,7 @@ class Finish:
         inside: Callable[[int], Expr] = lambda t: True,
         table_group: Expr | None = None,
     ) -> None:
-        """Finish and store the sums of a tile.
+        """EpilogueWriter and store the sums of a tile.
 
         The last group may reach beyond the ``blocks`` of channels that there are, and tile ``t`` is stored only where
         ``inside(t)`` holds. ``table_group``: the group's place in the table, where that is another one.
@@ -91,7 +91,7 @@ def activate(epilogue: Epilogue, value: Expr, rows: list[Expr], isa: Isa) -> Any
     """The activation of a vector."""
 
     def number(value: float) -> Expr:
-        return spread(value, isa.lanes)
+        return broadcast(value, isa.lanes)
 
     low, high = {"clip": (epilogue.low, epilogue.high)}.get(epilogue.activation, (0.0, 1.0))
 

@@ -37,7 +37,7 @@ def pack_dense(weights: Array, lanes: int, group: int) -> Array:
     return np.ascontiguousarray(split.transpose(order), dtype=np.float32)
 
 
-def split_phases(weights: Array) -> Array:
+def split_stride_phases(weights: Array) -> Array:
     """(O, I, K, K), of stride 2, to (O, 4 I, T, T), T = K / 2 rounded up: taps of even and odd row and column apart."""
     filters, channels, *sizes = weights.shape
     even = pad_axis(pad_axis(weights, 2, sizes[0] + sizes[0] % 2), 3, sizes[1] + sizes[1] % 2)

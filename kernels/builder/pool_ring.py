@@ -11,7 +11,7 @@ from functools import partial
 
 from tvm import tirx
 
-from rdpass.kernels.builder.emit import bind, highest, serial, spread, tiles, when
+from rdpass.kernels.builder.emit import bind, broadcast, highest, serial, tiles, when
 from rdpass.kernels.builder.function import Buffer, Expr, load, scratch, store
 from rdpass.kernels.workload import Pooling
 from rdpass.targets.isa import Isa
@@ -109,4 +109,4 @@ class PoolRing:
 
     def _clear(self, slot: Expr) -> None:
         with serial(self.outer) as block, serial(self.width) as column:
-            store(self.rows, spread(LOWEST, self.isa.lanes), block, slot, column, 0, lanes=self.isa.lanes)
+            store(self.rows, broadcast(LOWEST, self.isa.lanes), block, slot, column, 0, lanes=self.isa.lanes)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rdpass.kernels.builder.emit import Registers, bind, lane, serial, spread
+from rdpass.kernels.builder.emit import Registers, bind, broadcast, lane, serial
 from rdpass.kernels.builder.function import Buffer, Expr, load
 from rdpass.targets.isa import Isa
 
@@ -71,7 +71,7 @@ def _broadcast(
     weights = [bind(weight(channel, v)) for v in range(vectors)]
     for t in range(tiles):
         buffer, index = pixel(t)
-        value = bind(spread(buffer[(*index, channel)], isa.lanes))
+        value = bind(broadcast(buffer[(*index, channel)], isa.lanes))
         for v in range(vectors):
             at = t * vectors + v
             acc[at] = acc[at] + weights[v] * value

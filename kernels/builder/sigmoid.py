@@ -12,7 +12,7 @@ from math import factorial, log
 import numpy as np
 from tvm.script.ir_builder import tirx as T
 
-from rdpass.kernels.builder.emit import bind, spread
+from rdpass.kernels.builder.emit import bind, broadcast
 from rdpass.kernels.builder.function import FLOAT, Expr
 from rdpass.targets.isa import Isa
 
@@ -27,16 +27,16 @@ _LOG2_LOW = log(2) - _LOG2_HIGH
 
 def sigmoid(value: Expr, isa: Isa) -> Expr:
     """Within 2e-7 of the logistic function for every finite value."""
-    one = spread(1.0, isa.lanes)
-    return one / (one + _exponential(bind(spread(0.0, isa.lanes) - value), isa))
+    one = broadcast(1.0, isa.lanes)
+    return one / (one + _exponential(bind(broadcast(0.0, isa.lanes) - value), isa))
 
 
 def _exponential(value: Expr, isa: Isa) -> Expr:
     lanes = isa.lanes
-    within = bind(T.min(T.max(value, spread(-_LARGEST, lanes)), spread(_LARGEST, lanes)))
-    power = bind(T.floor(within * spread(1 / log(2), lanes) + spread(0.5, lanes)))
-    rest = bind(within - power * spread(_LOG2_HIGH, lanes) - power * spread(_LOG2_LOW, lanes))
-    terms = [spread(1 / factorial(k), lanes) for k in reversed(range(_DEGREE + 1))]
+    within = bind(T.min(T.max(value, broadcast(-_LARGEST, lanes)), broadcast(_LARGEST, lanes)))
+    power = bind(T.floor(within * broadcast(1 / log(2), lanes) + broadcast(0.5, lanes)))
+    rest = bind(within - power * broadcast(_LOG2_HIGH, lanes) - power * broadcast(_LOG2_LOW, lanes))
+    terms = [broadcast(1 / factorial(k), lanes) for k in reversed(range(_DEGREE + 1))]
     series = reduce(lambda total, term: total * rest + term, terms)
     exponent = (T.Cast(f"int32x{lanes}", power) + T.Broadcast(T.int32(_BIAS), lanes)) << T.Broadcast(
         T.int32(_MANTISSA), lanes

@@ -18,7 +18,7 @@ from math import sqrt
 import numpy as np
 import numpy.typing as npt
 
-from rdpass.kernels.builder.emit import bind, spread
+from rdpass.kernels.builder.emit import bind, broadcast
 from rdpass.kernels.builder.function import Expr
 
 PAIRS: dict[int, tuple[float, ...]] = {1: (), 3: (1.0,), 4: (1.0,), 5: (0.5, 1.0), 6: (sqrt(0.5), sqrt(2.0))}
@@ -125,10 +125,10 @@ def _combine(factors: npt.NDArray[np.float64], values: list[Expr], lanes: int) -
 
 
 def _scaled(value: Expr, factor: float, lanes: int) -> Expr:
-    return value if factor == 1.0 else value * spread(factor, lanes)
+    return value if factor == 1.0 else value * broadcast(factor, lanes)
 
 
 def _plus_scaled(total: Expr, value: Expr, factor: float, lanes: int) -> Expr:
     if factor in (1.0, -1.0):
         return total + value if factor == 1.0 else total - value
-    return total + value * spread(factor, lanes)
+    return total + value * broadcast(factor, lanes)

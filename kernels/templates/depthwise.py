@@ -17,7 +17,7 @@ from tvm import tirx
 
 from rdpass.kernels.builder.borders import Axis, Tile, each_tile
 from rdpass.kernels.builder.emit import Registers, bind, parallel
-from rdpass.kernels.builder.epilogue import Finish
+from rdpass.kernels.builder.epilogue import EpilogueWriter
 from rdpass.kernels.builder.function import Buffer, Expr, argument, function, load
 from rdpass.kernels.builder.packing import blocks
 from rdpass.kernels.templates.pointwise import other_argument
@@ -52,7 +52,7 @@ def depthwise(conv: Convolution, tile: DepthwiseTile, isa: Isa, threads: int, na
         table = argument("table", conv.epilogue.rows, count * lanes)
         other = other_argument(conv, count, conv.out_height * conv.out_width, lanes)
         y = argument("output", conv.batch, count, conv.out_height * conv.out_width, lanes)
-        finish = Finish(conv.epilogue, isa, table, other)
+        writer = EpilogueWriter(conv.epilogue, isa, table, other)
 
         with parallel(conv.batch, count, threads=threads) as (n, block):
             sums = Registers(tile.rows * tile.pixels, lanes)
@@ -60,10 +60,10 @@ def depthwise(conv: Convolution, tile: DepthwiseTile, isa: Isa, threads: int, na
 
             def product(rows: Tile, columns: Tile) -> None:
                 size = (rows.size * columns.size, 1)
-                finish.start(sums, size, block)
+                writer.start(sums, size, block)
                 _multiply(conv, sums, rows, columns, _pixels(conv, isa, x, n, block, rows, columns), weight)
                 at = bind(rows.first * conv.out_width + columns.first)
-                finish.end(
+                writer.end(
                     sums, size, block, count, y,
                     lambda t, _: (n, block, at + t // columns.size * conv.out_width + t % columns.size, 0),
                 )  # fmt: skip

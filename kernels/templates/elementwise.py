@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from tvm import tirx
 
 from rdpass.kernels.builder.emit import bind, parallel, tiles
-from rdpass.kernels.builder.epilogue import Finish
+from rdpass.kernels.builder.epilogue import EpilogueWriter
 from rdpass.kernels.builder.function import Buffer, Expr, argument, function, load
 from rdpass.kernels.builder.packing import blocks
 from rdpass.kernels.workload import Elementwise
@@ -39,16 +39,16 @@ def elementwise(work: Elementwise, tile: ElementwiseTile, isa: Isa, threads: int
         separate = epilogue.add and not epilogue.in_place
         other = argument("other", work.batch, count, work.pixels, lanes) if separate else None
         y = argument("output", work.batch, count, work.pixels, lanes)
-        finish = Finish(epilogue, isa, table, other)
+        writer = EpilogueWriter(epilogue, isa, table, other)
         with parallel(work.batch, count, threads=threads) as (n, block):
-            bias, rows = finish.bias(block), finish.rows(block)
+            bias, rows = writer.bias(block), writer.rows(block)
             scale = _scale(work, isa, table, gate, n, block)
 
             def apply(first: Expr, size: int) -> None:
                 for t in range(size):
                     at = (n, block, first + t, 0)
                     value = load(x, *at, lanes=lanes)
-                    finish.put((value if scale is None else value * scale) + bias, rows, y, at)
+                    writer.put((value if scale is None else value * scale) + bias, rows, y, at)
 
             tiles(work.pixels, tile.pixels, apply)
 

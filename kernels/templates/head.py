@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from tvm import tirx
 
-from rdpass.kernels.builder.emit import Registers, bind, element, parallel, serial, spread, tiles, when
+from rdpass.kernels.builder.emit import Registers, bind, broadcast, element, parallel, serial, tiles, when
 from rdpass.kernels.builder.function import Buffer, Expr, argument, function, load, scratch, store
 from rdpass.kernels.builder.packing import blocks
 from rdpass.kernels.builder.register_tile import multiply_block
@@ -81,7 +81,7 @@ def _mean(work: Head, tile: HeadTile, isa: Isa, threads: int, x: Buffer, out: Bu
         total = sums[0]
         for s in range(1, apart):
             total = total + sums[s]
-        store(out, total * spread(1 / work.pixels, isa.lanes), n, block, 0, 0, lanes=isa.lanes)
+        store(out, total * broadcast(1 / work.pixels, isa.lanes), n, block, 0, 0, lanes=isa.lanes)
 
 
 def _dense(work: Head, tile: HeadTile, isa: Isa, threads: int, x: Buffer, w: Buffer, table: Buffer, y: Buffer) -> None:

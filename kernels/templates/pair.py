@@ -16,7 +16,7 @@ from functools import partial
 from tvm import tirx
 
 from rdpass.kernels.builder.emit import Registers, bind, indices, parallel, serial, tiles, when
-from rdpass.kernels.builder.epilogue import Finish
+from rdpass.kernels.builder.epilogue import EpilogueWriter
 from rdpass.kernels.builder.function import Buffer, Expr, argument, function, load, scratch, store
 from rdpass.kernels.builder.packing import blocks
 from rdpass.kernels.builder.register_tile import multiply_block
@@ -82,8 +82,8 @@ class _Pair:
         table2 = argument("table_2", second.epilogue.rows, self.groups * width)
         other = other_argument(second, self.outer, self.pixels, lanes)
         self.y = argument("output", first.batch, self.outer, self.pixels, lanes)
-        self.widened = Finish(first.epilogue, self.isa, table1)
-        self.finished = Finish(second.epilogue, self.isa, table2, other)
+        self.widened = EpilogueWriter(first.epilogue, self.isa, table1)
+        self.finished = EpilogueWriter(second.epilogue, self.isa, table2, other)
 
     def write(self, threads: int) -> None:
         tile, block = self.tile, min(self.tile.block, self.pixels)

@@ -2,8 +2,8 @@
 
 1. Pixels are cut into blocks, so that a block's input stays in cache over all output channels. With a stride a block is
    one row of the output.
-2. Output channels are cut into groups of V vectors, whose weights stay in cache over the block's pixels. Parts of the
-   groups may go to different threads.
+2. Output channels are cut into groups of V vectors, whose weights stay in cache over the block's pixels. Splits of
+   the groups may go to different threads.
 3. A tile of T pixels x V vectors is summed over all input channels in registers.
 """
 
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from tvm import tirx
 
 from rdpass.kernels.builder.emit import Registers, bind, parallel, serial, tiles
-from rdpass.kernels.builder.epilogue import Finish
+from rdpass.kernels.builder.epilogue import EpilogueWriter
 from rdpass.kernels.builder.function import Buffer, Expr, argument, function, load
 from rdpass.kernels.builder.packing import blocks
 from rdpass.kernels.builder.register_tile import At, multiply_block
@@ -24,12 +24,12 @@ from rdpass.targets.isa import Isa
 
 @dataclass(frozen=True)
 class PointwiseTile:
-    """The integers to tune: pixels and vectors of the register tile, pixels of a block, parts of the output groups."""
+    """The integers to tune: pixels and vectors of the register tile, pixels of a block, splits of the output groups."""
 
     pixels: int = 8
     vectors: int = 2
     block: int = 56
-    parts: int = 1
+    splits: int = 1
 
 
 def pointwise(conv: Convolution, tile: PointwiseTile, isa: Isa, threads: int, name: str) -> tirx.PrimFunc:
@@ -40,7 +40,7 @@ def pointwise(conv: Convolution, tile: PointwiseTile, isa: Isa, threads: int, na
     lanes = isa.lanes
     inner, outer = blocks(conv.channels, lanes), blocks(conv.filters, lanes)
     groups = blocks(outer, tile.vectors)
-    assert groups % tile.parts == 0
+    assert groups % tile.splits == 0
     pixels = conv.out_height * conv.out_width
     block = pixel_block(conv, tile)
 
@@ -50,13 +50,13 @@ def pointwise(conv: Convolution, tile: PointwiseTile, isa: Isa, threads: int, na
         table = argument("table", conv.epilogue.rows, groups * tile.vectors * lanes)
         other = other_argument(conv, outer, pixels, lanes)
         y = argument("output", conv.batch, outer, pixels, lanes)
-        finish = Finish(conv.epilogue, isa, table, other)
+        writer = EpilogueWriter(conv.epilogue, isa, table, other)
 
-        def cover(n: Expr, first: Expr, count: int, part: Expr) -> None:
+        def cover(n: Expr, first: Expr, count: int, split: Expr) -> None:
             sums = Registers(tile.pixels * tile.vectors, lanes)
             source = first if conv.stride == (1, 1) else bind(tirx.floordiv(first, block) * conv.stride[0] * conv.width)
-            with serial(groups // tile.parts) as turn:
-                group = bind(part * (groups // tile.parts) + turn)
+            with serial(groups // tile.splits) as turn:
+                group = bind(split * (groups // tile.splits) + turn)
 
                 def product(offset: Expr, size: int) -> None:
                     at, begin = bind(first + offset), bind(source + offset * conv.stride[1])
@@ -65,20 +65,20 @@ def pointwise(conv: Convolution, tile: PointwiseTile, isa: Isa, threads: int, na
                     def pixel(k: Expr, t: int) -> At:
                         return x, (n, k, begin + t * conv.stride[1])
 
-                    finish.start(sums, shape, group)
+                    writer.start(sums, shape, group)
                     with serial(inner) as k:
                         multiply_block(
                             sums, isa, shape,
                             lambda t: pixel(k, t),
                             lambda c, v: load(w, group, k, c, v * lanes, lanes=lanes),
                         )  # fmt: skip
-                    finish.end(sums, shape, group, outer, y, lambda t, block: (n, block, at + t, 0))
+                    writer.end(sums, shape, group, outer, y, lambda t, block: (n, block, at + t, 0))
 
                 tiles(count, tile.pixels, product)
 
         for begin, number, count in spans(pixels, block):
-            with parallel(conv.batch, number, tile.parts, threads=threads) as (n, index, part):
-                cover(n, bind(begin + index * block), count, part)
+            with parallel(conv.batch, number, tile.splits, threads=threads) as (n, index, split):
+                cover(n, bind(begin + index * block), count, split)
 
     return function(name, write)
 

@@ -16,7 +16,7 @@ from functools import cache, reduce
 from tvm import tirx
 
 from rdpass.kernels.builder.borders import Axis, Tile, each_tile
-from rdpass.kernels.builder.emit import bind, highest, parallel, spread
+from rdpass.kernels.builder.emit import bind, broadcast, highest, parallel
 from rdpass.kernels.builder.function import Buffer, Expr, argument, function, load, store
 from rdpass.kernels.builder.packing import blocks
 from rdpass.kernels.workload import Pooling
@@ -65,10 +65,10 @@ def _values(pool: Pooling, isa: Isa, x: Buffer, of: tuple[Expr, Expr], rows: Til
 
     for t in range(columns.size):
         first = t * pool.stride[1]
-        parts = [column(first + j) for j in range(pool.kernel[1]) if columns.has(first + j)]
-        value = _reduced(pool, isa, parts)
+        taps = [column(first + j) for j in range(pool.kernel[1]) if columns.has(first + j)]
+        value = _reduced(pool, isa, taps)
         if pool.kind == "average":
-            value = value * spread(1 / (pool.divisor or len(parts) * len(seen)), isa.lanes)
+            value = value * broadcast(1 / (pool.divisor or len(taps) * len(seen)), isa.lanes)
         yield value
 
 

@@ -18,7 +18,7 @@ from math import gcd
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
-from rdpass.kernels.builder.emit import bind, parallel, serial, spread, tiles
+from rdpass.kernels.builder.emit import bind, broadcast, parallel, serial, tiles
 from rdpass.kernels.builder.function import FLOAT, Buffer, Expr, argument, function, load, store
 from rdpass.kernels.builder.packing import blocks
 from rdpass.kernels.workload import Places, Resizing
@@ -70,7 +70,7 @@ class _Line:
         self.work, self.isa, self.x, self.of = work, isa, x, of
         self.low = bind(rows.low * work.width)
         self.high = None if rows.weight is None else bind(rows.high * work.width)
-        self.weight = None if rows.weight is None else bind(spread(rows.weight, isa.lanes))
+        self.weight = None if rows.weight is None else bind(broadcast(rows.weight, isa.lanes))
 
     def column(self, at: Expr) -> Expr:
         value = self._load(self.low, at)
@@ -149,7 +149,7 @@ def _met(work: Resizing, line: _Line, put: Callable[[Expr, Expr], None], first: 
 def _mixed(place: _Between, column: Callable[[Expr], Expr], lanes: int) -> Expr:
     """What lies at a place of a row."""
     low = column(place.low)
-    return low if place.weight is None else low + spread(place.weight, lanes) * (column(place.high) - low)
+    return low if place.weight is None else low + broadcast(place.weight, lanes) * (column(place.high) - low)
 
 
 def _known(work: Resizing, index: int, held: bool) -> _Between:

@@ -1,6 +1,6 @@
 """f32 convolution of a planar input of few channels, and the max pool after it: from the image to blocked channels.
 
-1. A strip of the rows that one row of the convolution needs is copied, split by column phase.
+1. The rows that one row of the convolution needs are copied, split by column phase.
 2. For a group of V vectors of output channels, the row is cut into tiles of T pixels. The lanes of an input vector are
    pixels; a tap multiplies one weight vector by T of them.
 3. A tile is summed in registers over all channels and taps. Taps of one phase share their inputs, shifted.
@@ -19,9 +19,9 @@ from functools import cache
 
 from tvm import tirx
 
-from rdpass.kernels.builder.column_phases import Phases
-from rdpass.kernels.builder.emit import Registers, bind, lane, parallel, serial, spread, tiles
-from rdpass.kernels.builder.epilogue import Finish
+from rdpass.kernels.builder.column_phases import ColumnPhases
+from rdpass.kernels.builder.emit import Registers, bind, broadcast, lane, parallel, serial, tiles
+from rdpass.kernels.builder.epilogue import EpilogueWriter
 from rdpass.kernels.builder.function import Buffer, Expr, argument, function, load
 from rdpass.kernels.builder.packing import blocks
 from rdpass.kernels.builder.pool_ring import PoolRing, Position
@@ -61,10 +61,10 @@ def stem(work: Stem, tile: StemTile, isa: Isa, threads: int, name: str) -> tirx.
         table = argument("table", conv.epilogue.rows, groups * tile.vectors * lanes)
         other = other_argument(conv, outer, height * width, lanes)
         y = argument("output", conv.batch, outer, height * width, lanes)
-        finish = Finish(conv.epilogue, isa, table, other)
+        writer = EpilogueWriter(conv.epilogue, isa, table, other)
 
         def cover(n: Expr, first: Expr, count: int) -> None:
-            row = _Row(conv, tile, isa, x, w, finish)
+            row = _Row(conv, tile, isa, x, w, writer)
             if pool is None:
                 with serial(count) as step:
                     row.compute(n, first + step, y, _in_map(n, bind((first + step) * width)))
@@ -86,24 +86,26 @@ def _in_map(n: Expr, first: Expr) -> Position:
 class _Row:
     """Computes rows of the convolution, all output channels of each."""
 
-    def __init__(self, conv: Convolution, tile: StemTile, isa: Isa, x: Buffer, w: Buffer, finish: Finish) -> None:
-        self.conv, self.tile, self.isa, self.x, self.w, self.finish = conv, tile, isa, x, w, finish
-        self.phases = Phases(conv, isa.lanes)
-        self.strip = self.phases.allocate()
+    def __init__(
+        self, conv: Convolution, tile: StemTile, isa: Isa, x: Buffer, w: Buffer, writer: EpilogueWriter
+    ) -> None:
+        self.conv, self.tile, self.isa, self.x, self.w, self.writer = conv, tile, isa, x, w, writer
+        self.columns = ColumnPhases(conv, isa.lanes)
+        self.rows = self.columns.allocate()
         self.sums = Registers(tile.pixels * tile.vectors, isa.lanes)
 
     def compute(self, n: Expr, row: Expr, out: Buffer, position: Position) -> None:
         """Row ``row`` of image ``n``, to ``position(block of channels, column)`` of ``out``."""
-        self.phases.fill(self.strip, self.x, n, row)
+        self.columns.fill(self.rows, self.x, n, row)
         outer = blocks(self.conv.filters, self.isa.lanes)
         with serial(blocks(outer, self.tile.vectors)) as group:
 
             def product(begin: Expr, size: int) -> None:
                 shape = (size, self.tile.vectors)
-                self.finish.start(self.sums, shape, group)
+                self.writer.start(self.sums, shape, group)
                 with serial(self.conv.channels) as channel, serial(self.conv.kernel[0]) as line:
                     self._multiply((group, channel, line), begin, size)
-                self.finish.end(self.sums, shape, group, outer, out, lambda t, block: position(block, begin + t))
+                self.writer.end(self.sums, shape, group, outer, out, lambda t, block: position(block, begin + t))
 
             tiles(self.conv.out_width, self.tile.pixels, product)
 
@@ -111,10 +113,10 @@ class _Row:
         """Add the products of one row of taps of one channel, phase by phase."""
         vectors, lanes = self.tile.vectors, self.isa.lanes
         inputs = self._by_element(of, begin) if self.isa.by_element else self._broadcast(of, begin)
-        for tap in sorted(range(self.conv.kernel[1]), key=self.phases.place):
+        for tap in sorted(range(self.conv.kernel[1]), key=self.columns.place):
             weights = [bind(load(self.w, *of, tap, v * lanes, lanes=lanes)) for v in range(vectors)]
             for t in range(size):
-                value = inputs(*self.phases.place(tap), t)
+                value = inputs(*self.columns.place(tap), t)
                 for v in range(vectors):
                     at = t * vectors + v
                     self.sums[at] = self.sums[at] + weights[v] * value
@@ -125,10 +127,10 @@ class _Row:
 
         @cache
         def vector(phase: int, index: int) -> Expr:
-            return bind(load(self.strip, *of[1:], phase, begin + index * lanes, lanes=lanes))
+            return bind(load(self.rows, *of[1:], phase, begin + index * lanes, lanes=lanes))
 
         return lambda phase, shift, t: lane(vector(phase, (shift + t) // lanes), (shift + t) % lanes, lanes)
 
     def _broadcast(self, of: tuple[Expr, Expr, Expr], begin: Expr) -> Callable[[int, int, int], Expr]:
-        """Inputs spread as they are loaded."""
-        return lambda phase, shift, t: bind(spread(self.strip[(*of[1:], phase, begin + shift + t)], self.isa.lanes))
+        """Inputs broadcast as they are loaded."""
+        return lambda phase, shift, t: bind(broadcast(self.rows[(*of[1:], phase, begin + shift + t)], self.isa.lanes))

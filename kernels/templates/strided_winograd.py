@@ -6,8 +6,8 @@ with stride 1. So the convolution is the sum of four, one for each phase, of 2 x
    ways together that is ((2 m + 1) / 3 m)^2 of direct's products: 0.69 for m = 2, 0.60 for 3, 0.56 for 4.
 2. One tap's weight is the same for every output. So there are (n + 1)^2 numbers for the 9 of a filter.
 3. Block by block of rows, the phases are computed one after the other, by the steps of ``winograd_steps``, and so are
-   parts of their input channels. Their sums meet in the output, which begins with the bias, and the map to add; at the
-   end comes the activation. So V and M need to hold one part of one phase only.
+   slices of their input channels. Their sums meet in the output, which begins with the bias, and the map to add; at the
+   end comes the activation. So V and M need to hold one slice of one phase only.
 
 V is shared by all threads, M is each thread's own. Rounding is about that of a direct convolution.
 """
@@ -22,7 +22,7 @@ import numpy.typing as npt
 from tvm import tirx
 
 from rdpass.kernels.builder.emit import bind, parallel, serial, tiles
-from rdpass.kernels.builder.epilogue import Finish
+from rdpass.kernels.builder.epilogue import EpilogueWriter
 from rdpass.kernels.builder.function import Buffer, Expr, argument, function, load, passing
 from rdpass.kernels.builder.packing import blocks
 from rdpass.kernels.builder.stride_phases import STRIDE, phase_of
@@ -39,7 +39,7 @@ _IN_FLIGHT = 8
 @dataclass(frozen=True)
 class StridedWinogradTile:
     """The integers to tune: outputs m down a tile; tiles and vectors of the register tile, at most; rows of tiles in a
-    block; output groups whose products wait in M; parts of the input channels; outputs across a tile, 0 for as many as
+    block; output groups whose products wait in M; slices of the input channels; outputs across a tile, 0 for as many as
     down it.
     """
 
@@ -48,7 +48,7 @@ class StridedWinogradTile:
     vectors: int = 4
     rows: int = 4
     waiting: int = 1
-    parts: int = 1
+    slices: int = 1
     wide: int = 0
 
     @property
@@ -75,7 +75,7 @@ def is_strided(conv: Convolution) -> bool:
     A map that is added behind the activation can't lie where the sums meet.
     """
     meets = not (conv.epilogue.late and conv.epilogue.in_place)
-    whole = conv.dilation == (1, 1) and conv.groups == conv.phases == 1
+    whole = conv.dilation == (1, 1) and conv.groups == conv.subpixels == 1
     return conv.kernel == (3, 3) and conv.stride == (2, 2) and whole and meets
 
 
@@ -88,7 +88,7 @@ def strided_winograd(conv: Convolution, tile: StridedWinogradTile, isa: Isa, thr
     inner, outer = blocks(conv.channels, lanes), blocks(conv.filters, lanes)
     groups = blocks(outer, tile.vectors)
     assert groups % tile.waiting == 0
-    assert inner % tile.parts == 0
+    assert inner % tile.slices == 0
     pixels, rows = conv.out_height * conv.out_width, min(tile.rows * tile.size[0], conv.out_height)
 
     def write() -> None:
@@ -117,7 +117,7 @@ def _tilings(conv: Convolution, tile: StridedWinogradTile, isa: Isa, height: int
         alone, grid = phase_of(conv, (down, across))
         size = _outputs(tile.size[0], down), _outputs(tile.size[1], across)
         rows = -(-height // size[0])
-        tiling = Tiling(alone, isa, size, rows, tile.pixels, tile.vectors, tile.waiting, tile.parts, grid)
+        tiling = Tiling(alone, isa, size, rows, tile.pixels, tile.vectors, tile.waiting, tile.slices, grid)
         # Register tiles of equal size, so that the last is no small one.
         yield replace(tiling, pixels=-(-tiling.held // tiling.columns))
 
@@ -138,27 +138,27 @@ class _Sums:
     def begin(self, conv: Convolution, n: Expr, top: Expr, count: int) -> None:
         """The bias, and the map that is added before the activation."""
         added = conv.epilogue.add and not conv.epilogue.late
-        finish = Finish(replace(conv.epilogue, activation="none", add=added), self.isa, self.table, self.other)
-        self._each(conv, n, top, count, lambda channel, at: finish.put(finish.bias(channel), [], self.y, at))
+        writer = EpilogueWriter(replace(conv.epilogue, activation="none", add=added), self.isa, self.table, self.other)
+        self._each(conv, n, top, count, lambda channel, at: writer.put(writer.bias(channel), [], self.y, at))
 
     def add(self, tiling: Tiling, n: Expr, top: Expr, first: int) -> None:
         """A phase; ``first``: of its numbers."""
-        onto = Finish(Epilogue(add=True, in_place=True), self.isa, self.table)
-        with passing(), serial(tiling.parts) as share:
+        onto = EpilogueWriter(Epilogue(add=True, in_place=True), self.isa, self.table)
+        with passing(), serial(tiling.slices) as slice_:
             v = tiling.allocate_inputs()
             with parallel(tiling.rows, tiling.own, threads=self.threads) as (row, channel):
-                transform_row(tiling, self.x, v, n, channel, top, row, share)
+                transform_row(tiling, self.x, v, n, channel, top, row, slice_)
             with parallel(tiling.groups // tiling.waiting, threads=self.threads) as (turns,):
                 m = tiling.allocate_products()
-                multiply(tiling, self.u, v, m, turns, first, share)
+                multiply(tiling, self.u, v, m, turns, first, slice_)
                 transform_back(tiling, onto, m, self.y, n, turns, top, biased=False)
 
     def end(self, conv: Convolution, n: Expr, top: Expr, count: int) -> None:
         """The activation, and the map that is added behind it."""
-        finish = Finish(replace(conv.epilogue, add=conv.epilogue.late), self.isa, self.table, self.other)
+        writer = EpilogueWriter(replace(conv.epilogue, add=conv.epilogue.late), self.isa, self.table, self.other)
 
         def activate(channel: Expr, at: tuple[Expr, ...]) -> None:
-            finish.put(load(self.y, *at, lanes=self.isa.lanes), finish.rows(channel), self.y, at)
+            writer.put(load(self.y, *at, lanes=self.isa.lanes), writer.rows(channel), self.y, at)
 
         if conv.epilogue.activation != "none" or conv.epilogue.late:
             self._each(conv, n, top, count, activate)

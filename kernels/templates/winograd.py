@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from tvm import tirx
 
 from rdpass.kernels.builder.emit import bind, parallel, serial
-from rdpass.kernels.builder.epilogue import Finish
+from rdpass.kernels.builder.epilogue import EpilogueWriter
 from rdpass.kernels.builder.function import argument, function
 from rdpass.kernels.builder.winograd_steps import Tiling, multiply, transform_back, transform_row
 from rdpass.kernels.templates.pointwise import other_argument, spans
@@ -73,17 +73,17 @@ def winograd(conv: Convolution, tile: WinogradTile, isa: Isa, threads: int, name
         table = argument("table", conv.epilogue.rows, groups * tile.vectors * lanes)
         other = other_argument(conv, tiling.outer, pixels, lanes)
         y = argument("output", conv.batch, tiling.outer, pixels, lanes)
-        finish = Finish(conv.epilogue, isa, table, other)
+        writer = EpilogueWriter(conv.epilogue, isa, table, other)
         v = tiling.allocate_inputs()
         for begin, number, count in spans(-(-conv.out_height // down), tile.rows):
-            part_of = replace(tiling, rows=count)
+            block_of = replace(tiling, rows=count)
             with serial(conv.batch) as n, serial(number) as block:
                 top = bind((begin + block * count) * down)
                 with parallel(count, tiling.inner, threads=threads) as (row, channel):
-                    transform_row(part_of, x, v, n, channel, top, row)
-                with parallel(groups // tile.waiting, threads=threads) as (part,):
-                    m = part_of.allocate_products()
-                    multiply(part_of, u, v, m, part)
-                    transform_back(part_of, finish, m, y, n, part, top)
+                    transform_row(block_of, x, v, n, channel, top, row)
+                with parallel(groups // tile.waiting, threads=threads) as (turns,):
+                    m = block_of.allocate_products()
+                    multiply(block_of, u, v, m, turns)
+                    transform_back(block_of, writer, m, y, n, turns, top)
 
     return function(name, write)

@@ -96,8 +96,8 @@ def describe(workload: TunedWorkload) -> str:
             stride = f"/{conv.stride[0]}" if conv.stride != (1, 1) else ""
             added = " + add" if conv.epilogue.add else ""
             channels, size = f"{conv.channels}-{conv.filters}", f"{conv.height}x{conv.width}"
-            spread = f" to {conv.spread[0]}x{conv.spread[1]} pixels each" if conv.phases > 1 else ""
-            return f"{kind} {conv.kernel[0]}x{conv.kernel[1]}{stride} {channels} {size}{spread}{added}"
+            pixels = f" to {conv.subpixel[0]}x{conv.subpixel[1]} pixels each" if conv.subpixels > 1 else ""
+            return f"{kind} {conv.kernel[0]}x{conv.kernel[1]}{stride} {channels} {size}{pixels}{added}"
         case PointwisePair(first, second):
             return f"pair {first.channels}-{first.filters}-{second.filters} {first.height}x{first.width}"
         case Stem(conv, pool):

@@ -17,7 +17,7 @@ from rdpass.kernels.builder.packing import (
     pack_flattened,
     pack_table,
     pad_axis,
-    split_phases,
+    split_stride_phases,
 )
 from rdpass.kernels.builder.toom_cook import transform_weights
 from rdpass.kernels.templates.depthwise import DepthwiseTile, depthwise
@@ -83,7 +83,7 @@ def direct_case(conv: Convolution, tile: DirectTile, isa: Isa, threads: int = 1,
     weights = weights_of(_all_phases(conv), seed + 1)
     merged, groups = merge_groups(weights, conv.groups, isa.lanes)
     wider = replace(conv, groups=groups)
-    parts = np.split(merged, groups * conv.phases)
+    parts = np.split(merged, groups * conv.subpixels)
     packed = np.stack([pack_dense(own, isa.lanes, tile.vectors * isa.lanes) for own in parts])
     function = direct(wider, tile, isa, threads, "kernel")
     return _convolution_case("direct", conv, wider, tile.vectors, function, weights, packed, isa, seed)
@@ -168,7 +168,7 @@ def _shape(conv: Convolution) -> tuple[int, int, int, int]:
 
 def _all_phases(conv: Convolution) -> Convolution:
     """The convolution that gives the phases of ``conv`` as channels."""
-    return replace(conv, filters=conv.filters * conv.phases, spread=(1, 1))
+    return replace(conv, filters=conv.filters * conv.subpixels, subpixel=(1, 1))
 
 
 def _convolution_case(
@@ -179,7 +179,8 @@ def _convolution_case(
     x, whole = numbers(seed, conv.batch, conv.channels, conv.height, conv.width), _all_phases(conv)
     rows = table_of(conv.epilogue, whole.filters, seed + 2)
     padded = blocks(blocks(conv.filters // layout.groups, isa.lanes), vectors) * vectors * isa.lanes
-    inputs = [to_blocked(x, isa.lanes, _GARBAGE), packed, pack_grouped_table(rows, layout.groups * conv.phases, padded)]
+    table = pack_grouped_table(rows, layout.groups * conv.subpixels, padded)
+    inputs = [to_blocked(x, isa.lanes, _GARBAGE), packed, table]
     other = numbers(seed + 9, *_shape(whole)) if conv.epilogue.add else None
     phases = oracle.epilogue(conv.epilogue, oracle.convolution(whole, x, weights), rows, other)
     expected, added = (None if each is None else oracle.spread(conv, each) for each in (phases, other))
@@ -208,7 +209,7 @@ def stem_case(work: Stem, tile: StemTile | StemWinogradTile, isa: Isa, threads: 
     if isinstance(tile, StemTile):
         packed, function = pack_dense(weights, 1, group)[..., 0, :], stem(work, tile, isa, threads, "kernel")
     else:
-        packed = pack_transformed(split_phases(weights), (OUTPUTS, OUTPUTS), isa.lanes, group)
+        packed = pack_transformed(split_stride_phases(weights), (OUTPUTS, OUTPUTS), isa.lanes, group)
         function = stem_winograd(work, tile, isa, threads, "kernel")
     total = oracle.epilogue(conv.epilogue, oracle.convolution(conv, x, weights), rows)
     expected = total if pool is None else oracle.pooling(pool, total)

@@ -12,7 +12,7 @@ from rdpass.kernels.templates.pair import PairTile
 from rdpass.kernels.templates.pointwise import PointwiseTile
 from rdpass.kernels.templates.pooling import PoolingTile
 from rdpass.kernels.templates.stem import StemTile
-from rdpass.kernels.templates.stem_winograd import StemWinogradTile, has_phases
+from rdpass.kernels.templates.stem_winograd import StemWinogradTile, is_strided_stem
 from rdpass.kernels.templates.strided_winograd import StridedWinogradTile, is_strided
 from rdpass.kernels.templates.winograd import WinogradTile
 from rdpass.kernels.workload import Convolution, Elementwise, Head, PointwisePair, Pooling, Stem
@@ -42,7 +42,7 @@ def cases_of(layer: Layer, isa: Isa, threads: int = 1) -> Iterator[tuple[Case, f
     match layer:
         case Stem():
             yield stem_case(layer, StemTile(), isa, threads), TOLERANCE
-            if has_phases(layer):
+            if is_strided_stem(layer):
                 yield stem_case(layer, StemWinogradTile(), isa, threads), TOLERANCE
         case Convolution():
             yield from _convolutions(layer, isa, threads)

@@ -29,7 +29,7 @@ def convolution(conv: Convolution, x: Array, weights: Array) -> Array:
 def spread(conv: Convolution, phases: Array) -> Array:
     """(N, phases F, H', W') as the pixels of (N, F, a H', b W')."""
     batch, _, height, width = phases.shape
-    down, across = conv.spread
+    down, across = conv.subpixel
     apart = phases.reshape(batch, down, across, conv.filters, height, width).transpose(0, 3, 4, 1, 5, 2)
     return apart.reshape(batch, conv.filters, height * down, width * across)
 

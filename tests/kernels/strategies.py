@@ -111,7 +111,7 @@ def directs(draw):
 def spreads(draw):
     axis = axes((1, 2, 3), (1, 2))
     conv = draw(convolutions(st.integers(1, 24), st.integers(1, 24), axis, axis))
-    conv = replace(conv, spread=(draw(st.integers(1, 3)), draw(st.integers(1, 3))))
+    conv = replace(conv, subpixel=(draw(st.integers(1, 3)), draw(st.integers(1, 3))))
     tile = DirectTile(draw(st.integers(1, 8)), draw(st.integers(1, 3)), draw(st.integers(1, 4)))
     return direct_case(conv, tile, draw(ISAS), draw(THREADS), draw(SEEDS)), TOLERANCE
 
