@@ -1,4 +1,9 @@
-"""What the accounts of ``estimate`` and ``estimate_winograd`` are made of, in cycles or bytes."""
+"""What templates make their costs of, in cycles or bytes.
+
+A cost is a short account: vector multiply-accumulates, the loads that come with them, the transforms, and the bytes
+that have to come from memory, which threads share. Weights are read once for every block of pixels where they do not
+stay in L2.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +14,8 @@ from rdpass.kernels.workload import Convolution
 BYTES = 4
 # The share of L2 that weights and the data they meet may fill and still be found there again.
 HOLDS = 0.75
+# The share of L2 that what is read in between leaves alone; and where that is one group's weights, which only pass.
+KEEPS, PASSING = 0.85, 0.88
 # What a load costs beside the multiplies it feeds, on a core that does both at once.
 _LOAD = 0.12
 
@@ -44,12 +51,7 @@ def busiest_share(tasks: int, machine: Machine) -> float:
 
 def map_bytes(conv: Convolution) -> int:
     """Bytes of input and output that don't fit in L2 together count; small maps are still there from before."""
-    return BYTES * conv.batch * (conv.channels * conv.height * conv.width + conv.filters * out_pixels(conv))
-
-
-def out_pixels(conv: Convolution) -> int:
-    """Pixels of an output map."""
-    return conv.out_height * conv.out_width * conv.subpixels
+    return BYTES * conv.batch * (conv.channels * conv.height * conv.width + conv.filters * conv.out_pixels)
 
 
 def space_price(scratch: int, machine: Machine) -> float:

@@ -140,6 +140,12 @@ def tiles(extent: int, width: int, body: Callable[[Expr, int], None]) -> None:
         body(full * width, rest)
 
 
+def spans(extent: int, block: int) -> list[tuple[int, int, int]]:
+    """(begin, number of blocks, size of a block): the full blocks, then what is left over."""
+    full, rest = divmod(extent, block)
+    return [(0, full, block)] * bool(full) + [(full * block, 1, rest)] * bool(rest)
+
+
 def indices(*extents: int) -> Iterator[tuple[int, ...]]:
     """All index tuples, last index fastest."""
     if not extents:

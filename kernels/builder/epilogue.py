@@ -9,7 +9,7 @@ from typing import Any
 from tvm.script.ir_builder import tirx as T
 
 from rdpass.kernels.builder.emit import Registers, bind, broadcast, highest, lowest, when
-from rdpass.kernels.builder.function import Buffer, Expr, load, store
+from rdpass.kernels.builder.function import Buffer, Expr, argument, load, store
 from rdpass.kernels.builder.sigmoid import sigmoid
 from rdpass.kernels.workload import ActivationKind, Epilogue
 from rdpass.targets.isa import Isa
@@ -111,3 +111,8 @@ def activate(epilogue: Epilogue, value: Expr, rows: list[Expr], isa: Isa) -> Any
         "silu": lambda: held * sigmoid(held, isa),
     }
     return written[epilogue.activation]()
+
+
+def other_argument(epilogue: Epilogue, *shape: int) -> Buffer | None:
+    """The map that the epilogue adds, where it is not the output's own buffer."""
+    return argument("other", *shape) if epilogue.add and not epilogue.in_place else None

@@ -64,6 +64,13 @@ def pack_table(rows: Sequence[Array], size: int) -> Array:
     return np.stack([pad_axis(np.asarray(row, np.float32).reshape(-1), 0, size) for row in rows])
 
 
+def pack_grouped_table(rows: Sequence[Array], groups: int, width: int) -> Array:
+    """Numbers per channel to (rows, groups x size): each group's channels padded to whole ``width`` by themselves."""
+    size = blocks(len(rows[0]) // groups, width) * width
+    split = [np.split(np.asarray(row), groups) for row in rows]
+    return np.concatenate([pack_table([row[group] for row in split], size) for group in range(groups)], axis=1)
+
+
 def merge_groups(weights: Array, groups: int, lanes: int) -> tuple[Array, int]:
     """A grouped convolution as one of fewer, wider groups whose channels are whole blocks, zeros between the old ones.
 
@@ -83,3 +90,9 @@ def merge_groups(weights: Array, groups: int, lanes: int) -> tuple[Array, int]:
 
 def _whole(merged: int, groups: int, inner: int, outer: int, lanes: int) -> bool:
     return merged == groups or (merged * inner % lanes == 0 and merged * outer % lanes == 0)
+
+
+def pack_numbers(transformed: Array, lanes: int, group: int) -> Array:
+    """Weights as Winograd's numbers (..., O, I) to (O / group, numbers, I / L, L, group)."""
+    numbers = transformed.reshape(-1, *transformed.shape[-2:])
+    return np.ascontiguousarray(pack_dense(np.moveaxis(numbers, 0, 2), lanes, group).transpose(0, 2, 1, 3, 4))

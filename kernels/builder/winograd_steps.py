@@ -23,8 +23,27 @@ from rdpass.kernels.builder.packing import blocks
 from rdpass.kernels.builder.register_tile import multiply_block
 from rdpass.kernels.builder.row_buffer import Grid, RowBuffer
 from rdpass.kernels.builder.toom_cook import transform_input, transform_output
+from rdpass.kernels.template import Tile
 from rdpass.kernels.workload import Convolution
 from rdpass.targets.isa import Isa
+
+
+class OutputTile(Tile):
+    """A tile of a Winograd kernel: ``outputs`` down, and ``wide`` across, 0 for as many as down."""
+
+    outputs: int
+    wide: int
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Outputs of a tile, down and across."""
+        return self.outputs, self.wide or self.outputs
+
+    @property
+    def outputs_label(self) -> str:
+        """4 where tiles are square, or 4x2."""
+        down, across = self.size
+        return f"{down}" if down == across else f"{down}x{across}"
 
 
 @dataclass(frozen=True)

@@ -9,18 +9,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from tvm import tirx
 
-from rdpass.kernels.builder.borders import Axis, Tile, each_tile
+from rdpass.core.comparison import Array
+from rdpass.kernels import reference
+from rdpass.kernels.builder.borders import Axis, AxisTile, each_tile
 from rdpass.kernels.builder.emit import Registers, bind, parallel
-from rdpass.kernels.builder.epilogue import EpilogueWriter
+from rdpass.kernels.builder.epilogue import EpilogueWriter, other_argument
 from rdpass.kernels.builder.function import Buffer, Expr, argument, function, load
-from rdpass.kernels.builder.packing import blocks
-from rdpass.kernels.templates.pointwise import other_argument
+from rdpass.kernels.builder.packing import (
+    blocks,
+    pack_depthwise,
+    pack_grouped_table,
+)
+from rdpass.kernels.machine import Machine
+from rdpass.kernels.naming import convolution_name
+from rdpass.kernels.template import Kernel, Template, Tile, kernel_of
 from rdpass.kernels.workload import Convolution
 from rdpass.targets.isa import Isa
 
@@ -29,9 +38,12 @@ _Weight = Callable[[int, int], Expr]
 _OTHERS = 4
 """Registers for the bias, two bounds, and one in passing."""
 
+_TILES = ((2, 4), (2, 5), (3, 4), (3, 3), (1, 4), (1, 8), (2, 7), (1, 7), (4, 4))
+"""Rows and pixels of the tiles that are tried."""
+
 
 @dataclass(frozen=True)
-class DepthwiseTile:
+class DepthwiseTile(Tile):
     """The integers to tune: rows and pixels of the register tile."""
 
     rows: int = 2
@@ -50,7 +62,7 @@ def depthwise(conv: Convolution, tile: DepthwiseTile, isa: Isa, threads: int, na
         x = argument("input", conv.batch, count, conv.height * conv.width, lanes)
         w = argument("weights", count, *conv.kernel, lanes)
         table = argument("table", conv.epilogue.rows, count * lanes)
-        other = other_argument(conv, count, conv.out_height * conv.out_width, lanes)
+        other = other_argument(conv.epilogue, conv.batch, count, conv.out_height * conv.out_width, lanes)
         y = argument("output", conv.batch, count, conv.out_height * conv.out_width, lanes)
         writer = EpilogueWriter(conv.epilogue, isa, table, other)
 
@@ -58,7 +70,7 @@ def depthwise(conv: Convolution, tile: DepthwiseTile, isa: Isa, threads: int, na
             sums = Registers(tile.rows * tile.pixels, lanes)
             weight = _weights(conv, tile, isa, w, block)
 
-            def product(rows: Tile, columns: Tile) -> None:
+            def product(rows: AxisTile, columns: AxisTile) -> None:
                 size = (rows.size * columns.size, 1)
                 writer.start(sums, size, block)
                 _multiply(conv, sums, rows, columns, _pixels(conv, isa, x, n, block, rows, columns), weight)
@@ -111,7 +123,7 @@ def _weights(conv: Convolution, tile: DepthwiseTile, isa: Isa, w: Buffer, block:
 
 
 def _pixels(
-    conv: Convolution, isa: Isa, x: Buffer, n: Expr, block: Expr, rows: Tile, columns: Tile
+    conv: Convolution, isa: Isa, x: Buffer, n: Expr, block: Expr, rows: AxisTile, columns: AxisTile
 ) -> Callable[[int, int], Expr]:
     """The input by row and column of what the tile sees, each loaded where it is first asked for."""
 
@@ -129,8 +141,8 @@ def _pixels(
 def _multiply(
     conv: Convolution,
     sums: Registers,
-    rows: Tile,
-    columns: Tile,
+    rows: AxisTile,
+    columns: AxisTile,
     pixel: Callable[[int, int], Expr],
     weight: _Weight,
 ) -> None:
@@ -146,3 +158,47 @@ def _multiply(
                     if columns.has(across):
                         at = r * columns.size + t
                         sums[at] = sums[at] + factor * pixel(down, across)
+
+
+class Depthwise(Template[Convolution, DepthwiseTile]):
+    name = "depthwise"
+    workload = Convolution
+    tile = DepthwiseTile
+
+    def misfit(self, work: Convolution, machine: Machine) -> str | None:
+        return None if work.is_depthwise else "not a group for every channel, with one filter each"
+
+    def tiles(self, work: Convolution, machine: Machine) -> Iterator[DepthwiseTile]:
+        for rows, pixels in _TILES:
+            if rows <= work.out_height and pixels <= work.out_width:
+                yield DepthwiseTile(rows, pixels)
+        yield DepthwiseTile(1, 1)
+
+    def cost(self, work: Convolution, tile: DepthwiseTile, machine: Machine) -> float:
+        """Multiplies, and of every tile the loads: the rows and columns that it sees, weights where registers don't
+        hold them, and sums that are put aside, row by row, where there are not registers enough for those.
+        """
+        (kh, kw), (sh, sw) = work.kernel, work.stride
+        sums, rows = tile.rows * tile.pixels, (tile.rows - 1) * sh + work.reach[0]
+        seen = rows * ((tile.pixels - 1) * sw + work.reach[1])
+        weights = 0 if holds_weights(work, tile, machine.isa) else tile.rows * kh * kw
+        aside = 2 * rows * registers_missing(work, tile, machine.isa)
+        count = -(-work.out_height // tile.rows) * -(-work.out_width // tile.pixels)
+        multiplies = work.out_pixels * kh * kw * max(1, 4 * machine.multiplies / sums) / machine.multiplies
+        tasks = work.batch * blocks(work.channels, machine.isa.lanes)
+        return tasks * (multiplies + count * ((seen + weights) / 2 + aside))
+
+    def build(
+        self, work: Convolution, constants: Sequence[Any], tile: DepthwiseTile, machine: Machine
+    ) -> tuple[Kernel, ...]:
+        (weights, rows), lanes = constants, machine.isa.lanes
+        name = convolution_name(self.name, work, (tile.rows, tile.pixels), machine.isa)
+        function = depthwise(work, tile, machine.isa, machine.threads, name)
+        table = pack_grouped_table(rows, 1, lanes)
+        return (kernel_of(work, machine, name, function, pack_depthwise(weights, lanes), table),)
+
+    def oracle(self, work: Convolution, constants: Sequence[Any], inputs: Sequence[Array]) -> Array:
+        return reference.convolution(work, constants, inputs)
+
+
+DEPTHWISE = Depthwise()

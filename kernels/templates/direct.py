@@ -12,24 +12,49 @@ gives several pixels, each of these is computed like a group, from all channels.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
+import numpy as np
 from tvm import tirx
 
-from rdpass.kernels.builder.emit import Registers, bind, parallel, serial, tiles
-from rdpass.kernels.builder.epilogue import EpilogueWriter
+from rdpass.core.comparison import Array
+from rdpass.kernels import reference
+from rdpass.kernels.builder.emit import Registers, bind, parallel, serial, spans, tiles
+from rdpass.kernels.builder.epilogue import EpilogueWriter, other_argument
 from rdpass.kernels.builder.function import Expr, argument, function, load
-from rdpass.kernels.builder.packing import blocks
+from rdpass.kernels.builder.packing import (
+    blocks,
+    merge_groups,
+    pack_dense,
+    pack_grouped_table,
+)
 from rdpass.kernels.builder.register_tile import At, multiply_block
 from rdpass.kernels.builder.row_buffer import RowBuffer
-from rdpass.kernels.templates.pointwise import other_argument, spans
+from rdpass.kernels.cost_model import (
+    BYTES,
+    HOLDS,
+    KEEPS,
+    busiest_share,
+    map_bytes,
+    product_cycles,
+    space_price,
+)
+from rdpass.kernels.machine import Machine
+from rdpass.kernels.naming import convolution_name
+from rdpass.kernels.template import Kernel, Template, Tile, kernel_of
+from rdpass.kernels.tile_space import (
+    fitting,
+    splits_of,
+)
 from rdpass.kernels.workload import Convolution
 from rdpass.targets.isa import Isa
 
 
 @dataclass(frozen=True)
-class DirectTile:
+class DirectTile(Tile):
     """The integers to tune: pixels and vectors of the register tile, rows copied at once, splits of output groups."""
 
     pixels: int = 8
@@ -55,7 +80,7 @@ def direct(conv: Convolution, tile: DirectTile, isa: Isa, threads: int, name: st
         x = argument("input", conv.batch, inner * conv.groups, conv.height * conv.width, lanes)
         w = argument("weights", own, groups, inner, kh, kw, lanes, tile.vectors * lanes)
         table = argument("table", conv.epilogue.rows, own * groups * tile.vectors * lanes)
-        other = other_argument(conv, outer * conv.groups, pixels, lanes)
+        other = other_argument(conv.epilogue, conv.batch, outer * conv.groups, pixels, lanes)
         y = argument("output", conv.batch, outer * conv.groups, pixels, lanes)
         writer = EpilogueWriter(conv.epilogue, isa, table, other)
 
@@ -100,3 +125,73 @@ def direct(conv: Convolution, tile: DirectTile, isa: Isa, threads: int, name: st
                 cover(n, of, bind(begin + index * count), count, split)
 
     return function(name, write)
+
+
+class Direct(Template[Convolution, DirectTile]):
+    name = "direct"
+    workload = Convolution
+    tile = DirectTile
+
+    def misfit(self, work: Convolution, machine: Machine) -> str | None:
+        if work.is_pointwise:
+            return "a 1x1 window without padding is a matrix product"
+        if work.is_depthwise:
+            return "a group for every channel leaves nothing to sum over"
+        return "groups and subpixels at once" if work.groups > 1 and work.subpixels > 1 else None
+
+    def tiles(self, work: Convolution, machine: Machine) -> Iterator[DirectTile]:
+        outer = blocks(work.filters // work.groups, machine.isa.lanes)
+        for size, vectors in fitting(work.out_width, outer, machine.isa):
+            for rows in sorted({1, 2, 4, work.out_height}):
+                if rows <= work.out_height:
+                    tasks = -(-work.out_height // rows) * work.batch * work.groups * work.subpixels
+                    groups = blocks(outer, vectors)
+                    for splits in sorted({splits_of(groups, tasks, machine), 2, 4, 8}):
+                        if groups % splits == 0:
+                            yield DirectTile(size, vectors, rows, splits)
+
+    def cost(self, work: Convolution, tile: DirectTile, machine: Machine) -> float:
+        kh, kw = work.kernel
+        own = work.groups * work.subpixels  # each with weights, and a pass over the input, of its own
+        lanes = machine.isa.lanes
+        inner, outer = (blocks(of // work.groups, lanes) * lanes for of in (work.channels, work.filters))
+        row = product_cycles((tile.pixels, tile.vectors), work.out_width, inner, outer, machine) * kh * kw
+        passes = -(-work.out_height // tile.rows) * work.batch
+        high = (tile.rows - 1) * work.stride[0] + work.reach[0]
+        wide = (work.out_width - 1) * work.stride[1] + work.reach[1]
+        rows = BYTES * high * wide * inner
+        copying = 2 * rows / BYTES / lanes * passes * own * tile.splits
+        weights = BYTES * kh * kw * inner * outer * own
+        whole = BYTES * work.channels * work.height * work.width
+        # Every split reads the input anew, from memory where it does not stay in L2 beside the split's weights.
+        reread = (tile.splits - 1) * whole if whole + weights // tile.splits > HOLDS * machine.l2 else 0
+        stays = (weights // tile.splits) + rows <= HOLDS * machine.l2
+        groups = blocks(outer // lanes, tile.vectors)
+        # Every group reads the copied rows again, from memory where they do not stay in L2.
+        again = 0 if rows + weights // groups <= KEEPS * machine.l2 else rows * groups * passes * own
+        read = map_bytes(work) + reread + weights * (1 if stays else passes) + again
+        traffic = read / machine.bandwidth + space_price(rows, machine)
+        cycles = row * work.out_height * work.batch * own + copying
+        full, last = divmod(work.out_height, tile.rows)
+        apart = work.batch * own * tile.splits
+        share = full * tile.rows * busiest_share(full * apart, machine) + last * busiest_share(apart, machine)
+        return cycles * share / work.out_height + traffic
+
+    def build(
+        self, work: Convolution, constants: Sequence[Any], tile: DirectTile, machine: Machine
+    ) -> tuple[Kernel, ...]:
+        (weights, rows), lanes = constants, machine.isa.lanes
+        width = tile.vectors * lanes
+        weights, groups = merge_groups(weights, work.groups, lanes)
+        merged = replace(work, groups=groups)
+        name = convolution_name(self.name, merged, (tile.pixels, tile.vectors), machine.isa)
+        function = direct(merged, tile, machine.isa, machine.threads, name)
+        own = groups * work.subpixels
+        packed = np.stack([pack_dense(of, lanes, width) for of in np.split(weights, own)])
+        return (kernel_of(work, machine, name, function, packed, pack_grouped_table(rows, own, width)),)
+
+    def oracle(self, work: Convolution, constants: Sequence[Any], inputs: Sequence[Array]) -> Array:
+        return reference.convolution(work, constants, inputs)
+
+
+DIRECT = Direct()

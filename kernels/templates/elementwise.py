@@ -7,20 +7,30 @@ Every block of channels is a task; T pixels are in flight.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from tvm import tirx
 
+from rdpass.core.comparison import Array
+from rdpass.kernels import reference
 from rdpass.kernels.builder.emit import bind, parallel, tiles
-from rdpass.kernels.builder.epilogue import EpilogueWriter
+from rdpass.kernels.builder.epilogue import EpilogueWriter, other_argument
 from rdpass.kernels.builder.function import Buffer, Expr, argument, function, load
-from rdpass.kernels.builder.packing import blocks
+from rdpass.kernels.builder.packing import (
+    blocks,
+    pack_grouped_table,
+)
+from rdpass.kernels.machine import Machine
+from rdpass.kernels.naming import kernel_name
+from rdpass.kernels.template import Kernel, Template, Tile, kernel_of
 from rdpass.kernels.workload import Elementwise
 from rdpass.targets.isa import Isa
 
 
 @dataclass(frozen=True)
-class ElementwiseTile:
+class ElementwiseTile(Tile):
     """The integer to tune: pixels in flight."""
 
     pixels: int = 8
@@ -36,8 +46,7 @@ def elementwise(work: Elementwise, tile: ElementwiseTile, isa: Isa, threads: int
         x = argument("input", work.batch, count, work.pixels, lanes)
         gate = argument("gate", work.batch, count, 1, lanes) if work.scale == "gate" else None
         table = argument("table", work.rows, count * lanes)
-        separate = epilogue.add and not epilogue.in_place
-        other = argument("other", work.batch, count, work.pixels, lanes) if separate else None
+        other = other_argument(epilogue, work.batch, count, work.pixels, lanes)
         y = argument("output", work.batch, count, work.pixels, lanes)
         writer = EpilogueWriter(epilogue, isa, table, other)
         with parallel(work.batch, count, threads=threads) as (n, block):
@@ -62,3 +71,32 @@ def _scale(work: Elementwise, isa: Isa, table: Buffer, gate: Buffer | None, n: E
     if work.scale == "constant":
         return bind(load(table, work.rows - 1, block * isa.lanes, lanes=isa.lanes))
     return None
+
+
+class ElementwiseTemplate(Template[Elementwise, ElementwiseTile]):
+    name = "elementwise"
+    workload = Elementwise
+    tile = ElementwiseTile
+
+    def tiles(self, work: Elementwise, machine: Machine) -> Iterator[ElementwiseTile]:
+        yield from (ElementwiseTile(pixels) for pixels in (8, 4, 2, 1) if pixels <= work.pixels)
+
+    def default(self, work: Elementwise, machine: Machine) -> ElementwiseTile:
+        """Eight pixels, or as many as there are."""
+        return ElementwiseTile(min(8, work.pixels))
+
+    def build(
+        self, work: Elementwise, constants: Sequence[Any], tile: ElementwiseTile, machine: Machine
+    ) -> tuple[Kernel, ...]:
+        added = ("_late_add" if work.epilogue.late else "_add") if work.epilogue.add else ""
+        scaled = {"none": "", "constant": "scale_", "gate": "gate_"}[work.scale]
+        kind = f"{scaled}{work.epilogue.activation}{added}"
+        name = kernel_name(kind, work, f"_{work.channels}x{work.pixels}", machine.isa)
+        function = elementwise(work, tile, machine.isa, machine.threads, name)
+        return (kernel_of(work, machine, name, function, pack_grouped_table(constants[0], 1, machine.isa.lanes)),)
+
+    def oracle(self, work: Elementwise, constants: Sequence[Any], inputs: Sequence[Array]) -> Array:
+        return reference.elementwise(work, constants, inputs)
+
+
+ELEMENTWISE = ElementwiseTemplate()

@@ -11,15 +11,26 @@ every pixel.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from tvm import tirx
 
+from rdpass.core.comparison import Array
+from rdpass.kernels import reference
 from rdpass.kernels.builder.emit import Registers, bind, broadcast, element, parallel, serial, tiles, when
 from rdpass.kernels.builder.function import Buffer, Expr, argument, function, load, scratch, store
-from rdpass.kernels.builder.packing import blocks
+from rdpass.kernels.builder.packing import (
+    blocks,
+    pack_dense,
+    pack_flattened,
+    pack_grouped_table,
+)
 from rdpass.kernels.builder.register_tile import multiply_block
+from rdpass.kernels.machine import Machine
+from rdpass.kernels.naming import kernel_name
+from rdpass.kernels.template import Kernel, Template, Tile, kernel_of
 from rdpass.kernels.workload import Head
 from rdpass.targets.isa import Isa
 
@@ -28,7 +39,7 @@ _TOGETHER = 2
 
 
 @dataclass(frozen=True)
-class HeadTile:
+class HeadTile(Tile):
     """The integers to tune: images and vectors of the register tile, sums in flight of the mean."""
 
     images: int = 4
@@ -142,3 +153,40 @@ def _stores(
                         store(y, element(total, index), n + t, at + index, lanes=1)
 
     return stores
+
+
+class HeadTemplate(Template[Head, HeadTile]):
+    name = "head"
+    workload = Head
+    tile = HeadTile
+
+    def tiles(self, work: Head, machine: Machine) -> Iterator[HeadTile]:
+        outer = blocks(max(work.classes, 1), machine.isa.lanes)
+        for images in range(1, min(4, work.batch) + 1):
+            for vectors in (1, 2, 4, 8, 12):
+                inputs = images if machine.isa.by_element else 1
+                fits = images * vectors + inputs + vectors <= machine.isa.registers
+                for sums in (4, 2, 8):
+                    if fits and vectors <= outer:
+                        yield HeadTile(images, vectors, sums)
+
+    def default(self, work: Head, machine: Machine) -> HeadTile:
+        """One image at a time for one image: more of its classes."""
+        return HeadTile(min(4, work.batch), 4 if work.batch > 1 else 8 if machine.isa.registers >= 32 else 4)
+
+    def build(self, work: Head, constants: Sequence[Any], tile: HeadTile, machine: Machine) -> tuple[Kernel, ...]:
+        name = kernel_name(self.name, work, f"_{work.channels}x{work.pixels}_{work.classes}", machine.isa)
+        function = head(work, tile, machine.isa, machine.threads, name)
+        if constants[0] is None:
+            return (kernel_of(work, machine, name, function),)
+        (weights, bias), lanes = constants[0], machine.isa.lanes
+        width = tile.vectors * lanes
+        flat = None if work.averages else pack_flattened(weights, work.channels, lanes, width)
+        packed = pack_dense(weights, lanes, width) if flat is None else flat
+        return (kernel_of(work, machine, name, function, packed, pack_grouped_table([bias], 1, width)),)
+
+    def oracle(self, work: Head, constants: Sequence[Any], inputs: Sequence[Array]) -> Array:
+        return reference.head(work, constants, inputs)
+
+
+HEAD = HeadTemplate()

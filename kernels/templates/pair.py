@@ -10,23 +10,46 @@ Threads take blocks of pixels or, where there are few, both steps' output groups
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from tvm import tirx
 
-from rdpass.kernels.builder.emit import Registers, bind, indices, parallel, serial, tiles, when
-from rdpass.kernels.builder.epilogue import EpilogueWriter
+from rdpass.core.comparison import Array
+from rdpass.kernels import reference
+from rdpass.kernels.builder.emit import Registers, bind, indices, parallel, serial, spans, tiles, when
+from rdpass.kernels.builder.epilogue import EpilogueWriter, other_argument
 from rdpass.kernels.builder.function import Buffer, Expr, argument, function, load, scratch, store
-from rdpass.kernels.builder.packing import blocks
+from rdpass.kernels.builder.packing import (
+    blocks,
+    pack_dense,
+    pack_grouped_table,
+    pad_axis,
+)
 from rdpass.kernels.builder.register_tile import multiply_block
-from rdpass.kernels.templates.pointwise import PointwiseTile, other_argument, spans
+from rdpass.kernels.cost_model import (
+    BYTES,
+    KEEPS,
+    busiest_share,
+    product_cycles,
+    space_price,
+    traffic_cycles,
+)
+from rdpass.kernels.machine import Machine
+from rdpass.kernels.naming import kernel_name
+from rdpass.kernels.template import Kernel, Template, Tile, kernel_of
+from rdpass.kernels.tile_space import (
+    fitting,
+    pixel_blocks,
+)
 from rdpass.kernels.workload import PointwisePair
 from rdpass.targets.isa import Isa
 
 
 @dataclass(frozen=True)
-class PairTile:
+class PairTile(Tile):
     """The integers to tune: pixels and vectors of the register tile, pixels of a block, chunks of the wide map;
     ``groups_parallel``: threads share a block.
     """
@@ -36,14 +59,6 @@ class PairTile:
     block: int = 56
     chunks: int = 1
     groups_parallel: bool = False
-
-
-@dataclass(frozen=True)
-class ApartTile:
-    """No pair after all: two pointwise kernels, with the wide map between them."""
-
-    first: PointwiseTile
-    second: PointwiseTile
 
 
 def pointwise_pair(pair: PointwisePair, tile: PairTile, isa: Isa, threads: int, name: str) -> tirx.PrimFunc:
@@ -80,7 +95,7 @@ class _Pair:
         table1 = argument("table_1", first.epilogue.rows, self.wide * width)
         self.w2 = argument("weights_2", self.groups, self.wide * self.tile.vectors, lanes, width)
         table2 = argument("table_2", second.epilogue.rows, self.groups * width)
-        other = other_argument(second, self.outer, self.pixels, lanes)
+        other = other_argument(second.epilogue, second.batch, self.outer, self.pixels, lanes)
         self.y = argument("output", first.batch, self.outer, self.pixels, lanes)
         self.widened = EpilogueWriter(first.epilogue, self.isa, table1)
         self.finished = EpilogueWriter(second.epilogue, self.isa, table2, other)
@@ -148,3 +163,91 @@ class _Pair:
                 lambda c, v: load(self.w2, group, chunk * self.depth + k, c, v * lanes, lanes=lanes),
             )  # fmt: skip
         when(once or chunk == self.tile.chunks - 1, complete, suspend)
+
+
+class Pair(Template[PointwisePair, PairTile]):
+    name = "pair"
+    workload = PointwisePair
+    tile = PairTile
+
+    def misfit(self, work: PointwisePair, machine: Machine) -> str | None:
+        if not all(conv.is_pointwise and conv.stride == (1, 1) for conv in (work.first, work.second)):
+            return "not two 1x1 windows of stride 1"
+        return "a map is added between both" if work.first.epilogue.add else None
+
+    def tiles(self, work: PointwisePair, machine: Machine) -> Iterator[PairTile]:
+        lanes = machine.isa.lanes
+        pixels = work.first.height * work.first.width
+        middle, outer = blocks(work.first.filters, lanes), blocks(work.second.filters, lanes)
+        for size, vectors in fitting(pixels, min(middle, outer), machine.isa):
+            for block in pixel_blocks(pixels, size):
+                for chunks in (1, 2, 4, 8):
+                    legal = chunks == 1 or (outer % vectors == 0 and not work.second.epilogue.in_place)
+                    if legal and blocks(middle, vectors) % chunks == 0:
+                        count = -(-pixels // block) * work.first.batch
+                        yield PairTile(size, vectors, block, chunks, groups_parallel=1 < machine.threads > count)
+
+    def cost(self, work: PointwisePair, tile: PairTile, machine: Machine) -> float:
+        first, second = work.first, work.second
+        pixels = first.height * first.width
+        block = min(tile.block, pixels)
+        passes = -(-pixels // block) * first.batch
+        weights = BYTES * first.filters * (first.channels + second.filters)
+        held = BYTES * block * (first.channels + first.filters // tile.chunks)
+        maps = maps_once = BYTES * first.batch * pixels * (first.channels + second.filters)
+        waits = BYTES * pixels * second.filters * (tile.chunks - 1) * 2
+        crowded = held > machine.l1 / 2
+        groups = blocks(blocks(first.filters, machine.isa.lanes), tile.vectors)
+        again = held * groups * passes if crowded else weights * passes
+        if held + weights // groups > KEEPS * machine.l2:
+            maps += again
+        # Every chunk reads its block's input and sums again, from memory if a step of the chunk leaves neither in L2.
+        if held + BYTES * block * second.filters + weights // tile.chunks // 2 > KEEPS * machine.l2:
+            maps += (tile.chunks - 1) * maps_once
+        own = first.batch * _product_cycles(work, tile, machine) + (again / 16 / 4 + waits / 16) / machine.threads
+        hidden = BYTES * block * first.filters // tile.chunks
+        return own + traffic_cycles(weights, passes, held, maps, machine) + space_price(hidden, machine)
+
+    def build(
+        self, work: PointwisePair, constants: Sequence[Any], tile: PairTile, machine: Machine
+    ) -> tuple[Kernel, ...]:
+        (weights, rows), lanes = constants, machine.isa.lanes
+        width = tile.vectors * lanes
+        wide = blocks(work.first.filters, width) * width
+        first, second = work.first, work.second
+        shape = f"_{first.channels}_{first.filters}_{second.filters}_{first.height}x{first.width}"
+        name = kernel_name(self.name, work, f"{shape}_{tile.pixels}x{tile.vectors}", machine.isa)
+        function = pointwise_pair(work, tile, machine.isa, machine.threads, name)
+        return (
+            kernel_of(
+                work, machine, name, function,
+                pack_dense(weights[0][:, :, 0, 0], lanes, width),
+                pack_grouped_table(rows[0], 1, width),
+                # The wide map is padded to whole groups.
+                pack_dense(pad_axis(weights[1][:, :, 0, 0], 1, wide), lanes, width),
+                pack_grouped_table(rows[1], 1, width),
+            ),
+        )  # fmt: skip
+
+    def oracle(self, work: PointwisePair, constants: Sequence[Any], inputs: Sequence[Array]) -> Array:
+        return reference.pointwise_pair(work, constants, inputs)
+
+
+def _product_cycles(pair: PointwisePair, tile: PairTile, machine: Machine) -> float:
+    """Cycles of both steps' products, for one image."""
+    first, second = pair.first, pair.second
+    pixels = first.height * first.width
+    block = min(tile.block, pixels)
+    inner, outer = (blocks(blocks(conv.filters, machine.isa.lanes), tile.vectors) for conv in (first, second))
+    cycles = 0.0
+    for count, size in ((pixels // block, block), (1 if pixels % block else 0, pixels % block)):
+        if count:
+            steps = (first.channels, first.filters, inner // tile.chunks), (first.filters, second.filters, outer)
+            for channels, filters, groups in steps:
+                tasks = groups if tile.groups_parallel else count * first.batch
+                one = product_cycles((tile.pixels, tile.vectors), size, channels, filters, machine)
+                cycles += count * one * busiest_share(tasks, machine)
+    return cycles
+
+
+PAIR = Pair()

@@ -9,21 +9,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from tvm import tirx
 
-from rdpass.kernels.builder.emit import Registers, bind, parallel, serial, tiles
-from rdpass.kernels.builder.epilogue import EpilogueWriter
-from rdpass.kernels.builder.function import Buffer, Expr, argument, function, load
-from rdpass.kernels.builder.packing import blocks
+from rdpass.core.comparison import Array
+from rdpass.kernels import reference
+from rdpass.kernels.builder.emit import Registers, bind, parallel, serial, spans, tiles
+from rdpass.kernels.builder.epilogue import EpilogueWriter, other_argument
+from rdpass.kernels.builder.function import Expr, argument, function, load
+from rdpass.kernels.builder.packing import (
+    blocks,
+    pack_dense,
+    pack_grouped_table,
+)
 from rdpass.kernels.builder.register_tile import At, multiply_block
+from rdpass.kernels.cost_model import (
+    BYTES,
+    KEEPS,
+    busiest_share,
+    map_bytes,
+    product_cycles,
+    traffic_cycles,
+)
+from rdpass.kernels.machine import Machine
+from rdpass.kernels.naming import convolution_name
+from rdpass.kernels.template import Kernel, Template, Tile, kernel_of
+from rdpass.kernels.tile_space import (
+    fitting,
+    pixel_blocks,
+    splits_of,
+)
 from rdpass.kernels.workload import Convolution
 from rdpass.targets.isa import Isa
 
 
 @dataclass(frozen=True)
-class PointwiseTile:
+class PointwiseTile(Tile):
     """The integers to tune: pixels and vectors of the register tile, pixels of a block, splits of the output groups."""
 
     pixels: int = 8
@@ -48,7 +72,7 @@ def pointwise(conv: Convolution, tile: PointwiseTile, isa: Isa, threads: int, na
         x = argument("input", conv.batch, inner, conv.height * conv.width, lanes)
         w = argument("weights", groups, inner, lanes, tile.vectors * lanes)
         table = argument("table", conv.epilogue.rows, groups * tile.vectors * lanes)
-        other = other_argument(conv, outer, pixels, lanes)
+        other = other_argument(conv.epilogue, conv.batch, outer, pixels, lanes)
         y = argument("output", conv.batch, outer, pixels, lanes)
         writer = EpilogueWriter(conv.epilogue, isa, table, other)
 
@@ -88,14 +112,54 @@ def pixel_block(conv: Convolution, tile: PointwiseTile) -> int:
     return conv.out_width if conv.stride != (1, 1) else min(tile.block, conv.out_height * conv.out_width)
 
 
-def spans(extent: int, block: int) -> list[tuple[int, int, int]]:
-    """(begin, number of blocks, size of a block): the full blocks, then what is left over."""
-    full, rest = divmod(extent, block)
-    return [(0, full, block)] * bool(full) + [(full * block, 1, rest)] * bool(rest)
+class Pointwise(Template[Convolution, PointwiseTile]):
+    name = "pointwise"
+    workload = Convolution
+    tile = PointwiseTile
+
+    def misfit(self, work: Convolution, machine: Machine) -> str | None:
+        return None if work.is_pointwise else "not a 1x1 window without padding, groups and subpixels"
+
+    def tiles(self, work: Convolution, machine: Machine) -> Iterator[PointwiseTile]:
+        pixels = work.out_height * work.out_width
+        outer = blocks(work.filters, machine.isa.lanes)
+        for size, vectors in fitting(pixels if work.stride == (1, 1) else work.out_width, outer, machine.isa):
+            for block in pixel_blocks(pixels, size):
+                count = -(-pixels // block) if work.stride == (1, 1) else work.out_height
+                groups = blocks(outer, vectors)
+                for splits in sorted({splits_of(groups, count * work.batch, machine), splits_of(groups, 1, machine)}):
+                    yield PointwiseTile(size, vectors, block, splits)
+
+    def cost(self, work: Convolution, tile: PointwiseTile, machine: Machine) -> float:
+        pixels = work.out_pixels
+        block = pixel_block(work, tile)
+        passes = -(-pixels // block) * work.batch
+        last = pixels % block
+        cycles = 0.0
+        for number, size in ((pixels // block, block), (1, last)):
+            if number and size:
+                one = product_cycles((tile.pixels, tile.vectors), size, work.channels, work.filters, machine)
+                cycles += number * one * busiest_share(number * tile.splits * work.batch, machine)
+        weights, held = BYTES * work.channels * work.filters, BYTES * block * work.channels
+        groups = blocks(blocks(work.filters, machine.isa.lanes), tile.vectors)
+        # Where a block's input is too large for L1, every group reads it from L2 again.
+        again = held * groups * passes if held > machine.l1 / 2 else weights * passes
+        maps = map_bytes(work) + (again if held + weights // groups > KEEPS * machine.l2 else 0)
+        own = work.batch * cycles + again / 16 / 4 / machine.threads
+        return own + traffic_cycles(weights, passes, held, maps, machine)
+
+    def build(
+        self, work: Convolution, constants: Sequence[Any], tile: PointwiseTile, machine: Machine
+    ) -> tuple[Kernel, ...]:
+        (weights, rows), lanes = constants, machine.isa.lanes
+        width = tile.vectors * lanes
+        name = convolution_name(self.name, work, (tile.pixels, tile.vectors), machine.isa)
+        function = pointwise(work, tile, machine.isa, machine.threads, name)
+        packed = pack_dense(weights[:, :, 0, 0], lanes, width)
+        return (kernel_of(work, machine, name, function, packed, pack_grouped_table(rows, 1, width)),)
+
+    def oracle(self, work: Convolution, constants: Sequence[Any], inputs: Sequence[Array]) -> Array:
+        return reference.convolution(work, constants, inputs)
 
 
-def other_argument(conv: Convolution, outer: int, pixels: int, lanes: int) -> Buffer | None:
-    """The map that the epilogue adds, where it is not the output's own buffer."""
-    if not conv.epilogue.add or conv.epilogue.in_place:
-        return None
-    return argument("other", conv.batch, outer, pixels, lanes)
+POINTWISE = Pointwise()

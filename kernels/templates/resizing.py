@@ -10,17 +10,25 @@ An output lies at (a i + b) / d of its axis, held to the map: whole numbers, so 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import gcd
+from typing import Any
 
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
+from rdpass.core.comparison import Array
+from rdpass.kernels import reference
 from rdpass.kernels.builder.emit import bind, broadcast, parallel, serial, tiles
 from rdpass.kernels.builder.function import FLOAT, Buffer, Expr, argument, function, load, store
-from rdpass.kernels.builder.packing import blocks
+from rdpass.kernels.builder.packing import (
+    blocks,
+)
+from rdpass.kernels.machine import Machine
+from rdpass.kernels.naming import kernel_name
+from rdpass.kernels.template import Kernel, Template, Tile, kernel_of
 from rdpass.kernels.workload import Places, Resizing
 from rdpass.targets.isa import Isa
 
@@ -29,7 +37,7 @@ _LONGEST_PERIOD = 8
 
 
 @dataclass(frozen=True)
-class ResizingTile:
+class ResizingTile(Tile):
     """The integer to tune: periods in flight, or pixels where places are computed."""
 
     periods: int = 4
@@ -172,3 +180,25 @@ def _computed(places: Places, index: Expr, work: Resizing) -> _Between:
         rest = tirx.Cast(FLOAT, place - low * places.d)
         weight = bind(rest * tirx.const(1 / places.d, FLOAT))
     return _Between(bind(T.min(low, end)), bind(T.min(low + 1, end)), weight)
+
+
+class ResizingTemplate(Template[Resizing, ResizingTile]):
+    name = "resizing"
+    workload = Resizing
+    tile = ResizingTile
+
+    def tiles(self, work: Resizing, machine: Machine) -> Iterator[ResizingTile]:
+        yield from map(ResizingTile, (4, 1, 2, 8))
+
+    def build(
+        self, work: Resizing, constants: Sequence[Any], tile: ResizingTile, machine: Machine
+    ) -> tuple[Kernel, ...]:
+        shape = f"_{work.channels}_{work.height}x{work.width}_{work.out_height}x{work.out_width}"
+        name = kernel_name(f"{work.kind}_resizing", work, shape, machine.isa)
+        return (kernel_of(work, machine, name, resizing(work, tile, machine.isa, machine.threads, name)),)
+
+    def oracle(self, work: Resizing, constants: Sequence[Any], inputs: Sequence[Array]) -> Array:
+        return reference.resizing(work, constants, inputs)
+
+
+RESIZING = ResizingTemplate()

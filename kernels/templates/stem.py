@@ -13,25 +13,37 @@ before once more, so one thread has one block.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from tvm import tirx
 
+from rdpass.core.comparison import Array
+from rdpass.kernels import reference
 from rdpass.kernels.builder.column_phases import ColumnPhases
-from rdpass.kernels.builder.emit import Registers, bind, broadcast, lane, parallel, serial, tiles
-from rdpass.kernels.builder.epilogue import EpilogueWriter
+from rdpass.kernels.builder.emit import Registers, bind, broadcast, lane, parallel, serial, spans, tiles
+from rdpass.kernels.builder.epilogue import EpilogueWriter, other_argument
 from rdpass.kernels.builder.function import Buffer, Expr, argument, function, load
-from rdpass.kernels.builder.packing import blocks
+from rdpass.kernels.builder.packing import (
+    blocks,
+    pack_dense,
+    pack_grouped_table,
+)
 from rdpass.kernels.builder.pool_ring import PoolRing, Position
-from rdpass.kernels.templates.pointwise import other_argument, spans
+from rdpass.kernels.machine import Machine
+from rdpass.kernels.naming import kernel_name, shape_of
+from rdpass.kernels.template import Kernel, Template, Tile, kernel_of
+from rdpass.kernels.tile_space import (
+    fitting,
+)
 from rdpass.kernels.workload import Convolution, Stem
 from rdpass.targets.isa import Isa
 
 
 @dataclass(frozen=True)
-class StemTile:
+class StemTile(Tile):
     """The integers to tune: pixels and vectors of the register tile, rows of a thread's block, pixels pooled at once.
 
     ``pixels`` is a multiple of the lanes where inputs are multiplied by element.
@@ -59,7 +71,7 @@ def stem(work: Stem, tile: StemTile, isa: Isa, threads: int, name: str) -> tirx.
         x = argument("input", conv.batch, conv.channels, conv.height * conv.width)
         w = argument("weights", groups, conv.channels, *conv.kernel, tile.vectors * lanes)
         table = argument("table", conv.epilogue.rows, groups * tile.vectors * lanes)
-        other = other_argument(conv, outer, height * width, lanes)
+        other = other_argument(conv.epilogue, conv.batch, outer, height * width, lanes)
         y = argument("output", conv.batch, outer, height * width, lanes)
         writer = EpilogueWriter(conv.epilogue, isa, table, other)
 
@@ -134,3 +146,58 @@ class _Row:
     def _broadcast(self, of: tuple[Expr, Expr, Expr], begin: Expr) -> Callable[[int, int, int], Expr]:
         """Inputs broadcast as they are loaded."""
         return lambda phase, shift, t: bind(broadcast(self.rows[(*of[1:], phase, begin + shift + t)], self.isa.lanes))
+
+
+class StemTemplate(Template[Stem, StemTile]):
+    name = "stem"
+    workload = Stem
+    tile = StemTile
+
+    def misfit(self, work: Stem, machine: Machine) -> str | None:
+        if work.convolution.groups > 1 or work.convolution.subpixels > 1:
+            return "groups or subpixels"
+        if work.pooling is not None and (work.pooling.kind != "max" or work.epilogue.add):
+            return "a pool behind it that is no max pool, or of a sum of maps"
+        return None
+
+    def tiles(self, work: Stem, machine: Machine) -> Iterator[StemTile]:
+        isa, conv = machine.isa, work.convolution
+        for size, vectors in fitting(conv.out_width, blocks(conv.filters, isa.lanes), isa):
+            if not isa.by_element or size % isa.lanes == 0:
+                for rows in block_heights(work, machine):
+                    for pooled in (4, 2, 8) if work.pooling else (4,):
+                        yield StemTile(size, vectors, rows, pooled)
+
+    def default(self, work: Stem, machine: Machine) -> StemTile:
+        """The widest tile that the registers hold."""
+        vectors = 2 if blocks(work.convolution.filters, machine.isa.lanes) % 2 == 0 else 1
+        rows = block_heights(work, machine)[0]
+        if machine.isa.by_element:
+            return StemTile(8, vectors, rows)
+        return StemTile(6 if machine.isa.registers < 32 else 12, vectors, rows)
+
+    def build(self, work: Stem, constants: Sequence[Any], tile: StemTile, machine: Machine) -> tuple[Kernel, ...]:
+        weights, rows = constants
+        width = tile.vectors * machine.isa.lanes
+        name = stem_name(self.name, work, (tile.pixels, tile.vectors), machine.isa)
+        function = stem(work, tile, machine.isa, machine.threads, name)
+        packed = pack_dense(weights, 1, width)[..., 0, :]
+        return (kernel_of(work, machine, name, function, packed, pack_grouped_table(rows, 1, width)),)
+
+    def oracle(self, work: Stem, constants: Sequence[Any], inputs: Sequence[Array]) -> Array:
+        return reference.stem(work, constants, inputs)
+
+
+def block_heights(work: Stem, machine: Machine) -> list[int]:
+    """Rows of a thread's block, the most first: threads share all rows evenly, in one to four blocks each."""
+    height = (work.pooling or work.convolution).out_height
+    shares = (1, 2, 4) if machine.threads > 1 else (1,)
+    return sorted({-(-height // (machine.threads * share)) for share in shares}, reverse=True)
+
+
+def stem_name(kind: str, work: Stem, register_tile: tuple[int, int], isa: Isa) -> str:
+    pool = "" if work.pooling is None else f"_pool{work.pooling.kernel[0]}x{work.pooling.kernel[1]}"
+    return kernel_name(kind, work, f"{pool}{shape_of(work.convolution)}_{register_tile[0]}x{register_tile[1]}", isa)
+
+
+STEM = StemTemplate()

@@ -17,17 +17,30 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from tvm import tirx
 
-from rdpass.kernels.builder.emit import Registers, bind, both, broadcast, indices, parallel, serial, when
+from rdpass.core.comparison import Array
+from rdpass.kernels import reference
+from rdpass.kernels.builder.emit import Registers, bind, both, broadcast, indices, parallel, serial, spans, when
 from rdpass.kernels.builder.epilogue import EpilogueWriter
 from rdpass.kernels.builder.function import Buffer, Expr, argument, function, load, scratch, store
-from rdpass.kernels.builder.packing import blocks
+from rdpass.kernels.builder.packing import (
+    blocks,
+    pack_grouped_table,
+    pack_numbers,
+    split_stride_phases,
+)
 from rdpass.kernels.builder.pool_ring import LOWEST, PoolRing, Position
 from rdpass.kernels.builder.register_tile import At, multiply_block
-from rdpass.kernels.builder.toom_cook import transform_input, transform_output, transform_running
-from rdpass.kernels.templates.pointwise import spans
+from rdpass.kernels.builder.toom_cook import transform_input, transform_output, transform_running, transform_weights
+from rdpass.kernels.machine import Machine
+from rdpass.kernels.template import Kernel, Template, Tile, kernel_of
+from rdpass.kernels.templates.stem import STEM, block_heights, stem_name
+from rdpass.kernels.tile_space import (
+    fitting,
+)
 from rdpass.kernels.workload import Convolution, Stem
 from rdpass.targets.isa import Isa
 
@@ -43,7 +56,7 @@ in L1 and L2, and every thread has it."""
 
 
 @dataclass(frozen=True)
-class StemWinogradTile:
+class StemWinogradTile(Tile):
     """The integers to tune: Winograd tiles and vectors of the register tile, pooled rows of a thread's block, pixels
     pooled at once.
     """
@@ -247,3 +260,45 @@ class _Rows:
 def _at_most(count: int, first: Expr, end: int) -> Expr:
     """``count``, or as many as there are from ``first`` to ``end``."""
     return count if end and end % count == 0 else tirx.min(count, end - first)
+
+
+class StemWinograd(Template[Stem, StemWinogradTile]):
+    name = f"stem_winograd{OUTPUTS}"
+    workload = Stem
+    tile = StemWinogradTile
+
+    def misfit(self, work: Stem, machine: Machine) -> str | None:
+        if not is_strided_stem(work):
+            return "not a 7x7 or 8x8 window of stride 2 with a pool behind it"
+        return STEM.misfit(work, machine)
+
+    def tiles(self, work: Stem, machine: Machine) -> Iterator[StemWinogradTile]:
+        outer = blocks(work.convolution.filters, machine.isa.lanes)
+        for size, vectors in fitting(-(-work.convolution.out_width // OUTPUTS), outer, machine.isa):
+            for rows in block_heights(work, machine):
+                yield StemWinogradTile(size, vectors, rows)
+
+    def default(self, work: Stem, machine: Machine) -> StemWinogradTile | None:
+        """The widest tile that the registers hold; none where lanes are not multiplied by element."""
+        if not machine.isa.by_element:
+            return None
+        outer = blocks(work.convolution.filters, machine.isa.lanes)
+        pixels, vectors = (5, 4) if outer % 4 == 0 else (8, 2)
+        return StemWinogradTile(pixels, vectors, block_heights(work, machine)[0])
+
+    def build(
+        self, work: Stem, constants: Sequence[Any], tile: StemWinogradTile, machine: Machine
+    ) -> tuple[Kernel, ...]:
+        (weights, rows), lanes = constants, machine.isa.lanes
+        width = tile.vectors * lanes
+        name = stem_name(self.name, work, (tile.pixels, tile.vectors), machine.isa)
+        function = stem_winograd(work, tile, machine.isa, machine.threads, name)
+        transformed = transform_weights(split_stride_phases(weights), (OUTPUTS, OUTPUTS))
+        packed = pack_numbers(transformed, lanes, width)
+        return (kernel_of(work, machine, name, function, packed, pack_grouped_table(rows, 1, width)),)
+
+    def oracle(self, work: Stem, constants: Sequence[Any], inputs: Sequence[Array]) -> Array:
+        return reference.stem(work, constants, inputs)
+
+
+STEM_WINOGRAD = StemWinograd()

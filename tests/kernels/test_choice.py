@@ -5,24 +5,22 @@ from dataclasses import replace
 import pytest
 
 from rdpass.kernels.builder.function import WORKSPACE
-from rdpass.kernels.candidates import convolution_tiles
-from rdpass.kernels.choose import choose_default
+from rdpass.kernels.choice import build_kernels, choose_default, label, rank_tiles
 from rdpass.kernels.machine import machine_of
-from rdpass.kernels.ranking import template
-from rdpass.kernels.schedule import make_kernel
 from rdpass.kernels.templates.direct import DirectTile
-from rdpass.kernels.templates.strided_winograd import StridedWinogradTile, is_strided
-from rdpass.kernels.workload import Epilogue, written_over
+from rdpass.kernels.templates.strided_winograd import STRIDED_WINOGRAD, StridedWinogradTile
+from rdpass.kernels.workload import Epilogue
 from rdpass.targets.lookup import find_target
 from tests.kernels.networks import conv
-from tests.kernels.numbers_of import numbers_of
+from tests.kernels.numbers import constants_of
 
 ALONE = replace(machine_of(find_target("rpi4")), threads=1)
 EARLY, MIDDLE, LATE = conv(128, 128, 56, 3, 2), conv(256, 256, 28, 3, 2), conv(512, 512, 14, 3, 2)
 
 
 def kernel_of(layer):
-    return make_kernel(layer, numbers_of(layer), choose_default(layer, ALONE), ALONE)
+    (kernel,) = build_kernels(layer, constants_of(layer), choose_default(layer, ALONE), ALONE)
+    return kernel
 
 
 @pytest.mark.parametrize(("layer", "outputs"), [(EARLY, 4), (MIDDLE, 3), (LATE, 2)])
@@ -46,9 +44,9 @@ def test_scratch_beside_maps_that_make_a_networks_peak_is_small():
 
 def test_a_map_added_behind_the_activation_does_not_lie_where_sums_meet():
     late = replace(MIDDLE, epilogue=Epilogue("relu", add=True, late=True))
-    assert is_strided(late)
-    over = written_over(late)
-    assert not is_strided(over)
+    assert STRIDED_WINOGRAD.refusal(late, ALONE) is None
+    over = late.in_place()
+    assert "where the sums meet" in STRIDED_WINOGRAD.refusal(over, ALONE)
     assert isinstance(choose_default(over, ALONE), DirectTile)
 
 
@@ -56,5 +54,5 @@ def test_a_map_added_behind_the_activation_does_not_lie_where_sums_meet():
     "change", [{"dilation": (2, 2)}, {"groups": 2}, {"stride": (2, 1)}, {"kernel": (3, 2)}, {"kernel": (5, 5)}]
 )
 def test_other_convolutions_have_no_tile_of_the_template(change):
-    templates = {template(tile) for tile in convolution_tiles(replace(MIDDLE, **change), ALONE)}
+    templates = {label(ranked.tile) for ranked in rank_tiles(replace(MIDDLE, **change), ALONE)}
     assert templates == {"direct"}

@@ -31,7 +31,7 @@ from rdpass.core.tvm_messages import without_scope_lines
 from rdpass.deploy.bundle.runner_program import RUNTIME
 from rdpass.deploy.bundle.runtime_libraries import find_libraries, tvm_versions
 from rdpass.deploy.lowering import Lowered, build, import_onnx, lower_for
-from rdpass.kernels.schedule import Tile
+from rdpass.kernels.template import Tile
 from rdpass.kernels.workload import Workload
 from rdpass.onnx.golden import Golden, find_golden
 from rdpass.onnx.source import OnnxSource
