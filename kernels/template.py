@@ -65,6 +65,8 @@ class Template(ABC, Generic[W, T]):
         for types in work.all_types:
             if types not in self.types:
                 return f"{self.name} is written for {_listed(self.types)}, not for {types.abbreviation}"
+            if not machine.isa.computes(types):
+                return f"{machine.isa.name} has nothing that multiplies {types.abbreviation} on such a CPU"
         return self.misfit(work, machine)
 
     def misfit(self, work: W, machine: Machine) -> str | None:
@@ -108,7 +110,7 @@ Templates = tuple[Template[Any, Any], ...]
 
 def kernel_of(work: Workload, machine: Machine, name: str, function: tirx.PrimFunc, *constants: Array) -> Kernel:
     """A kernel for ``work``, written for ``machine``."""
-    return Kernel(name, function, constants, work.epilogue, (machine.isa.name,))
+    return Kernel(name, function, constants, work.epilogue, machine.isa.features(work.types))
 
 
 def _listed(several: Sequence[NumericTypes]) -> str:

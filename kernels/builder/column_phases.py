@@ -14,6 +14,7 @@ from tvm import tirx
 from rdpass.kernels.builder.emit import bind, broadcast, serial, when
 from rdpass.kernels.builder.function import Buffer, Expr, load, scratch, store
 from rdpass.kernels.workload import Convolution
+from rdpass.targets.isa import Vector
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,11 @@ class ColumnPhases:
     """Shape of the buffer for one row of output."""
 
     conv: Convolution
-    lanes: int
+    vector: Vector
+
+    @property
+    def lanes(self) -> int:
+        return self.vector.lanes
 
     @property
     def count(self) -> int:
@@ -86,4 +91,12 @@ class ColumnPhases:
     def _clear(self, rows: Buffer, channel: Expr, line: Expr) -> None:
         for phase in range(self.count):
             with serial(self.width // self.lanes) as vector:
-                store(rows, broadcast(0.0, self.lanes), channel, line, phase, vector * self.lanes, lanes=self.lanes)
+                store(
+                    rows,
+                    broadcast(0.0, self.vector),
+                    channel,
+                    line,
+                    phase,
+                    vector * self.lanes,
+                    lanes=self.lanes,
+                )

@@ -13,6 +13,7 @@ from tvm import tirx
 from rdpass.kernels.builder.emit import bind, broadcast, serial, when
 from rdpass.kernels.builder.function import Buffer, Expr, load, scratch, store
 from rdpass.kernels.workload import Convolution
+from rdpass.targets.isa import Vector
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class RowBuffer:
     conv: Convolution
     rows: int
     channel_blocks: int
-    lanes: int
+    vector: Vector
     columns: int = 0
     grid: Grid | None = None
 
@@ -53,7 +54,7 @@ class RowBuffer:
         return ((self.columns or self.conv.out_width) - 1) * self.conv.stride[1] + self.conv.reach[1]
 
     def allocate(self) -> Buffer:
-        return scratch(self.channel_blocks, self.height, self.width, self.lanes)
+        return scratch(self.channel_blocks, self.height, self.width, self.vector.lanes)
 
     def fill(self, rows: Buffer, source: Buffer, n: Expr, first_block: Expr, out_row: Expr) -> None:
         """Copy the rows that begin at output row ``out_row``, of the blocks from ``first_block`` on."""
@@ -79,11 +80,11 @@ class RowBuffer:
         self._clear(line, rows, 0, left)
         with serial(inner) as column:
             place = row * self.conv.width + column if self.grid is None else self.grid.place(row, column)
-            value = load(source, *where, place, 0, lanes=self.lanes)
-            store(rows, value, *line, left + column, 0, lanes=self.lanes)
+            value = load(source, *where, place, 0, lanes=self.vector.lanes)
+            store(rows, value, *line, left + column, 0, lanes=self.vector.lanes)
         self._clear(line, rows, left + inner, self.width)
 
     def _clear(self, line: tuple[Expr, Expr], rows: Buffer, begin: int, end: int) -> None:
         if end > begin:
             with serial(end - begin) as column:
-                store(rows, broadcast(0.0, self.lanes), *line, begin + column, 0, lanes=self.lanes)
+                store(rows, broadcast(0.0, self.vector), *line, begin + column, 0, lanes=self.vector.lanes)

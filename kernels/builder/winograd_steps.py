@@ -25,7 +25,7 @@ from rdpass.kernels.builder.row_buffer import Grid, RowBuffer
 from rdpass.kernels.builder.toom_cook import transform_input, transform_output
 from rdpass.kernels.template import Tile
 from rdpass.kernels.workload import Convolution
-from rdpass.targets.isa import Isa
+from rdpass.targets.isa import Isa, Vector
 
 
 class OutputTile(Tile):
@@ -67,6 +67,10 @@ class Tiling:
     grid: Grid | None = None
 
     @property
+    def vector(self) -> Vector:
+        return self.isa.vector(self.conv.types.accumulator)
+
+    @property
     def edges(self) -> tuple[int, int]:
         """Inputs that a tile sees, and numbers that they are transformed into."""
         (down, across), (high, wide) = self.size, self.conv.kernel
@@ -78,7 +82,7 @@ class Tiling:
 
     @property
     def inner(self) -> int:
-        return blocks(self.conv.channels, self.isa.lanes)
+        return blocks(self.conv.channels, self.vector.lanes)
 
     @property
     def own(self) -> int:
@@ -87,7 +91,7 @@ class Tiling:
 
     @property
     def outer(self) -> int:
-        return blocks(self.conv.filters, self.isa.lanes)
+        return blocks(self.conv.filters, self.vector.lanes)
 
     @property
     def groups(self) -> int:
@@ -110,33 +114,33 @@ class Tiling:
 
     def allocate_inputs(self) -> Buffer:
         """V."""
-        return scratch(self.numbers, self.columns, self.own, self.pixels, self.isa.lanes)
+        return scratch(self.numbers, self.columns, self.own, self.pixels, self.vector.lanes)
 
     def allocate_products(self) -> Buffer:
         """M."""
-        return scratch(self.numbers, self.waiting, self.held, self.vectors * self.isa.lanes)
+        return scratch(self.numbers, self.waiting, self.held, self.vectors * self.vector.lanes)
 
 
 def transform_row(
     tiling: Tiling, x: Buffer, v: Buffer, n: Expr, channel: Expr, top: Expr, row: Expr, slice_: Expr = 0
 ) -> None:
     """Step 1 for one row of tiles and one block of channels of a slice; ``top``: the first row of output."""
-    lanes = tiling.isa.lanes
+    vector, lanes = tiling.vector, tiling.vector.lanes
     (down, across), (high, wide) = tiling.size, tiling.edges
-    row_buffer = RowBuffer(tiling.conv, down, 1, lanes, tiling.across * across, tiling.grid)
+    row_buffer = RowBuffer(tiling.conv, down, 1, vector, tiling.across * across, tiling.grid)
     rows = row_buffer.allocate()
     row_buffer.fill(rows, x, n, slice_ * tiling.own + channel, bind(top + row * down))
-    held = Registers(tiling.numbers, lanes)
+    held = Registers(tiling.numbers, vector)
     with serial(tiling.across) as column:
         at = bind(row * tiling.across + column)
         left = column * across
         for j in range(wide):
             d = [bind(load(rows, 0, i, left + j, 0, lanes=lanes)) for i in range(high)]
-            for i, value in enumerate(transform_input(d, lanes)):
+            for i, value in enumerate(transform_input(d, vector)):
                 held[i * wide + j] = value
         for i in range(high):
             d = [bind(held[i * wide + j]) for j in range(wide)]
-            for j, value in enumerate(transform_input(d, lanes)):
+            for j, value in enumerate(transform_input(d, vector)):
                 place = tirx.floordiv(at, tiling.pixels), channel, tirx.floormod(at, tiling.pixels)
                 store(v, value, i * wide + j, *place, 0, lanes=lanes)
 
@@ -146,12 +150,12 @@ def multiply(tiling: Tiling, u: Buffer, v: Buffer, m: Buffer, turns: Expr, first
 
     ``first``: where in ``u`` the weights of the first number lie.
     """
-    isa, vectors = tiling.isa, tiling.vectors
-    sums = Registers(tiling.pixels * vectors, isa.lanes)
+    vectors, lanes = tiling.vectors, tiling.vector.lanes
+    sums = Registers(tiling.pixels * vectors, tiling.vector)
     begin_of = slice_ * tiling.own
 
     def weight(group: Expr, number: Expr, k: Expr, c: Expr, vector: int) -> Expr:
-        return load(u, group, first + number, begin_of + k, c, vector * isa.lanes, lanes=isa.lanes)
+        return load(u, group, first + number, begin_of + k, c, vector * lanes, lanes=lanes)
 
     with serial(tiling.numbers) as number, serial(tiling.waiting) as turn:
         group = bind(turns * tiling.waiting + turn)
@@ -159,17 +163,17 @@ def multiply(tiling: Tiling, u: Buffer, v: Buffer, m: Buffer, turns: Expr, first
         def product(begin: Expr, size: int) -> None:
             column = tirx.floordiv(begin, tiling.pixels)
             for index in range(size * vectors):
-                sums[index] = broadcast(0.0, isa.lanes)
+                sums[index] = broadcast(0.0, tiling.vector)
             with serial(tiling.own) as k:
                 multiply_block(
-                    sums, isa, (size, vectors),
+                    sums, tiling.isa, (size, vectors),
                     lambda t: (v, (number, column, k, t)),
                     lambda c, vector: weight(group, number, k, c, vector),
                 )  # fmt: skip
             for t in range(size):
                 for vector in range(vectors):
                     value = sums[t * vectors + vector]
-                    store(m, value, number, turn, begin + t, vector * isa.lanes, lanes=isa.lanes)
+                    store(m, value, number, turn, begin + t, vector * lanes, lanes=lanes)
 
         tiles(tiling.held, tiling.pixels, product)
 
@@ -178,12 +182,12 @@ def transform_back(
     tiling: Tiling, writer: EpilogueWriter, m: Buffer, y: Buffer, n: Expr, turns: Expr, top: Expr, biased: bool = True
 ) -> None:
     """Step 3 for the groups that wait together: all whole tiles of a row, then the one that ends it, if it is cut."""
-    lanes = tiling.isa.lanes
+    vector, lanes = tiling.vector, tiling.vector.lanes
     (down, across), (high, wide) = tiling.size, tiling.edges
     whole, rest = divmod(tiling.conv.out_width, across)
-    held = Registers(down * wide, lanes)
-    with serial(tiling.waiting) as turn, serial(tiling.vectors) as vector, serial(tiling.rows) as row:
-        channel = bind((turns * tiling.waiting + turn) * tiling.vectors + vector)
+    held = Registers(down * wide, vector)
+    with serial(tiling.waiting) as turn, serial(tiling.vectors) as v, serial(tiling.rows) as row:
+        channel = bind((turns * tiling.waiting + turn) * tiling.vectors + v)
         bias, rows = writer.bias(channel) if biased else None, writer.rows(channel)
         upper = bind(top + row * down)
 
@@ -193,8 +197,8 @@ def transform_back(
         def back(column: Expr, count: int) -> None:
             at = row * tiling.across + column
             for j in range(wide):
-                q = [bind(load(m, i * wide + j, turn, at, vector * lanes, lanes=lanes)) for i in range(high)]
-                for i, value in enumerate(transform_output(q, down, lanes)):
+                q = [bind(load(m, i * wide + j, turn, at, v * lanes, lanes=lanes)) for i in range(high)]
+                for i, value in enumerate(transform_output(q, down, vector)):
                     held[i * wide + j] = value
             for i in range(down):
                 when(_row_exists(tiling, upper + i), partial(line, i, column, count))
@@ -202,7 +206,7 @@ def transform_back(
         def line(i: int, column: Expr, count: int) -> None:
             q = [bind(held[i * wide + j]) for j in range(wide)]
             place = bind((upper + i) * tiling.conv.out_width + column * across)
-            for j, value in enumerate(transform_output(q, across, lanes)[:count]):
+            for j, value in enumerate(transform_output(q, across, vector)[:count]):
                 put(value, place + j)
 
         def every() -> None:

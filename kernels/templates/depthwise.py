@@ -27,6 +27,7 @@ from rdpass.kernels.builder.packing import (
     pack_depthwise,
     pack_grouped_table,
 )
+from rdpass.kernels.cost_model import LATENCY
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.naming import convolution_name
 from rdpass.kernels.template import Kernel, Template, Tile, kernel_of
@@ -55,19 +56,23 @@ def depthwise(conv: Convolution, tile: DepthwiseTile, isa: Isa, threads: int, na
     and it is not the output), output (N, C/L, H' W', L).
     """
     assert conv.is_depthwise
-    lanes, count = isa.lanes, blocks(conv.channels, isa.lanes)
+    vector = isa.vector(conv.types.accumulator)
+    lanes = vector.lanes
+    count = blocks(conv.channels, lanes)
     down, across = axes(conv)
 
     def write() -> None:
-        x = argument("input", conv.batch, count, conv.height * conv.width, lanes)
-        w = argument("weights", count, *conv.kernel, lanes)
-        table = argument("table", conv.epilogue.rows, count * lanes)
-        other = other_argument(conv.epilogue, conv.batch, count, conv.out_height * conv.out_width, lanes)
-        y = argument("output", conv.batch, count, conv.out_height * conv.out_width, lanes)
-        writer = EpilogueWriter(conv.epilogue, isa, table, other)
+        x = argument("input", conv.types.input, conv.batch, count, conv.height * conv.width, lanes)
+        w = argument("weights", conv.types.weight, count, *conv.kernel, lanes)
+        table = argument("table", conv.types.accumulator, conv.epilogue.rows, count * lanes)
+        other = other_argument(
+            conv.epilogue, conv.types.output, conv.batch, count, conv.out_height * conv.out_width, lanes
+        )
+        y = argument("output", conv.types.output, conv.batch, count, conv.out_height * conv.out_width, lanes)
+        writer = EpilogueWriter(conv.epilogue, isa, conv.types.accumulator, table, other)
 
         with parallel(conv.batch, count, threads=threads) as (n, block):
-            sums = Registers(tile.rows * tile.pixels, lanes)
+            sums = Registers(tile.rows * tile.pixels, vector)
             weight = _weights(conv, tile, isa, w, block)
 
             def product(rows: AxisTile, columns: AxisTile) -> None:
@@ -82,7 +87,7 @@ def depthwise(conv: Convolution, tile: DepthwiseTile, isa: Isa, threads: int, na
 
             each_tile(down, tile.rows, lambda rows: each_tile(across, tile.pixels, lambda cols: product(rows, cols)))
 
-    return function(name, write)
+    return function(name, conv.types.accumulator, write)
 
 
 def axes(conv: Convolution) -> tuple[Axis, Axis]:
@@ -111,10 +116,10 @@ def _needed(conv: Convolution, tile: DepthwiseTile, isa: Isa) -> int:
 
 def _weights(conv: Convolution, tile: DepthwiseTile, isa: Isa, w: Buffer, block: Expr) -> _Weight:
     """The weights of a block: loaded here if they stay in registers."""
-    (kh, kw) = conv.kernel
+    (kh, kw), lanes = conv.kernel, isa.block(conv.types.input)
 
     def weight(i: int, j: int) -> Expr:
-        return bind(load(w, block, i, j, 0, lanes=isa.lanes))
+        return bind(load(w, block, i, j, 0, lanes=lanes))
 
     if not holds_weights(conv, tile, isa):
         return weight
@@ -127,13 +132,15 @@ def _pixels(
 ) -> Callable[[int, int], Expr]:
     """The input by row and column of what the tile sees, each loaded where it is first asked for."""
 
+    lanes = isa.block(conv.types.input)
+
     @cache
     def row(offset: int) -> Expr:
         return bind(rows.input(offset) * conv.width)
 
     @cache
     def pixel(down: int, across: int) -> Expr:
-        return bind(load(x, n, block, row(down) + columns.input(across), 0, lanes=isa.lanes))
+        return bind(load(x, n, block, row(down) + columns.input(across), 0, lanes=lanes))
 
     return pixel
 
@@ -184,18 +191,18 @@ class Depthwise(Template[Convolution, DepthwiseTile]):
         weights = 0 if holds_weights(work, tile, machine.isa) else tile.rows * kh * kw
         aside = 2 * rows * registers_missing(work, tile, machine.isa)
         count = -(-work.out_height // tile.rows) * -(-work.out_width // tile.pixels)
-        multiplies = work.out_pixels * kh * kw * max(1, 4 * machine.multiplies / sums) / machine.multiplies
-        tasks = work.batch * blocks(work.channels, machine.isa.lanes)
+        multiplies = work.out_pixels * kh * kw * max(1, LATENCY * machine.multiplies / sums) / machine.multiplies
+        tasks = work.batch * blocks(work.channels, machine.isa.block(work.types.input))
         return tasks * (multiplies + count * ((seen + weights) / 2 + aside))
 
     def build(
         self, work: Convolution, constants: Sequence[Any], tile: DepthwiseTile, machine: Machine
     ) -> tuple[Kernel, ...]:
-        (weights, rows), lanes = constants, machine.isa.lanes
+        (weights, rows), lanes = constants, machine.isa.block(work.types.input)
         name = convolution_name(self.name, work, (tile.rows, tile.pixels), machine.isa)
         function = depthwise(work, tile, machine.isa, machine.threads, name)
-        table = pack_grouped_table(rows, 1, lanes)
-        return (kernel_of(work, machine, name, function, pack_depthwise(weights, lanes), table),)
+        table = pack_grouped_table(rows, 1, lanes, work.types.accumulator)
+        return (kernel_of(work, machine, name, function, pack_depthwise(weights, lanes, work.types.weight), table),)
 
     def oracle(self, work: Convolution, constants: Sequence[Any], inputs: Sequence[Array]) -> Array:
         return reference.convolution(work, constants, inputs)

@@ -34,7 +34,6 @@ from rdpass.kernels.builder.packing import (
 from rdpass.kernels.builder.register_tile import At, multiply_block
 from rdpass.kernels.builder.row_buffer import RowBuffer
 from rdpass.kernels.cost_model import (
-    BYTES,
     HOLDS,
     KEEPS,
     busiest_share,
@@ -68,7 +67,8 @@ def direct(conv: Convolution, tile: DirectTile, isa: Isa, threads: int, name: st
     map to add (where there is one and it is not the output), output (N, F/L, H' W', L). G: its groups, or subpixels.
     """
     assert conv.groups == 1 or conv.subpixels == 1
-    lanes = isa.lanes
+    vector = isa.vector(conv.types.accumulator)
+    lanes = vector.lanes
     inner, outer = blocks(conv.channels // conv.groups, lanes), blocks(conv.filters // conv.groups, lanes)
     groups = blocks(outer, tile.vectors)
     assert groups % tile.splits == 0
@@ -77,20 +77,20 @@ def direct(conv: Convolution, tile: DirectTile, isa: Isa, threads: int, name: st
     pixels = conv.out_height * down * width * across
 
     def write() -> None:
-        x = argument("input", conv.batch, inner * conv.groups, conv.height * conv.width, lanes)
-        w = argument("weights", own, groups, inner, kh, kw, lanes, tile.vectors * lanes)
-        table = argument("table", conv.epilogue.rows, own * groups * tile.vectors * lanes)
-        other = other_argument(conv.epilogue, conv.batch, outer * conv.groups, pixels, lanes)
-        y = argument("output", conv.batch, outer * conv.groups, pixels, lanes)
-        writer = EpilogueWriter(conv.epilogue, isa, table, other)
+        x = argument("input", conv.types.input, conv.batch, inner * conv.groups, conv.height * conv.width, lanes)
+        w = argument("weights", conv.types.weight, own, groups, inner, kh, kw, lanes, tile.vectors * lanes)
+        table = argument("table", conv.types.accumulator, conv.epilogue.rows, own * groups * tile.vectors * lanes)
+        other = other_argument(conv.epilogue, conv.types.output, conv.batch, outer * conv.groups, pixels, lanes)
+        y = argument("output", conv.types.output, conv.batch, outer * conv.groups, pixels, lanes)
+        writer = EpilogueWriter(conv.epilogue, isa, conv.types.accumulator, table, other)
 
         def weight(of: Expr, group: Expr, k: Expr, i: Expr, j: int, c: Expr, v: int) -> Expr:
             return load(w, of, group, k, i, j, c, v * lanes, lanes=lanes)
 
         def cover(n: Expr, of: Expr, first: Expr, count: int, split: Expr) -> None:
-            row_buffer = RowBuffer(conv, count, inner, lanes)
+            row_buffer = RowBuffer(conv, count, inner, vector)
             rows = row_buffer.allocate()
-            sums = Registers(tile.pixels * tile.vectors, lanes)
+            sums = Registers(tile.pixels * tile.vectors, vector)
             group_of, subpixel = (of, 0) if conv.subpixels == 1 else (0, of)
             row_buffer.fill(rows, x, n, group_of * inner, first)
             down_by, across_by = tirx.floordiv(subpixel, across), tirx.floormod(subpixel, across)
@@ -124,7 +124,7 @@ def direct(conv: Convolution, tile: DirectTile, isa: Isa, threads: int, name: st
             with parallel(conv.batch, own, tile.splits, number, threads=threads) as (n, of, split, index):
                 cover(n, of, bind(begin + index * count), count, split)
 
-    return function(name, write)
+    return function(name, conv.types.accumulator, write)
 
 
 class Direct(Template[Convolution, DirectTile]):
@@ -140,7 +140,7 @@ class Direct(Template[Convolution, DirectTile]):
         return "groups and subpixels at once" if work.groups > 1 and work.subpixels > 1 else None
 
     def tiles(self, work: Convolution, machine: Machine) -> Iterator[DirectTile]:
-        outer = blocks(work.filters // work.groups, machine.isa.lanes)
+        outer = blocks(work.filters // work.groups, machine.isa.block(work.types.input))
         for size, vectors in fitting(work.out_width, outer, machine.isa):
             for rows in sorted({1, 2, 4, work.out_height}):
                 if rows <= work.out_height:
@@ -153,16 +153,17 @@ class Direct(Template[Convolution, DirectTile]):
     def cost(self, work: Convolution, tile: DirectTile, machine: Machine) -> float:
         kh, kw = work.kernel
         own = work.groups * work.subpixels  # each with weights, and a pass over the input, of its own
-        lanes = machine.isa.lanes
+        lanes = machine.isa.block(work.types.input)
         inner, outer = (blocks(of // work.groups, lanes) * lanes for of in (work.channels, work.filters))
-        row = product_cycles((tile.pixels, tile.vectors), work.out_width, inner, outer, machine) * kh * kw
+        row = product_cycles((tile.pixels, tile.vectors), work.out_width, inner, outer, work.types, machine) * kh * kw
         passes = -(-work.out_height // tile.rows) * work.batch
         high = (tile.rows - 1) * work.stride[0] + work.reach[0]
         wide = (work.out_width - 1) * work.stride[1] + work.reach[1]
-        rows = BYTES * high * wide * inner
-        copying = 2 * rows / BYTES / lanes * passes * own * tile.splits
-        weights = BYTES * kh * kw * inner * outer * own
-        whole = BYTES * work.channels * work.height * work.width
+        numbers = high * wide * inner
+        rows = work.types.input.size((numbers,))
+        copying = 2 * numbers / lanes * passes * own * tile.splits
+        weights = work.types.weight.size((kh, kw, inner, outer, own))
+        whole = work.types.input.size((work.channels, work.height, work.width))
         # Every split reads the input anew, from memory where it does not stay in L2 beside the split's weights.
         reread = (tile.splits - 1) * whole if whole + weights // tile.splits > HOLDS * machine.l2 else 0
         stays = (weights // tile.splits) + rows <= HOLDS * machine.l2
@@ -180,15 +181,16 @@ class Direct(Template[Convolution, DirectTile]):
     def build(
         self, work: Convolution, constants: Sequence[Any], tile: DirectTile, machine: Machine
     ) -> tuple[Kernel, ...]:
-        (weights, rows), lanes = constants, machine.isa.lanes
+        (weights, rows), lanes = constants, machine.isa.block(work.types.input)
         width = tile.vectors * lanes
         weights, groups = merge_groups(weights, work.groups, lanes)
         merged = replace(work, groups=groups)
         name = convolution_name(self.name, merged, (tile.pixels, tile.vectors), machine.isa)
         function = direct(merged, tile, machine.isa, machine.threads, name)
         own = groups * work.subpixels
-        packed = np.stack([pack_dense(of, lanes, width) for of in np.split(weights, own)])
-        return (kernel_of(work, machine, name, function, packed, pack_grouped_table(rows, own, width)),)
+        packed = np.stack([pack_dense(of, lanes, width, work.types.weight) for of in np.split(weights, own)])
+        table = pack_grouped_table(rows, own, width, work.types.accumulator)
+        return (kernel_of(work, machine, name, function, packed, table),)
 
     def oracle(self, work: Convolution, constants: Sequence[Any], inputs: Sequence[Array]) -> Array:
         return reference.convolution(work, constants, inputs)

@@ -40,15 +40,16 @@ def elementwise(work: Elementwise, tile: ElementwiseTile, isa: Isa, threads: int
     """Arguments: input (N, C/L, P, L), the gate (N, C/L, 1, L) where there is one, table (rows, C), the map to add
     (where there is one and it is not the output), output (N, C/L, P, L).
     """
-    lanes, count, epilogue = isa.lanes, blocks(work.channels, isa.lanes), work.epilogue
+    lanes, epilogue = isa.block(work.types.input), work.epilogue
+    count = blocks(work.channels, lanes)
 
     def write() -> None:
-        x = argument("input", work.batch, count, work.pixels, lanes)
-        gate = argument("gate", work.batch, count, 1, lanes) if work.scale == "gate" else None
-        table = argument("table", work.rows, count * lanes)
-        other = other_argument(epilogue, work.batch, count, work.pixels, lanes)
-        y = argument("output", work.batch, count, work.pixels, lanes)
-        writer = EpilogueWriter(epilogue, isa, table, other)
+        x = argument("input", work.types.input, work.batch, count, work.pixels, lanes)
+        gate = argument("gate", work.types.input, work.batch, count, 1, lanes) if work.scale == "gate" else None
+        table = argument("table", work.types.accumulator, work.rows, count * lanes)
+        other = other_argument(epilogue, work.types.output, work.batch, count, work.pixels, lanes)
+        y = argument("output", work.types.output, work.batch, count, work.pixels, lanes)
+        writer = EpilogueWriter(epilogue, isa, work.types.accumulator, table, other)
         with parallel(work.batch, count, threads=threads) as (n, block):
             bias, rows = writer.bias(block), writer.rows(block)
             scale = _scale(work, isa, table, gate, n, block)
@@ -61,15 +62,16 @@ def elementwise(work: Elementwise, tile: ElementwiseTile, isa: Isa, threads: int
 
             tiles(work.pixels, tile.pixels, apply)
 
-    return function(name, write)
+    return function(name, work.types.accumulator, write)
 
 
 def _scale(work: Elementwise, isa: Isa, table: Buffer, gate: Buffer | None, n: Expr, block: Expr) -> Expr | None:
     """What a block of channels is multiplied by."""
+    lanes = isa.block(work.types.input)
     if gate is not None:
-        return bind(load(gate, n, block, 0, 0, lanes=isa.lanes))
+        return bind(load(gate, n, block, 0, 0, lanes=lanes))
     if work.scale == "constant":
-        return bind(load(table, work.rows - 1, block * isa.lanes, lanes=isa.lanes))
+        return bind(load(table, work.rows - 1, block * lanes, lanes=lanes))
     return None
 
 
@@ -93,7 +95,15 @@ class ElementwiseTemplate(Template[Elementwise, ElementwiseTile]):
         kind = f"{scaled}{work.epilogue.activation}{added}"
         name = kernel_name(kind, work, f"_{work.channels}x{work.pixels}", machine.isa)
         function = elementwise(work, tile, machine.isa, machine.threads, name)
-        return (kernel_of(work, machine, name, function, pack_grouped_table(constants[0], 1, machine.isa.lanes)),)
+        return (
+            kernel_of(
+                work,
+                machine,
+                name,
+                function,
+                pack_grouped_table(constants[0], 1, machine.isa.block(work.types.input), work.types.accumulator),
+            ),
+        )
 
     def oracle(self, work: Elementwise, constants: Sequence[Any], inputs: Sequence[Array]) -> Array:
         return reference.elementwise(work, constants, inputs)

@@ -30,8 +30,8 @@ from rdpass.kernels.builder.packing import (
 )
 from rdpass.kernels.builder.register_tile import multiply_block
 from rdpass.kernels.cost_model import (
-    BYTES,
     KEEPS,
+    REREAD,
     busiest_share,
     product_cycles,
     space_price,
@@ -46,6 +46,9 @@ from rdpass.kernels.tile_space import (
 )
 from rdpass.kernels.workload import PointwisePair
 from rdpass.targets.isa import Isa
+
+_WAITING = 16
+"""Bytes a cycle of sums that wait in the output, stored and loaded again."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ def pointwise_pair(pair: PointwisePair, tile: PairTile, isa: Isa, threads: int, 
     """Arguments: input (N, C/L, P, L), then weights (groups, C/L, L, V L) and table (rows, groups V L) of the first and
     of the second convolution, the map to add (where there is one and it is not the output), output (N, F/L, P, L).
     """
-    return function(name, lambda: _Pair(pair, tile, isa).write(threads))
+    return function(name, pair.second.types.accumulator, lambda: _Pair(pair, tile, isa).write(threads))
 
 
 class _Pair:
@@ -73,9 +76,11 @@ class _Pair:
 
     def __init__(self, pair: PointwisePair, tile: PairTile, isa: Isa) -> None:
         self.first, self.second, self.tile, self.isa = pair.first, pair.second, tile, isa
+        self.vector = isa.vector(pair.second.types.accumulator)
+        self.lanes = self.vector.lanes
         self.pixels = pair.first.height * pair.first.width
-        middle, self.outer = (blocks(conv.filters, isa.lanes) for conv in (pair.first, pair.second))
-        self.inner = blocks(pair.first.channels, isa.lanes)
+        middle, self.outer = (blocks(conv.filters, self.lanes) for conv in (pair.first, pair.second))
+        self.inner = blocks(pair.first.channels, self.lanes)
         self.wide, self.groups = blocks(middle, tile.vectors), blocks(self.outer, tile.vectors)
         assert self.wide % tile.chunks == 0
         assert not pair.first.epilogue.add
@@ -88,17 +93,17 @@ class _Pair:
         self._arguments()
 
     def _arguments(self) -> None:
-        first, second, lanes = self.first, self.second, self.isa.lanes
+        first, second, lanes = self.first, self.second, self.lanes
         width = self.tile.vectors * lanes
-        self.x = argument("input", first.batch, self.inner, self.pixels, lanes)
-        self.w1 = argument("weights_1", self.wide, self.inner, lanes, width)
-        table1 = argument("table_1", first.epilogue.rows, self.wide * width)
-        self.w2 = argument("weights_2", self.groups, self.wide * self.tile.vectors, lanes, width)
-        table2 = argument("table_2", second.epilogue.rows, self.groups * width)
-        other = other_argument(second.epilogue, second.batch, self.outer, self.pixels, lanes)
-        self.y = argument("output", first.batch, self.outer, self.pixels, lanes)
-        self.widened = EpilogueWriter(first.epilogue, self.isa, table1)
-        self.finished = EpilogueWriter(second.epilogue, self.isa, table2, other)
+        self.x = argument("input", first.types.input, first.batch, self.inner, self.pixels, lanes)
+        self.w1 = argument("weights_1", first.types.weight, self.wide, self.inner, lanes, width)
+        table1 = argument("table_1", first.types.accumulator, first.epilogue.rows, self.wide * width)
+        self.w2 = argument("weights_2", second.types.weight, self.groups, self.wide * self.tile.vectors, lanes, width)
+        table2 = argument("table_2", second.types.accumulator, second.epilogue.rows, self.groups * width)
+        other = other_argument(second.epilogue, second.types.output, second.batch, self.outer, self.pixels, lanes)
+        self.y = argument("output", second.types.output, first.batch, self.outer, self.pixels, lanes)
+        self.widened = EpilogueWriter(first.epilogue, self.isa, first.types.accumulator, table1)
+        self.finished = EpilogueWriter(second.epilogue, self.isa, second.types.accumulator, table2, other)
 
     def write(self, threads: int) -> None:
         tile, block = self.tile, min(self.tile.block, self.pixels)
@@ -106,11 +111,11 @@ class _Pair:
         for start, number, count in spans(self.pixels, block):
             with parallel(self.first.batch, number, threads=outside) as (n, index):
                 begin = bind(start + index * block)
-                hidden = scratch(self.depth, count, self.isa.lanes)
+                hidden = scratch(self.depth, count, self.lanes)
                 with serial(tile.chunks) as chunk:
                     for groups, step in ((self.chunk, self._widen), (self.groups, self._shrink)):
                         with parallel(groups, threads=inside) as (group,):
-                            sums = Registers(tile.pixels * tile.vectors, self.isa.lanes)
+                            sums = Registers(tile.pixels * tile.vectors, self.vector)
                             turn = partial(step, hidden, sums, (n, begin), chunk, group)
                             tiles(count, tile.pixels, turn)
 
@@ -118,7 +123,7 @@ class _Pair:
         self, hidden: Buffer, sums: Registers, at: tuple[Expr, Expr], chunk: Expr, turn: Expr, offset: Expr, size: int
     ) -> None:
         """Step 1 for a tile."""
-        shape, lanes = (size, self.tile.vectors), self.isa.lanes
+        shape, lanes = (size, self.tile.vectors), self.lanes
         n, pixel = at[0], bind(at[1] + offset)
         group = bind(chunk * self.chunk + turn)
         self.widened.start(sums, shape, group)
@@ -136,7 +141,7 @@ class _Pair:
         self, hidden: Buffer, sums: Registers, at: tuple[Expr, Expr], chunk: Expr, group: Expr, offset: Expr, size: int
     ) -> None:
         """Step 2 for a tile."""
-        shape, lanes = (size, self.tile.vectors), self.isa.lanes
+        shape, lanes = (size, self.tile.vectors), self.lanes
         n, pixel = at[0], bind(at[1] + offset)
         waiting = [
             (t * self.tile.vectors + v, (n, group * self.tile.vectors + v, pixel + t, 0))
@@ -176,7 +181,7 @@ class Pair(Template[PointwisePair, PairTile]):
         return "a map is added between both" if work.first.epilogue.add else None
 
     def tiles(self, work: PointwisePair, machine: Machine) -> Iterator[PairTile]:
-        lanes = machine.isa.lanes
+        lanes = machine.isa.block(work.types.input)
         pixels = work.first.height * work.first.width
         middle, outer = blocks(work.first.filters, lanes), blocks(work.second.filters, lanes)
         for size, vectors in fitting(pixels, min(middle, outer), machine.isa):
@@ -192,26 +197,27 @@ class Pair(Template[PointwisePair, PairTile]):
         pixels = first.height * first.width
         block = min(tile.block, pixels)
         passes = -(-pixels // block) * first.batch
-        weights = BYTES * first.filters * (first.channels + second.filters)
-        held = BYTES * block * (first.channels + first.filters // tile.chunks)
-        maps = maps_once = BYTES * first.batch * pixels * (first.channels + second.filters)
-        waits = BYTES * pixels * second.filters * (tile.chunks - 1) * 2
+        types = work.types
+        weights = types.weight.size((first.filters, first.channels + second.filters))
+        held = types.input.size((block, first.channels + first.filters // tile.chunks))
+        maps = maps_once = types.input.size((first.batch, pixels, first.channels + second.filters))
+        waits = types.output.size((pixels, second.filters, tile.chunks - 1, 2))
         crowded = held > machine.l1 / 2
-        groups = blocks(blocks(first.filters, machine.isa.lanes), tile.vectors)
+        groups = blocks(blocks(first.filters, machine.isa.block(work.types.input)), tile.vectors)
         again = held * groups * passes if crowded else weights * passes
         if held + weights // groups > KEEPS * machine.l2:
             maps += again
         # Every chunk reads its block's input and sums again, from memory if a step of the chunk leaves neither in L2.
-        if held + BYTES * block * second.filters + weights // tile.chunks // 2 > KEEPS * machine.l2:
+        if held + types.output.size((block, second.filters)) + weights // tile.chunks // 2 > KEEPS * machine.l2:
             maps += (tile.chunks - 1) * maps_once
-        own = first.batch * _product_cycles(work, tile, machine) + (again / 16 / 4 + waits / 16) / machine.threads
-        hidden = BYTES * block * first.filters // tile.chunks
+        own = first.batch * _product_cycles(work, tile, machine) + (again / REREAD + waits / _WAITING) / machine.threads
+        hidden = types.input.size((block, first.filters)) // tile.chunks
         return own + traffic_cycles(weights, passes, held, maps, machine) + space_price(hidden, machine)
 
     def build(
         self, work: PointwisePair, constants: Sequence[Any], tile: PairTile, machine: Machine
     ) -> tuple[Kernel, ...]:
-        (weights, rows), lanes = constants, machine.isa.lanes
+        (weights, rows), lanes = constants, machine.isa.block(work.types.input)
         width = tile.vectors * lanes
         wide = blocks(work.first.filters, width) * width
         first, second = work.first, work.second
@@ -221,11 +227,11 @@ class Pair(Template[PointwisePair, PairTile]):
         return (
             kernel_of(
                 work, machine, name, function,
-                pack_dense(weights[0][:, :, 0, 0], lanes, width),
-                pack_grouped_table(rows[0], 1, width),
+                pack_dense(weights[0][:, :, 0, 0], lanes, width, work.types.weight),
+                pack_grouped_table(rows[0], 1, width, work.types.accumulator),
                 # The wide map is padded to whole groups.
-                pack_dense(pad_axis(weights[1][:, :, 0, 0], 1, wide), lanes, width),
-                pack_grouped_table(rows[1], 1, width),
+                pack_dense(pad_axis(weights[1][:, :, 0, 0], 1, wide), lanes, width, work.types.weight),
+                pack_grouped_table(rows[1], 1, width, work.types.accumulator),
             ),
         )  # fmt: skip
 
@@ -237,15 +243,15 @@ def _product_cycles(pair: PointwisePair, tile: PairTile, machine: Machine) -> fl
     """Cycles of both steps' products, for one image."""
     first, second = pair.first, pair.second
     pixels = first.height * first.width
-    block = min(tile.block, pixels)
-    inner, outer = (blocks(blocks(conv.filters, machine.isa.lanes), tile.vectors) for conv in (first, second))
+    block, lanes = min(tile.block, pixels), machine.isa.block(pair.types.input)
+    inner, outer = (blocks(blocks(conv.filters, lanes), tile.vectors) for conv in (first, second))
     cycles = 0.0
     for count, size in ((pixels // block, block), (1 if pixels % block else 0, pixels % block)):
         if count:
             steps = (first.channels, first.filters, inner // tile.chunks), (first.filters, second.filters, outer)
             for channels, filters, groups in steps:
                 tasks = groups if tile.groups_parallel else count * first.batch
-                one = product_cycles((tile.pixels, tile.vectors), size, channels, filters, machine)
+                one = product_cycles((tile.pixels, tile.vectors), size, channels, filters, pair.types, machine)
                 cycles += count * one * busiest_share(tasks, machine)
     return cycles
 

@@ -27,8 +27,8 @@ from rdpass.kernels.builder.packing import (
 )
 from rdpass.kernels.builder.register_tile import At, multiply_block
 from rdpass.kernels.cost_model import (
-    BYTES,
     KEEPS,
+    REREAD,
     busiest_share,
     map_bytes,
     product_cycles,
@@ -61,7 +61,8 @@ def pointwise(conv: Convolution, tile: PointwiseTile, isa: Isa, threads: int, na
     there is one and it is not the output), output (N, F/L, H' W', L).
     """
     assert conv.is_pointwise
-    lanes = isa.lanes
+    vector = isa.vector(conv.types.accumulator)
+    lanes = vector.lanes
     inner, outer = blocks(conv.channels, lanes), blocks(conv.filters, lanes)
     groups = blocks(outer, tile.vectors)
     assert groups % tile.splits == 0
@@ -69,15 +70,15 @@ def pointwise(conv: Convolution, tile: PointwiseTile, isa: Isa, threads: int, na
     block = pixel_block(conv, tile)
 
     def write() -> None:
-        x = argument("input", conv.batch, inner, conv.height * conv.width, lanes)
-        w = argument("weights", groups, inner, lanes, tile.vectors * lanes)
-        table = argument("table", conv.epilogue.rows, groups * tile.vectors * lanes)
-        other = other_argument(conv.epilogue, conv.batch, outer, pixels, lanes)
-        y = argument("output", conv.batch, outer, pixels, lanes)
-        writer = EpilogueWriter(conv.epilogue, isa, table, other)
+        x = argument("input", conv.types.input, conv.batch, inner, conv.height * conv.width, lanes)
+        w = argument("weights", conv.types.weight, groups, inner, lanes, tile.vectors * lanes)
+        table = argument("table", conv.types.accumulator, conv.epilogue.rows, groups * tile.vectors * lanes)
+        other = other_argument(conv.epilogue, conv.types.output, conv.batch, outer, pixels, lanes)
+        y = argument("output", conv.types.output, conv.batch, outer, pixels, lanes)
+        writer = EpilogueWriter(conv.epilogue, isa, conv.types.accumulator, table, other)
 
         def cover(n: Expr, first: Expr, count: int, split: Expr) -> None:
-            sums = Registers(tile.pixels * tile.vectors, lanes)
+            sums = Registers(tile.pixels * tile.vectors, vector)
             source = first if conv.stride == (1, 1) else bind(tirx.floordiv(first, block) * conv.stride[0] * conv.width)
             with serial(groups // tile.splits) as turn:
                 group = bind(split * (groups // tile.splits) + turn)
@@ -104,7 +105,7 @@ def pointwise(conv: Convolution, tile: PointwiseTile, isa: Isa, threads: int, na
             with parallel(conv.batch, number, tile.splits, threads=threads) as (n, index, split):
                 cover(n, bind(begin + index * block), count, split)
 
-    return function(name, write)
+    return function(name, conv.types.accumulator, write)
 
 
 def pixel_block(conv: Convolution, tile: PointwiseTile) -> int:
@@ -122,7 +123,7 @@ class Pointwise(Template[Convolution, PointwiseTile]):
 
     def tiles(self, work: Convolution, machine: Machine) -> Iterator[PointwiseTile]:
         pixels = work.out_height * work.out_width
-        outer = blocks(work.filters, machine.isa.lanes)
+        outer = blocks(work.filters, machine.isa.block(work.types.input))
         for size, vectors in fitting(pixels if work.stride == (1, 1) else work.out_width, outer, machine.isa):
             for block in pixel_blocks(pixels, size):
                 count = -(-pixels // block) if work.stride == (1, 1) else work.out_height
@@ -138,25 +139,29 @@ class Pointwise(Template[Convolution, PointwiseTile]):
         cycles = 0.0
         for number, size in ((pixels // block, block), (1, last)):
             if number and size:
-                one = product_cycles((tile.pixels, tile.vectors), size, work.channels, work.filters, machine)
+                one = product_cycles(
+                    (tile.pixels, tile.vectors), size, work.channels, work.filters, work.types, machine
+                )
                 cycles += number * one * busiest_share(number * tile.splits * work.batch, machine)
-        weights, held = BYTES * work.channels * work.filters, BYTES * block * work.channels
-        groups = blocks(blocks(work.filters, machine.isa.lanes), tile.vectors)
+        weights = work.types.weight.size((work.channels, work.filters))
+        held = work.types.input.size((block, work.channels))
+        groups = blocks(blocks(work.filters, machine.isa.block(work.types.input)), tile.vectors)
         # Where a block's input is too large for L1, every group reads it from L2 again.
         again = held * groups * passes if held > machine.l1 / 2 else weights * passes
         maps = map_bytes(work) + (again if held + weights // groups > KEEPS * machine.l2 else 0)
-        own = work.batch * cycles + again / 16 / 4 / machine.threads
+        own = work.batch * cycles + again / REREAD / machine.threads
         return own + traffic_cycles(weights, passes, held, maps, machine)
 
     def build(
         self, work: Convolution, constants: Sequence[Any], tile: PointwiseTile, machine: Machine
     ) -> tuple[Kernel, ...]:
-        (weights, rows), lanes = constants, machine.isa.lanes
+        (weights, rows), lanes = constants, machine.isa.block(work.types.input)
         width = tile.vectors * lanes
         name = convolution_name(self.name, work, (tile.pixels, tile.vectors), machine.isa)
         function = pointwise(work, tile, machine.isa, machine.threads, name)
-        packed = pack_dense(weights[:, :, 0, 0], lanes, width)
-        return (kernel_of(work, machine, name, function, packed, pack_grouped_table(rows, 1, width)),)
+        packed = pack_dense(weights[:, :, 0, 0], lanes, width, work.types.weight)
+        table = pack_grouped_table(rows, 1, width, work.types.accumulator)
+        return (kernel_of(work, machine, name, function, packed, table),)
 
     def oracle(self, work: Convolution, constants: Sequence[Any], inputs: Sequence[Array]) -> Array:
         return reference.convolution(work, constants, inputs)

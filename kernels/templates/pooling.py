@@ -40,14 +40,15 @@ class PoolingTile(Tile):
 
 def pooling(pool: Pooling, tile: PoolingTile, isa: Isa, threads: int, name: str) -> tirx.PrimFunc:
     """Arguments: input (N, C/L, H W, L), output (N, C/L, H' W', L). Every window covers some of the map."""
-    lanes, count = isa.lanes, blocks(pool.channels, isa.lanes)
+    lanes = isa.block(pool.types.input)
+    count = blocks(pool.channels, lanes)
     down, across = _axes(pool)
     assert down.is_covered
     assert across.is_covered
 
     def write() -> None:
-        x = argument("input", pool.batch, count, pool.height * pool.width, lanes)
-        y = argument("output", pool.batch, count, pool.out_height * pool.out_width, lanes)
+        x = argument("input", pool.types.input, pool.batch, count, pool.height * pool.width, lanes)
+        y = argument("output", pool.types.output, pool.batch, count, pool.out_height * pool.out_width, lanes)
         with parallel(pool.batch, count, threads=threads) as (n, block):
 
             def reduce_tile(rows: AxisTile, columns: AxisTile) -> None:
@@ -57,7 +58,7 @@ def pooling(pool: Pooling, tile: PoolingTile, isa: Isa, threads: int, name: str)
 
             each_tile(down, 1, lambda rows: each_tile(across, tile.pixels, lambda cols: reduce_tile(rows, cols)))
 
-    return function(name, write)
+    return function(name, pool.types.accumulator, write)
 
 
 def _axes(pool: Pooling) -> tuple[Axis, Axis]:
@@ -73,24 +74,27 @@ def _values(
     pool: Pooling, isa: Isa, x: Buffer, of: tuple[Expr, Expr], rows: AxisTile, columns: AxisTile
 ) -> Iterable[Expr]:
     """The reduced windows of a tile of one row."""
+    vector = isa.vector(pool.types.accumulator)
     seen = [bind(rows.input(i) * pool.width) for i in range(pool.kernel[0]) if rows.has(i)]
 
     @cache
     def column(offset: int) -> Expr:
         at = columns.input(offset)
-        return bind(_reduced(pool, isa, [load(x, *of, row + at, 0, lanes=isa.lanes) for row in seen]))
+        return bind(_reduced(pool, isa, [load(x, *of, row + at, 0, lanes=vector.lanes) for row in seen]))
 
     for t in range(columns.size):
         first = t * pool.stride[1]
         taps = [column(first + j) for j in range(pool.kernel[1]) if columns.has(first + j)]
         value = _reduced(pool, isa, taps)
         if pool.kind == "average":
-            value = value * broadcast(1 / (pool.divisor or len(taps) * len(seen)), isa.lanes)
+            value = value * broadcast(1 / (pool.divisor or len(taps) * len(seen)), vector)
         yield value
 
 
 def _reduced(pool: Pooling, isa: Isa, values: list[Expr]) -> Expr:
-    return highest(values, isa) if pool.kind == "max" else reduce(operator.add, values)
+    return (
+        highest(values, isa, isa.vector(pool.types.accumulator)) if pool.kind == "max" else reduce(operator.add, values)
+    )
 
 
 class PoolingTemplate(Template[Pooling, PoolingTile]):

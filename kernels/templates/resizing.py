@@ -22,7 +22,7 @@ from tvm.script.ir_builder import tirx as T
 from rdpass.core.comparison import Array
 from rdpass.kernels import reference
 from rdpass.kernels.builder.emit import bind, broadcast, parallel, serial, tiles
-from rdpass.kernels.builder.function import FLOAT, Buffer, Expr, argument, function, load, store
+from rdpass.kernels.builder.function import Buffer, Expr, argument, function, load, store
 from rdpass.kernels.builder.packing import (
     blocks,
 )
@@ -30,7 +30,7 @@ from rdpass.kernels.machine import Machine
 from rdpass.kernels.naming import kernel_name
 from rdpass.kernels.template import Kernel, Template, Tile, kernel_of
 from rdpass.kernels.workload import Places, Resizing
-from rdpass.targets.isa import Isa
+from rdpass.targets.isa import Isa, Vector
 
 _LONGEST_PERIOD = 8
 """Outputs of a period that is still written out."""
@@ -54,11 +54,12 @@ class _Between:
 
 def resizing(work: Resizing, tile: ResizingTile, isa: Isa, threads: int, name: str) -> tirx.PrimFunc:
     """Arguments: input (N, C/L, H W, L), output (N, C/L, H' W', L)."""
-    lanes, count = isa.lanes, blocks(work.channels, isa.lanes)
+    lanes = isa.block(work.types.input)
+    count = blocks(work.channels, lanes)
 
     def write() -> None:
-        x = argument("input", work.batch, count, work.height * work.width, lanes)
-        y = argument("output", work.batch, count, work.out_height * work.out_width, lanes)
+        x = argument("input", work.types.input, work.batch, count, work.height * work.width, lanes)
+        y = argument("output", work.types.output, work.batch, count, work.out_height * work.out_width, lanes)
         with parallel(work.batch, count, work.out_height, threads=threads) as (n, block, row):
             line = _Line(work, isa, x, (n, block), _computed(work.down, row, work))
             begin = bind(row * work.out_width)
@@ -68,17 +69,18 @@ def resizing(work: Resizing, tile: ResizingTile, isa: Isa, threads: int, name: s
 
             _columns(work, tile, line, put)
 
-    return function(name, write)
+    return function(name, work.types.accumulator, write)
 
 
 class _Line:
     """One output row's source: a column of it is mixed from two rows of the map."""
 
     def __init__(self, work: Resizing, isa: Isa, x: Buffer, of: tuple[Expr, Expr], rows: _Between) -> None:
-        self.work, self.isa, self.x, self.of = work, isa, x, of
+        self.work, self.x, self.of = work, x, of
+        self.vector = isa.vector(work.types.accumulator)
         self.low = bind(rows.low * work.width)
         self.high = None if rows.weight is None else bind(rows.high * work.width)
-        self.weight = None if rows.weight is None else bind(broadcast(rows.weight, isa.lanes))
+        self.weight = None if rows.weight is None else bind(broadcast(rows.weight, self.vector))
 
     def column(self, at: Expr) -> Expr:
         value = self._load(self.low, at)
@@ -88,7 +90,7 @@ class _Line:
         return bind(low + self.weight * (self._load(self.high, at) - low))
 
     def _load(self, row: Expr, at: Expr) -> Expr:
-        return load(self.x, *self.of, row + at, 0, lanes=self.isa.lanes)
+        return load(self.x, *self.of, row + at, 0, lanes=self.vector.lanes)
 
 
 def _columns(work: Resizing, tile: ResizingTile, line: _Line, put: Callable[[Expr, Expr], None]) -> None:
@@ -144,20 +146,20 @@ def _written(
 
     for t in range(count):
         place = _known(work, t if columns is not None else first + t, held=columns is None)
-        put(first + t, _mixed(place, column, line.isa.lanes))
+        put(first + t, _mixed(place, column, line.vector))
 
 
 def _met(work: Resizing, line: _Line, put: Callable[[Expr, Expr], None], first: Expr, count: int) -> None:
     """``count`` outputs from ``first`` on, places computed."""
     for t in range(count):
         place = _computed(work.across, bind(first + t), work)
-        put(first + t, _mixed(place, line.column, line.isa.lanes))
+        put(first + t, _mixed(place, line.column, line.vector))
 
 
-def _mixed(place: _Between, column: Callable[[Expr], Expr], lanes: int) -> Expr:
+def _mixed(place: _Between, column: Callable[[Expr], Expr], vector: Vector) -> Expr:
     """What lies at a place of a row."""
     low = column(place.low)
-    return low if place.weight is None else low + broadcast(place.weight, lanes) * (column(place.high) - low)
+    return low if place.weight is None else low + broadcast(place.weight, vector) * (column(place.high) - low)
 
 
 def _known(work: Resizing, index: int, held: bool) -> _Between:
@@ -177,8 +179,9 @@ def _computed(places: Places, index: Expr, work: Resizing) -> _Between:
     low = bind(tirx.floordiv(place, places.d))
     weight = None
     if work.kind == "linear":
-        rest = tirx.Cast(FLOAT, place - low * places.d)
-        weight = bind(rest * tirx.const(1 / places.d, FLOAT))
+        numeric = work.types.accumulator.value
+        rest = tirx.Cast(numeric, place - low * places.d)
+        weight = bind(rest * tirx.const(1 / places.d, numeric))
     return _Between(bind(T.min(low, end)), bind(T.min(low + 1, end)), weight)
 
 

@@ -59,7 +59,8 @@ def stem(work: Stem, tile: StemTile, isa: Isa, threads: int, name: str) -> tirx.
     """Arguments: input (N, C, H W), planar; weights (groups, C, KH, KW, V L); table (rows, groups V L); the map to add
     (where there is one and it is not the output); output (N, F/L, H' W', L), H' and W' after the pool.
     """
-    conv, pool, lanes = work.convolution, work.pooling, isa.lanes
+    conv, pool = work.convolution, work.pooling
+    lanes = isa.block(conv.types.output)
     assert conv.groups == 1
     assert pool is None or (pool.kind == "max" and not conv.epilogue.add)
     outer = blocks(conv.filters, lanes)
@@ -68,12 +69,12 @@ def stem(work: Stem, tile: StemTile, isa: Isa, threads: int, name: str) -> tirx.
     block = height if threads == 1 else min(tile.rows, height)
 
     def write() -> None:
-        x = argument("input", conv.batch, conv.channels, conv.height * conv.width)
-        w = argument("weights", groups, conv.channels, *conv.kernel, tile.vectors * lanes)
-        table = argument("table", conv.epilogue.rows, groups * tile.vectors * lanes)
-        other = other_argument(conv.epilogue, conv.batch, outer, height * width, lanes)
-        y = argument("output", conv.batch, outer, height * width, lanes)
-        writer = EpilogueWriter(conv.epilogue, isa, table, other)
+        x = argument("input", conv.types.input, conv.batch, conv.channels, conv.height * conv.width)
+        w = argument("weights", conv.types.weight, groups, conv.channels, *conv.kernel, tile.vectors * lanes)
+        table = argument("table", conv.types.accumulator, conv.epilogue.rows, groups * tile.vectors * lanes)
+        other = other_argument(conv.epilogue, conv.types.output, conv.batch, outer, height * width, lanes)
+        y = argument("output", conv.types.output, conv.batch, outer, height * width, lanes)
+        writer = EpilogueWriter(conv.epilogue, isa, conv.types.accumulator, table, other)
 
         def cover(n: Expr, first: Expr, count: int) -> None:
             row = _Row(conv, tile, isa, x, w, writer)
@@ -88,7 +89,7 @@ def stem(work: Stem, tile: StemTile, isa: Isa, threads: int, name: str) -> tirx.
             with parallel(conv.batch, number, threads=threads) as (n, index):
                 cover(n, bind(begin + index * block), count)
 
-    return function(name, write)
+    return function(name, conv.types.accumulator, write)
 
 
 def _in_map(n: Expr, first: Expr) -> Position:
@@ -102,14 +103,15 @@ class _Row:
         self, conv: Convolution, tile: StemTile, isa: Isa, x: Buffer, w: Buffer, writer: EpilogueWriter
     ) -> None:
         self.conv, self.tile, self.isa, self.x, self.w, self.writer = conv, tile, isa, x, w, writer
-        self.columns = ColumnPhases(conv, isa.lanes)
+        self.vector = isa.vector(conv.types.accumulator)
+        self.columns = ColumnPhases(conv, self.vector)
         self.rows = self.columns.allocate()
-        self.sums = Registers(tile.pixels * tile.vectors, isa.lanes)
+        self.sums = Registers(tile.pixels * tile.vectors, self.vector)
 
     def compute(self, n: Expr, row: Expr, out: Buffer, position: Position) -> None:
         """Row ``row`` of image ``n``, to ``position(block of channels, column)`` of ``out``."""
         self.columns.fill(self.rows, self.x, n, row)
-        outer = blocks(self.conv.filters, self.isa.lanes)
+        outer = blocks(self.conv.filters, self.vector.lanes)
         with serial(blocks(outer, self.tile.vectors)) as group:
 
             def product(begin: Expr, size: int) -> None:
@@ -123,7 +125,7 @@ class _Row:
 
     def _multiply(self, of: tuple[Expr, Expr, Expr], begin: Expr, size: int) -> None:
         """Add the products of one row of taps of one channel, phase by phase."""
-        vectors, lanes = self.tile.vectors, self.isa.lanes
+        vectors, lanes = self.tile.vectors, self.vector.lanes
         inputs = self._by_element(of, begin) if self.isa.by_element else self._broadcast(of, begin)
         for tap in sorted(range(self.conv.kernel[1]), key=self.columns.place):
             weights = [bind(load(self.w, *of, tap, v * lanes, lanes=lanes)) for v in range(vectors)]
@@ -135,7 +137,7 @@ class _Row:
 
     def _by_element(self, of: tuple[Expr, Expr, Expr], begin: Expr) -> Callable[[int, int, int], Expr]:
         """Inputs as lanes of vectors, each vector loaded once for all taps."""
-        lanes = self.isa.lanes
+        lanes = self.vector.lanes
 
         @cache
         def vector(phase: int, index: int) -> Expr:
@@ -145,7 +147,7 @@ class _Row:
 
     def _broadcast(self, of: tuple[Expr, Expr, Expr], begin: Expr) -> Callable[[int, int, int], Expr]:
         """Inputs broadcast as they are loaded."""
-        return lambda phase, shift, t: bind(broadcast(self.rows[(*of[1:], phase, begin + shift + t)], self.isa.lanes))
+        return lambda phase, shift, t: bind(broadcast(self.rows[(*of[1:], phase, begin + shift + t)], self.vector))
 
 
 class StemTemplate(Template[Stem, StemTile]):
@@ -162,15 +164,16 @@ class StemTemplate(Template[Stem, StemTile]):
 
     def tiles(self, work: Stem, machine: Machine) -> Iterator[StemTile]:
         isa, conv = machine.isa, work.convolution
-        for size, vectors in fitting(conv.out_width, blocks(conv.filters, isa.lanes), isa):
-            if not isa.by_element or size % isa.lanes == 0:
+        lanes = isa.block(work.types.output)
+        for size, vectors in fitting(conv.out_width, blocks(conv.filters, lanes), isa):
+            if not isa.by_element or size % lanes == 0:
                 for rows in block_heights(work, machine):
                     for pooled in (4, 2, 8) if work.pooling else (4,):
                         yield StemTile(size, vectors, rows, pooled)
 
     def default(self, work: Stem, machine: Machine) -> StemTile:
         """The widest tile that the registers hold."""
-        vectors = 2 if blocks(work.convolution.filters, machine.isa.lanes) % 2 == 0 else 1
+        vectors = 2 if blocks(work.convolution.filters, machine.isa.block(work.types.input)) % 2 == 0 else 1
         rows = block_heights(work, machine)[0]
         if machine.isa.by_element:
             return StemTile(8, vectors, rows)
@@ -178,11 +181,12 @@ class StemTemplate(Template[Stem, StemTile]):
 
     def build(self, work: Stem, constants: Sequence[Any], tile: StemTile, machine: Machine) -> tuple[Kernel, ...]:
         weights, rows = constants
-        width = tile.vectors * machine.isa.lanes
+        width = tile.vectors * machine.isa.block(work.types.input)
         name = stem_name(self.name, work, (tile.pixels, tile.vectors), machine.isa)
         function = stem(work, tile, machine.isa, machine.threads, name)
-        packed = pack_dense(weights, 1, width)[..., 0, :]
-        return (kernel_of(work, machine, name, function, packed, pack_grouped_table(rows, 1, width)),)
+        packed = pack_dense(weights, 1, width, work.types.weight)[..., 0, :]
+        table = pack_grouped_table(rows, 1, width, work.types.accumulator)
+        return (kernel_of(work, machine, name, function, packed, table),)
 
     def oracle(self, work: Stem, constants: Sequence[Any], inputs: Sequence[Array]) -> Array:
         return reference.stem(work, constants, inputs)

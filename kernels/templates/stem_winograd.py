@@ -15,7 +15,7 @@ Blocks of pooled rows are dealt out to threads, as in ``stem``. Rounding is larg
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -78,7 +78,8 @@ def stem_winograd(work: Stem, tile: StemWinogradTile, isa: Isa, threads: int, na
     """Arguments: input (N, C, H W), planar; weights (groups, 36, 4 C/L, L, V L); table (rows, groups V L); output
     (N, F/L, H' W', L), H' and W' after the pool.
     """
-    conv, pool, lanes = work.convolution, work.pooling, isa.lanes
+    conv, pool = work.convolution, work.pooling
+    lanes = isa.block(conv.types.output)
     assert is_strided_stem(work)
     assert pool is not None
     assert pool.kind == "max"
@@ -88,11 +89,11 @@ def stem_winograd(work: Stem, tile: StemWinogradTile, isa: Isa, threads: int, na
     block = pool.out_height if threads == 1 else min(tile.rows, pool.out_height)
 
     def write() -> None:
-        x = argument("input", conv.batch, conv.channels, conv.height * conv.width)
-        u = argument("weights", groups, _NUMBERS, inner, lanes, tile.vectors * lanes)
-        table = argument("table", conv.epilogue.rows, groups * tile.vectors * lanes)
-        y = argument("output", conv.batch, outer, pool.out_height * pool.out_width, lanes)
-        writer = EpilogueWriter(conv.epilogue, isa, table)
+        x = argument("input", conv.types.input, conv.batch, conv.channels, conv.height * conv.width)
+        u = argument("weights", conv.types.weight, groups, _NUMBERS, inner, lanes, tile.vectors * lanes)
+        table = argument("table", conv.types.accumulator, conv.epilogue.rows, groups * tile.vectors * lanes)
+        y = argument("output", conv.types.output, conv.batch, outer, pool.out_height * pool.out_width, lanes)
+        writer = EpilogueWriter(conv.epilogue, isa, conv.types.accumulator, table)
         for begin, number, count in spans(pool.out_height, block):
             with parallel(conv.batch, number, threads=threads) as (n, index):
                 rows = _Rows(conv, tile, isa, x, u, writer)
@@ -100,7 +101,7 @@ def stem_winograd(work: Stem, tile: StemWinogradTile, isa: Isa, threads: int, na
                 compute = partial(rows.compute, n, ring.rows)
                 ring.cover_together(compute, y, n, bind(begin + index * block), count)
 
-    return function(name, write)
+    return function(name, conv.types.accumulator, write)
 
 
 class _Rows:
@@ -110,18 +111,20 @@ class _Rows:
         self, conv: Convolution, tile: StemWinogradTile, isa: Isa, x: Buffer, u: Buffer, writer: EpilogueWriter
     ) -> None:
         self.conv, self.tile, self.isa, self.x, self.u, self.writer = conv, tile, isa, x, u, writer
-        self.inner = blocks(STRIDE_PHASES * conv.channels, isa.lanes)
-        self.outer = blocks(conv.filters, isa.lanes)
+        self.vector = isa.vector(conv.types.accumulator)
+        self.lanes = lanes = self.vector.lanes
+        self.inner = blocks(STRIDE_PHASES * conv.channels, lanes)
+        self.outer = blocks(conv.filters, lanes)
         self.across = -(-conv.out_width // OUTPUTS)
         self.columns = -(-self.across // tile.pixels)
         self.together = min(_TOGETHER, self.columns)
         self.width = max(self.across * OUTPUTS + TAPS - 1, (conv.padding[1] + conv.width - 1) // 2 + 1)
-        self.rows = scratch(self.inner, _EDGE, self.width, isa.lanes)
+        self.rows = scratch(self.inner, _EDGE, self.width, lanes)
         # By column of the numbers, and what one sum reads and writes lies together.
-        self.v = scratch(_EDGE, self.together, _EDGE, self.inner, tile.pixels, isa.lanes)
-        self.m = scratch(_EDGE, self.together * tile.pixels, _EDGE, tile.vectors * isa.lanes)
+        self.v = scratch(_EDGE, self.together, _EDGE, self.inner, tile.pixels, lanes)
+        self.m = scratch(_EDGE, self.together * tile.pixels, _EDGE, tile.vectors * lanes)
         with serial(self.inner) as k, serial(_EDGE) as line, serial(self.width) as column:
-            store(self.rows, broadcast(0.0, isa.lanes), k, line, column, 0, lanes=isa.lanes)
+            store(self.rows, broadcast(0.0, self.vector), k, line, column, 0, lanes=lanes)
 
     def compute(self, n: Expr, out: Buffer, row: Expr, position: Callable[[int], Position]) -> None:
         """Three rows from ``row`` on of image ``n``; those outside the map are -inf."""
@@ -143,7 +146,7 @@ class _Rows:
         """A channel, even or odd rows, and the block and first lane of their two phases."""
         for channel in range(self.conv.channels):
             for half in range(2):
-                yield channel, half, divmod(channel * STRIDE_PHASES + half * _PAIR, self.isa.lanes)
+                yield channel, half, divmod(channel * STRIDE_PHASES + half * _PAIR, self.lanes)
 
     # 2. The copied rows, and their transform
 
@@ -164,34 +167,42 @@ class _Rows:
 
         def nothing() -> None:
             with serial(self.width) as column:
-                store(self.rows, broadcast(0.0, _PAIR), block, line, column, first, lanes=_PAIR)
+                store(
+                    self.rows,
+                    broadcast(0.0, replace(self.vector, lanes=_PAIR)),
+                    block,
+                    line,
+                    column,
+                    first,
+                    lanes=_PAIR,
+                )
 
         when(tirx.all(source >= 0, source < conv.height), columns, nothing)
 
     def _transform(self, first: Expr) -> None:
-        lanes, pixels = self.isa.lanes, self.tile.pixels
-        held = Registers(_NUMBERS, lanes)
+        lanes, pixels = self.lanes, self.tile.pixels
+        held = Registers(_NUMBERS, self.vector)
         begin = bind(first * pixels)
         with serial(self.inner) as k, serial(_at_most(self.together * pixels, begin, self.across)) as tile:
             for j in range(_EDGE):
                 column = (begin + tile) * OUTPUTS + j
                 d = [bind(load(self.rows, k, i, column, 0, lanes=lanes)) for i in range(_EDGE)]
-                for i, value in enumerate(transform_input(d, lanes)):
+                for i, value in enumerate(transform_input(d, self.vector)):
                     held[i * _EDGE + j] = value
             for i in range(_EDGE):
                 d = [bind(held[i * _EDGE + j]) for j in range(_EDGE)]
-                for j, value in enumerate(transform_input(d, lanes)):
+                for j, value in enumerate(transform_input(d, self.vector)):
                     at, t = tirx.floordiv(tile, pixels), tirx.floormod(tile, pixels)
                     store(self.v, value, j, at, i, k, t, 0, lanes=lanes)
 
     # 3. Products, and their transform
 
     def _multiply(self, group: Expr, first: Expr) -> None:
-        tile, lanes = self.tile, self.isa.lanes
-        sums = Registers(tile.pixels * tile.vectors, lanes)
+        tile, lanes = self.tile, self.lanes
+        sums = Registers(tile.pixels * tile.vectors, self.vector)
         with serial(_EDGE) as j, serial(_at_most(self.together, first, self.columns)) as column:
             for index in range(tile.pixels * tile.vectors):
-                sums[index] = broadcast(0.0, lanes)
+                sums[index] = broadcast(0.0, self.vector)
             with serial(_EDGE) as i:
                 number = i * _EDGE + j
                 for k in range(self.inner):
@@ -205,14 +216,14 @@ class _Rows:
         return self.v, (j, column, i, k, tile)
 
     def _weight(self, group: Expr, number: Expr, k: int, channel: Expr, vector: int) -> Expr:
-        lanes = self.isa.lanes
+        lanes = self.lanes
         return load(self.u, group, number, k, channel, vector * lanes, lanes=lanes)
 
     def _transform_back(self, group: Expr, first: Expr, out: Buffer, places: Sequence[Position]) -> None:
         """All whole tiles of those together, and the one that ends the row, if it is there."""
         whole, rest = divmod(self.conv.out_width, OUTPUTS)
         begin, most = bind(first * self.tile.pixels), self.together * self.tile.pixels
-        held = Registers(_EDGE * OUTPUTS, self.isa.lanes)
+        held = Registers(_EDGE * OUTPUTS, self.vector)
         with serial(self.tile.vectors) as vector:
             block = bind(group * self.tile.vectors + vector)
 
@@ -234,10 +245,10 @@ class _Rows:
 
     def _sum(self, held: Registers, vector: Expr, tile: Expr) -> None:
         """The first half of the way back, down the columns."""
-        lanes = self.isa.lanes
+        lanes = self.lanes
         for j in range(_EDGE):
             q = [bind(load(self.m, j, tile, i, vector * lanes, lanes=lanes)) for i in range(_EDGE)]
-            for i, value in enumerate(transform_running(q, OUTPUTS, lanes)):
+            for i, value in enumerate(transform_running(q, OUTPUTS, self.vector)):
                 held[i * _EDGE + j] = value
 
     def _put(
@@ -247,14 +258,14 @@ class _Rows:
         bias, rows = self.writer.bias(block), self.writer.rows(block)
         for i, place in enumerate(places):
             q = [bind(held[i * _EDGE + j]) for j in range(_EDGE)]
-            for j, value in enumerate(transform_output(q, OUTPUTS, self.isa.lanes)[:count]):
+            for j, value in enumerate(transform_output(q, OUTPUTS, self.vector)[:count]):
                 self.writer.put(value + bias, rows, out, place(block, column * OUTPUTS + j))
 
     def _erase(self, out: Buffer, place: Position) -> None:
         """A row outside the map."""
-        lanes = self.isa.lanes
+        lanes = self.lanes
         with serial(self.outer) as block, serial(self.conv.out_width) as column:
-            store(out, broadcast(LOWEST, lanes), *place(block, column), lanes=lanes)
+            store(out, broadcast(LOWEST, self.vector), *place(block, column), lanes=lanes)
 
 
 def _at_most(count: int, first: Expr, end: int) -> Expr:
@@ -273,7 +284,7 @@ class StemWinograd(Template[Stem, StemWinogradTile]):
         return STEM.misfit(work, machine)
 
     def tiles(self, work: Stem, machine: Machine) -> Iterator[StemWinogradTile]:
-        outer = blocks(work.convolution.filters, machine.isa.lanes)
+        outer = blocks(work.convolution.filters, machine.isa.block(work.types.input))
         for size, vectors in fitting(-(-work.convolution.out_width // OUTPUTS), outer, machine.isa):
             for rows in block_heights(work, machine):
                 yield StemWinogradTile(size, vectors, rows)
@@ -282,20 +293,21 @@ class StemWinograd(Template[Stem, StemWinogradTile]):
         """The widest tile that the registers hold; none where lanes are not multiplied by element."""
         if not machine.isa.by_element:
             return None
-        outer = blocks(work.convolution.filters, machine.isa.lanes)
+        outer = blocks(work.convolution.filters, machine.isa.block(work.types.input))
         pixels, vectors = (5, 4) if outer % 4 == 0 else (8, 2)
         return StemWinogradTile(pixels, vectors, block_heights(work, machine)[0])
 
     def build(
         self, work: Stem, constants: Sequence[Any], tile: StemWinogradTile, machine: Machine
     ) -> tuple[Kernel, ...]:
-        (weights, rows), lanes = constants, machine.isa.lanes
+        (weights, rows), lanes = constants, machine.isa.block(work.types.input)
         width = tile.vectors * lanes
         name = stem_name(self.name, work, (tile.pixels, tile.vectors), machine.isa)
         function = stem_winograd(work, tile, machine.isa, machine.threads, name)
         transformed = transform_weights(split_stride_phases(weights), (OUTPUTS, OUTPUTS))
-        packed = pack_numbers(transformed, lanes, width)
-        return (kernel_of(work, machine, name, function, packed, pack_grouped_table(rows, 1, width)),)
+        packed = pack_numbers(transformed, lanes, width, work.types.weight)
+        table = pack_grouped_table(rows, 1, width, work.types.accumulator)
+        return (kernel_of(work, machine, name, function, packed, table),)
 
     def oracle(self, work: Stem, constants: Sequence[Any], inputs: Sequence[Array]) -> Array:
         return reference.stem(work, constants, inputs)

@@ -20,7 +20,6 @@ from itertools import product as combinations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from tvm import tirx
 
 from rdpass.core.comparison import Array
@@ -37,9 +36,9 @@ from rdpass.kernels.builder.stride_phases import STRIDE, phase_of
 from rdpass.kernels.builder.toom_cook import transform_weights
 from rdpass.kernels.builder.winograd_steps import OutputTile, Tiling, multiply, transform_back, transform_row
 from rdpass.kernels.cost_model import (
-    BYTES,
     HOLDS,
     PASSING,
+    REREAD,
     busiest_share,
     map_bytes,
     product_cycles,
@@ -99,7 +98,7 @@ def strided_winograd(conv: Convolution, tile: StridedWinogradTile, isa: Isa, thr
     assert conv.stride == (2, 2)
     assert conv.dilation == (1, 1)
     assert conv.groups == conv.subpixels == 1
-    lanes = isa.lanes
+    lanes = isa.block(conv.types.input)
     inner, outer = blocks(conv.channels, lanes), blocks(conv.filters, lanes)
     groups = blocks(outer, tile.vectors)
     assert groups % tile.waiting == 0
@@ -107,11 +106,11 @@ def strided_winograd(conv: Convolution, tile: StridedWinogradTile, isa: Isa, thr
     pixels, rows = conv.out_height * conv.out_width, min(tile.rows * tile.size[0], conv.out_height)
 
     def write() -> None:
-        x = argument("input", conv.batch, inner, conv.height * conv.width, lanes)
-        u = argument("weights", groups, tile.numbers, inner, lanes, tile.vectors * lanes)
-        table = argument("table", conv.epilogue.rows, groups * tile.vectors * lanes)
-        other = other_argument(conv.epilogue, conv.batch, outer, pixels, lanes)
-        y = argument("output", conv.batch, outer, pixels, lanes)
+        x = argument("input", conv.types.input, conv.batch, inner, conv.height * conv.width, lanes)
+        u = argument("weights", conv.types.weight, groups, tile.numbers, inner, lanes, tile.vectors * lanes)
+        table = argument("table", conv.types.accumulator, conv.epilogue.rows, groups * tile.vectors * lanes)
+        other = other_argument(conv.epilogue, conv.types.output, conv.batch, outer, pixels, lanes)
+        y = argument("output", conv.types.output, conv.batch, outer, pixels, lanes)
         sums = _Sums(x, u, y, other, isa, table, threads)
         for begin, number, count in spans(conv.out_height, rows):
             with serial(conv.batch) as n, serial(number) as block:
@@ -123,7 +122,7 @@ def strided_winograd(conv: Convolution, tile: StridedWinogradTile, isa: Isa, thr
                     first += tiling.numbers
                 sums.end(conv, n, top, count)
 
-    return function(name, write)
+    return function(name, conv.types.accumulator, write)
 
 
 def _tilings(conv: Convolution, tile: StridedWinogradTile, isa: Isa, height: int) -> Iterator[Tiling]:
@@ -153,12 +152,18 @@ class _Sums:
     def begin(self, conv: Convolution, n: Expr, top: Expr, count: int) -> None:
         """The bias, and the map that is added before the activation."""
         added = conv.epilogue.add and not conv.epilogue.late
-        writer = EpilogueWriter(replace(conv.epilogue, activation="none", add=added), self.isa, self.table, self.other)
+        writer = EpilogueWriter(
+            replace(conv.epilogue, activation="none", add=added),
+            self.isa,
+            conv.types.accumulator,
+            self.table,
+            self.other,
+        )
         self._each(conv, n, top, count, lambda channel, at: writer.put(writer.bias(channel), [], self.y, at))
 
     def add(self, tiling: Tiling, n: Expr, top: Expr, first: int) -> None:
         """A phase; ``first``: of its numbers."""
-        onto = EpilogueWriter(Epilogue(add=True, in_place=True), self.isa, self.table)
+        onto = EpilogueWriter(Epilogue(add=True, in_place=True), self.isa, tiling.conv.types.accumulator, self.table)
         with passing(), serial(tiling.slices) as slice_:
             v = tiling.allocate_inputs()
             with parallel(tiling.rows, tiling.own, threads=self.threads) as (row, channel):
@@ -170,10 +175,12 @@ class _Sums:
 
     def end(self, conv: Convolution, n: Expr, top: Expr, count: int) -> None:
         """The activation, and the map that is added behind it."""
-        writer = EpilogueWriter(replace(conv.epilogue, add=conv.epilogue.late), self.isa, self.table, self.other)
+        writer = EpilogueWriter(
+            replace(conv.epilogue, add=conv.epilogue.late), self.isa, conv.types.accumulator, self.table, self.other
+        )
 
         def activate(channel: Expr, at: tuple[Expr, ...]) -> None:
-            writer.put(load(self.y, *at, lanes=self.isa.lanes), writer.rows(channel), self.y, at)
+            writer.put(load(self.y, *at, lanes=self.isa.block(conv.types.output)), writer.rows(channel), self.y, at)
 
         if conv.epilogue.activation != "none" or conv.epilogue.late:
             self._each(conv, n, top, count, activate)
@@ -182,7 +189,7 @@ class _Sums:
         self, conv: Convolution, n: Expr, top: Expr, count: int, put: Callable[[Expr, tuple[Expr, ...]], None]
     ) -> None:
         """``put`` every vector of ``count`` rows, given its block of channels and its index."""
-        with parallel(blocks(conv.filters, self.isa.lanes), threads=self.threads) as (channel,):
+        with parallel(blocks(conv.filters, self.isa.block(conv.types.output)), threads=self.threads) as (channel,):
             begin = bind(top * conv.out_width)
 
             def some(first: Expr, size: int) -> None:
@@ -192,7 +199,7 @@ class _Sums:
             tiles(count * conv.out_width, _IN_FLIGHT, some)
 
 
-def transform_strided(weights: npt.NDArray[np.float32], outputs: tuple[int, int]) -> npt.NDArray[np.float32]:
+def transform_strided(weights: Array, outputs: tuple[int, int]) -> Array:
     """(O, I, 3, 3) to ((n + 1) (n' + 1), O, I), phase by phase."""
     numbers = []
     for i, j in np.ndindex(STRIDE, STRIDE):
@@ -216,7 +223,9 @@ class StridedWinograd(Template[Convolution, StridedWinogradTile]):
         return None
 
     def tiles(self, work: Convolution, machine: Machine) -> Iterator[StridedWinogradTile]:
-        inner, outer = (blocks(channels, machine.isa.lanes) for channels in (work.channels, work.filters))
+        inner, outer = (
+            blocks(channels, machine.isa.block(work.types.input)) for channels in (work.channels, work.filters)
+        )
         for outputs in (4, 3, 2):
             down = -(-work.out_height // outputs)
             for size, vectors in fitting_products(work.out_height * work.out_width, outer, machine.isa):
@@ -226,7 +235,7 @@ class StridedWinograd(Template[Convolution, StridedWinogradTile]):
                         yield StridedWinogradTile(outputs, size, vectors, rows, waiting, slices)
 
     def cost(self, work: Convolution, tile: StridedWinogradTile, machine: Machine) -> float:
-        groups = blocks(blocks(work.filters, machine.isa.lanes), tile.vectors)
+        groups = blocks(blocks(work.filters, machine.isa.block(work.types.input)), tile.vectors)
         runs = spans(work.out_height, min(tile.rows * tile.size[0], work.out_height))
         steps = [
             (number * work.batch, _phase_cost(work, tile, height, both, machine))
@@ -235,11 +244,13 @@ class StridedWinograd(Template[Convolution, StridedWinogradTile]):
         ]
         cycles = sum(count * step.cycles for count, step in steps)
         passes = work.batch * sum(number for _, number, _ in runs)
-        weights = BYTES * tile.numbers * work.channels * work.filters
+        weights = work.types.weight.size((tile.numbers, work.channels, work.filters))
         room = max(step.scratch for _, step in steps)
         stays = weights + room <= HOLDS * machine.l2
         # Two phases share each line of the input, and all four add to the output: by then it is gone, as are weights.
-        again = 0 if stays else map_bytes(work) + 2 * BYTES * work.batch * work.filters * work.out_pixels
+        again = (
+            0 if stays else map_bytes(work) + 2 * work.types.output.size((work.batch, work.filters, work.out_pixels))
+        )
         moved = map_bytes(work) + again + sum(count * step.spilt for count, step in steps)
         traffic = traffic_cycles(weights, passes, room, moved, machine)
         beyond = max(0, room * machine.threads - map_bytes(work) // _SHARE) if map_bytes(work) > _LARGE else 0
@@ -252,12 +263,13 @@ class StridedWinograd(Template[Convolution, StridedWinogradTile]):
     def build(
         self, work: Convolution, constants: Sequence[Any], tile: StridedWinogradTile, machine: Machine
     ) -> tuple[Kernel, ...]:
-        (weights, rows), lanes = constants, machine.isa.lanes
+        (weights, rows), lanes = constants, machine.isa.block(work.types.input)
         width = tile.vectors * lanes
         name = convolution_name(self.label(tile), work, (tile.pixels, tile.vectors), machine.isa)
         function = strided_winograd(work, tile, machine.isa, machine.threads, name)
-        packed = pack_numbers(transform_strided(weights, tile.size), lanes, width)
-        return (kernel_of(work, machine, name, function, packed, pack_grouped_table(rows, 1, width)),)
+        packed = pack_numbers(transform_strided(weights, tile.size), lanes, width, work.types.weight)
+        table = pack_grouped_table(rows, 1, width, work.types.accumulator)
+        return (kernel_of(work, machine, name, function, packed, table),)
 
     def oracle(self, work: Convolution, constants: Sequence[Any], inputs: Sequence[Array]) -> Array:
         return reference.convolution(work, constants, inputs)
@@ -280,29 +292,31 @@ def _phase_cost(
     conv: Convolution, tile: StridedWinogradTile, height: int, both: tuple[bool, bool], machine: Machine
 ) -> _PhaseCost:
     """``height``: rows of output in the block; ``both``: whether there are two taps, down and across."""
-    lanes = machine.isa.lanes
+    lanes = machine.isa.block(conv.types.input)
     inner, outer = blocks(conv.channels, lanes), blocks(conv.filters, lanes)
     groups = blocks(outer, tile.vectors)
+    types = conv.types
     m, w = (size if two else 1 for size, two in zip(tile.size, both, strict=True))
     n, e = (size + 1 if two else 1 for size, two in zip(tile.size, both, strict=True))
     held = -(-height // m) * -(-conv.out_width // w)
     columns = blocks(held, tile.pixels)
     pixels = blocks(held, columns)
-    v = BYTES * columns * pixels * n * e * inner // tile.slices * lanes
-    waiting, out = (BYTES * held * count * tile.waiting * tile.vectors * lanes for count in (n * e, m * w))
+    v = types.input.size((columns, pixels, n, e, inner)) // tile.slices * lanes
+    width = tile.waiting * tile.vectors * lanes
+    waiting, out = types.accumulator.size((held, n, e, width)), types.output.size((held, m, w, width))
     # V is read again by every batch of waiting groups; where it does not fit L2, from memory.
     again = v * (groups // tile.waiting)
-    weights = BYTES * n * e * conv.channels // tile.slices * conv.filters * tile.waiting // groups
+    weights = types.weight.size((n, e, conv.channels)) // tile.slices * conv.filters * tile.waiting // groups
     spilt = again + v if v + waiting + out + weights > PASSING * machine.l2 else 0
     # Every second row of the input passes through the cache while V is written.
-    seen = BYTES * height * conv.width * inner // tile.slices * lanes
+    seen = types.input.size((height, conv.width, inner)) // tile.slices * lanes
     spilt += v if v + seen > PASSING * machine.l2 else 0
     # Rows are copied, a tile's inputs are loaded, its numbers stored; its sums stored and loaded, its outputs added.
     way_in = 2 * n * e + 2 * m * w + _ONE_WAY_IN[n] * e + _ONE_WAY_IN[e] * n
     way_out = 2 * n * e + 3 * m * w + _ONE_WAY_OUT[n] * e + _ONE_WAY_OUT[e] * m
     transforms = held * (inner * way_in + outer * tile.slices * way_out)
-    products = product_cycles((pixels, tile.vectors), held, conv.channels, conv.filters, machine) * n * e
-    cycles = products + transforms / machine.multiplies + tile.slices * again / 16 / 4
+    products = product_cycles((pixels, tile.vectors), held, conv.channels, conv.filters, conv.types, machine) * n * e
+    cycles = products + transforms / machine.multiplies + tile.slices * again / REREAD
     return _PhaseCost(cycles, v // machine.threads + waiting, tile.slices * spilt)
 
 

@@ -28,8 +28,8 @@ from rdpass.kernels.builder.packing import (
 from rdpass.kernels.builder.toom_cook import transform_weights
 from rdpass.kernels.builder.winograd_steps import OutputTile, Tiling, multiply, transform_back, transform_row
 from rdpass.kernels.cost_model import (
-    BYTES,
     PASSING,
+    REREAD,
     busiest_share,
     map_bytes,
     product_cycles,
@@ -81,7 +81,7 @@ def winograd(conv: Convolution, tile: WinogradTile, isa: Isa, threads: int, name
     (where there is one and it is not the output), output (N, F/L, H' W', L).
     """
     tiling = Tiling(conv, isa, tile.size, tile.rows, tile.pixels, tile.vectors, tile.waiting)
-    lanes, groups = isa.lanes, tiling.groups
+    lanes, groups = tiling.vector.lanes, tiling.groups
     assert conv.kernel == (3, 3)
     assert conv.stride == conv.dilation == (1, 1)
     assert conv.groups == 1
@@ -89,12 +89,12 @@ def winograd(conv: Convolution, tile: WinogradTile, isa: Isa, threads: int, name
     pixels, down = conv.out_height * conv.out_width, tile.size[0]
 
     def write() -> None:
-        x = argument("input", conv.batch, tiling.inner, conv.height * conv.width, lanes)
-        u = argument("weights", groups, tiling.numbers, tiling.inner, lanes, tile.vectors * lanes)
-        table = argument("table", conv.epilogue.rows, groups * tile.vectors * lanes)
-        other = other_argument(conv.epilogue, conv.batch, tiling.outer, pixels, lanes)
-        y = argument("output", conv.batch, tiling.outer, pixels, lanes)
-        writer = EpilogueWriter(conv.epilogue, isa, table, other)
+        x = argument("input", conv.types.input, conv.batch, tiling.inner, conv.height * conv.width, lanes)
+        u = argument("weights", conv.types.weight, groups, tiling.numbers, tiling.inner, lanes, tile.vectors * lanes)
+        table = argument("table", conv.types.accumulator, conv.epilogue.rows, groups * tile.vectors * lanes)
+        other = other_argument(conv.epilogue, conv.types.output, conv.batch, tiling.outer, pixels, lanes)
+        y = argument("output", conv.types.output, conv.batch, tiling.outer, pixels, lanes)
+        writer = EpilogueWriter(conv.epilogue, isa, conv.types.accumulator, table, other)
         v = tiling.allocate_inputs()
         for begin, number, count in spans(-(-conv.out_height // down), tile.rows):
             block_of = replace(tiling, rows=count)
@@ -107,7 +107,7 @@ def winograd(conv: Convolution, tile: WinogradTile, isa: Isa, threads: int, name
                     multiply(block_of, u, v, m, turns)
                     transform_back(block_of, writer, m, y, n, turns, top)
 
-    return function(name, write)
+    return function(name, conv.types.accumulator, write)
 
 
 class Winograd(Template[Convolution, WinogradTile]):
@@ -120,7 +120,7 @@ class Winograd(Template[Convolution, WinogradTile]):
         return None if work.kernel == (3, 3) and plain else "not a 3x3 window of stride 1 without dilation and groups"
 
     def tiles(self, work: Convolution, machine: Machine) -> Iterator[WinogradTile]:
-        outer = blocks(work.filters, machine.isa.lanes)
+        outer = blocks(work.filters, machine.isa.block(work.types.input))
         for outputs, wide in ((4, 0), (2, 0), (4, 2)):
             down, across = -(-work.out_height // outputs), -(-work.out_width // (wide or outputs))
             for size, vectors in fitting_products(down * across, outer, machine.isa):
@@ -129,7 +129,7 @@ class Winograd(Template[Convolution, WinogradTile]):
                     yield WinogradTile(outputs, size, vectors, rows, waiting, wide)
 
     def cost(self, work: Convolution, tile: WinogradTile, machine: Machine) -> float:
-        lanes = machine.isa.lanes
+        lanes = machine.isa.block(work.types.input)
         down, across = -(-work.out_height // tile.size[0]), -(-work.out_width // tile.size[1])
         numbers, held = tile.numbers, tile.rows * across
         inner, outer = blocks(work.channels, lanes), blocks(work.filters, lanes)
@@ -137,11 +137,14 @@ class Winograd(Template[Convolution, WinogradTile]):
         # Blocks of rows are of equal height but for the last.
         passes = -(-down // tile.rows) * work.batch
         filled = columns * tile.pixels
-        products = product_cycles((tile.pixels, tile.vectors), filled, work.channels, work.filters, machine) * numbers
+        products = (
+            product_cycles((tile.pixels, tile.vectors), filled, work.channels, work.filters, work.types, machine)
+            * numbers
+        )
         transforms = held * (inner * _TRANSFORM_IN[tile.size] + outer * _TRANSFORM_OUT[tile.size])
-        weights = BYTES * numbers * work.channels * work.filters
-        v = BYTES * numbers * filled * inner * lanes
-        waiting = BYTES * numbers * filled * tile.waiting * tile.vectors * lanes
+        weights = work.types.weight.size((numbers, work.channels, work.filters))
+        v = work.types.input.size((numbers, filled, inner, lanes))
+        waiting = work.types.accumulator.size((numbers, filled, tile.waiting, tile.vectors, lanes))
         groups = blocks(outer, tile.vectors)
         # V is read again by every batch of waiting groups; where it does not fit L2, from memory.
         again = v * (groups // tile.waiting)
@@ -150,18 +153,19 @@ class Winograd(Template[Convolution, WinogradTile]):
         moved = map_bytes(work) + passes * (spilt + spilt_bytes(waiting, machine))
         traffic = traffic_cycles(weights, passes, v + waiting, moved, machine)
         share = down / tile.rows * work.batch * busiest_share(groups // tile.waiting, machine)
-        cycles = share * (products + transforms / machine.multiplies + again / 16 / 4)
+        cycles = share * (products + transforms / machine.multiplies + again / REREAD)
         return cycles + traffic + space_price(v // machine.threads + waiting, machine)
 
     def build(
         self, work: Convolution, constants: Sequence[Any], tile: WinogradTile, machine: Machine
     ) -> tuple[Kernel, ...]:
-        (weights, rows), lanes = constants, machine.isa.lanes
+        (weights, rows), lanes = constants, machine.isa.block(work.types.input)
         width = tile.vectors * lanes
         name = convolution_name(self.label(tile), work, (tile.pixels, tile.vectors), machine.isa)
         function = winograd(work, tile, machine.isa, machine.threads, name)
-        packed = pack_numbers(transform_weights(weights, tile.size), lanes, width)
-        return (kernel_of(work, machine, name, function, packed, pack_grouped_table(rows, 1, width)),)
+        packed = pack_numbers(transform_weights(weights, tile.size), lanes, width, work.types.weight)
+        table = pack_grouped_table(rows, 1, width, work.types.accumulator)
+        return (kernel_of(work, machine, name, function, packed, table),)
 
     def oracle(self, work: Convolution, constants: Sequence[Any], inputs: Sequence[Array]) -> Array:
         return reference.convolution(work, constants, inputs)

@@ -10,6 +10,7 @@ from typing import get_args
 
 from hypothesis import strategies as st
 
+from rdpass.core.numeric_types import FLOAT32
 from rdpass.kernels.builder.packing import blocks
 from rdpass.kernels.templates.depthwise import DepthwiseTile
 from rdpass.kernels.templates.direct import DirectTile
@@ -85,7 +86,7 @@ def pointwises(draw):
     axis = axes((1,), (1, 2))
     conv = draw(convolutions(st.integers(1, 40), st.integers(1, 40), axis, axis))
     isa, vectors = draw(ISAS), draw(st.integers(1, 4))
-    parts = draw(divisors(blocks(conv.filters, isa.lanes * vectors)))
+    parts = draw(divisors(blocks(conv.filters, isa.block(FLOAT32) * vectors)))
     tile = PointwiseTile(draw(st.integers(1, 8)), vectors, draw(st.integers(1, 60)), parts)
     return _case(draw, conv, tile, isa)
 
@@ -113,7 +114,7 @@ def winograds(draw):
     axis = axes((3,), (1,))
     conv = draw(convolutions(st.integers(1, 30), st.integers(1, 30), axis, axis))
     isa, vectors, (outputs, wide) = draw(ISAS), draw(st.integers(1, 3)), draw(st.sampled_from([(2, 0), (4, 0), (4, 2)]))
-    waiting = draw(divisors(blocks(blocks(conv.filters, isa.lanes), vectors)))
+    waiting = draw(divisors(blocks(blocks(conv.filters, isa.block(FLOAT32)), vectors)))
     tile = WinogradTile(outputs, draw(st.integers(1, 8)), vectors, draw(st.integers(1, 3)), waiting, wide)
     return _case(draw, conv, tile, isa)
 
@@ -128,8 +129,8 @@ def strided_winograds(draw):
     axis = axes((3,), (2,))
     conv = draw(convolutions(st.integers(1, 30), st.integers(1, 30), axis, axis).filter(_meets))
     isa, vectors = draw(ISAS), draw(st.integers(1, 3))
-    waiting = draw(divisors(blocks(blocks(conv.filters, isa.lanes), vectors)))
-    parts = draw(divisors(blocks(conv.channels, isa.lanes)))
+    waiting = draw(divisors(blocks(blocks(conv.filters, isa.block(FLOAT32)), vectors)))
+    parts = draw(divisors(blocks(conv.channels, isa.block(FLOAT32))))
     outputs, wide = draw(st.integers(2, 4)), draw(st.sampled_from([0, 2, 3, 4]))
     tile = StridedWinogradTile(outputs, draw(st.integers(1, 8)), vectors, draw(st.integers(1, 3)), waiting, parts, wide)
     return _case(draw, conv, tile, isa)
@@ -141,8 +142,8 @@ def pairs(draw):
     first = draw(convolutions(st.integers(1, 30), st.integers(1, 70), axis, axis, add=False))
     second = replace(first, channels=first.filters, filters=draw(st.integers(1, 30)), epilogue=draw(epilogues()))
     isa, vectors = draw(ISAS), draw(st.integers(1, 3))
-    chunks = draw(divisors(blocks(first.filters, isa.lanes * vectors)))
-    if blocks(second.filters, isa.lanes) % vectors or second.epilogue.in_place:
+    chunks = draw(divisors(blocks(first.filters, isa.block(FLOAT32) * vectors)))
+    if blocks(second.filters, isa.block(FLOAT32)) % vectors or second.epilogue.in_place:
         chunks = 1
     tile = PairTile(draw(st.integers(1, 8)), vectors, draw(st.integers(1, 60)), chunks, draw(st.booleans()))
     return _case(draw, PointwisePair(first, second), tile, isa)

@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from rdpass.core.errors import ParityError
+from rdpass.core.numeric_types import FLOAT32
 from rdpass.kernels import reference
 from rdpass.kernels.builder.emit import serial
 from rdpass.kernels.builder.function import argument, function, load, store
@@ -24,11 +25,11 @@ def doubling(body):
     given = numbers(0, 12)
 
     def write():
-        x, y = argument("input", 12), argument("output", 12)
+        x, y = argument("input", FLOAT32, 12), argument("output", FLOAT32, 12)
         with serial(12) as index:
             body(x, y, index)
 
-    return Case("double", function("kernel", write), SSE, (given,), (12,), 2.0 * given, lambda y: y)
+    return Case("double", function("kernel", FLOAT32, write), SSE, (given,), (12,), 2.0 * given, lambda y: y)
 
 
 def double(x, y, index):

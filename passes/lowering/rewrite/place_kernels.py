@@ -17,6 +17,7 @@ from typing import Any
 import tvm
 from tvm import relax
 
+from rdpass.core.numeric_types import FLOAT32
 from rdpass.kernels.builder.function import WORKSPACE
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.template import Kernel, Tile
@@ -76,7 +77,7 @@ class _Writer:
         self.callees = callees
         self.function = function
         self.machine = machine
-        self.lanes = machine.isa.lanes
+        self.lanes = machine.isa.block(FLOAT32)
         self.flow = read_dataflow(function)
         self.settled = {settled.placement.root: settled for settled in choose_placements(self.flow, machine, tuned)}
         self.homes = homes_of(settled.placement for settled in self.settled.values())
@@ -172,7 +173,7 @@ class _Writer:
 
     def _copy(self, kind: CopyKind, shapes: Sequence[tuple[int, ...]]) -> Kernel:
         batch, _, height, width = shapes[0]
-        return copy_kernel(kind, [shape[1] for shape in shapes], (batch, height * width), self.machine)
+        return copy_kernel(kind, [shape[1] for shape in shapes], (batch, height * width), FLOAT32, self.machine)
 
     # 3. Either layout of a variable
 
