@@ -22,11 +22,7 @@ from rdpass.kernels.builder.borders import Axis, AxisTile, each_tile
 from rdpass.kernels.builder.emit import Registers, bind, parallel
 from rdpass.kernels.builder.epilogue import EpilogueWriter, other_argument
 from rdpass.kernels.builder.function import Buffer, Expr, argument, function, load
-from rdpass.kernels.builder.packing import (
-    blocks,
-    pack_depthwise,
-    pack_grouped_table,
-)
+from rdpass.kernels.builder.packing import blocks, pack_depthwise, pack_grouped_table
 from rdpass.kernels.cost_model import LATENCY
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.naming import convolution_name

@@ -18,10 +18,7 @@ from rdpass.kernels import reference
 from rdpass.kernels.builder.emit import bind, parallel, tiles
 from rdpass.kernels.builder.epilogue import EpilogueWriter, other_argument
 from rdpass.kernels.builder.function import Buffer, Expr, argument, function, load
-from rdpass.kernels.builder.packing import (
-    blocks,
-    pack_grouped_table,
-)
+from rdpass.kernels.builder.packing import blocks, pack_grouped_table
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.naming import kernel_name
 from rdpass.kernels.template import Kernel, Template, Tile, kernel_of

@@ -21,12 +21,7 @@ from rdpass.core.comparison import Array
 from rdpass.kernels import reference
 from rdpass.kernels.builder.emit import Registers, bind, broadcast, element, parallel, serial, tiles, when
 from rdpass.kernels.builder.function import Buffer, Expr, argument, function, load, scratch, store
-from rdpass.kernels.builder.packing import (
-    blocks,
-    pack_dense,
-    pack_flattened,
-    pack_grouped_table,
-)
+from rdpass.kernels.builder.packing import blocks, pack_dense, pack_flattened, pack_grouped_table
 from rdpass.kernels.builder.register_tile import multiply_block
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.naming import kernel_name

@@ -22,28 +22,13 @@ from rdpass.kernels import reference
 from rdpass.kernels.builder.emit import Registers, bind, indices, parallel, serial, spans, tiles, when
 from rdpass.kernels.builder.epilogue import EpilogueWriter, other_argument
 from rdpass.kernels.builder.function import Buffer, Expr, argument, function, load, scratch, store
-from rdpass.kernels.builder.packing import (
-    blocks,
-    pack_dense,
-    pack_grouped_table,
-    pad_axis,
-)
+from rdpass.kernels.builder.packing import blocks, pack_dense, pack_grouped_table, pad_axis
 from rdpass.kernels.builder.register_tile import multiply_block
-from rdpass.kernels.cost_model import (
-    KEEPS,
-    REREAD,
-    busiest_share,
-    product_cycles,
-    space_price,
-    traffic_cycles,
-)
+from rdpass.kernels.cost_model import KEEPS, REREAD, busiest_share, product_cycles, space_price, traffic_cycles
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.naming import kernel_name
 from rdpass.kernels.template import Kernel, Template, Tile, kernel_of
-from rdpass.kernels.tile_space import (
-    fitting,
-    pixel_blocks,
-)
+from rdpass.kernels.tile_space import fitting, pixel_blocks
 from rdpass.kernels.workload import PointwisePair
 from rdpass.targets.isa import Isa
 

@@ -20,28 +20,13 @@ from rdpass.kernels import reference
 from rdpass.kernels.builder.emit import Registers, bind, parallel, serial, spans, tiles
 from rdpass.kernels.builder.epilogue import EpilogueWriter, other_argument
 from rdpass.kernels.builder.function import Expr, argument, function, load
-from rdpass.kernels.builder.packing import (
-    blocks,
-    pack_dense,
-    pack_grouped_table,
-)
+from rdpass.kernels.builder.packing import blocks, pack_dense, pack_grouped_table
 from rdpass.kernels.builder.register_tile import At, multiply_block
-from rdpass.kernels.cost_model import (
-    KEEPS,
-    REREAD,
-    busiest_share,
-    map_bytes,
-    product_cycles,
-    traffic_cycles,
-)
+from rdpass.kernels.cost_model import KEEPS, REREAD, busiest_share, map_bytes, product_cycles, traffic_cycles
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.naming import convolution_name
 from rdpass.kernels.template import Kernel, Template, Tile, kernel_of
-from rdpass.kernels.tile_space import (
-    fitting,
-    pixel_blocks,
-    splits_of,
-)
+from rdpass.kernels.tile_space import fitting, pixel_blocks, splits_of
 from rdpass.kernels.workload import Convolution
 from rdpass.targets.isa import Isa
 

@@ -21,9 +21,7 @@ from rdpass.kernels import reference
 from rdpass.kernels.builder.borders import Axis, AxisTile, each_tile
 from rdpass.kernels.builder.emit import bind, broadcast, highest, parallel
 from rdpass.kernels.builder.function import Buffer, Expr, argument, function, load, store
-from rdpass.kernels.builder.packing import (
-    blocks,
-)
+from rdpass.kernels.builder.packing import blocks
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.naming import kernel_name
 from rdpass.kernels.template import Kernel, Template, Tile, kernel_of

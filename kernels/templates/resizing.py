@@ -23,9 +23,7 @@ from rdpass.core.comparison import Array
 from rdpass.kernels import reference
 from rdpass.kernels.builder.emit import bind, broadcast, parallel, serial, tiles
 from rdpass.kernels.builder.function import Buffer, Expr, argument, function, load, store
-from rdpass.kernels.builder.packing import (
-    blocks,
-)
+from rdpass.kernels.builder.packing import blocks
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.naming import kernel_name
 from rdpass.kernels.template import Kernel, Template, Tile, kernel_of

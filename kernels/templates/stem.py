@@ -26,18 +26,12 @@ from rdpass.kernels.builder.column_phases import ColumnPhases
 from rdpass.kernels.builder.emit import Registers, bind, broadcast, lane, parallel, serial, spans, tiles
 from rdpass.kernels.builder.epilogue import EpilogueWriter, other_argument
 from rdpass.kernels.builder.function import Buffer, Expr, argument, function, load
-from rdpass.kernels.builder.packing import (
-    blocks,
-    pack_dense,
-    pack_grouped_table,
-)
+from rdpass.kernels.builder.packing import blocks, pack_dense, pack_grouped_table
 from rdpass.kernels.builder.pool_ring import PoolRing, Position
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.naming import kernel_name, shape_of
 from rdpass.kernels.template import Kernel, Template, Tile, kernel_of
-from rdpass.kernels.tile_space import (
-    fitting,
-)
+from rdpass.kernels.tile_space import fitting
 from rdpass.kernels.workload import Convolution, Stem
 from rdpass.targets.isa import Isa
 

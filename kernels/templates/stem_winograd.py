@@ -26,21 +26,14 @@ from rdpass.kernels import reference
 from rdpass.kernels.builder.emit import Registers, bind, both, broadcast, indices, parallel, serial, spans, when
 from rdpass.kernels.builder.epilogue import EpilogueWriter
 from rdpass.kernels.builder.function import Buffer, Expr, argument, function, load, scratch, store
-from rdpass.kernels.builder.packing import (
-    blocks,
-    pack_grouped_table,
-    pack_numbers,
-    split_stride_phases,
-)
+from rdpass.kernels.builder.packing import blocks, pack_grouped_table, pack_numbers, split_stride_phases
 from rdpass.kernels.builder.pool_ring import LOWEST, PoolRing, Position
 from rdpass.kernels.builder.register_tile import At, multiply_block
 from rdpass.kernels.builder.toom_cook import transform_input, transform_output, transform_running, transform_weights
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.template import Kernel, Template, Tile, kernel_of
 from rdpass.kernels.templates.stem import STEM, block_heights, stem_name
-from rdpass.kernels.tile_space import (
-    fitting,
-)
+from rdpass.kernels.tile_space import fitting
 from rdpass.kernels.workload import Convolution, Stem
 from rdpass.targets.isa import Isa
 

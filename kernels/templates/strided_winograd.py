@@ -27,11 +27,7 @@ from rdpass.kernels import reference
 from rdpass.kernels.builder.emit import bind, parallel, serial, spans, tiles
 from rdpass.kernels.builder.epilogue import EpilogueWriter, other_argument
 from rdpass.kernels.builder.function import Buffer, Expr, argument, function, load, passing
-from rdpass.kernels.builder.packing import (
-    blocks,
-    pack_grouped_table,
-    pack_numbers,
-)
+from rdpass.kernels.builder.packing import blocks, pack_grouped_table, pack_numbers
 from rdpass.kernels.builder.stride_phases import STRIDE, phase_of
 from rdpass.kernels.builder.toom_cook import transform_weights
 from rdpass.kernels.builder.winograd_steps import OutputTile, Tiling, multiply, transform_back, transform_row
@@ -48,11 +44,7 @@ from rdpass.kernels.cost_model import (
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.naming import convolution_name
 from rdpass.kernels.template import Kernel, Template, kernel_of
-from rdpass.kernels.tile_space import (
-    fitting_products,
-    rows_of_tiles,
-    waiting_groups,
-)
+from rdpass.kernels.tile_space import fitting_products, rows_of_tiles, waiting_groups
 from rdpass.kernels.workload import Convolution, Epilogue
 from rdpass.targets.isa import Isa
 

@@ -20,11 +20,7 @@ from rdpass.kernels import reference
 from rdpass.kernels.builder.emit import bind, parallel, serial, spans
 from rdpass.kernels.builder.epilogue import EpilogueWriter, other_argument
 from rdpass.kernels.builder.function import argument, function
-from rdpass.kernels.builder.packing import (
-    blocks,
-    pack_grouped_table,
-    pack_numbers,
-)
+from rdpass.kernels.builder.packing import blocks, pack_grouped_table, pack_numbers
 from rdpass.kernels.builder.toom_cook import transform_weights
 from rdpass.kernels.builder.winograd_steps import OutputTile, Tiling, multiply, transform_back, transform_row
 from rdpass.kernels.cost_model import (
@@ -40,11 +36,7 @@ from rdpass.kernels.cost_model import (
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.naming import convolution_name
 from rdpass.kernels.template import Kernel, Template, kernel_of
-from rdpass.kernels.tile_space import (
-    fitting_products,
-    rows_of_tiles,
-    waiting_groups,
-)
+from rdpass.kernels.tile_space import fitting_products, rows_of_tiles, waiting_groups
 from rdpass.kernels.workload import Convolution
 from rdpass.targets.isa import Isa
 
