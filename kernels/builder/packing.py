@@ -42,7 +42,7 @@ def split_stride_phases(weights: Array) -> Array:
     filters, channels, *sizes = weights.shape
     even = pad_axis(pad_axis(weights, 2, sizes[0] + sizes[0] % 2), 3, sizes[1] + sizes[1] % 2)
     split = even.reshape(filters, channels, even.shape[2] // 2, 2, even.shape[3] // 2, 2).transpose(0, 1, 3, 5, 2, 4)
-    return np.ascontiguousarray(split.reshape(filters, 4 * channels, *split.shape[4:]))
+    return np.ascontiguousarray(split.reshape(filters, -1, *split.shape[4:]))
 
 
 def pack_flattened(weights: Array, channels: int, lanes: int, group: int, numeric: NumericType) -> Array:

@@ -32,8 +32,6 @@ class ApartTile(Tile):
 
 
 class Apart(Template[PointwisePair, ApartTile]):
-    """Only ever a tuned choice."""
-
     name = "apart"
     workload = PointwisePair
     tile = ApartTile
@@ -47,6 +45,7 @@ class Apart(Template[PointwisePair, ApartTile]):
         yield from (ApartTile(first, second) for first, second in product(*halves))
 
     def default(self, work: PointwisePair, machine: Machine) -> None:
+        """None: only tuning takes a pair apart."""
         return None
 
     def has(self, work: PointwisePair, tile: ApartTile, machine: Machine) -> bool:

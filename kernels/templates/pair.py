@@ -185,7 +185,8 @@ class Pair(Template[PointwisePair, PairTile]):
         types = work.types
         weights = types.weight.size((first.filters, first.channels + second.filters))
         held = types.input.size((block, first.channels + first.filters // tile.chunks))
-        maps = maps_once = types.input.size((first.batch, pixels, first.channels + second.filters))
+        read, written = ((first.batch, pixels, count) for count in (first.channels, second.filters))
+        maps = maps_once = types.input.size(read) + types.output.size(written)
         waits = types.output.size((pixels, second.filters, tile.chunks - 1, 2))
         crowded = held > machine.l1 / 2
         groups = blocks(blocks(first.filters, machine.isa.block(work.types.input)), tile.vectors)
