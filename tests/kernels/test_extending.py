@@ -26,7 +26,7 @@ def test_the_kernel_of_the_page_is_chosen_built_and_gives_the_values_of_its_orac
     for block in (kernel, trial):
         exec(compile(block, str(PAGE), "exec", dont_inherit=True), example)
     assert example["gate"].error <= 1e-5
-    assert example["kernel"].name.startswith("f32_plain_")
+    assert example["kernel"].name.startswith("f32_plain_pointwise_")
     assert example["got"].max() > 0
 
 
