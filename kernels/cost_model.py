@@ -1,31 +1,44 @@
-"""What the accounts of ``estimate`` and ``estimate_winograd`` are made of, in cycles or bytes."""
+"""What templates make their costs of, in cycles or bytes.
+
+A cost is a short account: vector multiply-accumulates, the loads that come with them, the transforms, and the bytes
+that have to come from memory, which threads share. Weights are read once for every block of pixels where they do not
+stay in L2.
+"""
 
 from __future__ import annotations
 
+from rdpass.core.numeric_types import NumericTypes
 from rdpass.kernels.builder.packing import blocks
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.workload import Convolution
 
-BYTES = 4
 # The share of L2 that weights and the data they meet may fill and still be found there again.
 HOLDS = 0.75
+# The share of L2 that what is read in between leaves alone; and where that is one group's weights, which only pass.
+KEEPS, PASSING = 0.85, 0.88
 # What a load costs beside the multiplies it feeds, on a core that does both at once.
-_LOAD = 0.12
+_LOAD = 0.48
+LATENCY = 4
+"""Cycles from a multiply to the next that adds to its sum."""
+REREAD = 64
+"""Bytes a cycle that come from L2 while others are multiplied."""
 
 
-def product_cycles(tile: tuple[int, int], pixels: int, channels: int, filters: int, machine: Machine) -> float:
+def product_cycles(
+    tile: tuple[int, int], pixels: int, channels: int, filters: int, types: NumericTypes, machine: Machine
+) -> float:
     """Cycles of a matrix product in register tiles: its multiplies and their loads."""
     size, vectors = tile
-    lanes = machine.isa.lanes
+    lanes = machine.isa.lanes(types.accumulator)
     inner, groups = blocks(channels, lanes), blocks(blocks(filters, lanes), vectors)
     full, rest = divmod(pixels, size)
     cycles = 0.0
     for count, width in ((full, size), (1 if rest else 0, rest)):
         if count:
-            # Dependent multiplies are four cycles apart: a small tile waits for itself.
-            multiplies = max(width * vectors, 4 * machine.multiplies) * lanes
+            # A small tile waits for itself.
+            multiplies = max(width * vectors, LATENCY * machine.multiplies) * lanes
             loads = width * (1 if machine.isa.by_element else lanes) / 2 + vectors * lanes / 2 + 3
-            cycles += count * inner * groups * (multiplies + loads * _LOAD * 4) / machine.multiplies
+            cycles += count * inner * groups * (multiplies + loads * _LOAD) / machine.multiplies
             # Sums are started and stored once.
             cycles += count * groups * width * vectors
     return cycles
@@ -44,12 +57,8 @@ def busiest_share(tasks: int, machine: Machine) -> float:
 
 def map_bytes(conv: Convolution) -> int:
     """Bytes of input and output that don't fit in L2 together count; small maps are still there from before."""
-    return BYTES * conv.batch * (conv.channels * conv.height * conv.width + conv.filters * out_pixels(conv))
-
-
-def out_pixels(conv: Convolution) -> int:
-    """Pixels of an output map."""
-    return conv.out_height * conv.out_width * conv.phases
+    read = conv.types.input.size((conv.batch, conv.channels, conv.height, conv.width))
+    return read + conv.types.output.size((conv.batch, conv.filters, conv.out_pixels))
 
 
 def space_price(scratch: int, machine: Machine) -> float:

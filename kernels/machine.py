@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rdpass.core.numeric_types import FLOAT32
 from rdpass.targets.isa import Isa, isa_of
 from rdpass.targets.target import Target
 
@@ -14,8 +15,8 @@ _UNKNOWN_L1, _UNKNOWN_L2, _UNKNOWN_BANDWIDTH = 32 << 10, 512 << 10, 2.0
 class Machine:
     """A core and its share of the memory.
 
-    ``threads``: how many a kernel's parallel loops are cut for. ``multiplies``: vector multiply-accumulates a cycle.
-    ``l1``, ``l2``: bytes of data cache. ``bandwidth``: bytes a cycle from memory.
+    ``threads``: how many a kernel's parallel loops are cut for. ``multiplies``: vector multiply-accumulates of float32
+    a cycle. ``l1``, ``l2``: bytes of data cache. ``bandwidth``: bytes a cycle from memory.
     """
 
     isa: Isa
@@ -32,7 +33,7 @@ def machine_of(target: Target) -> Machine:
     return Machine(
         isa=isa,
         threads=target.cores,
-        multiplies=max(1.0, target.macs_per_cycle / isa.lanes),
+        multiplies=max(1.0, target.macs_per_cycle / isa.lanes(FLOAT32)),
         l1=target.l1d_bytes or _UNKNOWN_L1,
         l2=target.l2_bytes or _UNKNOWN_L2,
         bandwidth=target.dram_gbps / target.clock_ghz if target.dram_gbps and target.clock_ghz else _UNKNOWN_BANDWIDTH,

@@ -36,7 +36,7 @@ class Axis:
 
 
 @dataclass(frozen=True)
-class Tile:
+class AxisTile:
     """``size`` outputs from ``first`` on, a number known now where ``known``."""
 
     axis: Axis
@@ -53,16 +53,16 @@ class Tile:
         return not self.known or 0 <= self.input(offset) < self.axis.extent
 
 
-def each_tile(axis: Axis, width: int, body: Callable[[Tile], None]) -> None:
+def each_tile(axis: Axis, width: int, body: Callable[[AxisTile], None]) -> None:
     """Cover the axis with tiles of ``width`` outputs; the last one may be smaller."""
     for (inside, size), run in groupby(_tiles(axis, width), key=lambda tile: tile[1:]):
         firsts = [first for first, *_ in run]
         if inside and len(firsts) > 1:
             with serial(len(firsts)) as index:
-                body(Tile(axis, firsts[0] + index * width, size, False))
+                body(AxisTile(axis, firsts[0] + index * width, size, False))
         else:
             for first in firsts:
-                body(Tile(axis, first, size, True))
+                body(AxisTile(axis, first, size, True))
 
 
 def _tiles(axis: Axis, width: int) -> Iterator[tuple[int, bool, int]]:

@@ -14,14 +14,14 @@ from typing import Any
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
-from rdpass.kernels.builder.function import FLOAT, Expr, own_scratch
-from rdpass.targets.isa import Isa
+from rdpass.kernels.builder.function import Expr, own_scratch
+from rdpass.targets.isa import Isa, Vector
 
 
-def spread(number: float | Expr, lanes: int) -> Expr:
+def broadcast(number: float | Expr, vector: Vector) -> Expr:
     """A vector of one number."""
-    scalar = tirx.const(float(number), FLOAT) if isinstance(number, int | float) else number
-    return T.Broadcast(scalar, lanes)
+    scalar = tirx.const(float(number), vector.numeric.value) if isinstance(number, int | float) else number
+    return T.Broadcast(scalar, vector.lanes)
 
 
 def lane(vector: Expr, index: int, lanes: int) -> Expr:
@@ -34,21 +34,21 @@ def element(vector: Expr, index: int) -> Expr:
     return tirx.Shuffle([vector], [tirx.const(index, "int32")])
 
 
-def highest(values: Sequence[Expr], isa: Isa) -> Expr:
+def highest(values: Sequence[Expr], isa: Isa, vector: Vector) -> Expr:
     """The largest of vectors, lane by lane.
 
     On ARM one instruction for two. T.max takes two there, unless one is a constant: its rule on NaN is x86's.
     """
-    return _extreme(values, isa, T.max, "llvm.maximum")
+    return _extreme(values, isa, vector, T.max, "llvm.maximum")
 
 
-def lowest(values: Sequence[Expr], isa: Isa) -> Expr:
+def lowest(values: Sequence[Expr], isa: Isa, vector: Vector) -> Expr:
     """The smallest, likewise."""
-    return _extreme(values, isa, T.min, "llvm.minimum")
+    return _extreme(values, isa, vector, T.min, "llvm.minimum")
 
 
-def _extreme(values: Sequence[Expr], isa: Isa, general: Callable[[Expr, Expr], Expr], arm: str) -> Expr:
-    kind = f"{FLOAT}x{isa.lanes}"
+def _extreme(values: Sequence[Expr], isa: Isa, vector: Vector, general: Callable[[Expr, Expr], Expr], arm: str) -> Expr:
+    kind = str(vector)
     return reduce(lambda a, b: tirx.call_llvm_pure_intrin(kind, arm, a, b) if isa.by_element else general(a, b), values)
 
 
@@ -60,9 +60,9 @@ def bind(value: Expr) -> Expr:
 class Registers:
     """``count`` vectors that stay in registers: a local array, indexed by numbers known when the code is written."""
 
-    def __init__(self, count: int, lanes: int) -> None:
-        self.lanes = lanes
-        self.buffer = T.alloc_buffer((count * lanes,), FLOAT, scope="local")
+    def __init__(self, count: int, vector: Vector) -> None:
+        self.vector, self.lanes = vector, vector.lanes
+        self.buffer = T.alloc_buffer((count * vector.lanes,), vector.numeric.value, scope="local")
 
     def __getitem__(self, index: int) -> Expr:
         return self.buffer[T.ramp(index * self.lanes, 1, self.lanes)]
@@ -138,6 +138,12 @@ def tiles(extent: int, width: int, body: Callable[[Expr, int], None]) -> None:
             body(tile * width, width)
     if rest:
         body(full * width, rest)
+
+
+def spans(extent: int, block: int) -> list[tuple[int, int, int]]:
+    """(begin, number of blocks, size of a block): the full blocks, then what is left over."""
+    full, rest = divmod(extent, block)
+    return [(0, full, block)] * bool(full) + [(full * block, 1, rest)] * bool(rest)
 
 
 def indices(*extents: int) -> Iterator[tuple[int, ...]]:

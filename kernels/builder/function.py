@@ -16,25 +16,25 @@ from tvm import tirx
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
 
+from rdpass.core.numeric_types import NumericType
+
 Expr = Any
 Buffer = Any
 
-FLOAT = "float32"
-
-
 WORKSPACE = "rdpass.workspace"
-"""The attribute that tells how many floats of workspace a kernel takes."""
+"""The attribute that tells how many numbers of workspace a kernel takes, each of its last argument's type."""
 
 
-def function(name: str, body: Callable[[], None]) -> tirx.PrimFunc:
+def function(name: str, numeric: NumericType, body: Callable[[], None]) -> tirx.PrimFunc:
     """The function that ``body`` writes.
 
-    What ``body`` asks of ``scratch`` comes from one more argument, behind its own: the workspace, so many floats, one
-    line at least. How much it takes shows when the function has been written once, so it is written twice.
+    What ``body`` asks of ``scratch`` comes from one more argument, behind its own: the workspace, so many numbers of
+    type ``numeric``, one line of cache at least. How much it takes shows when the function has been written once, so it
+    is written twice.
     """
-    _, measured = _write(name, body, _Workspace())
-    needed = max(measured.peak, _LINE)
-    written, _ = _write(name, body, _Workspace(size=needed, shares=measured.shares))
+    _, measured = _write(name, body, _Workspace(numeric))
+    needed = max(measured.peak, measured.line)
+    written, _ = _write(name, body, _Workspace(numeric, size=needed, shares=measured.shares))
     workspace, *own = written.params
     result = tirx.PrimFunc([*own, workspace], written.body, written.ret_type, written.attrs)
     return result.with_attr(WORKSPACE, needed)
@@ -42,12 +42,13 @@ def function(name: str, body: Callable[[], None]) -> tirx.PrimFunc:
 
 @dataclass
 class _Workspace:
-    """The workspace while a function is written; all sizes in floats.
+    """The workspace while a function is written; all sizes in numbers of type ``numeric``.
 
     ``base`` and ``used``: where the code being written begins, and what it has taken so far. ``shares``: what a thread
     takes in each parallel loop, in the order in which they are met; found out the first time, known the second.
     """
 
+    numeric: NumericType
     size: int = 0
     shares: list[int] = field(default_factory=list)
     base: Expr = 0
@@ -56,15 +57,21 @@ class _Workspace:
     met: int = 0
     buffer: Buffer = None
 
+    @property
+    def line(self) -> int:
+        """Numbers of a line of cache, on which every scratch begins."""
+        return _LINE_BYTES // self.numeric.bytes
+
     def take(self, size: int) -> Expr:
         begin = self.base + self.used
-        self.used += -(-size // _LINE) * _LINE
+        self.used += -(-size // self.line) * self.line
         self.peak = max(self.peak, self.used)
         return begin
 
 
-_LINE = 16
-"""Floats of a line of cache, on which every scratch begins."""
+_LINE_BYTES = 64
+_ARENA_STEP = 16
+"""Bytes that maps in an arena begin at multiples of: a vector of the narrowest instruction sets."""
 
 _writing: list[_Workspace] = []
 
@@ -72,7 +79,7 @@ _writing: list[_Workspace] = []
 def _write(name: str, body: Callable[[], None], workspace: _Workspace) -> tuple[tirx.PrimFunc, _Workspace]:
     with IRBuilder() as builder, T.prim_func():
         T.func_name(name)
-        workspace.buffer = argument("workspace", max(workspace.size, _LINE))
+        workspace.buffer = argument("workspace", workspace.numeric, max(workspace.size, workspace.line))
         _writing.append(workspace)
         try:
             body()
@@ -81,9 +88,9 @@ def _write(name: str, body: Callable[[], None], workspace: _Workspace) -> tuple[
     return builder.get(), workspace
 
 
-def argument(name: str, *shape: int) -> Buffer:
+def argument(name: str, numeric: NumericType, *shape: int) -> Buffer:
     """A tensor that the caller hands over. It may begin at any vector of an arena, as a part of a map does."""
-    return T.arg(name, T.buffer(shape, FLOAT, offset_factor=4))
+    return T.arg(name, T.buffer(shape, numeric.value, offset_factor=_ARENA_STEP // numeric.bytes))
 
 
 class Scratch:

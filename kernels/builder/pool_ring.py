@@ -11,7 +11,7 @@ from functools import partial
 
 from tvm import tirx
 
-from rdpass.kernels.builder.emit import bind, highest, serial, spread, tiles, when
+from rdpass.kernels.builder.emit import bind, broadcast, highest, serial, tiles, when
 from rdpass.kernels.builder.function import Buffer, Expr, load, scratch, store
 from rdpass.kernels.workload import Pooling
 from rdpass.targets.isa import Isa
@@ -36,9 +36,10 @@ class PoolRing:
 
     def __init__(self, pool: Pooling, outer: int, at_once: int, isa: Isa, come: int = 1) -> None:
         self.pool, self.outer, self.at_once, self.isa, self.come = pool, outer, at_once, isa, come
+        self.vector = isa.vector(pool.types.output)
         self.slots = pool.kernel[0] + come - 1
         self.width = max((pool.out_width - 1) * pool.stride[1] + pool.kernel[1], pool.padding[1] + pool.width)
-        self.rows = scratch(outer, self.slots, self.width, self.isa.lanes)
+        self.rows = scratch(outer, self.slots, self.width, self.vector.lanes)
         with serial(self.slots) as slot:
             self._clear(slot)
 
@@ -95,18 +96,17 @@ class PoolRing:
             def maxima(begin: Expr, size: int) -> None:
                 def column(index: int) -> Expr:
                     at = (begin * stride + index, 0)
-                    return bind(
-                        highest([load(self.rows, block, s, *at, lanes=self.isa.lanes) for s in slots], self.isa)
-                    )
+                    seen = [load(self.rows, block, s, *at, lanes=self.vector.lanes) for s in slots]
+                    return bind(highest(seen, self.isa, self.vector))
 
                 columns = {q: column(q) for q in sorted({t * stride + j for t in range(size) for j in range(kw)})}
                 for t in range(size):
-                    value = highest([columns[t * stride + j] for j in range(kw)], self.isa)
+                    value = highest([columns[t * stride + j] for j in range(kw)], self.isa, self.vector)
                     at = number * self.pool.out_width + begin + t
-                    store(out, value, n, block, at, 0, lanes=self.isa.lanes)
+                    store(out, value, n, block, at, 0, lanes=self.vector.lanes)
 
             tiles(self.pool.out_width, self.at_once, maxima)
 
     def _clear(self, slot: Expr) -> None:
         with serial(self.outer) as block, serial(self.width) as column:
-            store(self.rows, spread(LOWEST, self.isa.lanes), block, slot, column, 0, lanes=self.isa.lanes)
+            store(self.rows, broadcast(LOWEST, self.vector), block, slot, column, 0, lanes=self.vector.lanes)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rdpass.kernels.builder.emit import Registers, bind, lane, serial, spread
+from rdpass.kernels.builder.emit import Registers, bind, broadcast, lane, serial
 from rdpass.kernels.builder.function import Buffer, Expr, load
 from rdpass.targets.isa import Isa
 
@@ -25,7 +25,7 @@ def multiply_block(
     pixel: Callable[[int], At],
     weight: Callable[[Expr, int], Expr],
 ) -> None:
-    """Add the products of one block of input channels.
+    """Add the products of one block of input channels: inputs, weights and sums are of one type.
 
     Args:
         acc: the sums, ``acc[t * vectors + v]``.
@@ -35,33 +35,31 @@ def multiply_block(
         weight: the vector ``v`` of weights of channel ``c`` of the block.
     """
     if isa.by_element:
-        _by_element(acc, isa, size, pixel, weight)
+        _by_element(acc, size, pixel, weight)
     else:
-        with serial(isa.lanes // _UNROLLED) as quarter:
+        with serial(acc.lanes // _UNROLLED) as quarter:
             for channel in range(_UNROLLED):
-                _broadcast(acc, isa, size, pixel, weight, quarter * _UNROLLED + channel)
+                _broadcast(acc, size, pixel, weight, quarter * _UNROLLED + channel)
 
 
 def _by_element(
     acc: Registers,
-    isa: Isa,
     size: tuple[int, int],
     pixel: Callable[[int], At],
     weight: Callable[[Expr, int], Expr],
 ) -> None:
     tiles, vectors = size
-    inputs = [bind(load(buffer, *index, 0, lanes=isa.lanes)) for buffer, index in map(pixel, range(tiles))]
-    for channel in range(isa.lanes):
+    inputs = [bind(load(buffer, *index, 0, lanes=acc.lanes)) for buffer, index in map(pixel, range(tiles))]
+    for channel in range(acc.lanes):
         weights = [bind(weight(channel, v)) for v in range(vectors)]
         for t in range(tiles):
             for v in range(vectors):
                 at = t * vectors + v
-                acc[at] = acc[at] + weights[v] * lane(inputs[t], channel, isa.lanes)
+                acc[at] = acc[at] + weights[v] * lane(inputs[t], channel, acc.lanes)
 
 
 def _broadcast(
     acc: Registers,
-    isa: Isa,
     size: tuple[int, int],
     pixel: Callable[[int], At],
     weight: Callable[[Expr, int], Expr],
@@ -71,7 +69,7 @@ def _broadcast(
     weights = [bind(weight(channel, v)) for v in range(vectors)]
     for t in range(tiles):
         buffer, index = pixel(t)
-        value = bind(spread(buffer[(*index, channel)], isa.lanes))
+        value = bind(broadcast(buffer[(*index, channel)], acc.vector))
         for v in range(vectors):
             at = t * vectors + v
             acc[at] = acc[at] + weights[v] * value

@@ -9,36 +9,37 @@ from __future__ import annotations
 from functools import reduce
 from math import factorial, log
 
-import numpy as np
 from tvm.script.ir_builder import tirx as T
 
-from rdpass.kernels.builder.emit import bind, spread
-from rdpass.kernels.builder.function import FLOAT, Expr
-from rdpass.targets.isa import Isa
+from rdpass.core.numeric_types import FLOAT32
+from rdpass.kernels.builder.emit import bind, broadcast
+from rdpass.kernels.builder.function import Expr
+from rdpass.targets.isa import Vector
 
 _LARGEST = 87.0
 """Beyond it exp(y) or exp(-y) is no normal number, and the sigmoid 0 or 1 to float32."""
 _DEGREE = 7
 _MANTISSA, _BIAS = 23, 127
 # log 2 in two parts: the first has few enough bits that its product with any n is exact.
-_LOG2_HIGH = float(np.float32(round(log(2) * 2**9) / 2**9))
+_LOG2_HIGH = round(log(2) * 2**9) / 2**9
 _LOG2_LOW = log(2) - _LOG2_HIGH
 
 
-def sigmoid(value: Expr, isa: Isa) -> Expr:
-    """Within 2e-7 of the logistic function for every finite value."""
-    one = spread(1.0, isa.lanes)
-    return one / (one + _exponential(bind(spread(0.0, isa.lanes) - value), isa))
+def sigmoid(value: Expr, vector: Vector) -> Expr:
+    """Within 2e-7 of the logistic function for every finite value of float32, whose bits it writes."""
+    assert vector.numeric is FLOAT32
+    one = broadcast(1.0, vector)
+    return one / (one + _exponential(bind(broadcast(0.0, vector) - value), vector))
 
 
-def _exponential(value: Expr, isa: Isa) -> Expr:
-    lanes = isa.lanes
-    within = bind(T.min(T.max(value, spread(-_LARGEST, lanes)), spread(_LARGEST, lanes)))
-    power = bind(T.floor(within * spread(1 / log(2), lanes) + spread(0.5, lanes)))
-    rest = bind(within - power * spread(_LOG2_HIGH, lanes) - power * spread(_LOG2_LOW, lanes))
-    terms = [spread(1 / factorial(k), lanes) for k in reversed(range(_DEGREE + 1))]
+def _exponential(value: Expr, vector: Vector) -> Expr:
+    lanes = vector.lanes
+    within = bind(T.min(T.max(value, broadcast(-_LARGEST, vector)), broadcast(_LARGEST, vector)))
+    power = bind(T.floor(within * broadcast(1 / log(2), vector) + broadcast(0.5, vector)))
+    rest = bind(within - power * broadcast(_LOG2_HIGH, vector) - power * broadcast(_LOG2_LOW, vector))
+    terms = [broadcast(1 / factorial(k), vector) for k in reversed(range(_DEGREE + 1))]
     series = reduce(lambda total, term: total * rest + term, terms)
     exponent = (T.Cast(f"int32x{lanes}", power) + T.Broadcast(T.int32(_BIAS), lanes)) << T.Broadcast(
         T.int32(_MANTISSA), lanes
     )
-    return series * T.reinterpret(f"{FLOAT}x{lanes}", exponent)
+    return series * T.reinterpret(str(vector), exponent)

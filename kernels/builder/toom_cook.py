@@ -18,8 +18,10 @@ from math import sqrt
 import numpy as np
 import numpy.typing as npt
 
-from rdpass.kernels.builder.emit import bind, spread
+from rdpass.core.comparison import Array
+from rdpass.kernels.builder.emit import bind, broadcast
 from rdpass.kernels.builder.function import Expr
+from rdpass.targets.isa import Vector
 
 PAIRS: dict[int, tuple[float, ...]] = {1: (), 3: (1.0,), 4: (1.0,), 5: (0.5, 1.0), 6: (sqrt(0.5), sqrt(2.0))}
 """The positive point of each pair, by products n."""
@@ -27,13 +29,13 @@ PAIRS: dict[int, tuple[float, ...]] = {1: (), 3: (1.0,), 4: (1.0,), 5: (0.5, 1.0
 _NOTHING = 1e-12
 
 
-def transform_weights(weights: npt.NDArray[np.float32], outputs: tuple[int, int]) -> npt.NDArray[np.float32]:
-    """(O, I, r, r') to (n, n', O, I), computed in float64; ``outputs``: of a tile, down and across."""
+def transform_weights(weights: Array, outputs: tuple[int, int]) -> npt.NDArray[np.float64]:
+    """(O, I, r, r') to (n, n', O, I), in float64; ``outputs``: of a tile, down and across."""
     down, across = (filter_matrix(count, taps) for count, taps in zip(outputs, weights.shape[2:], strict=True))
     both: npt.NDArray[np.float64] = np.einsum(
         "ia,ocab,jb->ijoc", down, weights.astype(np.float64), across, optimize=True
     )
-    return both.astype(np.float32)
+    return both
 
 
 def filter_matrix(outputs: int, taps: int) -> npt.NDArray[np.float64]:
@@ -55,18 +57,18 @@ def _zeros(products: int) -> int:
     return 1 - products % 2
 
 
-def transform_input(d: list[Expr], lanes: int) -> list[Expr]:
+def transform_input(d: list[Expr], vector: Vector) -> list[Expr]:
     """B' d for a column of n vectors."""
     pairs, zero = PAIRS[len(d)], _zeros(len(d))
     squares = [point * point for point in pairs]
     everything = _coefficients(squares)
-    result = [_even(d, everything, 0, lanes)] * zero
+    result = [_even(d, everything, 0, vector)] * zero
     for index, point in enumerate(pairs):
         others = _coefficients(squares[:index] + squares[index + 1 :])
-        even = bind(_even(d, others, zero + 1, lanes))
-        odd = _scaled(bind(_even(d, others, zero, lanes)), point, lanes)
+        even = bind(_even(d, others, zero + 1, vector))
+        odd = _scaled(bind(_even(d, others, zero, vector)), point, vector)
         result += [even + odd, even - odd]
-    return [*result, _even(d, everything, zero, lanes)]
+    return [*result, _even(d, everything, zero, vector)]
 
 
 def _coefficients(squares: list[float]) -> list[float]:
@@ -77,15 +79,15 @@ def _coefficients(squares: list[float]) -> list[float]:
     return [float(number) for number in product[::-1]]
 
 
-def _even(d: list[Expr], coefficients: list[float], first: int, lanes: int) -> Expr:
+def _even(d: list[Expr], coefficients: list[float], first: int, vector: Vector) -> Expr:
     """Sum of coefficient k times d[first + 2 k]; the last coefficient is 1."""
     total = d[first + 2 * (len(coefficients) - 1)]
     for k in reversed(range(len(coefficients) - 1)):
-        total = _plus_scaled(total, d[first + 2 * k], coefficients[k], lanes)
+        total = _plus_scaled(total, d[first + 2 * k], coefficients[k], vector)
     return total
 
 
-def transform_output(q: list[Expr], outputs: int, lanes: int) -> list[Expr]:
+def transform_output(q: list[Expr], outputs: int, vector: Vector) -> list[Expr]:
     """A' q for a column of n vectors: m vectors."""
     pairs, zero = PAIRS[len(q)], _zeros(len(q))
     sums = [bind(q[zero + 2 * i] + q[zero + 1 + 2 * i]) for i in range(len(pairs))]
@@ -96,14 +98,14 @@ def transform_output(q: list[Expr], outputs: int, lanes: int) -> list[Expr]:
         total = q[0] if power < zero else q[-1] if power == outputs - 1 else None
         for half, point in zip(halves, pairs, strict=True):
             factor = point**power
-            total = _scaled(half, factor, lanes) if total is None else _plus_scaled(total, half, factor, lanes)
+            total = _scaled(half, factor, vector) if total is None else _plus_scaled(total, half, factor, vector)
         result.append(total)
     return result
 
 
-def transform_running(sums: list[Expr], outputs: int, lanes: int) -> list[Expr]:
+def transform_running(sums: list[Expr], outputs: int, vector: Vector) -> list[Expr]:
     """A' q, given not q but its running sums: ``sums[k]`` is q[0] + ... + q[k]."""
-    return [_combine(row, sums, lanes) for row in running_matrix(len(sums), outputs)]
+    return [_combine(row, sums, vector) for row in running_matrix(len(sums), outputs)]
 
 
 def running_matrix(products: int, outputs: int) -> npt.NDArray[np.float64]:
@@ -114,21 +116,21 @@ def running_matrix(products: int, outputs: int) -> npt.NDArray[np.float64]:
     return matrix
 
 
-def _combine(factors: npt.NDArray[np.float64], values: list[Expr], lanes: int) -> Expr:
+def _combine(factors: npt.NDArray[np.float64], values: list[Expr], vector: Vector) -> Expr:
     """The sum of factors times values; those that count once come first, and need no multiplication."""
     terms = [(round(float(f), 12), value) for f, value in zip(factors, values, strict=True) if abs(f) > _NOTHING]
     (factor, value), *others = sorted(terms, key=lambda term: term[0] != 1.0)
-    total = _scaled(value, factor, lanes)
+    total = _scaled(value, factor, vector)
     for factor, value in others:
-        total = _plus_scaled(total, value, factor, lanes)
+        total = _plus_scaled(total, value, factor, vector)
     return total
 
 
-def _scaled(value: Expr, factor: float, lanes: int) -> Expr:
-    return value if factor == 1.0 else value * spread(factor, lanes)
+def _scaled(value: Expr, factor: float, vector: Vector) -> Expr:
+    return value if factor == 1.0 else value * broadcast(factor, vector)
 
 
-def _plus_scaled(total: Expr, value: Expr, factor: float, lanes: int) -> Expr:
+def _plus_scaled(total: Expr, value: Expr, factor: float, vector: Vector) -> Expr:
     if factor in (1.0, -1.0):
         return total + value if factor == 1.0 else total - value
-    return total + value * spread(factor, lanes)
+    return total + value * broadcast(factor, vector)

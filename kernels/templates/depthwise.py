@@ -9,18 +9,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from tvm import tirx
 
-from rdpass.kernels.builder.borders import Axis, Tile, each_tile
+from rdpass.core.comparison import Array
+from rdpass.kernels import reference
+from rdpass.kernels.builder.borders import Axis, AxisTile, each_tile
 from rdpass.kernels.builder.emit import Registers, bind, parallel
-from rdpass.kernels.builder.epilogue import Finish
+from rdpass.kernels.builder.epilogue import EpilogueWriter, other_argument
 from rdpass.kernels.builder.function import Buffer, Expr, argument, function, load
-from rdpass.kernels.builder.packing import blocks
-from rdpass.kernels.templates.pointwise import other_argument
+from rdpass.kernels.builder.packing import blocks, pack_depthwise, pack_grouped_table
+from rdpass.kernels.cost_model import LATENCY
+from rdpass.kernels.machine import Machine
+from rdpass.kernels.naming import convolution_name
+from rdpass.kernels.template import Kernel, Template, Tile, kernel_of
 from rdpass.kernels.workload import Convolution
 from rdpass.targets.isa import Isa
 
@@ -29,9 +35,12 @@ _Weight = Callable[[int, int], Expr]
 _OTHERS = 4
 """Registers for the bias, two bounds, and one in passing."""
 
+_TILES = ((2, 4), (2, 5), (3, 4), (3, 3), (1, 4), (1, 8), (2, 7), (1, 7), (4, 4))
+"""Rows and pixels of the tiles that are tried."""
+
 
 @dataclass(frozen=True)
-class DepthwiseTile:
+class DepthwiseTile(Tile):
     """The integers to tune: rows and pixels of the register tile."""
 
     rows: int = 2
@@ -43,34 +52,38 @@ def depthwise(conv: Convolution, tile: DepthwiseTile, isa: Isa, threads: int, na
     and it is not the output), output (N, C/L, H' W', L).
     """
     assert conv.is_depthwise
-    lanes, count = isa.lanes, blocks(conv.channels, isa.lanes)
+    vector = isa.vector(conv.types.accumulator)
+    lanes = vector.lanes
+    count = blocks(conv.channels, lanes)
     down, across = axes(conv)
 
     def write() -> None:
-        x = argument("input", conv.batch, count, conv.height * conv.width, lanes)
-        w = argument("weights", count, *conv.kernel, lanes)
-        table = argument("table", conv.epilogue.rows, count * lanes)
-        other = other_argument(conv, count, conv.out_height * conv.out_width, lanes)
-        y = argument("output", conv.batch, count, conv.out_height * conv.out_width, lanes)
-        finish = Finish(conv.epilogue, isa, table, other)
+        x = argument("input", conv.types.input, conv.batch, count, conv.height * conv.width, lanes)
+        w = argument("weights", conv.types.weight, count, *conv.kernel, lanes)
+        table = argument("table", conv.types.accumulator, conv.epilogue.rows, count * lanes)
+        other = other_argument(
+            conv.epilogue, conv.types.output, conv.batch, count, conv.out_height * conv.out_width, lanes
+        )
+        y = argument("output", conv.types.output, conv.batch, count, conv.out_height * conv.out_width, lanes)
+        writer = EpilogueWriter(conv.epilogue, isa, conv.types.accumulator, table, other)
 
         with parallel(conv.batch, count, threads=threads) as (n, block):
-            sums = Registers(tile.rows * tile.pixels, lanes)
+            sums = Registers(tile.rows * tile.pixels, vector)
             weight = _weights(conv, tile, isa, w, block)
 
-            def product(rows: Tile, columns: Tile) -> None:
+            def product(rows: AxisTile, columns: AxisTile) -> None:
                 size = (rows.size * columns.size, 1)
-                finish.start(sums, size, block)
+                writer.start(sums, size, block)
                 _multiply(conv, sums, rows, columns, _pixels(conv, isa, x, n, block, rows, columns), weight)
                 at = bind(rows.first * conv.out_width + columns.first)
-                finish.end(
+                writer.end(
                     sums, size, block, count, y,
                     lambda t, _: (n, block, at + t // columns.size * conv.out_width + t % columns.size, 0),
                 )  # fmt: skip
 
             each_tile(down, tile.rows, lambda rows: each_tile(across, tile.pixels, lambda cols: product(rows, cols)))
 
-    return function(name, write)
+    return function(name, conv.types.accumulator, write)
 
 
 def axes(conv: Convolution) -> tuple[Axis, Axis]:
@@ -99,10 +112,10 @@ def _needed(conv: Convolution, tile: DepthwiseTile, isa: Isa) -> int:
 
 def _weights(conv: Convolution, tile: DepthwiseTile, isa: Isa, w: Buffer, block: Expr) -> _Weight:
     """The weights of a block: loaded here if they stay in registers."""
-    (kh, kw) = conv.kernel
+    (kh, kw), lanes = conv.kernel, isa.block(conv.types.input)
 
     def weight(i: int, j: int) -> Expr:
-        return bind(load(w, block, i, j, 0, lanes=isa.lanes))
+        return bind(load(w, block, i, j, 0, lanes=lanes))
 
     if not holds_weights(conv, tile, isa):
         return weight
@@ -111,9 +124,11 @@ def _weights(conv: Convolution, tile: DepthwiseTile, isa: Isa, w: Buffer, block:
 
 
 def _pixels(
-    conv: Convolution, isa: Isa, x: Buffer, n: Expr, block: Expr, rows: Tile, columns: Tile
+    conv: Convolution, isa: Isa, x: Buffer, n: Expr, block: Expr, rows: AxisTile, columns: AxisTile
 ) -> Callable[[int, int], Expr]:
     """The input by row and column of what the tile sees, each loaded where it is first asked for."""
+
+    lanes = isa.block(conv.types.input)
 
     @cache
     def row(offset: int) -> Expr:
@@ -121,7 +136,7 @@ def _pixels(
 
     @cache
     def pixel(down: int, across: int) -> Expr:
-        return bind(load(x, n, block, row(down) + columns.input(across), 0, lanes=isa.lanes))
+        return bind(load(x, n, block, row(down) + columns.input(across), 0, lanes=lanes))
 
     return pixel
 
@@ -129,8 +144,8 @@ def _pixels(
 def _multiply(
     conv: Convolution,
     sums: Registers,
-    rows: Tile,
-    columns: Tile,
+    rows: AxisTile,
+    columns: AxisTile,
     pixel: Callable[[int, int], Expr],
     weight: _Weight,
 ) -> None:
@@ -146,3 +161,47 @@ def _multiply(
                     if columns.has(across):
                         at = r * columns.size + t
                         sums[at] = sums[at] + factor * pixel(down, across)
+
+
+class Depthwise(Template[Convolution, DepthwiseTile]):
+    name = "depthwise"
+    workload = Convolution
+    tile = DepthwiseTile
+
+    def misfit(self, work: Convolution, machine: Machine) -> str | None:
+        return None if work.is_depthwise else "not a group for every channel, with one filter each"
+
+    def tiles(self, work: Convolution, machine: Machine) -> Iterator[DepthwiseTile]:
+        for rows, pixels in _TILES:
+            if rows <= work.out_height and pixels <= work.out_width:
+                yield DepthwiseTile(rows, pixels)
+        yield DepthwiseTile(1, 1)
+
+    def cost(self, work: Convolution, tile: DepthwiseTile, machine: Machine) -> float:
+        """Multiplies, and of every tile the loads: the rows and columns that it sees, weights where registers don't
+        hold them, and sums that are put aside, row by row, where there are not registers enough for those.
+        """
+        (kh, kw), (sh, sw) = work.kernel, work.stride
+        sums, rows = tile.rows * tile.pixels, (tile.rows - 1) * sh + work.reach[0]
+        seen = rows * ((tile.pixels - 1) * sw + work.reach[1])
+        weights = 0 if holds_weights(work, tile, machine.isa) else tile.rows * kh * kw
+        aside = 2 * rows * registers_missing(work, tile, machine.isa)
+        count = -(-work.out_height // tile.rows) * -(-work.out_width // tile.pixels)
+        multiplies = work.out_pixels * kh * kw * max(1, LATENCY * machine.multiplies / sums) / machine.multiplies
+        tasks = work.batch * blocks(work.channels, machine.isa.block(work.types.input))
+        return tasks * (multiplies + count * ((seen + weights) / 2 + aside))
+
+    def build(
+        self, work: Convolution, constants: Sequence[Any], tile: DepthwiseTile, machine: Machine
+    ) -> tuple[Kernel, ...]:
+        (weights, rows), lanes = constants, machine.isa.block(work.types.input)
+        name = convolution_name(self.name, work, (tile.rows, tile.pixels), machine.isa)
+        function = depthwise(work, tile, machine.isa, machine.threads, name)
+        table = pack_grouped_table(rows, 1, lanes, work.types.accumulator)
+        return (kernel_of(work, machine, name, function, pack_depthwise(weights, lanes, work.types.weight), table),)
+
+    def oracle(self, work: Convolution, constants: Sequence[Any], inputs: Sequence[Array]) -> Array:
+        return reference.convolution(work, constants, inputs)
+
+
+DEPTHWISE = Depthwise()

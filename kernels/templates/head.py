@@ -11,15 +11,21 @@ every pixel.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from tvm import tirx
 
-from rdpass.kernels.builder.emit import Registers, bind, element, parallel, serial, spread, tiles, when
+from rdpass.core.comparison import Array
+from rdpass.kernels import reference
+from rdpass.kernels.builder.emit import Registers, bind, broadcast, element, parallel, serial, tiles, when
 from rdpass.kernels.builder.function import Buffer, Expr, argument, function, load, scratch, store
-from rdpass.kernels.builder.packing import blocks
+from rdpass.kernels.builder.packing import blocks, pack_dense, pack_flattened, pack_grouped_table
 from rdpass.kernels.builder.register_tile import multiply_block
+from rdpass.kernels.machine import Machine
+from rdpass.kernels.naming import kernel_name
+from rdpass.kernels.template import Kernel, Template, Tile, kernel_of
 from rdpass.kernels.workload import Head
 from rdpass.targets.isa import Isa
 
@@ -28,7 +34,7 @@ _TOGETHER = 2
 
 
 @dataclass(frozen=True)
-class HeadTile:
+class HeadTile(Tile):
     """The integers to tune: images and vectors of the register tile, sums in flight of the mean."""
 
     images: int = 4
@@ -40,36 +46,37 @@ def head(work: Head, tile: HeadTile, isa: Isa, threads: int, name: str) -> tirx.
     """Arguments: input (N, C/L, P, L); with a dense layer weights (groups, C/L, L, V L), or (groups, C/L P, L, V L)
     where it reads all pixels, and table (1, groups V L), the bias; output (N, classes), or the means (N, C/L, 1, L).
     """
-    lanes, inner = isa.lanes, blocks(work.channels, isa.lanes)
+    lanes = isa.block(work.types.input)
+    inner = blocks(work.channels, lanes)
     read = 1 if work.averages else work.pixels
     groups = blocks(work.classes, tile.vectors * lanes)
 
     def write() -> None:
-        x = argument("input", work.batch, inner, work.pixels, lanes)
+        x = argument("input", work.types.input, work.batch, inner, work.pixels, lanes)
         if not work.classes:
-            y = argument("output", work.batch, inner, 1, lanes)
+            y = argument("output", work.types.output, work.batch, inner, 1, lanes)
             _mean(work, tile, isa, threads, x, y)
             return
-        w = argument("weights", groups, inner * read, lanes, tile.vectors * lanes)
-        table = argument("table", 1, groups * tile.vectors * lanes)
-        y = argument("output", work.batch, work.classes)
+        w = argument("weights", work.types.weight, groups, inner * read, lanes, tile.vectors * lanes)
+        table = argument("table", work.types.accumulator, 1, groups * tile.vectors * lanes)
+        y = argument("output", work.types.output, work.batch, work.classes)
         means = x
         if work.pixels > read:
             means = scratch(work.batch, inner, 1, lanes)
             _mean(work, tile, isa, threads, x, means)
         _dense(work, tile, isa, threads, means, w, table, y)
 
-    return function(name, write)
+    return function(name, work.types.accumulator, write)
 
 
 def _mean(work: Head, tile: HeadTile, isa: Isa, threads: int, x: Buffer, out: Buffer) -> None:
     """Sum every S-th pixel apart, so that an addition need not wait for the one before."""
-    apart = min(tile.sums, work.pixels)
-    with parallel(work.batch, blocks(work.channels, isa.lanes), threads=threads) as (n, block):
-        sums = Registers(apart, isa.lanes)
+    apart, vector = min(tile.sums, work.pixels), isa.vector(work.types.accumulator)
+    with parallel(work.batch, blocks(work.channels, vector.lanes), threads=threads) as (n, block):
+        sums = Registers(apart, vector)
 
         def pixel(at: Expr) -> Expr:
-            return load(x, n, block, at, 0, lanes=isa.lanes)
+            return load(x, n, block, at, 0, lanes=vector.lanes)
 
         for s in range(apart):
             sums[s] = pixel(s)
@@ -81,16 +88,17 @@ def _mean(work: Head, tile: HeadTile, isa: Isa, threads: int, x: Buffer, out: Bu
         total = sums[0]
         for s in range(1, apart):
             total = total + sums[s]
-        store(out, total * spread(1 / work.pixels, isa.lanes), n, block, 0, 0, lanes=isa.lanes)
+        store(out, total * broadcast(1 / work.pixels, vector), n, block, 0, 0, lanes=vector.lanes)
 
 
 def _dense(work: Head, tile: HeadTile, isa: Isa, threads: int, x: Buffer, w: Buffer, table: Buffer, y: Buffer) -> None:
-    lanes, vectors = isa.lanes, tile.vectors
+    vector, vectors = isa.vector(work.types.accumulator), tile.vectors
+    lanes = vector.lanes
     groups, last = blocks(work.classes, vectors * lanes), work.classes % (vectors * lanes)
     read, inner = 1 if work.averages else work.pixels, blocks(work.channels, lanes)
     turns, length = (inner, read) if read > 1 else (1, inner)
     with parallel(groups, threads=threads) as (group,):
-        sums = Registers(tile.images * vectors, lanes)
+        sums = Registers(tile.images * vectors, vector)
 
         def product(n: Expr, images: int) -> None:
             for v in range(vectors):
@@ -105,8 +113,8 @@ def _dense(work: Head, tile: HeadTile, isa: Isa, threads: int, x: Buffer, w: Buf
                         _add(sums, isa, (images, vectors), x, (n, place), w, (group, turn * length + at))
 
                 tiles(length, _TOGETHER, several)
-            whole = _stores(tile, isa, sums, y, n, group, images, vectors * lanes)
-            cut = _stores(tile, isa, sums, y, n, group, images, last)
+            whole = _stores(tile, sums, y, n, group, images, vectors * lanes)
+            cut = _stores(tile, sums, y, n, group, images, last)
             when(group < groups - 1 if last else True, whole, cut)
 
         tiles(work.batch, tile.images, product)
@@ -121,24 +129,62 @@ def _add(
     multiply_block(
         sums, isa, size,
         lambda t: (x, (first + t, *at)),
-        lambda c, v: load(w, *row, c, v * isa.lanes, lanes=isa.lanes),
+        lambda c, v: load(w, *row, c, v * sums.lanes, lanes=sums.lanes),
     )  # fmt: skip
 
 
 def _stores(
-    tile: HeadTile, isa: Isa, sums: Registers, y: Buffer, n: Expr, group: Expr, images: int, classes: int
+    tile: HeadTile, sums: Registers, y: Buffer, n: Expr, group: Expr, images: int, classes: int
 ) -> Callable[[], None]:
     """Store the first ``classes`` of a group, whole vectors and then one by one."""
 
     def stores() -> None:
         for t in range(images):
             for v in range(tile.vectors):
-                own = min(isa.lanes, classes - v * isa.lanes)
-                at, total = (group * tile.vectors + v) * isa.lanes, sums[t * tile.vectors + v]
-                if own == isa.lanes:
-                    store(y, total, n + t, at, lanes=isa.lanes)
+                own = min(sums.lanes, classes - v * sums.lanes)
+                at, total = (group * tile.vectors + v) * sums.lanes, sums[t * tile.vectors + v]
+                if own == sums.lanes:
+                    store(y, total, n + t, at, lanes=sums.lanes)
                 else:
                     for index in range(own):
                         store(y, element(total, index), n + t, at + index, lanes=1)
 
     return stores
+
+
+class HeadTemplate(Template[Head, HeadTile]):
+    name = "head"
+    workload = Head
+    tile = HeadTile
+
+    def tiles(self, work: Head, machine: Machine) -> Iterator[HeadTile]:
+        outer = blocks(max(work.classes, 1), machine.isa.block(work.types.input))
+        for images in range(1, min(4, work.batch) + 1):
+            for vectors in (1, 2, 4, 8, 12):
+                inputs = images if machine.isa.by_element else 1
+                fits = images * vectors + inputs + vectors <= machine.isa.registers
+                for sums in (4, 2, 8):
+                    if fits and vectors <= outer:
+                        yield HeadTile(images, vectors, sums)
+
+    def default(self, work: Head, machine: Machine) -> HeadTile:
+        """One image at a time for one image: more of its classes."""
+        return HeadTile(min(4, work.batch), 4 if work.batch > 1 else 8 if machine.isa.registers >= 32 else 4)
+
+    def build(self, work: Head, constants: Sequence[Any], tile: HeadTile, machine: Machine) -> tuple[Kernel, ...]:
+        name = kernel_name(self.name, work, f"_{work.channels}x{work.pixels}_{work.classes}", machine.isa)
+        function = head(work, tile, machine.isa, machine.threads, name)
+        if constants[0] is None:
+            return (kernel_of(work, machine, name, function),)
+        (weights, bias), lanes = constants[0], machine.isa.block(work.types.input)
+        width = tile.vectors * lanes
+        flat = None if work.averages else pack_flattened(weights, work.channels, lanes, width, work.types.weight)
+        packed = pack_dense(weights, lanes, width, work.types.weight) if flat is None else flat
+        table = pack_grouped_table([bias], 1, width, work.types.accumulator)
+        return (kernel_of(work, machine, name, function, packed, table),)
+
+    def oracle(self, work: Head, constants: Sequence[Any], inputs: Sequence[Array]) -> Array:
+        return reference.head(work, constants, inputs)
+
+
+HEAD = HeadTemplate()

@@ -10,26 +10,32 @@ An output lies at (a i + b) / d of its axis, held to the map: whole numbers, so 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import gcd
+from typing import Any
 
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
-from rdpass.kernels.builder.emit import bind, parallel, serial, spread, tiles
-from rdpass.kernels.builder.function import FLOAT, Buffer, Expr, argument, function, load, store
+from rdpass.core.comparison import Array
+from rdpass.kernels import reference
+from rdpass.kernels.builder.emit import bind, broadcast, parallel, serial, tiles
+from rdpass.kernels.builder.function import Buffer, Expr, argument, function, load, store
 from rdpass.kernels.builder.packing import blocks
+from rdpass.kernels.machine import Machine
+from rdpass.kernels.naming import kernel_name
+from rdpass.kernels.template import Kernel, Template, Tile, kernel_of
 from rdpass.kernels.workload import Places, Resizing
-from rdpass.targets.isa import Isa
+from rdpass.targets.isa import Isa, Vector
 
 _LONGEST_PERIOD = 8
 """Outputs of a period that is still written out."""
 
 
 @dataclass(frozen=True)
-class ResizingTile:
+class ResizingTile(Tile):
     """The integer to tune: periods in flight, or pixels where places are computed."""
 
     periods: int = 4
@@ -46,11 +52,12 @@ class _Between:
 
 def resizing(work: Resizing, tile: ResizingTile, isa: Isa, threads: int, name: str) -> tirx.PrimFunc:
     """Arguments: input (N, C/L, H W, L), output (N, C/L, H' W', L)."""
-    lanes, count = isa.lanes, blocks(work.channels, isa.lanes)
+    lanes = isa.block(work.types.input)
+    count = blocks(work.channels, lanes)
 
     def write() -> None:
-        x = argument("input", work.batch, count, work.height * work.width, lanes)
-        y = argument("output", work.batch, count, work.out_height * work.out_width, lanes)
+        x = argument("input", work.types.input, work.batch, count, work.height * work.width, lanes)
+        y = argument("output", work.types.output, work.batch, count, work.out_height * work.out_width, lanes)
         with parallel(work.batch, count, work.out_height, threads=threads) as (n, block, row):
             line = _Line(work, isa, x, (n, block), _computed(work.down, row, work))
             begin = bind(row * work.out_width)
@@ -60,17 +67,18 @@ def resizing(work: Resizing, tile: ResizingTile, isa: Isa, threads: int, name: s
 
             _columns(work, tile, line, put)
 
-    return function(name, write)
+    return function(name, work.types.accumulator, write)
 
 
 class _Line:
     """One output row's source: a column of it is mixed from two rows of the map."""
 
     def __init__(self, work: Resizing, isa: Isa, x: Buffer, of: tuple[Expr, Expr], rows: _Between) -> None:
-        self.work, self.isa, self.x, self.of = work, isa, x, of
+        self.work, self.x, self.of = work, x, of
+        self.vector = isa.vector(work.types.accumulator)
         self.low = bind(rows.low * work.width)
         self.high = None if rows.weight is None else bind(rows.high * work.width)
-        self.weight = None if rows.weight is None else bind(spread(rows.weight, isa.lanes))
+        self.weight = None if rows.weight is None else bind(broadcast(rows.weight, self.vector))
 
     def column(self, at: Expr) -> Expr:
         value = self._load(self.low, at)
@@ -80,7 +88,7 @@ class _Line:
         return bind(low + self.weight * (self._load(self.high, at) - low))
 
     def _load(self, row: Expr, at: Expr) -> Expr:
-        return load(self.x, *self.of, row + at, 0, lanes=self.isa.lanes)
+        return load(self.x, *self.of, row + at, 0, lanes=self.vector.lanes)
 
 
 def _columns(work: Resizing, tile: ResizingTile, line: _Line, put: Callable[[Expr, Expr], None]) -> None:
@@ -136,20 +144,20 @@ def _written(
 
     for t in range(count):
         place = _known(work, t if columns is not None else first + t, held=columns is None)
-        put(first + t, _mixed(place, column, line.isa.lanes))
+        put(first + t, _mixed(place, column, line.vector))
 
 
 def _met(work: Resizing, line: _Line, put: Callable[[Expr, Expr], None], first: Expr, count: int) -> None:
     """``count`` outputs from ``first`` on, places computed."""
     for t in range(count):
         place = _computed(work.across, bind(first + t), work)
-        put(first + t, _mixed(place, line.column, line.isa.lanes))
+        put(first + t, _mixed(place, line.column, line.vector))
 
 
-def _mixed(place: _Between, column: Callable[[Expr], Expr], lanes: int) -> Expr:
+def _mixed(place: _Between, column: Callable[[Expr], Expr], vector: Vector) -> Expr:
     """What lies at a place of a row."""
     low = column(place.low)
-    return low if place.weight is None else low + spread(place.weight, lanes) * (column(place.high) - low)
+    return low if place.weight is None else low + broadcast(place.weight, vector) * (column(place.high) - low)
 
 
 def _known(work: Resizing, index: int, held: bool) -> _Between:
@@ -169,6 +177,29 @@ def _computed(places: Places, index: Expr, work: Resizing) -> _Between:
     low = bind(tirx.floordiv(place, places.d))
     weight = None
     if work.kind == "linear":
-        rest = tirx.Cast(FLOAT, place - low * places.d)
-        weight = bind(rest * tirx.const(1 / places.d, FLOAT))
+        numeric = work.types.accumulator.value
+        rest = tirx.Cast(numeric, place - low * places.d)
+        weight = bind(rest * tirx.const(1 / places.d, numeric))
     return _Between(bind(T.min(low, end)), bind(T.min(low + 1, end)), weight)
+
+
+class ResizingTemplate(Template[Resizing, ResizingTile]):
+    name = "resizing"
+    workload = Resizing
+    tile = ResizingTile
+
+    def tiles(self, work: Resizing, machine: Machine) -> Iterator[ResizingTile]:
+        yield from map(ResizingTile, (4, 1, 2, 8))
+
+    def build(
+        self, work: Resizing, constants: Sequence[Any], tile: ResizingTile, machine: Machine
+    ) -> tuple[Kernel, ...]:
+        shape = f"_{work.channels}_{work.height}x{work.width}_{work.out_height}x{work.out_width}"
+        name = kernel_name(f"{work.kind}_resizing", work, shape, machine.isa)
+        return (kernel_of(work, machine, name, resizing(work, tile, machine.isa, machine.threads, name)),)
+
+    def oracle(self, work: Resizing, constants: Sequence[Any], inputs: Sequence[Array]) -> Array:
+        return reference.resizing(work, constants, inputs)
+
+
+RESIZING = ResizingTemplate()

@@ -8,21 +8,45 @@ V is shared by all threads, M is each thread's own. Rounding is larger than a di
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import product as combinations
+from typing import Any
 
 from tvm import tirx
 
-from rdpass.kernels.builder.emit import bind, parallel, serial
-from rdpass.kernels.builder.epilogue import Finish
+from rdpass.core.comparison import Array
+from rdpass.kernels import reference
+from rdpass.kernels.builder.emit import bind, parallel, serial, spans
+from rdpass.kernels.builder.epilogue import EpilogueWriter, other_argument
 from rdpass.kernels.builder.function import argument, function
-from rdpass.kernels.builder.winograd_steps import Tiling, multiply, transform_back, transform_row
-from rdpass.kernels.templates.pointwise import other_argument, spans
+from rdpass.kernels.builder.packing import blocks, pack_grouped_table, pack_numbers
+from rdpass.kernels.builder.toom_cook import transform_weights
+from rdpass.kernels.builder.winograd_steps import OutputTile, Tiling, multiply, transform_back, transform_row
+from rdpass.kernels.cost_model import (
+    PASSING,
+    REREAD,
+    busiest_share,
+    map_bytes,
+    product_cycles,
+    space_price,
+    spilt_bytes,
+    traffic_cycles,
+)
+from rdpass.kernels.machine import Machine
+from rdpass.kernels.naming import convolution_name
+from rdpass.kernels.template import Kernel, Template, kernel_of
+from rdpass.kernels.tile_space import fitting_products, rows_of_tiles, waiting_groups
 from rdpass.kernels.workload import Convolution
 from rdpass.targets.isa import Isa
 
+# Vector operations to transform one channel block of a tile of inputs, and of outputs.
+_TRANSFORM_IN = {(2, 2): 60, (4, 2): 125, (4, 4): 220}
+_TRANSFORM_OUT = {(2, 2): 40, (4, 2): 90, (4, 4): 170}
+
 
 @dataclass(frozen=True)
-class WinogradTile:
+class WinogradTile(OutputTile):
     """The integers to tune: outputs m down a tile; tiles and vectors of the register tile; rows of tiles in a block;
     output groups whose products wait in M; outputs across a tile, 0 for as many as down it.
     """
@@ -33,17 +57,6 @@ class WinogradTile:
     rows: int = 1
     waiting: int = 1
     wide: int = 0
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Outputs of a tile, down and across."""
-        return self.outputs, self.wide or self.outputs
-
-    @property
-    def template(self) -> str:
-        """What it is called: winograd4, winograd4x2."""
-        down, across = self.size
-        return f"winograd{down}" if down == across else f"winograd{down}x{across}"
 
     @property
     def edges(self) -> tuple[int, int]:
@@ -60,7 +73,7 @@ def winograd(conv: Convolution, tile: WinogradTile, isa: Isa, threads: int, name
     (where there is one and it is not the output), output (N, F/L, H' W', L).
     """
     tiling = Tiling(conv, isa, tile.size, tile.rows, tile.pixels, tile.vectors, tile.waiting)
-    lanes, groups = isa.lanes, tiling.groups
+    lanes, groups = tiling.vector.lanes, tiling.groups
     assert conv.kernel == (3, 3)
     assert conv.stride == conv.dilation == (1, 1)
     assert conv.groups == 1
@@ -68,22 +81,90 @@ def winograd(conv: Convolution, tile: WinogradTile, isa: Isa, threads: int, name
     pixels, down = conv.out_height * conv.out_width, tile.size[0]
 
     def write() -> None:
-        x = argument("input", conv.batch, tiling.inner, conv.height * conv.width, lanes)
-        u = argument("weights", groups, tiling.numbers, tiling.inner, lanes, tile.vectors * lanes)
-        table = argument("table", conv.epilogue.rows, groups * tile.vectors * lanes)
-        other = other_argument(conv, tiling.outer, pixels, lanes)
-        y = argument("output", conv.batch, tiling.outer, pixels, lanes)
-        finish = Finish(conv.epilogue, isa, table, other)
+        x = argument("input", conv.types.input, conv.batch, tiling.inner, conv.height * conv.width, lanes)
+        u = argument("weights", conv.types.weight, groups, tiling.numbers, tiling.inner, lanes, tile.vectors * lanes)
+        table = argument("table", conv.types.accumulator, conv.epilogue.rows, groups * tile.vectors * lanes)
+        other = other_argument(conv.epilogue, conv.types.output, conv.batch, tiling.outer, pixels, lanes)
+        y = argument("output", conv.types.output, conv.batch, tiling.outer, pixels, lanes)
+        writer = EpilogueWriter(conv.epilogue, isa, conv.types.accumulator, table, other)
         v = tiling.allocate_inputs()
         for begin, number, count in spans(-(-conv.out_height // down), tile.rows):
-            part_of = replace(tiling, rows=count)
+            block_of = replace(tiling, rows=count)
             with serial(conv.batch) as n, serial(number) as block:
                 top = bind((begin + block * count) * down)
                 with parallel(count, tiling.inner, threads=threads) as (row, channel):
-                    transform_row(part_of, x, v, n, channel, top, row)
-                with parallel(groups // tile.waiting, threads=threads) as (part,):
-                    m = part_of.allocate_products()
-                    multiply(part_of, u, v, m, part)
-                    transform_back(part_of, finish, m, y, n, part, top)
+                    transform_row(block_of, x, v, n, channel, top, row)
+                with parallel(groups // tile.waiting, threads=threads) as (turns,):
+                    m = block_of.allocate_products()
+                    multiply(block_of, u, v, m, turns)
+                    transform_back(block_of, writer, m, y, n, turns, top)
 
-    return function(name, write)
+    return function(name, conv.types.accumulator, write)
+
+
+class Winograd(Template[Convolution, WinogradTile]):
+    name = "winograd"
+    workload = Convolution
+    tile = WinogradTile
+
+    def misfit(self, work: Convolution, machine: Machine) -> str | None:
+        plain = work.stride == work.dilation == (1, 1) and work.groups == work.subpixels == 1
+        return None if work.kernel == (3, 3) and plain else "not a 3x3 window of stride 1 without dilation and groups"
+
+    def tiles(self, work: Convolution, machine: Machine) -> Iterator[WinogradTile]:
+        outer = blocks(work.filters, machine.isa.block(work.types.input))
+        for outputs, wide in ((4, 0), (2, 0), (4, 2)):
+            down, across = -(-work.out_height // outputs), -(-work.out_width // (wide or outputs))
+            for size, vectors in fitting_products(down * across, outer, machine.isa):
+                held = rows_of_tiles(down), waiting_groups((1, 2, 4, 8), blocks(outer, vectors), machine)
+                for rows, waiting in combinations(*held):
+                    yield WinogradTile(outputs, size, vectors, rows, waiting, wide)
+
+    def cost(self, work: Convolution, tile: WinogradTile, machine: Machine) -> float:
+        lanes = machine.isa.block(work.types.input)
+        down, across = -(-work.out_height // tile.size[0]), -(-work.out_width // tile.size[1])
+        numbers, held = tile.numbers, tile.rows * across
+        inner, outer = blocks(work.channels, lanes), blocks(work.filters, lanes)
+        columns = -(-held // tile.pixels)
+        # Blocks of rows are of equal height but for the last.
+        passes = -(-down // tile.rows) * work.batch
+        filled = columns * tile.pixels
+        products = (
+            product_cycles((tile.pixels, tile.vectors), filled, work.channels, work.filters, work.types, machine)
+            * numbers
+        )
+        transforms = held * (inner * _TRANSFORM_IN[tile.size] + outer * _TRANSFORM_OUT[tile.size])
+        weights = work.types.weight.size((numbers, work.channels, work.filters))
+        v = work.types.input.size((numbers, filled, inner, lanes))
+        waiting = work.types.accumulator.size((numbers, filled, tile.waiting, tile.vectors, lanes))
+        groups = blocks(outer, tile.vectors)
+        # V is read again by every batch of waiting groups; where it does not fit L2, from memory.
+        again = v * (groups // tile.waiting)
+        between = v + waiting + weights * tile.waiting // groups
+        spilt = again + v if between > PASSING * machine.l2 else 0
+        moved = map_bytes(work) + passes * (spilt + spilt_bytes(waiting, machine))
+        traffic = traffic_cycles(weights, passes, v + waiting, moved, machine)
+        share = down / tile.rows * work.batch * busiest_share(groups // tile.waiting, machine)
+        cycles = share * (products + transforms / machine.multiplies + again / REREAD)
+        return cycles + traffic + space_price(v // machine.threads + waiting, machine)
+
+    def build(
+        self, work: Convolution, constants: Sequence[Any], tile: WinogradTile, machine: Machine
+    ) -> tuple[Kernel, ...]:
+        (weights, rows), lanes = constants, machine.isa.block(work.types.input)
+        width = tile.vectors * lanes
+        name = convolution_name(self.label(tile), work, (tile.pixels, tile.vectors), machine.isa)
+        function = winograd(work, tile, machine.isa, machine.threads, name)
+        packed = pack_numbers(transform_weights(weights, tile.size), lanes, width, work.types.weight)
+        table = pack_grouped_table(rows, 1, width, work.types.accumulator)
+        return (kernel_of(work, machine, name, function, packed, table),)
+
+    def oracle(self, work: Convolution, constants: Sequence[Any], inputs: Sequence[Array]) -> Array:
+        return reference.convolution(work, constants, inputs)
+
+    def label(self, tile: WinogradTile) -> str:
+        """winograd4, winograd4x2."""
+        return self.name + tile.outputs_label
+
+
+WINOGRAD = Winograd()

@@ -13,7 +13,7 @@ from tvm import relax
 from tvm.relax import transform
 
 from rdpass.kernels.machine import Machine
-from rdpass.kernels.schedule import Tile
+from rdpass.kernels.template import Tile
 from rdpass.kernels.workload import Workload
 from rdpass.passes.lowering.memory.plan_arena import PlanArena
 from rdpass.passes.lowering.memory.share_maps import ShareMaps

@@ -59,13 +59,13 @@ def _as_json(tuning: Tuning) -> dict[str, Any]:
 
 def _print_tuning(tuning: Tuning, database: Path) -> None:
     from rdpass.cli.tables import print_table
-    from rdpass.kernels.ranking import template
+    from rdpass.kernels.choice import label
 
     estimated = "estimated " if tuning.estimated or tuning.method == "mca" else ""
     columns = ("workload", ">calls", ">trials", ">failed", "default", "best", f">{estimated}ms", ">of default's")
     rows = [
         (
-            describe(w), str(w.calls), str(w.trials), str(w.failed), template(w.default),
+            w.workload.describe(), str(w.calls), str(w.trials), str(w.failed), label(w.default),
             "default" if w.tile == w.default else w.template, *_times(w),
         )
         for w in tuning.workloads
@@ -84,31 +84,3 @@ def _times(workload: TunedWorkload) -> tuple[str, str]:
     if workload.seconds is None or workload.default_seconds is None:
         return "", ""
     return f"{1e3 * workload.seconds:.3f}", f"{workload.seconds / workload.default_seconds:.1%}"
-
-
-def describe(workload: TunedWorkload) -> str:
-    """A workload in a few words: kind, kernel, channels and size."""
-    from rdpass.kernels.workload import Convolution, Elementwise, Head, PointwisePair, Pooling, Resizing, Stem
-
-    match workload.workload:
-        case Convolution() as conv:
-            kind = "depthwise" if conv.is_depthwise else "conv"
-            stride = f"/{conv.stride[0]}" if conv.stride != (1, 1) else ""
-            added = " + add" if conv.epilogue.add else ""
-            channels, size = f"{conv.channels}-{conv.filters}", f"{conv.height}x{conv.width}"
-            spread = f" to {conv.spread[0]}x{conv.spread[1]} pixels each" if conv.phases > 1 else ""
-            return f"{kind} {conv.kernel[0]}x{conv.kernel[1]}{stride} {channels} {size}{spread}{added}"
-        case PointwisePair(first, second):
-            return f"pair {first.channels}-{first.filters}-{second.filters} {first.height}x{first.width}"
-        case Stem(conv, pool):
-            pooled = " + pool" if pool else ""
-            return f"stem {conv.kernel[0]}x{conv.kernel[1]} {conv.channels}-{conv.filters} {conv.height}{pooled}"
-        case Pooling() as pool:
-            return f"{pool.kind} pool {pool.channels} {pool.height}x{pool.width}"
-        case Resizing() as work:
-            return f"{work.kind} {work.channels} {work.height}x{work.width} to {work.out_height}x{work.out_width}"
-        case Head() as head:
-            return f"head {head.channels}-{head.classes}"
-        case Elementwise() as work:
-            what = work.epilogue.activation if work.scale == "none" else work.scale
-            return f"{what} {work.channels} {work.pixels} pixels"

@@ -74,5 +74,13 @@ class NumericTypes:
     accumulator: NumericType = FLOAT32
     output: NumericType = FLOAT32
 
+    @property
+    def abbreviation(self) -> str:
+        """The types in the name of a kernel: one where all are equal, else what is read, multiplied by and written."""
+        several = (self.input, self.weight, self.accumulator, self.output)
+        if len(set(several)) == 1:
+            return self.input.abbreviation
+        return f"{self.input.abbreviation}{self.weight.abbreviation}{self.output.abbreviation}"
+
 
 ALL_FLOAT32 = NumericTypes()

@@ -22,10 +22,9 @@ from rdpass.database.keys import code_key, target_key
 from rdpass.database.lines import read_folder
 from rdpass.database.record import Method, NetworkRecord, Record, Timed
 from rdpass.database.record_line import write_record
-from rdpass.kernels.choose import choose_default
+from rdpass.kernels.choice import choose_default, is_tile_of
 from rdpass.kernels.machine import Machine, machine_of
-from rdpass.kernels.ranking import is_tile_of
-from rdpass.kernels.schedule import Tile
+from rdpass.kernels.template import Tile
 from rdpass.kernels.workload import Workload
 from rdpass.targets.target import Target
 

@@ -17,7 +17,7 @@ from typing import Literal
 from rdpass.database.best import METHODS, Best, Tuned
 from rdpass.database.keys import network_key
 from rdpass.database.record import Method, NetworkRecord, Selection, selection_of
-from rdpass.kernels.schedule import Tile
+from rdpass.kernels.template import Tile
 from rdpass.kernels.workload import Workload
 from rdpass.passes.lowering.match.find_workloads import Occurrence
 

@@ -1,46 +1,21 @@
 """Workloads and tiles as JSON: an object of their fields and a ``kind``, the class they are of.
 
-A field that is itself called so, as a pooling has, is written as ``kind_``.
+The classes are those of the kernels' templates, with all that their fields hold. A field that is itself called so, as a
+pooling has, is written as ``kind_``.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass
-from typing import Any
+from enum import Enum
+from functools import cache
+from typing import Any, get_args, get_type_hints
 
-from rdpass.kernels.schedule import Tile
-from rdpass.kernels.templates.depthwise import DepthwiseTile
-from rdpass.kernels.templates.direct import DirectTile
-from rdpass.kernels.templates.elementwise import ElementwiseTile
-from rdpass.kernels.templates.head import HeadTile
-from rdpass.kernels.templates.pair import ApartTile, PairTile
-from rdpass.kernels.templates.pointwise import PointwiseTile
-from rdpass.kernels.templates.pooling import PoolingTile
-from rdpass.kernels.templates.resizing import ResizingTile
-from rdpass.kernels.templates.stem import StemTile
-from rdpass.kernels.templates.stem_winograd import StemWinogradTile
-from rdpass.kernels.templates.strided_winograd import StridedWinogradTile
-from rdpass.kernels.templates.winograd import WinogradTile
-from rdpass.kernels.workload import (
-    Convolution,
-    Elementwise,
-    Epilogue,
-    Head,
-    Places,
-    PointwisePair,
-    Pooling,
-    Resizing,
-    Stem,
-    Workload,
-)
-
-_WORKLOADS = (Convolution, PointwisePair, Pooling, Resizing, Stem, Head, Elementwise)
-_TILES = (
-    ApartTile, DepthwiseTile, DirectTile, ElementwiseTile, HeadTile, PairTile, PointwiseTile, PoolingTile,
-    ResizingTile, StemTile, StemWinogradTile, StridedWinogradTile, WinogradTile,
-)  # fmt: skip
-_KINDS = {kind.__name__: kind for kind in (*_WORKLOADS, *_TILES, Epilogue, Places)}
+from rdpass.kernels.registry import TEMPLATES
+from rdpass.kernels.template import Tile
+from rdpass.kernels.workload import Workload
 
 
 def encode(value: Any) -> Any:
@@ -52,6 +27,8 @@ def encode(value: Any) -> Any:
         }
     if isinstance(value, tuple):
         return [encode(item) for item in value]
+    if isinstance(value, Enum):
+        return value.value
     return repr(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -62,7 +39,7 @@ def decode_workload(value: Any) -> Workload:
         ValueError: it gave it for none.
     """
     decoded = _decoded(value)
-    if not isinstance(decoded, _WORKLOADS):
+    if not isinstance(decoded, Workload):
         raise ValueError("no workload")
     return decoded
 
@@ -74,7 +51,7 @@ def decode_tile(value: Any) -> Tile:
         ValueError: it gave it for none.
     """
     decoded = _decoded(value)
-    if not isinstance(decoded, _TILES):
+    if not isinstance(decoded, Tile):
         raise ValueError("no tile")
     return decoded
 
@@ -101,19 +78,40 @@ def _decoded(value: Any) -> Any:
     return decoded
 
 
-def _decode(value: Any) -> Any:
+def _decode(value: Any, hint: Any = None) -> Any:
+    """``hint``: the type of the field that it is the value of."""
     if isinstance(value, dict):
-        kind = _KINDS.get(str(value.get("kind")))
+        kind = _kinds().get(str(value.get("kind")))
         names = {} if kind is None else {_key(field.name): field.name for field in fields(kind)}
         if kind is None or value.keys() - {"kind", *names}:
             raise ValueError("an unknown kind, or a field it has not")
+        hints = get_type_hints(kind)
+        given = {names[key]: _decode(item, hints[names[key]]) for key, item in value.items() if key != "kind"}
         try:
-            return kind(**{names[key]: _decode(item) for key, item in value.items() if key != "kind"})
+            return kind(**given)
         except TypeError as error:
             raise ValueError("a field is missing") from error
     if isinstance(value, list):
         return tuple(_decode(item) for item in value)
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return hint(value)
     return float(value) if value in ("inf", "-inf", "nan") else value
+
+
+@cache
+def _kinds() -> dict[str, Any]:
+    """The classes of workloads and tiles, and of what their fields hold, by name."""
+    known = (kind for template in TEMPLATES for kind in (template.workload, template.tile))
+    return {kind.__name__: kind for kind in _with_fields(known)}
+
+
+def _with_fields(kinds: Iterable[Any]) -> Iterator[Any]:
+    """Those of ``kinds`` that are dataclasses, each followed by those of its fields."""
+    for kind in kinds:
+        yield from _with_fields(get_args(kind))
+        if isinstance(kind, type) and is_dataclass(kind):
+            yield kind
+            yield from _with_fields(get_type_hints(kind)[field.name] for field in fields(kind))
 
 
 def _key(name: str) -> str:

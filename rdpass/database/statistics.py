@@ -8,7 +8,7 @@ from pathlib import Path
 from rdpass.database.lines import Finding, read_folder
 from rdpass.database.record import NetworkRecord, Record, Stale
 from rdpass.database.record_line import Content
-from rdpass.kernels.schedule import Tile
+from rdpass.kernels.template import Tile
 from rdpass.kernels.workload import Workload
 
 

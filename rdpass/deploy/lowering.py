@@ -17,7 +17,7 @@ from rdpass.core.comparison import Array
 from rdpass.core.errors import ConfigError, TargetError, first_line
 from rdpass.core.tvm_messages import without_scope_lines
 from rdpass.kernels.machine import machine_of
-from rdpass.kernels.schedule import Tile
+from rdpass.kernels.template import Tile
 from rdpass.kernels.workload import Workload
 from rdpass.onnx.source import OnnxSource
 from rdpass.passes.lowering.match.find_workloads import Occurrence, find_workloads

@@ -20,5 +20,6 @@ class Feature(StrEnum):
     SVE = "sve"  # vectors of the core's own width
     # x86-64
     AVX2 = "avx2"  # integers in vectors of 256 bits
+    AVX_VNNI = "avx_vnni"  # VPDPBUSD (see below) in vectors of 256 bits
     AVX512F = "avx512f"  # float32 in vectors of 512 bits
     AVX512_VNNI = "avx512_vnni"  # sums of four u8 x s8 products in each int32 lane: VPDPBUSD

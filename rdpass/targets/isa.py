@@ -1,38 +1,140 @@
-"""What a kernel has to know of an instruction set: how wide a vector is, how many there are, how a lane is spread."""
+"""The instruction sets that kernels are written in: vectors, registers, and what multiplies which numeric types.
+
+One table, from a target's features to its instructions. Features are in the words of Linux's ``/proc/cpuinfo``.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from rdpass.core.numeric_types import FLOAT16, FLOAT32, INT8, INT16, INT32, UINT8, NumericType, NumericTypes
+from rdpass.targets.features import Feature
 from rdpass.targets.target import Target
 
 
 @dataclass(frozen=True)
-class Isa:
-    """A vector unit for float32.
+class Multiply:
+    """An instruction, or a short run of them, that multiplies and sums.
 
-    ``lanes``: floats of one vector, which is also the channel block of every activation. ``registers``: architectural
-    vectors. ``by_element``: a multiply-accumulate can take one lane of a register as its scalar (ARM's FMLA by
-    element); where it can't, the scalar is broadcast as it is loaded.
+    ``depth``: products that one sum takes at once. ``pixels``: how many share a vector of inputs. ``feature``: what a
+    CPU needs besides the base instruction set.
     """
 
     name: str
+    input: NumericType
+    weight: NumericType
+    accumulator: NumericType
+    depth: int = 1
+    pixels: int = 1
+    feature: Feature | None = None
+
+
+@dataclass(frozen=True)
+class Vector:
+    """A register full of numbers."""
+
+    numeric: NumericType
     lanes: int
+
+    def __str__(self) -> str:
+        """TVM's word for it: float32x4."""
+        return f"{self.numeric}x{self.lanes}"
+
+
+@dataclass(frozen=True)
+class Isa:
+    """A vector unit.
+
+    ``registers``: architectural vectors, of ``vector_bytes`` each. ``by_element``: a multiply-accumulate can take one
+    lane of a register as its scalar (ARM's FMLA by element); where it can't, the scalar is broadcast as it is loaded.
+    ``multiplies``: what there is to multiply with, the fastest first.
+
+    Example:
+        >>> ASIMD.lanes(FLOAT32), ASIMD.computes(NumericTypes(FLOAT16, FLOAT16, FLOAT16, FLOAT16))
+        (4, False)
+    """
+
+    name: str
+    vector_bytes: int
     registers: int
     by_element: bool
+    multiplies: tuple[Multiply, ...]
+
+    def lanes(self, numeric: NumericType) -> int:
+        """Numbers of one vector."""
+        return self.vector_bytes // numeric.bytes
+
+    def vector(self, numeric: NumericType) -> Vector:
+        """A register full of such numbers."""
+        return Vector(numeric, self.lanes(numeric))
+
+    def block(self, numeric: NumericType) -> int:
+        """Channels of one block of activations: a vector's, or those of a pixel where several share one."""
+        sharing = (multiply.pixels for multiply in self.multiplies if multiply.input is numeric)
+        return self.lanes(numeric) // next(sharing, 1)
+
+    def multiply(self, types: NumericTypes) -> Multiply | None:
+        """The fastest way to multiply and sum such numbers; None where there is none."""
+        wanted = types.input, types.weight, types.accumulator
+        return next((m for m in self.multiplies if (m.input, m.weight, m.accumulator) == wanted), None)
+
+    def computes(self, types: NumericTypes) -> bool:
+        return self.multiply(types) is not None
+
+    def features(self, types: NumericTypes) -> tuple[str, ...]:
+        """The set's name, and the feature that multiplying such numbers needs besides, if any."""
+        multiply = self.multiply(types)
+        return (self.name,) if multiply is None or multiply.feature is None else (self.name, multiply.feature)
 
 
-ASIMD = Isa("asimd", 4, 32, by_element=True)
-AVX512 = Isa("avx512", 16, 32, by_element=False)
-AVX2 = Isa("avx2", 8, 16, by_element=False)
-SSE = Isa("sse", 4, 16, by_element=False)
+_ARM = (
+    Multiply("FMLA .4s", FLOAT32, FLOAT32, FLOAT32),
+    Multiply("FMLA .8h", FLOAT16, FLOAT16, FLOAT16, feature=Feature.FP16),
+    Multiply("SMMLA", INT8, INT8, INT32, 8, 2, Feature.I8MM),
+    Multiply("USMMLA", UINT8, INT8, INT32, 8, 2, Feature.I8MM),
+    Multiply("SDOT", INT8, INT8, INT32, 4, feature=Feature.DOTPROD),
+    Multiply("SMULL + SMLAL2 + SADALP", INT8, INT8, INT32, 4),
+    Multiply("SMLAL", INT16, INT16, INT32),
+)
+_AVX2 = (
+    Multiply("VFMADD231PS", FLOAT32, FLOAT32, FLOAT32),
+    Multiply("VPDPBUSD", UINT8, INT8, INT32, 4, feature=Feature.AVX_VNNI),
+    Multiply("VPMADDWD", INT16, INT16, INT32, 2),
+)
+_AVX512 = (
+    Multiply("VFMADD231PS", FLOAT32, FLOAT32, FLOAT32),
+    Multiply("VPDPBUSD", UINT8, INT8, INT32, 4, feature=Feature.AVX512_VNNI),
+    Multiply("VPMADDWD", INT16, INT16, INT32, 2),
+)
+_SSE = (
+    Multiply("MULPS + ADDPS", FLOAT32, FLOAT32, FLOAT32),
+    Multiply("PMADDWD", INT16, INT16, INT32, 2),
+)
 
-_X86_LEVELS = {"x86-64-v4": AVX512, "x86-64-v3": AVX2}
+
+def _with(isa: Isa, features: tuple[str, ...]) -> Isa:
+    """``isa`` with the instructions that such a CPU has."""
+    there = tuple(m for m in isa.multiplies if m.feature is None or m.feature in features)
+    return replace(isa, multiplies=there)
+
+
+_TABLE = {
+    "asimd": Isa("asimd", 16, 32, by_element=True, multiplies=_ARM),
+    "avx512": Isa("avx512", 64, 32, by_element=False, multiplies=_AVX512),
+    "avx2": Isa("avx2", 32, 16, by_element=False, multiplies=_AVX2),
+    "sse": Isa("sse", 16, 16, by_element=False, multiplies=_SSE),
+}
+
+ASIMD, AVX512, AVX2, SSE = (_with(isa, ()) for isa in _TABLE.values())
+"""Each without any feature besides."""
+
+_X86_LEVELS = {"x86-64-v4": "avx512", "x86-64-v3": "avx2"}
 
 
 def isa_of(target: Target) -> Isa:
-    """The instruction set that kernels for ``target`` are written in.
+    """The instruction set that kernels for ``target`` are written in, with what its features add.
 
     SVE cores run asimd: their 128-bit pipes are as many as their wide ones are wide.
     """
-    return ASIMD if target.architecture == "aarch64" else _X86_LEVELS.get(target.cpu, SSE)
+    name = "asimd" if target.architecture == "aarch64" else _X86_LEVELS.get(target.cpu, "sse")
+    return _with(_TABLE[name], target.features)

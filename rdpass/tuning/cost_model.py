@@ -10,32 +10,31 @@ import numpy as np
 import xgboost
 
 from rdpass.core.comparison import Array
-from rdpass.kernels.ranking import Ranked, template
+from rdpass.kernels.choice import Ranked, label, template_of
+from rdpass.kernels.registry import TEMPLATES
 
-_TEMPLATES = (
-    "pointwise", "direct", "winograd2", "winograd4", "winograd4x2", "strided_winograd2", "strided_winograd3",
-    "strided_winograd4", "depthwise", "pair", "apart", "stem", "stemwinograd", "pooling", "resizing",
-    "head", "elementwise",
-)  # fmt: skip
-_WIDTH = 8  # integers of the largest tile, that of a pair's two halves
 _TREES = 40
 _SETTINGS = {"max_depth": 4, "eta": 0.3, "nthread": 1, "seed": 0, "objective": "reg:squarederror"}
 
 
 def predict_ratios(tried: Sequence[tuple[Ranked, float]], others: Sequence[Ranked]) -> Array:
     """The time over the default's that each of ``others`` is expected to have, from what those ``tried`` had."""
-    known = xgboost.DMatrix(_features([ranked for ranked, _ in tried]), label=np.log([ratio for _, ratio in tried]))
+    features = _features([*(ranked for ranked, _ in tried), *others])
+    known = xgboost.DMatrix(features[: len(tried)], label=np.log([ratio for _, ratio in tried]))
     model: Any = xgboost.train(_SETTINGS, known, num_boost_round=_TREES)
-    predicted: Array = np.exp(model.predict(xgboost.DMatrix(_features(others))))
+    predicted: Array = np.exp(model.predict(xgboost.DMatrix(features[len(tried) :])))
     return predicted
 
 
 def _features(tiles: Sequence[Ranked]) -> Array:
-    rows = np.zeros((len(tiles), len(_TEMPLATES) + _WIDTH + 1), np.float32)
-    for row, ranked in zip(rows, tiles, strict=True):
-        integers = _integers(astuple(ranked.tile))
-        row[_TEMPLATES.index(template(ranked.tile))] = 1
-        row[len(_TEMPLATES) : len(_TEMPLATES) + len(integers)] = integers
+    """Of each tile: which of the labels met here is its own, its integers, and its estimate."""
+    met = sorted({(TEMPLATES.index(template_of(ranked.tile)), label(ranked.tile)) for ranked in tiles})
+    columns = {name: column for column, (_, name) in enumerate(met)}
+    integers = [_integers(astuple(ranked.tile)) for ranked in tiles]  # type: ignore[call-overload]
+    rows = np.zeros((len(tiles), len(columns) + max(map(len, integers)) + 1), np.float32)
+    for row, ranked, own in zip(rows, tiles, integers, strict=True):
+        row[columns[label(ranked.tile)]] = 1
+        row[len(columns) : len(columns) + len(own)] = own
         row[-1] = np.log1p(ranked.cycles)
     return rows
 

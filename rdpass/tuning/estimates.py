@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from rdpass.core.comparison import Array, relative_error
 from rdpass.core.errors import DeviceError, TargetError
 from rdpass.database.record import Method
-from rdpass.kernels.choose import choose_default
+from rdpass.kernels.choice import build_kernels, choose_default
 from rdpass.kernels.machine import machine_of
-from rdpass.kernels.schedule import Tile, make_kernels
+from rdpass.kernels.template import Tile
 from rdpass.kernels.workload import Workload
 from rdpass.passes.lowering.match.find_workloads import Occurrence
 from rdpass.passes.tir.pipeline import NAME as TIR_PIPELINE
@@ -28,7 +28,7 @@ from rdpass.profiling.emulation.network import NetworkCost, measure_network
 from rdpass.targets.lookup import Target
 from rdpass.targets.toolchain import find_compiler, find_launcher
 from rdpass.tuning.job import Timing
-from rdpass.tuning.libraries import epilogues_of, step_of
+from rdpass.tuning.libraries import step_of
 from rdpass.tuning.outcome import Outcome, Rejected, T, Unknown, judged
 from rdpass.tuning.task import Network, NetworkTrial, Trial
 from rdpass.tuning.worker import arguments_of
@@ -99,14 +99,14 @@ class Estimates:
         return self._defaults[occurrence.workload]
 
     def _estimate(self, occurrence: Occurrence, tile: Tile) -> _Estimate:
-        kernels = make_kernels(occurrence.workload, occurrence.constants, tile, machine_of(self._target))
+        kernels = build_kernels(occurrence.workload, occurrence.constants, tile, machine_of(self._target))
         seconds, output = 0.0, None
-        for kernel, epilogue in zip(kernels, epilogues_of(occurrence.workload, tile), strict=True):
-            step = step_of("kernel", kernel, epilogue)
+        for kernel in kernels:
+            step = step_of("kernel", kernel)
             arguments = arguments_of(step)
             if output is not None:
                 arguments[0] = output
-            given = arguments[:-1] if epilogue.in_place else arguments[:-2]
+            given = arguments[:-1] if kernel.epilogue.in_place else arguments[:-2]
             cost = measure_kernel(
                 kernel.function, given, self._target, pipeline=TIR_PIPELINE, outputs=2, caches=self._caches,
                 cores=(self._core,),

@@ -12,11 +12,10 @@ import tvm
 from rdpass.core.errors import TargetError, first_line
 from rdpass.core.tvm_messages import without_scope_lines
 from rdpass.deploy.lowering import LINK_OPTIONS, build, tvm_target, write_library
-from rdpass.kernels.choose import choose_default
+from rdpass.kernels.choice import build_kernels, choose_default
 from rdpass.kernels.machine import machine_of
-from rdpass.kernels.schedule import Kernel, Tile, make_kernels
-from rdpass.kernels.templates.pair import ApartTile
-from rdpass.kernels.workload import Convolution, Elementwise, Epilogue, PointwisePair, Stem, Workload
+from rdpass.kernels.template import Kernel
+from rdpass.kernels.workload import Workload
 from rdpass.onnx.golden import find_golden
 from rdpass.passes.tir.pipeline import NAME as TIR_PIPELINE
 from rdpass.targets.lookup import Target
@@ -76,7 +75,7 @@ class Libraries:
 
     def _kernels(self, trial: Trial, path: Path) -> Variant:
         work, tile = trial.workload, trial.tile
-        kernels = make_kernels(work, trial.occurrence.constants, tile, machine_of(self.target))
+        kernels = build_kernels(work, trial.occurrence.constants, tile, machine_of(self.target))
         names = [f"kernel_{index}" for index in range(len(kernels))]
         functions = {
             name: kernel.function.with_attr("global_symbol", name) for name, kernel in zip(names, kernels, strict=True)
@@ -88,7 +87,7 @@ class Libraries:
                 built.export_library(str(path), cc=self._compiler.command, options=list(LINK_OPTIONS))
         except (RuntimeError, OSError) as error:
             raise TargetError(f"{self._compiler.version} could not link a kernel: {error}") from error
-        return Variant(str(path), tuple(map(step_of, names, kernels, epilogues_of(work, tile))))
+        return Variant(str(path), tuple(map(step_of, names, kernels)))
 
     def _network(self, trial: NetworkTrial, path: Path) -> NetworkVariant:
         with _blaming("the network"):
@@ -106,21 +105,7 @@ def _blaming(what: object) -> Iterator[None]:
         raise Unbuildable(f"{what} can't be built: {first_line(error)}") from error
 
 
-def step_of(name: str, kernel: Kernel, epilogue: Epilogue) -> Step:
+def step_of(name: str, kernel: Kernel) -> Step:
     """The kernel as a worker calls it."""
     shapes = tuple(tuple(map(int, parameter.shape)) for parameter in kernel.function.params)
-    return Step(name, shapes, kernel.constants, epilogue.add, epilogue.in_place)
-
-
-def epilogues_of(work: Workload, tile: Tile) -> tuple[Epilogue, ...]:
-    """What each kernel of the workload does before it stores; poolings and heads do nothing."""
-    match work:
-        case PointwisePair():
-            last = work.second.epilogue
-            return (work.first.epilogue, last) if isinstance(tile, ApartTile) else (last,)
-        case Stem():
-            return (work.convolution.epilogue,)
-        case Convolution() | Elementwise():
-            return (work.epilogue,)
-        case _:
-            return (Epilogue(),)
+    return Step(name, shapes, kernel.constants, kernel.epilogue.add, kernel.epilogue.in_place, kernel.types)

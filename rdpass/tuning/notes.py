@@ -6,7 +6,7 @@ from collections import Counter
 
 from rdpass.core.progress import Progress
 from rdpass.database.record import Record
-from rdpass.kernels.ranking import template
+from rdpass.kernels.choice import label
 from rdpass.tuning.outcome import Outcome
 from rdpass.tuning.search import Search
 from rdpass.tuning.task import Trial
@@ -18,7 +18,7 @@ def described(search: Search, trial: Trial, record: Record | None) -> str:
     """A trial and how far the search is, in a line."""
     found = "no result" if record is None or record.ratio is None else f"{record.ratio:.2f} of the default's time"
     gained = sum(task.best is not None for task in search.tasks)
-    return f"{template(trial.tile)}: {found}; faster tiles for {gained} of {len(search.tasks)} workloads"
+    return f"{label(trial.tile)}: {found}; faster tiles for {gained} of {len(search.tasks)} workloads"
 
 
 def reason_of(outcome: Outcome) -> str:

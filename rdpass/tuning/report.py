@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from rdpass.database.best import Best, best_tiles
 from rdpass.database.choice import Verdict
 from rdpass.database.record import Method
-from rdpass.kernels.ranking import template
-from rdpass.kernels.schedule import Tile
+from rdpass.kernels.choice import label
+from rdpass.kernels.template import Tile
 from rdpass.kernels.workload import Workload
 from rdpass.targets.lookup import Target
 from rdpass.tuning.task import Task
@@ -33,7 +33,7 @@ class TunedWorkload:
 
     @property
     def template(self) -> str:
-        return template(self.tile)
+        return label(self.tile)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 1. Every workload is tried once, those that take longest first.
 2. After that the one is next whose share of the network's time is largest for the trials it has had: time, of its best
    tile so far and in all its places, over trials.
-3. Of its tiles, the best-looking ones come first (``kernels.ranking``), until there is enough to learn from. Then three
+3. Of its tiles, the best-looking ones come first (``kernels.choice``), until there is enough to learn from. Then three
    of four are those that the cost model expects most of, and each fourth is the next best-looking.
 4. When no trial is left, the winners are timed again with more rounds, for the fastest of many is a lucky one too. A
    winner that does not stand this makes room for the next.
@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rdpass.database.record import Record
-from rdpass.kernels.schedule import Tile
+from rdpass.kernels.template import Tile
 from rdpass.tuning.cost_model import predict_ratios
 from rdpass.tuning.task import Task, Trial
 

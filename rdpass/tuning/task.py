@@ -10,9 +10,9 @@ import tvm
 from rdpass.database.best import settled
 from rdpass.database.record import Record, Selection
 from rdpass.deploy.lowering import import_onnx, workloads_of
+from rdpass.kernels.choice import Ranked, rank_tiles
 from rdpass.kernels.machine import Machine
-from rdpass.kernels.ranking import Ranked, rank_tiles
-from rdpass.kernels.schedule import Tile
+from rdpass.kernels.template import Tile
 from rdpass.kernels.workload import Workload
 from rdpass.onnx.source import OnnxSource
 from rdpass.passes.lowering.match.find_workloads import Occurrence

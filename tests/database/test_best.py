@@ -12,9 +12,8 @@ from rdpass.cli.app import run
 from rdpass.database.best import best_tiles, digest, usable
 from rdpass.database.folder import add_records
 from rdpass.database.keys import target_key
-from rdpass.kernels.choose import choose_default
+from rdpass.kernels.choice import choose_default, rank_tiles
 from rdpass.kernels.machine import machine_of
-from rdpass.kernels.ranking import rank_tiles
 from rdpass.kernels.templates.pointwise import PointwiseTile
 from rdpass.targets.lookup import find_target
 

@@ -13,8 +13,8 @@ from rdpass.database.choice import Choice, choose_tiles, faster_tiles
 from rdpass.database.folder import add_records
 from rdpass.database.keys import network_key
 from rdpass.database.record import selection_of
+from rdpass.kernels.choice import rank_tiles
 from rdpass.kernels.machine import machine_of
-from rdpass.kernels.ranking import rank_tiles
 from rdpass.kernels.templates.pointwise import PointwiseTile
 from rdpass.passes.lowering.match.find_workloads import Occurrence
 

@@ -23,8 +23,8 @@ from rdpass.database.folder import LOCK, add_records, file_of, read_records
 from rdpass.database.record import NetworkRecord, Record
 from rdpass.database.record_line import read_record, write_record
 from rdpass.database.repair import check, merge, repair
+from rdpass.kernels.choice import rank_tiles
 from rdpass.kernels.machine import machine_of
-from rdpass.kernels.ranking import rank_tiles
 from rdpass.kernels.workload import Convolution, Elementwise, Epilogue, Head, PointwisePair, Pooling, Stem, Workload
 
 from .records import RPI4, WORK, network_record, record

@@ -1,60 +1,80 @@
-"""Which template a convolution of stride 2 gets, and what it costs in weights and scratch."""
+"""The choice among templates: the cheapest, the more special of equals, and the reasons where there is none."""
 
-from dataclasses import replace
+from dataclasses import dataclass
 
 import pytest
 
-from rdpass.kernels.builder.function import WORKSPACE
-from rdpass.kernels.candidates import convolution_tiles
-from rdpass.kernels.choose import choose_default
-from rdpass.kernels.machine import machine_of
-from rdpass.kernels.ranking import template
-from rdpass.kernels.schedule import make_kernel
-from rdpass.kernels.templates.direct import DirectTile
-from rdpass.kernels.templates.strided_winograd import StridedWinogradTile, is_strided
-from rdpass.kernels.workload import Epilogue, written_over
-from rdpass.targets.lookup import find_target
-from tests.kernels.networks import conv
-from tests.kernels.numbers_of import numbers_of
+from rdpass.core.errors import TargetError
+from rdpass.core.numeric_types import FLOAT16, NumericTypes
+from rdpass.kernels.choice import build_kernels, choose, choose_default, is_tile_of, rank_tiles, refusals, template_of
+from rdpass.kernels.registry import TEMPLATES
+from rdpass.kernels.template import Template, Tile
+from rdpass.kernels.workload import Pooling
+from rdpass.targets.isa import ASIMD
+from tests.kernels.cases import machine_with
+from tests.kernels.examples import EXAMPLES, retyped
 
-ALONE = replace(machine_of(find_target("rpi4")), threads=1)
-EARLY, MIDDLE, LATE = conv(128, 128, 56, 3, 2), conv(256, 256, 28, 3, 2), conv(512, 512, 14, 3, 2)
+MACHINE = machine_with(ASIMD)
+POOL = next(work for work in EXAMPLES if isinstance(work, Pooling))
 
 
-def kernel_of(layer):
-    return make_kernel(layer, numbers_of(layer), choose_default(layer, ALONE), ALONE)
+@dataclass(frozen=True)
+class MadeUpTile(Tile):
+    number: int = 1
 
 
-@pytest.mark.parametrize(("layer", "outputs"), [(EARLY, 4), (MIDDLE, 3), (LATE, 2)])
-def test_tiles_shrink_as_maps_do_and_their_weights_grow(layer, outputs):
-    tile = choose_default(layer, ALONE)
-    assert isinstance(tile, StridedWinogradTile)
-    assert tile.size == (outputs, outputs)
-    weights, _ = kernel_of(layer).constants
-    assert weights.size == layer.filters * layer.channels * (outputs + 2) ** 2
+@dataclass(frozen=True)
+class MadeUp(Template):
+    """A pooling that costs what it is told."""
+
+    cycles: float
+    name = "made up"
+    workload = Pooling
+    tile = MadeUpTile
+
+    def tiles(self, work, machine):
+        yield from map(MadeUpTile, (1, 2))
+
+    def cost(self, work, tile, machine):
+        return self.cycles
+
+    def build(self, work, constants, tile, machine):
+        raise NotImplementedError
+
+    def oracle(self, work, constants, inputs):
+        raise NotImplementedError
 
 
-def test_where_memory_is_slow_weights_that_are_read_once_are_not_made_larger():
-    slow = replace(ALONE, bandwidth=ALONE.bandwidth / 4)
-    assert isinstance(choose_default(LATE, slow), DirectTile)
+@pytest.mark.parametrize("work", EXAMPLES, ids=lambda work: work.describe())
+def test_the_default_comes_first_and_is_a_tile_of_its_workload(work):
+    ranked = rank_tiles(work, MACHINE)
+    assert ranked[0].tile == choose_default(work, MACHINE) == choose(work, MACHINE, {})
+    assert is_tile_of(work, ranked[0].tile, MACHINE)
+    assert choose(work, MACHINE, {work: ranked[-1].tile}) == ranked[-1].tile
 
 
-def test_scratch_beside_maps_that_make_a_networks_peak_is_small():
-    maps = 4 * 128 * (56**2 + 28**2)
-    assert 4 * int(kernel_of(EARLY).function.attrs[WORKSPACE]) < maps / 16
+def test_of_defaults_that_cost_the_same_the_later_templates_is_taken():
+    assert choose_default(POOL, MACHINE, (*TEMPLATES, MadeUp(0.0))) == MadeUpTile(1)
+    assert choose_default(POOL, MACHINE, (MadeUp(0.0), *TEMPLATES)) == choose_default(POOL, MACHINE)
+    assert choose_default(POOL, MACHINE, (*TEMPLATES, MadeUp(1.0))) == choose_default(POOL, MACHINE)
 
 
-def test_a_map_added_behind_the_activation_does_not_lie_where_sums_meet():
-    late = replace(MIDDLE, epilogue=Epilogue("relu", add=True, late=True))
-    assert is_strided(late)
-    over = written_over(late)
-    assert not is_strided(over)
-    assert isinstance(choose_default(over, ALONE), DirectTile)
+def test_the_tiles_of_a_template_of_ones_own_are_ranked_among_the_others():
+    templates = (*TEMPLATES, MadeUp(1.0))
+    ranked = [ranked.tile for ranked in rank_tiles(POOL, MACHINE, templates)]
+    assert set(ranked) == {*(ranked.tile for ranked in rank_tiles(POOL, MACHINE)), MadeUpTile(1), MadeUpTile(2)}
+    assert template_of(MadeUpTile(2), templates).name == "made up"
 
 
-@pytest.mark.parametrize(
-    "change", [{"dilation": (2, 2)}, {"groups": 2}, {"stride": (2, 1)}, {"kernel": (3, 2)}, {"kernel": (5, 5)}]
-)
-def test_other_convolutions_have_no_tile_of_the_template(change):
-    templates = {template(tile) for tile in convolution_tiles(replace(MIDDLE, **change), ALONE)}
-    assert templates == {"direct"}
+def test_a_workload_that_nothing_computes_is_named_with_every_reason():
+    half = retyped(POOL, NumericTypes(FLOAT16, FLOAT16, FLOAT16, FLOAT16))
+    assert list(refusals(half, MACHINE)) == ["pooling"]
+    with pytest.raises(TargetError, match=r"no kernel computes max pool 10 10x14 with asimd: pooling is"):
+        choose_default(half, MACHINE)
+
+
+def test_a_tile_of_another_workloads_template_is_refused():
+    work = next(work for work in EXAMPLES if not isinstance(work, Pooling))
+    with pytest.raises(TypeError, match="is no tile for"):
+        build_kernels(work, (), choose_default(POOL, MACHINE), MACHINE)
+    assert not is_tile_of(work, choose_default(POOL, MACHINE), MACHINE)

@@ -33,23 +33,10 @@ from rdpass.kernels.workload import (
 from rdpass.targets.isa import ASIMD
 from rdpass.targets.lookup import find_target
 from rdpass.targets.toolchain import find_compiler, find_launcher
-from tests.kernels.cases import (
-    depthwise_case,
-    direct_case,
-    elementwise_case,
-    head_case,
-    pair_case,
-    pointwise_case,
-    pooling_case,
-    resizing_case,
-    stem_case,
-    strided_winograd_case,
-    winograd_case,
-)
-from tests.kernels.choice import TOLERANCE, WINOGRAD_TOLERANCE, cases_of
+from tests.kernels.cases import case_of
 from tests.kernels.emulation import check_emulated
 from tests.kernels.networks import all_layers, conv
-from tests.kernels.test_networks import work as work_of
+from tests.kernels.tolerances import TOLERANCE, WINOGRAD_TOLERANCE, cases_of
 
 ACTIVATIONS = get_args(ActivationKind)
 ODD = Convolution(2, 10, 13, 9, 11, (3, 3), (1, 1), (1, 1, 1, 1))
@@ -71,43 +58,43 @@ def hostile():
     for kind in ACTIVATIONS:
         in_place, late = kind in ("prelu", "clip"), kind in ("silu", "clip", "relu")
         epilogue = Epilogue(kind, -0.5, 0.75, True, in_place, late)
-        yield direct_case(replace(ODD, epilogue=epilogue), DirectTile(5, 2, 2), ASIMD, 2)
-    yield direct_case(
+        yield case_of(replace(ODD, epilogue=epilogue), DirectTile(5, 2, 2), ASIMD, 2)
+    yield case_of(
         Convolution(1, 30, 42, 12, 11, (3, 5), (2, 1), (1, 2, 1, 0), (1, 2), 6), DirectTile(8, 3, 2), ASIMD, 2
     )
-    yield pointwise_case(replace(wide, stride=(2, 2)), PointwiseTile(4, 3), ASIMD, 2)
-    yield pair_case(
+    yield case_of(replace(wide, stride=(2, 2)), PointwiseTile(4, 3), ASIMD, 2)
+    yield case_of(
         PointwisePair(wide, replace(wide, channels=13, filters=16, epilogue=Epilogue("relu"))),
         PairTile(8, 2, 20, 2), ASIMD, 2,
     )  # fmt: skip
-    yield winograd_case(ODD, WinogradTile(2, 5, 2, 2), ASIMD, 2)
-    yield winograd_case(ODD, WinogradTile(4, 4, 2, 2, 2), ASIMD, 2)
-    yield winograd_case(ODD, WinogradTile(4, 5, 1, 2, 2, 2), ASIMD, 2)
+    yield case_of(ODD, WinogradTile(2, 5, 2, 2), ASIMD, 2)
+    yield case_of(ODD, WinogradTile(4, 4, 2, 2, 2), ASIMD, 2)
+    yield case_of(ODD, WinogradTile(4, 5, 1, 2, 2, 2), ASIMD, 2)
     strided = replace(ODD, stride=(2, 2), epilogue=Epilogue("prelu", add=True, in_place=True))
-    yield strided_winograd_case(strided, StridedWinogradTile(2, 5, 2, 2, 2), ASIMD, 2)
-    yield strided_winograd_case(replace(strided, padding=(0, 2, 2, 0)), StridedWinogradTile(3, 4, 3, 1, 1, 3), ASIMD, 2)
-    yield strided_winograd_case(strided, StridedWinogradTile(4, 5, 1, 1, 2, 3, wide=2), ASIMD, 2)
-    yield depthwise_case(conv(10, 10, 13, 5, 2, 10), DepthwiseTile(), ASIMD, 2)
-    yield depthwise_case(conv(10, 10, 13, 3, 1, 10, Epilogue("prelu")), DepthwiseTile(3, 3), ASIMD, 2)
+    yield case_of(strided, StridedWinogradTile(2, 5, 2, 2, 2), ASIMD, 2)
+    yield case_of(replace(strided, padding=(0, 2, 2, 0)), StridedWinogradTile(3, 4, 3, 1, 1, 3), ASIMD, 2)
+    yield case_of(strided, StridedWinogradTile(4, 5, 1, 1, 2, 3, wide=2), ASIMD, 2)
+    yield case_of(conv(10, 10, 13, 5, 2, 10), DepthwiseTile(), ASIMD, 2)
+    yield case_of(conv(10, 10, 13, 3, 1, 10, Epilogue("prelu")), DepthwiseTile(3, 3), ASIMD, 2)
     for kind, divisor in (("max", 0), ("average", 0), ("average", 9)):
-        yield pooling_case(Pooling(1, 10, 13, 12, kind, (3, 3), (2, 2), (1, 1, 1, 2), divisor), PoolingTile(), ASIMD, 2)
+        yield case_of(Pooling(1, 10, 13, 12, kind, (3, 3), (2, 2), (1, 1, 1, 2), divisor), PoolingTile(), ASIMD, 2)
     twice, corners = (Places(26, -13, 52), Places(24, -12, 48)), (Places(12, 0, 19), Places(11, 0, 16))
     for work in (
         Resizing(1, 10, 13, 12, 26, 24, "linear", *twice), Resizing(1, 10, 13, 12, 20, 17, "linear", *corners),
         Resizing(1, 10, 13, 12, 26, 24, "nearest", *twice),
     ):  # fmt: skip
-        yield resizing_case(work, ResizingTile(), ASIMD, 2)
+        yield case_of(work, ResizingTile(), ASIMD, 2)
     pool = Pooling(1, 10, 10, 14, "max", (3, 3), (2, 2), (1, 1, 1, 1))
     stem = Convolution(1, 3, 10, 19, 27, (7, 7), (2, 2), (3, 3, 3, 3), epilogue=Epilogue("relu"))
-    yield stem_case(Stem(stem, pool), StemTile(rows=2), ASIMD, 2)
-    yield stem_case(Stem(stem, pool), StemWinogradTile(5, 2, 2), ASIMD, 2)
-    yield stem_case(Stem(replace(stem, channels=1, stride=(1, 3))), StemTile(rows=3), ASIMD, 2)
-    yield head_case(Head(1, 10, 21, 37), HeadTile(), ASIMD, 2)
-    yield head_case(Head(5, 10, 3, 0), HeadTile(), ASIMD, 2)
-    yield head_case(Head(2, 10, 3, 21, averages=False), HeadTile(), ASIMD, 2)
+    yield case_of(Stem(stem, pool), StemTile(rows=2), ASIMD, 2)
+    yield case_of(Stem(stem, pool), StemWinogradTile(5, 2, 2), ASIMD, 2)
+    yield case_of(Stem(replace(stem, channels=1, stride=(1, 3))), StemTile(rows=3), ASIMD, 2)
+    yield case_of(Head(1, 10, 21, 37), HeadTile(), ASIMD, 2)
+    yield case_of(Head(5, 10, 3, 0), HeadTile(), ASIMD, 2)
+    yield case_of(Head(2, 10, 3, 21, averages=False), HeadTile(), ASIMD, 2)
     for scale in ("none", "constant", "gate"):
         work = Elementwise(2, 10, 21, Epilogue("prelu", add=True), scale)
-        yield elementwise_case(work, ElementwiseTile(), ASIMD, 2)
+        yield case_of(work, ElementwiseTile(), ASIMD, 2)
 
 
 def test_every_kernel_gives_the_values_of_its_oracle_on_an_emulated_core(board, tmp_path):
@@ -116,7 +103,7 @@ def test_every_kernel_gives_the_values_of_its_oracle_on_an_emulated_core(board, 
 
 @pytest.mark.slow
 def test_layers_of_networks_give_the_values_of_their_oracles_on_an_emulated_core(board, tmp_path):
-    layers = [layer for layer in all_layers() if work_of(layer) < 13_000_000]
+    layers = [layer for layer in all_layers() if layer.operations < 26_000_000]
     cases = [case for layer in layers for case, tolerance in cases_of(layer, ASIMD) if tolerance == TOLERANCE]
     assert len(cases) >= 40
     check_emulated(cases, board, tmp_path, TOLERANCE)

@@ -2,12 +2,11 @@
 
 import pytest
 
-from rdpass.kernels.workload import Convolution, Elementwise, Head, PointwisePair, Stem
 from rdpass.targets.isa import isa_of
 from rdpass.targets.lookup import host_target
-from tests.kernels.choice import cases_of
 from tests.kernels.networks import all_layers, label
 from tests.kernels.tester import check
+from tests.kernels.tolerances import cases_of
 
 _QUICK = 500_000
 """Multiplications of a layer that need not be called slow."""
@@ -15,22 +14,8 @@ _QUICK = 500_000
 ISA = isa_of(host_target())
 
 
-def work(layer):
-    match layer:
-        case Stem():
-            return layer.convolution.macs
-        case Convolution():
-            return layer.macs
-        case PointwisePair(first, second):
-            return first.macs + second.macs
-        case Head():
-            return layer.channels * (layer.pixels + layer.classes)
-        case Elementwise():
-            return layer.channels * layer.pixels
-
-
 def marked(layer):
-    return pytest.param(layer, id=label(layer), marks=[pytest.mark.slow] if work(layer) > _QUICK else [])
+    return pytest.param(layer, id=label(layer), marks=[pytest.mark.slow] if layer.operations > 2 * _QUICK else [])
 
 
 @pytest.mark.parametrize("layer", map(marked, all_layers()))

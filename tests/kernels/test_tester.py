@@ -8,14 +8,15 @@ import torch
 from torch.nn import functional as F
 
 from rdpass.core.errors import ParityError
+from rdpass.core.numeric_types import FLOAT32
+from rdpass.kernels import reference
 from rdpass.kernels.builder.emit import serial
 from rdpass.kernels.builder.function import argument, function, load, store
 from rdpass.kernels.workload import Convolution, Epilogue, Pooling
 from rdpass.targets.isa import SSE
-from tests.kernels import oracle
 from tests.kernels.case import Case
-from tests.kernels.cases import numbers
 from tests.kernels.layout import from_blocked, to_blocked
+from tests.kernels.numbers import numbers
 from tests.kernels.tester import check
 
 
@@ -24,11 +25,11 @@ def doubling(body):
     given = numbers(0, 12)
 
     def write():
-        x, y = argument("input", 12), argument("output", 12)
+        x, y = argument("input", FLOAT32, 12), argument("output", FLOAT32, 12)
         with serial(12) as index:
             body(x, y, index)
 
-    return Case("double", function("kernel", write), SSE, (given,), (12,), 2.0 * given, lambda y: y)
+    return Case("double", function("kernel", FLOAT32, write), SSE, (given,), (12,), 2.0 * given, lambda y: y)
 
 
 def double(x, y, index):
@@ -70,7 +71,7 @@ def test_the_convolution_oracle_agrees_with_torch(groups):
     x, weights = numbers(0, 2, 6, 11, 8), numbers(1, 9, 6 // groups, 3, 2)
     padded = F.pad(torch.from_numpy(x).double(), (2, 1, 1, 0))
     wanted = F.conv2d(padded, torch.from_numpy(weights).double(), None, (2, 1), 0, (1, 3), groups)
-    assert np.allclose(oracle.convolution(conv, x, weights), wanted.numpy(), atol=1e-12)
+    assert np.allclose(reference.sums(conv, x, weights), wanted.numpy(), atol=1e-12)
 
 
 @pytest.mark.parametrize(("kind", "divisor"), [("max", 0), ("average", 0), ("average", 6)])
@@ -82,7 +83,7 @@ def test_the_pooling_oracle_agrees_with_torch(kind, divisor):
         "max": lambda: F.max_pool2d(given, (3, 2), (2, 1), 1),
         "average": lambda: F.avg_pool2d(given, (3, 2), (2, 1), 1, count_include_pad=bool(divisor)),
     }[kind]()
-    assert np.allclose(oracle.pooling(pool, x), wanted.numpy(), atol=1e-12)
+    assert np.allclose(reference.pooling(pool, (), [x]), wanted.numpy(), atol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -100,6 +101,6 @@ def test_the_pooling_oracle_agrees_with_torch(kind, divisor):
 def test_the_epilogue_oracle_agrees_with_torch(activation, wanted):
     total, other, bias = numbers(0, 1, 2, 5, 5) * 4, numbers(1, 1, 2, 5, 5), np.array([0.5, -1.0])
     table = [bias, np.array([0.25, -2.0])] if activation == "prelu" else [bias]
-    got = oracle.epilogue(Epilogue(activation, -0.5, 0.75), total.astype(np.float64), table, other)
+    got = reference.epilogue(Epilogue(activation, -0.5, 0.75), total.astype(np.float64), table, other)
     before = torch.from_numpy(total.astype(np.float64) + bias.reshape(1, 2, 1, 1) + other)
     assert np.allclose(got, wanted(before).numpy(), atol=1e-12)

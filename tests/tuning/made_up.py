@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from rdpass.database.record import Method, Selection
-from rdpass.kernels.schedule import Tile
+from rdpass.kernels.template import Tile
 from rdpass.kernels.workload import Workload
 from rdpass.tuning.job import Timing
 from rdpass.tuning.outcome import Outcome, T

@@ -4,14 +4,13 @@ import numpy as np
 import pytest
 
 from rdpass.core.numeric_types import FLOAT16, NumericTypes
+from rdpass.kernels.choice import build_kernels, rank_tiles
 from rdpass.kernels.machine import machine_of
-from rdpass.kernels.ranking import rank_tiles
-from rdpass.kernels.schedule import make_kernels
 from rdpass.kernels.workload import Convolution, Elementwise, Epilogue, Head, PointwisePair, Pooling, Stem
 from rdpass.targets.lookup import find_target
 from rdpass.tuning.cost_model import predict_ratios
 from rdpass.tuning.job import Step
-from rdpass.tuning.libraries import epilogues_of, step_of
+from rdpass.tuning.libraries import step_of
 from rdpass.tuning.worker import arguments_of
 
 MACHINE = machine_of(find_target("rpi4"))
@@ -49,17 +48,15 @@ CASES = {
 def test_every_parameter_has_its_array(work, constants, inputs):
     tiles = [ranked.tile for ranked in rank_tiles(work, MACHINE)]
     for tile in (tiles[0], tiles[-1]):
-        kernels, epilogues = make_kernels(work, constants, tile, MACHINE), epilogues_of(work, tile)
-        assert len(kernels) == len(epilogues)
-        for kernel, epilogue in zip(kernels, epilogues, strict=True):
-            step = step_of("kernel", kernel, epilogue)
+        for kernel in build_kernels(work, constants, tile, MACHINE):
+            step = step_of("kernel", kernel)
             arrays, again = arguments_of(step), arguments_of(step)
             assert [array.shape for array in arrays] == list(step.shapes)
             assert step.inputs == inputs
             *read, output, workspace = arrays
             assert all(np.isfinite(array).all() for array in read)
             assert np.isnan(workspace).all()
-            assert np.isfinite(output).all() == epilogue.in_place
+            assert np.isfinite(output).all() == kernel.epilogue.in_place
             assert all(np.array_equal(one, two, equal_nan=True) for one, two in zip(arrays, again, strict=True))
 
 

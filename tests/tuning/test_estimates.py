@@ -13,9 +13,8 @@ import rdpass
 from rdpass.cli.app import run
 from rdpass.core.errors import TargetError
 from rdpass.database.folder import read_records
+from rdpass.kernels.choice import build_kernels, rank_tiles
 from rdpass.kernels.machine import machine_of
-from rdpass.kernels.ranking import rank_tiles
-from rdpass.kernels.schedule import make_kernels
 from rdpass.kernels.workload import Convolution, Epilogue
 from rdpass.passes.lowering.match.find_workloads import Occurrence
 from rdpass.passes.tir.pipeline import NAME
@@ -24,7 +23,7 @@ from rdpass.profiling.emulation.kernel import measure_kernel
 from rdpass.targets.lookup import find_target
 from rdpass.tuning.estimates import Estimates
 from rdpass.tuning.job import Timing
-from rdpass.tuning.libraries import epilogues_of, step_of
+from rdpass.tuning.libraries import step_of
 from rdpass.tuning.task import Trial
 from rdpass.tuning.worker import arguments_of
 
@@ -58,8 +57,8 @@ def test_an_estimate_is_cycles_over_the_clock_and_misses_over_the_bandwidth(esti
     work = Convolution(1, 16, 16, 8, 8, (1, 1), epilogue=Epilogue("relu", add=True, in_place=True))
     trial = _trial(work, 1)
     timing = _estimated(estimates, trial)
-    (kernel,) = make_kernels(work, trial.occurrence.constants, trial.tile, machine_of(RPI4))
-    step = step_of("kernel", kernel, epilogues_of(work, trial.tile)[0])
+    (kernel,) = build_kernels(work, trial.occurrence.constants, trial.tile, machine_of(RPI4))
+    step = step_of("kernel", kernel)
     arguments = arguments_of(step)
     cost = measure_kernel(
         kernel.function, arguments[:-1], RPI4, pipeline=NAME, outputs=2, caches=Caches(l1=32 << 10, l2=1 << 20)

@@ -9,8 +9,8 @@ import pytest
 from rdpass.core.errors import TargetError
 from rdpass.database.record import selection_of
 from rdpass.deploy.bundle.runtime_libraries import find_libraries
+from rdpass.kernels.choice import rank_tiles
 from rdpass.kernels.machine import machine_of
-from rdpass.kernels.ranking import rank_tiles
 from rdpass.onnx.source import read_onnx
 from rdpass.profiling.emulation.network import measure_network
 from rdpass.targets.lookup import Target, find_target, host_target

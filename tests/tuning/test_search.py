@@ -7,10 +7,10 @@ from collections import Counter
 import pytest
 
 from rdpass.database.record import Record
+from rdpass.kernels.choice import is_tile_of, label, rank_tiles
 from rdpass.kernels.machine import machine_of
-from rdpass.kernels.ranking import is_tile_of, rank_tiles, template
+from rdpass.kernels.templates.apart import ApartTile
 from rdpass.kernels.templates.direct import DirectTile
-from rdpass.kernels.templates.pair import ApartTile
 from rdpass.kernels.templates.pointwise import PointwiseTile
 from rdpass.kernels.templates.winograd import WinogradTile
 from rdpass.kernels.workload import Convolution, Epilogue, Head, PointwisePair, Pooling, Stem
@@ -61,9 +61,9 @@ def test_every_workload_has_tiles_each_once_the_default_first(target):
 
 def test_the_first_tiles_are_the_best_looking_of_every_template():
     first = [ranked.tile for ranked in rank_tiles(LARGE, MACHINE)[:5]]
-    assert {template(tile) for tile in first} == {"direct", "winograd2", "winograd4", "winograd4x2"}
+    assert {label(tile) for tile in first} == {"direct", "winograd2", "winograd4", "winograd4x2"}
     first = [ranked.tile for ranked in rank_tiles(STRIDED, MACHINE)[:5]]
-    assert {template(tile) for tile in first} == {"direct", *(f"strided_winograd{outputs}" for outputs in (2, 3, 4))}
+    assert {label(tile) for tile in first} == {"direct", *(f"strided_winograd{outputs}" for outputs in (2, 3, 4))}
     assert any(isinstance(ranked.tile, ApartTile) for ranked in rank_tiles(PAIR, MACHINE)[:3])
 
 

@@ -17,7 +17,7 @@ import rdpass
 from rdpass.cli.app import run
 from rdpass.core.errors import ConfigError, DeviceError, TargetError
 from rdpass.database.folder import read_records
-from rdpass.kernels.templates.pair import ApartTile
+from rdpass.kernels.templates.apart import ApartTile
 from rdpass.kernels.templates.winograd import WinogradTile
 from rdpass.tuning.job import Timing
 from rdpass.tuning.outcome import Outcome, Rejected, Unknown, judged

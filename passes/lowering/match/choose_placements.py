@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rdpass.kernels.choose import choose
+from rdpass.core.numeric_types import FLOAT32
+from rdpass.kernels.choice import build_kernels, choose
 from rdpass.kernels.machine import Machine
-from rdpass.kernels.schedule import Kernel, KernelTile, Tile, make_kernel
-from rdpass.kernels.templates.pair import ApartTile
-from rdpass.kernels.workload import Workload, written_over
+from rdpass.kernels.template import Kernel, Tile
+from rdpass.kernels.workload import Workload
 from rdpass.passes.lowering.dataflow import Dataflow
 from rdpass.passes.lowering.match.find_placements import find_placements
 from rdpass.passes.lowering.match.placement import Placement
@@ -27,26 +27,27 @@ class ChosenPlacement:
 
     placement: Placement
     workload: Workload
-    tile: KernelTile
+    tile: Tile
 
     @property
     def in_place(self) -> bool:
         return self.workload != self.placement.workload
 
     def kernel(self, machine: Machine) -> Kernel:
-        return make_kernel(self.workload, self.placement.constants, self.tile, machine)
+        (kernel,) = build_kernels(self.workload, self.placement.constants, self.tile, machine)
+        return kernel
 
 
 def choose_placements(flow: Dataflow, machine: Machine, tuned: Mapping[Workload, Tile]) -> tuple[ChosenPlacement, ...]:
     """All placements of a function; no variable is in two of them."""
-    parts = tuple(_apart(flow, find_placements(flow, machine.isa.lanes), tuned))
+    parts = tuple(_apart(flow, find_placements(flow, machine.isa.block(FLOAT32)), tuned))
     homes = homes_of(placement for placement, _ in parts)
     return tuple(_chosen(flow, homes, placement, tile, machine, tuned) for placement, tile in parts)
 
 
 def workload_of(flow: Dataflow, homes: Mapping[Any, Any], placement: Placement) -> Workload:
     """What a placement's kernel computes, with the map that it adds written over if it may be."""
-    return written_over(placement.workload) if _may_write_over(flow, homes, placement) else placement.workload
+    return placement.workload.in_place() if _may_write_over(flow, homes, placement) else placement.workload
 
 
 def homes_of(placements: Iterable[Placement]) -> dict[Any, Any]:
@@ -56,24 +57,24 @@ def homes_of(placements: Iterable[Placement]) -> dict[Any, Any]:
 
 def _apart(
     flow: Dataflow, found: tuple[Placement, ...], tuned: Mapping[Workload, Tile]
-) -> Iterator[tuple[Placement, KernelTile | None]]:
+) -> Iterator[tuple[Placement, Tile | None]]:
     """Pairs that are none as their parts, with the tiles of these."""
     homes = homes_of(found)
     for placement in found:
         tile = tuned.get(workload_of(flow, homes, placement)) if placement.parts else None
-        if isinstance(tile, ApartTile):
-            yield from zip(placement.parts, (tile.first, tile.second), strict=True)
+        if tile is not None and tile.halves:
+            yield from zip(placement.parts, tile.halves, strict=True)
         else:
             yield placement, None
 
 
 def _chosen(
-    flow: Dataflow, homes: Mapping[Any, Any], placement: Placement, tile: KernelTile | None, machine: Machine,
+    flow: Dataflow, homes: Mapping[Any, Any], placement: Placement, tile: Tile | None, machine: Machine,
     tuned: Mapping[Workload, Tile],
 ) -> ChosenPlacement:  # fmt: skip
     work = workload_of(flow, homes, placement)
     chosen = tile or choose(work, machine, tuned)
-    assert not isinstance(chosen, ApartTile)
+    assert not chosen.halves
     return ChosenPlacement(placement, work, chosen)
 
 

@@ -87,7 +87,7 @@ class _Start:
     def grow(self, flow: Dataflow, taken: Set[Any]) -> Layer:
         end = grow_epilogue(flow, self.variable, self.convolution.filters, taken)
         convolution = replace(self.convolution, epilogue=end.epilogue)
-        rows = tuple(np.tile(row, convolution.phases) for row in end.rows)
+        rows = tuple(np.tile(row, convolution.subpixels) for row in end.rows)
         if self.bias is not None:
             rows = (rows[0] + self.bias, *rows[1:])
         inside = (*self.inside, *end.inside)

@@ -54,7 +54,7 @@ def _stems(flow: Dataflow, layers: dict[Any, Layer]) -> Iterator[tuple[Any, Plac
     """By the root of their layer."""
     for root, layer in layers.items():
         conv = layer.convolution
-        fits = conv.channels <= _STEM_CHANNELS and conv.groups == conv.phases == 1
+        fits = conv.channels <= _STEM_CHANNELS and conv.groups == conv.subpixels == 1
         if layer.source in flow.parameters and fits:
             yield root, _stem(flow, layer)
 

@@ -1,4 +1,4 @@
-"""Layers whose windows give several pixels, as one convolution each: what ``Convolution.spread`` says.
+"""Layers whose windows give several pixels, as one convolution each: what ``Convolution.subpixel`` says.
 
 1. A transposed convolution of stride s. Output Y = s I + p takes the taps k with Y = s i - before + k for an input i:
    k = (p + before) mod s + s m, i = I + (p + before) div s - m. So every phase p is a convolution of stride 1 over
@@ -26,8 +26,8 @@ _CHANNELS_FIRST = (0, 1, 4, 2, 5, 3)  # its mode CRD, and torch's PixelShuffle
 
 @dataclass(frozen=True)
 class Subpixel:
-    """``root`` is computed by ``convolution`` from ``weights`` (phases x filters, C, KH, KW), phase by phase, and
-    ``bias`` (phases x filters). ``inside``: the variables on the way."""
+    """``root`` is computed by ``convolution`` from ``weights`` (subpixels x filters, C, KH, KW), pixel by pixel, and
+    ``bias`` (subpixels x filters). ``inside``: the variables on the way."""
 
     root: Any
     convolution: Convolution
@@ -62,7 +62,7 @@ def transposed_of(flow: Dataflow, variable: Any) -> Subpixel | None:
     batch, channels, height, width = shape
     convolution = Convolution(
         batch, channels, wanted[1], height, width, (down.reach, across.reach),
-        padding=(down.before, across.before, down.after, across.after), spread=(down.stride, across.stride),
+        padding=(down.before, across.before, down.after, across.after), subpixel=(down.stride, across.stride),
     )  # fmt: skip
     weights = np.einsum("apk,cfkl,bql->abfcpq", down.taps, given, across.taps, optimize=True)
     flat = np.ascontiguousarray(weights.reshape(-1, channels, down.reach, across.reach), given.dtype)
@@ -121,7 +121,7 @@ def shuffled(flow: Dataflow, variable: Any, convolution: Convolution, weights: A
     order = (numbered if columns_first else numbered.transpose(1, 2, 0)).reshape(-1)
     spread = Convolution(
         convolution.batch, convolution.channels, filters, convolution.height, convolution.width, convolution.kernel,
-        convolution.stride, convolution.padding, convolution.dilation, spread=(down, across),
+        convolution.stride, convolution.padding, convolution.dilation, subpixel=(down, across),
     )  # fmt: skip
     return Subpixel(root, spread, weights[order], bias[order], (*inside, value, *between))
 

@@ -91,7 +91,7 @@ class _Body:
         if PARTS not in kernel or not all(self._may_lie_inside(operand) for operand in operands):
             return Step(touched, writes)
         order = [self.maps[operand] for operand in operands]
-        whole, parts = (order[-1], order[:-1]) if kernel[PARTS] == "join" else (order[0], order[1:])
+        whole, parts = (order[-1], order[:-1]) if kernel[PARTS] == "concatenate" else (order[0], order[1:])
         return Step(touched - {self.maps[workspace]}, writes - {self.maps[workspace]}, whole, tuple(parts))
 
 

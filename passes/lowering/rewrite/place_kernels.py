@@ -12,15 +12,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import prod
-from typing import Any, Literal
+from typing import Any
 
 import tvm
 from tvm import relax
 
+from rdpass.core.numeric_types import FLOAT32
 from rdpass.kernels.builder.function import WORKSPACE
 from rdpass.kernels.machine import Machine
-from rdpass.kernels.schedule import Kernel, Tile, parts_kernel
-from rdpass.kernels.workload import Workload, operations
+from rdpass.kernels.template import Kernel, Tile
+from rdpass.kernels.templates.concatenation import CopyKind, copy_kernel
+from rdpass.kernels.workload import Workload
 from rdpass.passes.lowering.dataflow import read_dataflow, replaced, shape_of, variables_of
 from rdpass.passes.lowering.match.choose_placements import ChosenPlacement, choose_placements, homes_of
 from rdpass.passes.lowering.match.placement import Placement
@@ -38,7 +40,7 @@ OPERATIONS = "rdpass.operations"
 """The attribute of a kernel that tells its operations, in decimal digits: they may be more than an int32 holds."""
 RESULTS, PARTS = "rdpass.results", "rdpass.parts"
 """The attributes of a kernel that tell how many maps it writes, the last arguments before the workspace, and of a
-concatenation or split (``join``, ``split``) that it does nothing else."""
+concatenation or split (``concatenate``, ``split``) that it does nothing else."""
 # TVM's number for "never fuse this with its neighbours": a kernel is complete as it is.
 _OPAQUE = 8
 
@@ -75,7 +77,7 @@ class _Writer:
         self.callees = callees
         self.function = function
         self.machine = machine
-        self.lanes = machine.isa.lanes
+        self.lanes = machine.isa.block(FLOAT32)
         self.flow = read_dataflow(function)
         self.settled = {settled.placement.root: settled for settled in choose_placements(self.flow, machine, tuned)}
         self.homes = homes_of(settled.placement for settled in self.settled.values())
@@ -123,7 +125,7 @@ class _Writer:
         arguments = [source, *gate, *(relax.const(constant) for constant in kernel.constants)]
         if other is not None:
             arguments.append(other)
-        results = self._call(kernel, operations(settled.workload), arguments, [written], settled.in_place)
+        results = self._call(kernel, settled.workload.operations, arguments, [written], settled.in_place)
         return self.builder.emit(relax.TupleGetItem(results, 0))
 
     def _source(self, placement: Placement) -> Any:
@@ -162,17 +164,17 @@ class _Writer:
         shapes = [shape_of(part) or () for part in parts]
         written = blocked_shape(shape_of(variable) or (), self.lanes)
         arguments = [self._blocked(part) for part in parts]
-        results = self._call(self._parts("join", shapes), 0, arguments, [written], parts="join")
+        results = self._call(self._copy("concatenate", shapes), 0, arguments, [written], parts="concatenate")
         return self.builder.emit(relax.TupleGetItem(results, 0))
 
     def _split(self, source: Any, variable: Any) -> Any:
         shapes = part_shapes(variable)
         written = [blocked_shape(shape, self.lanes) for shape in shapes]
-        return self._call(self._parts("split", shapes), 0, [self._blocked(source)], written, parts="split")
+        return self._call(self._copy("split", shapes), 0, [self._blocked(source)], written, parts="split")
 
-    def _parts(self, kind: Literal["join", "split"], shapes: Sequence[tuple[int, ...]]) -> Kernel:
+    def _copy(self, kind: CopyKind, shapes: Sequence[tuple[int, ...]]) -> Kernel:
         batch, _, height, width = shapes[0]
-        return parts_kernel(kind, [shape[1] for shape in shapes], (batch, height * width), self.machine)
+        return copy_kernel(kind, [shape[1] for shape in shapes], (batch, height * width), FLOAT32, self.machine)
 
     # 3. Either layout of a variable
 

@@ -12,7 +12,7 @@ from rdpass.deploy.aot.arena import Arena, plan
 from rdpass.deploy.aot.functions import Functions, compile_functions
 from rdpass.deploy.aot.names import PREFIX
 from rdpass.deploy.lowering import calls_for
-from rdpass.kernels.schedule import Tile
+from rdpass.kernels.template import Tile
 from rdpass.kernels.workload import Workload
 from rdpass.onnx.source import OnnxSource
 from rdpass.passes.lowering.memory.arena import ALIGNMENT

@@ -40,7 +40,7 @@ from rdpass.deploy.bundle.execution import execute
 from rdpass.deploy.bundle.manifest import Manifest, Runtime, seal
 from rdpass.deploy.bundle.runtime_libraries import find_libraries, tvm_versions
 from rdpass.deploy.lowering import Lowered, build, import_onnx, run_here, tvm_target, workloads_of
-from rdpass.kernels.schedule import Tile
+from rdpass.kernels.template import Tile
 from rdpass.kernels.workload import Workload
 from rdpass.onnx.golden import Golden, find_golden
 from rdpass.onnx.oracle import run_onnx

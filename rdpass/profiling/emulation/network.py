@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from rdpass.core.comparison import Array, relative_error
-from rdpass.kernels.schedule import Tile
+from rdpass.kernels.template import Tile
 from rdpass.kernels.workload import Workload
 from rdpass.onnx.source import OnnxSource, read_onnx
 from rdpass.profiling.emulation.blocks import BasicBlock, TranslationBlock, basic_blocks

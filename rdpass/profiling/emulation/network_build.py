@@ -32,7 +32,7 @@ from rdpass.deploy.bundle.objects import Recipe, compile_objects, run_compiler
 from rdpass.deploy.bundle.runner_program import RUNTIME
 from rdpass.deploy.bundle.runtime_libraries import find_libraries, tvm_versions
 from rdpass.deploy.lowering import Lowered, build, import_onnx, lower_for
-from rdpass.kernels.schedule import Tile
+from rdpass.kernels.template import Tile
 from rdpass.kernels.workload import Workload
 from rdpass.onnx.golden import Golden, find_golden
 from rdpass.onnx.source import OnnxSource

@@ -33,7 +33,7 @@ def test_a_split_whose_halves_are_convolved_and_joined_again_is_kernels_alone() 
     fourth = net.relu(net.conv(third, WIDTH, WIDTH, 3))
     x = net.relu(net.conv(net.node("Concat", first, second, third, fourth, axis=1), 4 * WIDTH, WIDTH, 3))
     lowered, called = lower_checked(net, _classes(net, x, WIDTH))
-    assert not {"join", "split", "planar", "blocked"} & set(kinds_of(called))
+    assert not {"concatenate", "split", "planar", "blocked"} & set(kinds_of(called))
     assert not find_fallbacks(lowered)
 
 
@@ -45,7 +45,7 @@ def test_a_dense_block_copies_nothing() -> None:
         maps.append(net.relu(net.conv(whole, count * WIDTH, WIDTH, 3)))
     whole = net.node("Concat", *maps, axis=1)
     _, called = lower_checked(net, _classes(net, whole, 4 * WIDTH))
-    assert not {"join", "planar", "blocked"} & set(kinds_of(called))
+    assert not {"concatenate", "planar", "blocked"} & set(kinds_of(called))
 
 
 def test_a_dense_block_whose_layers_begin_with_their_norms_copies_nothing_either() -> None:
@@ -58,7 +58,7 @@ def test_a_dense_block_whose_layers_begin_with_their_norms_copies_nothing_either
         maps.append(net.conv(net.relu(net.norm(x, 4 * WIDTH)), 4 * WIDTH, WIDTH, 3))
     whole = net.relu(net.norm(net.node("Concat", *maps, axis=1), 4 * WIDTH))
     lowered, called = lower_checked(net, _classes(net, whole, 4 * WIDTH))
-    assert not {"join", "planar", "blocked"} & set(kinds_of(called))
+    assert not {"concatenate", "planar", "blocked"} & set(kinds_of(called))
     assert kinds_of(called).count("scale") == 4
     assert not find_fallbacks(lowered)
 
@@ -81,7 +81,7 @@ def test_what_can_not_lie_inside_another_is_copied_by_a_kernel(batch: int) -> No
     first, second = net.split(twice, WIDTH, WIDTH)
     _, called = lower_checked(net, net.conv(net.node("Concat", second, first, axis=1), 2 * WIDTH, 4))
     kinds = Counter(kinds_of(called))
-    assert kinds["join"] == 2
+    assert kinds["concatenate"] == 2
     assert kinds["split"] == (batch > 1)  # halves that were exchanged can't both be where they were
 
 

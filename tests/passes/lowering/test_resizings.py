@@ -54,7 +54,7 @@ def test_a_map_upsampled_and_joined_is_written_to_where_the_whole_lies() -> None
     small = net.relu(net.conv(large, WIDTH, WIDTH, 3, stride=2))
     whole = net.node("Concat", resized(net, small, (12, 12), **FORMS["nearest"]), large, axis=1)
     _, called = lower_checked(net, net.conv(net.relu(net.conv(whole, 2 * WIDTH, WIDTH, 3)), WIDTH, 4))
-    assert not {"join", "blocked"} & set(kinds_of(called))
+    assert not {"concatenate", "blocked"} & set(kinds_of(called))
 
 
 def test_a_lateral_layer_adds_the_map_that_was_upsampled_for_it() -> None:

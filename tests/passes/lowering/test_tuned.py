@@ -10,10 +10,11 @@ import pytest
 
 from rdpass.core.comparison import relative_error
 from rdpass.deploy.lowering import build, import_onnx, lower_for, run_here
-from rdpass.kernels.choose import choose_default
+from rdpass.kernels.choice import choose_default
 from rdpass.kernels.machine import machine_of
+from rdpass.kernels.templates.apart import ApartTile
 from rdpass.kernels.templates.direct import DirectTile
-from rdpass.kernels.templates.pair import ApartTile, PairTile
+from rdpass.kernels.templates.pair import PairTile
 from rdpass.kernels.templates.pointwise import PointwiseTile
 from rdpass.kernels.workload import Convolution, PointwisePair
 from rdpass.onnx.oracle import run_onnx

@@ -5,6 +5,7 @@ from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
 from rdpass.core.errors import ConfigError
+from rdpass.core.numeric_types import FLOAT32
 from rdpass.deploy.lowering import tvm_target
 from rdpass.kernels.builder.emit import parallel, serial
 from rdpass.kernels.builder.function import argument, function, load, store
@@ -20,7 +21,7 @@ def doubling(floats, threads=1):
     """Doubles what it is given, by way of an array of its own."""
 
     def write():
-        x, y = argument("x", 4, floats), argument("y", 4, floats)
+        x, y = argument("x", FLOAT32, 4, floats), argument("y", FLOAT32, 4, floats)
         with parallel(4, threads=threads) as (row,):
             held = T.alloc_buffer((floats,), "float32")
             with serial(floats) as index:
@@ -28,7 +29,7 @@ def doubling(floats, threads=1):
             with serial(floats) as index:
                 store(y, load(held, index, lanes=1), row, index, lanes=1)
 
-    return tvm.IRModule({"double": function("double", write).without_attr("global_symbol")})
+    return tvm.IRModule({"double": function("double", FLOAT32, write).without_attr("global_symbol")})
 
 
 def lowered(module, target=BOARD):
@@ -61,10 +62,10 @@ def test_an_array_for_every_thread_is_refused_by_name():
 
 def test_a_call_of_tvms_runtime_is_refused_by_name():
     def write():
-        x = argument("x", 4)
+        x = argument("x", FLOAT32, 4)
         T.evaluate(tirx.call_packed("testing.echo", x))
 
-    module = tvm.IRModule({"double": function("double", write).without_attr("global_symbol")})
+    module = tvm.IRModule({"double": function("double", FLOAT32, write).without_attr("global_symbol")})
     with pytest.raises(ConfigError, match=r"double calls testing.echo, a function of TVM's runtime; use --runtime vm"):
         lowered(module)
 

@@ -3,6 +3,7 @@ import pytest
 import tvm
 from tvm.script.ir_builder import tirx as T
 
+from rdpass.core.numeric_types import FLOAT32
 from rdpass.deploy.lowering import tvm_target
 from rdpass.kernels.builder.emit import parallel, serial
 from rdpass.kernels.builder.function import argument, function, load, store
@@ -41,7 +42,7 @@ def nested(floats):
     """An array of its own inside loops, a parallel one and a branch; doubles what it is given."""
 
     def write():
-        x, y = argument("x", 4, floats), argument("y", 4, floats)
+        x, y = argument("x", FLOAT32, 4, floats), argument("y", FLOAT32, 4, floats)
         with parallel(4, threads=2) as (row,), T.If(row >= 0), T.Then(), serial(1):
             held = T.alloc_buffer((floats,), "float32")
             with serial(floats) as index:
@@ -49,7 +50,7 @@ def nested(floats):
             with serial(floats) as index:
                 store(y, load(held, index, lanes=1), row, index, lanes=1)
 
-    return function("kernel", write)
+    return function("kernel", FLOAT32, write)
 
 
 @pytest.mark.parametrize(("floats", "on_stack"), [(2, True), (LIMIT // 4, True), (LIMIT // 4 + 1, False)])

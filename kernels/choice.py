@@ -1,0 +1,110 @@
+"""The template and tile of a workload: the one that was tuned, else the cheapest default; and all others in order.
+
+Tuning tries them so that a search that is cut short has seen the best-looking tiles of every template:
+1. the default,
+2. the other templates' cheapest tiles, each template's in turn,
+3. until all are listed.
+
+``templates``, everywhere: those to choose from, for tests and for kernels of one's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Any
+
+from rdpass.core.errors import TargetError
+from rdpass.kernels.machine import Machine
+from rdpass.kernels.registry import TEMPLATES
+from rdpass.kernels.template import Kernel, Template, Templates, Tile
+from rdpass.kernels.workload import Workload
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A tile and the cycles it is estimated to take; 0 where there is no estimate."""
+
+    tile: Tile
+    cycles: float
+
+
+def choose(work: Workload, machine: Machine, tuned: Mapping[Workload, Tile], templates: Templates = TEMPLATES) -> Tile:
+    """The tile that ``tuned`` has for ``work``; without one the default."""
+    return tuned.get(work) or choose_default(work, machine, templates)
+
+
+def choose_default(work: Workload, machine: Machine, templates: Templates = TEMPLATES) -> Tile:
+    """The tile when nothing was tuned: of the templates' defaults the cheapest, the last of equals.
+
+    Raises:
+        TargetError: no template computes ``work`` on ``machine``; the message has each one's reason.
+    """
+    chosen: Ranked | None = None
+    for template in _accepting(work, machine, templates):
+        tile = template.default(work, machine)
+        if tile is not None:
+            cycles = template.cost(work, tile, machine)
+            chosen = Ranked(tile, cycles) if chosen is None or cycles <= chosen.cycles else chosen
+    if chosen is None:
+        reasons = "; ".join(refusals(work, machine, templates).values()) or "no template serves such workloads"
+        raise TargetError(f"no kernel computes {work.describe()} with {machine.isa.name}: {reasons}")
+    return chosen.tile
+
+
+def rank_tiles(work: Workload, machine: Machine, templates: Templates = TEMPLATES) -> tuple[Ranked, ...]:
+    """Every tile for ``work``, each once, in the order above."""
+    by_label: dict[str, list[Ranked]] = {}
+    for ranked in sorted(_candidates(work, machine, templates), key=lambda ranked: ranked.cycles):
+        by_label.setdefault(label(ranked.tile, templates), []).append(ranked)
+    in_turn = [ranked for row in zip_longest(*by_label.values()) for ranked in row if ranked is not None]
+    default = choose_default(work, machine, templates)
+    first = next((ranked for ranked in in_turn if ranked.tile == default), Ranked(default, 0.0))
+    return tuple(dict.fromkeys((first, *in_turn)))
+
+
+def is_tile_of(work: Workload, tile: Tile, machine: Machine, templates: Templates = TEMPLATES) -> bool:
+    """Whether ``tile`` is one that ``work`` may have on ``machine``."""
+    template = template_of(tile, templates)
+    accepted = template in _accepting(work, machine, templates)
+    return accepted and (template.has(work, tile, machine) or tile == choose_default(work, machine, templates))
+
+
+def build_kernels(
+    work: Workload, constants: Sequence[Any], tile: Tile, machine: Machine, templates: Templates = TEMPLATES
+) -> tuple[Kernel, ...]:
+    """The kernels that compute a workload one after the other: two of a pair that comes apart, else one."""
+    template = template_of(tile, templates)
+    if type(work) is not template.workload:
+        raise TypeError(f"{tile} is no tile for {work}")
+    return template.build(work, constants, tile, machine)
+
+
+def refusals(work: Workload, machine: Machine, templates: Templates = TEMPLATES) -> dict[str, str]:
+    """Why templates for such workloads do not compute this one, by their names."""
+    found = ((template.name, template.refusal(work, machine)) for template in _serving(work, templates))
+    return {name: reason for name, reason in found if reason is not None}
+
+
+def label(tile: Tile, templates: Templates = TEMPLATES) -> str:
+    """The word for the template and kind of a tile."""
+    return template_of(tile, templates).label(tile)
+
+
+def template_of(tile: Tile, templates: Templates = TEMPLATES) -> Template[Any, Any]:
+    """The template that a tile belongs to."""
+    return next(template for template in templates if template.tile is type(tile))
+
+
+def _candidates(work: Workload, machine: Machine, templates: Templates) -> Iterator[Ranked]:
+    for template in _accepting(work, machine, templates):
+        yield from (Ranked(tile, template.cost(work, tile, machine)) for tile in template.tiles(work, machine))
+
+
+def _accepting(work: Workload, machine: Machine, templates: Templates) -> Iterator[Template[Any, Any]]:
+    return (template for template in _serving(work, templates) if template.refusal(work, machine) is None)
+
+
+def _serving(work: Workload, templates: Templates) -> Iterator[Template[Any, Any]]:
+    return (template for template in templates if template.workload is type(work))

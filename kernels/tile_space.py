@@ -1,0 +1,58 @@
+"""The numbers that tiles are made of: register tiles that fit, blocks, and splits that give every thread work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rdpass.kernels.machine import Machine
+from rdpass.targets.isa import Isa
+
+
+def register_tiles(isa: Isa) -> Iterator[tuple[int, int]]:
+    """(pixels, vectors) whose sums, inputs and weights fit the registers.
+
+    With inputs in registers one is left free: a core that runs in order waits for each weight that has nowhere to go.
+    """
+    for vectors in (2, 3, 4, 1):
+        for pixels in range(14, 0, -1):
+            inputs = pixels if isa.by_element else 1
+            if pixels * vectors + inputs + vectors <= isa.registers - isa.by_element:
+                yield pixels, vectors
+
+
+def fitting(pixels: int, outer: int, isa: Isa) -> Iterator[tuple[int, int]]:
+    """Register tiles that are no larger than what there is to fill them with: ``outer`` blocks of output channels."""
+    for tile, vectors in register_tiles(isa):
+        if tile <= max(pixels, 1) and vectors <= outer:
+            yield tile, vectors
+
+
+def fitting_products(pixels: int, outer: int, isa: Isa) -> Iterator[tuple[int, int]]:
+    """Those for Winograd's products: without tiles of one vector, whose turns are so short that they wait for loads."""
+    return ((tile, vectors) for tile, vectors in fitting(pixels, outer, isa) if vectors > 1 or outer == 1)
+
+
+def pixel_blocks(pixels: int, tile: int) -> Iterator[int]:
+    """Blocks of whole tiles: a few, or all pixels."""
+    for tiles in (4, 7, 14, 28):
+        if tiles * tile < pixels:
+            yield tiles * tile
+    yield pixels
+
+
+def splits_of(groups: int, tasks: int, machine: Machine) -> int:
+    """Into how many splits the output groups are cut so that every thread has work."""
+    wanted = min(groups, -(-machine.threads // tasks))
+    return next(splits for splits in range(wanted, groups + 1) if groups % splits == 0)
+
+
+def rows_of_tiles(down: int) -> list[int]:
+    """Rows of Winograd tiles in a block, for any number of blocks of equal height."""
+    return sorted({-(-down // number) for number in range(1, down + 1)})
+
+
+def waiting_groups(numbers: tuple[int, ...], groups: int, machine: Machine) -> Iterator[int]:
+    """Those of ``numbers`` of output groups whose products may wait, every thread having some."""
+    for waiting in numbers:
+        if groups % waiting == 0 and (waiting == 1 or groups // waiting >= machine.threads):
+            yield waiting

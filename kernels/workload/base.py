@@ -1,0 +1,46 @@
+"""What every workload tells of itself, whatever it computes."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TypeVar
+
+from rdpass.core.numeric_types import NumericTypes
+from rdpass.kernels.workload.epilogue import NO_EPILOGUE, Epilogue
+
+W = TypeVar("W", bound="Workload")
+
+
+class Workload(ABC):
+    """What a kernel is chosen for, and tiles are tuned for: a frozen dataclass of shapes, strides and numeric types.
+
+    Equal workloads share one kernel.
+    """
+
+    @property
+    @abstractmethod
+    def types(self) -> NumericTypes:
+        """The numeric types of what is read, multiplied by, summed in and written: a field, or told by its steps."""
+
+    @property
+    def all_types(self) -> tuple[NumericTypes, ...]:
+        """The numeric types of every step, where there are several."""
+        return (self.types,)
+
+    @property
+    def epilogue(self) -> Epilogue:
+        """What is done to a value before it is stored; nothing, unless a subclass has a field for it."""
+        return NO_EPILOGUE
+
+    @property
+    @abstractmethod
+    def operations(self) -> int:
+        """Arithmetic operations, without the epilogue: two for each multiply-accumulate."""
+
+    def in_place(self: W) -> W:
+        """The same, which adds a map, with that map's buffer as its output."""
+        raise TypeError(f"{self} adds no map")
+
+    @abstractmethod
+    def describe(self) -> str:
+        """The workload in a few words: kind, kernel, channels and size."""

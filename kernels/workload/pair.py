@@ -1,0 +1,46 @@
+"""Two pointwise convolutions in a row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from rdpass.core.numeric_types import NumericTypes
+from rdpass.kernels.workload.base import Workload
+from rdpass.kernels.workload.convolution import Convolution
+from rdpass.kernels.workload.epilogue import Epilogue
+
+
+@dataclass(frozen=True)
+class PointwisePair(Workload):
+    """Two pointwise convolutions of stride 1 in a row; nothing else reads the map between them.
+
+    Its constants: the weights of both, and the rows of both.
+    """
+
+    first: Convolution
+    second: Convolution
+
+    @property
+    def types(self) -> NumericTypes:
+        """Those of the first, with what the second writes."""
+        return replace(self.first.types, output=self.second.types.output)
+
+    @property
+    def all_types(self) -> tuple[NumericTypes, ...]:
+        return self.first.types, self.second.types
+
+    @property
+    def epilogue(self) -> Epilogue:
+        """The second's."""
+        return self.second.epilogue
+
+    @property
+    def operations(self) -> int:
+        return self.first.operations + self.second.operations
+
+    def in_place(self) -> PointwisePair:
+        return replace(self, second=self.second.in_place())
+
+    def describe(self) -> str:
+        first = self.first
+        return f"pair {first.channels}-{first.filters}-{self.second.filters} {first.height}x{first.width}"

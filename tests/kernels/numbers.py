@@ -1,0 +1,103 @@
+"""Random constants and inputs of any workload."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from rdpass.core.comparison import Array
+from rdpass.kernels.workload import (
+    Convolution,
+    Elementwise,
+    Epilogue,
+    Head,
+    PointwisePair,
+    Stem,
+    Workload,
+)
+
+
+def numbers(seed: int, *shape: int) -> Array:
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+
+
+def constants_of(work: Workload, seed: int = 0) -> tuple[Any, ...]:
+    """What the workload's class says."""
+    match work:
+        case Convolution():
+            filters = work.filters * work.subpixels
+            return weights_of(work, filters, seed + 1), table_of(work.epilogue, filters, seed + 2)
+        case PointwisePair(first, second):
+            return tuple(zip(constants_of(first, seed + 10), constants_of(second, seed + 20), strict=True))
+        case Stem():
+            return constants_of(work.convolution, seed)
+        case Head(classes=0):
+            return (None,)
+        case Head():
+            weights = numbers(seed + 1, work.classes, work.depth) / np.float32(np.sqrt(work.depth))
+            return ((weights, numbers(seed + 2, work.classes)),)
+        case Elementwise():
+            scales = [numbers(seed + 5, work.channels)] if work.scale == "constant" else []
+            return ([*table_of(work.epilogue, work.channels, seed + 2), *scales],)
+        case _:
+            return ()
+
+
+def weights_of(conv: Convolution, filters: int, seed: int) -> Array:
+    """Of such a size that sums of many channels are as large as their inputs."""
+    inner = conv.channels // conv.groups
+    return numbers(seed, filters, inner, *conv.kernel) / np.float32(np.sqrt(inner * np.prod(conv.kernel)))
+
+
+def table_of(epilogue: Epilogue, channels: int, seed: int) -> list[Array]:
+    """The bias, then bounds (some of them infinite) or slopes."""
+    bias = numbers(seed, channels)
+    match epilogue.activation:
+        case "channel_clip":
+            low, width = numbers(seed + 1, channels) - 1, np.abs(numbers(seed + 2, channels))
+            high = np.where(np.arange(channels) % 3, low + width, np.inf).astype(np.float32)
+            return [bias, np.where(np.arange(channels) % 4, low, -np.inf).astype(np.float32), high]
+        case "prelu":
+            return [bias, numbers(seed + 1, channels)]
+        case _:
+            return [bias]
+
+
+def inputs_of(work: Workload, written: Sequence[int], seed: int = 0) -> list[Array]:
+    """The map, a gate, and a map to add, as far as there are such; ``written``: the shape of the output's map."""
+    maps = [numbers(seed, *_read(work))]
+    if isinstance(work, Elementwise) and work.scale == "gate":
+        maps.append(numbers(seed + 5, work.batch, work.channels, 1, 1))
+    if work.epilogue.add:
+        maps.append(numbers(seed + 9, *written))
+    return maps
+
+
+def written(work: Workload) -> tuple[int, int, int, int]:
+    """The shape of the output, as a map."""
+    match work:
+        case Convolution():
+            (down, across), height, width = work.subpixel, work.out_height, work.out_width
+            return work.batch, work.filters, height * down, width * across
+        case PointwisePair():
+            return written(work.second)
+        case Stem(conv, pool):
+            return written(conv if pool is None else pool)
+        case Elementwise():
+            return work.batch, work.channels, work.pixels, 1
+        case Head():
+            return work.batch, work.classes or work.channels, 1, 1
+    return work.batch, work.channels, work.out_height, work.out_width
+
+
+def _read(work: Workload) -> tuple[int, int, int, int]:
+    match work:
+        case PointwisePair(first, _):
+            return _read(first)
+        case Stem(conv, _):
+            return _read(conv)
+        case Elementwise() | Head():
+            return work.batch, work.channels, work.pixels, 1
+    return work.batch, work.channels, work.height, work.width
