@@ -65,7 +65,7 @@ def rank_tiles(work: Workload, machine: Machine, templates: Templates = TEMPLATE
 
 
 def is_tile_of(work: Workload, tile: Tile, machine: Machine, templates: Templates = TEMPLATES) -> bool:
-    """Whether ``tile`` is one that ``work`` may have on ``machine``."""
+    """Tell whether ``tile`` is one that ``work`` may have on ``machine``."""
     template = template_of(tile, templates)
     accepted = template in _accepting(work, machine, templates)
     return accepted and (template.has(work, tile, machine) or tile == choose_default(work, machine, templates))
@@ -82,7 +82,7 @@ def build_kernels(
 
 
 def refusals(work: Workload, machine: Machine, templates: Templates = TEMPLATES) -> dict[str, str]:
-    """Why templates for such workloads do not compute this one, by their names."""
+    """The reasons of the templates for such workloads that do not compute this one, by their names."""
     found = ((template.name, template.refusal(work, machine)) for template in _serving(work, templates))
     return {name: reason for name, reason in found if reason is not None}
 

@@ -106,7 +106,7 @@ def _kinds() -> dict[str, Any]:
 
 
 def _with_fields(kinds: Iterable[Any]) -> Iterator[Any]:
-    """Those of ``kinds`` that are dataclasses, each followed by those of its fields."""
+    """The dataclasses among ``kinds``, each followed by those of its fields."""
     for kind in kinds:
         yield from _with_fields(get_args(kind))
         if isinstance(kind, type) and is_dataclass(kind):

@@ -1,4 +1,4 @@
-"""What a record belongs to: a target, by what kernels' times depend on, a version of the kernels, and a network."""
+"""Keys of records: a target, by what kernels' times depend on, a version of the kernels, and a network."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def predict_ratios(tried: Sequence[tuple[Ranked, float]], others: Sequence[Ranke
 
 
 def _features(tiles: Sequence[Ranked]) -> Array:
-    """Of each tile: which of the labels met here is its own, its integers, and its estimate."""
+    """A row for each tile: which of the labels met here is its own, its integers, and its estimate."""
     met = sorted({(TEMPLATES.index(template_of(ranked.tile)), label(ranked.tile)) for ranked in tiles})
     columns = {name: column for column, (_, name) in enumerate(met)}
     integers = [_integers(astuple(ranked.tile)) for ranked in tiles]  # type: ignore[call-overload]

@@ -1,4 +1,4 @@
-"""What tuning found, for people and machines."""
+"""The report of tuning, for people and machines."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class TunedWorkload:
 
 @dataclass(frozen=True)
 class Tuning:
-    """What a database has for a network on a target, how many records this run added (``fresh``), and whether the whole
+    """A database's tiles for a network on a target, how many records this run added (``fresh``), and whether the whole
     network is built with the tiles (``network``)."""
 
     target: str
@@ -51,12 +51,12 @@ class Tuning:
 
     @property
     def seconds(self) -> float:
-        """Of all calls of one inference, with the best tiles. Workloads that were not tried are left out."""
+        """Time of all calls of one inference, with the best tiles. Workloads that were not tried are left out."""
         return sum(w.calls * w.seconds for w in self.workloads if w.seconds is not None)
 
     @property
     def default_seconds(self) -> float:
-        """Of the same calls, untuned."""
+        """Time of the same calls, untuned."""
         return sum(w.calls * w.default_seconds for w in self.workloads if w.default_seconds is not None)
 
 
