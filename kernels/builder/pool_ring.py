@@ -31,9 +31,8 @@ LOWEST = float("-inf")
 class PoolRing:
     """A ring of as many rows as the pool's window is high, of ``outer`` blocks of channels.
 
-    ``at_once``: columns that are pooled together.
-
-    ``come``: rows that are computed together; there is room for all but one of them besides.
+    ``at_once``: columns that are pooled together. ``come``: rows that are computed together; there is room for all but
+    one of them besides.
     """
 
     def __init__(self, pool: Pooling, outer: int, at_once: int, isa: Isa, come: int = 1) -> None:

@@ -12,7 +12,7 @@ ActivationKind = Literal[
 
 @dataclass(frozen=True)
 class Epilogue:
-    """The way from a convolution's sum to what is stored: + bias, activation; and another map of one shape is added.
+    """The way from a convolution's sum to what is stored: + bias, activation, and a map of the same shape.
 
     ``activation``: ``clip`` uses ``low`` and ``high``; ``channel_clip`` has a lower and an upper bound per channel and
     ``prelu`` a slope per channel, which lie behind the bias in the kernel's table. ``add``: a second map is added,

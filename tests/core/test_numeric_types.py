@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rdpass.core.numeric_types import ALL_FLOAT32, FLOAT16, FLOAT32, INT8, UINT8, NumericType
+from rdpass.core.numeric_types import ALL_FLOAT32, FLOAT16, FLOAT32, INT8, INT32, UINT8, NumericType, NumericTypes
 
 
 @pytest.mark.parametrize("numeric", NumericType)
@@ -23,3 +23,8 @@ def test_a_tensors_size_is_in_bytes():
 
 def test_types_print_short_and_the_same_in_every_process():
     assert repr(ALL_FLOAT32) == "NumericTypes(input=f32, weight=f32, accumulator=f32, output=f32)"
+
+
+def test_several_types_have_one_word_or_tell_what_is_read_multiplied_by_and_written():
+    assert ALL_FLOAT32.abbreviation == "f32"
+    assert NumericTypes(UINT8, INT8, INT32, FLOAT16).abbreviation == "u8s8f16"
