@@ -5,7 +5,7 @@ Tuning tries them so that a search that is cut short has seen the best-looking t
 2. the other templates' cheapest tiles, each template's in turn,
 3. until all are listed.
 
-``templates``, everywhere: those to choose from, for tests and for kernels of one's own.
+``templates``, everywhere: those to choose from, all that are registered if not given.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 from rdpass.core.errors import TargetError
 from rdpass.kernels.machine import Machine
-from rdpass.kernels.registry import TEMPLATES
+from rdpass.kernels.registry import all_templates
 from rdpass.kernels.template import Kernel, Template, Templates, Tile
 from rdpass.kernels.workload import Workload
 
@@ -30,12 +30,14 @@ class Ranked:
     cycles: float
 
 
-def choose(work: Workload, machine: Machine, tuned: Mapping[Workload, Tile], templates: Templates = TEMPLATES) -> Tile:
+def choose(
+    work: Workload, machine: Machine, tuned: Mapping[Workload, Tile], templates: Templates | None = None
+) -> Tile:
     """The tile that ``tuned`` has for ``work``; without one the default."""
     return tuned.get(work) or choose_default(work, machine, templates)
 
 
-def choose_default(work: Workload, machine: Machine, templates: Templates = TEMPLATES) -> Tile:
+def choose_default(work: Workload, machine: Machine, templates: Templates | None = None) -> Tile:
     """The tile when nothing was tuned: of the templates' defaults the cheapest, the last of equals.
 
     Raises:
@@ -53,7 +55,7 @@ def choose_default(work: Workload, machine: Machine, templates: Templates = TEMP
     return chosen.tile
 
 
-def rank_tiles(work: Workload, machine: Machine, templates: Templates = TEMPLATES) -> tuple[Ranked, ...]:
+def rank_tiles(work: Workload, machine: Machine, templates: Templates | None = None) -> tuple[Ranked, ...]:
     """Every tile for ``work``, each once, in the order above."""
     by_label: dict[str, list[Ranked]] = {}
     for ranked in sorted(_candidates(work, machine, templates), key=lambda ranked: ranked.cycles):
@@ -64,15 +66,15 @@ def rank_tiles(work: Workload, machine: Machine, templates: Templates = TEMPLATE
     return tuple(dict.fromkeys((first, *in_turn)))
 
 
-def is_tile_of(work: Workload, tile: Tile, machine: Machine, templates: Templates = TEMPLATES) -> bool:
-    """Whether ``tile`` is one that ``work`` may have on ``machine``."""
+def is_tile_of(work: Workload, tile: Tile, machine: Machine, templates: Templates | None = None) -> bool:
+    """Tell whether ``tile`` is one that ``work`` may have on ``machine``."""
     template = template_of(tile, templates)
     accepted = template in _accepting(work, machine, templates)
     return accepted and (template.has(work, tile, machine) or tile == choose_default(work, machine, templates))
 
 
 def build_kernels(
-    work: Workload, constants: Sequence[Any], tile: Tile, machine: Machine, templates: Templates = TEMPLATES
+    work: Workload, constants: Sequence[Any], tile: Tile, machine: Machine, templates: Templates | None = None
 ) -> tuple[Kernel, ...]:
     """The kernels that compute a workload one after the other: two of a pair that comes apart, else one."""
     template = template_of(tile, templates)
@@ -81,30 +83,34 @@ def build_kernels(
     return template.build(work, constants, tile, machine)
 
 
-def refusals(work: Workload, machine: Machine, templates: Templates = TEMPLATES) -> dict[str, str]:
-    """Why templates for such workloads do not compute this one, by their names."""
+def refusals(work: Workload, machine: Machine, templates: Templates | None = None) -> dict[str, str]:
+    """The reasons of the templates for such workloads that do not compute this one, by their names."""
     found = ((template.name, template.refusal(work, machine)) for template in _serving(work, templates))
     return {name: reason for name, reason in found if reason is not None}
 
 
-def label(tile: Tile, templates: Templates = TEMPLATES) -> str:
+def label(tile: Tile, templates: Templates | None = None) -> str:
     """The word for the template and kind of a tile."""
     return template_of(tile, templates).label(tile)
 
 
-def template_of(tile: Tile, templates: Templates = TEMPLATES) -> Template[Any, Any]:
+def template_of(tile: Tile, templates: Templates | None = None) -> Template[Any, Any]:
     """The template that a tile belongs to."""
-    return next(template for template in templates if template.tile is type(tile))
+    return next(template for template in _known(templates) if template.tile is type(tile))
 
 
-def _candidates(work: Workload, machine: Machine, templates: Templates) -> Iterator[Ranked]:
+def _candidates(work: Workload, machine: Machine, templates: Templates | None) -> Iterator[Ranked]:
     for template in _accepting(work, machine, templates):
         yield from (Ranked(tile, template.cost(work, tile, machine)) for tile in template.tiles(work, machine))
 
 
-def _accepting(work: Workload, machine: Machine, templates: Templates) -> Iterator[Template[Any, Any]]:
+def _accepting(work: Workload, machine: Machine, templates: Templates | None) -> Iterator[Template[Any, Any]]:
     return (template for template in _serving(work, templates) if template.refusal(work, machine) is None)
 
 
-def _serving(work: Workload, templates: Templates) -> Iterator[Template[Any, Any]]:
-    return (template for template in templates if template.workload is type(work))
+def _serving(work: Workload, templates: Templates | None) -> Iterator[Template[Any, Any]]:
+    return (template for template in _known(templates) if template.workload is type(work))
+
+
+def _known(templates: Templates | None) -> Templates:
+    return all_templates() if templates is None else templates

@@ -1,6 +1,6 @@
-"""What templates make their costs of, in cycles or bytes.
+"""The terms that templates make their costs of, in cycles or bytes.
 
-A cost is a short account: vector multiply-accumulates, the loads that come with them, the transforms, and the bytes
+A cost is a short sum: vector multiply-accumulates, the loads that come with them, the transforms, and the bytes
 that have to come from memory, which threads share. Weights are read once for every block of pixels where they do not
 stay in L2.
 """

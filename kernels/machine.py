@@ -1,4 +1,4 @@
-"""What the choice of a kernel has to know of a core: its vectors, caches and the memory behind them."""
+"""A core as the choice of a kernel sees it: its vectors, caches and the memory behind them."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ def kernel_name(kind: str, work: Workload, details: str, isa: Isa) -> str:
 
 
 def convolution_name(kind: str, conv: Convolution, register_tile: tuple[int, int], isa: Isa) -> str:
-    """Of a kernel that computes ``conv`` in tiles of so many pixels and vectors."""
+    """The name of a kernel that computes ``conv`` in tiles of so many pixels and vectors."""
     return kernel_name(kind, conv, f"{shape_of(conv)}_{register_tile[0]}x{register_tile[1]}", isa)
 
 

@@ -1,4 +1,4 @@
-"""What kernels have to compute: each workload in its plainest words, in numpy and float64.
+"""References for kernels: each workload in its plainest words, in numpy and float64.
 
 Every function takes a workload, its constants and its inputs (the map, a gate, a map to add, as far as there are such),
 maps as (N, C, H, W), and gives the output's numbers likewise.

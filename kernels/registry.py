@@ -6,7 +6,12 @@ cost the same, or of whose costs nothing is known, the later one is chosen: so t
 
 from __future__ import annotations
 
-from rdpass.kernels.template import Templates
+from functools import cache
+from typing import Any
+
+from rdpass.core.errors import ConfigError
+from rdpass.core.registry import Registry
+from rdpass.kernels.template import Template, Templates
 from rdpass.kernels.templates.apart import APART
 from rdpass.kernels.templates.depthwise import DEPTHWISE
 from rdpass.kernels.templates.direct import DIRECT
@@ -36,3 +41,28 @@ TEMPLATES: Templates = (
     HEAD,
     ELEMENTWISE,
 )
+
+
+def _template(name: str, given: Any) -> Template[Any, Any]:
+    if not isinstance(given, Template):
+        raise ConfigError(f"kernel {name!r} is to be a Template, not a {type(given).__name__}")
+    if given.name != name:
+        raise ConfigError(f"kernel {name!r} calls itself {given.name!r}; give it one name")
+    return given
+
+
+kernels: Registry[Template[Any, Any]] = Registry(
+    "kernel", "rdpass.kernels", {template.name: template for template in TEMPLATES}, _template
+)
+
+
+def all_templates() -> Templates:
+    """Ours, in order, then those registered in this process or offered by installed packages."""
+    _load_offered()
+    return kernels.loaded()
+
+
+@cache
+def _load_offered() -> None:
+    """Import the packages that offer kernels, once: a choice is made for every layer."""
+    kernels.entries()

@@ -62,7 +62,7 @@ class Template(ABC, Generic[W, T]):
     types: tuple[NumericTypes, ...] = (ALL_FLOAT32,)
 
     def refusal(self, work: W, machine: Machine) -> str | None:
-        """Why the kernel does not compute ``work`` on ``machine``; None where it does."""
+        """The reason why the kernel does not compute ``work`` on ``machine``; None where it does."""
         for types in work.all_types:
             if types not in self.types:
                 return f"{self.name} is written for {_listed(self.types)}, not for {types.abbreviation}"
@@ -71,7 +71,7 @@ class Template(ABC, Generic[W, T]):
         return self.misfit(work, machine)
 
     def misfit(self, work: W, machine: Machine) -> str | None:
-        """Why shapes, strides or the epilogue do not fit; None where they do."""
+        """The reason why shapes, strides or the epilogue do not fit; None where they do."""
         return None
 
     @abstractmethod
@@ -83,7 +83,7 @@ class Template(ABC, Generic[W, T]):
         return min(self.tiles(work, machine), key=lambda tile: self.cost(work, tile, machine), default=None)
 
     def has(self, work: W, tile: T, machine: Machine) -> bool:
-        """Whether ``tile`` may be used."""
+        """Tell whether ``tile`` may be used."""
         return tile in self.tiles(work, machine)
 
     def cost(self, work: W, tile: T, machine: Machine) -> float:
@@ -99,7 +99,7 @@ class Template(ABC, Generic[W, T]):
 
     @abstractmethod
     def oracle(self, work: W, constants: Sequence[Any], inputs: Sequence[Array]) -> Array:
-        """What the kernel has to compute, by ``reference``. ``inputs``: the map, a gate, and a map to add, if any."""
+        """The output that the kernel has to give; ``inputs``: the map, a gate and a map to add, if any."""
 
     def label(self, tile: T) -> str:
         """The kernel in a word, with what sets its kinds of tiles apart: winograd4x2."""

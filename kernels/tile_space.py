@@ -28,7 +28,7 @@ def fitting(pixels: int, outer: int, isa: Isa) -> Iterator[tuple[int, int]]:
 
 
 def fitting_products(pixels: int, outer: int, isa: Isa) -> Iterator[tuple[int, int]]:
-    """Those for Winograd's products: without tiles of one vector, whose turns are so short that they wait for loads."""
+    """Register tiles for Winograd's products: none of one vector, whose turns are so short that they wait for loads."""
     return ((tile, vectors) for tile, vectors in fitting(pixels, outer, isa) if vectors > 1 or outer == 1)
 
 
@@ -41,7 +41,7 @@ def pixel_blocks(pixels: int, tile: int) -> Iterator[int]:
 
 
 def splits_of(groups: int, tasks: int, machine: Machine) -> int:
-    """Into how many splits the output groups are cut so that every thread has work."""
+    """The number of splits that the output groups are cut into, so that every thread has work."""
     wanted = min(groups, -(-machine.threads // tasks))
     return next(splits for splits in range(wanted, groups + 1) if groups % splits == 0)
 
@@ -52,7 +52,7 @@ def rows_of_tiles(down: int) -> list[int]:
 
 
 def waiting_groups(numbers: tuple[int, ...], groups: int, machine: Machine) -> Iterator[int]:
-    """Those of ``numbers`` of output groups whose products may wait, every thread having some."""
+    """Choose from ``numbers`` how many output groups' products may wait, every thread having some."""
     for waiting in numbers:
         if groups % waiting == 0 and (waiting == 1 or groups // waiting >= machine.threads):
             yield waiting

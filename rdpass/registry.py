@@ -4,6 +4,7 @@
     losses     loss(outputs, batch) -> Tensor, a scalar: the mean over the batch's rows
     distances  distance(student_out, teacher_out) -> Tensor, likewise
     targets    a rdpass.Target, or a function without arguments that gives one
+    kernels    a rdpass.kernels.template.Template, under its own name
     runtimes   load(workload, threads), which gives a function from input to output; for ``rdpass bench --vs``
 
 In a program of one's own an entry is registered by a decorator, ``@rdpass.registry.losses.register("name")``; a value
@@ -31,6 +32,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rdpass.kernels.registry import kernels
     from rdpass.profiling.runtimes.catalogue import runtimes
     from rdpass.recipes.catalogue import recipes
     from rdpass.targets.boards import targets
@@ -38,13 +40,14 @@ if TYPE_CHECKING:
 
 _HOME = {
     "distances": "training.losses",
+    "kernels": "kernels.registry",
     "losses": "training.losses",
     "recipes": "recipes.catalogue",
     "runtimes": "profiling.runtimes.catalogue",
     "targets": "targets.boards",
 }
 
-__all__ = ["distances", "losses", "recipes", "runtimes", "targets"]
+__all__ = ["distances", "kernels", "losses", "recipes", "runtimes", "targets"]
 
 
 def __getattr__(name: str) -> Any:

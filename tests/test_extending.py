@@ -2,7 +2,9 @@
 
 import ast
 import re
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -26,4 +28,6 @@ def test_the_code_of_a_page_runs_and_its_own_assertions_hold(page, tmp_path, mon
     monkeypatch.chdir(tmp_path)
     code = code_of(page)
     assert any(isinstance(node, ast.Assert) for node in ast.walk(ast.parse(code)))
-    exec(compile(code, page, "exec"), {"__name__": page.stem})
+    module = ModuleType(f"page_on_{page.stem}")  # dataclasses look their module up
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    exec(compile(code, page, "exec", dont_inherit=True), vars(module))

@@ -26,11 +26,11 @@ class Axis:
 
     @property
     def is_covered(self) -> bool:
-        """Whether every window sees some of the map."""
+        """Tell whether every window sees some of the map."""
         return self.before < self.reach and (self.out - 1) * self.stride - self.before < self.extent
 
     def is_inside(self, first: int, size: int) -> bool:
-        """Whether all that ``size`` outputs from ``first`` on see lies in the map."""
+        """Tell whether all that ``size`` outputs from ``first`` on see lies in the map."""
         begin = first * self.stride - self.before
         return begin >= 0 and begin + (size - 1) * self.stride + self.reach <= self.extent
 
@@ -49,7 +49,7 @@ class AxisTile:
         return self.first * self.axis.stride - self.axis.before + offset
 
     def has(self, offset: int) -> bool:
-        """Whether that input lies in the map."""
+        """Tell whether that input lies in the map."""
         return not self.known or 0 <= self.input(offset) < self.axis.extent
 
 

@@ -100,7 +100,7 @@ class Scratch:
         self.buffer, self.base, self.shape = buffer, base, shape
 
     def at(self, index: Sequence[Expr]) -> Expr:
-        """Where an element lies in the workspace."""
+        """The place of an element in the workspace."""
         place: Expr = _wide(0)
         for extent, number in zip(self.shape, map(_wide, index), strict=True):
             place = place * extent + number
@@ -148,7 +148,7 @@ def _run(first: Expr, lanes: int) -> Expr:
 
 @contextmanager
 def own_scratch(shares: int, share: Expr) -> Iterator[None]:
-    """What is asked of ``scratch`` in here is there once for each of ``shares``; ``share`` tells which one is run."""
+    """Give each of ``shares`` scratch of its own, whatever is asked for in here; ``share`` tells which one is run."""
     workspace = _writing[-1]
     base, used, peak, met = workspace.base, workspace.used, workspace.peak, workspace.met
     workspace.met += 1
@@ -163,7 +163,7 @@ def own_scratch(shares: int, share: Expr) -> Iterator[None]:
 
 @contextmanager
 def passing() -> Iterator[None]:
-    """What is asked of ``scratch`` in here is free again afterwards."""
+    """Free all scratch that is asked for in here afterwards."""
     workspace = _writing[-1]
     used = workspace.used
     yield

@@ -29,9 +29,10 @@ LOWEST = float("-inf")
 
 
 class PoolRing:
-    """As many rows as the pool's window is high, of ``outer`` blocks of channels; ``at_once`` columns are pooled.
+    """A ring of as many rows as the pool's window is high, of ``outer`` blocks of channels.
 
-    ``come``: rows that are computed together; there is room for all but one of them besides.
+    ``at_once``: columns that are pooled together. ``come``: rows that are computed together; there is room for all but
+    one of them besides.
     """
 
     def __init__(self, pool: Pooling, outer: int, at_once: int, isa: Isa, come: int = 1) -> None:
@@ -58,12 +59,12 @@ class PoolRing:
             )
 
     def cover_together(self, compute: ComputeRows, out: Buffer, n: Expr, first: Expr, count: int) -> None:
-        """As ``cover``, with as many rows of the map at once as come together."""
+        """Do as ``cover``, with as many rows of the map at once as come together."""
         kernel, stride = self.pool.kernel[0], self.pool.stride[0]
         begin = bind(first * stride - self.pool.padding[0])
 
         def complete(rows: Expr) -> Expr:
-            """How many rows of the pool are complete after so many of the map."""
+            """Rows of the pool that are complete after so many of the map."""
             return tirx.max(0, tirx.min(tirx.floordiv(rows - kernel, stride) + 1, count))
 
         def position(row: Expr, index: int) -> Position:

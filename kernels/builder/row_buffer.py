@@ -69,7 +69,7 @@ class RowBuffer:
             )
 
     def _may_leave(self) -> bool:
-        """Whether any row of any buffer lies outside the map: the last one may, by being as high as the others."""
+        """Tell whether any row of any buffer lies outside the map: the last one may, by being as high as the others."""
         whole = -(-self.conv.out_height // self.rows) * self.rows
         last = (whole - 1) * self.conv.stride[0] + self.conv.reach[0] - self.conv.padding[0]
         return self.conv.padding[0] > 0 or last > self.conv.height

@@ -26,7 +26,7 @@ _LOG2_LOW = log(2) - _LOG2_HIGH
 
 
 def sigmoid(value: Expr, vector: Vector) -> Expr:
-    """Within 2e-7 of the logistic function for every finite value of float32, whose bits it writes."""
+    """The logistic function, within 2e-7 for every finite value of float32, whose bits are written."""
     assert vector.numeric is FLOAT32
     one = broadcast(1.0, vector)
     return one / (one + _exponential(bind(broadcast(0.0, vector) - value), vector))

@@ -72,7 +72,7 @@ def transform_input(d: list[Expr], vector: Vector) -> list[Expr]:
 
 
 def _coefficients(squares: list[float]) -> list[float]:
-    """Those of the product of (y - s), constant first."""
+    """Coefficients of the product of (y - s), constant first."""
     product = np.array([1.0])
     for square in squares:
         product = np.convolve(product, [1.0, -square])

@@ -6,7 +6,7 @@ have one tap: then m = n = 1, and nothing is transformed that way.
 1. ``transform_row``: the input of every tile and block of channels becomes n x n' numbers a channel (``V``).
 2. ``multiply``: for every of the n x n' numbers, weights and input are multiplied over all input channels, B groups of
    V vectors of output channels at a time (``M``).
-3. ``transform_back``: the products become m x m' outputs, which are finished and stored.
+3. ``transform_back``: the products become m x m' outputs, which get their epilogue and are stored.
 """
 
 from __future__ import annotations

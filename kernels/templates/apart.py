@@ -1,4 +1,4 @@
-"""No pair after all: two 1x1 convolutions in two kernels, with the wide map between them."""
+"""f32 1x1 convolution, 1x1 convolution: a pair that comes apart into two kernels, with the wide map between them."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ _IN_FLIGHT = 8
 
 @dataclass(frozen=True)
 class Maps:
-    """What all maps of a copy share: images, pixels, and the vector that the channels of a block fill."""
+    """The shape that all maps of a copy share: images, pixels, and the vector that the channels of a block fill."""
 
     batch: int
     pixels: int

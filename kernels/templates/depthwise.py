@@ -96,7 +96,7 @@ def axes(conv: Convolution) -> tuple[Axis, Axis]:
 
 
 def holds_weights(conv: Convolution, tile: DepthwiseTile, isa: Isa) -> bool:
-    """Whether all weights of a block find room in registers, beside a tile's sums and a row of its inputs."""
+    """Tell whether all weights of a block find room in registers, beside a tile's sums and a row of its inputs."""
     return conv.kernel[0] * conv.kernel[1] + _needed(conv, tile, isa) <= isa.registers
 
 

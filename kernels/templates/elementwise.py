@@ -63,7 +63,7 @@ def elementwise(work: Elementwise, tile: ElementwiseTile, isa: Isa, threads: int
 
 
 def _scale(work: Elementwise, isa: Isa, table: Buffer, gate: Buffer | None, n: Expr, block: Expr) -> Expr | None:
-    """What a block of channels is multiplied by."""
+    """The scale of a block of channels, if any."""
     lanes = isa.block(work.types.input)
     if gate is not None:
         return bind(load(gate, n, block, 0, 0, lanes=lanes))

@@ -88,7 +88,7 @@ class _Pair:
         other = other_argument(second.epilogue, second.types.output, second.batch, self.outer, self.pixels, lanes)
         self.y = argument("output", second.types.output, first.batch, self.outer, self.pixels, lanes)
         self.widened = EpilogueWriter(first.epilogue, self.isa, first.types.accumulator, table1)
-        self.finished = EpilogueWriter(second.epilogue, self.isa, second.types.accumulator, table2, other)
+        self.shrunk = EpilogueWriter(second.epilogue, self.isa, second.types.accumulator, table2, other)
 
     def write(self, threads: int) -> None:
         tile, block = self.tile, min(self.tile.block, self.pixels)
@@ -142,10 +142,10 @@ class _Pair:
                 store(self.y, sums[index], *place, lanes=lanes)
 
         def complete() -> None:
-            self.finished.end(sums, shape, group, self.outer, self.y, lambda t, block: (n, block, pixel + t, 0))
+            self.shrunk.end(sums, shape, group, self.outer, self.y, lambda t, block: (n, block, pixel + t, 0))
 
         once = self.tile.chunks == 1
-        when(once or chunk == 0, lambda: self.finished.start(sums, shape, group), resume)
+        when(once or chunk == 0, lambda: self.shrunk.start(sums, shape, group), resume)
         with serial(self.depth) as k:
             multiply_block(
                 sums, self.isa, shape,

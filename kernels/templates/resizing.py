@@ -155,7 +155,7 @@ def _met(work: Resizing, line: _Line, put: Callable[[Expr, Expr], None], first: 
 
 
 def _mixed(place: _Between, column: Callable[[Expr], Expr], vector: Vector) -> Expr:
-    """What lies at a place of a row."""
+    """The value at a place of a row."""
     low = column(place.low)
     return low if place.weight is None else low + broadcast(place.weight, vector) * (column(place.high) - low)
 

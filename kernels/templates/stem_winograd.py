@@ -61,7 +61,7 @@ class StemWinogradTile(Tile):
 
 
 def is_strided_stem(work: Stem) -> bool:
-    """Whether the template computes such a stem."""
+    """Tell whether the template computes such a stem."""
     conv, pool = work.convolution, work.pooling
     whole = conv.stride == (2, 2) and conv.dilation == (1, 1) and conv.groups == 1
     return whole and all(2 * TAPS - 1 <= size <= 2 * TAPS for size in conv.kernel) and pool is not None

@@ -77,7 +77,7 @@ class StridedWinogradTile(OutputTile):
 
     @property
     def numbers(self) -> int:
-        """Those that a filter is transformed into."""
+        """Numbers that a filter is transformed into."""
         down, across = self.size
         return (down + 2) * (across + 2)
 
@@ -129,7 +129,7 @@ def _tilings(conv: Convolution, tile: StridedWinogradTile, isa: Isa, height: int
 
 
 def _outputs(outputs: int, parity: int) -> int:
-    """Those of a tile, one way: the odd phase has one tap, which takes them one by one."""
+    """Outputs of a tile, one way: the odd phase has one tap, which takes them one by one."""
     return outputs if parity == 0 else 1
 
 
@@ -273,7 +273,7 @@ class StridedWinograd(Template[Convolution, StridedWinogradTile]):
 
 @dataclass(frozen=True)
 class _PhaseCost:
-    """What a phase of a block takes: cycles of one thread, bytes of V and M, and of what comes back from memory."""
+    """The cost of a phase of a block: cycles of one thread, bytes of V and M, and of what comes back from memory."""
 
     cycles: float
     scratch: int

@@ -1,4 +1,4 @@
-"""What a kernel is asked to compute: shapes, strides, numeric types, and what is done to a value before it is stored.
+"""Workloads, what kernels are asked to compute: shapes, strides, numeric types, and an epilogue.
 
 All are hashable, so that equal workloads share one kernel. Activations are (N, C, H, W) in these words; how they lie in
 memory is the layout's business (see ``builder.function``).

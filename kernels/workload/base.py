@@ -1,4 +1,4 @@
-"""What every workload tells of itself, whatever it computes."""
+"""The base of all workloads: what each tells of itself, whatever it computes."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ W = TypeVar("W", bound="Workload")
 
 
 class Workload(ABC):
-    """What a kernel is chosen for, and tiles are tuned for: a frozen dataclass of shapes, strides and numeric types.
+    """A piece of a network that a kernel is chosen for, and tiles are tuned for.
 
-    Equal workloads share one kernel.
+    A frozen dataclass of shapes, strides and numeric types; equal workloads share one kernel.
     """
 
     @property
@@ -29,7 +29,7 @@ class Workload(ABC):
 
     @property
     def epilogue(self) -> Epilogue:
-        """What is done to a value before it is stored; nothing, unless a subclass has a field for it."""
+        """The epilogue of every value before it is stored; none, unless a subclass has a field for it."""
         return NO_EPILOGUE
 
     @property
@@ -38,7 +38,7 @@ class Workload(ABC):
         """Arithmetic operations, without the epilogue: two for each multiply-accumulate."""
 
     def in_place(self: W) -> W:
-        """The same, which adds a map, with that map's buffer as its output."""
+        """The same workload, which adds a map, with that map's buffer as its output."""
         raise TypeError(f"{self} adds no map")
 
     @abstractmethod

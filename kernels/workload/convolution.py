@@ -47,12 +47,12 @@ class Convolution(Workload):
 
     @property
     def out_height(self) -> int:
-        """Of windows."""
+        """Rows of windows."""
         return (self.height + self.padding[0] + self.padding[2] - self.reach[0]) // self.stride[0] + 1
 
     @property
     def out_width(self) -> int:
-        """Of windows."""
+        """Columns of windows."""
         return (self.width + self.padding[1] + self.padding[3] - self.reach[1]) // self.stride[1] + 1
 
     @property

@@ -1,4 +1,4 @@
-"""What is done to a value before it is stored."""
+"""The epilogue of a kernel: what is done to a value before it is stored."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ActivationKind = Literal[
 
 @dataclass(frozen=True)
 class Epilogue:
-    """What happens to a convolution's sum: + bias, activation, store; and another map of the same shape is added.
+    """The way from a convolution's sum to what is stored: + bias, activation, and a map of the same shape.
 
     ``activation``: ``clip`` uses ``low`` and ``high``; ``channel_clip`` has a lower and an upper bound per channel and
     ``prelu`` a slope per channel, which lie behind the bias in the kernel's table. ``add``: a second map is added,
@@ -32,7 +32,7 @@ class Epilogue:
         return 1 + {"channel_clip": 2, "prelu": 1}.get(self.activation, 0)
 
     def placed(self, in_place: bool) -> Epilogue:
-        """The same, written over the map that is added or not."""
+        """The same epilogue, written over the map that is added or not."""
         return replace(self, in_place=in_place)
 
 

@@ -22,7 +22,7 @@ class PointwisePair(Workload):
 
     @property
     def types(self) -> NumericTypes:
-        """Those of the first, with what the second writes."""
+        """The types of the first, with what the second writes."""
         return replace(self.first.types, output=self.second.types.output)
 
     @property

@@ -14,7 +14,7 @@ _MIXTURE_OPERATIONS = 3 * 2
 
 @dataclass(frozen=True)
 class Places:
-    """Where the outputs of an axis lie on its input: output i at (a i + b) / d, held to the axis."""
+    """Places of an axis's outputs on its input: output i at (a i + b) / d, held to the axis."""
 
     a: int
     b: int

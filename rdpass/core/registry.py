@@ -120,6 +120,10 @@ class Registry(Generic[T]):
                     log.warning("left out: %s", error)
         return {name: entry.value for name, entry in self._known.items()}
 
+    def loaded(self) -> tuple[T, ...]:
+        """The entries that are here already: ours, those registered, and those of packages asked for before."""
+        return tuple(entry.value for entry in self._known.values())
+
     def hint(self, name: str, others: Iterable[str] = ()) -> str:
         """The end of a message about an unknown name: the known one, or one of ``others``, that is near it."""
         near = difflib.get_close_matches(name, [*others, *self.names()], 1)

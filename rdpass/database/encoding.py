@@ -13,8 +13,8 @@ from enum import Enum
 from functools import cache
 from typing import Any, get_args, get_type_hints
 
-from rdpass.kernels.registry import TEMPLATES
-from rdpass.kernels.template import Tile
+from rdpass.kernels.registry import all_templates
+from rdpass.kernels.template import Templates, Tile
 from rdpass.kernels.workload import Workload
 
 
@@ -81,7 +81,7 @@ def _decoded(value: Any) -> Any:
 def _decode(value: Any, hint: Any = None) -> Any:
     """``hint``: the type of the field that it is the value of."""
     if isinstance(value, dict):
-        kind = _kinds().get(str(value.get("kind")))
+        kind = _kinds(all_templates()).get(str(value.get("kind")))
         names = {} if kind is None else {_key(field.name): field.name for field in fields(kind)}
         if kind is None or value.keys() - {"kind", *names}:
             raise ValueError("an unknown kind, or a field it has not")
@@ -99,14 +99,14 @@ def _decode(value: Any, hint: Any = None) -> Any:
 
 
 @cache
-def _kinds() -> dict[str, Any]:
+def _kinds(templates: Templates) -> dict[str, Any]:
     """The classes of workloads and tiles, and of what their fields hold, by name."""
-    known = (kind for template in TEMPLATES for kind in (template.workload, template.tile))
+    known = (kind for template in templates for kind in (template.workload, template.tile))
     return {kind.__name__: kind for kind in _with_fields(known)}
 
 
 def _with_fields(kinds: Iterable[Any]) -> Iterator[Any]:
-    """Those of ``kinds`` that are dataclasses, each followed by those of its fields."""
+    """The dataclasses among ``kinds``, each followed by those of its fields."""
     for kind in kinds:
         yield from _with_fields(get_args(kind))
         if isinstance(kind, type) and is_dataclass(kind):

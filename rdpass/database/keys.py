@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import entry_points, version
 from pathlib import Path
 
 import rdpass.kernels
 import rdpass.passes.tir
+from rdpass.core import numeric_types
 from rdpass.database.encoding import encode
+from rdpass.kernels.registry import kernels
 from rdpass.passes.lowering.match.find_workloads import Occurrence
+from rdpass.targets import isa
 from rdpass.targets.target import Target
 
 _WORDS = ("name", "figures")
@@ -28,12 +31,20 @@ def target_key(target: Target) -> str:
 
 @cache
 def code_key() -> str:
-    """12 hexadecimal digits of the sources that make a kernel, and of the compiler: TVM's release.
+    """12 hexadecimal digits of the sources that make a kernel, of the packages that add some, and of TVM's release.
 
     A record of other sources says nothing of today's kernels.
     """
-    packages = (rdpass.kernels, rdpass.passes.tir)
-    return _digest(version("apache-tvm").encode() + b"".join(sources(Path(p.__path__[0])) for p in packages))
+    folders = [sources(Path(package.__path__[0])) for package in (rdpass.kernels, rdpass.passes.tir)]
+    tables = [Path(str(module.__file__)).read_bytes() for module in (isa, numeric_types)]
+    return _digest(b"\0".join([version("apache-tvm").encode(), *folders, *tables, *_packages_with_kernels()]))
+
+
+def _packages_with_kernels() -> Iterator[bytes]:
+    """Names and versions of the installed packages that add kernels of their own."""
+    for point in sorted(entry_points(group=kernels.group), key=lambda point: (point.name, point.value)):
+        package = "" if point.dist is None else f"{point.dist.name} {point.dist.version}"
+        yield f"{package} {point.name} {point.value}".encode()
 
 
 def sources(folder: Path) -> bytes:

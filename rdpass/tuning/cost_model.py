@@ -10,8 +10,9 @@ import numpy as np
 import xgboost
 
 from rdpass.core.comparison import Array
+from rdpass.core.numeric_types import FLOAT32
 from rdpass.kernels.choice import Ranked, label, template_of
-from rdpass.kernels.registry import TEMPLATES
+from rdpass.kernels.registry import all_templates
 
 _TREES = 40
 _SETTINGS = {"max_depth": 4, "eta": 0.3, "nthread": 1, "seed": 0, "objective": "reg:squarederror"}
@@ -27,11 +28,11 @@ def predict_ratios(tried: Sequence[tuple[Ranked, float]], others: Sequence[Ranke
 
 
 def _features(tiles: Sequence[Ranked]) -> Array:
-    """Of each tile: which of the labels met here is its own, its integers, and its estimate."""
-    met = sorted({(TEMPLATES.index(template_of(ranked.tile)), label(ranked.tile)) for ranked in tiles})
+    """A row for each tile: which of the labels met here is its own, its integers, and its estimate."""
+    met = sorted({(all_templates().index(template_of(ranked.tile)), label(ranked.tile)) for ranked in tiles})
     columns = {name: column for column, (_, name) in enumerate(met)}
     integers = [_integers(astuple(ranked.tile)) for ranked in tiles]  # type: ignore[call-overload]
-    rows = np.zeros((len(tiles), len(columns) + max(map(len, integers)) + 1), np.float32)
+    rows = np.zeros((len(tiles), len(columns) + max(map(len, integers)) + 1), FLOAT32)
     for row, ranked, own in zip(rows, tiles, integers, strict=True):
         row[columns[label(ranked.tile)]] = 1
         row[len(columns) : len(columns) + len(own)] = own

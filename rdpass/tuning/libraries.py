@@ -47,7 +47,7 @@ class Libraries:
         tvm_target(self.target)
 
     def default(self, trial: Trial | NetworkTrial) -> Variant | NetworkVariant:
-        """What the trial is timed beside, built once.
+        """Build what the trial is timed beside, once.
 
         Raises:
             Unbuildable, TargetError: as for ``tuned``.
@@ -58,7 +58,7 @@ class Libraries:
         return self._kept[key]
 
     def tuned(self, trial: Trial | NetworkTrial) -> Variant | NetworkVariant:
-        """What is tried.
+        """Build what is tried.
 
         Raises:
             Unbuildable: there is no code for it.
@@ -98,7 +98,7 @@ class Libraries:
 
 @contextmanager
 def _blaming(what: object) -> Iterator[None]:
-    """What TVM and LLVM raise is the fault of what they build."""
+    """Blame what TVM and LLVM raise on what they build."""
     try:
         yield
     except (RuntimeError, ValueError) as error:

@@ -66,12 +66,12 @@ class Tuning:
 
     @property
     def seconds(self) -> float:
-        """Of all calls of one inference, with the best tiles. Workloads that were not tried are left out."""
+        """Time of all calls of one inference, with the best tiles. Workloads that were not tried are left out."""
         return sum(w.calls * w.seconds for w in self.workloads if w.seconds is not None)
 
     @property
     def default_seconds(self) -> float:
-        """Of the same calls, untuned."""
+        """Time of the same calls, untuned."""
         return sum(w.calls * w.default_seconds for w in self.workloads if w.default_seconds is not None)
 
 

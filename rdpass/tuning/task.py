@@ -34,7 +34,7 @@ class Trial:
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """What is tuned: a model, imported, and its workloads on the target."""
+    """A network that is tuned: a model, imported, and its workloads on the target."""
 
     source: OnnxSource
     module: tvm.IRModule
@@ -73,7 +73,7 @@ class Task:
 
     @property
     def left(self) -> list[Ranked]:
-        """What has not been tried, in order."""
+        """Tiles that have not been tried, in order."""
         gone = self.tried | self.out
         return [ranked for ranked in self.ranked if ranked.tile not in gone]
 

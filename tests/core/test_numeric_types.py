@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rdpass.core.numeric_types import ALL_FLOAT32, FLOAT16, FLOAT32, INT8, UINT8, NumericType
+from rdpass.core.numeric_types import ALL_FLOAT32, FLOAT16, FLOAT32, INT8, INT32, UINT8, NumericType, NumericTypes
 from rdpass.core.tensor_spec import TensorSpec
 
 
@@ -40,12 +40,15 @@ def test_types_print_short_and_the_same_in_every_process():
     assert repr(ALL_FLOAT32) == "NumericTypes(input=f32, weight=f32, accumulator=f32, output=f32)"
 
 
+def test_several_types_have_one_word_or_tell_what_is_read_multiplied_by_and_written():
+    assert ALL_FLOAT32.abbreviation == "f32"
+    assert NumericTypes(UINT8, INT8, INT32, FLOAT16).abbreviation == "u8s8f16"
+
+
 # Where types and sizes are written down
 
 ROOT = Path(__file__).parents[2]
 TYPES = "rdpass/core/numeric_types.py"
-NAMED = {"rdpass/tuning/cost_model.py": "features of a regression, which are no network's numbers"}
-"""Files that may name float32 beside the one that defines the types."""
 BYTES = re.compile(r"\b4 \* (math\.)?prod\b|\bprod\([^()]*\) \* 4\b|\b\w*(bytes|size)\w* = .*(\b4 \*|\* 4\b)")
 """Sizes of tensors that take four bytes a number for granted."""
 
@@ -64,7 +67,7 @@ def is_text(statement: ast.stmt) -> bool:
 
 
 def sources() -> dict[str, str]:
-    paths = (path for folder in ("rdpass", "passes") for path in (ROOT / folder).rglob("*.py"))
+    paths = (path for folder in ("rdpass", "passes", "kernels") for path in (ROOT / folder).rglob("*.py"))
     found = {path.relative_to(ROOT) for path in paths if not any(part.is_symlink() for part in path.parents)}
     return {path.as_posix(): code_of(ROOT / path) for path in sorted(found)}
 
@@ -78,13 +81,13 @@ def test_only_code_is_searched_and_all_of_it(tmp_path):
     assert code_of(path) == "x = 1\n\nclass C:\n    pass"
     path.write_text("names = ('int8',\n 'float32')\n")
     assert code_of(path) == "names = ('int8', 'float32')"
-    assert {"rdpass/deploy/aot/source.py", "passes/lowering/dataflow.py", TYPES, *NAMED} <= SOURCES.keys()
+    assert {"rdpass/deploy/aot/source.py", "passes/lowering/dataflow.py", TYPES} <= SOURCES.keys()
 
 
 def test_one_module_says_what_float32_is():
     """But for torch's own type, where torch's tensors are meant."""
     found = {name for name, code in SOURCES.items() if "float32" in code.replace("torch.float32", "")}
-    assert found <= {TYPES, *NAMED}
+    assert found <= {TYPES}
     assert TYPES in found
 
 

@@ -1,4 +1,4 @@
-"""Which kernel goes to each place: whether it writes over the map that it adds, its tile, and pairs that come apart.
+"""The kernel of each place: whether it writes over the map that it adds, its tile, and pairs that come apart.
 
 1. A kernel writes over the map that it adds where nobody reads that one afterwards.
 2. The tile is the one that was tuned for this very workload, else the default.
@@ -46,7 +46,7 @@ def choose_placements(flow: Dataflow, machine: Machine, tuned: Mapping[Workload,
 
 
 def workload_of(flow: Dataflow, homes: Mapping[Any, Any], placement: Placement) -> Workload:
-    """What a placement's kernel computes, with the map that it adds written over if it may be."""
+    """The workload of a placement's kernel, with the map that it adds written over if it may be."""
     return placement.workload.in_place() if _may_write_over(flow, homes, placement) else placement.workload
 
 
@@ -79,7 +79,7 @@ def _chosen(
 
 
 def _may_write_over(flow: Dataflow, homes: Mapping[Any, Any], placement: Placement) -> bool:
-    """Whether the map that a kernel adds is read by nobody later, nor as the kernel's own source."""
+    """Tell whether the map that a kernel adds is read by nobody later, nor as the kernel's own source."""
     other = placement.other
     if other is None or other in flow.parameters or other in flow.results or placement.source.same_as(other):
         return False
