@@ -46,7 +46,7 @@ def reference_network(name: str) -> tuple[nn.Module, tuple[Tensor, ...]]:
         raise ConfigError(f"no network is called {name!r}; known are {', '.join(NAMES)}")
     generator = torch.Generator().manual_seed(_SEED)
     example = torch.randn(INPUT, generator=generator)
-    network = _randomised(_architecture(ARCHITECTURES[name[-2:]]), generator)
+    network = _randomised(architecture(ARCHITECTURES[name[-2:]]), generator)
     if name.startswith("plain"):
         network = without_shortcuts(network, example)
     return _settled(network, example, generator), (example,)
@@ -77,7 +77,19 @@ def reference_file(name: str, folder: Path) -> Path:
     return path
 
 
-def _architecture(name: str) -> nn.Module:
+def with_random_weights(network: nn.Module) -> nn.Module:
+    """``network`` with weights and statistics drawn as those of the networks here."""
+    generator = torch.Generator().manual_seed(_SEED)
+    example = torch.randn(INPUT, generator=generator)
+    return _settled(_randomised(network, generator), example, generator)
+
+
+def architecture(name: str) -> nn.Module:
+    """torchvision's of that name, in eval mode.
+
+    Raises:
+        ConfigError: torchvision is not installed.
+    """
     prepare_torchvision()
     try:
         from torchvision import models

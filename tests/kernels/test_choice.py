@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from rdpass.core.errors import TargetError
+from rdpass.core.errors import ConfigError, TargetError
 from rdpass.core.numeric_types import FLOAT16, NumericTypes
 from rdpass.kernels.choice import build_kernels, choose, choose_default, is_tile_of, rank_tiles, refusals, template_of
-from rdpass.kernels.registry import TEMPLATES
+from rdpass.kernels.registry import TEMPLATES, all_templates, kernels
 from rdpass.kernels.template import Template, Tile
 from rdpass.kernels.workload import Pooling
 from rdpass.targets.isa import ASIMD
@@ -45,6 +45,10 @@ class MadeUp(Template):
         raise NotImplementedError
 
 
+class Registered(MadeUp):
+    name = "made.up"
+
+
 @pytest.mark.parametrize("work", EXAMPLES, ids=lambda work: work.describe())
 def test_the_default_comes_first_and_is_a_tile_of_its_workload(work):
     ranked = rank_tiles(work, MACHINE)
@@ -78,3 +82,18 @@ def test_a_tile_of_another_workloads_template_is_refused():
     with pytest.raises(TypeError, match="is no tile for"):
         build_kernels(work, (), choose_default(POOL, MACHINE), MACHINE)
     assert not is_tile_of(work, choose_default(POOL, MACHINE), MACHINE)
+
+
+def test_a_registered_template_is_chosen_from_like_ours(monkeypatch):
+    monkeypatch.setattr(kernels, "_known", dict(kernels._known))
+    kernels.register("made.up")(Registered(0.0))
+    assert all_templates()[:-1] == TEMPLATES
+    assert choose_default(POOL, MACHINE) == MadeUpTile(1)
+    assert template_of(MadeUpTile(2)).name == "made.up"
+
+
+@pytest.mark.parametrize(("given", "said"), [(len, "to be a Template"), (MadeUp(0.0), "calls itself 'made up'")])
+def test_what_is_no_template_of_that_name_is_refused(monkeypatch, given, said):
+    monkeypatch.setattr(kernels, "_known", dict(kernels._known))
+    with pytest.raises(ConfigError, match=said):
+        kernels.register("made.up")(given)
