@@ -12,7 +12,7 @@ from rdpass.targets.features import Feature
 from rdpass.targets.lookup import find_target, host_target
 from rdpass.targets.target_file import target_toml
 
-X86 = {Feature.AVX2, Feature.AVX512F, Feature.AVX512_VNNI}
+X86 = {Feature.AVX2, Feature.AVX_VNNI, Feature.AVX512F, Feature.AVX512_VNNI}
 PRESETS = {
     "rpi3": {Feature.ASIMD},
     "rpi4": {Feature.ASIMD},
