@@ -25,7 +25,7 @@ class Finding:
 
 
 def diagnose(board: str = "rpi4") -> tuple[Finding, ...]:
-    """What is needed to build and check for this host and for ``board``."""
+    """List what building and checking for this host and for ``board`` needs."""
     findings = [_package(name, wanted) for name, wanted in PINS.items()]
     for target in (host_target(), find_target(board)):
         findings.append(_tool(f"C++ compiler for {target.architecture}", lambda t: find_compiler(t).version, target))

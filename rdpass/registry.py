@@ -1,4 +1,4 @@
-"""What rdpass finds by name, and a user or an installed package can add to.
+"""Registries: what rdpass finds by name, and a user or an installed package can add to.
 
     recipes    a rdpass.recipes.recipe.Recipe, or a function remove(traced, plan, request) -> Removal
     losses     loss(outputs, batch) -> Tensor, a scalar: the mean over the batch's rows

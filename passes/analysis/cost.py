@@ -1,4 +1,4 @@
-"""What one inference of a graph takes: multiply-accumulates, parameters, and memory under three ways of fusing."""
+"""The cost of one inference of a graph: multiply-accumulates, parameters, and memory under three ways of fusing."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def weight_bytes_of_node(graph_module: GraphModule, node: Node) -> int:
 
 
 def stored_tensor(graph_module: GraphModule, node: Node) -> object:
-    """What a ``get_attr`` node reads."""
+    """The value that a ``get_attr`` node reads."""
     found: object = graph_module
     for part in str(node.target).split("."):
         found = getattr(found, part)

@@ -67,7 +67,7 @@ def activation_range(module: nn.Module | None, source: Range) -> Range:
 
 
 def passes_unchanged(module: nn.Module | None, source: Range) -> bool:
-    """Whether an activation leaves every value in ``source`` as it is."""
+    """Tell whether an activation leaves every value in ``source`` as it is."""
     low, high = source
     if isinstance(module, nn.Hardtanh):
         return low >= module.min_val and high <= module.max_val

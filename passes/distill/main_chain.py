@@ -114,7 +114,7 @@ def _gives_a_number_per_channel(graph_module: GraphModule, node: Node) -> bool:
 
 
 def _is_gate(factor: Node, product: Node) -> bool:
-    """Whether a factor is broadcast to the product's shape, by the product itself or by an ``expand`` before it."""
+    """Tell whether a factor is broadcast to the product's shape, by the product or by an ``expand`` before it."""
     if factor.op in ("call_function", "call_method") and callee(factor) in ("expand", "expand_as"):
         factor = data_sources(factor)[0]
     return shape_of(factor) != shape_of(product)
@@ -150,7 +150,7 @@ def _unit(graph_module: GraphModule, conv: Node, after: Node | None) -> Unit | s
 
 
 def has_tap(module: object) -> bool:
-    """Whether a convolution has a tap at the output's own position, which never reads beyond the input's end."""
+    """Tell whether a convolution has a tap at the output's own position, which never reads beyond the input's end."""
     if not isinstance(module, CONVOLUTIONS) or identity_tap(module) is None:
         return False
     sizes = zip(*zeros_around(module), module.dilation, module.kernel_size, strict=True)

@@ -79,7 +79,7 @@ def _fold_shift(graph_module: GraphModule, node: Node, shift: ShiftedBias) -> No
 
 
 def _map_to(graph_module: GraphModule, source: Node, carried: Node, conv: nn.Module) -> Pointwise:
-    """What leads from ``source`` to ``carried``: nothing (the identity), or one folded projection."""
+    """The map from ``source`` to ``carried``: nothing (the identity), or one folded projection."""
     source, carried = _passed_on(source), _passed_on(carried)
     assert isinstance(conv, CONVOLUTIONS)
     if carried is source:

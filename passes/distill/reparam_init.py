@@ -88,7 +88,7 @@ def _stage(reparam: Reparam) -> tuple[object, ...]:
 
 
 def _probes(graph_module: GraphModule, nodes: dict[str, Node], reparam: Reparam) -> dict[str, Probe]:
-    """What to measure: the shortcut (beside the source where a map is fitted), the last layer's input, the gates."""
+    """Probes to measure: the shortcut (beside the source where a map is fitted), the last layer's input, the gates."""
     region, chain = reparam.region, reparam.chain
     ones = (1,) * (len(region.shape) - 2)
     probes = {gate.gate: Probe(((gate.gate, ones),)) for gate in chain.gates if gate.after and gate.factor is None}
@@ -181,7 +181,7 @@ class _Stream:
         return min((bound for bound in bounds if bound > 0), default=float("inf"))
 
     def _slots(self) -> tuple[Tensor, int]:
-        """Which of the body's inner channels carry the stream, and how many there are."""
+        """The body's inner channels that carry the stream, and their number."""
         last = module_of(self.graph_module, self.nodes[self.reparam.chain.units[-1].conv])
         assert isinstance(last, CONVOLUTIONS)
         if "hidden" not in self.known:

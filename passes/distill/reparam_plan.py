@@ -92,7 +92,7 @@ def _identity_fits(
 
 
 def is_identity(graph_module: GraphModule, region: Region) -> bool:
-    """Whether the shortcut hands the fork on as it is: unscaled, whole, and in the same view."""
+    """Tell whether the shortcut hands the fork on as it is: unscaled, whole, and in the same view."""
     shortcut = [node for node in graph_module.graph.nodes if node.name in region.shortcut]
     return all(kind_of(node) == "pass" for node in shortcut)
 
@@ -107,7 +107,7 @@ def projection_of(graph_module: GraphModule, region: Region) -> nn.Conv1d | nn.C
 
 
 def is_linear(graph_module: GraphModule, region: Region, source: Node, chain: MainChain) -> bool:
-    """Whether the shortcut is a pointwise linear map of what the first convolution reads, at the chain's stride."""
+    """Tell whether the shortcut is a pointwise linear map of the first convolution's source, at the chain's stride."""
     if source.name != region.fork:
         return False
     if is_identity(graph_module, region):

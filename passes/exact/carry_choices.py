@@ -101,7 +101,7 @@ def _entries(graph_module: GraphModule, body: Body) -> tuple[Entry, ...]:
 
 
 def _recoverable(graph_module: GraphModule, lead: list[Step]) -> bool:
-    """Whether taking the batch norm back is sound: no channel lost, no rounding magnified.
+    """Tell whether taking the batch norm back is sound: no channel lost, no rounding magnified.
 
     x = (y - b) / a is off by about eps (|x| + |b / a|); the running statistics tell the scale of x.
     """
@@ -117,7 +117,7 @@ def _recoverable(graph_module: GraphModule, lead: list[Step]) -> bool:
 
 
 def own_map(graph_module: GraphModule, steps: tuple[Step, ...]) -> LinearMap:
-    """What consecutive linear steps compute together."""
+    """The map that consecutive linear steps compute together."""
     result = linear_map(graph_module, steps[0].node, steps[0].source)
     for step in steps[1:]:
         result = compose(result, linear_map(graph_module, step.node, step.source))

@@ -156,7 +156,7 @@ class _Carrier:
         self.own, self.carried, self.total, self.size = own_after, carried_after, total, size_after
 
     def _carried_map(self, index: int, stride: Axes) -> LinearMap:
-        """What the carried channels undergo in the convolution of that index."""
+        """The map of the carried channels in the convolution of that index."""
         result = identity(len(self.carried), self.dims)
         if self.undo is not None:
             result, self.undo = self.undo, None

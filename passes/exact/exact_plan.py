@@ -37,7 +37,7 @@ class Change:
 
 @dataclass(frozen=True)
 class ExactPlan:
-    """How one shortcut goes: changes in graph order, at ``extra_macs`` more multiply-accumulates.
+    """A plan for one shortcut: changes in graph order, at ``extra_macs`` more multiply-accumulates.
 
     ``target`` is the node that becomes the sum: the add, or a concatenation that the add is a part of. ``entry`` is a
     layer to stand behind the fork, for the body alone. Nodes in ``bypassed`` are absorbed by those

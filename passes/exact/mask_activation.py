@@ -49,7 +49,7 @@ def masked_activation(
 
 
 def _per_channel(module: nn.Module | None) -> bool:
-    """Whether an activation holds numbers per channel, so that it can't take more channels as it is."""
+    """Tell whether an activation holds numbers per channel, so that it can't take more channels as it is."""
     if isinstance(module, nn.PReLU):
         return module.num_parameters > 1
     return isinstance(module, ChannelClamp | MaskedActivation)

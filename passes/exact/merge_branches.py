@@ -18,7 +18,7 @@ from rdpass.passes.graph.node_kinds import CONVOLUTIONS, module_of
 
 
 def plan_merge(graph_module: GraphModule, region: Region) -> ExactPlan | str:
-    """How to merge the two sides of ``region`` (shapes annotated); else why that can't be done."""
+    """Plan to merge the two sides of ``region`` (shapes annotated); else the reason why that can't be done."""
     nodes = {node.name: node for node in graph_module.graph.nodes}
     host = _host(graph_module, [nodes[name] for name in (*region.body, *region.shortcut)])
     if host is None:

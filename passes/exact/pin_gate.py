@@ -27,7 +27,7 @@ PINS: tuple[tuple[type[nn.Module], float], ...] = ((nn.Sigmoid, 40.0), (nn.Hards
 def pinned_gate(
     graph_module: GraphModule, step: Step, own: Tensor, carried: Tensor, dims: int, like: Tensor
 ) -> tuple[list[Change], list[str]]:
-    """What a gate's nodes become where ``own`` and ``carried`` are the channels' indices, and what they absorb.
+    """The modules that replace a gate's nodes, and what they absorb; ``own`` and ``carried`` are indices of channels.
 
     Raises:
         NotExact: it is no gate of pooled values, 1x1 convolutions and a sigmoid; the message names the node.
@@ -70,7 +70,7 @@ def _layers(nodes: list[Node]) -> list[tuple[Node, ...]]:
 
 
 def _squeezed(node: Node) -> bool:
-    """Whether a map has one position."""
+    """Tell whether a map has one position."""
     shape = shape_of(node)
     return shape is not None and len(shape) > 2 and set(shape[2:]) == {1}
 

@@ -70,7 +70,7 @@ def _place(graph_module: GraphModule, node: Node, conv: Convolution, before: Bra
 
 
 def _cut_off(node: Node, dims: int) -> Branches | None:
-    """How many positions per axis a slice ``x[:, :, :-n]`` leaves out at the end; None for any other node."""
+    """Positions per axis that a slice ``x[:, :, :-n]`` leaves out at the end; None for any other node."""
     if node.op != "call_function" or callee(node) != "getitem" or not isinstance(node.args[1], tuple):
         return None
     index = list(node.args[1])

@@ -14,7 +14,7 @@ from rdpass.passes.graph.node_kinds import annotate_kinds
 
 @dataclass(frozen=True)
 class TensorMeta:
-    """What ``node.meta["tensor_meta"]`` holds for a tensor; tuples, lists and dicts of them keep their form."""
+    """The entry ``node.meta["tensor_meta"]`` of a tensor; tuples, lists and dicts of them keep their form."""
 
     shape: tuple[int, ...]
     dtype: torch.dtype

@@ -35,7 +35,7 @@ def bake_weights(graph_module: GraphModule) -> GraphModule:
 
 
 def _values(graph_module: GraphModule) -> dict[Node, Any]:
-    """What every node gives on which no input has a bearing."""
+    """The values of all nodes that depend on no input."""
     values: dict[Node, Any] = {}
     for node in graph_module.graph.nodes:
         sources = node.all_input_nodes

@@ -43,7 +43,7 @@ def depending_on(graph_module: GraphModule, name: str) -> frozenset[str]:
 
 
 def gives_tensors(node: Node) -> bool:
-    """Whether there is a tensor in what the node gives; yes where shapes were not annotated."""
+    """Tell whether there is a tensor in what the node gives; yes where shapes were not annotated."""
     return "tensor_meta" not in node.meta or _holds_tensor(node.meta["tensor_meta"])
 
 

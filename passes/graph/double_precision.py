@@ -40,7 +40,7 @@ def in_single(traced: Traced) -> Traced:
 
 
 def rounding_of(traced: Traced) -> float:
-    """How far the outputs move, relative, when the graph computes in double precision."""
+    """The relative change of the outputs when the graph computes in double precision."""
     module = in_double(traced).module
     return check_agreement(
         "rounding", traced.module, lambda *x: module(*_as(x, torch.float64)), traced.example, float("inf")

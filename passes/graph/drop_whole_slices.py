@@ -26,7 +26,7 @@ def drop_whole_slices(graph_module: GraphModule) -> GraphModule:
 
 
 def slice_arguments(node: Node) -> dict[str, Any]:
-    """What ``aten.slice`` is called with, by name."""
+    """The arguments of ``aten.slice``, by name."""
     return {**DEFAULTS, **dict(zip(NAMES, node.args, strict=False)), **node.kwargs}
 
 

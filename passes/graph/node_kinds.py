@@ -1,4 +1,4 @@
-"""What a node computes, read off its module or function: the only place that knows torch's many spellings.
+"""Kinds of nodes, read off their modules or functions: the only place that knows torch's many spellings.
 
 The kind is noted in the node's metadata once, as the graph is captured, and travels with its copies. A node that calls
 something else afterwards is noted anew, by whoever changes it or by the next pass: ``annotate_kinds`` passes over what

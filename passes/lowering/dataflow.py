@@ -44,11 +44,11 @@ class Dataflow:
 
     @cached_property
     def results(self) -> frozenset[Var]:
-        """What the function returns."""
+        """The variables that the function returns."""
         return frozenset(variables_of(self.result))
 
     def value(self, variable: Var) -> Expr | None:
-        """What is bound to ``variable``; None for a parameter."""
+        """The value bound to ``variable``; None for a parameter."""
         index = self.position.get(variable)
         return None if index is None else self.bindings[index][1]
 

@@ -29,7 +29,7 @@ class StackLocals:
 
 
 def fits_stack(buffer: Any) -> bool:
-    """Whether an array is kept on the stack; one of unknown size is not."""
+    """Tell whether an array is kept on the stack; one of unknown size is not."""
     size = allocated_bytes(buffer)
     return size is not None and size <= LIMIT
 

@@ -39,7 +39,7 @@ def restore_layer_names(program: GraphModule, traced: GraphModule) -> GraphModul
 
 
 def _weighted_calls(program: GraphModule) -> Iterator[tuple[str, Tensor]]:
-    """What the names of a call's weights have in common before the last dot, and its first weight, in graph order."""
+    """The common prefix of the names of a call's weights, before the last dot, and its first weight, in graph order."""
     for node in program.graph.nodes:
         names = [str(given.target) for given in node.all_input_nodes if given.op == "get_attr"]
         paths = {name.rpartition(".")[0] for name in names}

@@ -78,7 +78,7 @@ def _with_outputs_in_the_graph(graph_module: GraphModule) -> GraphModule:
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether a graph can hold it: nodes and constants, in lists, tuples and dicts."""
+    """Tell whether a graph can hold it: nodes and constants, in lists, tuples and dicts."""
     if type(value) is dict:
         return all(isinstance(key, str) and _is_plain(each) for key, each in value.items())
     if type(value) in (list, tuple):
@@ -87,7 +87,7 @@ def _is_plain(value: Any) -> bool:
 
 
 def _writes_through_a_view(node: Node) -> bool:
-    """Whether a tensor that the node overwrites has another name, under which it may be read later."""
+    """Tell whether a tensor that the node overwrites has another name, under which it may be read later."""
     written = node.args[0] if node.args else None
     if not isinstance(node.target, OpOverload) or not node.target._schema.is_mutable or not isinstance(written, Node):
         return False
@@ -119,7 +119,7 @@ def load_program(path: Path) -> tuple[GraphModule, tuple[Tensor, ...]]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """What torch logs and prints while it exports is about itself; what a user has to know comes as an exception."""
+    """Silence torch while it exports: it logs about itself; what a user has to know comes as an exception."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

@@ -99,7 +99,7 @@ def _existing(model: nn.Module, leaves: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _outputs(eager: nn.Module, inputs: Inputs) -> object:
-    """What the model gives on the example, which it is hereby known to take."""
+    """The model's outputs on the example, which it is hereby known to take."""
     shapes = ", ".join("x".join(map(str, x.shape)) for x in inputs)
     try:
         with torch.no_grad():
@@ -126,7 +126,7 @@ def _canonical(tracer: str, graph_module: GraphModule, eager: nn.Module, inputs:
 
 @dataclass(frozen=True)
 class _Failure:
-    """Why a tracer failed, and in which submodule, if it says."""
+    """The reason why a tracer failed, and the submodule, if it says."""
 
     reason: str
     path: str = ""

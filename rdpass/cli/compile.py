@@ -20,7 +20,7 @@ _WORTH_SAYING = 0.001
 
 
 class RuntimeChoice(StrEnum):
-    """Whether TVM's virtual machine runs the network on the board, or nothing is needed there."""
+    """The runtime on the board: TVM's virtual machine, or none."""
 
     vm = "vm"
     none = "none"
@@ -75,7 +75,7 @@ def _without_torch() -> Iterator[None]:
 
 
 def print_bundle(bundle: Bundle) -> None:
-    """Where it is, its sizes, and every gate that was passed on the way to it."""
+    """Print its place, its sizes, and every gate that was passed on the way to it."""
     from rdpass.cli.tables import print_table, size
 
     manifest = bundle.manifest

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def load_named_model(spec: str, weights: Path | None) -> tuple[nn.Module, tuple[Tensor, ...] | None]:
-    """What ``models.load_model`` gives; it says so where that is a library's architecture and no file of weights."""
+    """Load a model as ``models.load_model`` does, and say so where it has random weights."""
     from rdpass.sources.models import is_untrained, load_model
 
     loaded = load_model(spec, weights)

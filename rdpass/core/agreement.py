@@ -1,4 +1,4 @@
-"""Whether two modules compute the same: on the example, on a random input, on a random batch of twice the size."""
+"""Check that two modules compute the same: on the example, on a random input, on a random batch of twice the size."""
 
 from __future__ import annotations
 

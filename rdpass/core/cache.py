@@ -22,7 +22,7 @@ def cache_root() -> Path:
 
 
 def read_kept(kind: str, key: str) -> bytes | None:
-    """What was kept under ``key``; None where nothing was, or where it is damaged."""
+    """The content kept under ``key``; None where nothing was, or where it is damaged."""
     try:
         entry = (cache_root() / kind / key).read_bytes()
     except (OSError, RuntimeError):  # the latter where the user has no home

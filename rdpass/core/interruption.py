@@ -54,7 +54,7 @@ class Interruption:
 
     @contextmanager
     def shield(self) -> Iterator[None]:
-        """What runs in this block is done whole before a signal is taken up."""
+        """Finish the block before a signal is taken up."""
         self.shielded = True
         yield
         self.shielded = False

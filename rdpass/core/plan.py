@@ -79,7 +79,7 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Memory:
-    """What the activations of one inference take under one way of fusing kernels: an account, not a measurement.
+    """Memory of the activations of one inference under one way of fusing kernels: computed, not measured.
 
     ``kernels`` run one after another; ``feature_bytes`` are all maps that ever exist, ``peak_bytes`` the most that are
     live at once, the input counted and weights not, under the best schedule found, and ``at_least_bytes`` what no
@@ -101,7 +101,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class Cost:
-    """What one inference takes, batch and shape of the example.
+    """Cost of one inference, with batch and shape of the example.
 
     ``separate``: activations are fused into the layer before them, every add is a kernel of its own. ``fused``: an add
     is accumulated into its operand's buffer. ``tiled``: besides, a convolution and its pool, and two 1x1 convolutions
@@ -125,7 +125,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class BlockCost:
-    """What one shortcut costs now, in the fused schedule, and what an exact recipe would cost.
+    """Cost of one shortcut now, in the fused schedule, and of an exact recipe for it.
 
     ``held_bytes`` is the most that lies in memory for the shortcut alone at any kernel, ``held_kernels`` how many
     kernels run meanwhile, ``at_peak_bytes`` its share of the network's peak. ``recipe`` is None where no exact recipe
@@ -216,7 +216,7 @@ class Cut:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one shortcut went."""
+    """Outcome of one shortcut: how it went, and why."""
 
     add: str
     how: How

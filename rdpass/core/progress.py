@@ -55,7 +55,7 @@ class _Lines:
             self.note(f"{self._title} {done}/{self._total}  {text}{self._left(done, *self._first)}")
 
     def _left(self, done: int, first: int, since: float) -> str:
-        """How long the rest takes at the pace so far."""
+        """Time for the rest at the pace so far."""
         if done == first:
             return ""
         seconds = (time.monotonic() - since) / (done - first) * (self._total - done)

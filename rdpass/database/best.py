@@ -106,8 +106,8 @@ def digest(records: Iterable[Record | NetworkRecord]) -> str:
 
 @dataclass(frozen=True)
 class Tuned:
-    """What a database has for a target: the best tiles, whole networks that were timed, and the digest of all records
-    that these were chosen from."""
+    """Contents of a database for a target: the best tiles, whole networks that were timed, and the digest of all
+    records that these were chosen from."""
 
     best: Mapping[Workload, Best]
     networks: tuple[NetworkRecord, ...]
@@ -115,7 +115,7 @@ class Tuned:
 
 
 def read_best(folder: Path, target: Target) -> Tuned:
-    """What a folder of records has for ``target``.
+    """Read what a folder of records has for ``target``.
 
     Raises:
         ConfigError: there is no such folder, or it can't be read.

@@ -27,7 +27,7 @@ _COMPARE = "rdpass tune --trials 0 compares them"
 
 @dataclass(frozen=True)
 class Verdict:
-    """How a network is built, and why: ``built`` with ``tiles`` tuned ones, or with default ones alone.
+    """Verdict on how a network is built: ``built`` with ``tiles`` tuned ones, or with default ones alone.
 
     ``seconds`` and ``default_seconds`` of the whole network, with tuned tiles and without, of ``repeats`` each, the
     shortest (``spread`` as in records); None where nobody timed it, by ``method``.
@@ -52,7 +52,7 @@ class Choice:
 
 
 def choose_tiles(tuned: Tuned, network: Sequence[Occurrence]) -> Choice:
-    """What ``network`` is to be built with, by what a database has for its target."""
+    """Choose the tiles that ``network`` is built with, by what a database has for its target."""
     found = selection_of({work: best.tile for work, best in faster_tiles(tuned, network)})
     tried = timed_whole(tuned.networks, network)
     if not tried:

@@ -26,7 +26,7 @@ def read_records(folder: Path) -> list[Record]:
 
 
 def file_of(folder: Path, record: Content) -> Path:
-    """Where ``record`` is kept: one file for each target, called by its name for people and its key."""
+    """The file that keeps ``record``: one file for each target, called by its name for people and its key."""
     name = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in record.target_name)
     return folder / f"{name[:40]}-{record.target}{SUFFIX}"
 

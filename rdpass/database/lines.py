@@ -44,7 +44,7 @@ def read_folder(folder: Path) -> Iterator[Line]:
 
 
 def record_files(folder: Path) -> list[Path]:
-    """What carries the name of a file of records, whatever it is.
+    """All entries named as a file of records is, whatever they are.
 
     Raises:
         ConfigError: ``folder`` is no folder, or can't be listed.

@@ -19,7 +19,7 @@ Selection = tuple[tuple[Workload, Tile], ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Timed:
-    """What every record says.
+    """Fields that every record has.
 
     ``target`` and ``code`` are its keys (``keys``). ``seconds`` and ``default_seconds``: of what was tried and of its
     default, timed in turn ``repeats`` times each, the shortest, or estimated; None where it can't be used, and

@@ -19,7 +19,7 @@ DAMAGED = ".damaged"
 
 @dataclass(frozen=True)
 class Condition:
-    """What a folder holds: intact records, how many of them are there more than once, and what is none."""
+    """Condition of a folder: intact records, how many of them are there more than once, and what is none."""
 
     records: int
     duplicates: int

@@ -56,7 +56,7 @@ def find_golden(model: OnnxSource, given: Path | None = None) -> Golden:
 
 
 def golden_path(model: Path) -> Path:
-    """Where the golden numbers of an ONNX file lie: beside it."""
+    """The file of an ONNX file's golden numbers, beside it."""
     return model.with_suffix(".golden.npz")
 
 

@@ -60,7 +60,7 @@ def _student(bare: Traced, regions: tuple[Region, ...], request: Request) -> Tra
 
 
 def ends_of_bodies(bare: Traced, regions: tuple[Region, ...]) -> dict[str, str]:
-    """Which of the student's nodes is in the place of each deleted add: what its body gives."""
+    """The student's node in the place of each deleted add: its body's output."""
     ends = {region.add: body_output(bare.node(region.add), region).name for region in regions}
     for add, end in ends.items():
         while end in ends:  # a body that ends in an add which was deleted too

@@ -44,7 +44,7 @@ def remove_shortcuts_exactly(
 
 
 def outcomes_of(plan: Plan, choice: ExactChoice) -> tuple[Outcome, ...]:
-    """How each region of ``plan`` went, in its order."""
+    """The outcome of each region of ``plan``, in its order."""
     gone = {exact.region.add: _gone(exact) for exact, _, _ in choice.plans}
     gone |= {add: Outcome(add, "merged", f"exact, with {outer} round it") for add, outer in choice.inside.items()}
     return tuple(

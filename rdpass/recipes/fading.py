@@ -74,7 +74,7 @@ def _starts(teacher: Traced, reparams: Sequence[Reparam], request: Request) -> t
 
 
 def fades_of(config: DistillConfig, fading: Fading, reparams: Sequence[Reparam]) -> dict[str, float]:
-    """Which fraction of the training each shortcut fades over: the one that was set for all, or what suits each."""
+    """The fraction of the training that each shortcut fades over: the one that was set for all, or what suits each."""
     whole = {reparam.region.add for reparam in reparams if reparam.form == "identities"}
     lost = fading.parts.keys() - whole
     suits = LONG_FADE if len(lost) > MANY else FADE

@@ -89,7 +89,7 @@ def counterpart_of(teacher: Traced, regions: tuple[Region, ...]) -> Traced:
 
 
 def removal_of(student: Traced, plan: Plan, went: Mapping[str, str], **rest: object) -> Removal:
-    """What a recipe gives back: ``went`` says how each shortcut that was removed went, the others were kept."""
+    """The removal that a recipe returns: ``went`` says how each removed shortcut went, the others were kept."""
     outcomes = tuple(
         Outcome(region.add, "distilled", went[region.add])
         if region.add in went

@@ -64,7 +64,7 @@ def _place(region: dict[str, Any]) -> dict[str, Any]:
 
 
 def _costs(before: dict[str, Any], after: dict[str, Any]) -> list[tuple[str, str, str, str]]:
-    """What it is, before, after, and the change in per cent."""
+    """Rows of name, before, after, and the change in per cent."""
     rows = [("multiply-accumulates", before["macs"], after["macs"]),
             ("parameters", before["parameters"], after["parameters"])]  # fmt: skip
     for way, words in (("separate", "adds separate"), ("fused", "adds in place")):

@@ -87,7 +87,7 @@ def save_run(conversion: Conversion, out: Path, settings: ConvertConfig, force: 
 
 
 def _copy_traces(out: Path, folder: Path) -> None:
-    """What the training has recorded on its way."""
+    """Copy what the training has recorded on its way."""
     state = training_state(out)
     for name in TRACES:
         if state is not None and (state.parent / name).is_dir():
@@ -98,7 +98,7 @@ def _copy_traces(out: Path, folder: Path) -> None:
 
 @dataclass(frozen=True)
 class Record:
-    """What ``conversion.json`` says of a conversion; the fields are those of ``Conversion``."""
+    """Contents of ``conversion.json``; the fields are those of ``Conversion``."""
 
     recipe: str
     plan: Plan

@@ -1,4 +1,4 @@
-"""What ``convert`` is told, in groups: each as one object, or its fields as keywords of their own."""
+"""Arguments of ``convert`` in groups: each as one object, or its fields as keywords of their own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rdpass.training.request import Budget, Data, Select
 
 @dataclass(frozen=True)
 class Output:
-    """Where a conversion is saved, and what is shown on the way.
+    """Place where a conversion is saved, and what is shown on the way.
 
     Args:
         folder: a new folder for the result; None saves nothing. A training keeps its state in ``<folder>.partial``

@@ -46,7 +46,7 @@ def load_model(spec: str, weights: Path | None = None) -> tuple[nn.Module, tuple
 
 
 def is_untrained(spec: str, weights: Path | None) -> bool:
-    """Whether ``load_model`` gives random weights: a library's architecture, and no file."""
+    """Tell whether ``load_model`` gives random weights: a library's architecture, and no file."""
     return spec.startswith(LIBRARIES) and weights is None
 
 
@@ -97,7 +97,7 @@ def choose_example(
     data: tuple[Iterable[Any], Iterable[Any] | None] | None,
     seed: int = 0,
 ) -> tuple[Tensor, ...] | None:
-    """What a command's options say the example is: numbers of ``--input``'s shape, else the first sample of ``--data``,
+    """The example by a command's options: numbers of ``--input``'s shape, else the first sample of ``--data``,
     the validation part if there is one; None where neither is given.
 
     Raises:
@@ -129,7 +129,7 @@ def parse_input(text: str, seed: int = 0) -> tuple[Tensor, ...]:
 
 
 def call_named(spec: str, what: str) -> Any:
-    """What ``pkg.mod:name`` names, called if it can be called; the current folder is on the path."""
+    """Load what ``pkg.mod:name`` names, called if it can be called; the current folder is on the path."""
     module_name, _, name = spec.partition(":")
     if not module_name or not name:
         raise ConfigError(f"{what} {spec!r} is not understood: write pkg.mod:callable")

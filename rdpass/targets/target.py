@@ -55,11 +55,11 @@ class Target:
 
     @property
     def architecture(self) -> str:
-        """What ``uname -m`` says on such a machine."""
+        """The architecture, as ``uname -m`` says it on such a machine."""
         return self.triple.partition("-")[0]
 
     def has(self, feature: Feature) -> bool:
-        """Whether built code may use ``feature``: whether it is listed, not whether the core's maker says so.
+        """Tell whether built code may use ``feature``: whether it is listed, not whether the core's maker says so.
 
         Example:
             >>> Target("rpi5", "aarch64-linux-gnu", "cortex-a76", 4, ("asimd", "asimddp")).has(Feature.DOTPROD)
@@ -69,12 +69,12 @@ class Target:
 
     @property
     def is_native(self) -> bool:
-        """Whether programs for it run on this machine without an emulator."""
+        """Tell whether programs for it run on this machine without an emulator."""
         return self.architecture == platform.machine() and not self.is_android
 
     @property
     def is_android(self) -> bool:
-        """Whether the system is Android's: another C library, and no runtime of TVM's for it."""
+        """Tell whether the system is Android's: another C library, and no runtime of TVM's for it."""
         return self.triple.endswith("-android")
 
     @property

@@ -78,7 +78,7 @@ def _answer(command: str, question: str) -> str:
 
 
 def find_launcher(target: Target) -> tuple[str, ...]:
-    """What to put before a program built for ``target`` to run it here: nothing on the same CPU, else an emulator.
+    """The words before a program built for ``target`` that run it here: none on the same CPU, else an emulator.
 
     The emulator poses as the target's core where it knows it, so that an instruction the core lacks is found.
 

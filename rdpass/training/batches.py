@@ -31,7 +31,7 @@ Split = tuple[Any, Any]
 
 @dataclass(frozen=True)
 class Unpacking:
-    """How to take batches apart for one model: the names of its inputs, and how many of them it can't do without."""
+    """Rule to take batches apart for one model: the names of its inputs, and how many of them it can't do without."""
 
     names: tuple[str, ...]
     needed: int
@@ -92,7 +92,7 @@ def unpacking_for(model: nn.Module) -> Unpacking:
 
 
 def rows_of(batch: Batch) -> int:
-    """How many samples a batch holds: the first axis of its first input."""
+    """Samples of a batch: the first axis of its first input."""
     return batch.inputs[0].shape[0] if batch.inputs[0].ndim else 1
 
 

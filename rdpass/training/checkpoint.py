@@ -49,17 +49,17 @@ def load_checkpoint(path: Path) -> State:
 
 
 def has_checkpoint(path: Path | None) -> bool:
-    """Whether a state to go on from lies at ``path``."""
+    """Tell whether a state to go on from lies at ``path``."""
     return path is not None and (path.exists() or previous(path).exists())
 
 
 def previous(path: Path) -> Path:
-    """Where the generation before the newest lies."""
+    """The place of the generation before the newest."""
     return path.with_name(f"{path.stem}.previous{path.suffix}")
 
 
 def _sync(path: Path) -> None:
-    """What was written to a file, or renamed in a folder, is on the disk afterwards."""
+    """Bring to the disk what was written to a file, or renamed in a folder."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

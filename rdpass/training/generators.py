@@ -19,7 +19,7 @@ State = dict[str, Any]
 
 
 def read_generators(devices: bool = False) -> State:
-    """Where torch's, Python's and numpy's global generators stand, ``devices``' too; containers of numbers only."""
+    """State of torch's, Python's and numpy's global generators, ``devices``' too; containers of numbers only."""
     name, keys, *rest = np.random.get_state()
     state: State = {
         "torch": torch.get_rng_state(),

@@ -77,7 +77,7 @@ class Loading:
         return list({id(g): g for g in found if isinstance(g, torch.Generator)}.values())
 
     def is_shared_out(self) -> bool:
-        """Whether each process already gets batches of its own, by a ``DistributedSampler``."""
+        """Tell whether each process already gets batches of its own, by a ``DistributedSampler``."""
         sampler = torch.utils.data.distributed.DistributedSampler
         return any(isinstance(part, sampler) for part in self._parts())
 

@@ -53,7 +53,7 @@ class Criteria:
         return (self.loss or cross_entropy)(outputs, batch)
 
     def distance_of(self, outputs: Any, wanted: Any) -> Tensor:
-        """How far the student's outputs are from the teacher's, unweighted."""
+        """Distance of the student's outputs from the teacher's, unweighted."""
         if self.distance is not None:
             return self.distance(outputs, wanted)
         if self.loss is not None:

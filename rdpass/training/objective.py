@@ -15,14 +15,14 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class Batch:
-    """What one batch of a loader holds: the model's inputs, in its order, and whatever the loader gave beside them."""
+    """One batch of a loader: the model's inputs, in its order, and whatever the loader gave beside them."""
 
     inputs: tuple[Tensor, ...]
     targets: Any = None
 
 
 class Objective(nn.Module):
-    """What one training step minimises; a module, so that DDP, device moves and ``state_dict`` see all that is trained.
+    """Objective of a training step; a module, so that DDP, device moves and ``state_dict`` see all that is trained.
 
     The teacher is frozen and stays in eval mode, or a suffix of it would take up the student's statistics. An objective
     that trains it along overrides ``train`` and thaws it after this constructor.

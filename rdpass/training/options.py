@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class StudentOptions(BaseModel):
-    """How the student starts, how its shortcuts leave, and which of them.
+    """Options of a student: how it starts, and which of its shortcuts leave, how.
 
     ``initialise`` (recipes without shortcuts from the first step): ``warm`` with the teacher's weights, ``random``
     anew, ``dirac`` anew with JointRD's alpha delta + beta W, which folds in the end.

@@ -79,7 +79,7 @@ def read_history(path: Path) -> list[Line]:
 
 
 def open_sinks(folder: Path | None, tensorboard: bool, step: int) -> list[Sink]:
-    """Where the record goes; nowhere without a folder.
+    """Open the sinks of a record; none without a folder.
 
     Raises:
         ConfigError: TensorBoard is asked for, and has no folder to write to or is not installed.

@@ -14,7 +14,7 @@ from rdpass.training.objective import Distance, Loss
 
 @dataclass(frozen=True)
 class Select:
-    """Which shortcuts a conversion takes, and what tracing leaves whole. Globs are those of ``fnmatch``.
+    """Selection of the shortcuts to take, and of what tracing leaves whole. Globs are those of ``fnmatch``.
 
     Args:
         only: globs on the adds' node names or on paths of modules that they lie in; empty for all shortcuts.
@@ -35,7 +35,7 @@ class Select:
 
 @dataclass(frozen=True)
 class Data:
-    """What a student learns from, and what it is measured by.
+    """Data that a student learns from, and what it is measured by.
 
     Args:
         train: batches of (inputs, targets), an iterable that can be gone through once an epoch; None for a recipe that
@@ -66,7 +66,7 @@ class Data:
 
 @dataclass(frozen=True)
 class Budget:
-    """What a student may cost.
+    """Limits of a student's cost.
 
     Args:
         max_macs: how many multiply-accumulates an exact student may have, as a ratio to the model's. Trained recipes
@@ -84,7 +84,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asked for, beside the model: the selection, the budget, the data, and where progress is kept.
+    """A user's request beside the model: the selection, the budget, the data, and where progress is kept.
 
     ``max_macs``: ratio to the teacher's. ``loss(outputs, batch)`` and ``distance(student_out, teacher_out)`` say what a
     task other than classification is measured by (``criteria``). ``checkpoint``: a file to save to after each epoch

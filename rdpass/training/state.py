@@ -30,7 +30,7 @@ FREE = frozenset({"device", "checkpoint_steps", "checkpoint_seconds", "log_steps
 
 @dataclass
 class Position:
-    """How far a run has come. ``consumed``: batches of the epoch that are done; ``step``: optimiser steps in all.
+    """Progress of a run. ``consumed``: batches of the epoch that are done; ``step``: optimiser steps in all.
 
     ``sums`` are of the epoch's terms, weighted by ``rows``. ``skipped`` are (epoch, batch) that are left out.
     """

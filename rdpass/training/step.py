@@ -29,7 +29,7 @@ MOST_OVERFLOWS = 20  # steps in a row that fp16's scaler may leave out while it 
 
 @dataclass(frozen=True)
 class Taken:
-    """What one step found: the terms' means over its rows, and the norm of the gradient before clipping."""
+    """Results of one step: the terms' means over its rows, and the norm of the gradient before clipping."""
 
     terms: dict[str, float]
     gradient_norm: float

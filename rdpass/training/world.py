@@ -32,7 +32,7 @@ class World:
 
     @property
     def is_first(self) -> bool:
-        """Whether this process writes files and shows progress."""
+        """Tell whether this process writes files and shows progress."""
         return self.rank == 0
 
     def total(self, values: Tensor) -> Tensor:

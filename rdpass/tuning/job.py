@@ -27,7 +27,7 @@ class Step:
 
     @property
     def inputs(self) -> int:
-        """How many maps come before the constants."""
+        """Maps that come before the constants."""
         return len(self.shapes) - len(self.constants) - (self.adds and not self.in_place) - 2
 
 
@@ -79,7 +79,7 @@ class Timing:
 
 @dataclass(frozen=True)
 class Trouble:
-    """Why there is no timing. ``crashed``: the process died of what it ran."""
+    """Reason why there is no timing. ``crashed``: the process died of what it ran."""
 
     reason: str
     crashed: bool = False

@@ -22,7 +22,7 @@ def described(search: Search, trial: Trial, record: Record | None) -> str:
 
 
 def reason_of(outcome: Outcome) -> str:
-    """Why there is no time; nothing where there is one."""
+    """The reason why there is no time; nothing where there is one."""
     return getattr(outcome, "reason", "")
 
 
@@ -33,7 +33,7 @@ def note_failures(shown: Progress, reasons: Counter[str]) -> None:
 
 
 def note_spread(shown: Progress, search: Search) -> None:
-    """Whether times scattered as they do where something else runs."""
+    """Note times that scatter as they do where something else runs."""
     spreads = sorted(record.spread for task in search.tasks for record in task.records if record.ratio is not None)
     middle = spreads[len(spreads) // 2] if spreads else 0.0
     if middle > _BUSY:

@@ -41,7 +41,7 @@ class Measurer(Protocol):
     method: Method
 
     def measure(self, take: Callable[[], T | None], check: Callable[[], None]) -> Iterator[tuple[T, Outcome]]:
-        """What came of each trial that ``take`` gives; None: none for now.
+        """Measure each trial that ``take`` gives; None: none for now.
 
         Where nothing is half done ``check`` is called, and raises if there was an interruption.
 
@@ -61,7 +61,7 @@ def judged(timing: Timing) -> Outcome:
 def record_of(
     trial: Trial | NetworkTrial, outcome: Timing | Rejected, target: Target, method: Method
 ) -> Record | NetworkRecord:
-    """What the database is told."""
+    """The record of an outcome for the database."""
     known: dict[str, Any] = {
         "target": target_key(target), "target_name": target.name, "code": code_key(), "method": method,
         **_result(outcome),

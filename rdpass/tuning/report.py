@@ -38,7 +38,7 @@ class TunedWorkload:
 
 @dataclass(frozen=True)
 class Tuning:
-    """What a database has for a network on a target: what ``tune`` returns.
+    """Tiles of a database for a network on a target, as ``tune`` returns them.
 
     Args:
         target: its name.

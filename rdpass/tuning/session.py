@@ -28,7 +28,7 @@ class Session:
     added: int = 0
 
     def measure(self, take: Callable[[], T | None]) -> Iterator[tuple[T, Outcome, Record | NetworkRecord | None]]:
-        """What came of every trial that ``take`` gives, once its record is in the database; None: nothing was learnt.
+        """Measure every trial that ``take`` gives, and yield its outcome once it is recorded; None: nothing was learnt.
 
         Raises:
             Interrupted: a signal came; nothing is half done.

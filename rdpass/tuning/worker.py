@@ -105,7 +105,7 @@ class _Loaded(Protocol):
     """A variant where it is to run, with its arguments."""
 
     def run(self) -> list[Array]:
-        """What it gives."""
+        """The outputs of a run."""
         ...
 
     def time(self, flush: int) -> Array:

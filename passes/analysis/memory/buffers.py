@@ -1,4 +1,4 @@
-"""What one inference computes, as plain data: operations, the buffers they read and write, and nothing of torch.
+"""One inference as plain data: operations, the buffers they read and write, and nothing of torch.
 
 1. Constants (parameters, and what is computed from them alone) are no buffers: they lie ready before the inference.
 2. A view (reshape, slice, identity: what shares its source's memory on the example) has no buffer of its own. Reading
@@ -73,7 +73,7 @@ def living_nodes(graph_module: GraphModule, without: Collection[Region] = ()) ->
 
 
 def _substitutes(graph_module: GraphModule, without: Collection[Region]) -> dict[Node, Node]:
-    """What each add that goes is replaced by."""
+    """The node that replaces each add that goes."""
     regions = {region.add: region for region in without}
     found: dict[Node, Node] = {}
     for node in graph_module.graph.nodes:

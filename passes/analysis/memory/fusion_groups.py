@@ -98,7 +98,7 @@ class _Merger:
         return self._is_private(buffer) and self.steps[buffer].kind in LEADERS
 
     def _is_private(self, buffer: str) -> bool:
-        """Whether a kernel's map has one reader, and is no output."""
+        """Tell whether a kernel's map has one reader, and is no output."""
         return buffer in self.steps and self.readers.get(buffer) == 1 and buffer not in self.outputs
 
     def tile(self) -> None:

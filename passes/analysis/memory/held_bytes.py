@@ -34,7 +34,7 @@ def held_bytes(inference: Inference, account: FusedSchedule, regions: tuple[Regi
 
 
 class _Timeline:
-    """Where in the schedule each node runs, and who reads each buffer."""
+    """The place of each node in the schedule, and the readers of each buffer."""
 
     def __init__(self, inference: Inference, account: FusedSchedule) -> None:
         self.inference, self.running = inference, account.running

@@ -1,4 +1,4 @@
-"""What a node is to the kernel that computes it: finer than ``kind_of``, for fusion asks more than the census does."""
+"""Kinds of nodes for the kernels that compute them: finer than ``kind_of``, as fusion needs more than the census."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _windowed(node: Node) -> bool:
 
 
 def is_conv_padding(graph_module: GraphModule, node: Node) -> bool:
-    """Whether a node pads with zeros what only convolutions read."""
+    """Tell whether a node pads with zeros what only convolutions read."""
     if kind_of(node) != "pad" or not node.users:
         return False
     _, value, mode = pad_arguments(graph_module, node)

@@ -43,7 +43,7 @@ def _running_maxima(values: list[int]) -> list[int]:
 
 @dataclass(frozen=True)
 class State:
-    """Which of a segment's tasks are done, what is live then, and what may come next."""
+    """The tasks of a segment that are done, what is live then, and what may come next."""
 
     done: int  # bit i: the segment's task i
     live: int  # bytes

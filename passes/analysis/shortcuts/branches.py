@@ -119,7 +119,7 @@ def _closed(add: Node, branches: Branches) -> Branches | Skipped:
 
 
 def _completes(add: Node, operand: Node, node: Node, user: Node) -> bool:
-    """Whether ``user`` takes the channels of the body that the add leaves alone, to be put beside the sum (ReXNet)."""
+    """Tell whether ``user`` takes the channels of the body that the add leaves alone, put beside the sum (ReXNet)."""
     if kind_of(user) != "slice" or kind_of(operand) != "slice":
         return False
     after = data_users(user)

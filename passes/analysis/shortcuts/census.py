@@ -1,4 +1,4 @@
-"""Which adds are residual: decided by dataflow and shapes, never by the names or classes of modules.
+"""Find the residual adds: decided by dataflow and shapes, never by the names or classes of modules.
 
 An add is a shortcut when the following hold; the first that fails is the reason it is skipped with.
 
@@ -136,6 +136,6 @@ def _select(region: Region, only: tuple[str, ...], skip: tuple[str, ...]) -> Reg
 
 
 def is_named(region: Region, globs: tuple[str, ...]) -> bool:
-    """Whether one of ``globs`` matches the add's name, or the path of a module that the body lies in."""
+    """Tell whether one of ``globs`` matches the add's name, or the path of a module that the body lies in."""
     names = (region.add, *prefixes(region.path))
     return any(fnmatchcase(name, glob) for glob in globs for name in names)

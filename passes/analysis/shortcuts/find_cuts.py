@@ -55,7 +55,7 @@ def named_cuts(
 
 
 def stage_of_modules(student: GraphModule, cuts: Mapping[str, str]) -> dict[str, str]:
-    """Which stage each layer of the student belongs to, by path: that of the first cut behind it, or ``head``.
+    """The stage that each layer of the student belongs to, by path: that of the first cut behind it, or ``head``.
 
     ``cuts``: the teacher's name of each cut, by which its stage goes, and the student's node there, in graph order.
     """

@@ -52,7 +52,7 @@ def kind_of_shortcut(
 
 
 def is_linear(graph_module: GraphModule, node: Node, dominators: Dominators) -> bool:
-    """Whether the node is linear, but for a constant, in all that it reads and that depends on an input."""
+    """Tell whether the node is linear, but for a constant, in all that it reads and that depends on an input."""
     kind = kind_of(node)
     if kind == "pool":
         return _averages(graph_module, node)
@@ -62,7 +62,7 @@ def is_linear(graph_module: GraphModule, node: Node, dominators: Dominators) -> 
 
 
 def scales(node: Node, dominators: Dominators) -> bool:
-    """Whether the node multiplies by a constant that has one value, or one a channel."""
+    """Tell whether the node multiplies by a constant that has one value, or one a channel."""
     kind, computed = kind_of(node), _computed(node, dominators)
     if kind not in ("mul", "div") or len(computed) != 1 or node.args.count(computed[0]) != 1:
         return False
@@ -91,7 +91,7 @@ def scales_of(branches: Branches, dominators: Dominators) -> tuple[str, ...]:
 
 
 def _shifted(branch: tuple[Node, ...], dominators: Dominators) -> bool:
-    """Whether something that does not depend on an input is added in it."""
+    """Tell whether something that does not depend on an input is added in it."""
     adds = (node for node in branch if kind_of(node) == "add")
     return any(arg not in dominators for node in adds for arg in node.args)
 

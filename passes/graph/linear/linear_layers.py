@@ -88,7 +88,7 @@ def _batch_norm(node: Node, norm: nn.Module | None, dims: int) -> LinearMap:
 
 
 def constant_factor(graph_module: GraphModule, node: Node, source: Node) -> Tensor | None:
-    """What a product multiplies each channel of ``source`` by, shape (C,); None where it is no constant."""
+    """The factor of each channel of ``source`` in a product, shape (C,); None where it is no constant."""
     others = [arg for arg in node.args if arg is not source]
     if len(node.args) != 2 or len(others) != 1:
         return None

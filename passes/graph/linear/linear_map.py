@@ -51,7 +51,7 @@ class LinearMap:
 
     @property
     def pointwise(self) -> bool:
-        """Whether an output reads its own position alone, sampled at the stride."""
+        """Tell whether an output reads its own position alone, sampled at the stride."""
         return set(self.kernel) == {1} and not any(self.padding)
 
     @property
@@ -71,7 +71,7 @@ def diagonal(scale: Tensor, shift: Tensor | None, dims: int) -> LinearMap:
 
 
 def identity(channels: int, dims: int) -> LinearMap:
-    """What an identity shortcut is."""
+    """The map of an identity shortcut."""
     return diagonal(torch.ones(channels), None, dims)
 
 

@@ -14,7 +14,7 @@ from rdpass.passes.graph.node_kinds import callee, kind_of, shape_of
 
 
 def linear_between(graph_module: GraphModule, fork: Node, end: Node) -> LinearMap:
-    """What leads from ``fork`` to ``end`` as one map; the identity where they are one node.
+    """The map from ``fork`` to ``end``; the identity where they are one node.
 
     Raises:
         NotExact: something on the way is not linear, or not one convolution; the message names the node.

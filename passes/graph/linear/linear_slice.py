@@ -32,7 +32,7 @@ def slice_map(node: Node, channels: int, dims: int) -> LinearMap:
 
 
 def _indexed_parts(node: Node) -> tuple[slice, ...] | None:
-    """What ``x[...]`` takes of each axis, if all of these are slices."""
+    """The slice that ``x[...]`` takes of each axis, if all of these are slices."""
     index: Any = node.args[1] if len(node.args) == 2 else None
     parts = index if isinstance(index, tuple) else (index,)
     return parts if callee(node) == "getitem" and all(isinstance(part, slice) for part in parts) else None

@@ -13,7 +13,7 @@ Array = npt.NDArray[np.float64]
 
 
 def affine_of(call: Any) -> tuple[Array, Array] | None:
-    """What a batch norm over the channels of (N, C, …) multiplies by and adds, in double precision.
+    """Scale and shift of a batch norm over the channels of (N, C, …), in double precision.
 
     s = γ / √(σ² + ε) and β − s μ; None for any other call, and where something of it is no constant.
     """

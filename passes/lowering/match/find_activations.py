@@ -30,7 +30,7 @@ class Activation:
 
 
 def find_activation(flow: Dataflow, value: Any, channels: int) -> Activation | None:
-    """What is made of ``value``, a map of so many channels, if all its readers belong to it."""
+    """The activation of ``value``, a map of so many channels, if all its readers belong to it."""
     if value in flow.results:
         return None
     readers = flow.readers[value]
@@ -135,7 +135,7 @@ _HARD_SIGMOID = _Bounded(1 / 6, 0.5, 0.0, 1.0)
 
 @dataclass(frozen=True)
 class _Chain:
-    """What scalar operators have made of ``source``: the variables of their results, and what they come to."""
+    """A chain of scalar operators on ``source``: the variables of their results, and what they come to."""
 
     source: Any
     results: tuple[Any, ...] = ()

@@ -31,7 +31,7 @@ def find_resizings(flow: Dataflow) -> Iterator[Placement]:
 
 
 def resizing_of(flow: Dataflow, variable: Any) -> Resizing | None:
-    """What ``variable`` is bound to, if a kernel of ours computes such."""
+    """The resizing that ``variable`` is bound to, if a kernel of ours computes such."""
     call: Any = flow.value(variable)
     if operator_of(call) != "relax.image.resize2d":
         return None

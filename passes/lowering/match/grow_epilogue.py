@@ -47,7 +47,7 @@ def grow_epilogue(
 
 
 def finish_from(flow: Dataflow, source: Any, reader: Any, channels: int, taken: Set[Any]) -> Finishing | None:
-    """What ``reader``, and what follows it, does to ``source``, which others may read too."""
+    """The epilogue that ``reader`` begins on ``source``, which others may read too."""
     growth = _Growth(source, np.zeros(channels, type_of(source)), [])
     activation = _activation(flow, growth, taken)
     if activation is not None and reader in (activation.root, *activation.inside):

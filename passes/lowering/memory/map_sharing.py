@@ -94,7 +94,7 @@ def _placed(
 
 
 def _keeps_contents(program: Program, sharing: Sharing, lives: Sequence[tuple[int, int]], index: int) -> bool:
-    """Whether nobody writes to where another map of the same home still is, or is written by the same step."""
+    """Tell whether nobody writes to where another map of the same home still is, or is written by the same step."""
     home = sharing.homes[program.steps[index].whole][0]
     together = [each for each, (found, _) in enumerate(sharing.homes) if found == home]
     writes = {
@@ -124,7 +124,7 @@ def _lives(program: Program) -> list[tuple[int, int]]:
 
 
 def _arena_bytes(program: Program, sharing: Sharing) -> int:
-    """What an arena of all the maps that have no place of their own takes."""
+    """Bytes of an arena of all the maps that have no place of their own."""
     lives: dict[int, tuple[int, int]] = {}
     for at, step in enumerate(program.steps):
         if at in sharing.done:

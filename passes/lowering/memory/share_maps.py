@@ -77,7 +77,7 @@ class _Body:
         return self.kernels.get(getattr(call.op, "name_hint", ""))
 
     def _may_lie_inside(self, operand: Any) -> bool:
-        """Whether it is a map of one image: of several, the channels of each lie apart."""
+        """Tell whether it is a map of one image: of several, the channels of each lie apart."""
         shape = shape_of(operand)
         return operand in self.maps and shape is not None and shape[0] == 1
 
@@ -134,5 +134,5 @@ def _rewritten(body: _Body, sharing: Sharing) -> Iterator[Any]:
 
 
 def _is_idle(binding: Any, result: Any) -> bool:
-    """Whether it only names a tuple that nobody reads: the calls name the fields."""
+    """Tell whether it only names a tuple that nobody reads: the calls name the fields."""
     return isinstance(binding.value, relax.Tuple) and binding.var not in variables_of(result)

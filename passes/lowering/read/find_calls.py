@@ -129,7 +129,7 @@ class _Reader:
         return self.constants.setdefault(array.tobytes(), (place, array))[0]
 
     def _results(self) -> list[tuple[Place, int]]:
-        """What is returned, and its bytes."""
+        """The results, and their bytes."""
         result = self.function.body.body
         found = self._value(result)
         kinds = result.ty.fields if isinstance(found, tuple) else [result.ty]

@@ -34,7 +34,7 @@ _ELEMENTWISE = {
 
 
 def runs_blocked(variable: Any, value: Any, blocked: Container[Any]) -> bool:
-    """Whether an operator reads at least one map in blocks already, and nothing that has no blocks."""
+    """Tell whether an operator reads at least one map in blocks already, and nothing that has no blocks."""
     shape = shape_of(variable)
     if shape is None or len(shape) != 4 or operator_of(value) not in _ELEMENTWISE:
         return False
@@ -43,7 +43,7 @@ def runs_blocked(variable: Any, value: Any, blocked: Container[Any]) -> bool:
 
 
 def _fits(argument: Any, shape: tuple[int, ...]) -> bool:
-    """Whether an operand means the same on blocks: a map of these channels, a number, or one per channel."""
+    """Tell whether an operand means the same on blocks: a map of these channels, a number, or one per channel."""
     array = array_of(argument)
     if array is not None:
         return array.size == 1 or (array.size == shape[1] and array.shape[-3:] == (shape[1], 1, 1))
@@ -69,14 +69,14 @@ def on_blocks(value: Any, blocked: Callable[[Any], Any], lanes: int) -> Any:
 
 
 def joins_blocks(value: Any, blocked: Container[Any], lanes: int) -> bool:
-    """Whether it is a concatenation of blocked maps along whole blocks of channels."""
+    """Tell whether it is a concatenation of blocked maps along whole blocks of channels."""
     if operator_of(value) != "relax.concat" or int(value.attrs.axis) not in (1, -3):
         return False
     return all(part in blocked and _has_whole_blocks(shape_of(part), lanes) for part in variables_of(value))
 
 
 def splits_blocks(flow: Dataflow, variable: Any, value: Any, blocked: Container[Any], lanes: int) -> bool:
-    """Whether a blocked map comes apart along whole blocks, and only its parts are read."""
+    """Tell whether a blocked map comes apart along whole blocks, and only its parts are read."""
     if operator_of(value) != "relax.split" or int(value.attrs.axis) not in (1, -3):
         return False
     readers = [flow.value(reader) for reader in flow.readers[variable]]

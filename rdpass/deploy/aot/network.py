@@ -43,7 +43,7 @@ class Network:
 
     @property
     def arena_bytes(self) -> int:
-        """What a program provides."""
+        """Bytes that a program provides."""
         return HEADER_BYTES + self.arena.bytes
 
     @property

@@ -65,7 +65,7 @@ def write_source(folder: Path, network: Network) -> None:
 
 
 def weight_offsets(constants: Sequence[Array]) -> tuple[int, ...]:
-    """Where every constant begins: at whole lines of cache, one after another."""
+    """Offsets of the constants: at whole lines of cache, one after another."""
     offsets, end = [], 0
     for array in constants:
         offsets.append(-(-end // ALIGNMENT) * ALIGNMENT)

@@ -27,7 +27,7 @@ _NOT_STARTED = (126, 127)  # the shell's, for a program that it can't start
 
 @dataclass(frozen=True)
 class Timing:
-    """How long inferences of a bundle took, and the memory they needed: what ``bench`` returns.
+    """Times of a bundle's inferences, and the memory they needed, as ``bench`` returns them.
 
     Args:
         where: this host, or the board's address.
@@ -125,7 +125,7 @@ def _timing(printed: str, where: str, *, emulated: bool) -> Timing:
 
 
 def _run_there(folder: Path, manifest: Manifest, address: str, arguments: list[str], timeout: float) -> str:
-    """What the runner prints on the board, once a copy of the bundle has arrived there whole."""
+    """Output of the runner on the board, once a copy of the bundle has arrived there whole."""
     script = _script(target_of(manifest).architecture, [f"./{RUNNER}", *arguments], timeout)
     with tempfile.TemporaryFile() as packed:
         with tarfile.open(fileobj=packed, mode="w") as archive:

@@ -76,7 +76,7 @@ class Bundle:
 
 @dataclass(frozen=True)
 class _Order:
-    """What is to be built: which network, for what, of which kind, with which tiles (and what the manifest says of
+    """An order to build: which network, for what, of which kind, with which tiles (and what the manifest says of
     them), and held against what."""
 
     source: OnnxSource

@@ -45,7 +45,7 @@ def run(folder: Path, launcher: Sequence[str], files: Sequence[Path]) -> None:
 
 
 def run_for_text(folder: Path, launcher: Sequence[str], arguments: Sequence[str]) -> str:
-    """What ``folder/run`` prints when it is given ``arguments``.
+    """Run ``folder/run`` with ``arguments`` and return what it prints.
 
     Raises:
         IntegrityError: this CPU lacks what the bundle was built for.

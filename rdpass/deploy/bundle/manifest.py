@@ -27,7 +27,7 @@ Runtime = Literal["vm", "none"]
 
 @dataclass(frozen=True)
 class Manifest:
-    """What was built from what, for what, how exactly it computes, and the digest of every file.
+    """Record of a build: from what, for what, how exactly it computes, and the digest of every file.
 
     File names are relative, with slashes.
 

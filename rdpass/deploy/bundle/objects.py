@@ -27,7 +27,7 @@ _ENVIRONMENT = ("CPATH", "CPLUS_INCLUDE_PATH", "COMPILER_PATH", "GCC_EXEC_PREFIX
 
 @dataclass(frozen=True)
 class Recipe:
-    """How sources become objects: the compiler, its flags, and the folders of the headers that are not its own."""
+    """Recipe by which sources become objects: compiler, flags, and the folders of headers that are not its own."""
 
     compiler: Compiler
     flags: tuple[str, ...]

@@ -34,7 +34,7 @@ SHARED = tuple(
 
 @dataclass(frozen=True)
 class Parts:
-    """What one kind of bundle's program is made of besides ``SHARED`` and the description of the network.
+    """Parts of one kind of bundle's program besides ``SHARED`` and the description of the network.
 
     ``sources`` in the order in which they are linked. Those of ``own`` see, in ``own_headers``, one network's header;
     the others are the same for every network.

@@ -30,7 +30,7 @@ def tvm_versions() -> dict[str, str]:
 
 
 def find_libraries(target: Target) -> tuple[Path, ...]:
-    """Where ``libtvm_runtime.so`` and ``libtvm_ffi.so`` for ``target`` lie.
+    """Find ``libtvm_runtime.so`` and ``libtvm_ffi.so`` for ``target``.
 
     Raises:
         TargetError: one is missing; the message says how to get it.

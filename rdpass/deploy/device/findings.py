@@ -1,4 +1,4 @@
-"""Whether a board can run a bundle and measure it fairly: a verdict on each thing, and a remedy where one is needed."""
+"""Examine whether a board can run and fairly measure a bundle: verdicts, with a remedy where one is needed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class BoardFinding:
 
 
 def examine(address: str, target: Target | None = None) -> tuple[BoardFinding, ...]:
-    """What there is to say about the board at ``address``, for bundles of ``target`` or, without one, of any preset.
+    """Findings about the board at ``address``, for bundles of ``target`` or, without one, of any preset.
 
     Raises:
         ConfigError: that is no address.
@@ -40,7 +40,7 @@ def examine(address: str, target: Target | None = None) -> tuple[BoardFinding, .
 
 
 def examine_tracker(rpc: str, key: str) -> BoardFinding:
-    """Whether a tracker that lends boards for tuning answers, and has one with the key.
+    """Examine whether a tracker that lends boards for tuning answers, and has one with the key.
 
     Raises:
         ConfigError: ``rpc`` is not HOST:PORT.

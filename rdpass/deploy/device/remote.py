@@ -35,7 +35,7 @@ _REMEDIES = (
 
 @dataclass(frozen=True)
 class Answer:
-    """What a script printed on a board, and its exit code."""
+    """Output of a script on a board, and its exit code."""
 
     code: int
     out: str

@@ -17,7 +17,7 @@ PATIENCE = 10.0
 
 @dataclass(frozen=True)
 class Tracker:
-    """Where boards are lent, and the key of those that are wanted."""
+    """Address of a tracker that lends boards, and the key of those wanted."""
 
     host: str
     port: int
@@ -39,7 +39,7 @@ def parse_tracker(address: str, key: str) -> Tracker:
 
 
 def count_servers(tracker: Tracker, patience: float = PATIENCE) -> int:
-    """How many servers with the key are connected, busy or free.
+    """Count the servers with the key that are connected, busy or free.
 
     Raises:
         DeviceError: the tracker can't be reached, does not answer in time, or is none.

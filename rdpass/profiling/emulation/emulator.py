@@ -39,7 +39,7 @@ class Caches:
 
 @dataclass(frozen=True)
 class Profile:
-    """What ran between the program's two marks, and what the program printed."""
+    """Profile of what ran between the program's two marks, and the program's output."""
 
     blocks: tuple[TranslationBlock, ...]
     accesses: int

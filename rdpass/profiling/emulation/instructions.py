@@ -29,7 +29,7 @@ def is_fmla(word: int) -> bool:
 
 
 def is_branch(word: int) -> bool:
-    """Whether the word ends a basic block: B, BL, B.cond, CBZ, TBZ, BR, BLR, RET, SVC and their like."""
+    """Tell whether the word ends a basic block: B, BL, B.cond, CBZ, TBZ, BR, BLR, RET, SVC and their like."""
     return (
         word & 0x7C000000 in (0x14000000, 0x34000000)
         or word & 0xFE000000 in (0x54000000, 0xD6000000)

@@ -46,7 +46,7 @@ def llvm_version(command: str) -> tuple[int, ...]:
 
 
 def run_llvm_tool(name: str, arguments: list[str], text: str) -> str:
-    """What the tool prints for ``text`` on its input, whatever it thinks of parts of it.
+    """Output of the tool for ``text`` on its input, whatever it thinks of parts of it.
 
     Raises:
         TargetError: the tool is missing or printed nothing; the message carries the first thing it complained of.

@@ -76,7 +76,7 @@ class NetworkCost:
 
     @property
     def dram_bytes_beyond_weights(self) -> int:
-        """What is missed beyond reading each packed weight once."""
+        """Bytes missed beyond reading each packed weight once."""
         return max(0, self.dram_bytes - self.facts.weight_bytes)
 
 

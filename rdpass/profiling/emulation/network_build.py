@@ -47,7 +47,7 @@ _SOURCES = (".py", ".cc", ".h", ".json")
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known once a network is built: bytes of planned memory, of packed weights and of the model's code, and
+    """Facts about a built network: bytes of planned memory, of packed weights and of the model's code, and
     the functions that TVM lowered by itself."""
 
     activation_bytes: int

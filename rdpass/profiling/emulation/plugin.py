@@ -17,7 +17,7 @@ _COMPILERS = ("cc", "gcc", "clang")
 
 
 def cache_folder() -> Path:
-    """Where what takes long to make is kept: ``$RDPASS_CACHE/emulation``, by default under ``~/.cache/rdpass``."""
+    """The cache of what takes long to make: ``$RDPASS_CACHE/emulation``, by default under ``~/.cache/rdpass``."""
     return cache_root() / "emulation"
 
 

@@ -58,7 +58,7 @@ def rows_of_process(command: Sequence[str], threads: int) -> list[Row]:
 
 
 def write_rows(rows: Sequence[Row], path: Path) -> None:
-    """What ``rows_of_process`` reads. Runtimes print to stdout what they like."""
+    """Write the file that ``rows_of_process`` reads. Runtimes print to stdout what they like."""
     path.write_text(json.dumps([asdict(row) for row in rows]))
 
 

@@ -31,7 +31,7 @@ GRAPH = "model"
 
 @dataclass(frozen=True)
 class Standing:
-    """How many times as fast ours is as ``runtime``: below 1, ours loses."""
+    """Speed of ours relative to ``runtime``: below 1, ours loses."""
 
     runtime: str
     ratio: float

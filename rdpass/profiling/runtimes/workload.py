@@ -28,7 +28,7 @@ class Workload:
     expected: Array
 
     def kept(self, name: str, *versions: str) -> Path:
-        """Where a converted file lies, under a name that changes with the model and the converter."""
+        """The place of a converted file, under a name that changes with the model and the converter."""
         self.folder.mkdir(parents=True, exist_ok=True)
         return self.folder / f"{self.onnx.stem}-{'-'.join(versions)}-{name}"
 

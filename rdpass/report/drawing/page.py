@@ -56,7 +56,7 @@ def draw(graph_module: GraphModule, plan: Plan, model: FusionVariants, plain: Fu
 
 @dataclass(frozen=True)
 class _Page:
-    """Where things lie: names, lanes, chips, shapes, curve, from left to right."""
+    """Layout of the page: names, lanes, chips, shapes, curve, from left to right."""
 
     rows: list[Row]
     wires: list[Wire]

@@ -19,7 +19,7 @@ def text(x: float, y: float, words: str, **attributes: Attribute) -> str:
 
 
 def title(words: str) -> str:
-    """What a viewer shows when the pointer rests on the enclosing element."""
+    """The text that a viewer shows when the pointer rests on the enclosing element."""
     return element("title", escape(_printable(words)))
 
 
