@@ -42,7 +42,7 @@ class WorkerPool(Generic[Ticket]):
             worker.kill()
 
     def run(self, take: Callable[[], tuple[Ticket, Job] | None]) -> Iterator[tuple[Ticket, Timing | Trouble]]:
-        """Run each job that ``take`` gives, and yield its outcome. It is asked when a worker is idle; None: none now."""
+        """Run each job that ``take`` gives, and yield its outcome. Asked when a worker is idle; None: none now."""
         while True:
             for worker in self._workers:
                 given = None if worker in self._doing else take()
