@@ -2,4 +2,5 @@
 
 from tests.deploy.conftest import (  # noqa: F401
     residual_onnx,
+    two_by_two_onnx,
 )
