@@ -9,14 +9,14 @@ from typing import Any
 import onnx
 import pytest
 import torch
-from rdpass.passes.relax.settle_placements import Settled
-from rdpass.torchvision_import import prepare_torchvision
 
 from benchmarks.fingerprinting.comparing import differences
 from benchmarks.fingerprinting.inspections import SPECS, inspection_fingerprints
 from benchmarks.fingerprinting.libraries import library_fingerprint
 from benchmarks.fingerprinting.student import tensor_digest
-from tests.deploy.nets import Net
+from benchmarks.fingerprinting.watching import placement_kind
+from rdpass.capture.torchvision_import import prepare_torchvision
+from tests.onnx.nets import Net
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,10 @@ def before(model: Path) -> dict[str, Any]:
     return library_fingerprint(model, "host")
 
 
-def renamed(self: Settled, machine: Any, make: Any = Settled.kernel) -> Any:
+KIND = placement_kind()
+
+
+def renamed(self: Any, machine: Any, make: Any = KIND.kernel) -> Any:
     """A kernel by another name, which sorts the other way round."""
     made = make(self, machine)
     return replace(made, name=f"k{made.name[::-1]}")
@@ -60,7 +63,7 @@ def test_other_names_give_another_library_and_the_same_nameless_one(
     model: Path, runtime: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     named = library_fingerprint(model, "host", runtime)
-    monkeypatch.setattr(Settled, "kernel", renamed)
+    monkeypatch.setattr(KIND, "kernel", renamed)
     other = library_fingerprint(model, "host", runtime)
     assert other["library"]["sha256"] != named["library"]["sha256"]
     assert other["nameless_sha256"] == named["nameless_sha256"]
