@@ -9,7 +9,8 @@ inspections  the answers of ``rdpass inspect --json`` on sixty architectures
 student      the weights of the demo's student after one epoch (--full-student: after all)
 
 What the digests were taken of is kept in a folder beside the file, by the file's name without its suffix. Every
-difference is printed, and the exit code is 1 if there is any.
+difference is printed, and the exit code is 1 if there is any. Where all of them are in what a kernel's name gets into,
+and none in a nameless library, names are all that differs.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import time
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -31,7 +32,7 @@ if __name__ == "__main__":
 import torch
 
 from benchmarks.fingerprinting import digests, networks
-from benchmarks.fingerprinting.comparing import differences
+from benchmarks.fingerprinting.comparing import Difference, differences
 from benchmarks.fingerprinting.inspections import SPECS, inspection_fingerprints
 from benchmarks.fingerprinting.libraries import library_fingerprint
 from benchmarks.fingerprinting.student import EPOCHS, THREADS, student_fingerprint
@@ -106,11 +107,15 @@ def main() -> int:
         print(f"{time.monotonic() - started:6.0f} s  {' '.join(path)}", file=sys.stderr)
     if options.json:
         print(json.dumps(found, indent=1))
-    lines = [] if before is None else differences(before, found)
-    print("\n".join(lines), end="\n" if lines else "", file=sys.stderr if options.json else sys.stdout)
-    if before is not None:
-        print(f"{len(lines)} differences", file=sys.stderr)
-    return int(bool(lines))
+    return 0 if before is None else _report(differences(before, found), sys.stderr if options.json else sys.stdout)
+
+
+def _report(changed: list[Difference], stream: TextIO) -> int:
+    for difference in changed:
+        print(difference, file=stream)
+    named = sum(difference.in_names for difference in changed)
+    print(f"{len(changed)} differences, {named} of them where a kernel's name gets in", file=stream)
+    return int(bool(changed))
 
 
 if __name__ == "__main__":

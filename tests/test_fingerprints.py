@@ -9,14 +9,14 @@ from typing import Any
 import onnx
 import pytest
 import torch
-from rdpass.passes.relax.settle_placements import Settled
-from rdpass.torchvision_import import prepare_torchvision
 
 from benchmarks.fingerprinting.comparing import differences
 from benchmarks.fingerprinting.inspections import SPECS, inspection_fingerprints
 from benchmarks.fingerprinting.libraries import library_fingerprint
 from benchmarks.fingerprinting.student import tensor_digest
-from tests.deploy.nets import Net
+from benchmarks.fingerprinting.watching import placement_kind
+from rdpass.capture.torchvision_import import prepare_torchvision
+from tests.onnx.nets import Net
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,10 @@ def before(model: Path) -> dict[str, Any]:
     return library_fingerprint(model, "host")
 
 
-def renamed(self: Settled, machine: Any, make: Any = Settled.kernel) -> Any:
+KIND = placement_kind()
+
+
+def renamed(self: Any, machine: Any, make: Any = KIND.kernel) -> Any:
     """A kernel by another name, which sorts the other way round."""
     made = make(self, machine)
     return replace(made, name=f"k{made.name[::-1]}")
@@ -60,7 +63,7 @@ def test_other_names_give_another_library_and_the_same_nameless_one(
     model: Path, runtime: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     named = library_fingerprint(model, "host", runtime)
-    monkeypatch.setattr(Settled, "kernel", renamed)
+    monkeypatch.setattr(KIND, "kernel", renamed)
     other = library_fingerprint(model, "host", runtime)
     assert other["library"]["sha256"] != named["library"]["sha256"]
     assert other["nameless_sha256"] == named["nameless_sha256"]
@@ -82,14 +85,23 @@ def test_one_weight_changed_changes_the_nameless_library(model: Path, before: di
 
 
 def test_a_changed_entry_is_reported_with_its_path_and_what_was_not_asked_for_is_not() -> None:
-    one = {"libraries": {"net": {"host-vm": {"bytes": 1, "kernels": {"a": 1}}, "rpi4-vm": {"bytes": 2}}}, "student": {}}
-    other = {"libraries": {"net": {"host-vm": {"bytes": 3, "kernels": {"b": 1}}}}}
-    assert differences(one, other) == [
-        "libraries / net / host-vm / bytes: 1 -> 3",
-        "libraries / net / host-vm / kernels / a: 1 -> absent",
-        "libraries / net / host-vm / kernels / b: absent -> 1",
-    ]
+    one = {"libraries": {"net": {"host-vm": {"nameless_sha256": 1}, "rpi4-vm": {"nameless_sha256": 2}}}, "student": {}}
+    other = {"libraries": {"net": {"host-vm": {"nameless_sha256": 3}}}}
+    (found,) = differences(one, other)
+    assert str(found) == "libraries / net / host-vm / nameless_sha256: 1 -> 3"
+    assert not found.in_names
     assert differences(one, one) == []
+
+
+def test_a_kernel_by_another_name_differs_in_its_name_alone_and_other_code_is_told_besides() -> None:
+    def built(kernels: dict[str, Any]) -> dict[str, Any]:
+        return {"libraries": {"net": {"host-vm": {"kernels": kernels}}}}
+
+    one = built({"a": {"calls": 2, "code": "5"}, "b": {"calls": 1, "code": "7"}})
+    named = differences(one, built({"c": {"calls": 2, "code": "5"}, "b": {"calls": 1, "code": "7"}}))
+    assert [(found.path[-2:], found.in_names) for found in named] == [(("0", "name"), True)]
+    changed = differences(one, built({"a": {"calls": 2, "code": "6"}}))
+    assert [(found.path[-1], found.in_names) for found in changed] == [("code", False), ("1", False)]
 
 
 def test_an_inspection_has_the_same_digest_twice_and_its_answer_is_kept(tmp_path: Path) -> None:

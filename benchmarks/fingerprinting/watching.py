@@ -2,8 +2,8 @@
 
 TVM's own functions are watched, not the project's, so that it does not matter where in the project they are called:
 ``tvm.compile`` gets the lowered network, ``VMExecutable.export_library`` the linker and its options. Tiles show nowhere
-outside; they are asked of the class ``Settled``, in whatever module of the project it is. Where there is none, no tile
-is told.
+outside; they are asked of the class of a place with its kernel, which is known by its fields, whatever its name and
+module. Where there is none, no tile is told.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ import tvm
 from tvm import relax
 
 import rdpass
+
+_FIELDS = {"placement", "workload", "tile"}
 
 
 @dataclass
@@ -55,21 +57,28 @@ def watched() -> Iterator[Seen]:
 
 @contextmanager
 def _choices(found: dict[str, tuple[str, str]]) -> Iterator[None]:
-    _ = rdpass.compile  # its module, and all that it takes, is loaded when it is first asked for
-    settled = next((vars(module)["Settled"] for module in _modules() if "Settled" in vars(module)), None)
-    if settled is None:
+    kind = placement_kind()
+    if kind is None:
         yield
         return
-    make = settled.kernel
+    make = kind.kernel
 
     def kernel(self: Any, *words: Any) -> Any:
         made = make(self, *words)
         found[made.name] = repr(self.workload), repr(self.tile)
         return made
 
-    with patch.object(settled, "kernel", kernel):
+    with patch.object(kind, "kernel", kernel):
         yield
 
 
-def _modules() -> list[Any]:
-    return [module for name, module in sorted(sys.modules.items()) if name.startswith("rdpass.")]
+def placement_kind() -> Any:
+    """The class of a place with its kernel: with these fields, and a method that makes the kernel."""
+    _ = rdpass.compile  # its module, and all that it takes, is loaded when it is first asked for
+    modules = [module for name, module in sorted(sys.modules.items()) if name.startswith("rdpass.")]
+    kinds = [kind for module in modules for kind in vars(module).values() if isinstance(kind, type)]
+    return next((kind for kind in kinds if _fields(kind) >= _FIELDS and hasattr(kind, "kernel")), None)
+
+
+def _fields(kind: type) -> set[str]:
+    return set(vars(kind).get("__annotations__", {}))
