@@ -11,8 +11,8 @@ from torch.fx import GraphModule, Node
 
 from rdpass.core.plan import Region
 from rdpass.passes.exact.exact_plan import Change, ExactPlan, priced
-from rdpass.passes.graph.linear.linear_map import NotExact
 from rdpass.passes.graph.linear.linear_branch import linear_between
+from rdpass.passes.graph.linear.linear_map import NotExact
 from rdpass.passes.graph.linear.merge_convs import convolution
 from rdpass.passes.graph.node_kinds import CONVOLUTIONS, module_of
 
