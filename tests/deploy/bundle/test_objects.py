@@ -227,7 +227,7 @@ def test_what_can_not_be_compiled_is_named_and_not_kept(build: Build, kept: Path
 
 
 def test_no_cache_neither_reads_nor_writes_and_gives_the_same_bytes(
-    residual_onnx: Path, ahead_bundle: Bundle, tmp_path: Path, kept: Path, monkeypatch: pytest.MonkeyPatch
+    residual_onnx: Path, aot_bundle: Bundle, tmp_path: Path, kept: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def never(*asked: object) -> None:
         raise AssertionError("the cache was read")
@@ -235,5 +235,5 @@ def test_no_cache_neither_reads_nor_writes_and_gives_the_same_bytes(
     monkeypatch.setattr(objects, "read_kept", never)
     command = ["compile", str(residual_onnx), "-o", str(tmp_path / "net.rdp"), "--runtime", "none", "--no-cache"]
     assert rdpass(command) == 0
-    assert _bundle(tmp_path / "net.rdp") == _bundle(ahead_bundle.folder)
+    assert _bundle(tmp_path / "net.rdp") == _bundle(aot_bundle.folder)
     assert not kept.parent.exists()
