@@ -1,1 +1,9 @@
-"""The passes: ``fx`` on torch.fx graphs, ``relax`` on TVM Relax modules. One deed a file."""
+"""The passes, one deed a file.
+
+graph     torch.fx graphs in canonical form, and the algebra of linear maps
+analysis  shortcuts, memory and cost of such a graph
+exact     removal of shortcuts without data
+distill   shortcuts that fade, and branches that fold
+lowering  TVM Relax modules: kernels, layout, memory
+tir       TIR functions, before machine code
+"""

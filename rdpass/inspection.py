@@ -67,10 +67,10 @@ def inspect(
         check_free(Path(svg), force)
     board = find_target(target) if isinstance(target, str) else target
     traced = trace(model, example, leaf)
-    plan, accounts = _planned(traced, tuple(only), tuple(skip), board)
+    plan, variants = _planned(traced, tuple(only), tuple(skip), board)
     if svg is not None:
         with new_file(Path(svg), force) as path:
-            path.write_text(draw(traced.module, plan, *accounts, title=type(model).__name__), encoding="utf-8")
+            path.write_text(draw(traced.module, plan, *variants, title=type(model).__name__), encoding="utf-8")
     return replace(plan, forecast=replace(plan.forecast, blocks=_priced(plan, traced)))
 
 
@@ -82,7 +82,7 @@ def plan_of(traced: Traced, only: tuple[str, ...] = (), skip: tuple[str, ...] = 
 def _planned(
     traced: Traced, only: tuple[str, ...], skip: tuple[str, ...], target: Target | None
 ) -> tuple[Plan, tuple[FusionVariants, FusionVariants]]:
-    """The plan, and what it was summed up from: the accounts of the model and of its plain student."""
+    """The plan, and what it was summed up from: the schedules of the model and of its plain student."""
     regions, skipped = take_census(traced, only, skip)
     _check_named((*only, *skip), regions, skipped)
     removable = [region for region in regions if region.verdict == "removable"]

@@ -42,7 +42,7 @@ def cost_of(graph_module: GraphModule) -> Cost:
 
 
 def fusion_variants_of(graph_module: GraphModule, without: Collection[Region] = ()) -> FusionVariants:
-    """The accounts of a graph, or of what it is once the shortcuts ``without`` are taken out. It is only read."""
+    """The schedules of a graph, or of what it is once the shortcuts ``without`` are taken out. It is only read."""
     inference = inference_of(graph_module, without)
     fused = fused_schedule_of(inference)
     adds = any(operation.kind == "add" for operation in inference.operations)

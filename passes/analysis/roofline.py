@@ -47,22 +47,22 @@ def latencies(target: Target, model: FusionVariants, plain: FusionVariants) -> t
         "plain, tiled": plain.tiled,
     }
     counts = sorted({1, target.cores})
-    return tuple(_latency(name, account, target, cores) for name, account in variants.items() for cores in counts)
+    return tuple(_latency(name, fused, target, cores) for name, fused in variants.items() for cores in counts)
 
 
-def _latency(name: str, account: FusedSchedule, target: Target, cores: int) -> Latency:
-    low = sum(_lows(account, target, cores))
-    high = sum(_high(step, target, cores) for step in account.steps)
+def _latency(name: str, fused: FusedSchedule, target: Target, cores: int) -> Latency:
+    low = sum(_lows(fused, target, cores))
+    high = sum(_high(step, target, cores) for step in fused.steps)
     return Latency(name, cores, round(1e3 * low, 6), round(1e3 * high, 6))
 
 
-def _lows(account: FusedSchedule, target: Target, cores: int) -> Sequence[float]:
+def _lows(fused: FusedSchedule, target: Target, cores: int) -> Sequence[float]:
     """Seconds of each kernel at the low end."""
-    cached = sum(step.weight_bytes for step in account.steps) + account.schedule.peak <= target.last_cache_bytes
+    cached = sum(step.weight_bytes for step in fused.steps) + fused.schedule.peak <= target.last_cache_bytes
     rate, bandwidth = cores * target.peak_macs_per_second, target.dram_gbps * 1e9
     return [
         max(step.fast_macs / rate, _compulsory_bytes(step, target.last_cache_bytes, cached) / bandwidth)
-        for step in account.steps
+        for step in fused.steps
     ]
 
 

@@ -6,8 +6,8 @@
 - ``places``: in which of the convolutions each layer of the shortcut is done.
 - ``summed``: the sum is a convolution of its own at the end, for there is an activation or a gate after the last one,
   or the last one is grouped.
-- ``spread``: in how many groups own and carried channels interleave, and the same behind the last convolution; 1 puts
-  all own channels first.
+- ``interleaved``: in how many groups own and carried channels interleave; ``interleaved_last`` is the same behind the
+  last convolution. 1 puts all own channels first.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ class Choice:
     entry: Entry
     places: tuple[int, ...]
     summed: bool
-    spread: int
-    spread_last: int
+    interleaved: int
+    interleaved_last: int
 
 
 def parse_body(steps: tuple[Step, ...]) -> Body:
@@ -80,15 +80,15 @@ def choices(graph_module: GraphModule, body: Body, layers: tuple[Layer, ...], ch
     """All ways worth trying; ``channels`` are those of the sum."""
     convs = [module_of(graph_module, unit.conv.node) for unit in body.units]
     groups = [conv.groups for conv in convs if isinstance(conv, CONVOLUTIONS)]
-    spreads = list(dict.fromkeys([1, *(count for count in groups if count > 1)]))
+    counts = list(dict.fromkeys([1, *(count for count in groups if count > 1)]))
     must_sum = bool(body.units[-1].after)
     for entry in _entries(graph_module, body):
         for summed in (True,) if must_sum else (False, True) if groups[-1] > 1 else (False,):
-            ends = list(dict.fromkeys([*spreads, channels])) if summed else [1]
+            ends = list(dict.fromkeys([*counts, channels])) if summed else [1]
             for places in combinations_with_replacement(range(len(groups) + summed), len(layers)):
-                for spread in spreads if len(groups) > 1 or summed else [1]:
+                for count in counts if len(groups) > 1 or summed else [1]:
                     for last in ends:
-                        yield Choice(entry, places, summed, spread, last)
+                        yield Choice(entry, places, summed, count, last)
 
 
 def _entries(graph_module: GraphModule, body: Body) -> tuple[Entry, ...]:

@@ -68,7 +68,7 @@ def _layers(graph_module: GraphModule, region: Region, whole: Sum) -> tuple[Laye
 
 
 class _Carrier:
-    """Walks the body once, keeping account of where own and carried channels lie and what range the carried have."""
+    """Walk the body once and keeps track of where own and carried channels lie and what range the carried have."""
 
     def __init__(
         self, graph_module: GraphModule, region: Region, target: Node, body: Body, layers: tuple[Layer, ...],
@@ -121,7 +121,7 @@ class _Carrier:
         """(5.)"""
         every, copies = torch.arange(self.total), identity(self.total, self.dims)
         first = own_map(self.graph_module, absorbed) if absorbed else copies
-        own, carried = _spread(self.total, self.total, self.total)
+        own, carried = _interleaved(self.total, self.total, self.total)
         blocks = [Block(first, every, own), Block(copies, every, carried)]
         self.entry = convolution(join(blocks, self.total, 2 * self.total, self.size, self.size), self.like)
         self.bypassed += [step.node.name for step in absorbed]
@@ -138,8 +138,8 @@ class _Carrier:
                 raise NotExact(f"{carried.outputs} carried channels do not add to {linear.outputs}")
             total = linear.outputs
         else:
-            spread = self.choice.spread_last if last else self.choice.spread
-            own_after, carried_after = _spread(linear.outputs, carried.outputs, spread)
+            groups = self.choice.interleaved_last if last else self.choice.interleaved
+            own_after, carried_after = _interleaved(linear.outputs, carried.outputs, groups)
             total = linear.outputs + carried.outputs
         blocks = [Block(linear, self.own, own_after), Block(carried, self.carried, carried_after)]
         size_after = tuple((shape_of(unit.conv.node) or ())[2:])
@@ -206,7 +206,7 @@ class _Carrier:
         self.changes.append(Change(self.target, convolution(joined, self.like), channels, source))
 
 
-def _spread(own: int, carried: int, groups: int) -> tuple[Tensor, Tensor]:
+def _interleaved(own: int, carried: int, groups: int) -> tuple[Tensor, Tensor]:
     """Positions of own and carried channels that lie in ``groups`` groups, own ones first in each."""
     if own % groups or carried % groups:
         raise NotExact(f"{own} own and {carried} carried channels do not fill {groups} groups")

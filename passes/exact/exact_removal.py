@@ -1,7 +1,7 @@
 """Choose which shortcuts go exactly, and how, on a copy without weights; then change the graph itself.
 
-Round by round, for a shortcut inside another's body goes first: the census of the skeleton, a plan for each region, the
-cheapest first while the budget lasts. What is chosen is applied to the skeleton, so that the next round sees it.
+Round by round, for a shortcut inside another's body goes first: the census of the copy, a plan for each region, the
+cheapest first while the budget lasts. What is chosen is applied to the copy, so that the next round sees it.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def choose_exact(
     """Choose for the shortcuts at ``adds``.
 
     Args:
-        shell: a ``skeleton`` with shapes annotated and zero padding inside the convolutions; it is used up.
+        shell: a ``copy_without_weights`` with shapes annotated and zero padding inside the convolutions; it is used up.
         adds: names of adds that may go.
         budget: multiply-accumulates that the whole graph may have afterwards.
         recipes: what may be used.

@@ -1,7 +1,7 @@
-"""``merge``: both sides of an add are linear, so one convolution does the work of both. Exact, and mostly cheaper.
+"""``merge``: both branches of an add are linear, so one convolution does the work of both. Exact, and mostly cheaper.
 
-RepVGG's three branches (arXiv 2101.03697), MobileOne, a 1x1 convolution beside the identity: each side, however it
-branches itself, is composed into one linear map, and the two are joined. Where a chain does not compose (a 1x1
+RepVGG's three branches (arXiv 2101.03697), MobileOne, a 1x1 convolution beside the identity: each branch, however it
+forks itself, is composed into one linear map, and the two are joined. Where a chain does not compose (a 1x1
 convolution with a bias before a zero-padded one), the reason says so.
 """
 
@@ -11,14 +11,14 @@ from torch.fx import GraphModule, Node
 
 from rdpass.core.plan import Region
 from rdpass.passes.exact.exact_plan import Change, ExactPlan, priced
+from rdpass.passes.graph.linear.linear_branch import linear_between
 from rdpass.passes.graph.linear.linear_map import NotExact
-from rdpass.passes.graph.linear.linear_side import linear_between
 from rdpass.passes.graph.linear.merge_convs import convolution
 from rdpass.passes.graph.node_kinds import CONVOLUTIONS, module_of
 
 
 def plan_merge(graph_module: GraphModule, region: Region) -> ExactPlan | str:
-    """Plan to merge the two sides of ``region`` (shapes annotated); else the reason why that can't be done."""
+    """Plan to merge the two branches of ``region`` (shapes annotated); else the reason why that can't be done."""
     nodes = {node.name: node for node in graph_module.graph.nodes}
     host = _host(graph_module, [nodes[name] for name in (*region.body, *region.shortcut)])
     if host is None:

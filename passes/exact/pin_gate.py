@@ -15,9 +15,9 @@ from torch.fx import GraphModule, Node
 
 from rdpass.passes.exact.body_path import Step
 from rdpass.passes.exact.exact_plan import Change
+from rdpass.passes.graph.linear.linear_branch import linear_between
 from rdpass.passes.graph.linear.linear_layers import data_inputs
 from rdpass.passes.graph.linear.linear_map import LinearMap, NotExact
-from rdpass.passes.graph.linear.linear_side import linear_between
 from rdpass.passes.graph.linear.merge_convs import Block, convolution, join
 from rdpass.passes.graph.node_kinds import kind_of, module_of, shape_of
 

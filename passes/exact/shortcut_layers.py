@@ -8,9 +8,9 @@ from torch.fx import GraphModule, Node
 
 from rdpass.core.plan import Region
 from rdpass.passes.graph.editing import shortcut_output
+from rdpass.passes.graph.linear.linear_branch import linear_between
 from rdpass.passes.graph.linear.linear_layers import AVERAGES, data_inputs, linear_map
 from rdpass.passes.graph.linear.linear_map import LinearMap, compose
-from rdpass.passes.graph.linear.linear_side import linear_between
 from rdpass.passes.graph.node_kinds import module_of
 
 

@@ -112,7 +112,7 @@ def kind_of(node: Node) -> str:
     """
     noted: _Noted | None = node.meta.get(KIND)
     if noted is None or noted.op != node.op or noted.target != node.target:
-        raise PassError(f"{node.name}: its kind is not noted; annotate_kinds(graph_module) comes before this question")
+        raise PassError(f"{node.name}: its kind is not noted; call annotate_kinds(graph_module) first")
     return noted.kind
 
 

@@ -25,8 +25,10 @@ def bench_command(
         str | None, typer.Option(metavar="USER@BOARD", help="Measure on a board, reached over ssh; default: here.")
     ] = None,
     runs: Annotated[int, typer.Option(help="Timed inferences.", min=1)] = 200,
-    threads: Annotated[int | None, typer.Option(help="Default: as the runtime likes.", min=1)] = None,
-    timeout: Annotated[float, typer.Option(help="Seconds that a board may take, the copying aside.", min=1)] = 600,
+    threads: Annotated[int | None, typer.Option(help="Threads; default: the runner's own choice.", min=1)] = None,
+    timeout: Annotated[
+        float, typer.Option(help="Longest time on the board in seconds, copying excluded.", min=1)
+    ] = 600,
     versus: Annotated[
         str | None,
         typer.Option(

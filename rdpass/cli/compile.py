@@ -30,11 +30,13 @@ def compile_command(
     model: Annotated[Path, typer.Argument(help="The .onnx file.", metavar="FILE.onnx")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write.")],
     target: Annotated[str, typer.Option(help="A name that `rdpass targets` lists, or a .toml file.")] = "host",
-    runtime: Annotated[RuntimeChoice, typer.Option(help="Without a runtime it is a C library.")] = RuntimeChoice.vm,
-    prefix: Annotated[str | None, typer.Option(help="Of the C library's names.", show_default="rdpass_model")] = None,
+    runtime: Annotated[RuntimeChoice, typer.Option(help="none: a C library that needs no runtime.")] = RuntimeChoice.vm,
+    prefix: Annotated[
+        str | None, typer.Option(help="Prefix of the C library's names.", show_default="rdpass_model")
+    ] = None,
     golden: Annotated[Path | None, typer.Option(help="Golden numbers (.npz); default: those beside FILE.")] = None,
     database: Annotated[Path | None, typer.Option("--db", help="A folder that `rdpass tune` wrote.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing folder.")] = False,
     no_cache: Annotated[bool, typer.Option("--no-cache", help=_NO_CACHE)] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the manifest as JSON.")] = False,
 ) -> None:

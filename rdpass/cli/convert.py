@@ -34,9 +34,11 @@ def convert_command(
     config: Annotated[Path | None, typer.Option(help="TOML file with settings.")] = None,
     sets: Annotated[list[str] | None, typer.Option("--set", help="One setting: train.lr=0.05.")] = None,
     only: Annotated[list[str] | None, _of(SELECTION, help="Select by a glob on node name or module path.")] = None,
-    skip: Annotated[list[str] | None, _of(SELECTION, help="Leave out by such a glob.")] = None,
+    skip: Annotated[list[str] | None, _of(SELECTION, help="Leave out by a glob, likewise.")] = None,
     leaf: Annotated[list[str] | None, _of(SELECTION, help=LEAF_HELP)] = None,
-    max_macs: Annotated[float | None, _of(SELECTION, help="Budget of exact recipes, in the model's MACs.")] = None,
+    max_macs: Annotated[
+        float | None, _of(SELECTION, help="Budget of exact recipes, relative to the model's MACs.")
+    ] = None,
     loss: Annotated[str | None, _of(TRAINING, help="A registered loss; default: cross-entropy with labels.")] = None,
     distance: Annotated[str | None, _of(TRAINING, help="A registered distance to the teacher's outputs.")] = None,
     epochs: Annotated[int | None, _of(TRAINING, help="Passes over the data.")] = None,
@@ -44,13 +46,13 @@ def convert_command(
     seed: Annotated[int | None, _of(TRAINING, help="Seed of shuffling and of the example.")] = None,
     device: Annotated[str | None, _of(TRAINING, help="Where to train: cpu, cuda, …")] = None,
     amp: Annotated[str | None, _of(TRAINING, help="Mixed precision: bf16 or fp16.")] = None,
-    accumulate: Annotated[int | None, _of(TRAINING, help="Batches to one step.")] = None,
-    clip: Annotated[float | None, _of(TRAINING, help="Longest gradient.")] = None,
-    on_nan: Annotated[str | None, _of(TRAINING, help="Numbers that are not finite: stop or rollback.")] = None,
+    accumulate: Annotated[int | None, _of(TRAINING, help="Batches per step.")] = None,
+    clip: Annotated[float | None, _of(TRAINING, help="Largest norm of the gradient.")] = None,
+    on_nan: Annotated[str | None, _of(TRAINING, help="On numbers that are not finite: stop or rollback.")] = None,
     tensorboard: Annotated[bool | None, _of(TRAINING, "--tensorboard", help="Write scalars for TensorBoard.")] = None,
-    resume: Annotated[str | None, _of(OUTPUT, help="auto: go on from an interrupted run.")] = None,
+    resume: Annotated[str | None, _of(OUTPUT, help="auto: continue an interrupted run.")] = None,
     dry_run: Annotated[bool, _of(OUTPUT, "--dry-run", help="Say what would be done, and write nothing.")] = False,
-    force: Annotated[bool, _of(OUTPUT, "--force", help="Replace what lies at the output.")] = False,
+    force: Annotated[bool, _of(OUTPUT, "--force", help="Replace an existing output.")] = False,
     as_json: Annotated[bool, _of(OUTPUT, "--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Remove the shortcuts of MODEL: exactly without --data, by distillation with it."""

@@ -41,10 +41,10 @@ def repair_command(folder: Folder, as_json: AsJson = False) -> None:
 @app.command("merge")
 def merge_command(
     folder: Folder,
-    others: Annotated[list[Path], typer.Argument(help="Folders whose records to take in.", metavar="OTHER...")],
+    others: Annotated[list[Path], typer.Argument(help="Folders to copy records from.", metavar="OTHER...")],
     as_json: AsJson = False,
 ) -> None:
-    """Take into DIR the intact records of other folders that it has not."""
+    """Add the intact records of other folders to DIR."""
     from rdpass.database.repair import merge
 
     added = merge(folder, others)

@@ -1,4 +1,4 @@
-"""``rdpass device``: about a board, over ssh."""
+"""``rdpass device``: examine a board over ssh."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-device_app = typer.Typer(help="About a board that is reached over ssh.", no_args_is_help=True)
+device_app = typer.Typer(help="Examine a board over ssh.", no_args_is_help=True)
 
 
 @device_app.callback()
@@ -19,7 +19,7 @@ def _root() -> None:
 
 @device_app.command("doctor")
 def device_doctor_command(
-    address: Annotated[str, typer.Argument(help="As ssh takes it.", metavar="USER@BOARD")],
+    address: Annotated[str, typer.Argument(help="The board's address, as for ssh.", metavar="USER@BOARD")],
     target: Annotated[
         str | None,
         typer.Option(help="Check for bundles of this target: a name that `rdpass targets` lists, or a file."),

@@ -17,7 +17,7 @@ def doctor_command(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say what is here and what is missing, with the command that brings it. Downloads nothing unless asked."""
+    """Say what this machine has and what is missing, with the command to install it. Downloads only if asked."""
     from rdpass.cli.tables import print_table
     from rdpass.deploy.bundle.runtime_libraries import fetch_libraries
     from rdpass.diagnosis import diagnose

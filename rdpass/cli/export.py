@@ -17,9 +17,9 @@ def export_command(
     weights: Annotated[Path | None, typer.Option(help=WEIGHTS_HELP + " For a MODEL.")] = None,
     input_shape: Annotated[str | None, typer.Option("--input", help=INPUT_HELP + " For a MODEL.")] = None,
     data: Annotated[str | None, typer.Option(help="pkg.mod:fn, to take the example from. For a MODEL.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
 ) -> None:
-    """Write ONNX with batch norm folded, simplified, checked against torch. Its golden input lies beside it."""
+    """Write simplified ONNX with batch norm folded, checked against torch, and golden numbers beside it."""
     from rdpass.capture.trace import as_inputs
     from rdpass.core.errors import ConfigError
     from rdpass.onnx.export import export_onnx

@@ -21,16 +21,16 @@ def inspect_command(
     model: Annotated[str, typer.Argument(help=MODEL_HELP)],
     input_shape: Annotated[str | None, typer.Option("--input", help=INPUT_HELP)] = None,
     only: Annotated[list[str] | None, typer.Option(help="Select by a glob on node name or module path.")] = None,
-    skip: Annotated[list[str] | None, typer.Option(help="Leave out by such a glob.")] = None,
+    skip: Annotated[list[str] | None, typer.Option(help="Leave out by a glob, likewise.")] = None,
     leaf: Annotated[list[str] | None, typer.Option(help=LEAF_HELP)] = None,
-    target: Annotated[str | None, typer.Option(help="Estimate a range of latency on it; see rdpass targets.")] = None,
+    target: Annotated[str | None, typer.Option(help="Estimate the latency on this target; see rdpass targets.")] = None,
     svg: Annotated[Path | None, typer.Option(help="Draw kernels and live bytes into this file.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace that file.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing SVG file.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Show every add of MODEL and forecast, before anyone trains, what removing its shortcuts would gain. Reads only.
 
-    Exit code 0 whatever it finds: a network without shortcuts is no error to one who asks.
+    Exit code 0 whatever it finds: a network without shortcuts is not an error.
     """
     from rdpass.cli.forecast_tables import print_plan
     from rdpass.cli.plan_json import plan_as_json

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 def run_command(
     bundle: Annotated[Path, typer.Argument(help="The bundle's folder.", metavar="DIR")],
-    inputs: Annotated[list[Path], typer.Argument(help="One .npy file an input, in order.", metavar="INPUT.npy...")],
+    inputs: Annotated[list[Path], typer.Argument(help="One .npy file per input, in order.", metavar="INPUT.npy...")],
     out: Annotated[
-        list[Path] | None, typer.Option("--out", "-o", help="The .npy to write, once an output. Else they are printed.")
+        list[Path] | None, typer.Option("--out", "-o", help="A .npy file for each output; default: print them.")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
 ) -> None:
     """Run DIR's own runner on .npy files, emulated if it is for another CPU."""
     from rdpass.core.files import check_free

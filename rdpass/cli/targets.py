@@ -11,11 +11,11 @@ import typer
 
 def targets_command(
     toml: Annotated[
-        str | None, typer.Option(metavar="TARGET", help="Print TARGET as a file to change and to give as --target.")
+        str | None, typer.Option(metavar="TARGET", help="Print TARGET as a file, to edit and pass as --target.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List the targets that compile takes by name; it takes a file of one's own too."""
+    """List the targets known by name. `--target` takes a file of your own too."""
     from rdpass.cli.tables import print_table
     from rdpass.targets.lookup import all_targets, find_target
     from rdpass.targets.target_file import target_toml

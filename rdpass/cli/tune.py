@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 def tune_command(
     model: Annotated[Path, typer.Argument(help="The .onnx file.", metavar="FILE.onnx")],
-    database: Annotated[Path, typer.Option("--db", help="Folder of what was found; made where there is none.")],
-    target: Annotated[str, typer.Option(help="A name that `rdpass targets` lists.")] = "host",
-    trials: Annotated[int, typer.Option(help="Tiles to try in all, with those in the folder; 0: none.")] = 400,
-    seconds: Annotated[float | None, typer.Option(help="Begin no tile after so long.")] = None,
-    estimate: Annotated[str | None, typer.Option("--model", help="mca: estimate, without a board.")] = None,
+    database: Annotated[Path, typer.Option("--db", help="The database's folder; made if it does not exist.")],
+    target: Annotated[str, typer.Option(help="A name that `rdpass targets` lists, or a .toml file.")] = "host",
+    trials: Annotated[int, typer.Option(help="Tiles to try in all, earlier runs included; 0: none.")] = 400,
+    seconds: Annotated[float | None, typer.Option(help="Start no new tile after this many seconds.")] = None,
+    estimate: Annotated[str | None, typer.Option("--model", help="mca: estimate costs without a board.")] = None,
     rpc: Annotated[str | None, typer.Option(help="HOST:PORT of a TVM tracker that lends boards.")] = None,
     key: Annotated[str | None, typer.Option(help="The boards' key at the tracker.")] = None,
-    timeout: Annotated[float | None, typer.Option(help="Seconds that a tile's measurement may take.")] = None,
+    timeout: Annotated[float | None, typer.Option(help="Longest time for one tile, in seconds.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Try tiles for the kernels of FILE.onnx, on this host, on boards or by estimates; `compile --db` uses the best."""

@@ -22,18 +22,18 @@ class Region:
 
     Args:
         add: name of the add's node.
-        fork: name of the node that both sides start from.
+        fork: name of the node that both branches start from.
         body: node names in graph order, without fork and add.
         shortcut: likewise; an identity's is empty but for a scale or a change of view.
-        kind: 'identity', 'projection', 'padded', or 'merge' where both sides are linear, whatever the shortcut is: one
-            convolution could do the work of both.
+        kind: 'identity', 'projection', 'padded', or 'merge' where both branches are linear, whatever the shortcut is:
+            one convolution could do the work of both.
         shape: the add's.
         bytes: what the shortcut holds live while the body runs: the smaller of the fork's map and the shortcut's
             output, for the better schedule may compute the shortcut first.
         path: of the innermost module that all of the body lies in.
         verdict: 'removable' or 'kept'.
         reason: of the verdict, in words.
-        scale: names of the nodes of either side that multiply all of it by a number or by one a channel (layer scale,
+        scale: names of the nodes of either branch that multiply all of it by a number or by one a channel (layer scale,
             β, the alpha of ``torch.add``).
 
     Example:

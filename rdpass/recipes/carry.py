@@ -14,7 +14,7 @@ from rdpass.training.request import Request
 
 def carry(teacher: Traced, plan: Plan, request: Request) -> Removal:
     """The student that computes exactly what ``teacher`` does, in deploy form, with every shortcut gone that
-    ``request.max_macs`` allows: merged where both sides are linear, carried elsewhere.
+    ``request.max_macs`` allows: merged where both branches are linear, carried elsewhere.
 
     Raises:
         ParityError: teacher and student differ by more than 1e-5 relative.

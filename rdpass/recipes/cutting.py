@@ -38,9 +38,9 @@ def remove_by_cutting(teacher: Traced, plan: Plan, request: Request) -> Removal:
     objective = path_objective(student.module, prepared, plan, request, ends_of_bodies(bare, regions))
     history = train(objective, request)
     refresh_statistics(student.module, request, 1.0)
-    settled = finished_student(student, (fold_dirac, fold_scales), counterpart_of(bare, regions))
+    folded = finished_student(student, (fold_dirac, fold_scales), counterpart_of(bare, regions))
     went = {region.add: f"cut; trained from {HOW[options.initialise]}" for region in regions}
-    return removal_of(settled, plan, went, gates=settled.gates, history=tuple(history))
+    return removal_of(folded, plan, went, gates=folded.gates, history=tuple(history))
 
 
 def _student(bare: Traced, regions: tuple[Region, ...], request: Request) -> Traced:

@@ -59,11 +59,11 @@ def remove_by_fading(name: str, teacher: Traced, plan: Plan, request: Request, t
     history = train(objective, request)
     fading.set_faded(1.0)
     refresh_statistics(fading.module, request, 1 - schedule.end)
-    settled = finished_student(
+    folded = finished_student(
         Traced(fading.module, teacher.example), (fold_branches,), counterpart_of(prepared, regions)
     )
     went = {region.add: _went(fading, region.add, takes_over, refused) for region in regions}
-    return removal_of(settled, plan, went, gates=(start, *settled.gates), history=tuple(history))
+    return removal_of(folded, plan, went, gates=(start, *folded.gates), history=tuple(history))
 
 
 def _starts(teacher: Traced, reparams: Sequence[Reparam], request: Request) -> tuple[Start, ...]:

@@ -20,18 +20,18 @@ from rdpass.passes.graph.double_precision import in_double, in_single, rounding_
 from rdpass.passes.graph.pass_manager import Pass, run_passes
 from rdpass.recipes.recipe import Removal
 
-SETTLE_TOLERANCE = 1e-4
+STUDENT_TOLERANCE = 1e-4
 EXACT = 1e-9
 WORST_ROUNDING = 0.01  # beyond it single precision has no answer to give
 REMEDY = "its activations have run away: train longer, at a lower rate, or clip the gradient"
 
 
 def finished_student(
-    student: Traced, settle: tuple[Callable[[GraphModule], GraphModule], ...], counterpart: Traced
+    student: Traced, folds: tuple[Callable[[GraphModule], GraphModule], ...], counterpart: Traced
 ) -> Traced:
-    """The student after the ``settle`` passes, in deploy form, with a gate for each.
+    """The student after the ``folds``, in deploy form, with a gate for each.
 
-    It settles in double precision, is rounded once, and then compared with what was trained. It is to be as plain as
+    It is folded in double precision, is rounded once, and then compared with what was trained. It is to be as plain as
     ``counterpart``, the teacher with those shortcuts deleted, and to cost the same.
 
     Raises:
@@ -42,21 +42,21 @@ def finished_student(
     student.module.eval()
     _check_finite(student)
     doubled = in_double(replace(student, gates=()))
-    tolerance = EXACT if doubled.module is not student.module else SETTLE_TOLERANCE
-    stages = (*(Pass(each.__name__, each, tolerance) for each in settle), *DEPLOY_FORM)
-    settled = run_passes(doubled, stages)
+    tolerance = EXACT if doubled.module is not student.module else STUDENT_TOLERANCE
+    stages = (*(Pass(each.__name__, each, tolerance) for each in folds), *DEPLOY_FORM)
+    folded = run_passes(doubled, stages)
     if doubled.module is not student.module:
-        settled = _rounded(settled, student)
+        folded = _rounded(folded, student)
     # Only its form counts: nobody trained it, and its values may be beyond all measure.
     plain = run_passes(replace(counterpart, gates=()), [replace(stage, tolerance=None) for stage in DEPLOY_FORM])
     if find_not_plain(plain.module) is None:
-        check_plain(settled.module)
-    if macs_of(settled.module) != macs_of(plain.module):
+        check_plain(folded.module)
+    if macs_of(folded.module) != macs_of(plain.module):
         raise PassError(
-            f"the student has {macs_of(settled.module)} MACs, the teacher without these shortcuts"
+            f"the student has {macs_of(folded.module)} MACs, the teacher without these shortcuts"
             f" {macs_of(plain.module)}"
         )
-    return settled
+    return folded
 
 
 def _check_finite(student: Traced) -> None:
@@ -66,12 +66,12 @@ def _check_finite(student: Traced) -> None:
         raise DivergedError(f"the trained student's outputs are not finite on the example; {REMEDY}")
 
 
-def _rounded(settled: Traced, student: Traced) -> Traced:
-    """The settled student in single precision, held to what the trained one gives there: to ``SETTLE_TOLERANCE`` or,
+def _rounded(folded: Traced, student: Traced) -> Traced:
+    """The folded student in single precision, held to what the trained one gives there: to ``STUDENT_TOLERANCE`` or,
     where the trained one itself moves with the precision, to ten times as far."""
-    rounded = in_single(settled)
+    rounded = in_single(folded)
     moves = rounding_of(student)
-    tolerance = min(max(SETTLE_TOLERANCE, 10 * moves), WORST_ROUNDING)
+    tolerance = min(max(STUDENT_TOLERANCE, 10 * moves), WORST_ROUNDING)
     try:
         gate = check_agreement("settled", rounded.module, student.module, student.example, tolerance)
     except ParityError as error:

@@ -35,7 +35,7 @@ class FadeSchedule:
         if self.options.order == "together":
             return passed
         turn = rank if self.options.order == "input_first" else count - 1 - rank
-        # Exactly 1 at the end, whatever the rounding: a shortcut that has not quite faded would not settle.
+        # Exactly 1 at the end, whatever the rounding: a shortcut that has not quite faded would not fold.
         return 1.0 if passed >= 1 else min(1.0, max(0.0, passed * count - turn))
 
     def _shaped(self, share: float) -> float:

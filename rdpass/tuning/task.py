@@ -84,7 +84,7 @@ class Task:
         return min(faster, key=lambda record: (record.ratio or 0.0, repr(record.tile)), default=None)
 
     def seconds(self, clock_ghz: float) -> float:
-        """The default's time in one inference: as it was found, or what the account of its cycles says."""
+        """The default's time in one inference: as it was found, or what its estimated cycles say."""
         known = [record.default_seconds for record in self.records if record.default_seconds is not None]
         single = sorted(known)[len(known) // 2] if known else self.default.cycles / (clock_ghz or 1.0) / 1e9
         return single * self.occurrence.calls

@@ -36,7 +36,7 @@ def faded(traced):
     return fading
 
 
-def settled(traced):
+def folded(traced):
     fading = faded(traced)
     fading.set_faded(1.0)
     module = fold_branches(fading.module)
@@ -51,9 +51,9 @@ def carried(block):
 STAGES = {
     "basic_block_canonical": lambda: canonical().module,
     "basic_block_faded": lambda: faded(canonical()).module,
-    "basic_block_settled": lambda: settled(canonical()),
+    "basic_block_folded": lambda: folded(canonical()),
     "bottleneck_faded": lambda: faded(canonical_bottleneck()).module,
-    "bottleneck_settled": lambda: settled(canonical_bottleneck()),
+    "bottleneck_folded": lambda: folded(canonical_bottleneck()),
     "basic_block_carried": lambda: carried(lambda: basic_block(4, 8, 2)),
     "inverted_residual_carried": lambda: carried(lambda: inverted_residual(4, 6)),
     "merged": lambda: carried(lambda: Residual(torch.nn.Conv2d(4, 4, 3, 1, 1))),

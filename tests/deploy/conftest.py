@@ -138,14 +138,14 @@ def board_bundle(residual_onnx: Path, board: str, tmp_path_factory: pytest.TempP
 
 
 @pytest.fixture(scope="session")
-def ahead_bundle(residual_onnx: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+def aot_bundle(residual_onnx: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """The host's, without a runtime."""
-    return compile(residual_onnx, "host", tmp_path_factory.mktemp("ahead") / "net.rdp", runtime="none")
+    return compile(residual_onnx, "host", tmp_path_factory.mktemp("aot") / "net.rdp", runtime="none")
 
 
 @pytest.fixture(scope="session")
-def board_ahead_bundle(residual_onnx: Path, board: str, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return compile(residual_onnx, board, tmp_path_factory.mktemp("board_ahead") / "net.rdp", runtime="none")
+def board_aot_bundle(residual_onnx: Path, board: str, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return compile(residual_onnx, board, tmp_path_factory.mktemp("board_aot") / "net.rdp", runtime="none")
 
 
 @pytest.fixture(scope="session")

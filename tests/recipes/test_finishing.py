@@ -104,9 +104,9 @@ def test_what_computes_in_a_precision_of_its_own_stays_in_it(model):
     assert in_double(traced) is traced
 
 
-def settled(module, settle=fold_branches):
+def folded(module, fold=fold_branches):
     traced = trace(module, EXAMPLE)
-    return finished_student(traced, (settle,), trace(copy.deepcopy(module), EXAMPLE))
+    return finished_student(traced, (fold,), trace(copy.deepcopy(module), EXAMPLE))
 
 
 def test_a_fold_that_is_off_by_little_is_found_out_in_double_precision():
@@ -116,9 +116,9 @@ def test_a_fold_that_is_off_by_little_is_found_out_in_double_precision():
         return result
 
     model = seeded(lambda: classifier(nn.Conv2d(8, 8, 3, 1, 1)))
-    assert {gate.name: gate.tolerance for gate in settled(model).gates}["fold_branches"] == 1e-9
+    assert {gate.name: gate.tolerance for gate in folded(model).gates}["fold_branches"] == 1e-9
     with pytest.raises(ParityError, match="off_by_a_little"):
-        settled(model, off_by_a_little)
+        folded(model, off_by_a_little)
 
 
 class Chaotic(nn.Module):
@@ -136,10 +136,10 @@ class Chaotic(nn.Module):
 
 
 def test_a_network_that_magnifies_rounding_is_held_to_what_it_can_keep_and_refused_beyond_use():
-    gates = {gate.name: gate for gate in settled(seeded(lambda: Chaotic(4))).gates}
+    gates = {gate.name: gate for gate in folded(seeded(lambda: Chaotic(4))).gates}
     assert 1e-4 < gates["settled"].tolerance < 1e-2
     with pytest.raises(ParityError, match="activations have run away: train longer"):
-        settled(seeded(lambda: Chaotic(7)))
+        folded(seeded(lambda: Chaotic(7)))
 
 
 def test_outputs_that_are_not_finite_are_said_to_be_so():

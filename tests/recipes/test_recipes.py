@@ -141,9 +141,9 @@ def test_a_cut_student_starts_as_asked(how):
     assert (error_between(student, bare, x) == 0) == (how == "warm")
     diracs = [module for module in student.modules() if isinstance(module, DiracConvolution)]
     assert len(diracs) == (13 if how == "dirac" else 0)  # of three, three, two (and a gate's two) and three layers
-    settled = fold_dirac(student)
-    assert error_between(settled, student, x) <= 1e-6
-    assert not any(isinstance(module, DiracConvolution) for module in settled.modules())
+    folded = fold_dirac(student)
+    assert error_between(folded, student, x) <= 1e-6
+    assert not any(isinstance(module, DiracConvolution) for module in folded.modules())
 
 
 def test_a_dirac_convolution_passes_on_the_channels_that_both_sides_have():

@@ -38,7 +38,7 @@ class FusedSchedule:
 
 
 def fused_schedule_of(inference: Inference, adds: Adds = "fused", tiles: bool = False) -> FusedSchedule:
-    """The account of a network whose adds and neighbours are fused as ``fusion_groups`` says."""
+    """The schedule of a network whose adds and neighbours are fused as ``fusion_groups`` says."""
     steps = fusion_groups(inference, adds, tiles)
     problem = problem_of(inference, steps)
     return FusedSchedule(steps, problem, schedule(problem))

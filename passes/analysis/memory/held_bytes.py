@@ -27,17 +27,17 @@ class Held:
         return max(self.bytes_at.values(), default=0)
 
 
-def held_bytes(inference: Inference, account: FusedSchedule, regions: tuple[Region, ...]) -> tuple[Held, ...]:
+def held_bytes(inference: Inference, fused: FusedSchedule, regions: tuple[Region, ...]) -> tuple[Held, ...]:
     """One ``Held`` per region, in their order; places count from 0 in running order."""
-    timeline = _Timeline(inference, account)
+    timeline = _Timeline(inference, fused)
     return tuple(Held(region.add, timeline.held(region)) for region in regions)
 
 
 class _Timeline:
     """The place of each node in the schedule, and the readers of each buffer."""
 
-    def __init__(self, inference: Inference, account: FusedSchedule) -> None:
-        self.inference, self.running = inference, account.running
+    def __init__(self, inference: Inference, fused: FusedSchedule) -> None:
+        self.inference, self.running = inference, fused.running
         self.place = {node: index for index, step in enumerate(self.running) for node in step.nodes}
         self.sizes = {**inference.inputs, **{step.writes: step.bytes for step in self.running}}
         self.readers: dict[str, list[tuple[int, str]]] = {}  # place and node

@@ -21,7 +21,7 @@ from rdpass.core.comparison import Array
 from rdpass.kernels.workload import Elementwise
 from rdpass.passes.lowering.dataflow import Dataflow, operator_of, shape_of, type_of
 from rdpass.passes.lowering.match.batch_norm import affine_of
-from rdpass.passes.lowering.match.grow_epilogue import Finishing, finish_from, grow_epilogue, per_channel
+from rdpass.passes.lowering.match.grow_epilogue import GrownEpilogue, epilogue_from, grow_epilogue, per_channel
 from rdpass.passes.lowering.match.placement import Placement
 from rdpass.passes.lowering.rewrite.operators_on_blocks import joins_blocks, runs_blocked, splits_blocks
 
@@ -56,13 +56,13 @@ class _Start:
     """A map, what it is scaled by, and all that is done to it then."""
 
     source: Any
-    finishing: Finishing
+    grown: GrownEpilogue
     scale: Array | None = None
     gate: Any | None = None
     inside: tuple[Any, ...] = ()
 
     def placement(self) -> Placement:
-        end = self.finishing
+        end = self.grown
         inside = tuple(v for v in (*self.inside, *end.inside) if not v.same_as(end.root) and not v.same_as(self.source))
         batch, channels, height, width = shape_of(self.source) or ()
         scale: Literal["none", "constant", "gate"] = "none" if self.scale is None else "constant"
@@ -89,7 +89,7 @@ def _start(flow: Dataflow, variable: Any, known: Set[Any], taken: Set[Any]) -> _
             end = grow_epilogue(flow, variable, shape[1], taken, other=full[1])
             return _Start(full[0], end)
         case _:
-            found = finish_from(flow, full[0], variable, shape[1], taken)
+            found = epilogue_from(flow, full[0], variable, shape[1], taken)
             return None if found is None else _Start(full[0], found)
 
 

@@ -1,6 +1,6 @@
 """Match the operators that one kernel computes together: a convolution, and its epilogue (``grow_epilogue``).
 
-A transposed convolution, or one whose channels are shuffled into pixels, is a convolution too (``spread_layers``).
+A transposed convolution, or one whose channels are shuffled into pixels, is a convolution too (``subpixel_layers``).
 
 Of two convolutions that one add joins, the later one takes the add.
 """
@@ -67,7 +67,7 @@ class _Start:
     def of(flow: Dataflow, variable: Any) -> _Start | None:
         call: Any = flow.value(variable)
         if (transposed := transposed_of(flow, variable)) is not None:
-            return _Start.spread(transposed, call.args[0])
+            return _Start.subpixel(transposed, call.args[0])
         if operator_of(call) != "relax.nn.conv2d":
             return None
         weights, shape = weights_of(call.args[1]), shape_of(call.args[0])
@@ -77,11 +77,11 @@ class _Start:
             return None
         convolution = _convolution(shape, weights.shape, call.attrs)
         if (found := shuffled(flow, variable, convolution, weights)) is not None:
-            return _Start.spread(found, call.args[0])
+            return _Start.subpixel(found, call.args[0])
         return _Start(variable, call.args[0], weights, convolution)
 
     @staticmethod
-    def spread(found: Subpixel, source: Any) -> _Start:
+    def subpixel(found: Subpixel, source: Any) -> _Start:
         return _Start(found.root, source, found.weights, found.convolution, found.bias, found.inside)
 
     def grow(self, flow: Dataflow, taken: Set[Any]) -> Layer:

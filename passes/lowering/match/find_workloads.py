@@ -28,8 +28,8 @@ def find_workloads(module: tvm.IRModule, machine: Machine) -> tuple[Occurrence, 
     found: dict[Workload, Occurrence] = {}
     for _, function in module.functions_items():
         if isinstance(function, relax.Function):
-            for settled in choose_placements(read_dataflow(function), machine, {}):
-                fresh = Occurrence(settled.workload, settled.placement.constants, 0)
-                known = found.get(settled.workload, fresh)
-                found[settled.workload] = replace(known, calls=known.calls + 1)
+            for chosen in choose_placements(read_dataflow(function), machine, {}):
+                fresh = Occurrence(chosen.workload, chosen.placement.constants, 0)
+                known = found.get(chosen.workload, fresh)
+                found[chosen.workload] = replace(known, calls=known.calls + 1)
     return tuple(found.values())

@@ -22,7 +22,7 @@ from rdpass.passes.lowering.match.find_activations import Activation, clip_bound
 
 
 @dataclass(frozen=True)
-class Finishing:
+class GrownEpilogue:
     """``root`` is the value when all is done, ``inside`` what is computed on the way there, the first value included.
 
     ``rows``: numbers per channel, see ``Epilogue.rows``.
@@ -37,7 +37,7 @@ class Finishing:
 
 def grow_epilogue(
     flow: Dataflow, value: Any, channels: int, taken: Set[Any], shift: Array | None = None, other: Any | None = None
-) -> Finishing:
+) -> GrownEpilogue:
     """All that is done to ``value``, a map of so many channels, up to operators in ``taken``.
 
     ``shift`` and ``other``: a bias and a map that are part of the value already.
@@ -46,19 +46,19 @@ def grow_epilogue(
     return _grown(flow, _Growth(value, bias, [], other), taken)
 
 
-def finish_from(flow: Dataflow, source: Any, reader: Any, channels: int, taken: Set[Any]) -> Finishing | None:
+def epilogue_from(flow: Dataflow, source: Any, reader: Any, channels: int, taken: Set[Any]) -> GrownEpilogue | None:
     """The epilogue that ``reader`` begins on ``source``, which others may read too."""
     growth = _Growth(source, np.zeros(channels, type_of(source)), [])
     activation = _activation(flow, growth, taken)
     if activation is not None and reader in (activation.root, *activation.inside):
-        return _finishing(flow, growth, activation, taken)
+        return _ended(flow, growth, activation, taken)
     if not _absorb(flow, growth, reader):
         return None
     growth.value = reader
     return _grown(flow, growth, taken)
 
 
-def _grown(flow: Dataflow, growth: _Growth, taken: Set[Any]) -> Finishing:
+def _grown(flow: Dataflow, growth: _Growth, taken: Set[Any]) -> GrownEpilogue:
     activation = _activation(flow, growth, taken)
     for reader in _readers(flow, growth, taken):
         if activation is not None or not _absorb(flow, growth, reader):
@@ -66,32 +66,32 @@ def _grown(flow: Dataflow, growth: _Growth, taken: Set[Any]) -> Finishing:
         growth.inside.append(growth.value)
         growth.value = reader
         activation = _activation(flow, growth, taken)
-    return _finishing(flow, growth, activation, taken)
+    return _ended(flow, growth, activation, taken)
 
 
-def _finishing(flow: Dataflow, growth: _Growth, activation: Activation | None, taken: Set[Any]) -> Finishing:
+def _ended(flow: Dataflow, growth: _Growth, activation: Activation | None, taken: Set[Any]) -> GrownEpilogue:
     root, inside = growth.value, tuple(growth.inside)
     if activation is not None:
         root, inside = activation.root, (*inside, growth.value, *activation.inside)
     epilogue, rows = _epilogue(growth, activation)
-    finishing = Finishing(root, growth.other, inside, epilogue, (growth.bias, *rows))
+    grown = GrownEpilogue(root, growth.other, inside, epilogue, (growth.bias, *rows))
     if growth.other is not None or epilogue.activation == "none":
-        return finishing
-    return _with_late_add(flow, finishing, taken)
+        return grown
+    return _with_late_add(flow, grown, taken)
 
 
-def _with_late_add(flow: Dataflow, finishing: Finishing, taken: Set[Any]) -> Finishing:
+def _with_late_add(flow: Dataflow, grown: GrownEpilogue, taken: Set[Any]) -> GrownEpilogue:
     """Case 4: the sum of the activated value and another map, if nothing else reads the value."""
-    root = finishing.root
+    root = grown.root
     reader = flow.only_reader(root)
     call: Any = None if reader is None or reader in taken else flow.value(reader)
     if operator_of(call) != "relax.add" or shape_of(reader) != shape_of(root):
-        return finishing
+        return grown
     others = [argument for argument in call.args if not _is(argument, root)]
     if len(others) != 1 or array_of(others[0]) is not None or shape_of(others[0]) != shape_of(root):
-        return finishing
-    epilogue = replace(finishing.epilogue, add=True, late=True)
-    return replace(finishing, root=reader, other=others[0], inside=(*finishing.inside, root), epilogue=epilogue)
+        return grown
+    epilogue = replace(grown.epilogue, add=True, late=True)
+    return replace(grown, root=reader, other=others[0], inside=(*grown.inside, root), epilogue=epilogue)
 
 
 @dataclass

@@ -119,11 +119,11 @@ def shuffled(flow: Dataflow, variable: Any, convolution: Convolution, weights: A
     axes = (down, across, filters) if columns_first else (filters, down, across)
     numbered = np.arange(convolution.filters).reshape(axes)
     order = (numbered if columns_first else numbered.transpose(1, 2, 0)).reshape(-1)
-    spread = Convolution(
+    subpixels = Convolution(
         convolution.batch, convolution.channels, filters, convolution.height, convolution.width, convolution.kernel,
         convolution.stride, convolution.padding, convolution.dilation, subpixel=(down, across),
     )  # fmt: skip
-    return Subpixel(root, spread, weights[order], bias[order], (*inside, value, *between))
+    return Subpixel(root, subpixels, weights[order], bias[order], (*inside, value, *between))
 
 
 def _bias_of(flow: Dataflow, value: Any, reader: Any, filters: int) -> Array | None:

@@ -79,8 +79,8 @@ class _Writer:
         self.machine = machine
         self.lanes = machine.isa.block(FLOAT32)
         self.flow = read_dataflow(function)
-        self.settled = {settled.placement.root: settled for settled in choose_placements(self.flow, machine, tuned)}
-        self.homes = homes_of(settled.placement for settled in self.settled.values())
+        self.chosen = {chosen.placement.root: chosen for chosen in choose_placements(self.flow, machine, tuned)}
+        self.homes = homes_of(chosen.placement for chosen in self.chosen.values())
         self.planar: dict[Any, Any] = {parameter: parameter for parameter in function.params}
         self.blocked: dict[Any, Any] = {}
         self.parts: dict[Any, Any] = {}
@@ -97,10 +97,10 @@ class _Writer:
             builder.emit_func_output(result)
 
     def _write(self, variable: Any, value: Any) -> None:
-        settled = self.settled.get(variable)
-        if settled is not None:
-            layouts = self.blocked if settled.placement.writes == "blocked" else self.planar
-            layouts[variable] = self._kernel(settled)
+        chosen = self.chosen.get(variable)
+        if chosen is not None:
+            layouts = self.blocked if chosen.placement.writes == "blocked" else self.planar
+            layouts[variable] = self._kernel(chosen)
         elif joins_blocks(value, self.blocked, self.lanes):
             self.blocked[variable] = self._join(variable, variables_of(value))
         elif splits_blocks(self.flow, variable, value, self.blocked, self.lanes):
@@ -114,8 +114,8 @@ class _Writer:
 
     # 1. Kernels
 
-    def _kernel(self, settled: ChosenPlacement) -> Any:
-        placement, kernel = settled.placement, settled.kernel(self.machine)
+    def _kernel(self, chosen: ChosenPlacement) -> Any:
+        placement, kernel = chosen.placement, chosen.kernel(self.machine)
         source = self._source(placement)
         other = None if placement.other is None else self._blocked(placement.other)
         shape = shape_of(placement.root)
@@ -125,7 +125,7 @@ class _Writer:
         arguments = [source, *gate, *(relax.const(constant) for constant in kernel.constants)]
         if other is not None:
             arguments.append(other)
-        results = self._call(kernel, settled.workload.operations, arguments, [written], settled.in_place)
+        results = self._call(kernel, chosen.workload.operations, arguments, [written], chosen.in_place)
         return self.builder.emit(relax.TupleGetItem(results, 0))
 
     def _source(self, placement: Placement) -> Any:

@@ -52,7 +52,7 @@ class Network:
         return PlannedMemory(activations=self.arena_bytes, workspace=0)
 
 
-def build_ahead(
+def build_aot(
     source: OnnxSource, module: tvm.IRModule, target: Target, tuned: Mapping[Workload, Tile] | None = None,
     prefix: str = PREFIX,
 ) -> Network:  # fmt: skip

@@ -34,7 +34,7 @@ from rdpass.core.progress import Progress, progress
 from rdpass.database.best import Tuned, read_best
 from rdpass.database.choice import choose_tiles
 from rdpass.deploy.aot.names import PREFIX, check_prefix, library_of
-from rdpass.deploy.aot.network import Network, build_ahead
+from rdpass.deploy.aot.network import Network, build_aot
 from rdpass.deploy.bundle.assembly import LIBRARY, assemble, golden_files
 from rdpass.deploy.bundle.execution import execute
 from rdpass.deploy.bundle.manifest import Manifest, Runtime, seal
@@ -181,7 +181,7 @@ def _build_checked(order: _Order, shown: Progress) -> tuple[Lowered | Network, N
     shown.step(1, f"building for {order.target.name}")
     code: Lowered | Network
     if order.runtime == "none":
-        code = build_ahead(order.source, order.module, order.target, order.tiles, order.prefix)
+        code = build_aot(order.source, order.module, order.target, order.tiles, order.prefix)
     else:
         code = native if order.target == here else build(order.module, order.target, order.tiles)
     for fallback in code.fallbacks:

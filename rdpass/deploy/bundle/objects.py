@@ -26,8 +26,8 @@ _ENVIRONMENT = ("CPATH", "CPLUS_INCLUDE_PATH", "COMPILER_PATH", "GCC_EXEC_PREFIX
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """Recipe by which sources become objects: compiler, flags, and the folders of headers that are not its own."""
+class Compilation:
+    """How sources become objects: compiler, flags, and the folders of headers that are not its own."""
 
     compiler: Compiler
     flags: tuple[str, ...]
@@ -40,15 +40,15 @@ class Recipe:
         return (*self.compiler.call, *self.flags, *places)
 
 
-def compile_objects(recipe: Recipe, sources: Sequence[Path], folder: Path, cache: bool) -> list[Path]:
+def compile_objects(compilation: Compilation, sources: Sequence[Path], folder: Path, cache: bool) -> list[Path]:
     """The objects of ``sources``, in ``folder``; with ``cache`` those that were made before are found, not made.
 
     Raises:
         TargetError: the compiler failed; the message carries the first thing it said.
     """
-    digest = _recipe_digest(recipe) if cache else None
+    digest = _compilation_digest(compilation) if cache else None
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(lambda source: _object(recipe, source, folder / f"{source.stem}.o", digest), sources))
+        return list(pool.map(lambda source: _object(compilation, source, folder / f"{source.stem}.o", digest), sources))
 
 
 def run_compiler(compiler: Compiler, command: Iterable[str], wanted: str) -> None:
@@ -62,35 +62,35 @@ def run_compiler(compiler: Compiler, command: Iterable[str], wanted: str) -> Non
         raise TargetError(f"{compiler.version} could not compile {wanted}: {reason}")
 
 
-def _object(recipe: Recipe, source: Path, place: Path, digest: str | None) -> Path:
+def _object(compilation: Compilation, source: Path, place: Path, digest: str | None) -> Path:
     key = None if digest is None else _hash(digest.encode(), source.name.encode(), source.read_bytes())
     found = None if key is None else read_kept(KIND, key)
     if found is not None:
         place.write_bytes(found)
         return place
-    run_compiler(recipe.compiler, [*recipe.command, "-c", str(source), "-o", str(place)], source.name)
+    run_compiler(compilation.compiler, [*compilation.command, "-c", str(source), "-o", str(place)], source.name)
     if key is not None:
         keep(KIND, key, place.read_bytes())
     return place
 
 
-def _recipe_digest(recipe: Recipe) -> str | None:
+def _compilation_digest(compilation: Compilation) -> str | None:
     """Of all that decides an object's bytes but its source; None where the compiler does not say what it is."""
-    compiler = _compiler_digest(recipe)
+    compiler = _compiler_digest(compilation)
     if compiler is None:
         return None
-    headers = [(folder, path) for folder in recipe.headers for path in sorted(folder.rglob("*.h"))]
+    headers = [(folder, path) for folder in compilation.headers for path in sorted(folder.rglob("*.h"))]
     texts = [part for folder, path in headers for part in (str(path.relative_to(folder)).encode(), path.read_bytes())]
     variables = [os.environ.get(name, "").encode() for name in _ENVIRONMENT]
-    flags = [flag.encode() for flag in (*recipe.compiler.options, *recipe.flags)]
+    flags = [flag.encode() for flag in (*compilation.compiler.options, *compilation.flags)]
     return _hash(compiler.encode(), repr((flags, variables)).encode(), *texts)
 
 
-def _compiler_digest(recipe: Recipe) -> str | None:
+def _compiler_digest(compilation: Compilation) -> str | None:
     """Of the compiler's and its assembler's versions, and of every macro of the compiler, its C library and its C++
     library: these name their releases, the architecture and what is on by default."""
-    compiler = recipe.compiler
-    macros = _said([*compiler.call, *recipe.flags, "-E", "-dM", "-include", "cstdlib", "-x", "c++", os.devnull])
+    compiler = compilation.compiler
+    macros = _said([*compiler.call, *compilation.flags, "-E", "-dM", "-include", "cstdlib", "-x", "c++", os.devnull])
     if not macros:
         return None
     # Later lines of a version name folders.

@@ -10,7 +10,7 @@ from pathlib import Path
 from rdpass.core.tensor_spec import TensorSpec
 from rdpass.deploy.bundle.c_literals import c_string
 from rdpass.deploy.bundle.manifest import Manifest
-from rdpass.deploy.bundle.objects import Recipe, compile_objects, run_compiler
+from rdpass.deploy.bundle.objects import Compilation, compile_objects, run_compiler
 from rdpass.targets.toolchain import Compiler
 
 RUNTIME = Path(__file__).parent.parent / "runtime"
@@ -54,16 +54,16 @@ def compile_program(path: Path, manifest: Manifest, compiler: Compiler, parts: P
     Raises:
         TargetError: the compiler failed; the message carries the first thing it said.
     """
-    recipe = Recipe(compiler, ("-std=c++17", "-Os", *parts.flags), (RUNTIME, *parts.headers))
+    compilation = Compilation(compiler, ("-std=c++17", "-Os", *parts.flags), (RUNTIME, *parts.headers))
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         described = folder / "description.cc"
         described.write_text(description_source(manifest))
-        own = replace(recipe, headers=(*recipe.headers, folder, *parts.own_headers))
+        own = replace(compilation, headers=(*compilation.headers, folder, *parts.own_headers))
         sources = (*SHARED, *parts.sources, described)
         specific = (*parts.own, described)
         constant = [source for source in sources if source not in specific]
-        objects = dict(zip(constant, compile_objects(recipe, constant, folder, cache), strict=True))
+        objects = dict(zip(constant, compile_objects(compilation, constant, folder, cache), strict=True))
         objects |= zip(specific, compile_objects(own, specific, folder, cache=False), strict=True)
         linked = [str(objects[source]) for source in sources]
         run_compiler(compiler, [*compiler.call, *linked, "-o", str(path), *parts.link], "the runner")

@@ -28,7 +28,7 @@ from tvm import relax
 import rdpass
 from rdpass.core.files import new_folder
 from rdpass.core.tvm_messages import without_scope_lines
-from rdpass.deploy.bundle.objects import Recipe, compile_objects, run_compiler
+from rdpass.deploy.bundle.objects import Compilation, compile_objects, run_compiler
 from rdpass.deploy.bundle.runner_program import RUNTIME
 from rdpass.deploy.bundle.runtime_libraries import find_libraries, tvm_versions
 from rdpass.deploy.lowering import Lowered, build, import_onnx, lower_for
@@ -137,10 +137,10 @@ def _link(folder: Path, lowered: Lowered, compiler: Compiler, libraries: tuple[P
     (folder / "lib").mkdir()
     for library in libraries:
         shutil.copyfile(library, folder / "lib" / library.name)
-    recipe = Recipe(compiler, ("-std=c++17", "-O2"), (RUNTIME, *map(Path, tvm_ffi.libinfo.include_paths())))
+    compilation = Compilation(compiler, ("-std=c++17", "-O2"), (RUNTIME, *map(Path, tvm_ffi.libinfo.include_paths())))
     sources = (_DRIVER, *(RUNTIME / name for name in ("vm_network.cc", "npy.cc", "tensor.cc")))
     with tempfile.TemporaryDirectory() as place:
-        objects = map(str, compile_objects(recipe, sources, Path(place), cache=True))
+        objects = map(str, compile_objects(compilation, sources, Path(place), cache=True))
         command = [compiler.command, *objects, "-o", str(folder / "driver"), f"-L{folder / 'lib'}"]
         command += ["-Wl,--no-as-needed", "-ltvm_runtime", "-ltvm_ffi", "-Wl,-rpath,$ORIGIN/lib"]
         run_compiler(compiler, command, "the driver")

@@ -33,7 +33,7 @@ ROLES: tuple[tuple[Role, str], ...] = (
 
 
 def draw(graph_module: GraphModule, plan: Plan, model: FusionVariants, plain: FusionVariants, title: str) -> str:
-    """An SVG document. ``model`` and ``plain`` are the accounts of the graph and of its strictly plain student."""
+    """An SVG document. ``model`` and ``plain`` are the schedules of the graph and of its strictly plain student."""
     rows = rows_of(graph_module, plan.regions, model, plain)
     wires = wires_of(rows, model, plan.regions)
     widest = max(LETTER * len(name_of(row)) for row in rows)

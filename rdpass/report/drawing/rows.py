@@ -87,11 +87,9 @@ def _held(model: FusionVariants, regions: tuple[Region, ...]) -> dict[int, int]:
     return total
 
 
-def _live_by_node(accounts: FusionVariants, way: str) -> dict[str, int]:
-    account = accounts.fused if way == "fused" else accounts.tiled
-    return {
-        name: live for step, live in zip(account.running, account.schedule.live, strict=True) for name in step.nodes
-    }
+def _live_by_node(variants: FusionVariants, way: str) -> dict[str, int]:
+    fused = variants.fused if way == "fused" else variants.tiled
+    return {name: live for step, live in zip(fused.running, fused.schedule.live, strict=True) for name in step.nodes}
 
 
 def _shortcut_reads(model: FusionVariants, regions: tuple[Region, ...]) -> set[tuple[str, str]]:

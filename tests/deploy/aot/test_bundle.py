@@ -45,23 +45,23 @@ def _check_same_bits(actual: tuple[Array, ...], expected: tuple[Array, ...]) -> 
     assert [(a.dtype, a.shape, a.tobytes()) for a in actual] == [(e.dtype, e.shape, e.tobytes()) for e in expected]
 
 
-def test_it_holds_a_library_its_header_an_example_and_a_program_and_nothing_of_tvm(ahead_bundle: Bundle) -> None:
-    assert set(_files(ahead_bundle.folder)) == {
+def test_it_holds_a_library_its_header_an_example_and_a_program_and_nothing_of_tvm(aot_bundle: Bundle) -> None:
+    assert set(_files(aot_bundle.folder)) == {
         "manifest.json", "SHA256SUMS", "README.txt", "librdpass_model.a", "rdpass_model.h", "example.c", "run",
         "golden/input_0.npy", "golden/output_0.npy",
     }  # fmt: skip
-    assert b"TVMFFI" not in (ahead_bundle.folder / "run").read_bytes()
+    assert b"TVMFFI" not in (aot_bundle.folder / "run").read_bytes()
     headers = subprocess.run(
-        ["readelf", "-ldW", ahead_bundle.folder / "run"], capture_output=True, text=True, check=True
+        ["readelf", "-ldW", aot_bundle.folder / "run"], capture_output=True, text=True, check=True
     ).stdout
     assert "INTERP" not in headers
     assert "NEEDED" not in headers
 
 
-def test_its_manifest_says_so_and_what_the_header_says(ahead_bundle: Bundle) -> None:
-    manifest = open_sealed(ahead_bundle.folder)
+def test_its_manifest_says_so_and_what_the_header_says(aot_bundle: Bundle) -> None:
+    manifest = open_sealed(aot_bundle.folder)
     assert (manifest.runtime, manifest.library, manifest.planned_workspace_bytes) == ("none", "librdpass_model.a", 0)
-    header = (ahead_bundle.folder / "rdpass_model.h").read_text()
+    header = (aot_bundle.folder / "rdpass_model.h").read_text()
     sizes = dict(re.findall(r"#define RDPASS_MODEL_(\w+) (\d+)", header))
     assert int(sizes["ARENA_BYTES"]) == manifest.planned_activation_bytes
     assert int(sizes["INPUT_0_BYTES"]) == 4 * 3 * 17 * 15
@@ -69,35 +69,35 @@ def test_its_manifest_says_so_and_what_the_header_says(ahead_bundle: Bundle) -> 
     assert [gate.name for gate in manifest.gates] == ["tvm-host", "bundle"]
 
 
-def test_it_gives_the_bits_of_the_virtual_machine(ahead_bundle: Bundle, host_bundle: Bundle) -> None:
+def test_it_gives_the_bits_of_the_virtual_machine(aot_bundle: Bundle, host_bundle: Bundle) -> None:
     for seed in range(3):
         inputs = _inputs(host_bundle, seed)
-        _check_same_bits(_outputs(ahead_bundle, inputs), _outputs(host_bundle, inputs))
+        _check_same_bits(_outputs(aot_bundle, inputs), _outputs(host_bundle, inputs))
 
 
-def test_so_it_does_on_a_board(board_ahead_bundle: Bundle, board_bundle: Bundle) -> None:
+def test_so_it_does_on_a_board(board_aot_bundle: Bundle, board_bundle: Bundle) -> None:
     inputs = _inputs(board_bundle, 5)
-    _check_same_bits(_outputs(board_ahead_bundle, inputs), _outputs(board_bundle, inputs))
-    assert verify(board_ahead_bundle.folder).error <= 1e-5
+    _check_same_bits(_outputs(board_aot_bundle, inputs), _outputs(board_bundle, inputs))
+    assert verify(board_aot_bundle.folder).error <= 1e-5
 
 
-def test_its_program_has_the_command_line_of_every_bundle(ahead_bundle: Bundle, tmp_path: Path) -> None:
+def test_its_program_has_the_command_line_of_every_bundle(aot_bundle: Bundle, tmp_path: Path) -> None:
     def run(*words: str | Path) -> str:
-        command = [ahead_bundle.folder / "run", *words]
+        command = [aot_bundle.folder / "run", *words]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
     assert "max relative error" in run("--verify")
-    assert json.loads(run("--info"))["planned_activation_bytes"] == ahead_bundle.manifest.planned_activation_bytes
+    assert json.loads(run("--info"))["planned_activation_bytes"] == aot_bundle.manifest.planned_activation_bytes
     times = json.loads(run("--bench", "5", "--threads", "2"))
     assert (times["runs"], times["threads"]) == (5, 2)
-    golden = ahead_bundle.folder / "golden/input_0.npy"
+    golden = aot_bundle.folder / "golden/input_0.npy"
     for threads in ("1", "2", "3", "16"):
         run(golden, tmp_path / f"{threads}.npy", "--threads", threads)
     assert len({file_digest(path) for path in tmp_path.iterdir()}) == 1
 
 
-def test_verify_and_run_take_it_and_load_says_that_python_cant(ahead_bundle: Bundle, tmp_path: Path) -> None:
-    folder = ahead_bundle.folder
+def test_verify_and_run_take_it_and_load_says_that_python_cant(aot_bundle: Bundle, tmp_path: Path) -> None:
+    folder = aot_bundle.folder
     assert rdpass(["verify", str(folder)]) == 0
     assert rdpass(["run", str(folder), str(folder / "golden/input_0.npy"), "-o", str(tmp_path / "y.npy")]) == 0
     assert np.load(tmp_path / "y.npy").shape == (1, 5)
@@ -122,18 +122,18 @@ def test_there_are_two_runtimes(two_by_two_onnx: Path, tmp_path: Path) -> None:
 
 
 def test_it_is_the_same_bytes_wherever_it_is_built(
-    board_ahead_bundle: Bundle, residual_onnx: Path, board: str, tmp_path: Path
+    board_aot_bundle: Bundle, residual_onnx: Path, board: str, tmp_path: Path
 ) -> None:
     elsewhere = tmp_path / "a" / "longer" / "place"
     elsewhere.mkdir(parents=True)
     model = shutil.copy(residual_onnx, elsewhere / "another name.onnx")
     again = compile(model, board, elsewhere / "again.rdp", runtime="none")
-    assert _files(again.folder) == _files(board_ahead_bundle.folder)
+    assert _files(again.folder) == _files(board_aot_bundle.folder)
 
 
-def test_nothing_in_it_names_a_place_on_the_building_machine(ahead_bundle: Bundle, residual_onnx: Path) -> None:
-    places = [residual_onnx.parent, ahead_bundle.folder.parent, Path(__file__).parents[3]]
-    for path in ahead_bundle.folder.rglob("*"):
+def test_nothing_in_it_names_a_place_on_the_building_machine(aot_bundle: Bundle, residual_onnx: Path) -> None:
+    places = [residual_onnx.parent, aot_bundle.folder.parent, Path(__file__).parents[3]]
+    for path in aot_bundle.folder.rglob("*"):
         if path.is_file():
             content = path.read_bytes()
             assert not [place for place in places if str(place).encode() in content], path

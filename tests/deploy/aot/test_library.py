@@ -11,7 +11,7 @@ import pytest
 
 from rdpass.core.errors import ConfigError, TargetError
 from rdpass.deploy.aot.library import RUNNER_SOURCES, check_needs
-from rdpass.deploy.aot.network import build_ahead
+from rdpass.deploy.aot.network import build_aot
 from rdpass.deploy.aot.source import SOURCES, write_source
 from rdpass.deploy.bundle.building import Bundle, compile
 from rdpass.deploy.bundle.runner_program import RUNTIME, SHARED, description_source
@@ -72,13 +72,13 @@ def _symbols(bundle: Bundle, *options: str) -> set[str]:
     return {line.split()[-1] for line in lines if line and not line.endswith(":")}
 
 
-def test_it_shows_the_names_of_its_header_alone_and_needs_next_to_nothing(ahead_bundle: Bundle) -> None:
-    assert _symbols(ahead_bundle, "-g", "--defined-only") == SHOWN
-    assert _symbols(ahead_bundle, "-u") <= {"_GLOBAL_OFFSET_TABLE_", "__tls_get_addr", "memcpy", "memset"}
+def test_it_shows_the_names_of_its_header_alone_and_needs_next_to_nothing(aot_bundle: Bundle) -> None:
+    assert _symbols(aot_bundle, "-g", "--defined-only") == SHOWN
+    assert _symbols(aot_bundle, "-u") <= {"_GLOBAL_OFFSET_TABLE_", "__tls_get_addr", "memcpy", "memset"}
 
 
-def test_nothing_of_it_is_written_while_it_runs_but_a_pointer_of_each_threads_own(ahead_bundle: Bundle) -> None:
-    command = ["size", "-A", str(ahead_bundle.folder / "librdpass_model.a")]
+def test_nothing_of_it_is_written_while_it_runs_but_a_pointer_of_each_threads_own(aot_bundle: Bundle) -> None:
+    command = ["size", "-A", str(aot_bundle.folder / "librdpass_model.a")]
     rows = [line.split() for line in subprocess.run(command, capture_output=True, text=True).stdout.splitlines()]
     sizes = {row[0]: int(row[1]) for row in rows if len(row) == 3 and row[0].startswith(".")}
     writable = {name: size for name, size in sizes.items() if name.startswith((".data", ".bss", ".tdata", ".tbss"))}
@@ -89,19 +89,19 @@ def test_nothing_of_it_is_written_while_it_runs_but_a_pointer_of_each_threads_ow
 
 
 @pytest.mark.parametrize("standard", ["c11", "c17", "c++11", "c++20"])
-def test_its_header_is_clean_c_and_c_plus_plus(ahead_bundle: Bundle, tmp_path: Path, standard: str) -> None:
+def test_its_header_is_clean_c_and_c_plus_plus(aot_bundle: Bundle, tmp_path: Path, standard: str) -> None:
     source = tmp_path / ("use.cc" if "++" in standard else "use.c")
     source.write_text('#include "rdpass_model.h"\nint main(void) { return rdpass_model_init(0, 0) != 0; }\n')
-    words = (*STRICT, source, ahead_bundle.folder / "librdpass_model.a")
-    run_with(ahead_bundle, compile_with(ahead_bundle, tmp_path / "use", *words, standard=standard))
+    words = (*STRICT, source, aot_bundle.folder / "librdpass_model.a")
+    run_with(aot_bundle, compile_with(aot_bundle, tmp_path / "use", *words, standard=standard))
 
 
-def test_its_example_gives_the_programs_bits(ahead_bundle: Bundle, tmp_path: Path) -> None:
-    folder = ahead_bundle.folder
+def test_its_example_gives_the_programs_bits(aot_bundle: Bundle, tmp_path: Path) -> None:
+    folder = aot_bundle.folder
     words = (*STRICT, folder / "example.c", folder / "librdpass_model.a", "-lm")
-    example = compile_with(ahead_bundle, tmp_path / "example", *words)
-    printed = run_with(ahead_bundle, example, given=golden_bytes(ahead_bundle, "inputs"))
-    assert printed == written_bytes(ahead_bundle, tmp_path)
+    example = compile_with(aot_bundle, tmp_path / "example", *words)
+    printed = run_with(aot_bundle, example, given=golden_bytes(aot_bundle, "inputs"))
+    assert printed == written_bytes(aot_bundle, tmp_path)
     short = subprocess.run([example], input=b"few", capture_output=True, check=False)
     assert (short.returncode, short.stderr) == (2, b"x: too few bytes\n")
 
@@ -132,36 +132,36 @@ def check_heap(bundle: Bundle, folder: Path, threads: Sequence[int] = (1, 4)) ->
     return arena
 
 
-def test_it_keeps_to_its_header_in_the_hands_of_a_rough_caller(ahead_bundle: Bundle, tmp_path: Path) -> None:
-    check_rough_caller(ahead_bundle, tmp_path)
+def test_it_keeps_to_its_header_in_the_hands_of_a_rough_caller(aot_bundle: Bundle, tmp_path: Path) -> None:
+    check_rough_caller(aot_bundle, tmp_path)
 
 
-def test_so_it_does_on_a_board(board_ahead_bundle: Bundle, tmp_path: Path) -> None:
-    check_rough_caller(board_ahead_bundle, tmp_path)
+def test_so_it_does_on_a_board(board_aot_bundle: Bundle, tmp_path: Path) -> None:
+    check_rough_caller(board_aot_bundle, tmp_path)
 
 
 def test_so_it_does_with_several_inputs_and_outputs(two_by_two_onnx: Path, tmp_path: Path) -> None:
     check_rough_caller(compile(two_by_two_onnx, out=tmp_path / "two.rdp", runtime="none"), tmp_path)
 
 
-def test_the_heap_of_its_program_is_the_arena(ahead_bundle: Bundle, tmp_path: Path) -> None:
-    check_heap(ahead_bundle, tmp_path)
+def test_the_heap_of_its_program_is_the_arena(aot_bundle: Bundle, tmp_path: Path) -> None:
+    check_heap(aot_bundle, tmp_path)
 
 
 @pytest.mark.parametrize("checks", ["address,undefined", pytest.param("thread", marks=pytest.mark.slow)])
-def test_it_is_clean_under_sanitizers(ahead_bundle: Bundle, residual_onnx: Path, tmp_path: Path, checks: str) -> None:
+def test_it_is_clean_under_sanitizers(aot_bundle: Bundle, residual_onnx: Path, tmp_path: Path, checks: str) -> None:
     source = read_onnx(residual_onnx)
-    network = build_ahead(source, import_onnx(source), find_target("host"))
+    network = build_aot(source, import_onnx(source), find_target("host"))
     write_source(tmp_path, network)
     network.functions.write_object(tmp_path / "functions.o")
-    (tmp_path / "description.cc").write_text(description_source(ahead_bundle.manifest))
+    (tmp_path / "description.cc").write_text(description_source(aot_bundle.manifest))
     flags = [f"-fsanitize={checks}", "-fno-sanitize-recover=all", "-O1", "-g", *STRICT]
     for name, language in SOURCES.items():
         subprocess.run(["gcc", *flags, "-x", language, "-c", name, "-o", f"{name}.o"], cwd=tmp_path, check=True)
     objects = ["functions.o", *(f"{name}.o" for name in SOURCES), "description.cc", *(str(p) for p in SHARED)]
     command = ["g++", "-std=c++17", *flags, f"-I{RUNTIME}", "-I.", *objects, *map(str, RUNNER_SOURCES), "-o", "run"]
     subprocess.run(command, cwd=tmp_path, check=True)
-    golden = ahead_bundle.folder / "golden"
+    golden = aot_bundle.folder / "golden"
     (tmp_path / "golden").symlink_to(golden)
     (tmp_path / "bad.npy").write_bytes((golden / "input_0.npy").read_bytes()[:-1])
     for words, code in ((["--verify"], 0), (["--bench", "20", "--threads", "4"], 0), (["bad.npy", "y.npy"], 2)):

@@ -41,16 +41,16 @@ def test_two_networks_in_one_program_give_the_bits_that_each_gives_alone(
     assert got == written_bytes(cat, tmp_path) + written_bytes(dog, tmp_path)
 
 
-def test_all_names_and_files_begin_with_it_and_the_rest_is_as_without(cat: Bundle, ahead_bundle: Bundle) -> None:
+def test_all_names_and_files_begin_with_it_and_the_rest_is_as_without(cat: Bundle, aot_bundle: Bundle) -> None:
     assert _shown(cat.folder / "libcat.a") == {f"cat_{name}" for name in PUBLIC}
     assert verify(cat.folder).error <= 1e-5
     for name in ("cat.h", "example.c"):
-        usual = (ahead_bundle.folder / ("rdpass_model.h" if name == "cat.h" else name)).read_text()
+        usual = (aot_bundle.folder / ("rdpass_model.h" if name == "cat.h" else name)).read_text()
         assert (cat.folder / name).read_text() == named(usual, "cat")
     readme = (cat.folder / "README.txt").read_text()
     assert "cat.h says how, example.c does it, libcat.a is to be linked" in readme
     assert PREFIX not in readme
-    assert cat.manifest.planned_activation_bytes == ahead_bundle.manifest.planned_activation_bytes
+    assert cat.manifest.planned_activation_bytes == aot_bundle.manifest.planned_activation_bytes
 
 
 BAD = ("", "9lives", "a-b", "a b", "_a", "a__b", "int", "class", "main", "é", "a" * 65, "../a", "rdpass", "rdpass_0")

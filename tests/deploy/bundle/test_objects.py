@@ -19,7 +19,7 @@ from rdpass.core.errors import TargetError
 from rdpass.deploy.bundle import objects
 from rdpass.deploy.bundle.building import Bundle, compile
 from rdpass.deploy.bundle.manifest import Runtime
-from rdpass.deploy.bundle.objects import KIND, Recipe, compile_objects
+from rdpass.deploy.bundle.objects import KIND, Compilation, compile_objects
 from rdpass.targets.lookup import find_target
 from rdpass.targets.toolchain import Compiler, find_compiler
 
@@ -48,20 +48,20 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.fixture
-def recipe(tmp_path: Path) -> Recipe:
+def compilation(tmp_path: Path) -> Compilation:
     headers = tmp_path / "headers"
     headers.mkdir()
     (headers / "value.h").write_text("#define VALUE 3\n")
     (tmp_path / "name.cc").write_text(SOURCE)
-    return Recipe(find_compiler(find_target("host")), ("-std=c++17", "-Os"), (headers,))
+    return Compilation(find_compiler(find_target("host")), ("-std=c++17", "-Os"), (headers,))
 
 
 Build = Callable[..., bytes]
 
 
 @pytest.fixture
-def build(recipe: Recipe, tmp_path: Path) -> Build:
-    def build(how: Recipe = recipe, cache: bool = True) -> bytes:
+def build(compilation: Compilation, tmp_path: Path) -> Build:
+    def build(how: Compilation = compilation, cache: bool = True) -> bytes:
         (tmp_path / "out").mkdir(exist_ok=True)
         (made,) = compile_objects(how, [tmp_path / "name.cc"], tmp_path / "out", cache)
         content = made.read_bytes()
@@ -120,25 +120,25 @@ def test_a_damaged_entry_is_rebuilt(
     assert len(compiled) == 2
 
 
-def test_an_entry_under_the_name_of_another_is_not_used(build: Build, kept: Path, recipe: Recipe) -> None:
+def test_an_entry_under_the_name_of_another_is_not_used(build: Build, kept: Path, compilation: Compilation) -> None:
     right = build()
     (entry,) = kept.iterdir()
-    build(replace(recipe, flags=(*recipe.flags, "-DOTHER", "-O0")))
+    build(replace(compilation, flags=(*compilation.flags, "-DOTHER", "-O0")))
     (other,) = set(kept.iterdir()) - {entry}
     shutil.copy(other, entry)
     assert build() == right
 
 
 def test_a_changed_source_header_flag_or_variable_misses(
-    build: Build, kept: Path, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    build: Build, kept: Path, compilation: Compilation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = build()
-    (recipe.headers[0] / "value.h").write_text("#define VALUE 4\n")
+    (compilation.headers[0] / "value.h").write_text("#define VALUE 4\n")
     changed = build()
     assert changed == build(cache=False) != first
     (tmp_path / "name.cc").write_text(SOURCE.replace("[0]", "[1]"))
     assert build() == build(cache=False)
-    faster = replace(recipe, flags=("-std=c++17", "-O2"))
+    faster = replace(compilation, flags=("-std=c++17", "-O2"))
     assert build(faster) == build(faster, cache=False)
     monkeypatch.setenv("CPATH", str(tmp_path))
     build()
@@ -146,14 +146,14 @@ def test_a_changed_source_header_flag_or_variable_misses(
 
 
 def test_the_compiler_counts_by_its_version_and_not_by_its_place(
-    build: Build, kept: Path, recipe: Recipe, tmp_path: Path
+    build: Build, kept: Path, compilation: Compilation, tmp_path: Path
 ) -> None:
-    def wrapped(name: str, body: str) -> Recipe:
+    def wrapped(name: str, body: str) -> Compilation:
         script = tmp_path / name / "g++"
         script.parent.mkdir()
-        script.write_text(f'#!/bin/sh\n{body}\nexec {recipe.compiler.command} "$@"\n')
+        script.write_text(f'#!/bin/sh\n{body}\nexec {compilation.compiler.command} "$@"\n')
         script.chmod(0o755)
-        return replace(recipe, compiler=replace(recipe.compiler, command=str(script)))
+        return replace(compilation, compiler=replace(compilation.compiler, command=str(script)))
 
     build()
     build(wrapped("elsewhere", ""))
@@ -164,13 +164,14 @@ def test_the_compiler_counts_by_its_version_and_not_by_its_place(
     assert len(list(kept.iterdir())) == 2
 
 
-def test_processes_at_once_all_succeed(build: Build, kept: Path, recipe: Recipe, tmp_path: Path) -> None:
+def test_processes_at_once_all_succeed(build: Build, kept: Path, compilation: Compilation, tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from rdpass.deploy.bundle.objects import Recipe, compile_objects\n"
+        "import sys; from pathlib import Path; from rdpass.deploy.bundle.objects import Compilation, compile_objects\n"
         "from rdpass.targets.lookup import find_target; from rdpass.targets.toolchain import find_compiler\n"
         "sys.stdin.readline()\n"
-        f"recipe = Recipe(find_compiler(find_target('host')), {recipe.flags}, (Path({str(recipe.headers[0])!r}),))\n"
-        f"compile_objects(recipe, [Path({str(tmp_path / 'name.cc')!r})], Path(sys.argv[1]), True)\n"
+        f"compiler, flags = find_compiler(find_target('host')), {compilation.flags}\n"
+        f"compilation = Compilation(compiler, flags, (Path({str(compilation.headers[0])!r}),))\n"
+        f"compile_objects(compilation, [Path({str(tmp_path / 'name.cc')!r})], Path(sys.argv[1]), True)\n"
     )
     folders = [tmp_path / f"process_{index}" for index in range(4)]
     processes = []
@@ -227,7 +228,7 @@ def test_what_can_not_be_compiled_is_named_and_not_kept(build: Build, kept: Path
 
 
 def test_no_cache_neither_reads_nor_writes_and_gives_the_same_bytes(
-    residual_onnx: Path, ahead_bundle: Bundle, tmp_path: Path, kept: Path, monkeypatch: pytest.MonkeyPatch
+    residual_onnx: Path, aot_bundle: Bundle, tmp_path: Path, kept: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def never(*asked: object) -> None:
         raise AssertionError("the cache was read")
@@ -235,5 +236,5 @@ def test_no_cache_neither_reads_nor_writes_and_gives_the_same_bytes(
     monkeypatch.setattr(objects, "read_kept", never)
     command = ["compile", str(residual_onnx), "-o", str(tmp_path / "net.rdp"), "--runtime", "none", "--no-cache"]
     assert rdpass(command) == 0
-    assert _bundle(tmp_path / "net.rdp") == _bundle(ahead_bundle.folder)
+    assert _bundle(tmp_path / "net.rdp") == _bundle(aot_bundle.folder)
     assert not kept.parent.exists()

@@ -20,7 +20,7 @@ from tests.models import (
     conv_bn,
     seeded,
 )
-from tests.passes.analysis.accounts import account
+from tests.passes.analysis.schedules import schedules
 from tests.support import Untouched
 
 prepare_torchvision()
@@ -73,7 +73,7 @@ def test_what_a_shortcut_holds_follows_the_type():
 
 def test_types_may_change_within_a_graph():
     sizes = {
-        operation.node: operation.bytes for operation in account(Half(), torch.randn(1, 3, 8, 8)).inference.operations
+        operation.node: operation.bytes for operation in schedules(Half(), torch.randn(1, 3, 8, 8)).inference.operations
     }
     assert (sizes["first"], sizes["mul"], sizes["add"], sizes["last"]) == (
         8 * 36 * 4,
@@ -138,9 +138,9 @@ def test_the_models_own_input_is_never_written_over():
 
 def test_a_layer_that_also_convolves_its_shortcut_cannot_write_over_it():
     model = nn.Sequential(nn.Conv2d(4, 4, 1), Residual(nn.Conv2d(4, 4, 3, 1, 1)))
-    (account_step,) = [step for step in account(model, torch.randn(1, 4, 8, 8)).fused.steps if step.adds]
-    assert account_step.over == ()
-    assert list(account_step.reads.values()) == [4 * 64 * 4]
+    (joined_step,) = [step for step in schedules(model, torch.randn(1, 4, 8, 8)).fused.steps if step.adds]
+    assert joined_step.over == ()
+    assert list(joined_step.reads.values()) == [4 * 64 * 4]
 
 
 def test_a_bottleneck_holds_its_wide_map_while_the_narrow_convolution_runs():
@@ -161,7 +161,7 @@ def test_a_wide_body_sets_the_peak_and_removal_gains_what_the_shortcut_is():
 
 def test_a_gate_is_multiplied_in_place_once_its_pool_is_done():
     model = nn.Sequential(nn.Conv2d(4, 8, 1), SqueezeExcite(8))
-    found = account(model, torch.randn(1, 4, 8, 8)).fused
+    found = schedules(model, torch.randn(1, 4, 8, 8)).fused
     one = 8 * 64 * 4
     assert found.schedule.peak == one + 4 * 64 * 4  # the first convolution: nothing later needs a second wide map
     assert found.running[-1].over == ("_0",)
@@ -169,7 +169,7 @@ def test_a_gate_is_multiplied_in_place_once_its_pool_is_done():
 
 def test_a_batch_norm_before_a_convolution_has_a_map_of_its_own_beside_the_shortcut():
     model = nn.Sequential(nn.Conv2d(4, 4, 1), PreActivation(4))
-    found = account(model, torch.randn(1, 4, 8, 8)).fused
+    found = schedules(model, torch.randn(1, 4, 8, 8)).fused
     assert [len(step.nodes) for step in found.steps] == [1, 2, 3, 2]
     assert found.schedule.peak == 3 * 4 * 64 * 4
 

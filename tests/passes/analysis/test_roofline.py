@@ -20,8 +20,8 @@ BOARD = Target("mine", "aarch64-linux-gnu", "cortex-a72", 2, (), 1.0, 4, 32 << 1
 
 
 def ranges(model, shape, target=BOARD):
-    accounts = fusion_variants_of(trace(model, torch.randn(shape)).module)
-    return {(found.variant, found.threads): found for found in latencies(target, accounts, accounts)}
+    variants = fusion_variants_of(trace(model, torch.randn(shape)).module)
+    return {(found.variant, found.threads): found for found in latencies(target, variants, variants)}
 
 
 def test_both_ends_of_one_convolution_are_what_the_formulas_say():

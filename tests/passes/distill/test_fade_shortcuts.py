@@ -33,7 +33,7 @@ GATED = [
 
 
 @pytest.mark.parametrize(("build", "shape", "branches"), PLAIN + GATED)
-def test_a_fading_graph_starts_as_the_model_and_settles_into_what_it_ends_as(build, shape, branches):
+def test_a_fading_graph_starts_as_the_model_and_folds_into_what_it_ends_as(build, shape, branches):
     model = seeded(build)
     traced, fading = faded(model, *shape)
     before = Untouched(traced.module)
@@ -44,9 +44,9 @@ def test_a_fading_graph_starts_as_the_model_and_settles_into_what_it_ends_as(bui
     assert error_between(fading.module, model, x) <= 1e-6
     fading.set_faded(1.0)
     during = Untouched(fading.module)
-    settled = fold_branches(fading.module)
-    assert error_between(settled, fading.module, x) <= 1e-5
-    assert error_between(settled, model, x) > 1e-3
+    folded = fold_branches(fading.module)
+    assert error_between(folded, fading.module, x) <= 1e-5
+    assert error_between(folded, model, x) > 1e-3
     before.check()
     during.check()
 

@@ -80,16 +80,16 @@ class Guided(nn.Module):
         return self.head(self.two(self.beside(self.one(x), y)))
 
 
-PICTURES = torch.randn(2, 3, 9, 7)
+IMAGES = torch.randn(2, 3, 9, 7)
 
 
 @pytest.mark.parametrize(
     ("build", "inputs", "crossing"),
     [
-        (small_resnet, (PICTURES,), 0),
-        (lambda: classifier(bottleneck(4, 4), bottleneck(4, 4, out=8, stride=2), bottleneck(8, 4)), (PICTURES,), 0),
-        (Skipping, (PICTURES,), 2),
-        (Guided, (PICTURES, PICTURES.flip(0)), 0),
+        (small_resnet, (IMAGES,), 0),
+        (lambda: classifier(bottleneck(4, 4), bottleneck(4, 4, out=8, stride=2), bottleneck(8, 4)), (IMAGES,), 0),
+        (Skipping, (IMAGES,), 2),
+        (Guided, (IMAGES, IMAGES.flip(0)), 0),
     ],
 )
 def test_every_path_computes_what_it_would_by_hand(build, inputs, crossing):
@@ -97,9 +97,9 @@ def test_every_path_computes_what_it_would_by_hand(build, inputs, crossing):
 
 
 def test_a_cut_that_another_path_takes_from_the_teacher_is_replaced_all_the_same():
-    teacher, student, cuts = pair(Parallel, PICTURES)
+    teacher, student, cuts = pair(Parallel, IMAGES)
     assert cuts == ["add_1"]  # neither branch ends a stage; cuts of the user's own may lie in both
-    check_paths(teacher, student, ["add", "add_1"], (PICTURES,), 2)
+    check_paths(teacher, student, ["add", "add_1"], (IMAGES,), 2)
 
 
 def check_paths(teacher, student, cuts, inputs, crossing):
@@ -119,7 +119,7 @@ def check_paths(teacher, student, cuts, inputs, crossing):
 
 
 def test_the_student_is_computed_once_and_no_more_of_the_teacher_than_behind_each_cut():
-    teacher, student, cuts = pair(small_resnet, PICTURES)
+    teacher, student, cuts = pair(small_resnet, IMAGES)
     joint = join_paths(student, teacher, {cuts[0]: cuts[0]}).module
     calls = [str(node.target) for node in joint.graph.nodes if node.op == "call_module"]
     of_student = [call for call in calls if call.startswith("student.")]
@@ -130,22 +130,22 @@ def test_the_student_is_computed_once_and_no_more_of_the_teacher_than_behind_eac
 
 
 def test_the_joint_graph_calls_the_modules_themselves_also_after_they_are_moved():
-    teacher, student, cuts = pair(small_resnet, PICTURES)
+    teacher, student, cuts = pair(small_resnet, IMAGES)
     joint = join_paths(student, teacher, {cuts[0]: cuts[0]}).module
     assert joint.student is student
     assert joint.teacher is teacher
     student.double(), teacher.double()
-    assert joint(PICTURES.double())[OWN_PATH][0].dtype == torch.float64
+    assert joint(IMAGES.double())[OWN_PATH][0].dtype == torch.float64
     assert len(list(joint.parameters())) == len(list(student.parameters())) + len(list(teacher.parameters()))
 
 
 def test_gradients_flow_through_a_frozen_suffix_into_the_students_prefix_and_stop_at_the_cut():
-    teacher, student, cuts = pair(small_resnet, PICTURES)
+    teacher, student, cuts = pair(small_resnet, IMAGES)
     teacher.requires_grad_(False)
     joint = join_paths(student, teacher, {cuts[0]: cuts[0]}).module
     before = Untouched(teacher)
     student.train()
-    joint(PICTURES)[cuts[0]][0].square().sum().backward()
+    joint(IMAGES)[cuts[0]][0].square().sum().backward()
     reached = {name for name, parameter in student.named_parameters() if parameter.grad is not None}
     stages = stage_of_modules(student, {cut: cut for cut in cuts})
     expected = {name for name, _ in student.named_parameters() if stages[name.rpartition(".")[0]] == cuts[0]}

@@ -28,17 +28,17 @@ from tests.support import error_between
 
 
 @pytest.mark.parametrize(("build", "shape", "branches"), PLAIN)
-def test_a_settled_graph_is_the_strictly_plain_network_of_the_same_cost(build, shape, branches):
+def test_a_folded_graph_is_the_strictly_plain_network_of_the_same_cost(build, shape, branches):
     traced, fading = faded(seeded(build), *shape)
     fading.set_faded(1.0)
-    settled, bare = fold_branches(fading.module), remove_shortcuts(traced.module, plan_of(traced).removable)
-    for module in (settled, bare):
+    folded, bare = fold_branches(fading.module), remove_shortcuts(traced.module, plan_of(traced).removable)
+    for module in (folded, bare):
         annotate(module, traced.example)
-    check_plain(settled)
-    assert macs_of(settled) == macs_of(bare)
+    check_plain(folded)
+    assert macs_of(folded) == macs_of(bare)
 
 
-def test_a_graph_is_not_settled_before_its_shortcuts_have_faded():
+def test_a_graph_is_not_folded_before_its_shortcuts_have_faded():
     _, fading = faded(seeded(small_resnet), 1, 3, 8, 8)
     fading.set_faded({"add": 1.0, "add_1": 0.75, "add_2": 1.0})
     with pytest.raises(PassError, match=r"add_1 still has 0\.25"):
@@ -65,15 +65,15 @@ def test_a_gate_of_linear_layers_has_a_shift_that_folds_into_the_first():
     _, fading = faded(model, 2, 3, 8, 8)
     calibrate_gates(fading, (x,))
     fading.set_faded(1.0)
-    settled = fold_branches(fading.module)
-    assert error_between(settled, fading.module, x) <= 1e-5
-    assert not any(isinstance(part, ShiftedBias) for part in settled.modules())
-    assert sum(part.bias is None for part in settled.modules() if isinstance(part, nn.Linear)) == 0
+    folded = fold_branches(fading.module)
+    assert error_between(folded, fading.module, x) <= 1e-5
+    assert not any(isinstance(part, ShiftedBias) for part in folded.modules())
+    assert sum(part.bias is None for part in folded.modules() if isinstance(part, nn.Linear)) == 0
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.one_of(blocks(), wide_blocks()))
-def test_any_chain_of_convolutions_starts_as_it_was_and_settles_into_what_it_ends_as(case):
+def test_any_chain_of_convolutions_starts_as_it_was_and_folds_into_what_it_ends_as(case):
     block, sizes, seed = case
     model = seeded(lambda: block, seed).double()
     _, fading = faded(model, *sizes)

@@ -23,7 +23,7 @@ from tests.support import error_between
 
 
 def test_a_full_stream_reproduces_the_shortcut_where_nothing_else_is_in_its_channels():
-    """With the body's own weights at zero and every direction kept, a settled block is the identity it replaced."""
+    """With the body's own weights at zero and every direction kept, a folded block is the identity it replaced."""
     model = seeded(lambda: classifier(bottleneck(8, 8)))
     nn.init.zeros_(model[1].body[1].weight), nn.init.zeros_(model[1].body[1].bias)
     for norm in (model[1].body[4], model[1].body[7]):

@@ -41,7 +41,13 @@ def test_a_body_without_a_convolution_is_refused():
 
 def test_a_plain_block_has_one_way_and_each_layer_of_the_shortcut_a_place_in_one_of_the_convolutions():
     (only,) = all_choices(two())
-    assert (only.entry, only.places, only.summed, only.spread, only.spread_last) == ("shared", (), False, 1, 1)
+    assert (only.entry, only.places, only.summed, only.interleaved, only.interleaved_last) == (
+        "shared",
+        (),
+        False,
+        1,
+        1,
+    )
     found = all_choices(resnet_d())
     assert {choice.places for choice in found} == {(a, b) for a in range(3) for b in range(a, 3)}
 
@@ -50,7 +56,7 @@ def test_behind_an_activation_or_in_a_grouped_last_convolution_the_sum_is_a_laye
     assert {choice.summed for choice in all_choices(two(last=[nn.GELU()]))} == {True}
     grouped = all_choices(two({"groups": 2}))
     assert {choice.summed for choice in grouped} == {False, True}
-    assert {choice.spread for choice in grouped} == {1, 2}
+    assert {choice.interleaved for choice in grouped} == {1, 2}
 
 
 def test_what_stands_before_the_first_convolution_is_undone_where_that_is_sound_or_acts_on_a_copy():

@@ -11,7 +11,7 @@ import pytest
 from rdpass.core.errors import ConfigError
 from rdpass.deploy.aot.arena import Arena, plan
 from rdpass.deploy.aot.functions import compile_functions
-from rdpass.deploy.aot.network import Network, build_ahead
+from rdpass.deploy.aot.network import Network, build_aot
 from rdpass.deploy.lowering import calls_for, import_onnx
 from rdpass.onnx.source import read_onnx
 from rdpass.passes.lowering.read.find_calls import Call, CallSequence, Copy, Place, find_calls
@@ -28,7 +28,7 @@ def _calls(model: onnx.ModelProto) -> CallSequence:
 
 def _built(model: onnx.ModelProto) -> Network:
     source = read_onnx(model)
-    return build_ahead(source, import_onnx(source), BOARD)
+    return build_aot(source, import_onnx(source), BOARD)
 
 
 def _parsed(text: str) -> onnx.ModelProto:

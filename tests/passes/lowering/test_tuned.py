@@ -37,7 +37,7 @@ def _pair_with_shortcut() -> tuple[Any, Any, list[Any]]:
     return import_onnx(source), source.model, net.example()
 
 
-def _settled(module: Any, tuned: Mapping[Any, Any]) -> dict[Any, ChosenPlacement]:
+def _chosen(module: Any, tuned: Mapping[Any, Any]) -> dict[Any, ChosenPlacement]:
     import tvm
 
     simple = tvm.transform.Sequential(list(simplification()))(module)
@@ -60,16 +60,16 @@ def _error(given: tuple[Any, Any, list[Any]], tuned: Mapping[Any, Any]) -> float
 
 
 def test_without_tuned_tiles_every_workload_has_its_default(given: Any) -> None:
-    settled = _settled(given[0], {})
-    assert {type(work).__name__ for work in settled} == {"Convolution", "PointwisePair"}
-    assert all(s.tile == choose_default(work, machine_of(HERE)) for work, s in settled.items())
+    chosen = _chosen(given[0], {})
+    assert {type(work).__name__ for work in chosen} == {"Convolution", "PointwisePair"}
+    assert all(s.tile == choose_default(work, machine_of(HERE)) for work, s in chosen.items())
 
 
 def test_a_tuned_tile_is_used_for_its_workload_alone(given: Any) -> None:
-    before = _settled(given[0], {})
+    before = _chosen(given[0], {})
     work = next(work for work in before if isinstance(work, Convolution))
     tuned = {work: DirectTile(3, 1, 2, 1)}
-    after = _settled(given[0], tuned)
+    after = _chosen(given[0], tuned)
     assert after[work].tile == tuned[work]
     assert all(after[other].tile == before[other].tile for other in before if other != work)
     assert any("direct" in name and "_3x1_" in name for name in _names(lower_for(given[0], HERE, tuned)))
@@ -77,7 +77,7 @@ def test_a_tuned_tile_is_used_for_its_workload_alone(given: Any) -> None:
 
 
 def test_a_pair_that_was_tuned_to_come_apart_is_two_kernels_of_the_tiles_given(given: Any) -> None:
-    pair = next(work for work in _settled(given[0], {}) if isinstance(work, PointwisePair))
+    pair = next(work for work in _chosen(given[0], {}) if isinstance(work, PointwisePair))
     tuned = {pair: ApartTile(PointwiseTile(5, 1, 63, 1), PointwiseTile(4, 1, 63, 1))}
     names = _names(lower_for(given[0], HERE, tuned))
     assert not any("pair" in name for name in names)
@@ -86,15 +86,15 @@ def test_a_pair_that_was_tuned_to_come_apart_is_two_kernels_of_the_tiles_given(g
 
 
 def test_the_second_half_of_a_pair_may_write_over_what_the_pair_itself_reads(given: Any) -> None:
-    pair = next(work for work in _settled(given[0], {}) if isinstance(work, PointwisePair))
+    pair = next(work for work in _chosen(given[0], {}) if isinstance(work, PointwisePair))
     assert not pair.second.epilogue.in_place
-    halves = _settled(given[0], {pair: ApartTile(PointwiseTile(), PointwiseTile())})
+    halves = _chosen(given[0], {pair: ApartTile(PointwiseTile(), PointwiseTile())})
     assert {work.epilogue.in_place for work in halves if work.is_pointwise and work.epilogue.add} == {True}
 
 
 def test_what_was_tuned_for_another_network_changes_nothing(given: Any) -> None:
     module, _, inputs = given
-    pair = next(work for work in _settled(module, {}) if isinstance(work, PointwisePair))
+    pair = next(work for work in _chosen(module, {}) if isinstance(work, PointwisePair))
     strange = PointwisePair(pair.second, pair.first)
     before, after = (run_here(build(module, HERE, tuned), inputs)[0] for tuned in ({}, {strange: PairTile()}))
     assert np.array_equal(before, after)

@@ -8,7 +8,7 @@ from tests.models import (
     TwoInputs,
     UNet,
 )
-from tests.passes.analysis.accounts import account
+from tests.passes.analysis.schedules import schedules
 
 
 class Hostile(nn.Module):
@@ -30,7 +30,7 @@ class Hostile(nn.Module):
 
 
 def test_views_constants_and_sizes_are_no_buffers_and_what_leads_nowhere_costs_nothing():
-    found = account(Hostile(), torch.randn(1, 3, 8, 8), torch.randn(1, 5)).fused
+    found = schedules(Hostile(), torch.randn(1, 3, 8, 8), torch.randn(1, 5)).fused
     one = 4 * 64 * 4
     assert [step.bytes for step in found.steps] == [one, one, 2 * 36 * 4]
     assert [step.read_bytes for step in found.steps] == [3 * 64 * 4, one, one]  # padding moves no bytes, chunks all
@@ -38,7 +38,7 @@ def test_views_constants_and_sizes_are_no_buffers_and_what_leads_nowhere_costs_n
 
 
 def test_two_inputs_meet_and_a_decoder_keeps_its_skip_alive():
-    two = account(TwoInputs(), torch.randn(1, 3, 8, 8), torch.randn(1, 3, 8, 8)).fused
+    two = schedules(TwoInputs(), torch.randn(1, 3, 8, 8), torch.randn(1, 3, 8, 8)).fused
     assert two.schedule.peak == 3 * 3 * 64 * 4
-    unet = account(nn.Sequential(nn.Conv2d(3, 3, 1), UNet()), torch.randn(1, 3, 8, 8)).fused
+    unet = schedules(nn.Sequential(nn.Conv2d(3, 3, 1), UNet()), torch.randn(1, 3, 8, 8)).fused
     assert unet.schedule.peak == 2 * 3 * 64 * 4

@@ -11,7 +11,7 @@ from tests.models import (
     bottleneck,
     seeded,
 )
-from tests.passes.analysis.accounts import kernels
+from tests.passes.analysis.schedules import kernels
 
 
 def cost(model, *shape):

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from rdpass.capture.trace import trace
+from rdpass.passes.graph.linear.linear_branch import linear_between
 from rdpass.passes.graph.linear.linear_map import NotExact
-from rdpass.passes.graph.linear.linear_side import linear_between
 from rdpass.passes.graph.linear.merge_convs import convolution
 from tests.models import LayerScale, conv_bn, seeded
 
