@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import onnx
 import pytest
-import tvm
 from onnx import TensorProto, numpy_helper
-from tvm import relax
 
 from rdpass.core.comparison import relative_error
-from rdpass.core.numeric_types import FLOAT16, FLOAT32, NumericType
 from rdpass.deploy.lowering import build, import_onnx, run_here, workloads_of
 from rdpass.onnx.oracle import run_onnx
 from rdpass.onnx.source import read_onnx
-from rdpass.passes.lowering import dataflow
-from rdpass.passes.lowering.memory.plan_arena import PlanArena
-from rdpass.passes.lowering.rewrite.place_kernels import SCHEDULED
 from rdpass.targets.lookup import host_target
 from tests.onnx.nets import Net
 from tests.passes.lowering.lowered import kinds_of, lower_checked
@@ -66,40 +58,3 @@ def test_what_is_computed_in_another_type_lies_between_kernels_of_ours() -> None
     kinds = kinds_of(called)
     assert len([kind for kind in kinds if kind in ("conv", "direct", "winograd")]) == 2, kinds
     assert any("cast" in kind for kind in kinds), kinds
-
-
-@pytest.mark.parametrize(("dtype", "size"), [("float32", 96), ("float64", None), ("int8", None), ("int64", None)])
-def test_sizes_are_told_for_types_that_kernels_take(dtype: str, size: int | None) -> None:
-    variable = relax.Var("x", relax.TensorType((2, 3, 4), dtype))
-    assert dataflow.bytes_of(variable) == size
-    assert dataflow.shape_of(variable) == (None if size is None else (2, 3, 4))
-
-
-@pytest.mark.parametrize(("numeric", "size"), [(FLOAT32, 2 * 4096), (FLOAT16, 2 * 2048)])
-def test_the_arena_is_as_large_as_the_maps_types_make_it(
-    numeric: NumericType, size: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(dataflow, "KERNEL_TYPES", frozenset({FLOAT32, FLOAT16}))
-    planned = PlanArena()(_chain(numeric))["main"]
-    first, *rest = planned.body.blocks[0].bindings
-    assert int(first.value.args[0].values[0]) == size
-    tensors = [b for b in rest if dataflow.operator_of(b.value) == "relax.memory.alloc_tensor"]
-    assert [(dataflow.type_of(b.var), int(b.value.args[1].value)) for b in tensors] == [
-        (numeric, 0), (numeric, size // 2),
-    ]  # fmt: skip
-
-
-def _chain(numeric: NumericType) -> Any:
-    """Three kernels, one behind the other: two maps of 1024 numbers between them."""
-    shape = (1, 1024)
-    x = tvm.te.placeholder(shape, numeric)
-    kernel = tvm.te.create_prim_func([x, tvm.te.compute(shape, lambda *index: x[index])])
-    builder = relax.BlockBuilder()
-    given = relax.Var("x", relax.TensorType(shape, numeric))
-    with builder.function("main", [given]):
-        callee = builder.add_func(kernel.with_attr(SCHEDULED, True).without_attr("global_symbol"), "kernel")
-        maps = [builder.emit(relax.op.builtin.alloc_tensor(relax.ShapeExpr(shape), numeric, 0)) for _ in range(3)]
-        for read, written in zip([given, *maps], maps, strict=False):
-            builder.emit(relax.Call(callee, [read, written], ty_args=[relax.TupleType([])]))
-        builder.emit_func_output(maps[-1])
-    return builder.get()

@@ -14,14 +14,9 @@ from rdpass.deploy.bundle.verification import verify
 from rdpass.onnx.export import export_onnx
 from rdpass.passes.lowering.read.fallbacks import find_fallbacks
 from tests.onnx.nets import Net
-from tests.passes.lowering.lowered import kinds_of, lower_checked
+from tests.passes.lowering.lowered import classes_of, kinds_of, lower_checked
 
 WIDTH = 16  # whole blocks of any vector
-
-
-def _classes(net: Net, x: str, channels: int) -> str:
-    pooled = net.node("Flatten", net.node("GlobalAveragePool", x))
-    return net.node("Gemm", pooled, net.numbers(channels, 5), net.numbers(5))
 
 
 def test_a_split_whose_halves_are_convolved_and_joined_again_is_kernels_alone() -> None:
@@ -32,7 +27,7 @@ def test_a_split_whose_halves_are_convolved_and_joined_again_is_kernels_alone() 
     third = net.relu(net.conv(second, WIDTH, WIDTH, 3))
     fourth = net.relu(net.conv(third, WIDTH, WIDTH, 3))
     x = net.relu(net.conv(net.node("Concat", first, second, third, fourth, axis=1), 4 * WIDTH, WIDTH, 3))
-    lowered, called = lower_checked(net, _classes(net, x, WIDTH))
+    lowered, called = lower_checked(net, classes_of(net, x, WIDTH))
     assert not {"concatenate", "split", "planar", "blocked"} & set(kinds_of(called))
     assert not find_fallbacks(lowered)
 
@@ -44,7 +39,7 @@ def test_a_dense_block_copies_nothing() -> None:
         whole = net.node("Concat", *maps, axis=1) if count > 1 else maps[0]
         maps.append(net.relu(net.conv(whole, count * WIDTH, WIDTH, 3)))
     whole = net.node("Concat", *maps, axis=1)
-    _, called = lower_checked(net, _classes(net, whole, 4 * WIDTH))
+    _, called = lower_checked(net, classes_of(net, whole, 4 * WIDTH))
     assert not {"concatenate", "planar", "blocked"} & set(kinds_of(called))
 
 
@@ -57,20 +52,10 @@ def test_a_dense_block_whose_layers_begin_with_their_norms_copies_nothing_either
         x = net.conv(net.relu(net.norm(whole, count * WIDTH)), count * WIDTH, 4 * WIDTH)
         maps.append(net.conv(net.relu(net.norm(x, 4 * WIDTH)), 4 * WIDTH, WIDTH, 3))
     whole = net.relu(net.norm(net.node("Concat", *maps, axis=1), 4 * WIDTH))
-    lowered, called = lower_checked(net, _classes(net, whole, 4 * WIDTH))
+    lowered, called = lower_checked(net, classes_of(net, whole, 4 * WIDTH))
     assert not {"concatenate", "planar", "blocked"} & set(kinds_of(called))
     assert kinds_of(called).count("scale") == 4
     assert not find_fallbacks(lowered)
-
-
-def test_what_is_done_to_a_part_of_a_split_or_to_a_joined_map_is_done_on_blocks() -> None:
-    net = Net((1, 3, 12, 12))
-    x = net.conv("x0", 3, 2 * WIDTH, 3, stride=2)
-    first, second = net.split(x, WIDTH, WIDTH)
-    gated = net.node("Mul", net.node("Sigmoid", first), net.node("Tanh", second))
-    joined = net.relu(net.node("Concat", gated, net.conv(gated, WIDTH, WIDTH, 3), axis=1))
-    _, called = lower_checked(net, _classes(net, net.add(joined, net.conv(joined, 2 * WIDTH, 2 * WIDTH)), 2 * WIDTH))
-    assert not any("planar" in name or "blocked" in name for name in called)
 
 
 @pytest.mark.parametrize("batch", [1, 2])

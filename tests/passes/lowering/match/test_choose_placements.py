@@ -21,9 +21,11 @@ from rdpass.onnx.oracle import run_onnx
 from rdpass.onnx.source import read_onnx
 from rdpass.passes.lowering.dataflow import read_dataflow
 from rdpass.passes.lowering.match.choose_placements import ChosenPlacement, choose_placements
+from rdpass.passes.lowering.memory.planned_memory import planned_memory
 from rdpass.passes.lowering.pipeline import simplification
 from rdpass.targets.lookup import host_target
 from tests.onnx.nets import Net
+from tests.passes.lowering.lowered import kinds_of, lower_checked, workspace_of
 
 HERE = host_target()
 
@@ -98,3 +100,22 @@ def test_what_was_tuned_for_another_network_changes_nothing(given: Any) -> None:
     strange = PointwisePair(pair.second, pair.first)
     before, after = (run_here(build(module, HERE, tuned), inputs)[0] for tuned in ({}, {strange: PairTile()}))
     assert np.array_equal(before, after)
+
+
+def test_a_kept_shortcut_is_added_in_place_by_the_convolution_before_it() -> None:
+    net = Net((1, 8, 10, 10))
+    x = net.relu(net.conv("x0", 8, 16, 3))
+    y = net.relu(net.add(net.conv(net.relu(net.conv(x, 16, 16, 3)), 16, 16, 3), x))
+    lowered, called = lower_checked(net, net.conv(y, 16, 4))
+    assert len([kind for kind in kinds_of(called) if kind.startswith(("winograd", "direct", "pointwise"))]) == 4
+    assert not any("add" in name for name in called)
+    kept = 16 * 10 * 10 * 4
+    assert planned_memory(lowered).activations < 3 * kept + workspace_of(lowered) + 4 * 10 * 10 * 4 * 4
+
+
+def test_a_map_that_is_read_again_later_is_not_written_over() -> None:
+    net = Net((1, 8, 6, 6))
+    x = net.relu(net.conv("x0", 8, 16, 3))
+    y = net.relu(net.add(net.conv(x, 16, 16), x))
+    z = net.relu(net.add(net.conv(y, 16, 16, 3), x))
+    lower_checked(net, z, net.conv(x, 16, 4))
