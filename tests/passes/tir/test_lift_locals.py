@@ -1,50 +1,16 @@
-import numpy as np
+"""Arrays that are too large for the stack: each becomes one more pointer, whose bytes the caller is told."""
+
 import pytest
 import tvm
-from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
 from rdpass.core.errors import ConfigError
 from rdpass.core.numeric_types import FLOAT32
-from rdpass.deploy.lowering import tvm_target
-from rdpass.kernels.builder.emit import parallel, serial
+from rdpass.kernels.builder.emit import serial
 from rdpass.kernels.builder.function import argument, function, load, store
-from rdpass.passes.tir.lift_locals import LIFTED
-from rdpass.passes.tir.pipeline import lower_to_pointers
+from rdpass.passes.tir.lift_locals import LIFTED, lift_locals
 from rdpass.passes.tir.stack_locals import LIMIT
-from rdpass.targets.lookup import find_target, host_target
-
-BOARD = find_target("rpi4")
-
-
-def doubling(floats, threads=1):
-    """Doubles what it is given, by way of an array of its own."""
-
-    def write():
-        x, y = argument("x", FLOAT32, 4, floats), argument("y", FLOAT32, 4, floats)
-        with parallel(4, threads=threads) as (row,):
-            held = T.alloc_buffer((floats,), "float32")
-            with serial(floats) as index:
-                store(held, load(x, row, index, lanes=1) * T.float32(2), index, lanes=1)
-            with serial(floats) as index:
-                store(y, load(held, index, lanes=1), row, index, lanes=1)
-
-    return tvm.IRModule({"double": function("double", FLOAT32, write).without_attr("global_symbol")})
-
-
-def lowered(module, target=BOARD):
-    return lower_to_pointers(module, tvm_target(target), {"double": "rdpass_double"})["double"]
-
-
-def test_functions_take_pointers_alone_and_say_whether_it_went_well():
-    module = doubling(8)
-    before = module.script()
-    result = lowered(module)
-    assert module.script() == before
-    assert result.attrs["global_symbol"] == "rdpass_double"
-    assert len(result.params) == 3  # x, y, the workspace
-    assert all(isinstance(parameter.ty, tvm.ir.PointerType) for parameter in result.params)
-    assert str(result.ret_type) == "T.int32" or "int32" in str(result.ret_type)
+from tests.passes.tir.doubling import doubling, lowered
 
 
 @pytest.mark.parametrize(("floats", "lifted"), [(LIMIT // 4, []), (LIMIT // 4 + 1, [LIMIT + 4])])
@@ -60,31 +26,37 @@ def test_an_array_for_every_thread_is_refused_by_name():
         lowered(doubling(LIMIT, threads=2))
 
 
-def test_a_call_of_tvms_runtime_is_refused_by_name():
+def test_small_arrays_stay_where_they_are_and_the_given_module_too():
+    module = doubling(8)
+    before = module.script()
+    result = lift_locals(module)["double"]
+    assert module.script() == before
+    assert len(result.params) == len(module["double"].params)
+    assert "alloc_buffer" in result.script()
+
+
+def test_every_large_array_has_its_pointer_in_the_order_of_the_sizes():
     def write():
-        x = argument("x", FLOAT32, 4)
-        T.evaluate(tirx.call_packed("testing.echo", x))
+        x, y = argument("x", FLOAT32, 4, 2048), argument("y", FLOAT32, 4, 2048)
+        first, second = (T.alloc_buffer((size,), "float32") for size in (1500, 2048))
+        with serial(4) as row, serial(1500) as index:
+            store(first, load(x, row, index, lanes=1), index, lanes=1)
+            store(second, load(first, index, lanes=1), index, lanes=1)
+            store(y, load(second, index, lanes=1), row, index, lanes=1)
 
-    module = tvm.IRModule({"double": function("double", FLOAT32, write).without_attr("global_symbol")})
-    with pytest.raises(ConfigError, match=r"double calls testing.echo, a function of TVM's runtime; use --runtime vm"):
-        lowered(module)
+    result = lift_locals(tvm.IRModule({"double": function("double", FLOAT32, write)}))["double"]
+    assert [int(size) for size in result.attrs[LIFTED]] == [6000, 8192]
+    assert len(result.params) == 3 + 2
+    assert "alloc_buffer" not in result.script()
 
 
-def test_the_machine_code_doubles(tmp_path):
-    import ctypes
-    import subprocess
+def test_an_array_of_unknown_size_is_refused_by_name():
+    def write():
+        x, y = argument("x", FLOAT32, 8), argument("y", FLOAT32, 8)
+        with serial(8) as size:
+            held = T.alloc_buffer((size + 1,), "float32")
+            store(held, load(x, size, lanes=1), size, lanes=1)
+            store(y, load(held, size, lanes=1), size, lanes=1)
 
-    floats = LIMIT // 4 + 3
-    target = host_target()
-    built = lowered(doubling(floats), target)
-    module = tvm.IRModule({"double": built}).with_attr("system_lib_prefix", "")
-    code = tvm.get_global_func("target.build.llvm")(module, tvm_target(target))
-    code.write_to_file(str(tmp_path / "double.o"), "o")
-    (tmp_path / "none.c").write_text("int TVMFFIEnvModRegisterSystemLibSymbol(const char *n, void *s) { return 0; }\n")
-    command = ["gcc", "-shared", "-fPIC", "none.c", "double.o", "-o", "double.so"]
-    subprocess.run(command, cwd=tmp_path, check=True)
-    x = np.random.default_rng(0).standard_normal((4, floats)).astype(np.float32)
-    y, workspace, held = np.zeros_like(x), np.zeros(16, np.float32), np.zeros(floats, np.float32)
-    pointers = [ctypes.c_void_p(array.ctypes.data) for array in (x, y, workspace, held)]
-    assert ctypes.CDLL(str(tmp_path / "double.so")).rdpass_double(*pointers) == 0
-    assert np.array_equal(y, 2 * x)
+    with pytest.raises(ConfigError, match="double allocates memory while it runs"):
+        lift_locals(tvm.IRModule({"double": function("double", FLOAT32, write)}))
