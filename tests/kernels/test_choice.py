@@ -1,52 +1,14 @@
 """The choice among templates: the cheapest, the more special of equals, and the reasons where there is none."""
 
-from dataclasses import dataclass
-
 import pytest
 
-from rdpass.core.errors import ConfigError, TargetError
+from rdpass.core.errors import TargetError
 from rdpass.core.numeric_types import FLOAT16, NumericTypes
 from rdpass.kernels.choice import build_kernels, choose, choose_default, is_tile_of, rank_tiles, refusals, template_of
-from rdpass.kernels.registry import TEMPLATES, all_templates, kernels
-from rdpass.kernels.template import Template, Tile
+from rdpass.kernels.registry import TEMPLATES
 from rdpass.kernels.workload import Pooling
-from rdpass.targets.isa import ASIMD
-from tests.kernels.cases import machine_with
 from tests.kernels.examples import EXAMPLES, retyped
-
-MACHINE = machine_with(ASIMD)
-POOL = next(work for work in EXAMPLES if isinstance(work, Pooling))
-
-
-@dataclass(frozen=True)
-class MadeUpTile(Tile):
-    number: int = 1
-
-
-@dataclass(frozen=True)
-class MadeUp(Template):
-    """A pooling that costs what it is told."""
-
-    cycles: float
-    name = "made up"
-    workload = Pooling
-    tile = MadeUpTile
-
-    def tiles(self, work, machine):
-        yield from map(MadeUpTile, (1, 2))
-
-    def cost(self, work, tile, machine):
-        return self.cycles
-
-    def build(self, work, constants, tile, machine):
-        raise NotImplementedError
-
-    def oracle(self, work, constants, inputs):
-        raise NotImplementedError
-
-
-class Registered(MadeUp):
-    name = "made.up"
+from tests.kernels.made_up import MACHINE, POOL, MadeUp, MadeUpTile
 
 
 @pytest.mark.parametrize("work", EXAMPLES, ids=lambda work: work.describe())
@@ -82,18 +44,3 @@ def test_a_tile_of_another_workloads_template_is_refused():
     with pytest.raises(TypeError, match="is no tile for"):
         build_kernels(work, (), choose_default(POOL, MACHINE), MACHINE)
     assert not is_tile_of(work, choose_default(POOL, MACHINE), MACHINE)
-
-
-def test_a_registered_template_is_chosen_from_like_ours(monkeypatch):
-    monkeypatch.setattr(kernels, "_known", dict(kernels._known))
-    kernels.register("made.up")(Registered(0.0))
-    assert all_templates()[:-1] == TEMPLATES
-    assert choose_default(POOL, MACHINE) == MadeUpTile(1)
-    assert template_of(MadeUpTile(2)).name == "made.up"
-
-
-@pytest.mark.parametrize(("given", "said"), [(len, "to be a Template"), (MadeUp(0.0), "calls itself 'made up'")])
-def test_what_is_no_template_of_that_name_is_refused(monkeypatch, given, said):
-    monkeypatch.setattr(kernels, "_known", dict(kernels._known))
-    with pytest.raises(ConfigError, match=said):
-        kernels.register("made.up")(given)
