@@ -10,24 +10,8 @@ import pytest
 
 from rdpass.cli.app import run
 from rdpass.core.errors import TargetError
-from rdpass.deploy.bundle.building import compile
 from rdpass.targets.core_check import check_core
-from rdpass.targets.lookup import PRESETS, find_target, host_target
-
-
-@pytest.fixture
-def written(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., Path]:
-    """The file that `rdpass targets --toml rpi4` prints, with lines changed (to nothing, where the value is None)."""
-
-    def write(**changed: str | None) -> Path:
-        assert run(["targets", "--toml", "rpi4"]) == 0
-        lines = dict(line.split(" = ", 1) for line in capfd.readouterr().out.splitlines() if not line.startswith("#"))
-        lines.update(changed)
-        path = tmp_path / "board.toml"
-        path.write_text("".join(f"{key} = {value}\n" for key, value in lines.items() if value is not None))
-        return path
-
-    return write
+from rdpass.targets.lookup import PRESETS, find_target
 
 
 def test_what_is_printed_for_a_preset_is_read_back(written: Callable[..., Path]) -> None:
@@ -84,32 +68,6 @@ def test_a_file_that_is_not_there_or_not_text_is_named(tmp_path: Path) -> None:
     for name in ("none.toml", "bytes.toml"):
         with pytest.raises(TargetError, match=f"{name} can't be read"):
             find_target(str(tmp_path / name))
-
-
-@pytest.mark.parametrize(
-    ("changed", "reason"),
-    [
-        ({"cpu": '"cortex-a67"'}, r"LLVM knows no CPU 'cortex-a67' .*near it are .*cortex-a7"),
-        ({"cpu": '"x86-64-v3"'}, "LLVM knows no CPU 'x86-64-v3' for aarch64-linux-gnu"),
-        ({"cpu": '"cortex-a76"'}, "code for cortex-a76 may use asimddp, asimdhp, .*: add that to its features"),
-        ({"features": '["asimd", "sve"]'}, "to LLVM cortex-a72 has no sve: take that out of its features"),
-        ({"features": "[]"}, "code for cortex-a72 may use asimd"),
-    ],
-)
-def test_a_core_and_features_that_do_not_fit_are_refused_before_anything_is_built(
-    written: Callable[..., Path], residual_onnx: Path, tmp_path: Path, changed: dict[str, str | None], reason: str
-) -> None:
-    with pytest.raises(TargetError, match=reason):
-        compile(residual_onnx, str(written(**changed)), tmp_path / "net.rdp")
-    assert not (tmp_path / "net.rdp").exists()
-
-
-def test_features_of_a_core_without_spontaneous_use_may_be_listed(written: Callable[..., Path]) -> None:
-    check_core(find_target(str(written(features='["asimd", "aes", "crc32"]'))))
-
-
-def test_this_host_can_be_built_for() -> None:
-    check_core(host_target())
 
 
 @pytest.mark.slow

@@ -1,0 +1,48 @@
+"""Outputs of any form as flat lists: in order, with all their tensors."""
+
+import numpy as np
+import pytest
+import torch
+
+from rdpass.core.errors import ConfigError
+from rdpass.core.tensors import arrays_of, tensors_in
+
+A, B, C = (torch.full((2, 3), float(number)) for number in range(3))
+
+
+@pytest.mark.parametrize(
+    "outputs",
+    [(A, B, C), [A, (B, [C])], {"x": A, "y": {"z": [B], "w": (C,)}}, (A, None, B, (), [C])],
+    ids=["a tuple", "nested", "dicts", "with gaps"],
+)
+def test_tensors_of_nested_outputs_come_in_order(outputs):
+    assert [tensor.data_ptr() for tensor in tensors_in(outputs)] == [t.data_ptr() for t in (A, B, C)]
+    assert [array[0, 0] for array in arrays_of(outputs)] == [0, 1, 2]
+
+
+def test_one_tensor_is_a_list_of_one():
+    assert tensors_in(A) == [A]
+    assert np.array_equal(arrays_of(A)[0], A.numpy())
+
+
+def test_whatever_else_is_among_tensors_is_left_out_but_not_compared():
+    assert len(tensors_in((A, 1.5, "text", B))) == 2
+    with pytest.raises(ConfigError, match=r"must return tensors.*this one returned float"):
+        arrays_of((A, 1.5))
+
+
+@pytest.mark.parametrize("nothing", [None, (), {"x": None}, []])
+def test_nothing_is_refused(nothing):
+    assert tensors_in(nothing) == []
+    with pytest.raises(ConfigError, match="returned nothing"):
+        arrays_of(nothing)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64, torch.int64, torch.bool])
+def test_numbers_of_every_type_keep_their_values_and_gradients_do_not_matter(dtype):
+    given = torch.tensor([0, 1, -3], dtype=torch.float32).to(dtype)
+    if dtype.is_floating_point:
+        given.requires_grad_()
+    (array,) = arrays_of(given)
+    assert array.tolist() == given.tolist()
+    assert array.dtype == (np.float32 if dtype is torch.bfloat16 else torch.empty(0, dtype=dtype).numpy().dtype)

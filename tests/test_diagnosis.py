@@ -1,0 +1,31 @@
+"""What the doctor looks for, and what it says where something is missing."""
+
+from __future__ import annotations
+
+import platform
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from rdpass.diagnosis import PINS, diagnose
+
+
+def test_tvm_is_the_version_that_the_project_is_pinned_to() -> None:
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    for name, wanted in PINS.items():
+        assert f"{name}=={wanted}" in project["dependencies"]
+        assert version(name) == wanted
+
+
+def test_the_doctor_names_what_is_missing_and_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("RDPASS_CACHE", str(tmp_path))
+    missing = {finding.need: finding.detail for finding in diagnose() if not finding.present}
+    assert "apt install g++" in missing[f"C++ compiler for {platform.machine()}"]
+    if platform.machine() != "aarch64":
+        assert "apt install g++-aarch64-linux-gnu" in missing["C++ compiler for aarch64"]
+        assert "apt install qemu-user" in missing["emulator for aarch64"]
+        assert "rdpass doctor --fetch-runtime rpi4" in missing["TVM runtime for aarch64"]
+    assert not missing.keys() & PINS.keys()
