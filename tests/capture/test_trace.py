@@ -221,14 +221,6 @@ def test_an_example_of_the_wrong_shape_is_refused_with_that_shape():
         rdpass.inspect(seeded(small_resnet), ("x",))
 
 
-def test_without_an_example_the_first_convolution_tells_and_a_warning_says_so():
-    with pytest.warns(UserWarning, match="taking 1x3x224x224"):
-        plan = rdpass.inspect(nn.Sequential(nn.Conv2d(3, 2, 3, 8)))
-    assert plan.regions == ()
-    with pytest.raises(TraceError, match="no convolution"):
-        rdpass.inspect(nn.Linear(3, 3))
-
-
 @pytest.mark.parametrize("returned", [lambda x: None, lambda x: "text", lambda x: (x, 1.5)])
 def test_outputs_that_cannot_be_compared_are_refused(returned):
     class Returning(nn.Module):

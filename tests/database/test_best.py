@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from rdpass.cli.app import run
 from rdpass.database.best import best_tiles, digest, usable
-from rdpass.database.folder import add_records
 from rdpass.database.keys import target_key
 from rdpass.kernels.choice import choose_default, rank_tiles
 from rdpass.kernels.machine import machine_of
@@ -77,17 +73,3 @@ def test_a_targets_key_is_what_it_computes_on_and_not_its_name():
 def test_the_digest_is_of_what_was_measured_whatever_its_order():
     one, two = record(0), record(1)
     assert digest([one, two]) == digest([two, one, two]) != digest([one])
-
-
-def test_stats_count_by_target(tmp_path: Path, capfd):
-    failed = record(2, seconds=None, failure="wrong numbers")
-    records = [record(0), record(1, method="mca"), failed, record(3, code="0" * 12)]
-    add_records(tmp_path, [*records, record(0, target="0" * 12, target_name="my/own board")])
-    assert run(["db", "stats", str(tmp_path), "--json"]) == 0
-    mine, rpi4 = json.loads(capfd.readouterr().out)
-    assert (mine["name"], mine["records"]) == ("my/own board", 1)
-    counts = {"records": 4, "measured": 1, "estimated": 1, "failed": 1, "stale": 1, "workloads": 1}
-    assert rpi4.items() >= counts.items()
-    assert run(["db", "stats", str(tmp_path)]) == 0
-    assert "my/own board" in capfd.readouterr().out
-    assert run(["db", "stats", str(tmp_path / "none")]) == 2

@@ -2,77 +2,53 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
-import resource
-import signal
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from rdpass.cli.app import run
 from rdpass.core.errors import ConfigError
-from rdpass.database import folder as folder_module
 from rdpass.database.best import read_best
-from rdpass.database.checksum import FORMAT, LONGEST, checksum
-from rdpass.database.folder import LOCK, add_records, file_of, read_records
+from rdpass.database.checksum import FORMAT, checksum
+from rdpass.database.folder import LOCK, add_records, read_records
 from rdpass.database.record import NetworkRecord, Record
-from rdpass.database.record_line import read_record, write_record
+from rdpass.database.record_line import write_record
 from rdpass.database.repair import check, merge, repair
 from rdpass.kernels.choice import rank_tiles
 from rdpass.kernels.machine import machine_of
-from rdpass.kernels.workload import Convolution, Elementwise, Epilogue, Head, PointwisePair, Pooling, Stem, Workload
 
 from .records import RPI4, WORK, network_record, record
-
-KEPT = [record(number) for number in range(5)]
-Fault = Callable[[Path], None]
-
-
-def _between(text: bytes) -> Fault:
-    """``text`` between the second and the third record."""
-
-    def spoil(path: Path) -> None:
-        lines = path.read_bytes().splitlines(keepends=True)
-        path.write_bytes(b"".join([*lines[:2], text, *lines[2:]]))
-
-    return spoil
-
-
-def _after(text: bytes) -> Fault:
-    return lambda path: path.write_bytes(path.read_bytes() + text)
+from .spoiling import KEPT, Fault, after, between
 
 
 def _forged(**changes: object) -> Fault:
     """A line of legal JSON that says something else than its checksum does."""
     body = json.loads(write_record(record(9)))
-    return _between(json.dumps({**body, **changes}).encode() + b"\n")
+    return between(json.dumps({**body, **changes}).encode() + b"\n")
 
 
 def _signed(of: Record | NetworkRecord | None = None, **changes: object) -> Fault:
     """A line whose checksum fits, and whose content is none of a record's."""
     body = {key: value for key, value in json.loads(write_record(of or record(9))).items() if key != "sha256"}
     body |= changes
-    return _between(json.dumps({**body, "sha256": checksum(body)}).encode() + b"\n")
+    return between(json.dumps({**body, "sha256": checksum(body)}).encode() + b"\n")
 
 
 LINE, NETWORK_LINE = write_record(record(9)), write_record(network_record())
 DAMAGE: dict[str, Fault] = {
-    "a torn last line": _after(LINE[:80]),
-    "a last line without its newline's record": _after(LINE[:-2]),
-    "a torn line within": _between(LINE[: len(LINE) // 2] + b"\n"),
-    "two lines run together": _between(LINE[:-1] + LINE),
-    "a blank line": _between(b"\n"),
-    "blanks and tabs": _between(b" \t \r\n"),
-    "random bytes": _between(bytes(range(256)) * 3 + b"\n"),
-    "zeros, as a file system leaves them after a crash": _after(b"\0" * 4096),
-    "invalid UTF-8": _between(LINE.replace(b"rpi4", b"rpi\xff")),
+    "a torn last line": after(LINE[:80]),
+    "a last line without its newline's record": after(LINE[:-2]),
+    "a torn line within": between(LINE[: len(LINE) // 2] + b"\n"),
+    "two lines run together": between(LINE[:-1] + LINE),
+    "a blank line": between(b"\n"),
+    "blanks and tabs": between(b" \t \r\n"),
+    "random bytes": between(bytes(range(256)) * 3 + b"\n"),
+    "zeros, as a file system leaves them after a crash": after(b"\0" * 4096),
+    "invalid UTF-8": between(LINE.replace(b"rpi4", b"rpi\xff")),
     "a byte order mark in front": lambda path: path.write_bytes(b"\xef\xbb\xbf" + LINE + path.read_bytes()),
-    "one digit changed": _between(LINE.replace(b'"repeats":10', b'"repeats":11')),
+    "one digit changed": between(LINE.replace(b'"repeats":10', b'"repeats":11')),
     "a wrong checksum": _forged(sha256="0123456789abcdef"),
     "no checksum": _forged(sha256=None),
     "a negative time": _signed(seconds=-1.0),
@@ -80,8 +56,8 @@ DAMAGE: dict[str, Fault] = {
     "a time beside a failure": _signed(failure="wrong numbers"),
     "a time that is a word": _signed(seconds="fast"),
     "a time that is true": _signed(seconds=True),
-    "NaN for a time": _between(LINE.replace(b'"seconds":0.001', b'"seconds":NaN')),
-    "infinity for a time": _between(LINE.replace(b'"seconds":0.001', b'"seconds":1e999')),
+    "NaN for a time": between(LINE.replace(b'"seconds":0.001', b'"seconds":NaN')),
+    "infinity for a time": between(LINE.replace(b'"seconds":0.001', b'"seconds":1e999')),
     "neither time nor failure": _signed(seconds=None),
     "an unknown method": _signed(method="guess"),
     "a future format": _signed(format=FORMAT + 1),
@@ -90,12 +66,12 @@ DAMAGE: dict[str, Fault] = {
     "a tile that lacks a field": _signed(tile={"kind": "PointwiseTile", "pixels": 1}),
     "a workload that is a list": _signed(workload=[1, 2]),
     "a key that is no text": _signed(target=17),
-    "JSON that is no object": _between(b"[1, 2, 3]\n"),
-    "JSON of endless brackets": _between(b"[" * 30000 + b"\n"),
-    "a number of endless digits": _between(b"9" * 30000 + b"\n"),
-    "a line of four megabytes": _between(b'{"code": "' + b"x" * (4 << 20) + b'"}\n'),
-    "a line of four megabytes at the end": _after(b"y" * (4 << 20)),
-    "a torn line of a network": _after(NETWORK_LINE[: len(NETWORK_LINE) // 2]),
+    "JSON that is no object": between(b"[1, 2, 3]\n"),
+    "JSON of endless brackets": between(b"[" * 30000 + b"\n"),
+    "a number of endless digits": between(b"9" * 30000 + b"\n"),
+    "a line of four megabytes": between(b'{"code": "' + b"x" * (4 << 20) + b'"}\n'),
+    "a line of four megabytes at the end": after(b"y" * (4 << 20)),
+    "a torn line of a network": after(NETWORK_LINE[: len(NETWORK_LINE) // 2]),
     "a network whose key is no text": _signed(network_record(), network=5),
     "a network whose tiles are no list": _signed(network_record(), tiles="all"),
     "a network whose tiles are no pairs": _signed(network_record(), tiles=[[1, 2, 3]]),
@@ -103,12 +79,6 @@ DAMAGE: dict[str, Fault] = {
     "a network in no time": _signed(network_record(), seconds=0.0),
     "carriage returns": lambda path: path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n") + LINE[:9]),
 }
-
-
-@pytest.fixture
-def spoiled(tmp_path: Path) -> Path:
-    add_records(tmp_path, KEPT)
-    return file_of(tmp_path, KEPT[0])
 
 
 @pytest.mark.parametrize("fault", DAMAGE.values(), ids=DAMAGE.keys())
@@ -140,7 +110,7 @@ def test_records_of_networks_are_kept_repaired_merged_and_counted_as_others(
     tile = rank_tiles(WORK, machine_of(RPI4))[1].tile
     networks = [network_record(number, tiles=((WORK, tile),)) for number in range(2)]
     add_records(folder, [*networks, networks[0], network_record(2, code="0" * 12)])
-    _between(b"torn\n")(spoiled)
+    between(b"torn\n")(spoiled)
     repair(folder)
     assert read_records(folder) == KEPT
     assert merge(folder / "other", [folder]) == len(KEPT) + 3
@@ -152,30 +122,16 @@ def test_records_of_networks_are_kept_repaired_merged_and_counted_as_others(
     assert rpi4.items() >= {"records": len(KEPT) + 3, "measured": len(KEPT), "networks": 2, "stale": 1}.items()
 
 
-def test_what_repair_takes_out_is_kept_beside(spoiled: Path) -> None:
-    _between(b"somebody's note\n")(spoiled)
-    repair(spoiled.parent)
-    assert Path(f"{spoiled}.damaged").read_bytes() == b"somebody's note\n"
-
-
-def test_records_that_are_there_twice_count_once_after_repair(spoiled: Path) -> None:
-    _after(write_record(KEPT[1]) * 2)(spoiled)
-    assert check(spoiled.parent).duplicates == 2
-    assert check(spoiled.parent).is_sound
-    repair(spoiled.parent)
-    assert read_records(spoiled.parent) == KEPT
-
-
 def test_records_of_other_kernels_are_no_damage_whatever_workloads_those_had(spoiled: Path) -> None:
     folder = spoiled.parent
     body = {key: value for key, value in json.loads(write_record(record(9))).items() if key != "sha256"}
     body |= {"code": "0" * 12, "workload": {"kind": "Attention", "heads": 8}, "tile": {"kind": "HeadTile", "old": 1}}
     old = json.dumps({**body, "sha256": checksum(body)}).encode() + b"\n"
-    _between(old)(spoiled)
+    between(old)(spoiled)
     assert read_records(folder) == KEPT
     assert check(folder).is_sound
     assert check(folder).records == len(KEPT) + 1
-    _after(b"torn")(spoiled)
+    after(b"torn")(spoiled)
     repair(folder)
     assert old in spoiled.read_bytes()
     assert merge(folder / "other", [folder]) == len(KEPT) + 1
@@ -207,48 +163,6 @@ def test_what_does_not_belong_in_the_folder_is_left_alone(fault: Fault, spoiled:
     assert {path.name for path in folder.iterdir()} >= names
 
 
-def test_a_folder_where_this_targets_file_should_be_is_an_error_that_names_it(spoiled: Path) -> None:
-    spoiled.unlink()
-    spoiled.mkdir()
-    with pytest.raises(ConfigError, match=rf"{spoiled.name} can't be written"):
-        add_records(spoiled.parent, [record(20)])
-
-
-def test_a_full_disk_takes_back_what_it_could_not_write(spoiled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before, write = spoiled.read_bytes(), os.write
-
-    def half(file: int, text: bytes) -> int:
-        if len(text) < 100:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return write(file, text[: len(text) // 2])
-
-    monkeypatch.setattr(folder_module.os, "write", half)
-    with pytest.raises(ConfigError, match="No space left on device"):
-        add_records(spoiled.parent, [record(20)])
-    assert spoiled.read_bytes() == before
-
-
-def test_a_limit_on_the_size_of_files_loses_no_record(spoiled: Path) -> None:
-    size = spoiled.stat().st_size
-    code = (
-        "from pathlib import Path; from tests.database.records import record;"
-        "from rdpass.database.folder import add_records;"
-        f"[add_records(Path({str(spoiled.parent)!r}), [record(number)]) for number in range(20, 40)]"
-    )
-
-    def limit() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size + 1000, size + 1000))
-
-    done = subprocess.run([sys.executable, "-c", code], preexec_fn=limit, capture_output=True, text=True, check=False)
-    assert "ConfigError" in done.stderr
-    assert "File too large" in done.stderr
-    survived = read_records(spoiled.parent)
-    assert survived[: len(KEPT)] == KEPT
-    assert survived[len(KEPT) :] == [record(20)]
-    assert check(spoiled.parent).is_sound
-
-
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_that_may_only_be_read_is_read(spoiled: Path) -> None:
     spoiled.parent.chmod(0o555)
@@ -273,28 +187,3 @@ def test_a_place_that_can_not_be_a_folder_is_an_error_and_none_there_is_an_empty
             work(tmp_path / "none")
     with pytest.raises(ConfigError, match="is no database"):
         merge(tmp_path, [tmp_path / "none"])
-
-
-def test_a_record_is_read_as_it_was_written_and_never_longer_than_a_line_may_be() -> None:
-    for number in range(30):
-        line = write_record(record(number, failure=None))
-        assert read_record(line) == record(number)
-        assert len(line) < LONGEST
-        assert read_record(write_record(network_record(number))) == network_record(number)
-
-
-POOL = Pooling(1, 24, 8, 8, "max", (3, 3), (2, 2), (1, 1, 1, 1))
-ONE = Convolution(1, 8, 24, 8, 8, (1, 1))
-PAIR = PointwisePair(ONE, Convolution(1, 24, 8, 8, 8, (1, 1)))
-WORKS = (ONE, POOL, Stem(ONE), Stem(ONE, POOL), Head(1, 8, 36, 5), PAIR, Elementwise(1, 8, 36, Epilogue("relu")))
-
-
-@pytest.mark.parametrize("work", WORKS, ids=lambda work: type(work).__name__)
-def test_every_workload_with_each_of_its_tiles_comes_back_from_the_database(work: Workload, tmp_path: Path) -> None:
-    ranked = rank_tiles(work, machine_of(RPI4))
-    records = [record(workload=work, tile=one.tile) for one in (ranked[0], ranked[-1])]
-    network = network_record(tiles=tuple((work, one.tile) for one in ranked))
-    add_records(tmp_path, [*records, network])
-    assert read_records(tmp_path) == records
-    assert read_best(tmp_path, RPI4).networks == (network,)
-    assert check(tmp_path).is_sound
