@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rdpass.kernels.workload import Epilogue
-from rdpass.passes.lowering.match.grow_epilogue import Finishing, grow_epilogue
+from rdpass.passes.lowering.match.grow_epilogue import GrownEpilogue, grow_epilogue
 from rdpass.passes.lowering.read.fallbacks import find_fallbacks
 from tests.onnx.nets import Net
 from tests.passes.lowering.activations import ACTIVATIONS
@@ -64,7 +64,7 @@ def test_a_layer_of_one_pixel_does_not_take_in_what_spreads_it_over_a_map() -> N
     lower_checked(net, net.conv(net.relu(net.add(x, one)), 10, 4, 3))
 
 
-def grown(net: Net, *outputs: str) -> Finishing:
+def grown(net: Net, *outputs: str) -> GrownEpilogue:
     """What follows the network's first convolution."""
     flow = flow_of(net, *outputs)
     (sums, *_) = calls_of(flow, "nn.conv2d")
