@@ -14,7 +14,6 @@ from rdpass.core.errors import ConfigError, DeviceError, ParityError, TargetErro
 from rdpass.deploy.bundle import building
 from rdpass.deploy.bundle.building import Bundle, compile
 from rdpass.deploy.bundle.manifest import open_sealed
-from rdpass.deploy.bundle.verification import verify
 from rdpass.deploy.lowering import Lowered
 from rdpass.targets.lookup import Target
 
@@ -138,24 +137,6 @@ def test_a_build_that_computes_something_else_is_refused(
     with pytest.raises(ParityError, match=r"tvm-host: output 0 differs by 0\.001"):
         compile(residual_onnx, out=tmp_path / "net.rdp")
     assert list(tmp_path.iterdir()) == []
-
-
-def test_verify_says_when_the_output_differs(host_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rdpass.deploy.bundle.verification.execute", lambda *arguments: (np.zeros((1, 5), np.float32),))
-    with pytest.raises(ParityError, match="bundle: output 0 differs"):
-        verify(host_bundle.folder)
-
-
-def test_verify_says_when_there_is_no_emulator(board_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "")
-    with pytest.raises(TargetError, match=r"no emulator for rpi4: .*apt install qemu-user"):
-        verify(board_bundle.folder)
-
-
-def test_verify_says_when_the_runner_crashes(host_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rdpass.deploy.bundle.verification.find_launcher", lambda target: ("sh", "-c", "kill -SEGV $$"))
-    with pytest.raises(DeviceError, match=r"crashed \(SIGSEGV\)"):
-        verify(host_bundle.folder)
 
 
 def test_a_compiler_that_fails_is_named(residual_onnx: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 NAME = "loopback-board"
 REFUSING, UNKNOWN, OFF = "refusing-board", "unknown-board", "board-that-is-off"
 """The same with a key it does not know, with a host key that nobody has seen, and a port where nothing listens."""
@@ -85,3 +87,9 @@ def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
                 return
         time.sleep(0.1)
     raise NoSshd("sshd did not answer within 10 s")
+
+
+def fake_ssh(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    (folder / "ssh").write_text(f"#!/bin/sh\n{script}\n")
+    (folder / "ssh").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")

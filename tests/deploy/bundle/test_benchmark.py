@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,8 +13,7 @@ from rdpass.core.errors import ConfigError, DeviceError
 from rdpass.deploy.bundle.benchmark import bench
 from rdpass.deploy.bundle.building import Bundle
 from rdpass.deploy.device import remote
-from rdpass.deploy.device.remote import run_on
-from tests.deploy.device.loopback import NAME, OFF, REFUSING, UNKNOWN
+from tests.deploy.device.loopback import NAME, OFF, REFUSING, UNKNOWN, fake_ssh
 
 
 def test_bench_prints_the_runners_figures_as_json(host_bundle: Bundle, capfd: pytest.CaptureFixture[str]) -> None:
@@ -94,33 +92,11 @@ def test_a_board_that_cannot_be_reached_ends_with_exit_code_7_and_the_reason(
         assert shown.err.count("\n") == 1
 
 
-def test_a_board_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setitem(remote._OPTIONS, "ConnectTimeout", "1")
-    with socket.socket() as silent:
-        silent.bind(("127.0.0.1", 0))
-        silent.listen()
-        monkeypatch.setitem(remote._OPTIONS, "Port", str(silent.getsockname()[1]))
-        with pytest.raises(DeviceError, match=r"127\.0\.0\.1 can't be reached: .*timed out.*; is it on"):
-            run_on("someone@127.0.0.1", "true", 20)
-
-
-def _fake_ssh(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
-    (folder / "ssh").write_text(f"#!/bin/sh\n{script}\n")
-    (folder / "ssh").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
-
-
-def test_a_connection_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _fake_ssh(tmp_path, monkeypatch, "exec sleep 60")
-    with pytest.raises(DeviceError, match=r"board was not done after 0\.5 s, and was given up"):
-        run_on("board", "true", 0.5)
-
-
 @pytest.mark.parametrize("printed", ["hello", "[]", "{}", '{"runs": 3}', ""])
 def test_a_runner_that_prints_no_figures_is_an_error(
     host_bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printed: str
 ) -> None:
-    _fake_ssh(tmp_path, monkeypatch, f"cat >/dev/null; echo '{printed}'")
+    fake_ssh(tmp_path, monkeypatch, f"cat >/dev/null; echo '{printed}'")
     with pytest.raises(DeviceError, match="the runner on board printed no figures"):
         bench(host_bundle.folder, on="board")
 
@@ -128,7 +104,7 @@ def test_a_runner_that_prints_no_figures_is_an_error(
 def test_a_runner_that_cannot_start_points_to_the_doctor(
     host_bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _fake_ssh(tmp_path, monkeypatch, "cat >/dev/null; echo './run: not found' >&2; exit 127")
+    fake_ssh(tmp_path, monkeypatch, "cat >/dev/null; echo './run: not found' >&2; exit 127")
     with pytest.raises(DeviceError, match=r"exit code 127: \./run: not found; `rdpass device doctor me@board` says"):
         bench(host_bundle.folder, on="me@board")
 
@@ -137,17 +113,11 @@ def test_a_copy_that_arrives_damaged_is_not_run(
     host_bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spoil = r"s/clock/clack/"  # in README.txt: "every byte", of the same length
-    _fake_ssh(
+    fake_ssh(
         tmp_path, monkeypatch, f'for script; do :; done; sed "{spoil}; s/every byte/every bite/" | sh -c "$script"'
     )
     with pytest.raises(DeviceError, match=r"exit code 1: .*README\.txt"):
         bench(host_bundle.folder, on="board")
-
-
-def test_without_ssh_the_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "")
-    with pytest.raises(DeviceError, match="apt install openssh-client"):
-        run_on("board", "true", 1)
 
 
 @pytest.mark.parametrize("address", ["-oProxyCommand=reboot", "a b", "me@", "", "me@-x", "me@host;reboot", "$(x)"])
