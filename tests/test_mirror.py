@@ -10,8 +10,8 @@ import pytest
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent
 MIRRORED = (
-    "capture", "core", "database", "kernels", "passes/analysis", "passes/distill", "passes/exact", "passes/graph",
-    "passes/lowering", "passes/tir", "runs", "targets",
+    "capture", "core", "database", "deploy", "kernels", "passes/analysis", "passes/distill", "passes/exact",
+    "passes/graph", "passes/lowering", "passes/tir", "runs", "targets",
 )  # fmt: skip
 UNFINISHED = ("kernels/templates",)
 
@@ -22,6 +22,12 @@ TESTED_ELSEWHERE = {
 
 ACROSS = {
     "database/test_faults": "whatever is wrong in a folder, against all that reads and mends it",
+    "deploy/aot/test_android": "libraries for phones",
+    "deploy/aot/test_bundle": "bundles without a runtime, as a whole",
+    "deploy/aot/test_networks": "sizes and heap of whole networks",
+    "deploy/bundle/test_refusals": "what a build refuses, and what it leaves behind when it fails",
+    "deploy/runtime/test_runner_faults": "the runner in C++ under sanitizers",
+    "deploy/runtime/test_runner_program": "the command line of the runner in C++",
     "kernels/test_emulated": "kernels on an emulated core",
     "kernels/test_hot_loops": "machine code of dense kernels",
     "kernels/test_networks": "every kernel on the layers of networks",
