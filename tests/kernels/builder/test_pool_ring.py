@@ -67,8 +67,8 @@ def pooled(pool, parts, come):
 
 
 @pytest.mark.parametrize("pool", POOLS, ids=lambda pool: f"{pool.kernel}/{pool.stride}")
-@pytest.mark.parametrize("parts", [1, 2, 3])
-@pytest.mark.parametrize("come", [1, 2, 4])
+@pytest.mark.parametrize("parts", [1, 3])
+@pytest.mark.parametrize("come", [1, 3])
 def test_rows_of_the_pool_are_the_oracles_though_all_numbers_are_negative(pool, parts, come):
     got, wanted = pooled(pool, parts, come)
     assert np.array_equal(got, wanted)
