@@ -33,8 +33,7 @@ def test_a_target_is_said_as_tvm_says_it() -> None:
 def test_weights_are_constants_and_only_inputs_are_parameters() -> None:
     net = Net((1, 6, 5, 5), (1, 4, 5, 5))
     module = import_onnx(read_onnx(net.model(net.add(net.conv("x0", 6, 4, 3), "x1"))))
-    assert [parameter.name_hint if hasattr(parameter, "name_hint") else parameter.name
-            for parameter in module["main"].params] == ["x0", "x1"]  # fmt: skip
+    assert [parameter.name for parameter in module["main"].params] == ["x0", "x1"]
 
 
 def test_an_operator_that_tvm_does_not_know_is_told_in_one_line() -> None:
