@@ -53,8 +53,8 @@ def _built(onnx: Path, target: str, runtime: Any, folder: Path) -> Path:
 def _kernels(seen: Seen) -> dict[str, dict[str, Any]]:
     """By name, how often each function is called, a hash of its code, and, of a kernel, workload and tile.
 
-    The hash is TVM's structural one, of the function as it goes to LLVM; names of functions and variables are not
-    in it.
+    The hash is TVM's structural one, of the function as it goes to LLVM. Its attributes are in it, the names of
+    functions and variables are not.
     """
     module = seen.module
     assert module is not None

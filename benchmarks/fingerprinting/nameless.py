@@ -2,8 +2,8 @@
 
 A kernel's name gets into the machine code's symbols and messages, and moves what lies behind it: one name changed
 changes bytes everywhere. So the library is made once more, with the same tools and options, from the same network, in
-which nothing but names of functions has been replaced, by numbers in the order in which the network calls them. That
-order does not depend on the names. Everything else is still in the bytes: code, weights, the plan of the memory, the
+which nothing but names of functions has been replaced, by numbers in the order in which the network calls them, which
+does not depend on the names. Everything else is still in the bytes: code, weights, the plan of the memory, the
 order of the calls. Equal digests prove equal libraries up to names.
 
 1. For TVM's virtual machine the module that was compiled is written as JSON, where a name is a whole string, and read
@@ -23,6 +23,7 @@ from typing import Any
 from unittest.mock import patch
 
 import tvm
+import tvm_ffi
 from tvm import relax
 
 from benchmarks.fingerprinting.watching import Seen
@@ -42,9 +43,16 @@ def calls_of(module: tvm.IRModule) -> Counter[str]:
 
 def numbered(module: tvm.IRModule) -> tvm.IRModule:
     """``module`` with numbers for the names of its functions."""
-    numbers = {name: f'"kernel_{index}"' for index, name in enumerate(calls_of(module))}
+    numbers = {name: f'"kernel_{index}"' for index, name in enumerate([*calls_of(module), *_uncalled(module)])}
     quoted = re.compile("|".join(f'"{re.escape(name)}"' for name in numbers))
     return tvm.ir.load_json(quoted.sub(lambda found: numbers[found[0][1:-1]], tvm.ir.save_json(module)))
+
+
+def _uncalled(module: tvm.IRModule) -> list[str]:
+    """Functions that a pass has made unnecessary and left there, in an order of what they do."""
+    functions = {variable.name_hint: function for variable, function in module.functions_items()}
+    rest = functions.keys() - calls_of(module).keys() - {"main"}
+    return sorted(rest, key=lambda name: tvm_ffi.structural_hash(functions[name].body, map_free_vars=True))
 
 
 def nameless_library(seen: Seen, path: Path) -> None:
