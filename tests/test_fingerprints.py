@@ -10,11 +10,13 @@ import onnx
 import pytest
 import torch
 
+import rdpass
 from benchmarks.fingerprinting.comparing import differences
 from benchmarks.fingerprinting.inspections import SPECS, inspection_fingerprints
 from benchmarks.fingerprinting.libraries import library_fingerprint
+from benchmarks.fingerprinting.nameless import calls_of, numbered
 from benchmarks.fingerprinting.student import tensor_digest
-from benchmarks.fingerprinting.watching import placement_kind
+from benchmarks.fingerprinting.watching import placement_kind, watched
 from rdpass.capture.torchvision_import import prepare_torchvision
 from tests.onnx.nets import Net
 
@@ -82,6 +84,19 @@ def test_one_weight_changed_changes_the_nameless_library(model: Path, before: di
     after = library_fingerprint(tmp_path / "changed.onnx", "host")
     assert after["nameless_sha256"] != before["nameless_sha256"]
     assert after["activation_bytes"] == before["activation_bytes"]
+
+
+def test_a_function_that_is_no_longer_called_is_numbered_too(tmp_path: Path) -> None:
+    net = Net((1, 3, 8, 8))
+    parts = [net.relu(net.conv("x0", 3, 16, 3)) for _ in range(2)]
+    onnx.save(net.model(net.conv(net.node("Concat", *parts, axis=1), 32, 16)), tmp_path / "net.onnx")
+    with watched() as seen:
+        rdpass.compile(tmp_path / "net.onnx", out=tmp_path / "net.rdp", show_progress=False)
+    assert seen.module is not None
+    names = {variable.name_hint for variable in seen.module.get_global_vars()}
+    assert names > {"main", *calls_of(seen.module)}
+    numbers = {variable.name_hint for variable in numbered(seen.module).get_global_vars()}
+    assert numbers == {"main", *(f"kernel_{index}" for index in range(len(names) - 1))}
 
 
 def test_a_changed_entry_is_reported_with_its_path_and_what_was_not_asked_for_is_not() -> None:
