@@ -2,7 +2,7 @@
 its numbers have to be.
 
 Each file of ``templates`` holds one kernel and ends with its template; ``registry`` lists them all. Choice, tuning and
-the database of records know templates by that list alone.
+the database of records know templates by that list, and by what packages add to it.
 """
 
 from __future__ import annotations
