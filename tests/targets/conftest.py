@@ -7,6 +7,7 @@ import pytest
 
 from rdpass.cli.app import run
 from tests.deploy.conftest import (  # noqa: F401
+    board,
     residual_onnx,
     two_by_two_onnx,
 )
