@@ -51,7 +51,7 @@ class Tally:
 
         self.properties.add(item.nodeid)
         function.hypothesis.inner_test = counted
-        setattr(function, OWN_SETTINGS, settings(own, max_examples=self.examples))
+        setattr(function, OWN_SETTINGS, settings(own, max_examples=self.examples, derandomize=False))
         try:
             return (yield)
         finally:

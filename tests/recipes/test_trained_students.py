@@ -120,6 +120,7 @@ wrapped = DistributedDataParallel(model)  # without a name it would be gone, its
 wrapped(x).square().mean().backward()
 if dist.get_rank() == 0:
     torch.save({name: p.grad for name, p in model.named_parameters()}, sys.argv[1] + ".gradients")
+dist.barrier()  # who leaves first may abort the other's threads
 dist.destroy_process_group()
 """
 
