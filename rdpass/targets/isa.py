@@ -47,7 +47,8 @@ class Isa:
 
     ``registers``: architectural vectors, of ``vector_bytes`` each. ``by_element``: a multiply-accumulate can take one
     lane of a register as its scalar (ARM's FMLA by element); where it can't, the scalar is broadcast as it is loaded.
-    ``multiplies``: what there is to multiply with, the fastest first.
+    ``multiplies``: what there is to multiply with, the fastest first. ``scalable``: each core has vectors of a width of
+    its own, ``vector_bytes`` or a multiple of it.
 
     Example:
         >>> ASIMD.lanes(FLOAT32), ASIMD.computes(NumericTypes(FLOAT16, FLOAT16, FLOAT16, FLOAT16))
@@ -59,9 +60,10 @@ class Isa:
     registers: int
     by_element: bool
     multiplies: tuple[Multiply, ...]
+    scalable: bool = False
 
     def lanes(self, numeric: NumericType) -> int:
-        """Numbers of one vector."""
+        """Numbers of one vector; where they are scalable, of the narrowest."""
         return self.vector_bytes // numeric.bytes
 
     def vector(self, numeric: NumericType) -> Vector:
@@ -96,6 +98,11 @@ _ARM = (
     Multiply("SMULL + SMLAL2 + SADALP", INT8, INT8, INT32, 4),
     Multiply("SMLAL", INT16, INT16, INT32),
 )
+_SVE = (
+    Multiply("FMLA z.s", FLOAT32, FLOAT32, FLOAT32),
+    Multiply("FMLA z.h", FLOAT16, FLOAT16, FLOAT16),
+    Multiply("SDOT z.s", INT8, INT8, INT32, 4),
+)
 _AVX2 = (
     Multiply("VFMADD231PS", FLOAT32, FLOAT32, FLOAT32),
     Multiply("VPDPBUSD", UINT8, INT8, INT32, 4, feature=Feature.AVX_VNNI),
@@ -120,12 +127,13 @@ def _with(isa: Isa, features: tuple[str, ...]) -> Isa:
 
 _TABLE = {
     "asimd": Isa("asimd", 16, 32, by_element=True, multiplies=_ARM),
+    "sve": Isa("sve", 16, 32, by_element=True, multiplies=_SVE, scalable=True),
     "avx512": Isa("avx512", 64, 32, by_element=False, multiplies=_AVX512),
     "avx2": Isa("avx2", 32, 16, by_element=False, multiplies=_AVX2),
     "sse": Isa("sse", 16, 16, by_element=False, multiplies=_SSE),
 }
 
-ASIMD, AVX512, AVX2, SSE = (_with(isa, ()) for isa in _TABLE.values())
+ASIMD, SVE, AVX512, AVX2, SSE = (_with(isa, ()) for isa in _TABLE.values())
 """Each without any feature besides."""
 
 _X86_LEVELS = {"x86-64-v4": "avx512", "x86-64-v3": "avx2"}
@@ -134,7 +142,8 @@ _X86_LEVELS = {"x86-64-v4": "avx512", "x86-64-v3": "avx2"}
 def isa_of(target: Target) -> Isa:
     """The instruction set that kernels for ``target`` are written in, with what its features add.
 
-    SVE cores run asimd: their 128-bit pipes are as many as their wide ones are wide.
+    Never ``SVE``: kernels are written in vectors of one width. Cores with it run asimd, whose 128-bit pipes are as many
+    as the scalable ones are wide.
     """
     name = "asimd" if target.architecture == "aarch64" else _X86_LEVELS.get(target.cpu, "sse")
     return _with(_TABLE[name], target.features)

@@ -1,5 +1,7 @@
 """What the figures of a dense kernel rest on: its innermost loop multiplies, and keeps its sums in registers."""
 
+import re
+
 import pytest
 
 from rdpass.kernels.templates.direct import DirectTile, direct
@@ -11,12 +13,14 @@ from rdpass.kernels.templates.strided_winograd import StridedWinogradTile, strid
 from rdpass.kernels.templates.winograd import WinogradTile, winograd
 from rdpass.kernels.workload import PointwisePair, Stem
 from rdpass.passes.tir.pipeline import NAME
+from rdpass.targets.features import Feature
 from rdpass.targets.isa import ASIMD
 from rdpass.targets.lookup import find_target
 from tests.kernels.assembly import assembly_of, hottest
 from tests.kernels.networks import RELU6, conv, resnet_stem
 
 BOARD = find_target("rpi4")
+SCALABLE = re.compile(r"\bz\d+\.[bhsd]\b")
 PAIR = PointwisePair(conv(64, 256, 56, 1), conv(256, 64, 56, 1))
 NARROW = conv(64, 64, 56, 3)
 KERNELS = {
@@ -58,3 +62,13 @@ def test_the_hot_loop_of_a_stem_by_winograd_multiplies_though_it_stores_its_runn
     hot = hottest(assembly_of(kernel, BOARD, NAME))
     assert hot.products == 240
     assert hot.share >= 0.8, f"{hot.products} of {len(hot.instructions)}"
+
+
+@pytest.mark.parametrize(("board", "uses"), [("rpi5", False), ("graviton3", True)])
+def test_scalable_vectors_are_in_code_for_a_core_with_them_alone_and_not_in_its_hot_loop(board, uses):
+    target = find_target(board)
+    assembly = assembly_of(KERNELS["direct"], target, NAME)
+    assert (SCALABLE.search(assembly) is not None) == uses == target.has(Feature.SVE)
+    hot = hottest(assembly)
+    assert hot.products >= 16
+    assert not any(SCALABLE.search(line) for line in hot.instructions)

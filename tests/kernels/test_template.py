@@ -1,5 +1,6 @@
 """What holds for every kernel, today's and those to come."""
 
+from dataclasses import replace
 from itertools import islice
 
 import pytest
@@ -9,7 +10,8 @@ from rdpass.kernels.choice import build_kernels, label, rank_tiles, template_of
 from rdpass.kernels.machine import machine_of
 from rdpass.kernels.registry import TEMPLATES
 from rdpass.kernels.template import Template
-from rdpass.targets.isa import isa_of
+from rdpass.targets.features import Feature
+from rdpass.targets.isa import SVE, isa_of
 from rdpass.targets.lookup import find_target, host_target
 from tests.kernels.cases import case_of, machine_with
 from tests.kernels.examples import ARM, EXAMPLES, accepted, retyped
@@ -77,13 +79,23 @@ def test_every_kind_of_tile_gives_the_values_of_the_oracle(template):
 
 
 @each_template
-def test_a_kernel_says_its_types_and_instruction_set_in_its_name(template):
-    machine = machine_of(find_target("rpi5"))
+@pytest.mark.parametrize("board", ["rpi5", "graviton3"])
+def test_a_kernel_says_its_types_and_instruction_set_in_its_name(template, board):
+    machine = machine_of(find_target(board))
     for work in accepted(template, machine):
         for kernel in build_kernels(work, constants_of(work), next(template.tiles(work, machine)), machine):
             assert kernel.name.startswith("f32_")
             assert "_asimd_" in kernel.name
             assert kernel.features == ("asimd",)
+
+
+@each_template
+def test_a_kernel_written_in_scalable_vectors_would_say_so(template):
+    machine = replace(ARM, isa=SVE)
+    for work in accepted(template, machine):
+        for kernel in build_kernels(work, constants_of(work), next(template.tiles(work, machine)), machine):
+            assert kernel.features == (Feature.SVE,)
+            assert "_sve_" in kernel.name
 
 
 def test_workloads_of_other_types_are_other_workloads_with_other_words_in_front():

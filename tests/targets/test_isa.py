@@ -3,7 +3,8 @@
 import pytest
 
 from rdpass.core.numeric_types import ALL_FLOAT32, FLOAT16, FLOAT32, INT8, INT32, NumericTypes
-from rdpass.targets.isa import ASIMD, AVX2, AVX512, SSE, isa_of
+from rdpass.targets.features import Feature
+from rdpass.targets.isa import ASIMD, AVX2, AVX512, SSE, SVE, isa_of
 from rdpass.targets.lookup import PRESETS, find_target, host_target
 
 HALF = NumericTypes(FLOAT16, FLOAT16, FLOAT16, FLOAT16)
@@ -46,3 +47,17 @@ def test_vectors_are_called_as_tvm_calls_them():
 
 def test_the_instruction_set_of_a_core_without_features_is_the_plain_one():
     assert isa_of(find_target("rpi4")) == ASIMD
+
+
+def test_scalable_vectors_are_in_the_table_with_the_narrowest_width_and_need_the_feature():
+    assert SVE.scalable
+    assert (SVE.vector_bytes, SVE.lanes(FLOAT32), SVE.lanes(FLOAT16)) == (16, 4, 8)
+    assert not any(isa.scalable for isa in (ASIMD, AVX2, AVX512, SSE))
+    for types, instruction in ((ALL_FLOAT32, "FMLA z.s"), (HALF, "FMLA z.h"), (SMALL, "SDOT z.s")):
+        assert SVE.multiply(types).name == instruction
+        assert SVE.features(types) == (Feature.SVE,)
+
+
+@pytest.mark.parametrize("target", PRESETS, ids=lambda target: target.name)
+def test_no_core_is_given_scalable_vectors_not_even_one_that_has_them(target):
+    assert not isa_of(target).scalable
