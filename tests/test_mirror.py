@@ -11,7 +11,7 @@ TESTS = Path(__file__).parent
 ROOT = TESTS.parent
 MIRRORED = (
     "capture", "core", "database", "deploy", "kernels", "passes/analysis", "passes/distill", "passes/exact",
-    "passes/graph", "passes/lowering", "passes/tir", "runs", "targets",
+    "onnx", "passes/graph", "passes/lowering", "passes/tir", "runs", "sources", "targets",
 )  # fmt: skip
 UNFINISHED: tuple[str, ...] = ()
 

@@ -1,19 +1,12 @@
 """Networks by the names of libraries, and the weights that users bring for them."""
 
-import contextlib
-
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from safetensors.torch import save_file
-from torch import Tensor, nn
 
 from rdpass.capture.torchvision_import import prepare_torchvision
 from rdpass.cli.app import run
 from rdpass.core.errors import ConfigError
 from rdpass.sources.models import load_model
-from rdpass.sources.weights import read_weights
 
 prepare_torchvision()
 
@@ -43,89 +36,6 @@ def test_a_librarys_network_takes_keywords_that_are_literals():
 def test_anything_else_in_its_parentheses_is_refused_and_not_run(arguments):
     with pytest.raises(ConfigError, match="can't be built"):
         load_model(f"timm:resnet18{arguments}")
-
-
-def resnet(classes=3):
-    torch.manual_seed(5)
-    return load_model(f"timm:resnet18(num_classes={classes})")[0]
-
-
-@pytest.fixture
-def trained():
-    return resnet().state_dict()
-
-
-def prefixed(state, prefix):
-    return {prefix + name: value for name, value in state.items()}
-
-
-@pytest.mark.parametrize(
-    "wrap",
-    [
-        dict,
-        lambda state: {"epoch": 3, "optimizer": {"lr": 0.1}, "state_dict": dict(state)},
-        lambda state: {"model": prefixed(state, "module.")},
-        lambda state: prefixed(state, "_orig_mod."),
-        lambda state: {name: value for name, value in state.items() if not name.endswith("num_batches_tracked")},
-    ],
-    ids=["plain", "a checkpoint", "of DistributedDataParallel", "compiled", "of an old torch"],
-)
-def test_weights_are_found_in_what_training_scripts_write(trained, tmp_path, wrap):
-    torch.save(wrap(trained), tmp_path / "w.pth")
-    torch.manual_seed(6)
-    model, _ = load_model("timm:resnet18(num_classes=3)", tmp_path / "w.pth")
-    assert all(torch.equal(value, trained[name]) for name, value in model.state_dict().items())
-
-
-def test_safetensors_are_weights_too(trained, tmp_path):
-    save_file(trained, tmp_path / "w.safetensors")
-    model, _ = load_model("timm:resnet18(num_classes=3)", tmp_path / "w.safetensors")
-    assert torch.equal(model.fc.weight, trained["fc.weight"])
-
-
-def whole_model(path):
-    torch.save(resnet(), path)
-
-
-@settings(max_examples=200, deadline=None)
-@given(st.data(), st.sampled_from(["w.pth", "old.pth", "w.safetensors"]))
-@pytest.mark.filterwarnings("ignore::UserWarning")
-def test_a_damaged_file_gives_its_tensors_or_is_refused_and_never_crashes(tmp_path_factory, data, name):
-    file, state = tmp_path_factory.mktemp("weights") / name, nn.Conv2d(3, 3, 3).state_dict()
-    if name.endswith("safetensors"):
-        save_file(state, file)
-    else:
-        torch.save(state, file, _use_new_zipfile_serialization=name != "old.pth")
-    written = bytearray(file.read_bytes())
-    for place in data.draw(st.lists(st.integers(0, len(written) - 1), max_size=8)):
-        written[place] = data.draw(st.integers(0, 255))
-    file.write_bytes(written[: data.draw(st.integers(0, len(written)))])
-    with contextlib.suppress(ConfigError):
-        assert all(isinstance(value, Tensor) for value in read_weights(file).values())
-
-
-def another_network(path):
-    torch.save({"fc.bias": torch.ones(3), "x": torch.ones(1)}, path)
-
-
-@pytest.mark.parametrize(
-    ("write", "message"),
-    [
-        (lambda path: None, "can't be read"),
-        (lambda path: path.write_bytes(b""), "can't be read"),
-        (lambda path: path.write_bytes(b"PK\x03\x04 torn"), "can't be read"),
-        (whole_model, "a whole pickled model"),
-        (lambda path: torch.save([1, 2], path), "holds no state dict"),
-        (lambda path: torch.save({}, path), "holds no state dict"),
-        (lambda path: torch.save(resnet(10).state_dict(), path), r"2 of another shape \(fc.weight 10x512 for .* 3x512"),
-        (another_network, r"missing \(.*1 not in the model \(x\)"),
-    ],
-    ids=["absent", "empty", "torn", "a pickled model", "a list", "nothing", "ten classes", "another network"],
-)  # fmt: skip
-def test_weights_that_are_not_this_models_are_refused_by_name(tmp_path, write, message):
-    write(tmp_path / "w.pth")
-    with pytest.raises(ConfigError, match=message):
-        load_model("timm:resnet18(num_classes=3)", tmp_path / "w.pth")
 
 
 def test_a_file_that_brings_its_weights_along_takes_no_others(tmp_path):
