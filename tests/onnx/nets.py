@@ -76,14 +76,16 @@ class Net:
     def add(self, left: str, right: str) -> str:
         return self.node("Add", left, right)
 
-    def model(self, *outputs: str) -> onnx.ModelProto:
+    def model(self, *outputs: str, kind: int = TensorProto.FLOAT, opset: int = 18) -> onnx.ModelProto:
         graph = helper.make_graph(
             self.nodes, "net",
             [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in self.inputs.items()],
-            [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs],
+            [helper.make_tensor_value_info(name, kind, None) for name in outputs],
             self.weights,
         )  # fmt: skip
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+        model = helper.make_model(
+            graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=9 if opset < 21 else 10
+        )
         return shape_inference.infer_shapes(model, strict_mode=True)
 
     def example(self) -> list[Array]:

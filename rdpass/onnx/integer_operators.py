@@ -1,0 +1,169 @@
+"""Operators of the oracle of quantised networks: a node's exact integer result, or None where it has no such form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import onnx
+
+from rdpass.core.comparison import Array
+from rdpass.onnx.quantised_values import Bound, Quantised, Sums, Value, bias_integers, quantise, real_of, requantise
+from rdpass.onnx.window_sums import average_pool, convolve, convolve_transposed, max_pool
+
+QUANTISED_TYPES = ("int8", "uint8", "int16", "uint16", "int32")
+
+
+@dataclass(frozen=True)
+class Call:
+    """A node with its attributes and the values of its inputs, None for those left out."""
+
+    node: onnx.NodeProto
+    attributes: Mapping[str, Any]
+    inputs: tuple[Value | None, ...]
+
+    def operand(self, index: int) -> Value | None:
+        return self.inputs[index] if index < len(self.inputs) else None
+
+    def array(self, index: int) -> Array | None:
+        value = self.operand(index)
+        return None if value is None else real_of(value)
+
+
+def _dequantize(call: Call) -> Value | None:
+    integers, scale, zero = call.inputs[0], call.array(1), call.operand(2)
+    if not isinstance(integers, np.ndarray) or integers.dtype.name not in QUANTISED_TYPES or scale is None:
+        return None
+    if call.attributes.get("block_size", 0):
+        return None
+    kept = np.zeros(scale.shape, integers.dtype) if zero is None else np.asarray(zero)
+    return Quantised(integers, scale.astype(np.float32), kept, int(call.attributes.get("axis", 1)))
+
+
+def _quantize(call: Call) -> Value | None:
+    value, scale, zero = call.inputs[0], call.array(1), call.operand(2)
+    assert value is not None
+    assert scale is not None
+    if call.attributes.get("block_size", 0):
+        return None
+    kept = _default_zero(call, scale) if zero is None else np.asarray(zero)
+    if kept.dtype.name not in QUANTISED_TYPES:
+        return None
+    if isinstance(value, Sums) and scale.size == 1:
+        return requantise(value, scale.reshape(()), kept.reshape(()))
+    return quantise(real_of(value), scale, kept, int(call.attributes.get("axis", 1)))
+
+
+def _default_zero(call: Call, scale: Array) -> Array:
+    kind = call.attributes.get("output_dtype", 0) or onnx.TensorProto.UINT8
+    return np.zeros(scale.shape, onnx.helper.tensor_dtype_to_np_dtype(kind))
+
+
+def _layer(sums_of: Callable[[Array, Array, Mapping[str, Any]], Array], weight_axis: int) -> Callable[[Call], Value]:
+    """A convolution: exact where both inputs are integers, else in float64. ``weight_axis``: the filters'."""
+
+    def compute(call: Call) -> Value:
+        x, weights, bias = call.inputs[0], call.inputs[1], call.operand(2)
+        grouped = weight_axis == 1 and call.attributes.get("group", 1) > 1
+        if _are_exact(x, weights, weight_axis) and not (grouped and not weights.is_per_tensor):  # type: ignore[union-attr]
+            assert isinstance(x, Quantised)
+            assert isinstance(weights, Quantised)
+            return _with_bias(sums_of(x.centred, weights.centred, call.attributes), x, weights, bias, 1)
+        assert x is not None
+        assert weights is not None
+        total = sums_of(real_of(x), real_of(weights), call.attributes)
+        return total if bias is None else total + real_of(bias).reshape(-1, *[1] * (total.ndim - 2))
+
+    return compute
+
+
+def _gemm(call: Call) -> Value | None:
+    left, right, bias = call.inputs[0], call.inputs[1], call.operand(2)
+    flips = [bool(call.attributes.get(name, 0)) for name in ("transA", "transB")]
+    scaled = call.attributes.get("alpha", 1.0) != 1 or (bias is not None and call.attributes.get("beta", 1.0) != 1)
+    if scaled or not _are_exact(left, right, 0 if flips[1] else 1):
+        return None
+    assert isinstance(left, Quantised)
+    assert isinstance(right, Quantised)
+    a, b = (value.centred.T if flip else value.centred for value, flip in zip((left, right), flips, strict=True))
+    return _with_bias(a @ b, left, right, bias, 1)
+
+
+def _matmul(call: Call) -> Value | None:
+    left, right = call.inputs[0], call.inputs[1]
+    if not isinstance(right, Quantised) or not _are_exact(left, right, right.integers.ndim - 1):
+        return None
+    assert isinstance(left, Quantised)
+    total = left.centred @ right.centred
+    return _with_bias(total, left, right, None, total.ndim - 1)
+
+
+def _are_exact(left: Value | None, right: Value | None, right_axis: int) -> bool:
+    """Tell whether products of both have one scale for each output channel, which runs along the right one's axis."""
+    if not isinstance(left, Quantised) or not isinstance(right, Quantised) or not left.is_per_tensor:
+        return False
+    on_axis = right.is_per_tensor or right.axis % right.integers.ndim == right_axis
+    return on_axis and bool((left.scale * right.scale > 0).all())
+
+
+def _with_bias(total: Array, left: Quantised, right: Quantised, bias: Value | None, axis: int) -> Sums:
+    scales = left.scale.reshape(()), right.scale.reshape(()) if right.is_per_tensor else right.scale
+    if bias is not None:
+        whole = bias_integers(bias, *scales)
+        total = total + (whole.reshape(-1, *[1] * (total.ndim - 2)) if whole.ndim == 1 else whole)
+    return Sums(total, *scales, axis)
+
+
+def _relu(call: Call) -> Value | None:
+    return _bounded(call, (np.float64(0), None))  # type: ignore[arg-type]
+
+
+def _clip(call: Call) -> Value | None:
+    low, high = (
+        np.asarray(call.attributes[name]) if name in call.attributes else call.array(index)
+        for index, name in ((1, "min"), (2, "max"))
+    )
+    return _bounded(call, (low, high))
+
+
+def _max(call: Call) -> Value | None:
+    return _bounded(call, (call.array(1), None)) if len(call.inputs) == 2 else None
+
+
+def _min(call: Call) -> Value | None:
+    return _bounded(call, (None, call.array(1))) if len(call.inputs) == 2 else None
+
+
+def _bounded(call: Call, bound: Bound) -> Value | None:
+    sums = call.inputs[0]
+    return replace(sums, bounds=(*sums.bounds, bound)) if isinstance(sums, Sums) else None
+
+
+def _max_pool(call: Call) -> Value | None:
+    x = call.array(0)
+    assert x is not None
+    return max_pool(x, call.attributes) if len(call.node.output) == 1 else None
+
+
+def _average_pool(call: Call) -> Value | None:
+    x = call.array(0)
+    assert x is not None
+    return average_pool(x, call.attributes)
+
+
+OPERATORS: Mapping[str, Callable[[Call], Value | None]] = {
+    "DequantizeLinear": _dequantize,
+    "QuantizeLinear": _quantize,
+    "Conv": _layer(convolve, 0),
+    "ConvTranspose": _layer(convolve_transposed, 1),
+    "Gemm": _gemm,
+    "MatMul": _matmul,
+    "Relu": _relu,
+    "Clip": _clip,
+    "Max": _max,
+    "Min": _min,
+    "MaxPool": _max_pool,
+    "AveragePool": _average_pool,
+}

@@ -1,0 +1,129 @@
+"""Values of a quantised network: integers with scales, exact sums of their products, and rounding to integers.
+
+A real number r is held as the integer q with r = scale · (q - zero). Rounding is half to even, and out of range
+saturates, as ONNX's QuantizeLinear and onnxruntime's QLinearConv say.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rdpass.core.comparison import Array
+
+Bound = tuple[Array | None, Array | None]
+"""The least and the largest real number that is let through, each broadcast over a map; None for no bound."""
+SAME_SCALE = 1e-5
+"""A bias's scale counts as that of the sums within this ratio: tools compute the product in float32 or float64."""
+
+
+@dataclass(frozen=True)
+class Quantised:
+    """Integers as DequantizeLinear reads them; ``scale`` and ``zero`` are scalars, or vectors along ``axis``."""
+
+    integers: Array
+    scale: Array
+    zero: Array
+    axis: int = 0
+
+    @property
+    def is_per_tensor(self) -> bool:
+        return self.scale.size == 1
+
+    @property
+    def centred(self) -> Array:
+        """The integers less their zero point, exactly, as float64."""
+        return self.integers.astype(np.float64) - along(self.zero.astype(np.float64), self.axis, self.integers.ndim)
+
+    @property
+    def real(self) -> Array:
+        """The numbers meant, rounded to float32 as DequantizeLinear gives them, held in float64."""
+        scale = along(self.scale.astype(np.float32), self.axis, self.integers.ndim)
+        return (self.centred.astype(np.float32) * scale).astype(np.float64)
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Exact sums of products of a layer, bias included, before they are rounded to its output's scale.
+
+    ``input_scale`` is a scalar, ``weight_scale`` a scalar or a vector along ``axis``, the output's channels.
+    """
+
+    total: Array
+    input_scale: Array
+    weight_scale: Array
+    axis: int
+    bounds: tuple[Bound, ...] = ()
+
+    @property
+    def real(self) -> Array:
+        """The numbers meant, in float64."""
+        scale = self.input_scale.astype(np.float64) * self.weight_scale.astype(np.float64)
+        real = self.total * along(scale, self.axis, self.total.ndim)
+        for bound in self.bounds:
+            real = clip(real, bound)
+        return real
+
+
+Value = Quantised | Sums | Array
+
+
+def real_of(value: Value) -> Array:
+    """A value as numbers: float64 where it is not of whole numbers or truth values."""
+    if isinstance(value, Quantised | Sums):
+        return value.real
+    return value.astype(np.float64) if value.dtype.kind == "f" else value
+
+
+def quantise(real: Array, scale: Array, zero: Array, axis: int) -> Array:
+    """``QuantizeLinear`` of numbers, computed in float32 as its definition has it; the type is that of ``zero``."""
+    spread = along(scale.astype(np.float32), axis, real.ndim)
+    steps = np.rint(real.astype(np.float32) / spread)
+    return saturate(steps.astype(np.float64) + along(zero.astype(np.float64), axis, real.ndim), zero.dtype)
+
+
+def requantise(sums: Sums, scale: Array, zero: Array) -> Array:
+    """The sums at an output's scale: sum · ((x_scale · w_scale) / y_scale), rounded, plus the zero point.
+
+    The sum is rounded to float32; all products are in float32, in this order, as onnxruntime's QLinearConv has them.
+    """
+    factor = (sums.input_scale.astype(np.float32) * sums.weight_scale.astype(np.float32)) / scale.astype(np.float32)
+    steps = np.rint(sums.total.astype(np.float32) * along(factor, sums.axis, sums.total.ndim)).astype(np.float64)
+    for low, high in sums.bounds:
+        # Rounding is monotone, so that bounds may be rounded by themselves.
+        steps = clip(steps, (_steps(low, scale), _steps(high, scale)))
+    return saturate(steps + zero.astype(np.float64), zero.dtype)
+
+
+def bias_integers(bias: Value, input_scale: Array, weight_scale: Array) -> Array:
+    """A layer's bias on the scale of its sums: as it is where it has that scale, else rounded to it, within int32."""
+    product = input_scale.astype(np.float32) * weight_scale.astype(np.float32)
+    if isinstance(bias, Quantised) and not bias.zero.any() and np.allclose(bias.scale, product, SAME_SCALE, 0):
+        return bias.integers.astype(np.float64)
+    return saturate(np.rint(real_of(bias) / product.astype(np.float64)), np.dtype(np.int32)).astype(np.float64)
+
+
+def clip(values: Array, bound: Bound) -> Array:
+    """``values`` within a bound."""
+    low, high = bound
+    values = values if low is None else np.maximum(values, low)
+    return values if high is None else np.minimum(values, high)
+
+
+def saturate(values: Array, kind: np.dtype[Any]) -> Array:
+    """Whole numbers (float64) as integers of a type, those out of its range at its ends."""
+    info = np.iinfo(kind)
+    return np.clip(values, info.min, info.max).astype(kind)
+
+
+def along(vector: Array, axis: int, rank: int) -> Array:
+    """A vector along ``axis`` of a tensor of so many axes; a scalar (or one number) as a scalar."""
+    if vector.size == 1:
+        return vector.reshape(())
+    return vector.reshape([-1 if index == axis % rank else 1 for index in range(rank)])
+
+
+def _steps(bound: Array | None, scale: Array) -> Array | None:
+    return None if bound is None else np.rint(bound.astype(np.float32) / scale.astype(np.float32)).astype(np.float64)

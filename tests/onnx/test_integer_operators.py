@@ -1,0 +1,100 @@
+"""Each operator by itself, in integers worked out by hand or by plain loops."""
+
+import numpy as np
+import pytest
+
+from rdpass.onnx.integer_oracle import integer_run
+from tests.onnx.qdq import QdqNet, fused_run, steps_apart
+
+
+def worked_out(x, w, bias, factor, zero):
+    """A 1x1 convolution of centred integers by plain sums."""
+    total = np.einsum("nchw,oc->nohw", x.astype(np.int64), w.astype(np.int64)) + bias.reshape(1, -1, 1, 1)
+    steps = np.rint(total.astype(np.float32) * factor.reshape(1, -1, 1, 1)).astype(np.int64) + zero
+    return np.clip(steps, 0, 255)
+
+
+@pytest.mark.parametrize("axis", [None, 0])
+def test_a_convolution_by_hand(axis):
+    net = QdqNet((1, 6, 3, 5))
+    x = net.quantised("x0", 0.05, 99)
+    y = net.quantised(net.layer(x, "Conv", (4, 6, 1, 1), axis), 0.02, 7)
+    given = net.example()
+    arrays = {tensor.name: tensor for tensor in net.weights}
+    import onnx
+
+    w, scale, zero, bias = (onnx.numpy_helper.to_array(arrays[name]) for name in ("w2", "w3", "w4", "w5"))
+    assert not zero.any()
+    q = np.clip(np.rint(given[0] / np.float32(0.05)) + 99, 0, 255) - 99
+    factor = np.broadcast_to(np.float32(0.05) * scale / np.float32(0.02), (4,))
+    (got,) = integer_run(net.integers_out(y), given)
+    assert (got == worked_out(q, w[:, :, 0, 0], bias, factor, 7)).all()
+
+
+def test_padding_is_the_zero_point_and_not_the_integer_zero():
+    net = QdqNet((1, 1, 1, 1))
+    x = net.quantised("x0", 1.0, 100)
+    weights = net.node("DequantizeLinear", net.constant(np.ones((1, 1, 3, 3), np.int8)), net.constant(np.float32(1)))
+    y = net.quantised(net.node("Conv", x, weights, pads=[1, 1, 1, 1]), 1.0, 3)
+    assert integer_run(net.integers_out(y), [np.full((1, 1, 1, 1), 5, np.float32)])[0].tolist() == [[[[8]]]]
+
+
+@pytest.mark.parametrize("kind", ["uint8", "int8"])
+@pytest.mark.parametrize("weights", ["uint8", "int8"])
+@pytest.mark.parametrize("transposed", [0, 1])
+def test_a_gemm_is_onnxruntimes(kind, weights, transposed):
+    net = QdqNet((3, 24), kind=kind, weights=weights)
+    x = net.quantised("x0")
+    axis = None if weights == "uint8" else 1 - transposed
+    y = net.quantised(net.layer(x, "Gemm", (7, 24) if transposed else (24, 7), axis, transB=transposed), 0.02)
+    model, given = net.integers_out(y), net.example()
+    (got,), (wanted,) = integer_run(model, given), fused_run(model, given)
+    assert np.ptp(got.astype(int)) > 40
+    assert steps_apart(got, wanted)[0] <= 1
+    assert steps_apart(got, wanted)[1] < 0.1
+
+
+def test_a_matmul_of_two_activations_is_exact():
+    net = QdqNet((2, 3, 5), (2, 5, 4))
+    left, right = net.quantised("x0", 0.02, 120), net.quantised("x1", 0.03, 130)
+    model, given = net.integers_out(net.quantised(net.node("MatMul", left, right), 0.05)), net.example()
+    q = [np.clip(np.rint(x / np.float32(s)) + z, 0, 255) - z for x, s, z in zip(given, (0.02, 0.03), (120, 130),
+                                                                               strict=True)]  # fmt: skip
+    factor = np.float32(0.02) * np.float32(0.03) / np.float32(0.05)
+    wanted = np.clip(np.rint((q[0] @ q[1]).astype(np.float32) * factor) + 128, 0, 255)
+    assert (integer_run(model, given)[0] == wanted).all()
+
+
+def test_weights_that_were_transposed_in_the_graph_keep_their_scales():
+    net = QdqNet((3, 6))
+    x = net.quantised("x0")
+    weights, scale = net.weights_of((5, 6), 0)
+    model = net.integers_out(net.quantised(net.node("MatMul", x, net.node("Transpose", weights, perm=[1, 0]))))
+    same = QdqNet((3, 6))
+    again, _ = same.weights_of((5, 6), 0) if same.quantised("x0") else None
+    given = net.example()
+    same_model = same.integers_out(same.quantised(same.node("Gemm", "v1", again, transB=1)))
+    assert scale.size == 5
+    assert (integer_run(model, given)[0] == integer_run(same_model, given)[0]).all()
+
+
+def test_a_clip_between_bounds_the_integers():
+    net = QdqNet((2, 3, 8, 8))
+    x = net.quantised("x0")
+    sums = net.layer(x, "Conv", (4, 3, 1, 1), 0)
+    low, high = net.constant(np.float32(-0.1)), net.constant(np.float32(0.333))
+    bounded, whole = net.quantised(net.node("Clip", sums, low, high), 0.01), net.quantised(sums, 0.01)
+    got, free = integer_run(net.integers_out(bounded, whole), net.example())
+    assert free.min() < 118
+    assert free.max() > 161
+    assert (got == np.clip(free, 118, 161)).all()
+
+
+def test_bounds_per_channel_do_too():
+    net = QdqNet((1, 3, 4, 4))
+    sums = net.layer(net.quantised("x0"), "Conv", (4, 3, 1, 1), 0)
+    low = np.array([-np.inf, -0.1, 0, 0.1], np.float32).reshape(1, 4, 1, 1)
+    bounded = net.node("Min", net.node("Max", sums, net.constant(low)), net.constant(low + np.float32(0.2)))
+    got, free = integer_run(net.integers_out(net.quantised(bounded, 0.01), net.quantised(sums, 0.01)), net.example())
+    least, most = np.array([0, 118, 128, 138]), np.array([0, 138, 148, 158])
+    assert (got == np.clip(free, least.reshape(1, 4, 1, 1), most.reshape(1, 4, 1, 1))).all()
