@@ -66,7 +66,7 @@ def set_up() -> Path:
         emulator = shutil.which("qemu-aarch64") or shutil.which("qemu-aarch64-static")
         if emulator is None:
             raise TargetError("qemu-aarch64 is not on the PATH; apt install qemu-user")
-        with new_folder(place, force=True) as folder:
+        with new_folder(place) as folder:
             _unpack_debian(folder)
             _unpack_wheels(folder)
             _write_script(folder, place, emulator)

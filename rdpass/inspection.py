@@ -11,7 +11,8 @@ from torch import nn
 
 from rdpass.capture.trace import Example, trace
 from rdpass.core.errors import ConfigError
-from rdpass.core.files import check_free, new_file
+from rdpass.core.files import new_file
+from rdpass.core.places import check_free
 from rdpass.core.plan import BlockCost, Forecast, Plan, Region, Skipped, Traced
 from rdpass.passes.analysis.cost import FusionVariants, fusion_variants_of
 from rdpass.passes.analysis.memory.held_bytes import held_bytes

@@ -57,13 +57,15 @@ def convert_command(
 ) -> None:
     """Remove the shortcuts of MODEL: exactly without --data, by distillation with it."""
     from rdpass.conversion import convert
+    from rdpass.core.places import check_kept
     from rdpass.runs.folder import check_run
     from rdpass.runs.grouping import Output
     from rdpass.runs.settings import read_convert_config
-    from rdpass.sources.models import choose_example, load_data
+    from rdpass.sources.models import choose_example, files_of, load_data
     from rdpass.training.request import Budget, Data, Select
     from rdpass.training.world import current_world
 
+    check_kept(out, [*files_of(model), *(each for each in (weights, config) if each)])
     check_run(out, resume, force)
     settings = read_convert_config(config, sets or (), {
         "recipe": recipe, "max_macs": max_macs, "only": only or None, "skip": skip or None, "leaf": leaf or None,

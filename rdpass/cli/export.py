@@ -22,13 +22,18 @@ def export_command(
     """Write simplified ONNX with batch norm folded, checked against torch, and golden numbers beside it."""
     from rdpass.capture.trace import as_inputs
     from rdpass.core.errors import ConfigError
+    from rdpass.core.places import check_kept
     from rdpass.onnx.export import export_onnx
-    from rdpass.runs.folder import load_run
-    from rdpass.sources.models import choose_example, load_data
+    from rdpass.onnx.golden import golden_path
+    from rdpass.runs.folder import load_run, written_files
+    from rdpass.sources.models import choose_example, files_of, load_data
 
+    for place in (out, golden_path(out)):
+        check_kept(place, [*files_of(source), *([weights] if weights else [])])
     if Path(source).is_dir():
         if weights is not None:
             raise ConfigError(f"{source} brings its student's weights along; leave out --weights {weights}")
+        check_kept(out, [Path(source, name) for name in written_files(Path(source)) or ()])
         print(load_run(source).export_onnx(out, force=force))
     else:
         loaded, stored = load_named_model(source, weights)

@@ -34,9 +34,12 @@ def inspect_command(
     """
     from rdpass.cli.forecast_tables import print_plan
     from rdpass.cli.plan_json import plan_as_json
+    from rdpass.core.places import check_kept
     from rdpass.inspection import inspect
-    from rdpass.sources.models import choose_example, load_model
+    from rdpass.sources.models import choose_example, files_of, load_model
 
+    if svg is not None:
+        check_kept(svg, files_of(model))
     loaded, stored = load_model(model)
     example = choose_example(loaded, input_shape, None) or stored
     plan = inspect(

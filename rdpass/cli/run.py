@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,7 +23,6 @@ def run_command(
     force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
 ) -> None:
     """Run DIR's own runner on .npy files, emulated if it is for another CPU."""
-    from rdpass.core.files import check_free
     from rdpass.deploy.bundle.execution import execute
     from rdpass.deploy.bundle.manifest import open_sealed
     from rdpass.deploy.bundle.runner import check_inputs
@@ -33,8 +33,7 @@ def run_command(
     places = out or []
     if places and len(places) != len(manifest.outputs):
         raise ConfigError(f"{len(places)} files to write, and the model has {len(manifest.outputs)} outputs")
-    for place in places:
-        check_free(place, force)
+    _check_places(places, bundle, inputs, force)
     given = [read_array(path) for path in inputs]
     check_inputs(given, manifest.inputs)
     outputs = execute(bundle, manifest, find_launcher(target_of(manifest)), given)
@@ -43,6 +42,17 @@ def run_command(
     if not places:
         for spec, output in zip(manifest.outputs, outputs, strict=True):
             print(f"{spec.name} {spec.dtype} {spec.shape}\n{output}")
+
+
+def _check_places(places: Sequence[Path], bundle: Path, inputs: Sequence[Path], force: bool) -> None:
+    from rdpass.core.places import check_free
+
+    for index, place in enumerate(places):
+        if bundle.resolve() in place.resolve().parents:
+            raise ConfigError(f"{place} lies in the bundle, which is to stay as it was built; give another place")
+        if place.resolve() in [other.resolve() for other in places[:index]]:
+            raise ConfigError(f"{place} is given for two outputs")
+        check_free(place, force, inputs=inputs)
 
 
 def read_array(path: Path) -> Array:

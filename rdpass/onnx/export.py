@@ -28,7 +28,8 @@ from rdpass.capture.trace import trace
 from rdpass.core.agreement import check_agreement
 from rdpass.core.comparison import Array, NumericGate, check_close
 from rdpass.core.errors import ConfigError, ParityError, TraceError
-from rdpass.core.files import check_free, file_digest, new_file
+from rdpass.core.files import file_digest, new_file
+from rdpass.core.places import check_free
 from rdpass.core.plan import Traced
 from rdpass.core.tensors import arrays_of
 from rdpass.onnx.golden import golden_path

@@ -12,9 +12,10 @@ from markupsafe import Markup
 
 from rdpass.core.errors import ConfigError
 from rdpass.core.files import new_file
+from rdpass.core.places import check_free
 from rdpass.report.chart import Chart
 from rdpass.report.series import figures_of
-from rdpass.runs.folder import RECORD, SETTINGS
+from rdpass.runs.folder import RECORD, SETTINGS, written_files
 from rdpass.training.records import HISTORY, read_history
 
 TEMPLATE = "page.html.jinja"
@@ -27,6 +28,7 @@ def write_report(run: str | Path, html: str | Path, *, force: bool = False) -> P
         ConfigError: ``run`` is not the folder of a conversion, or the file can't be written.
     """
     folder, path = Path(run), Path(html)
+    check_free(path, force, inputs=[folder / name for name in written_files(folder) or ()])
     try:
         record = json.loads((folder / RECORD).read_text())
         facts = _facts(folder, record)

@@ -29,16 +29,18 @@ from rdpass.capture.programs import load_program, save_program
 from rdpass.capture.trace import trace
 from rdpass.core.comparison import NumericGate
 from rdpass.core.errors import ConfigError
-from rdpass.core.files import check_free, new_folder
+from rdpass.core.files import new_folder, tidy_up
+from rdpass.core.places import check_free
 from rdpass.core.plan import Cost, Cut, Outcome, Plan
 from rdpass.runs.result import Conversion
 from rdpass.runs.settings import ConvertConfig, to_toml
-from rdpass.training.checkpoint import has_checkpoint
+from rdpass.training.checkpoint import has_checkpoint, previous
 
 PROGRAM = "student.pt2"
 WEIGHTS = "student.safetensors"
 RECORD = "conversion.json"
 SETTINGS = "config.toml"
+STATE = "checkpoint.pt"
 TRACES = ("history.jsonl", "tensorboard")
 
 
@@ -56,26 +58,44 @@ def check_run(out: str | Path | None, resume: str | None, force: bool) -> None:
         if resume:
             raise ConfigError("resume needs out, the folder of the interrupted run")
         return
-    check_free(Path(out), force)
+    check_free(Path(out), force, written_files)
+    tidy_up(state)
+    check_free(state.parent, True, _state_files)
     if has_checkpoint(state) and not resume and not force:
         raise ConfigError(f"an interrupted run lies in {state.parent}; resume it (--resume auto), or --force anew")
 
 
+def written_files(folder: Path) -> set[str] | None:
+    """What ``convert`` writes into a run folder; None for another folder."""
+    if not (folder / RECORD).is_file():
+        return None
+    return {PROGRAM, WEIGHTS, RECORD, SETTINGS, *TRACES, *(f"{name}/" for name in TRACES)}
+
+
+def _state_files(folder: Path) -> set[str]:
+    return {STATE, previous(Path(STATE)).name, *TRACES, *(f"{name}/" for name in TRACES)}
+
+
 def training_state(out: str | Path | None) -> Path | None:
     """The file that a training towards ``out`` keeps its state in."""
-    return None if out is None else Path(f"{out}.partial") / "checkpoint.pt"
+    return None if out is None else Path(f"{out}.partial") / STATE
 
 
 def drop_training_state(out: str | Path | None) -> None:
-    """Remove what an interrupted run towards ``out`` left."""
+    """Remove what an interrupted run towards ``out`` left.
+
+    Raises:
+        ConfigError: something else lies there.
+    """
     state = training_state(out)
-    if state is not None:
+    if state is not None and state.parent.is_dir():
+        check_free(state.parent, True, _state_files)
         shutil.rmtree(state.parent, ignore_errors=True)
 
 
 def save_run(conversion: Conversion, out: Path, settings: ConvertConfig, force: bool) -> None:
     """Write the folder as a whole, then drop the training state."""
-    with new_folder(out, force) as folder:
+    with new_folder(out, force, written_files) as folder:
         save_program(conversion.student, conversion.example, folder / PROGRAM)
         state = {name: value.contiguous() for name, value in conversion.student.state_dict().items()}
         save_file(state, folder / WEIGHTS)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from rdpass.capture.programs import load_program
 from rdpass.capture.torchvision_import import prepare_torchvision
 from rdpass.core.errors import ConfigError, DivergedError
+from rdpass.onnx.model_files import model_files
 from rdpass.onnx.torch_module import load_onnx
 from rdpass.sources.weights import load_weights
 from rdpass.training.batches import unpacking_for
@@ -43,6 +44,13 @@ def load_model(spec: str, weights: Path | None = None) -> tuple[nn.Module, tuple
     if weights is not None:
         load_weights(model, weights)
     return model, example
+
+
+def files_of(spec: str) -> tuple[Path, ...]:
+    """The files that ``load_model`` reads for ``spec``: none where it names code."""
+    if spec.endswith(".onnx"):
+        return model_files(Path(spec))
+    return (Path(spec),) if spec.endswith(".pt2") else ()
 
 
 def is_untrained(spec: str, weights: Path | None) -> bool:

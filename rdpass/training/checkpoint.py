@@ -7,14 +7,13 @@ renamed to the one before, the new one takes its place. A process killed anywher
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from rdpass.core.errors import ConfigError
-from rdpass.core.files import new_file
+from rdpass.core.files import new_file, sync, tidy_up
 
 State = dict[str, Any]
 
@@ -23,10 +22,9 @@ def save_checkpoint(path: Path, state: State) -> None:
     """Write ``state`` (tensors, numbers, strings and containers of them) to ``path``; what was there is kept beside."""
     with new_file(path, force=True) as temporary:
         torch.save(state, temporary)
-        _sync(temporary)
+        sync(temporary)
         if path.exists():
             os.replace(path, previous(path))
-    _sync(path.parent)
 
 
 def load_checkpoint(path: Path) -> State:
@@ -35,8 +33,7 @@ def load_checkpoint(path: Path) -> State:
     Raises:
         ConfigError: neither generation can be read.
     """
-    for stale in path.parent.glob(f".{path.name}.*.tmp"):
-        shutil.rmtree(stale, ignore_errors=True)
+    tidy_up(path)
     failure: Exception | None = None
     for generation in (path, previous(path)):
         if generation.exists():
@@ -56,12 +53,3 @@ def has_checkpoint(path: Path | None) -> bool:
 def previous(path: Path) -> Path:
     """The place of the generation before the newest."""
     return path.with_name(f"{path.stem}.previous{path.suffix}")
-
-
-def _sync(path: Path) -> None:
-    """Bring to the disk what was written to a file, or renamed in a folder."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

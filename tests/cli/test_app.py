@@ -132,11 +132,49 @@ def test_an_existing_output_is_never_overwritten_without_force(capsys, here):
     code, line = failure(capsys, "convert", RESNET, *INPUT, "-o", here / "out")
     assert code == 2
     assert "exists already" in line
+    code, line = failure(capsys, "convert", RESNET, *INPUT, "-o", here / "out", "--force")
+    assert code == 2
+    assert "is no output of this command" in line
     assert (here / "out" / "mine").read_text() == "keep"
-    assert run(["convert", RESNET, *INPUT, "--max-macs", "9", "-o", str(here / "out"), "--force"]) == 0
+    (here / "out" / "mine").unlink()
+    for _ in range(2):
+        assert run(["convert", RESNET, *INPUT, "--max-macs", "9", "-o", str(here / "out"), "--force"]) == 0
     assert sorted(path.name for path in (here / "out").iterdir()) == [
         "config.toml", "conversion.json", "student.pt2", "student.safetensors",
     ]  # fmt: skip
+
+
+def test_a_folder_that_only_looks_like_the_state_of_a_training_is_kept(capsys, here):
+    (here / "out.partial").mkdir()
+    (here / "out.partial" / "mine").write_text("keep")
+    for more in ([], ["--force"]):
+        code, line = failure(capsys, "convert", RESNET, *INPUT, "-o", here / "out", *more)
+        assert code == 2
+        assert "out.partial holds mine, which rdpass did not write" in line
+    assert (here / "out.partial" / "mine").read_text() == "keep"
+
+
+def test_no_command_writes_over_what_it_reads(capsys, here, monkeypatch):
+    assert run(["convert", RESNET, *INPUT, "--max-macs", "9", "-o", str(here / "run")]) == 0
+    capsys.readouterr()
+    monkeypatch.chdir(here)
+    program, record, weights = here / "run" / "student.pt2", here / "run" / "conversion.json", here / "w.pt"
+    torch.save(resnet().state_dict(), weights)
+    os.link(weights, here / "w.onnx")
+    before = {path: path.read_bytes() for path in (program, record, weights)}
+    for words in (
+        ("convert", program, "-o", "run"),
+        ("convert", RESNET, *INPUT, "--weights", weights, "-o", weights),
+        ("export", "run", "-o", program),
+        ("export", program, "-o", program),
+        ("export", RESNET, *INPUT, "--weights", weights, "-o", "w.onnx"),
+        ("report", "run", "--html", record),
+        ("inspect", program, "--svg", program),
+    ):
+        code, line = failure(capsys, *words, "--force")
+        assert code == 2, words
+        assert "an input of this command" in line, words
+    assert {path: path.read_bytes() for path in before} == before
 
 
 def test_an_output_that_cannot_be_written_is_refused_before_the_work(capsys, here):

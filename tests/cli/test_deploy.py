@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -76,6 +77,9 @@ def test_every_fault_ends_with_its_own_exit_code_and_one_line(
     seal(wrong, host_bundle.manifest)
     np.save(tmp_path / "wrong.npy", np.zeros((1, 3, 5, 5), np.float32))
     np.save(tmp_path / "there.npy", np.zeros(1))
+    mine = str(shutil.copy(golden, tmp_path / "mine.npy"))
+    written_into = spoiled()
+    np.save(written_into / "y.npy", np.zeros(1))
     for arguments, code, reason in (
         (["compile", model, "--target", "rpi9", "-o", str(tmp_path / "n")], 6, "no target is called"),
         (["compile", model, "-o", folder], 2, "exists already"),
@@ -89,10 +93,27 @@ def test_every_fault_ends_with_its_own_exit_code_and_one_line(
         (["run", folder, str(changed / "model.so")], 2, "can't be read as an .npy file"),
         (["run", folder, golden, "-o", str(tmp_path / "there.npy")], 2, "exists already"),
         (["run", folder, golden, "-o", "a.npy", "-o", "b.npy"], 2, "2 files to write"),
+        (["run", folder, mine, "-o", mine, "--force"], 2, "is an input of this command"),
+        (["run", folder, golden, "-o", golden, "--force"], 2, "lies in the bundle"),
+        (["run", folder, mine, "-o", "/dev/null", "--force"], 2, "is a device"),
+        (["compile", model, "-o", str(residual_onnx.parent), "--force"], 2, "holds"),
+        (["compile", model, "-o", str(tmp_path), "--force"], 2, "is no output of this command"),
+        (["compile", model, "-o", str(written_into), "--force"], 2, "holds y.npy, which rdpass did not write"),
+        (["compile", model, "--golden", golden, "-o", folder, "--force"], 2, "an input of this command"),
         (["doctor", "--fetch-runtime", "rpi9"], 6, "no target is called"),
     ):
         assert run(arguments) == code, arguments
         assert reason in _one_line(capfd)
+
+
+def test_two_outputs_need_two_places(two_by_two_onnx: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["compile", str(two_by_two_onnx), "-o", str(tmp_path / "two.rdp")]) == 0
+    capfd.readouterr()
+    golden = [str(tmp_path / "two.rdp" / "golden" / f"input_{index}.npy") for index in (0, 1)]
+    twice = ["-o", str(tmp_path / "y.npy"), "-o", f"{tmp_path}/../{tmp_path.name}/y.npy"]
+    assert run(["run", str(tmp_path / "two.rdp"), *golden, *twice]) == 2
+    assert "is given for two outputs" in _one_line(capfd)
+    assert not (tmp_path / "y.npy").exists()
 
 
 def test_targets_and_doctor_print_json(capfd: pytest.CaptureFixture[str]) -> None:

@@ -184,7 +184,7 @@ def test_two_generations_are_kept_and_what_a_killed_writer_left_goes(tmp_path):
     path = tmp_path / "checkpoint.pt"
     for number in range(3):
         save_checkpoint(path, {"number": number})
-    stale = tmp_path / ".checkpoint.pt.abc.tmp"
+    stale = tmp_path / ".checkpoint.pt.abcd1234.tmp"
     stale.mkdir()
     assert load_checkpoint(path)["number"] == 2
     assert not stale.exists()

@@ -29,7 +29,8 @@ import tvm
 from rdpass import __version__
 from rdpass.core.comparison import NumericGate, check_close
 from rdpass.core.errors import ConfigError, TargetError
-from rdpass.core.files import check_free, new_folder
+from rdpass.core.files import new_folder
+from rdpass.core.places import check_free
 from rdpass.core.progress import Progress, progress
 from rdpass.database.best import Tuned, read_best
 from rdpass.database.choice import choose_tiles
@@ -37,12 +38,13 @@ from rdpass.deploy.aot.names import PREFIX, check_prefix, library_of
 from rdpass.deploy.aot.network import Network, build_aot
 from rdpass.deploy.bundle.assembly import LIBRARY, assemble, golden_files
 from rdpass.deploy.bundle.execution import execute
-from rdpass.deploy.bundle.manifest import Manifest, Runtime, seal
+from rdpass.deploy.bundle.manifest import Manifest, Runtime, seal, written_files
 from rdpass.deploy.bundle.runtime_libraries import find_libraries, tvm_versions
 from rdpass.deploy.lowering import Lowered, build, import_onnx, run_here, tvm_target, workloads_of
 from rdpass.kernels.template import Tile
 from rdpass.kernels.workload import Workload
 from rdpass.onnx.golden import Golden, find_golden
+from rdpass.onnx.model_files import model_files
 from rdpass.onnx.oracle import run_onnx
 from rdpass.onnx.source import OnnxSource, read_onnx
 from rdpass.passes.lowering.match.find_workloads import Occurrence
@@ -113,7 +115,7 @@ def compile(
         golden: an ``.npz`` of golden numbers; by default the one beside the file, else random ones (see ``golden``).
         database: a folder that ``tune`` wrote: every workload has the best tile that was found for this target, if the
             whole network was not slower with these.
-        force: replace what is at ``out``.
+        force: replace an older bundle at ``out``, if nothing else lies in it.
         cache: take the runner's parts that are the same in every bundle from the cache folder, and keep them there; the
             bundle is the same without.
         show_progress: show on stderr which of the steps is under way.
@@ -140,7 +142,7 @@ def compile(
         raise ConfigError("a prefix is for the names of a C library: it goes with the runtime none")
     place = _place(onnx, out)
     chosen = find_target(target) if isinstance(target, str) else target
-    check_free(place, force)
+    check_free(place, force, written_files, _input_files(onnx, target, golden, database))
     libraries = find_libraries(chosen) if runtime == "vm" else ()  # first: where there are none, no compiler will do
     compiler = find_compiler(chosen)
     tvm_target(chosen)
@@ -152,7 +154,7 @@ def compile(
         tiles, tuning = ({}, {}) if tuned is None else _tuned(tuned, workloads_of(module, chosen))
         order = _Order(source, module, chosen, runtime, prefix, tiles, tuning, reference)
         code, gate = _build_checked(order, shown)
-        with new_folder(place, force) as folder:
+        with new_folder(place, force, written_files) as folder:
             shown.step(2, f"linking with {compiler.version}")
             manifest = _manifest(order, code, compiler)
             assemble(folder, manifest, code, reference, compiler, libraries, cache)
@@ -169,6 +171,11 @@ def _place(model: str | Path | onnx.ModelProto, out: str | Path | None) -> Path:
     if isinstance(model, onnx.ModelProto):
         raise ConfigError("a model that is not a file has no name to call its bundle by; give out=")
     return Path(f"{Path(model).stem}.rdp")
+
+
+def _input_files(model: str | Path | onnx.ModelProto, *others: object) -> list[Path]:
+    files = [Path(each) for each in others if isinstance(each, str | Path)]
+    return files if isinstance(model, onnx.ModelProto) else [*model_files(Path(model)), *files]
 
 
 def _build_checked(order: _Order, shown: Progress) -> tuple[Lowered | Network, NumericGate]:

@@ -110,6 +110,18 @@ def open_sealed(folder: Path) -> Manifest:
     return manifest
 
 
+def written_files(folder: Path) -> set[str] | None:
+    """The files that a bundle's manifest lists, and the two that hold digests; None for another folder.
+
+    What lies there may have changed since: this says whose it is, not whether it is intact.
+    """
+    try:
+        body = json.loads((folder / NAME).read_bytes())
+        return {*map(str, dict(body["files"])), NAME, SUMS} if "sha256" in body and "library" in body else None
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return None
+
+
 def _file_names(folder: Path) -> list[str]:
     """Every file but the two that hold digests."""
     found = (p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_symlink() or not p.is_dir())

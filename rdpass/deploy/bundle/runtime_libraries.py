@@ -52,7 +52,10 @@ def fetch_libraries(target: Target) -> tuple[Path, ...]:
     """
     if target.is_native:
         return find_libraries(target)
-    with new_folder(_cached(target), force=True) as folder, tempfile.TemporaryDirectory() as wheels:
+    with (
+        new_folder(_cached(target), force=True, written=lambda folder: _HOME) as folder,
+        tempfile.TemporaryDirectory() as wheels,
+    ):
         _download(target, Path(wheels))
         for name, package in _HOME.items():
             (folder / name).write_bytes(_from_wheels(Path(wheels), f"{package}/lib/{name}"))

@@ -1,0 +1,19 @@
+"""The files that an ONNX model consists of: itself, and those that hold its weights where they lie outside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from onnx.external_data_helper import ExternalDataInfo, uses_external_data
+
+
+def model_files(path: Path) -> tuple[Path, ...]:
+    """``path``, and the files beside it that its weights name; ``path`` alone where it can't be read."""
+    try:
+        weights = onnx.load(path, load_external_data=False).graph.initializer
+    except (OSError, DecodeError):
+        return (path,)
+    names = {ExternalDataInfo(tensor).location for tensor in weights if uses_external_data(tensor)}
+    return (path, *(path.parent / name for name in sorted(names)))
