@@ -10,7 +10,7 @@ import pytest
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent
 MIRRORED = (
-    "capture", "core", "database", "deploy", "kernels", "passes/analysis", "passes/distill", "passes/exact",
+    "capture", "cli", "core", "database", "deploy", "kernels", "passes/analysis", "passes/distill", "passes/exact",
     "onnx", "passes/graph", "passes/lowering", "passes/tir", "runs", "sources", "targets",
 )  # fmt: skip
 UNFINISHED: tuple[str, ...] = ()
@@ -21,6 +21,7 @@ TESTED_ELSEWHERE = {
 """Modules without a file of tests of their name."""
 
 ACROSS = {
+    "cli/test_deploy": "the exit code and the line of every fault of commands on bundles",
     "database/test_faults": "whatever is wrong in a folder, against all that reads and mends it",
     "deploy/aot/test_android": "libraries for phones",
     "deploy/aot/test_bundle": "bundles without a runtime, as a whole",

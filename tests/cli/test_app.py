@@ -1,6 +1,5 @@
 """What a user types wrong: one clear line, the right exit code, nothing half-written."""
 
-import json
 import os
 import subprocess
 import sys
@@ -60,13 +59,6 @@ def failing():
 def named():
     """Batches as dicts, the model's input under the name that its ``forward`` has for it."""
     return [{"input": images, "labels": labels} for images, labels in batches(2)]
-
-
-@pytest.fixture
-def here(tmp_path):
-    """An empty folder for output; afterwards, no temporary may be left in it."""
-    yield tmp_path
-    assert not [path for path in tmp_path.rglob("*") if path.name.endswith((".tmp", ".old"))]
 
 
 def failure(capsys, *arguments):
@@ -182,58 +174,6 @@ def test_an_output_that_cannot_be_written_is_refused_before_the_work(capsys, her
     code, line = failure(capsys, "convert", "tests.cli.test_app:raising", "-o", here / "file" / "out")
     assert code == 2
     assert "can't be written" in line
-
-
-def test_export_takes_the_folder_that_convert_wrote_and_nothing_else(capsys, here):
-    (here / "empty").mkdir()
-    code, line = failure(capsys, "export", here / "empty", "-o", here / "s.onnx")
-    assert code == 2
-    assert "is not the output folder of rdpass convert" in line
-    assert run(["convert", RESNET, *INPUT, "--max-macs", "9", "-o", str(here / "run")]) == 0
-    assert run(["export", str(here / "run"), "-o", str(here / "s.onnx")]) == 0
-    assert (here / "s.onnx").exists()
-    assert (here / "s.golden.npz").exists()
-
-
-def test_inspecting_a_model_without_shortcuts_is_no_error(capsys):
-    assert run(["inspect", "tests.cli.test_app:vgg", *INPUT]) == 0
-    shown = capsys.readouterr().out
-    assert "strictly plain" in shown
-    assert "There is no shortcut to remove." in shown
-
-
-def test_inspect_prints_json_with_every_add(capsys):
-    assert run(["inspect", RESNET, *INPUT, "--skip", "2.*", "--json"]) == 0
-    plan = json.loads(capsys.readouterr().out)
-    assert plan["adds"] == 2
-    assert [(r["kind"], r["verdict"]) for r in plan["regions"]] == [("identity", "removable"), ("projection", "kept")]
-    assert plan["skipped"] == []
-    assert plan["forecast"]["model"]["macs"] > 0
-
-
-def test_convert_trains_with_data_shows_plain_lines_and_prints_json(capsys, here):
-    out = here / "run"
-    assert run(["convert", RESNET, "--data", "tests.cli.test_app:data", "--epochs", "2", "-o", str(out), "--json"]) == 0
-    printed = capsys.readouterr()
-    summary = json.loads(printed.out)
-    assert (summary["recipe"], summary["shortcuts_before"], summary["shortcuts_after"]) == ("migrate", 2, 0)
-    assert len(summary["history"]) == 2
-    assert "epoch 2/2" in printed.err
-    assert "\x1b[" not in printed.err
-    assert json.loads((out / "conversion.json").read_text())["outcomes"][0]["how"] == "distilled"
-
-
-def test_batches_in_dicts_give_the_example_too(capsys, here):
-    command = ["convert", RESNET, "--data", "tests.cli.test_app:named", "--recipe", "kd", "--epochs", "1"]
-    assert run([*command, "-o", str(here / "run"), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["shortcuts_after"] == 0
-
-
-def test_the_student_on_disk_is_inspected_as_plain(capsys, here):
-    assert run(["convert", RESNET, *INPUT, "--max-macs", "9", "-o", str(here / "run")]) == 0
-    capsys.readouterr()
-    assert run(["inspect", str(here / "run" / "student.pt2"), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["adds"] == 0
 
 
 def test_usage_errors_help_and_version_end_as_everywhere(capsys):

@@ -30,24 +30,27 @@ def test_a_run_folder_says_how_to_make_it_again(capsys, tmp_path):
     assert (first / "config.toml").read_text() == (second / "config.toml").read_text()
 
 
-def test_a_dry_run_tells_the_plan_the_data_and_the_settings_and_writes_nothing(capsys, tmp_path):
-    command = ["convert", RESNET, *DATA, "--epochs", "3", "--skip", "2.*", "--dry-run", "-o", str(tmp_path / "run")]
-    assert run(command) == 0
-    printed = capsys.readouterr().out
-    assert "removed by migrate" in printed
-    assert "kept" in printed
-    assert "batches 2, rows of the first 16, steps 6" in printed
-    assert "epochs = 3" in printed
-    assert run([*command, "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["config"]["train"]["epochs"] == 3
-    assert [region["verdict"] for region in told["plan"]["regions"]] == ["removable", "kept"]
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_tensorboard_that_is_missing_is_named_before_the_first_step(capsys, tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "torch.utils.tensorboard", None)
     code, line = failure(capsys, "convert", RESNET, *DATA, "--tensorboard", "-o", tmp_path / "run")
     assert code == 2
     assert "pip install 'rdpass[train]'" in line
     assert list(tmp_path.iterdir()) == []
+
+
+def test_convert_trains_with_data_shows_plain_lines_and_prints_json(capsys, here):
+    out = here / "run"
+    assert run(["convert", RESNET, "--data", "tests.cli.test_app:data", "--epochs", "2", "-o", str(out), "--json"]) == 0
+    printed = capsys.readouterr()
+    summary = json.loads(printed.out)
+    assert (summary["recipe"], summary["shortcuts_before"], summary["shortcuts_after"]) == ("migrate", 2, 0)
+    assert len(summary["history"]) == 2
+    assert "epoch 2/2" in printed.err
+    assert "\x1b[" not in printed.err
+    assert json.loads((out / "conversion.json").read_text())["outcomes"][0]["how"] == "distilled"
+
+
+def test_batches_in_dicts_give_the_example_too(capsys, here):
+    command = ["convert", RESNET, "--data", "tests.cli.test_app:named", "--recipe", "kd", "--epochs", "1"]
+    assert run([*command, "-o", str(here / "run"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["shortcuts_after"] == 0

@@ -15,44 +15,6 @@ from rdpass.deploy.bundle.building import Bundle
 from rdpass.deploy.bundle.manifest import seal
 
 
-def test_compile_writes_a_bundle_and_verify_accepts_it(
-    two_by_two_onnx: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    assert run(["compile", str(two_by_two_onnx), "-o", str(tmp_path / "two.rdp")]) == 0
-    shown = capfd.readouterr()
-    assert "tvm-host" in shown.out
-    assert "bundle" in shown.out
-    # Progress, where the machine is slow; nothing else.
-    assert all(line.startswith("compile ") for line in shown.err.splitlines())
-    assert run(["verify", str(tmp_path / "two.rdp")]) == 0
-    assert "intact" in capfd.readouterr().out
-
-
-def test_compile_prints_the_manifest_as_json(
-    two_by_two_onnx: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    assert run(["compile", str(two_by_two_onnx), "-o", str(tmp_path / "two.rdp"), "--json"]) == 0
-    assert json.loads(capfd.readouterr().out) == json.loads((tmp_path / "two.rdp" / "manifest.json").read_text())
-
-
-def test_a_board_bundle_runs_and_verifies_under_the_emulator(
-    board_bundle: Bundle, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    folder = str(board_bundle.folder)
-    assert run(["verify", folder, "--json"]) == 0
-    report = json.loads(capfd.readouterr().out)
-    assert report["ok"]
-    assert report["error"] <= 1e-5
-    assert run(["run", folder, f"{folder}/golden/input_0.npy", "-o", str(tmp_path / "y.npy")]) == 0
-    assert np.allclose(np.load(tmp_path / "y.npy"), np.load(f"{folder}/golden/output_0.npy"), rtol=1e-4)
-
-
-def test_run_prints_what_it_is_not_told_to_write(host_bundle: Bundle, capfd: pytest.CaptureFixture[str]) -> None:
-    folder = str(host_bundle.folder)
-    assert run(["run", folder, f"{folder}/golden/input_0.npy"]) == 0
-    assert capfd.readouterr().out.startswith("y float32 (1, 5)\n[[")
-
-
 def _one_line(capfd: pytest.CaptureFixture[str]) -> str:
     shown = capfd.readouterr()
     assert shown.out == ""

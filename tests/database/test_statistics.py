@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
-from rdpass.cli.app import run
 from rdpass.database.folder import add_records, file_of
 from rdpass.database.statistics import statistics
 
@@ -41,17 +39,3 @@ def test_damage_is_left_out_and_an_empty_folder_has_no_targets(tmp_path: Path) -
     with file_of(tmp_path, record()).open("ab") as file:
         file.write(b"torn\n")
     assert [found.records for found in statistics(tmp_path)] == [1]
-
-
-def test_stats_count_by_target(tmp_path: Path, capfd):
-    failed = record(2, seconds=None, failure="wrong numbers")
-    records = [record(0), record(1, method="mca"), failed, record(3, code="0" * 12)]
-    add_records(tmp_path, [*records, record(0, target="0" * 12, target_name="my/own board")])
-    assert run(["db", "stats", str(tmp_path), "--json"]) == 0
-    mine, rpi4 = json.loads(capfd.readouterr().out)
-    assert (mine["name"], mine["records"]) == ("my/own board", 1)
-    counts = {"records": 4, "measured": 1, "estimated": 1, "failed": 1, "stale": 1, "workloads": 1}
-    assert rpi4.items() >= counts.items()
-    assert run(["db", "stats", str(tmp_path)]) == 0
-    assert "my/own board" in capfd.readouterr().out
-    assert run(["db", "stats", str(tmp_path / "none")]) == 2

@@ -10,8 +10,6 @@ import torch
 import rdpass
 from rdpass.cli.app import run
 from rdpass.report import write_report
-from rdpass.report.chart import ticks
-from rdpass.report.series import figures_of
 from rdpass.training.config import DistillConfig
 from tests.data import batches
 from tests.models import small_resnet_of_four
@@ -91,37 +89,3 @@ def test_what_a_model_is_called_is_text_and_not_markup(trained, tmp_path):
     text = write_report(copied, tmp_path / "report.html").read_text()
     assert "script" not in Page(text).tags
     assert "&lt;script&gt;" in text
-
-
-def test_what_is_no_run_folder_and_a_file_that_is_there_are_refused(trained, tmp_path, capsys):
-    assert run(["report", str(tmp_path), "--html", str(tmp_path / "report.html")]) == 2
-    assert "not the output folder of rdpass convert" in capsys.readouterr().err
-    (tmp_path / "report.html").write_text("mine")
-    assert run(["report", str(trained), "--html", str(tmp_path / "report.html")]) == 2
-    assert (tmp_path / "report.html").read_text() == "mine"
-    assert run(["report", str(trained), "--html", str(tmp_path / "report.html"), "--force"]) == 0
-    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "expected"),
-    [
-        (0.0, 1.0, [0, 0.2, 0.4, 0.6, 0.8, 1.0]),
-        (0.31, 0.34, [0.31, 0.32, 0.33, 0.34]),
-        (-3, 117, [-50, 0, 50, 100, 150]),
-    ],
-)
-def test_ticks_are_round_and_enclose_what_they_are_for(low, high, expected):
-    assert ticks(low, high) == pytest.approx(expected)
-
-
-def test_curves_leave_out_what_is_not_finite_and_are_in_the_order_of_steps():
-    lines = [
-        {"kind": "step", "step": 1, "loss": float("nan"), "lr": 0.1},
-        {"kind": "step", "step": 2, "loss": 0.5, "lr": 0.1},
-        {"kind": "epoch", "step": 2, "accuracy": 80.0},
-    ]
-    figures = {figure.title: figure for figure in figures_of(lines)}
-    assert figures["Loss"].series[0].points == ((2.0, 0.5),)
-    assert figures["Accuracy on held-out data"].series[0].points == ((2.0, 80.0),)
-    assert figures["Learning rate"].series[0].points == ((1.0, 0.1), (2.0, 0.1))

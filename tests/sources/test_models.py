@@ -1,10 +1,8 @@
 """Networks by the names of libraries, and the weights that users bring for them."""
 
 import pytest
-import torch
 
 from rdpass.capture.torchvision_import import prepare_torchvision
-from rdpass.cli.app import run
 from rdpass.core.errors import ConfigError
 from rdpass.sources.models import load_model
 
@@ -41,20 +39,3 @@ def test_anything_else_in_its_parentheses_is_refused_and_not_run(arguments):
 def test_a_file_that_brings_its_weights_along_takes_no_others(tmp_path):
     with pytest.raises(ConfigError, match="brings its weights along"):
         load_model("net.pt2", tmp_path / "w.pth")
-
-
-def test_the_command_converts_the_weights_it_was_given_and_says_when_they_are_random(tmp_path, capsys):
-    torch.manual_seed(5)
-    model, _ = load_model("torchvision:resnet18(num_classes=3)")
-    torch.save(model.state_dict(), tmp_path / "w.pth")
-    spec = "torchvision:resnet18(num_classes=3)"
-    options = ["--input", "1x3x32x32", "--recipe", "carry", "--max-macs", "9", "--force", "-o"]
-    assert run(["convert", spec, "--weights", str(tmp_path / "w.pth"), *options, str(tmp_path / "run")]) == 0
-    assert "random weights" not in capsys.readouterr().err
-    student, _ = load_model(str(tmp_path / "run" / "student.pt2"))
-    x = torch.randn(2, 3, 32, 32)
-    with torch.no_grad():
-        assert torch.allclose(student.eval()(x), model.eval()(x), rtol=1e-3, atol=1e-4)
-    assert run(["export", spec, "--input", "1x3x32x32", "-o", str(tmp_path / "net.onnx")]) == 0
-    assert "has random weights; give trained ones with --weights" in capsys.readouterr().err
-    assert run(["export", str(tmp_path / "run"), "--weights", "w.pth", "-o", str(tmp_path / "no.onnx")]) == 2

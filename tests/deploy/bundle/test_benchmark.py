@@ -16,21 +16,6 @@ from rdpass.deploy.device import remote
 from tests.deploy.device.loopback import NAME, OFF, REFUSING, UNKNOWN, fake_ssh
 
 
-def test_bench_prints_the_runners_figures_as_json(host_bundle: Bundle, capfd: pytest.CaptureFixture[str]) -> None:
-    assert run(["bench", str(host_bundle.folder), "--runs", "20", "--threads", "1", "--json"]) == 0
-    figures = json.loads(capfd.readouterr().out)
-    assert (figures["where"], figures["emulated"], figures["runs"], figures["threads"]) == ("this host", False, 20, 1)
-    assert 0 < figures["min_ms"] <= figures["p50_ms"] <= figures["p95_ms"] <= figures["p99_ms"]
-    assert figures["peak_rss_bytes"] > 1 << 20
-
-
-def test_figures_of_an_emulator_are_called_that(board_bundle: Bundle, capfd: pytest.CaptureFixture[str]) -> None:
-    assert run(["bench", str(board_bundle.folder), "--runs", "3"]) == 0
-    shown = capfd.readouterr().out
-    assert "(rpi4) on this host: 3 runs after 3" in shown
-    assert "no measure of any board" in shown
-
-
 def test_a_changed_bundle_is_not_timed(spoiled: Callable[[], Path], capfd: pytest.CaptureFixture[str]) -> None:
     folder = spoiled()
     (folder / "run").write_bytes(b"")

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import pytest
 
-from rdpass.cli.app import run
-from rdpass.deploy.device.facts import BoardFacts, ask_board, read_facts
+from rdpass.deploy.device.facts import BoardFacts, read_facts
 from rdpass.deploy.device.findings import BoardFinding, judge
-from rdpass.targets.lookup import find_target, host_target
+from rdpass.targets.lookup import find_target
 from tests.deploy.device.boards import pi
-from tests.deploy.device.loopback import NAME
 
 
 def _finding(need: str, facts: BoardFacts, target: str | None = "rpi4") -> BoardFinding:
@@ -69,21 +64,3 @@ def test_without_a_target_those_with_such_a_core_are_named() -> None:
 def test_a_board_that_says_next_to_nothing_is_no_crash() -> None:
     findings = judge("pi@pi4", read_facts({"end": [""]}), find_target("rpi4"))
     assert {finding.need for finding in findings if finding.status == "fail"} == {"architecture"}
-
-
-def test_the_doctor_examines_a_board_and_changes_nothing_there(
-    board_on_loopback: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    assert run(["device", "doctor", NAME, "--target", "host", "--json"]) == 0
-    findings = {finding["need"]: finding for finding in json.loads(capfd.readouterr().out)}
-    assert findings["architecture"]["status"] == findings["cpu features"]["status"] == "ok"
-    assert findings["glibc"]["status"] == "ok"
-    assert str(board_on_loopback) in findings["disk"]["detail"]
-    assert list(board_on_loopback.iterdir()) == []
-    assert ask_board(NAME).features.issuperset(host_target().features)
-
-
-@pytest.mark.usefixtures("board_on_loopback")
-def test_a_board_that_cannot_run_a_target_ends_with_exit_code_7(capfd: pytest.CaptureFixture[str]) -> None:
-    assert run(["device", "doctor", NAME, "--target", "graviton4"]) == 7
-    assert "a bundle for aarch64 does not run here" in " ".join(capfd.readouterr().out.split())

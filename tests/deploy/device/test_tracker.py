@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import struct
 import threading
@@ -12,23 +11,8 @@ from contextlib import contextmanager
 import pytest
 from tvm.rpc import base
 
-from rdpass.cli.app import run
 from rdpass.core.errors import ConfigError, DeviceError
 from rdpass.deploy.device.tracker import Tracker, check_servers, count_servers, parse_tracker
-from tests.deploy.device.loopback import NAME
-
-
-@pytest.mark.usefixtures("board_on_loopback")
-def test_a_tracker_that_is_off_is_said_to_be(capfd: pytest.CaptureFixture[str]) -> None:
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        tracker = f"127.0.0.1:{closed.getsockname()[1]}"
-    words = ["device", "doctor", NAME, "--target", "host", "--key", "pi", "--json", "--rpc"]
-    assert run([*words, tracker]) == 7
-    found = json.loads(capfd.readouterr().out)[-1]
-    assert (found["need"], found["status"]) == ("rpc tracker", "fail")
-    assert f"the tracker at {tracker} can't be reached" in found["detail"]
-    assert run([*words, "nowhere"]) == 2
 
 
 @contextmanager

@@ -15,7 +15,6 @@ from rdpass.core.registry import Registry
 from rdpass.deploy.bundle.building import Bundle, compile
 from rdpass.profiling.runtimes import side_by_side
 from rdpass.profiling.runtimes.catalogue import OURS, Loader
-from rdpass.profiling.runtimes.rows import Row
 from rdpass.profiling.runtimes.side_by_side import measure, standings
 from rdpass.profiling.runtimes.workload import Inference
 from tests.deploy.conftest import residual_net, two_by_two_net
@@ -47,20 +46,6 @@ def test_ours_and_another_runtime_take_turns_and_both_compute_the_same(
     ours, theirs = (row["median_ms"] for row in found["rows"])
     (standing,) = found["standings"]
     assert standing == {"runtime": "onnxruntime", "ratio": pytest.approx(theirs / ours, abs=1e-3)}
-
-
-def test_the_text_says_so_when_ours_loses_and_why_one_is_not_there(
-    bundle: Bundle, model: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    rows = [Row(OURS, "model", 1, 2.0, 0.1, "cpu", 1e-7), Row("onnxruntime", "model", 1, 1.5, 0.1, "cpu", 0.0),
-            Row("mnn", "model", 1, 4.0, 0.1, "cpu", 0.0),
-            Row("ncnn", "model", 1, reason='ncnn is not installed; pip install "rdpass[peers]"')]  # fmt: skip
-    monkeypatch.setattr(side_by_side, "rows_of_process", lambda command, threads: rows)
-    assert _bench(bundle, model, "--vs", "ort,mnn,ncnn") == 0
-    shown = capfd.readouterr().out
-    assert "ours / onnxruntime: 0.75 x as fast, ours loses" in shown
-    assert "ours / mnn: 2.00 x as fast, ahead" in shown
-    assert 'ncnn is not installed; pip install "rdpass[peers]"' in shown
 
 
 def test_a_runtime_that_fails_is_a_row_with_the_reason(

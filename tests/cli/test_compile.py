@@ -1,0 +1,63 @@
+"""``rdpass compile``: a bundle, its tables and its manifest as JSON."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rdpass.cli.app import run
+from rdpass.cli.compile import _without_torch, print_bundle
+from rdpass.deploy.bundle.building import Bundle
+
+
+def test_compile_writes_a_bundle_and_verify_accepts_it(
+    two_by_two_onnx: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["compile", str(two_by_two_onnx), "-o", str(tmp_path / "two.rdp")]) == 0
+    shown = capfd.readouterr()
+    assert "tvm-host" in shown.out
+    assert "bundle" in shown.out
+    # Progress, where the machine is slow; nothing else.
+    assert all(line.startswith("compile ") for line in shown.err.splitlines())
+    assert run(["verify", str(tmp_path / "two.rdp")]) == 0
+    assert "intact" in capfd.readouterr().out
+
+
+def test_compile_prints_the_manifest_as_json(
+    two_by_two_onnx: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["compile", str(two_by_two_onnx), "-o", str(tmp_path / "two.rdp"), "--json"]) == 0
+    assert json.loads(capfd.readouterr().out) == json.loads((tmp_path / "two.rdp" / "manifest.json").read_text())
+
+
+def test_torch_stays_out_while_tvm_is_loaded_and_is_found_again_behind_it() -> None:
+    """In a process of its own: here torch is loaded."""
+    code = (
+        "import sys; from rdpass.cli.compile import _without_torch\n"
+        "with _without_torch():\n"
+        "    try:\n        import torch\n    except ImportError: print('hidden')\n"
+        "import torch; print(torch.__name__)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["hidden", "torch"]
+    with _without_torch():
+        assert sys.modules["torch"] is not None
+
+
+def test_what_tvm_lowers_is_named_where_it_is_worth_saying(
+    host_bundle: Bundle, capfd: pytest.CaptureFixture[str]
+) -> None:
+    large, small = ({"function": name, "share": share} for name, share in (("erf", 0.25), ("cast", 0.0005)))
+    manifest = replace(host_bundle.manifest, fallbacks=[large, small], notes=["mind the gap"])
+    print_bundle(replace(host_bundle, manifest=manifest))
+    shown = capfd.readouterr().out
+    assert "lowered by TVM, no kernel computes it: erf, 25.0% of all work" in shown
+    assert "cast" not in shown
+    assert "note: mind the gap" in shown
+    for gate in manifest.gates:
+        assert f"{gate.error:.2e}" in shown
