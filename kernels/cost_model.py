@@ -20,6 +20,7 @@ KEEPS, PASSING = 0.85, 0.88
 _LOAD = 0.48
 LATENCY = 4
 """Cycles from a multiply to the next that adds to its sum."""
+_BLOCK = 16
 REREAD = 64
 """Bytes a cycle that come from L2 while others are multiplied."""
 
@@ -41,6 +42,34 @@ def product_cycles(
             cycles += count * inner * groups * (multiplies + loads * _LOAD) / machine.multiplies
             # Sums are started and stored once.
             cycles += count * groups * width * vectors
+    return cycles
+
+
+_PRODUCTS = {"SDOT": 16, "SMMLA": 8, "SMULL + SMLAL2 + SADALP": 32, "VPDPBUSD": 4, "VPMADDWD": 8, "PMADDWD": 32}
+"""Multiplies of a step, a block of input channels and one of outputs, for each pixel."""
+_REQUANTIZING = 24
+"""Instructions from sixteen sums to sixteen bytes."""
+
+
+def integer_cycles(
+    tile: tuple[int, int], pixels: int, channels: int, filters: int, types: NumericTypes, machine: Machine
+) -> float:
+    """Cycles of a product of bytes in register tiles (pixels, blocks of outputs): multiplies, loads, epilogue."""
+    size, out = tile
+    multiply = machine.isa.multiply(types)
+    assert multiply is not None
+    # A core that multiplies by long products has one unit for them.
+    rate = 1.0 if multiply.name.startswith("SMULL") else machine.multiplies
+    each, passes = _PRODUCTS[multiply.name], 4 if multiply.name.startswith("SMULL") else 1
+    inner, groups = blocks(channels, _BLOCK), blocks(blocks(filters, _BLOCK), out)
+    full, rest = divmod(pixels, size)
+    cycles = 0.0
+    for count, width in ((full, size), (1 if rest else 0, rest)):
+        if count:
+            multiplies = max(width * out * each, LATENCY * rate * each / 4) / rate
+            loads = width * passes + out * _BLOCK
+            cycles += count * inner * groups * (multiplies + loads * _LOAD / machine.multiplies)
+            cycles += count * groups * width * out * _REQUANTIZING / 2
     return cycles
 
 

@@ -30,8 +30,8 @@ def convolution(work: Convolution, constants: Sequence[Any], inputs: Sequence[Ar
     """(N, F, H', W'), or (N, F, a H', b W') where a window gives a x b pixels."""
     weights, rows = constants
     x, *others = inputs
-    added = _windows_of(work, others[0]) if others else None
-    return _pixels_of(work, epilogue(work.epilogue, sums(work, x, weights), rows, added))
+    added = windows_of(work, others[0]) if others else None
+    return pixels_of(work, epilogue(work.epilogue, sums(work, x, weights), rows, added))
 
 
 def sums(conv: Convolution, x: Array, weights: Array) -> Array:
@@ -43,27 +43,27 @@ def sums(conv: Convolution, x: Array, weights: Array) -> Array:
     for group in range(conv.groups):
         inputs = padded[:, group * inner : (group + 1) * inner]
         own = slice(group * outer, (group + 1) * outer)
-        for (i, j), seen in _windows(inputs, conv.kernel, conv.stride, conv.dilation, total.shape[2:]):
+        for (i, j), seen in windows(inputs, conv.kernel, conv.stride, conv.dilation, total.shape[2:]):
             product = weights[own, :, i, j].astype(np.float64) @ seen.reshape(*seen.shape[:2], -1)
             total[:, own] += product.reshape(total[:, own].shape)
     return total
 
 
-def _pixels_of(conv: Convolution, total: Array) -> Array:
+def pixels_of(conv: Convolution, total: Array) -> Array:
     """(N, a b F, H', W') as the pixels of (N, F, a H', b W')."""
     (down, across), (batch, _, height, width) = conv.subpixel, total.shape
     split = total.reshape(batch, down, across, conv.filters, height, width).transpose(0, 3, 4, 1, 5, 2)
     return split.reshape(batch, conv.filters, height * down, width * across)
 
 
-def _windows_of(conv: Convolution, pixels: Array) -> Array:
+def windows_of(conv: Convolution, pixels: Array) -> Array:
     """The way back: (N, F, a H', b W') to (N, a b F, H', W')."""
     (down, across), (batch, filters, height, width) = conv.subpixel, pixels.shape
     split = pixels.reshape(batch, filters, height // down, down, width // across, across).transpose(0, 3, 5, 1, 2, 4)
     return split.reshape(batch, down * across * filters, height // down, width // across)
 
 
-def _windows(
+def windows(
     padded: Array, kernel: tuple[int, int], stride: tuple[int, int], dilation: tuple[int, int], size: Sequence[int]
 ) -> Iterator[tuple[tuple[int, int], Array]]:
     """For each tap of a window, what it sees of a padded map, for every output."""
@@ -151,9 +151,9 @@ def pooling(work: Pooling, constants: Sequence[Any], inputs: Sequence[Array]) ->
     shape = (work.kernel, work.stride, (1, 1), (work.out_height, work.out_width))
     if work.kind == "max":
         padded = np.pad(x, border, constant_values=-np.inf)
-        return np.asarray(np.max([seen for _, seen in _windows(padded, *shape)], axis=0))
-    total = np.sum([seen for _, seen in _windows(np.pad(x, border), *shape)], axis=0)
-    covered = np.sum([seen for _, seen in _windows(np.pad(np.ones_like(x), border), *shape)], axis=0)
+        return np.asarray(np.max([seen for _, seen in windows(padded, *shape)], axis=0))
+    total = np.sum([seen for _, seen in windows(np.pad(x, border), *shape)], axis=0)
+    covered = np.sum([seen for _, seen in windows(np.pad(np.ones_like(x), border), *shape)], axis=0)
     return np.asarray(total / (work.divisor or covered))
 
 

@@ -17,6 +17,8 @@ from rdpass.kernels.templates.depthwise import DEPTHWISE
 from rdpass.kernels.templates.direct import DIRECT
 from rdpass.kernels.templates.elementwise import ELEMENTWISE
 from rdpass.kernels.templates.head import HEAD
+from rdpass.kernels.templates.integer_direct import INTEGER_DIRECT
+from rdpass.kernels.templates.integer_pointwise import INTEGER_POINTWISE
 from rdpass.kernels.templates.pair import PAIR
 from rdpass.kernels.templates.pointwise import POINTWISE
 from rdpass.kernels.templates.pooling import POOLING
@@ -40,6 +42,8 @@ TEMPLATES: Templates = (
     RESIZING,
     HEAD,
     ELEMENTWISE,
+    INTEGER_POINTWISE,
+    INTEGER_DIRECT,
 )
 
 

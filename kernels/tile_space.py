@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rdpass.core.numeric_types import NumericTypes
+from rdpass.kernels.builder.integer_products import products_of
 from rdpass.kernels.machine import Machine
 from rdpass.targets.isa import Isa
 
@@ -25,6 +27,15 @@ def fitting(pixels: int, outer: int, isa: Isa) -> Iterator[tuple[int, int]]:
     for tile, vectors in register_tiles(isa):
         if tile <= max(pixels, 1) and vectors <= outer:
             yield tile, vectors
+
+
+def fitting_integers(pixels: int, outer: int, isa: Isa, types: NumericTypes) -> Iterator[tuple[int, int]]:
+    """(pixels, blocks of outputs) of register tiles of integer products, no larger than what fills them."""
+    way = products_of(isa, types)
+    for out in (1, 2, 3, 4):
+        for size in range(14, 0, -1):
+            if size <= max(pixels, 1) and out <= outer and way.fits(isa, size, out):
+                yield size, out
 
 
 def fitting_products(pixels: int, outer: int, isa: Isa) -> Iterator[tuple[int, int]]:

@@ -35,7 +35,8 @@ class RowBuffer:
     """Shape of the buffer for ``rows`` rows of output and ``channel_blocks`` blocks of channels.
 
     ``columns``: outputs of a row, where they are more than the map has; 0 for as many. ``grid``: where the rows and
-    columns of the map lie in a larger one, which it is then copied from.
+    columns of the map lie in a larger one, which it is then copied from. ``border``: a vector of what lies around the
+    map, zeros if not given.
     """
 
     conv: Convolution
@@ -44,6 +45,7 @@ class RowBuffer:
     vector: Vector
     columns: int = 0
     grid: Grid | None = None
+    border: Expr = None
 
     @property
     def height(self) -> int:
@@ -86,5 +88,6 @@ class RowBuffer:
 
     def _clear(self, line: tuple[Expr, Expr], rows: Buffer, begin: int, end: int) -> None:
         if end > begin:
+            border = broadcast(0.0, self.vector) if self.border is None else self.border
             with serial(end - begin) as column:
-                store(rows, broadcast(0.0, self.vector), *line, begin + column, 0, lanes=self.vector.lanes)
+                store(rows, border, *line, begin + column, 0, lanes=self.vector.lanes)

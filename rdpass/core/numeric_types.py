@@ -76,11 +76,9 @@ class NumericTypes:
 
     @property
     def abbreviation(self) -> str:
-        """The types in the name of a kernel: one where all are equal, else what is read, multiplied by and written."""
-        several = (self.input, self.weight, self.accumulator, self.output)
-        if len(set(several)) == 1:
-            return self.input.abbreviation
-        return f"{self.input.abbreviation}{self.weight.abbreviation}{self.output.abbreviation}"
+        """The types in the name of a kernel: that of the maps, or what is read and what is written."""
+        read, written = self.input.abbreviation, self.output.abbreviation
+        return read if read == written else f"{read}_{written}"
 
 
 ALL_FLOAT32 = NumericTypes()

@@ -26,6 +26,7 @@ from rdpass.passes.lowering.pipeline import lower, lower_to_calls, simplify
 from rdpass.passes.lowering.read.fallbacks import Fallback, find_fallbacks
 from rdpass.passes.tir.pipeline import NAME as TIR_PIPELINE
 from rdpass.targets.core_check import check_core
+from rdpass.targets.features import Feature
 from rdpass.targets.lookup import Target
 from rdpass.targets.toolchain import Compiler
 
@@ -50,7 +51,13 @@ def tvm_target(target: Target) -> tvm.target.Target:
             for it may use a feature that the target does not list.
     """
     check_core(target)
-    return tvm.target.Target({"kind": "llvm", "mtriple": target.triple, "mcpu": target.cpu, "num-cores": target.cores})
+    words = {"kind": "llvm", "mtriple": target.triple, "mcpu": target.cpu, "num-cores": target.cores}
+    beyond = [f"+{llvm}" for feature, llvm in _BEYOND_LEVELS.items() if target.has(feature)]
+    return tvm.target.Target({**words, "mattr": beyond} if beyond else words)
+
+
+_BEYOND_LEVELS = {Feature.AVX_VNNI: "avxvnni", Feature.AVX512_VNNI: "avx512vnni"}
+"""LLVM's names of what x86 CPUs have beyond the level that they are built for."""
 
 
 def import_onnx(source: OnnxSource) -> tvm.IRModule:

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from rdpass.core.numeric_types import FLOAT16, FLOAT32, INT8, INT16, INT32, UINT8, NumericType, NumericTypes
+from rdpass.core.numeric_types import FLOAT16, FLOAT32, INT8, INT32, UINT8, NumericType, NumericTypes
 from rdpass.targets.features import Feature
 from rdpass.targets.target import Target
+
+
+_BYTES_OF_BLOCK = 16
 
 
 @dataclass(frozen=True)
@@ -71,9 +74,16 @@ class Isa:
         return Vector(numeric, self.lanes(numeric))
 
     def block(self, numeric: NumericType) -> int:
-        """Channels of one block of activations: a vector's, or those of a pixel where several share one."""
-        sharing = (multiply.pixels for multiply in self.multiplies if multiply.input is numeric)
-        return self.lanes(numeric) // next(sharing, 1)
+        """Channels of one block of activations: a vector's, of bytes always sixteen.
+
+        Sixteen bytes are a vector of the narrowest sets, and wide ones sum four of them in each lane of an accumulator.
+        """
+        return _BYTES_OF_BLOCK if numeric.bytes == 1 else self.lanes(numeric)
+
+    @property
+    def byte(self) -> NumericType:
+        """The type of bytes that it multiplies as activations: maps of the other one are shifted by 128."""
+        return next(m.input for m in self.multiplies if m.input.bytes == 1)
 
     def multiply(self, types: NumericTypes) -> Multiply | None:
         """The fastest way to multiply and sum such numbers; None where there is none."""
@@ -93,10 +103,8 @@ _ARM = (
     Multiply("FMLA .4s", FLOAT32, FLOAT32, FLOAT32),
     Multiply("FMLA .8h", FLOAT16, FLOAT16, FLOAT16, feature=Feature.FP16),
     Multiply("SMMLA", INT8, INT8, INT32, 8, 2, Feature.I8MM),
-    Multiply("USMMLA", UINT8, INT8, INT32, 8, 2, Feature.I8MM),
     Multiply("SDOT", INT8, INT8, INT32, 4, feature=Feature.DOTPROD),
     Multiply("SMULL + SMLAL2 + SADALP", INT8, INT8, INT32, 4),
-    Multiply("SMLAL", INT16, INT16, INT32),
 )
 _SVE = (
     Multiply("FMLA z.s", FLOAT32, FLOAT32, FLOAT32),
@@ -106,16 +114,16 @@ _SVE = (
 _AVX2 = (
     Multiply("VFMADD231PS", FLOAT32, FLOAT32, FLOAT32),
     Multiply("VPDPBUSD", UINT8, INT8, INT32, 4, feature=Feature.AVX_VNNI),
-    Multiply("VPMADDWD", INT16, INT16, INT32, 2),
+    Multiply("VPMADDWD", UINT8, INT8, INT32, 2),
 )
 _AVX512 = (
     Multiply("VFMADD231PS", FLOAT32, FLOAT32, FLOAT32),
     Multiply("VPDPBUSD", UINT8, INT8, INT32, 4, feature=Feature.AVX512_VNNI),
-    Multiply("VPMADDWD", INT16, INT16, INT32, 2),
+    Multiply("VPMADDWD", UINT8, INT8, INT32, 2),
 )
 _SSE = (
     Multiply("MULPS + ADDPS", FLOAT32, FLOAT32, FLOAT32),
-    Multiply("PMADDWD", INT16, INT16, INT32, 2),
+    Multiply("PMADDWD", UINT8, INT8, INT32, 2),
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,11 +33,22 @@ class Case:
 
     @property
     def initial(self) -> Array:
-        """The output's first contents: NaN, unless they are read."""
-        return np.full(self.shape, np.nan, np.float32) if self.before is None else self.before
+        """The output's first contents: NaN or, of integers, a number like any other, unless they are read."""
+        return poisoned(self.shape, self._type(-2)) if self.before is None else self.before
 
     @property
     def arguments(self) -> tuple[Array, ...]:
-        """All arguments as they are before the call; the workspace holds NaN."""
-        workspace = np.full(int(self.function.attrs[WORKSPACE]), np.nan, np.float32)
+        """All arguments as they are before the call; the workspace holds poison."""
+        workspace = poisoned((int(self.function.attrs[WORKSPACE]),), self._type(-1))
         return (*self.inputs, self.initial, workspace)
+
+    def _type(self, parameter: int) -> str:
+        return str(self.function.params[parameter].dtype)
+
+
+def poisoned(shape: Sequence[int], kind: str) -> Array:
+    """What nobody may read."""
+    return np.full(shape, np.nan if kind.startswith("float") else _POISON, kind)
+
+
+_POISON = 99

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from rdpass.core.comparison import Array
-from rdpass.core.numeric_types import FLOAT32
 from rdpass.kernels.choice import build_kernels, template_of
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.registry import TEMPLATES
@@ -44,8 +43,9 @@ def case_of(
 def _arguments(work: Workload, inputs: list[Array], isa: Isa) -> list[Array]:
     """Maps as kernels read them: in blocks, but for a stem's planar image."""
     x, *others = inputs
-    source = x.reshape(*x.shape[:2], -1) if isinstance(work, Stem) else to_blocked(x, isa.block(FLOAT32), _GARBAGE)
-    return [source, *(to_blocked(other, isa.block(FLOAT32)) for other in others)]
+    lanes = isa.block(work.types.input)
+    source = x.reshape(*x.shape[:2], -1) if isinstance(work, Stem) else to_blocked(x, lanes, _GARBAGE)
+    return [source, *(to_blocked(other, lanes) for other in others)]
 
 
 def _output(work: Workload, expected: Array, isa: Isa) -> tuple[tuple[int, ...], Array, Any]:
@@ -53,9 +53,10 @@ def _output(work: Workload, expected: Array, isa: Isa) -> tuple[tuple[int, ...],
     if isinstance(work, Head) and work.classes:
         return expected.shape, expected, lambda y: y
     batch, channels, height, width = expected.shape
-    count = -(-channels // isa.block(FLOAT32))
+    lanes = isa.block(work.types.input)
+    count = -(-channels // lanes)
     return (
-        (batch, count, height * width, isa.block(FLOAT32)),
+        (batch, count, height * width, lanes),
         expected,
         lambda y: from_blocked(y, channels, height, width),
     )

@@ -33,7 +33,7 @@ def check_emulated(cases: Sequence[Case], target: Target, folder: Path, toleranc
     (folder / "calls").write_text("\n".join(map(_described, arguments)))
     (folder / "before").write_bytes(b"".join(array.tobytes() for arrays in arguments for array in arrays))
     subprocess.run([*find_launcher(target), "./many"], cwd=folder, check=True)
-    after = _split(np.fromfile(folder / "after", np.float32), arguments)
+    after = _split((folder / "after").read_bytes(), arguments)
     return [judge(case, list(arrays), tolerance) for case, arrays in zip(cases, after, strict=True)]
 
 
@@ -48,15 +48,21 @@ def _build(cases: Sequence[Case], target: Target, folder: Path) -> None:
     subprocess.run([*command, "-x", "none", "kernels.o", "-lm", "-o", "many"], cwd=folder, check=True)
 
 
+_CODES = {"i": 0, "u": 1, "f": 2}
+"""DLPack's, by numpy's kinds."""
+
+
 def _described(arrays: Sequence[Array]) -> str:
-    return " ".join(map(str, [len(arrays), *(number for a in arrays for number in (a.ndim, *a.shape))]))
+    numbers = [(_CODES[a.dtype.kind], 8 * a.dtype.itemsize, a.ndim, *a.shape) for a in arrays]
+    return " ".join(map(str, [len(arrays), *(number for several in numbers for number in several)]))
 
 
-def _split(values: Array, arguments: Sequence[Sequence[Array]]) -> Iterator[list[Array]]:
+def _split(values: bytes, arguments: Sequence[Sequence[Array]]) -> Iterator[list[Array]]:
     begin = 0
     for arrays in arguments:
         found = []
         for array in arrays:
-            found.append(values[begin : begin + array.size].reshape(array.shape))
-            begin += array.size
+            part = values[begin : begin + array.nbytes]
+            found.append(np.frombuffer(part, array.dtype).reshape(array.shape))
+            begin += array.nbytes
         yield found

@@ -15,7 +15,7 @@ def to_blocked(array: Array, lanes: int, filling: float = 0.0) -> Array:
     padded = pad_axis(array, 1, count * lanes)
     padded[:, channels:] = filling
     split = padded.reshape(n, count, lanes, int(np.prod(spatial)))
-    return np.ascontiguousarray(split.transpose(0, 1, 3, 2), dtype=np.float32)
+    return np.ascontiguousarray(split.transpose(0, 1, 3, 2), dtype=array.dtype)
 
 
 def from_blocked(array: Array, channels: int, height: int, width: int) -> Array:

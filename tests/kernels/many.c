@@ -1,8 +1,8 @@
 // Calls many functions that TVM compiled, without TVM's runtime, each once:  many  (it reads ./calls and ./before)
 //
-// "calls" holds for each kernel the number of its parameters and for each parameter its number of dimensions and its
-// extents. "before" holds what all parameters, float32, hold before their call, one behind the other; "after" gets what
-// they hold then. kernels.h, made for the occasion, lists the kernels: X(kernel_0) X(kernel_1) ...
+// "calls" holds for each kernel the number of its parameters and for each parameter its type (DLPack's code, bits), its
+// number of dimensions and its extents. "before" holds what all parameters hold before their call, one behind the other;
+// "after" gets what they hold then. kernels.h, made for the occasion, lists the kernels: X(kernel_0) X(kernel_1) ...
 //
 // Workspaces hold NaN at first, so that reading what was never written shows. Parallel loops run as kTasks tasks, one
 // after the other.
@@ -75,18 +75,18 @@ static void Run(size_t kernel, FILE* calls, FILE* before, FILE* after) {
   DLTensor tensors[kMaxParameters] = {0};
   TVMFFIAny arguments[kMaxParameters] = {0}, result = {0};
   size_t bytes[kMaxParameters];
-  int count;
+  int count, code, bits;
   if (fscanf(calls, "%d", &count) != 1 || count > kMaxParameters) Fail("no parameters", kernel);
   for (int i = 0; i < count; ++i) {
     DLTensor* tensor = &tensors[i];
-    if (fscanf(calls, "%d", &tensor->ndim) != 1) Fail("cut off", kernel);
+    if (fscanf(calls, "%d %d %d", &code, &bits, &tensor->ndim) != 3) Fail("cut off", kernel);
     tensor->shape = calloc(tensor->ndim, sizeof(int64_t));
-    bytes[i] = sizeof(float);
+    bytes[i] = bits / 8;
     for (int axis = 0; axis < tensor->ndim; ++axis) {
       if (fscanf(calls, "%ld", &tensor->shape[axis]) != 1) Fail("cut off", kernel);
       bytes[i] *= tensor->shape[axis];
     }
-    tensor->dtype = (DLDataType){kDLFloat, 32, 1};
+    tensor->dtype = (DLDataType){code, bits, 1};
     tensor->device = (DLDevice){kDLCPU, 0};
     tensor->data = Room(bytes[i]);
     if (fread(tensor->data, 1, bytes[i], before) != bytes[i]) Fail("contents cut off", kernel);

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from rdpass.core.comparison import Array
+from rdpass.core.numeric_types import NumericType
+from rdpass.kernels.quantization import Addition, Bounds, Requantization, limits
 from rdpass.kernels.workload import (
     Convolution,
     Elementwise,
@@ -26,6 +28,8 @@ def numbers(seed: int, *shape: int) -> Array:
 def constants_of(work: Workload, seed: int = 0) -> tuple[Any, ...]:
     """What the workload's class says."""
     match work:
+        case Convolution() if not work.types.weight.is_float:
+            return integer_constants(work, seed)
         case Convolution():
             filters = work.filters * work.subpixels
             return weights_of(work, filters, seed + 1), table_of(work.epilogue, filters, seed + 2)
@@ -43,6 +47,37 @@ def constants_of(work: Workload, seed: int = 0) -> tuple[Any, ...]:
             return ([*table_of(work.epilogue, work.channels, seed + 2), *scales],)
         case _:
             return ()
+
+
+def integer_constants(work: Convolution, seed: int) -> tuple[Array, Array, Requantization]:
+    """Weights, biases, and factors that bring most sums into the output's range, but not all."""
+    random = np.random.default_rng(seed)
+    filters, inner = work.filters * work.subpixels, work.channels // work.groups
+    weights = random.integers(-127, 128, (filters, inner, *work.kernel)).astype(np.int8)
+    bias = random.integers(-5000, 5000, filters).astype(np.int32)
+    spread = 40 * 127 * np.sqrt(inner * np.prod(work.kernel))
+    factors = (random.uniform(0.5, 1.5, filters) / spread).astype(np.float32)
+    return weights, bias, requantization(work, factors, random)
+
+
+def requantization(work: Workload, factors: Array, random: np.random.Generator) -> Requantization:
+    """Zeros and bounds that fit the workload's types and epilogue."""
+    low, high = limits(work.types.input)
+    zeros = [int(zero) for zero in random.integers(low + 20, high - 20, 4)]
+    cut = (low + 3, high - 9) if work.epilogue.activation == "clip" else (low, high)
+    last = Bounds(zeros[3], *cut)
+    if work.types.output.is_float:
+        return Requantization(zeros[0], factors, None)
+    if not work.epilogue.add:
+        return Requantization(zeros[0], factors, last)
+    first = Bounds(zeros[1], low, high)
+    return Requantization(zeros[0], factors, first, Addition(0.37, 0.81, zeros[2], last))
+
+
+def bytes_of(seed: int, shape: Sequence[int], numeric: NumericType) -> Array:
+    """Any bytes."""
+    low, high = limits(numeric)
+    return np.random.default_rng(seed).integers(low, high + 1, shape).astype(numeric.value)
 
 
 def weights_of(conv: Convolution, filters: int, seed: int) -> Array:
@@ -67,6 +102,9 @@ def table_of(epilogue: Epilogue, channels: int, seed: int) -> list[Array]:
 
 def inputs_of(work: Workload, written: Sequence[int], seed: int = 0) -> list[Array]:
     """The map, a gate, and a map to add, as far as there are such; ``written``: the shape of the output's map."""
+    if not work.types.input.is_float:
+        shapes = [_read(work), *([written] if work.epilogue.add else [])]
+        return [bytes_of(seed + 9 * index, shape, work.types.input) for index, shape in enumerate(shapes)]
     maps = [numbers(seed, *_read(work))]
     if isinstance(work, Elementwise) and work.scale == "gate":
         maps.append(numbers(seed + 5, work.batch, work.channels, 1, 1))

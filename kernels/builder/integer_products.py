@@ -1,0 +1,324 @@
+"""Register tiles of integer products: bytes times bytes, summed in int32, one class for each way to multiply.
+
+A tile is P pixels times B blocks of sixteen output channels. Its sums run over steps; a step takes the sixteen channels
+of one block of input, at one tap. The weights of a step are 256 bytes for each block of outputs, in the order in which
+the tile's instructions take them (``pack``).
+
+A way to multiply may go through the steps several times, for a part of the outputs each time. So the loop over the
+steps is handed over (``Reduction``), and written where it is needed.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from tvm import tirx
+from tvm.script.ir_builder import tirx as T
+
+from rdpass.core.comparison import Array
+from rdpass.core.numeric_types import INT32, NumericTypes
+from rdpass.kernels.builder.emit import Registers, bind, element
+from rdpass.kernels.builder.function import Buffer, Expr, load
+from rdpass.kernels.builder.packing import blocks, pad_axis
+from rdpass.targets.isa import Isa
+
+BLOCK = 16
+"""Channels of a block of bytes."""
+STEP = BLOCK * BLOCK
+"""Weights of a step, for one block of outputs."""
+
+At = tuple[Buffer, tuple[Expr, ...]]
+"""A place in a buffer, without the last index."""
+
+Weight = Callable[[int, int], Expr]
+"""So many of a step's weights, from a number on."""
+Step = Callable[[Callable[[int], At], Weight], None]
+"""Adds the products of a step, given where the sixteen channels of pixel ``t`` lie, and its weights."""
+Reduction = Callable[[Step], None]
+"""Writes the loops over all steps."""
+
+Bias = Callable[[int], Expr]
+"""The ``v``-th vector of biases of the tile."""
+
+
+class IntegerProducts(ABC):
+    """A register tile of at most ``pixels`` x ``out`` blocks. ``vectors``: of sums that hold one block of outputs."""
+
+    def __init__(self, isa: Isa, pixels: int, out: int) -> None:
+        self.isa, self.pixels, self.out = isa, pixels, out
+        self.lanes = isa.lanes(INT32)
+        self.vectors = BLOCK // self.lanes
+        self.totals = Registers(pixels * out * self.vectors, isa.vector(INT32))
+
+    @staticmethod
+    @abstractmethod
+    def fits(isa: Isa, pixels: int, out: int) -> bool:
+        """Tell whether the registers hold such a tile."""
+
+    @staticmethod
+    @abstractmethod
+    def order(step: Array) -> Array:
+        """Weights (..., 16 outputs, 16 inputs) of steps as (..., 256), for every block of outputs on its own."""
+
+    @abstractmethod
+    def compute(self, size: int, bias: Bias, reduction: Reduction) -> None:
+        """Sum ``size`` pixels: ``total`` has them then."""
+
+    def total(self, pixel: int, block: int) -> list[Expr]:
+        """The sums of the sixteen outputs of a block, as vectors."""
+        first = (pixel * self.out + block) * self.vectors
+        return [self.totals[first + v] for v in range(self.vectors)]
+
+
+class DotProducts(IntegerProducts):
+    """SDOT by element: four channels of a pixel times four channels of four outputs."""
+
+    @staticmethod
+    def fits(isa: Isa, pixels: int, out: int) -> bool:
+        return pixels * out * 4 + pixels + 4 <= isa.registers - 1
+
+    @staticmethod
+    def order(step: Array) -> Array:
+        """Fours of channels, vectors of four outputs, outputs, channels."""
+        split = step.reshape(*step.shape[:-2], 4, 4, 4, 4)
+        return np.moveaxis(split, -2, -4).reshape(*step.shape[:-2], STEP)
+
+    def compute(self, size: int, bias: Bias, reduction: Reduction) -> None:
+        count = self.out * 4
+        for v in range(count):
+            start = bind(bias(v))
+            for t in range(size):
+                self.totals[t * count + v] = start
+
+        def step(pixel: Callable[[int], At], weight: Weight) -> None:
+            inputs = [_sixteen(pixel(t)) for t in range(size)]
+            for four in range(4):
+                for block in range(self.out):
+                    weights = [bind(weight(block * STEP + four * 64 + v * 16, 16)) for v in range(4)]
+                    for t in range(size):
+                        # Folds into the instruction: sdot v0.4s, v1.16b, v2.4b[four].
+                        same = _as("int8x16", T.Broadcast(element(_as("int32x4", inputs[t]), four), 4))
+                        for v in range(4):
+                            at = t * count + block * 4 + v
+                            self.totals[at] = _call("int32x4", "aarch64.neon.sdot", self.totals[at], weights[v], same)
+
+        reduction(step)
+
+
+class LongProducts(IntegerProducts):
+    """SMULL and SMULL2, added in pairs by SADALP: sixteen channels of a pixel times those of one output.
+
+    Every output has a register of four partial sums, so four outputs are summed at a time. Weights are to be above
+    -128: two products of -128 twice would overflow their int16 sum.
+    """
+
+    _TOGETHER = 4
+
+    @staticmethod
+    def fits(isa: Isa, pixels: int, out: int) -> bool:
+        return out == 1 and pixels * LongProducts._TOGETHER + pixels + 3 <= isa.registers
+
+    @staticmethod
+    def order(step: Array) -> Array:
+        """As it is: outputs, channels."""
+        return step.reshape(*step.shape[:-2], STEP)
+
+    def compute(self, size: int, bias: Bias, reduction: Reduction) -> None:
+        partial = Registers(self.pixels * self._TOGETHER, self.isa.vector(INT32))
+        for four in range(self.vectors):
+            for index in range(size * self._TOGETHER):
+                partial[index] = T.Broadcast(tirx.const(0, "int32"), 4)
+
+            def step(pixel: Callable[[int], At], weight: Weight, four: int = four) -> None:
+                inputs = [_sixteen(pixel(t)) for t in range(size)]
+                for o in range(self._TOGETHER):
+                    weights = bind(weight((four * self._TOGETHER + o) * BLOCK, BLOCK))
+                    for t in range(size):
+                        at = t * self._TOGETHER + o
+                        low, high = (_long(_half(inputs[t], h), _half(weights, h)) for h in (0, 1))
+                        partial[at] = partial[at] + _call("int32x4", "aarch64.neon.saddlp", bind(low + high))
+
+            reduction(step)
+            start = bind(bias(four))
+            for t in range(size):
+                a, b, c, d = (partial[t * self._TOGETHER + o] for o in range(self._TOGETHER))
+                self.totals[t * self.vectors + four] = _pairwise(_pairwise(a, b), _pairwise(c, d)) + start
+
+
+class MatrixProducts(IntegerProducts):
+    """SMMLA: eight channels of two pixels times those of two outputs, four sums in a register."""
+
+    @staticmethod
+    def fits(isa: Isa, pixels: int, out: int) -> bool:
+        pairs = -(-pixels // 2)
+        return out == 1 and pairs * 8 + 2 * pairs + 2 <= isa.registers
+
+    @staticmethod
+    def order(step: Array) -> Array:
+        """Halves of the channels, pairs of outputs, outputs, channels."""
+        split = step.reshape(*step.shape[:-2], 8, 2, 2, 8)
+        return np.moveaxis(split, -2, -4).reshape(*step.shape[:-2], STEP)
+
+    def compute(self, size: int, bias: Bias, reduction: Reduction) -> None:
+        pairs = -(-size // 2)
+        sums = Registers(-(-self.pixels // 2) * 8, self.isa.vector(INT32))
+        for index in range(pairs * 8):
+            sums[index] = T.Broadcast(tirx.const(0, "int32"), 4)
+
+        def step(pixel: Callable[[int], At], weight: Weight) -> None:
+            inputs = [_two_pixels(pixel(2 * p), pixel(min(2 * p + 1, size - 1))) for p in range(pairs)]
+            for half in range(2):
+                for two in range(8):
+                    weights = bind(weight(half * 128 + two * 16, 16))
+                    for p in range(pairs):
+                        at = p * 8 + two
+                        sums[at] = _call("int32x4", "aarch64.neon.smmla", sums[at], inputs[p][half], weights)
+
+        reduction(step)
+        for v in range(4):
+            start = bind(bias(v))
+            for t in range(size):
+                a, b = (_as("int64x2", sums[t // 2 * 8 + 2 * v + half]) for half in (0, 1))
+                self.totals[t * 4 + v] = _as("int32x4", _shuffled([a, b], [t % 2, 2 + t % 2])) + start
+
+
+class FourfoldProducts(IntegerProducts):
+    """VPDPBUSD: four channels of a pixel, broadcast, times four channels of every output of a vector."""
+
+    @staticmethod
+    def fits(isa: Isa, pixels: int, out: int) -> bool:
+        vectors = out * BLOCK // isa.lanes(INT32)
+        return pixels * vectors + vectors + 1 <= isa.registers
+
+    @staticmethod
+    def order(step: Array) -> Array:
+        """Fours of channels, outputs, channels."""
+        split = step.reshape(*step.shape[:-2], 16, 4, 4)
+        return np.moveaxis(split, -2, -3).reshape(*step.shape[:-2], STEP)
+
+    def compute(self, size: int, bias: Bias, reduction: Reduction) -> None:
+        bits = self.isa.vector_bytes * 8
+        kind, width = f"int32x{self.lanes}", self.lanes * 4
+        self._start(size, bias)
+
+        def step(pixel: Callable[[int], At], weight: Weight) -> None:
+            for four in range(4):
+                for block in range(self.out):
+                    first = block * STEP + four * 64
+                    weights = [bind(weight(first + v * width, width)) for v in range(self.vectors)]
+                    for t in range(size):
+                        buffer, index = pixel(t)
+                        four_bytes = _as("int32", load(buffer, *index, four * 4, lanes=4))
+                        same = bind(_as(f"int8x{width}", T.Broadcast(four_bytes, self.lanes)))
+                        for v in range(self.vectors):
+                            at = (t * self.out + block) * self.vectors + v
+                            name = f"x86.avx512.vpdpbusd.{bits}"
+                            self.totals[at] = _call(kind, name, self.totals[at], same, weights[v])
+
+        reduction(step)
+
+    def _start(self, size: int, bias: Bias) -> None:
+        for block in range(self.out):
+            for v in range(self.vectors):
+                start = bind(bias(block * self.vectors + v))
+                for t in range(size):
+                    self.totals[(t * self.out + block) * self.vectors + v] = start
+
+
+class TwofoldProducts(FourfoldProducts):
+    """VPMADDWD: two channels of a pixel as int16, broadcast, times two channels of every output of a vector."""
+
+    @staticmethod
+    def order(step: Array) -> Array:
+        """Twos of channels, outputs, channels."""
+        split = step.reshape(*step.shape[:-2], 16, 8, 2)
+        return np.moveaxis(split, -2, -3).reshape(*step.shape[:-2], STEP)
+
+    def compute(self, size: int, bias: Bias, reduction: Reduction) -> None:
+        kind, width = f"int32x{self.lanes}", self.lanes * 2
+        name = {4: "sse2.pmadd.wd", 8: "avx2.pmadd.wd", 16: "avx512.pmaddw.d.512"}[self.lanes]
+        self._start(size, bias)
+
+        def step(pixel: Callable[[int], At], weight: Weight) -> None:
+            inputs = [bind(_as("int32x8", tirx.Cast("int16x16", _sixteen(pixel(t))))) for t in range(size)]
+            for two in range(8):
+                for block in range(self.out):
+                    first = block * STEP + two * 32
+                    narrow = (weight(first + v * width, width) for v in range(self.vectors))
+                    weights = [bind(tirx.Cast(f"int16x{width}", vector)) for vector in narrow]
+                    for t in range(size):
+                        same = bind(_as(f"int16x{width}", T.Broadcast(element(inputs[t], two), self.lanes)))
+                        for v in range(self.vectors):
+                            at = (t * self.out + block) * self.vectors + v
+                            product = _call(kind, f"x86.{name}", same, weights[v])
+                            self.totals[at] = self.totals[at] + product
+
+        reduction(step)
+
+
+_WAYS: dict[str, type[IntegerProducts]] = {
+    "SDOT": DotProducts,
+    "SMULL + SMLAL2 + SADALP": LongProducts,
+    "SMMLA": MatrixProducts,
+    "VPDPBUSD": FourfoldProducts,
+    "VPMADDWD": TwofoldProducts,
+    "PMADDWD": TwofoldProducts,
+}
+
+
+def products_of(isa: Isa, types: NumericTypes) -> type[IntegerProducts]:
+    """The way in which ``isa`` multiplies bytes fastest."""
+    multiply = isa.multiply(types)
+    assert multiply is not None, f"{isa.name} does not multiply {types.abbreviation}"
+    return _WAYS[multiply.name]
+
+
+def pack_steps(weights: Array, out: int, way: type[IntegerProducts]) -> Array:
+    """(O, I, ...) to (O / 16 out, I / 16, ..., 256 out), spatial axes in between and untouched."""
+    filters, channels, *spatial = weights.shape
+    groups, inner = blocks(filters, BLOCK * out), blocks(channels, BLOCK)
+    padded = pad_axis(pad_axis(weights, 0, groups * BLOCK * out), 1, inner * BLOCK)
+    split = padded.reshape(groups, out, BLOCK, inner, BLOCK, *spatial)
+    # (groups, inner, ..., out, 16 outputs, 16 inputs)
+    order = (0, 3, *range(5, split.ndim), 1, 2, 4)
+    steps = way.order(split.transpose(order))
+    return np.ascontiguousarray(steps.reshape(*steps.shape[:-2], out * STEP), dtype=np.int8)
+
+
+def _call(kind: str, name: str, *operands: Any) -> Expr:
+    return tirx.call_llvm_pure_intrin(kind, f"llvm.{name}", *operands)
+
+
+def _as(kind: str, value: Expr) -> Expr:
+    return tirx.reinterpret(kind, value)
+
+
+def _shuffled(vectors: list[Expr], order: list[int] | range) -> Expr:
+    return tirx.Shuffle(vectors, [tirx.const(index, "int32") for index in order])
+
+
+def _sixteen(at: At) -> Expr:
+    """The channels of a pixel."""
+    buffer, index = at
+    return bind(load(buffer, *index, 0, lanes=BLOCK))
+
+
+def _half(vector: Expr, half: int) -> Expr:
+    return _shuffled([vector], range(half * 8, half * 8 + 8))
+
+
+def _long(left: Expr, right: Expr) -> Expr:
+    return _call("int16x8", "aarch64.neon.smull", left, right)
+
+
+def _pairwise(left: Expr, right: Expr) -> Expr:
+    return _call("int32x4", "aarch64.neon.addp", left, right)
+
+
+def _two_pixels(first: At, second: At) -> list[Expr]:
+    """The lower and the upper eight channels of two pixels."""
+    a, b = (bind(_as("int64x2", _sixteen(at))) for at in (first, second))
+    return [bind(_as("int8x16", _shuffled([a, b], [half, 2 + half]))) for half in (0, 1)]

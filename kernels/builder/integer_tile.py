@@ -1,0 +1,99 @@
+"""A register tile of integer products with its epilogue, and what both read besides the map."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from tvm import tirx
+from tvm.script.ir_builder import tirx as T
+
+from rdpass.core.comparison import Array
+from rdpass.core.numeric_types import FLOAT32, INT32, NumericType, NumericTypes
+from rdpass.kernels.builder.emit import bind, when
+from rdpass.kernels.builder.function import Buffer, Expr, argument, load
+from rdpass.kernels.builder.integer_products import BLOCK, Reduction, products_of
+from rdpass.kernels.builder.packing import pack_grouped_table
+from rdpass.kernels.builder.requantization import Requantizer, scalars_argument
+from rdpass.kernels.quantization import INPUT_ZERO, Requantization
+from rdpass.kernels.workload import Epilogue
+from rdpass.targets.isa import Isa
+
+Position = Callable[[int, Expr], tuple[Expr, ...]]
+"""The index, in the output, of the first lane of pixel ``t`` in a block of channels."""
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Arguments of every integer kernel: biases and factors of all output channels, padded, and the scalars."""
+
+    bias: Buffer
+    factors: Buffer
+    scalars: Buffer
+
+    @staticmethod
+    def arguments(size: int, suffix: str = "") -> Numbers:
+        return Numbers(
+            argument(f"bias{suffix}", INT32, size), argument(f"factors{suffix}", FLOAT32, size), scalars_argument()
+        )
+
+
+    def border(self, byte: NumericType) -> Expr:
+        """Sixteen zeros of the input: what lies around a map."""
+        return bind(T.Broadcast(tirx.Cast(byte.value, self.scalars[(INPUT_ZERO,)]), BLOCK))
+
+
+class IntegerTile:
+    """Sums and stores tiles of at most ``pixels`` x ``out`` blocks of sixteen channels."""
+
+    def __init__(
+        self, isa: Isa, types: NumericTypes, epilogue: Epilogue, size: tuple[int, int], numbers: Numbers,
+        other: Buffer | None = None,
+    ) -> None:  # fmt: skip
+        self.pixels, self.out = size
+        self.products = products_of(isa, types)(isa, self.pixels, self.out)
+        self.writer = Requantizer(epilogue, isa, types, numbers.factors, numbers.scalars, other)
+        self.bias = numbers.bias
+
+    def write(
+        self, size: int, group: Expr, blocks: int, reduction: Reduction, out: Buffer, position: Position,
+        table_group: Expr | None = None,
+    ) -> None:  # fmt: skip
+        """Sum ``size`` pixels of a group of output channels and store what becomes of them.
+
+        The last group may reach beyond the ``blocks`` of channels that there are. ``table_group``: the group's place in
+        the table, where that is another one.
+        """
+        place = group if table_group is None else table_group
+        lanes, products = self.products.lanes, self.products
+
+        def bias(v: int) -> Expr:
+            return load(self.bias, place * (self.out * BLOCK) + v * lanes, lanes=lanes)
+
+        products.compute(size, bias, reduction)
+
+        def store(b: int, block: Expr) -> None:
+            rows = self.writer.rows(place * self.out + b)
+            for t in range(size):
+                self.writer.put(products.total(t, b), rows, out, position(t, block))
+
+        for b in range(self.out):
+            block = bind(group * self.out + b)
+            when(block < blocks if blocks % self.out else True, partial(store, b, block))
+
+
+def pack_numbers(
+    weights: Array, bias: Array, by: Requantization, groups: int, width: int
+) -> tuple[Array, Array, Array]:
+    """What ``Numbers.arguments`` takes, each of ``groups`` padded to whole ``width`` channels by itself.
+
+    The zero of the input is in the bias: the sum of weight x (q - zero) is that of weight x q less zero x weight.
+    """
+    whole = bias.astype(np.int64) - by.input_zero * weights.astype(np.int64).reshape(len(weights), -1).sum(axis=1)
+    return (
+        pack_grouped_table([whole.astype(np.int32)], groups, width, INT32)[0],
+        pack_grouped_table([by.factors], groups, width, FLOAT32)[0],
+        by.scalars,
+    )

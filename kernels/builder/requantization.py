@@ -1,0 +1,138 @@
+"""The epilogue of integer sums, written: to bytes, with another map added where there is one, or to float32.
+
+The formulas are in ``kernels.quantization``. A block of sixteen channels of a pixel is stored at once.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from tvm import tirx
+from tvm.script.ir_builder import tirx as T
+
+from rdpass.core.numeric_types import FLOAT32, INT32, NumericTypes
+from rdpass.kernels import quantization as place
+from rdpass.kernels.builder.emit import bind, highest, lowest
+from rdpass.kernels.builder.function import Buffer, Expr, argument, load, store
+from rdpass.kernels.workload import Epilogue
+from rdpass.targets.isa import Isa
+
+_BLOCK = 16
+
+
+class Requantizer:
+    """Writes epilogues. ``factors``: a buffer (padded filters) of float32; ``scalars``: ``Requantization.scalars``."""
+
+    def __init__(
+        self, epilogue: Epilogue, isa: Isa, types: NumericTypes, factors: Buffer, scalars: Buffer,
+        other: Buffer | None = None,
+    ) -> None:  # fmt: skip
+        self.epilogue, self.isa, self.types = epilogue, isa, types
+        self.factors, self.scalars, self.other = factors, scalars, other
+        self.lanes = isa.lanes(INT32)
+        self.vectors = _BLOCK // self.lanes
+
+    def rows(self, block: Expr) -> list[Expr]:
+        """The factors of a block of channels."""
+        return [
+            bind(load(self.factors, block * _BLOCK + v * self.lanes, lanes=self.lanes)) for v in range(self.vectors)
+        ]
+
+    def put(self, totals: list[Expr], rows: list[Expr], out: Buffer, index: tuple[Expr, ...]) -> None:
+        """Store what sixteen sums become, at a place of which ``index`` is the first lane."""
+        floats = [tirx.Cast(f"float32x{self.lanes}", total) * row for total, row in zip(totals, rows, strict=True)]
+        if self.types.output is FLOAT32:
+            *outer, last = index
+            for v, value in enumerate(floats):
+                store(out, value, *outer, last + v * self.lanes, lanes=self.lanes)
+            return
+        if not self.epilogue.add:
+            self.bytes(floats, (place.ZERO, place.LOW, place.HIGH), out, index)
+            return
+        other = out if self.epilogue.in_place else self.other
+        held = map(partial(self._held, bounds=(place.ZERO, place.LOW, place.HIGH)), floats)
+        own, times = (self._number(at) for at in (place.OWN, place.OTHER))
+        sums = [
+            self._call("fma", added, times, _whole(value, self.lanes) * own)
+            for value, added in zip(held, self.widened(other, index, place.OTHER_ZERO), strict=True)
+        ]
+        self.bytes(sums, (place.SUM_ZERO, place.SUM_LOW, place.SUM_HIGH), out, index)
+
+    def widened(self, source: Buffer, index: tuple[Expr, ...], zero: int) -> list[Expr]:
+        """A block of bytes, less the zero at that place, as vectors of float32."""
+        kind = f"float32x{self.lanes}"
+        if not self.isa.by_element:
+            *outer, last = index
+            parts = (load(source, *outer, last + v * self.lanes, lanes=self.lanes) for v in range(self.vectors))
+            less = T.Broadcast(self._scalar(zero), self.lanes)
+            return [bind(tirx.Cast(kind, tirx.Cast(f"int32x{self.lanes}", part) - less)) for part in parts]
+        value = bind(load(source, *index, lanes=_BLOCK))
+        less = T.Broadcast(tirx.Cast("int16", self._scalar(zero)), 8)
+        halves = [bind(tirx.Cast("int16x8", _part(value, half, 8)) - less) for half in (0, 1)]
+        return [bind(tirx.Cast(kind, tirx.Cast("int32x4", _part(halves[v // 2], v % 2, 4)))) for v in range(4)]
+
+    def bytes(self, floats: list[Expr], bounds: tuple[int, int, int], out: Buffer, index: tuple[Expr, ...]) -> None:
+        """Round values, add the zero, hold them, and store them as bytes."""
+        if self.isa.by_element:
+            store(out, self._narrowed([bind(value) for value in floats], bounds), *index, lanes=_BLOCK)
+            return
+        *outer, last = index
+        zero = T.Broadcast(self._scalar(bounds[0]), self.lanes)
+        for v, value in enumerate(floats):
+            rounded = tirx.Cast(f"int32x{self.lanes}", _whole(self._held(value, bounds), self.lanes))
+            stored = tirx.Cast(f"{self.types.output}x{self.lanes}", rounded + zero)
+            store(out, stored, *outer, last + v * self.lanes, lanes=self.lanes)
+
+    def _narrowed(self, floats: list[Expr], bounds: tuple[int, int, int]) -> Expr:
+        """ARM: every step saturates, so only bounds that leave less than a byte are held."""
+        zero, low, high = bounds
+        rounded = [_arm("int32x4", "fcvtns", value) for value in floats]
+        narrow = [_arm("int16x4", "sqxtn", value) for value in rounded]
+        shift = T.Broadcast(tirx.Cast("int16", self._scalar(zero)), 8)
+        halves = [tirx.Shuffle([narrow[2 * h], narrow[2 * h + 1]], _lanes(range(8))) for h in (0, 1)]
+        moved = [tirx.call_llvm_pure_intrin("int16x8", "llvm.sadd.sat", half, shift) for half in halves]
+        value = tirx.Shuffle([_arm("int8x8", "sqxtn", half) for half in moved], _lanes(range(_BLOCK)))
+        if self.epilogue.activation == "none":
+            return value
+        least, most = (T.Broadcast(tirx.Cast("int8", self._scalar(at)), _BLOCK) for at in (low, high))
+        return T.min(T.max(value, least), most)
+
+    def _held(self, value: Expr, bounds: tuple[int, int, int]) -> Expr:
+        """Values between the bounds, both less the zero."""
+        zero, low, high = map(self._scalar, bounds)
+        vector = self.isa.vector(FLOAT32)
+        least, most = (T.Broadcast(tirx.Cast("float32", bound - zero), self.lanes) for bound in (low, high))
+        return lowest([highest([value, least], self.isa, vector), most], self.isa, vector)
+
+    def _scalar(self, at: int) -> Expr:
+        return self.scalars[(at,)]
+
+    def _number(self, at: int) -> Expr:
+        """A scalar whose bits are a float32, as a vector."""
+        return T.Broadcast(tirx.reinterpret("float32", self._scalar(at)), self.lanes)
+
+    def _call(self, name: str, *operands: Any) -> Expr:
+        return tirx.call_llvm_pure_intrin(f"float32x{self.lanes}", f"llvm.{name}", *operands)
+
+
+def scalars_argument() -> Buffer:
+    """What is the same for all channels."""
+    return argument("scalars", INT32, place.SCALARS)
+
+
+def _whole(value: Expr, lanes: int) -> Expr:
+    """The whole number next to each value, the even one of two."""
+    return tirx.call_llvm_pure_intrin(f"float32x{lanes}", "llvm.rint", value)
+
+
+def _arm(kind: str, name: str, *operands: Any) -> Expr:
+    return tirx.call_llvm_pure_intrin(kind, f"llvm.aarch64.neon.{name}", *operands)
+
+
+def _part(vector: Expr, part: int, lanes: int) -> Expr:
+    return tirx.Shuffle([vector], _lanes(range(part * lanes, part * lanes + lanes)))
+
+
+def _lanes(order: range) -> list[Expr]:
+    return [tirx.const(index, "int32") for index in order]

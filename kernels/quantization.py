@@ -1,0 +1,104 @@
+"""The numbers of a kernel that computes in integers: from sums of bytes to bytes again.
+
+A map of bytes q stands for scale x (q - zero). Sums of products stand for the product of two scales, so one factor for
+each output channel brings them to the output's scale:
+
+    q = clamp(rint(float32(sum) x factor) + zero, low, high)
+
+in float32, rint to the even of two neighbours, as onnxruntime does it. Where another map is added, this q is what is
+added to it, so nothing differs from a network that stores it in between:
+
+    r = clamp(rint(fma(other - other zero, other factor, (q - zero) x own factor)) + zero', low', high')
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from rdpass.core.comparison import Array
+from rdpass.core.numeric_types import NumericType
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Where values of an output end: ``zero`` is added, then they are held between ``low`` and ``high``."""
+
+    zero: int
+    low: int
+    high: int
+
+    def hold(self, rounded: Array) -> Array:
+        """Whole numbers as the output's."""
+        return np.clip(rounded + self.zero, self.low, self.high)
+
+    def cuts(self, numeric: NumericType) -> bool:
+        """Tell whether they leave less than the type holds."""
+        return (self.low, self.high) != limits(numeric)
+
+
+@dataclass(frozen=True)
+class Addition:
+    """Another map of bytes that is added: factors of the value and of that map, its zero, and the sum's bounds."""
+
+    own: float
+    other: float
+    other_zero: int
+    bounds: Bounds
+
+
+@dataclass(frozen=True)
+class Requantization:
+    """``factors``: float32, one for each output channel. ``input_zero``: of the map that is read.
+
+    ``bounds``: None where the output is float32, sum times factor.
+    """
+
+    input_zero: int
+    factors: Array = field(repr=False, compare=False)
+    bounds: Bounds | None
+    addition: Addition | None = None
+
+    @property
+    def scalars(self) -> Array:
+        """What is the same for all channels, as the kernels take it: int32, two of the sixteen float32 by their bits."""
+        bounds, addition = self.bounds or Bounds(0, 0, 0), self.addition or Addition(0.0, 0.0, 0, Bounds(0, 0, 0))
+        packed = np.zeros(SCALARS, np.int32)
+        packed[:8] = (
+            self.input_zero, bounds.zero, bounds.low, bounds.high,
+            addition.other_zero, addition.bounds.zero, addition.bounds.low, addition.bounds.high,
+        )  # fmt: skip
+        packed[8:10] = np.array([addition.own, addition.other], np.float32).view(np.int32)
+        return packed
+
+
+SCALARS = 16
+INPUT_ZERO, ZERO, LOW, HIGH, OTHER_ZERO, SUM_ZERO, SUM_LOW, SUM_HIGH, OWN, OTHER = range(10)
+"""Places among ``Requantization.scalars``."""
+
+
+def limits(numeric: NumericType) -> tuple[int, int]:
+    """The smallest and the largest number of an integer type."""
+    info = np.iinfo(numeric.value)
+    return int(info.min), int(info.max)
+
+
+def requantize(sums: Array, by: Requantization, other: Array | None = None) -> Array:
+    """Exact sums (N, C, ...) as the output's numbers, by the formulas above."""
+    shape = (1, -1, *[1] * (sums.ndim - 2))
+    scaled = sums.astype(np.float32) * by.factors.astype(np.float32).reshape(shape)
+    if by.bounds is None:
+        return scaled
+    values = by.bounds.hold(np.rint(scaled).astype(np.int64))
+    if by.addition is None or other is None:
+        return values
+    return add(values - by.bounds.zero, other, by.addition)
+
+
+def add(values: Array, other: Array, by: Addition) -> Array:
+    """Whole numbers without their zero, and a map of bytes, as the numbers of their sum."""
+    own = values.astype(np.float32) * np.float32(by.own)
+    # A product of two float32 and its sum with another are exact in float64, but for the last rounding of all.
+    exact = (other.astype(np.float64) - by.other_zero) * np.float64(np.float32(by.other)) + own
+    return by.bounds.hold(np.rint(exact.astype(np.float32)).astype(np.int64))

@@ -1,0 +1,161 @@
+"""Integer k x k convolution, direct: any stride, dilation and groups, bytes times bytes, stored as bytes again.
+
+Cut as the one of floats is (``direct``): the rows of input that R rows of output need are copied, with the input's zero
+as their border; a group of B blocks of sixteen output channels goes over them in tiles of T pixels, each summed in
+int32 registers over all input channels and taps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from tvm import tirx
+
+from rdpass.core.comparison import Array
+from rdpass.kernels import integer_reference
+from rdpass.kernels.builder.emit import bind, parallel, serial, spans, tiles
+from rdpass.kernels.builder.epilogue import other_argument
+from rdpass.kernels.builder.function import Expr, argument, function, load
+from rdpass.kernels.builder.integer_products import BLOCK, STEP, Step, pack_steps, products_of
+from rdpass.kernels.builder.integer_tile import IntegerTile, Numbers, pack_numbers
+from rdpass.kernels.builder.packing import blocks, merge_groups
+from rdpass.kernels.builder.row_buffer import RowBuffer
+from rdpass.kernels.cost_model import HOLDS, busiest_share, integer_cycles, map_bytes, space_price
+from rdpass.kernels.machine import Machine
+from rdpass.kernels.naming import convolution_name
+from rdpass.kernels.template import INTEGERS, Kernel, Template, Tile, kernel_of
+from rdpass.kernels.tile_space import fitting_integers, splits_of
+from rdpass.kernels.workload import Convolution
+from rdpass.targets.isa import Isa, Vector
+
+
+@dataclass(frozen=True)
+class IntegerDirectTile(Tile):
+    """The integers to tune: pixels and blocks of outputs of the register tile, rows copied at once, splits of groups."""
+
+    pixels: int = 4
+    out: int = 1
+    rows: int = 1
+    splits: int = 1
+
+
+def integer_direct(conv: Convolution, tile: IntegerDirectTile, isa: Isa, threads: int, name: str) -> tirx.PrimFunc:
+    """Arguments: input (N, C/16, H W, 16), weights (G, groups, C/G/16, KH, KW, 256 B), biases and factors
+    (G groups 16 B), scalars, the map to add (where there is one and it is not the output), output (N, F/16, H' W', 16).
+    G: its groups, or subpixels.
+    """
+    types = conv.types
+    assert conv.groups == 1 or conv.subpixels == 1
+    inner, outer = blocks(conv.channels // conv.groups, BLOCK), blocks(conv.filters // conv.groups, BLOCK)
+    groups = blocks(outer, tile.out)
+    assert groups % tile.splits == 0
+    (kh, kw), (dh, dw), (sh, sw), (down, across) = conv.kernel, conv.dilation, conv.stride, conv.subpixel
+    own, width = conv.groups * conv.subpixels, conv.out_width
+    pixels = conv.out_height * down * width * across
+
+    def write() -> None:
+        x = argument("input", types.input, conv.batch, inner * conv.groups, conv.height * conv.width, BLOCK)
+        w = argument("weights", types.weight, own, groups, inner, kh, kw, STEP * tile.out)
+        numbers = Numbers.arguments(own * groups * tile.out * BLOCK)
+        other = other_argument(conv.epilogue, types.output, conv.batch, outer * conv.groups, pixels, BLOCK)
+        y = argument("output", types.output, conv.batch, outer * conv.groups, pixels, BLOCK)
+
+        def cover(n: Expr, of: Expr, first: Expr, count: int, split: Expr) -> None:
+            row_buffer = RowBuffer(conv, count, inner, Vector(types.input, BLOCK), border=numbers.border(types.input))
+            rows = row_buffer.allocate()
+            sums = IntegerTile(isa, types, conv.epilogue, (tile.pixels, tile.out), numbers, other)
+            group_of, subpixel = (of, 0) if conv.subpixels == 1 else (0, of)
+            row_buffer.fill(rows, x, n, group_of * inner, first)
+            down_by, across_by = tirx.floordiv(subpixel, across), tirx.floormod(subpixel, across)
+            with serial(groups // tile.splits) as turn:
+                group = bind(split * (groups // tile.splits) + turn)
+                with serial(count) as row:
+
+                    def product(begin: Expr, size: int) -> None:
+                        def reduction(step: Step) -> None:
+                            with serial(inner) as k, serial(kh) as i, serial(kw) as j:
+                                step(
+                                    lambda t: (rows, (k, row * sh + i * dh, (begin + t) * sw + j * dw)),
+                                    lambda place, lanes: load(w, of, group, k, i, j, place, lanes=lanes),
+                                )
+
+                        at = bind((((first + row) * down + down_by) * width + begin) * across + across_by)
+                        sums.write(
+                            size, group, outer, reduction, y,
+                            lambda t, block: (n, group_of * outer + block, at + t * across, 0),
+                            table_group=of * groups + group,
+                        )  # fmt: skip
+
+                    tiles(width, tile.pixels, product)
+
+        for begin, number, count in spans(conv.out_height, tile.rows):
+            with parallel(conv.batch, own, tile.splits, number, threads=threads) as (n, of, split, index):
+                cover(n, of, bind(begin + index * count), count, split)
+
+    return function(name, types.input, write)
+
+
+class IntegerDirect(Template[Convolution, IntegerDirectTile]):
+    name = "integer_direct"
+    workload = Convolution
+    tile = IntegerDirectTile
+    types = INTEGERS
+
+    def misfit(self, work: Convolution, machine: Machine) -> str | None:
+        if work.is_pointwise:
+            return "a 1x1 window without padding is a matrix product"
+        if work.is_depthwise:
+            return "a group for every channel leaves nothing to sum over"
+        return "groups and subpixels at once" if work.groups > 1 and work.subpixels > 1 else None
+
+    def tiles(self, work: Convolution, machine: Machine) -> Iterator[IntegerDirectTile]:
+        outer = blocks(work.filters // work.groups, BLOCK)
+        for size, out in fitting_integers(work.out_width, outer, machine.isa, work.types):
+            for rows in sorted({1, 2, 4, work.out_height}):
+                if rows <= work.out_height:
+                    tasks = -(-work.out_height // rows) * work.batch * work.groups * work.subpixels
+                    groups = blocks(outer, out)
+                    for splits in sorted({splits_of(groups, tasks, machine), 2, 4, 8}):
+                        if groups % splits == 0:
+                            yield IntegerDirectTile(size, out, rows, splits)
+
+    def cost(self, work: Convolution, tile: IntegerDirectTile, machine: Machine) -> float:
+        kh, kw = work.kernel
+        own = work.groups * work.subpixels  # each with weights, and a pass over the input, of its own
+        inner, outer = (blocks(of // work.groups, BLOCK) * BLOCK for of in (work.channels, work.filters))
+        size = tile.pixels, tile.out
+        row = integer_cycles(size, work.out_width, inner * kh * kw, outer, work.types, machine)
+        passes = -(-work.out_height // tile.rows) * work.batch
+        high = (tile.rows - 1) * work.stride[0] + work.reach[0]
+        wide = (work.out_width - 1) * work.stride[1] + work.reach[1]
+        rows = high * wide * inner
+        copying = 2 * rows / BLOCK * passes * own * tile.splits
+        weights = kh * kw * inner * outer * own
+        stays = weights // tile.splits + rows <= HOLDS * machine.l2
+        traffic = (map_bytes(work) + weights * (1 if stays else passes)) / machine.bandwidth
+        cycles = row * work.out_height * work.batch * own + copying
+        full, last = divmod(work.out_height, tile.rows)
+        apart = work.batch * own * tile.splits
+        share = full * tile.rows * busiest_share(full * apart, machine) + last * busiest_share(apart, machine)
+        return cycles * share / work.out_height + traffic + space_price(rows, machine)
+
+    def build(
+        self, work: Convolution, constants: Sequence[Any], tile: IntegerDirectTile, machine: Machine
+    ) -> tuple[Kernel, ...]:
+        weights, bias, by = constants
+        merged, groups = merge_groups(weights, work.groups, BLOCK)
+        conv, own, width = replace(work, groups=groups), groups * work.subpixels, tile.out * BLOCK
+        name = convolution_name("direct", conv, (tile.pixels, width), machine.isa)
+        function = integer_direct(conv, tile, machine.isa, machine.threads, name)
+        way = products_of(machine.isa, work.types)
+        packed = np.stack([pack_steps(of, tile.out, way) for of in np.split(merged, own)])
+        return (kernel_of(work, machine, name, function, packed, *pack_numbers(weights, bias, by, own, width)),)
+
+    def oracle(self, work: Convolution, constants: Sequence[Any], inputs: Sequence[Array]) -> Array:
+        return integer_reference.convolution(work, constants, inputs)
+
+
+INTEGER_DIRECT = IntegerDirect()
