@@ -47,6 +47,7 @@ def product_cycles(
 
 _PRODUCTS = {"SDOT": 16, "SMMLA": 8, "SMULL + SMLAL2 + SADALP": 32, "VPDPBUSD": 4, "VPMADDWD": 8, "PMADDWD": 32}
 """Multiplies of a step, a block of input channels and one of outputs, for each pixel."""
+_LATENCY_OF_PAIRS = 1
 _REQUANTIZING = 24
 """Instructions from sixteen sums to sixteen bytes."""
 
@@ -66,7 +67,7 @@ def integer_cycles(
     cycles = 0.0
     for count, width in ((full, size), (1 if rest else 0, rest)):
         if count:
-            multiplies = max(width * out * each, LATENCY * rate * each / 4) / rate
+            multiplies = max(width * out * each, _LATENCY_OF_PAIRS * rate * each) / rate
             loads = width * passes + out * _BLOCK
             cycles += count * inner * groups * (multiplies + loads * _LOAD / machine.multiplies)
             cycles += count * groups * width * out * _REQUANTIZING / 2

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from rdpass.core.comparison import Array
-from rdpass.core.numeric_types import NumericType
+from rdpass.core.numeric_types import FLOAT32, NumericType
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Bounds:
 
     def hold(self, rounded: Array) -> Array:
         """Whole numbers as the output's."""
-        return np.clip(rounded + self.zero, self.low, self.high)
+        return np.asarray(np.clip(rounded + self.zero, self.low, self.high))
 
     def cuts(self, numeric: NumericType) -> bool:
         """Tell whether they leave less than the type holds."""
@@ -62,14 +62,14 @@ class Requantization:
 
     @property
     def scalars(self) -> Array:
-        """What is the same for all channels, as the kernels take it: int32, two of the sixteen float32 by their bits."""
+        """What is the same for all channels, as the kernels take it: int32, two of them the bits of float32."""
         bounds, addition = self.bounds or Bounds(0, 0, 0), self.addition or Addition(0.0, 0.0, 0, Bounds(0, 0, 0))
         packed = np.zeros(SCALARS, np.int32)
         packed[:8] = (
             self.input_zero, bounds.zero, bounds.low, bounds.high,
             addition.other_zero, addition.bounds.zero, addition.bounds.low, addition.bounds.high,
         )  # fmt: skip
-        packed[8:10] = np.array([addition.own, addition.other], np.float32).view(np.int32)
+        packed[8:10] = np.array([addition.own, addition.other], FLOAT32).view(np.int32)
         return packed
 
 
@@ -87,9 +87,9 @@ def limits(numeric: NumericType) -> tuple[int, int]:
 def requantize(sums: Array, by: Requantization, other: Array | None = None) -> Array:
     """Exact sums (N, C, ...) as the output's numbers, by the formulas above."""
     shape = (1, -1, *[1] * (sums.ndim - 2))
-    scaled = sums.astype(np.float32) * by.factors.astype(np.float32).reshape(shape)
+    scaled = sums.astype(FLOAT32) * by.factors.astype(FLOAT32).reshape(shape)
     if by.bounds is None:
-        return scaled
+        return np.asarray(scaled)
     values = by.bounds.hold(np.rint(scaled).astype(np.int64))
     if by.addition is None or other is None:
         return values
@@ -98,7 +98,8 @@ def requantize(sums: Array, by: Requantization, other: Array | None = None) -> A
 
 def add(values: Array, other: Array, by: Addition) -> Array:
     """Whole numbers without their zero, and a map of bytes, as the numbers of their sum."""
-    own = values.astype(np.float32) * np.float32(by.own)
+    own_factor, other_factor = np.array([by.own, by.other], FLOAT32)
+    own = values.astype(FLOAT32) * own_factor
     # A product of two float32 and its sum with another are exact in float64, but for the last rounding of all.
-    exact = (other.astype(np.float64) - by.other_zero) * np.float64(np.float32(by.other)) + own
-    return by.bounds.hold(np.rint(exact.astype(np.float32)).astype(np.int64))
+    exact = (other.astype(np.float64) - by.other_zero) * np.float64(other_factor) + own
+    return by.bounds.hold(np.rint(exact.astype(FLOAT32)).astype(np.int64))

@@ -19,10 +19,7 @@ from rdpass.core.numeric_types import ALL_FLOAT32, FLOAT32, INT8, INT32, UINT8, 
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.workload import NO_EPILOGUE, Epilogue, Workload
 
-
-INTEGERS = tuple(
-    NumericTypes(byte, INT8, INT32, output) for byte, output in ((INT8, INT8), (UINT8, UINT8), (INT8, FLOAT32), (UINT8, FLOAT32))
-)
+INTEGERS = tuple(NumericTypes(byte, INT8, INT32, out) for byte in (INT8, UINT8) for out in (byte, FLOAT32))
 """Bytes times bytes, to bytes or float32."""
 
 

@@ -25,6 +25,8 @@ from rdpass.kernels.builder.function import Buffer, Expr, load
 from rdpass.kernels.builder.packing import blocks, pad_axis
 from rdpass.targets.isa import Isa
 
+DEPTH = 4
+"""Products that a lane of the wide instructions sums at once."""
 BLOCK = 16
 """Channels of a block of bytes."""
 STEP = BLOCK * BLOCK
@@ -78,7 +80,8 @@ class DotProducts(IntegerProducts):
 
     @staticmethod
     def fits(isa: Isa, pixels: int, out: int) -> bool:
-        return pixels * out * 4 + pixels + 4 <= isa.registers - 1
+        vectors = BLOCK // isa.lanes(INT32)
+        return pixels * out * vectors + pixels + vectors <= isa.registers - 1
 
     @staticmethod
     def order(step: Array) -> Array:
@@ -87,7 +90,7 @@ class DotProducts(IntegerProducts):
         return np.moveaxis(split, -2, -4).reshape(*step.shape[:-2], STEP)
 
     def compute(self, size: int, bias: Bias, reduction: Reduction) -> None:
-        count = self.out * 4
+        count = self.out * self.vectors
         for v in range(count):
             start = bind(bias(v))
             for t in range(size):
@@ -102,7 +105,7 @@ class DotProducts(IntegerProducts):
                         # Folds into the instruction: sdot v0.4s, v1.16b, v2.4b[four].
                         same = _as("int8x16", T.Broadcast(element(_as("int32x4", inputs[t]), four), 4))
                         for v in range(4):
-                            at = t * count + block * 4 + v
+                            at = t * count + block * self.vectors + v
                             self.totals[at] = _call("int32x4", "aarch64.neon.sdot", self.totals[at], weights[v], same)
 
         reduction(step)
@@ -182,7 +185,7 @@ class MatrixProducts(IntegerProducts):
             start = bind(bias(v))
             for t in range(size):
                 a, b = (_as("int64x2", sums[t // 2 * 8 + 2 * v + half]) for half in (0, 1))
-                self.totals[t * 4 + v] = _as("int32x4", _shuffled([a, b], [t % 2, 2 + t % 2])) + start
+                self.totals[t * self.vectors + v] = _as("int32x4", _shuffled([a, b], [t % 2, 2 + t % 2])) + start
 
 
 class FourfoldProducts(IntegerProducts):
@@ -201,7 +204,7 @@ class FourfoldProducts(IntegerProducts):
 
     def compute(self, size: int, bias: Bias, reduction: Reduction) -> None:
         bits = self.isa.vector_bytes * 8
-        kind, width = f"int32x{self.lanes}", self.lanes * 4
+        kind, width = f"int32x{self.lanes}", self.lanes * DEPTH
         self._start(size, bias)
 
         def step(pixel: Callable[[int], At], weight: Weight) -> None:
@@ -211,7 +214,7 @@ class FourfoldProducts(IntegerProducts):
                     weights = [bind(weight(first + v * width, width)) for v in range(self.vectors)]
                     for t in range(size):
                         buffer, index = pixel(t)
-                        four_bytes = _as("int32", load(buffer, *index, four * 4, lanes=4))
+                        four_bytes = _as("int32", load(buffer, *index, four * DEPTH, lanes=DEPTH))
                         same = bind(_as(f"int8x{width}", T.Broadcast(four_bytes, self.lanes)))
                         for v in range(self.vectors):
                             at = (t * self.out + block) * self.vectors + v

@@ -39,7 +39,6 @@ class Numbers:
             argument(f"bias{suffix}", INT32, size), argument(f"factors{suffix}", FLOAT32, size), scalars_argument()
         )
 
-
     def border(self, byte: NumericType) -> Expr:
         """Sixteen zeros of the input: what lies around a map."""
         return bind(T.Broadcast(tirx.Cast(byte.value, self.scalars[(INPUT_ZERO,)]), BLOCK))

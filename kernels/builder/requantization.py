@@ -30,7 +30,7 @@ class Requantizer:
     ) -> None:  # fmt: skip
         self.epilogue, self.isa, self.types = epilogue, isa, types
         self.factors, self.scalars, self.other = factors, scalars, other
-        self.lanes = isa.lanes(INT32)
+        self.vector, self.lanes = isa.vector(FLOAT32), isa.lanes(INT32)
         self.vectors = _BLOCK // self.lanes
 
     def rows(self, block: Expr) -> list[Expr]:
@@ -41,7 +41,7 @@ class Requantizer:
 
     def put(self, totals: list[Expr], rows: list[Expr], out: Buffer, index: tuple[Expr, ...]) -> None:
         """Store what sixteen sums become, at a place of which ``index`` is the first lane."""
-        floats = [tirx.Cast(f"float32x{self.lanes}", total) * row for total, row in zip(totals, rows, strict=True)]
+        floats = [tirx.Cast(str(self.vector), total) * row for total, row in zip(totals, rows, strict=True)]
         if self.types.output is FLOAT32:
             *outer, last = index
             for v, value in enumerate(floats):
@@ -54,14 +54,14 @@ class Requantizer:
         held = map(partial(self._held, bounds=(place.ZERO, place.LOW, place.HIGH)), floats)
         own, times = (self._number(at) for at in (place.OWN, place.OTHER))
         sums = [
-            self._call("fma", added, times, _whole(value, self.lanes) * own)
+            self._call("fma", added, times, self._whole(value) * own)
             for value, added in zip(held, self.widened(other, index, place.OTHER_ZERO), strict=True)
         ]
         self.bytes(sums, (place.SUM_ZERO, place.SUM_LOW, place.SUM_HIGH), out, index)
 
     def widened(self, source: Buffer, index: tuple[Expr, ...], zero: int) -> list[Expr]:
         """A block of bytes, less the zero at that place, as vectors of float32."""
-        kind = f"float32x{self.lanes}"
+        kind = str(self.vector)
         if not self.isa.by_element:
             *outer, last = index
             parts = (load(source, *outer, last + v * self.lanes, lanes=self.lanes) for v in range(self.vectors))
@@ -80,7 +80,7 @@ class Requantizer:
         *outer, last = index
         zero = T.Broadcast(self._scalar(bounds[0]), self.lanes)
         for v, value in enumerate(floats):
-            rounded = tirx.Cast(f"int32x{self.lanes}", _whole(self._held(value, bounds), self.lanes))
+            rounded = tirx.Cast(f"int32x{self.lanes}", self._whole(self._held(value, bounds)))
             stored = tirx.Cast(f"{self.types.output}x{self.lanes}", rounded + zero)
             store(out, stored, *outer, last + v * self.lanes, lanes=self.lanes)
 
@@ -101,29 +101,27 @@ class Requantizer:
     def _held(self, value: Expr, bounds: tuple[int, int, int]) -> Expr:
         """Values between the bounds, both less the zero."""
         zero, low, high = map(self._scalar, bounds)
-        vector = self.isa.vector(FLOAT32)
-        least, most = (T.Broadcast(tirx.Cast("float32", bound - zero), self.lanes) for bound in (low, high))
-        return lowest([highest([value, least], self.isa, vector), most], self.isa, vector)
+        least, most = (T.Broadcast(tirx.Cast(FLOAT32.value, bound - zero), self.lanes) for bound in (low, high))
+        return lowest([highest([value, least], self.isa, self.vector), most], self.isa, self.vector)
 
     def _scalar(self, at: int) -> Expr:
         return self.scalars[(at,)]
 
     def _number(self, at: int) -> Expr:
         """A scalar whose bits are a float32, as a vector."""
-        return T.Broadcast(tirx.reinterpret("float32", self._scalar(at)), self.lanes)
+        return T.Broadcast(tirx.reinterpret(FLOAT32.value, self._scalar(at)), self.lanes)
+
+    def _whole(self, value: Expr) -> Expr:
+        """The whole number next to each value, the even one of two."""
+        return self._call("rint", value)
 
     def _call(self, name: str, *operands: Any) -> Expr:
-        return tirx.call_llvm_pure_intrin(f"float32x{self.lanes}", f"llvm.{name}", *operands)
+        return tirx.call_llvm_pure_intrin(str(self.vector), f"llvm.{name}", *operands)
 
 
 def scalars_argument() -> Buffer:
     """What is the same for all channels."""
     return argument("scalars", INT32, place.SCALARS)
-
-
-def _whole(value: Expr, lanes: int) -> Expr:
-    """The whole number next to each value, the even one of two."""
-    return tirx.call_llvm_pure_intrin(f"float32x{lanes}", "llvm.rint", value)
 
 
 def _arm(kind: str, name: str, *operands: Any) -> Expr:

@@ -34,7 +34,7 @@ from rdpass.targets.isa import Isa, Vector
 
 @dataclass(frozen=True)
 class IntegerDirectTile(Tile):
-    """The integers to tune: pixels and blocks of outputs of the register tile, rows copied at once, splits of groups."""
+    """The integers to tune: pixels and blocks of outputs of a register tile, rows copied at once, splits of groups."""
 
     pixels: int = 4
     out: int = 1

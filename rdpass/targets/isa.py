@@ -11,7 +11,6 @@ from rdpass.core.numeric_types import FLOAT16, FLOAT32, INT8, INT32, UINT8, Nume
 from rdpass.targets.features import Feature
 from rdpass.targets.target import Target
 
-
 _BYTES_OF_BLOCK = 16
 
 

@@ -31,7 +31,7 @@ def test_types_print_short_and_the_same_in_every_process():
 
 def test_several_types_have_one_word_or_tell_what_is_read_multiplied_by_and_written():
     assert ALL_FLOAT32.abbreviation == "f32"
-    assert NumericTypes(UINT8, INT8, INT32, FLOAT16).abbreviation == "u8s8f16"
+    assert NumericTypes(UINT8, INT8, INT32, FLOAT16).abbreviation == "u8_f16"
 
 
 # Where types and sizes are written down

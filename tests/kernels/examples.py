@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
-from rdpass.core.numeric_types import NumericTypes
+from rdpass.core.numeric_types import FLOAT32, INT8, INT32, NumericType, NumericTypes
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.template import Template
 from rdpass.kernels.workload import (
@@ -53,6 +53,26 @@ EXAMPLES: tuple[Workload, ...] = (
 )
 
 
+_BYTES = replace(_CONV, channels=20, filters=35, epilogue=Epilogue("clip", add=True, late=True))
+_BYTES_POINT = replace(_POINT, channels=20, filters=50, epilogue=Epilogue())
+
+_INTEGERS: tuple[Workload, ...] = (
+    _BYTES,
+    replace(_BYTES, kernel=(5, 3), stride=(2, 1), dilation=(1, 2), padding=(0, 2, 1, 0)),
+    replace(_BYTES, channels=24, filters=36, groups=6, epilogue=Epilogue()),
+    replace(_BYTES, subpixel=(2, 3)),
+    _BYTES_POINT,
+    replace(_BYTES_POINT, stride=(2, 2), epilogue=Epilogue("none", add=True, in_place=True, late=True)),
+)
+
+
+def integer_examples(byte: NumericType) -> tuple[Workload, ...]:
+    """Workloads of such bytes, one of them with an output of float32."""
+    types = NumericTypes(byte, INT8, INT32, byte)
+    several = [retyped(work, types) for work in _INTEGERS]
+    return (*several, retyped(_BYTES_POINT, replace(types, output=FLOAT32)))
+
+
 def retyped(work: Any, types: NumericTypes) -> Any:
     """The same of other numeric types, in every step."""
     changed = {}
@@ -70,5 +90,6 @@ ARM = Machine(ASIMD, threads=4, multiplies=1.0, l1=32 << 10, l2=1 << 20, bandwid
 
 def accepted(template: Template[Any, Any], machine: Machine = ARM) -> list[Workload]:
     """The examples that ``template`` computes."""
-    works = (work for work in EXAMPLES if type(work) is template.workload)
+    every = (*EXAMPLES, *integer_examples(machine.isa.byte))
+    works = (work for work in every if type(work) is template.workload)
     return [work for work in works if template.refusal(work, machine) is None]

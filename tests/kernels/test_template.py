@@ -51,7 +51,7 @@ def test_numbers_of_another_type_are_refused_with_a_reason(template, types):
     for work in accepted(template):
         reason = template.refusal(retyped(work, types), ARM)
         assert reason is not None
-        assert types.abbreviation in reason
+        assert types.abbreviation in reason or "nothing that multiplies" in reason
 
 
 def test_what_a_template_does_not_compute_it_refuses_with_a_reason():
@@ -84,9 +84,9 @@ def test_a_kernel_says_its_types_and_instruction_set_in_its_name(template, board
     machine = machine_of(find_target(board))
     for work in accepted(template, machine):
         for kernel in build_kernels(work, constants_of(work), next(template.tiles(work, machine)), machine):
-            assert kernel.name.startswith("f32_")
+            assert kernel.name.startswith(f"{work.types.abbreviation}_")
             assert "_asimd_" in kernel.name
-            assert kernel.features == ("asimd",)
+            assert kernel.features == (("asimd",) if work.types.input.is_float else ("asimd", "asimddp"))
 
 
 @each_template
@@ -103,6 +103,6 @@ def test_workloads_of_other_types_are_other_workloads_with_other_words_in_front(
         other = retyped(work, OTHERS[1])
         assert work.types == ALL_FLOAT32
         assert other != work
-        assert other.types.abbreviation == "u8s8u8"
+        assert other.types.abbreviation == "u8"
         assert other.operations == work.operations
         assert other.describe() == work.describe()

@@ -14,7 +14,6 @@ from rdpass.passes.tir.pipeline import NAME
 from rdpass.targets.lookup import cpu_features, host_target
 from tests.kernels.case import Case
 
-
 _WITH_EVERYTHING = tvm_target(replace(host_target(), features=tuple(sorted(cpu_features()))))
 """This machine, with what its CPU has beyond its level."""
 

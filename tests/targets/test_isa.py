@@ -23,7 +23,7 @@ def test_every_target_multiplies_float32_without_any_feature_besides(target):
     [
         ("rpi4", "SMULL + SMLAL2 + SADALP", ("asimd",), 16),
         ("rpi5", "SDOT", ("asimd", "asimddp"), 16),
-        ("graviton3", "SMMLA", ("asimd", "i8mm"), 8),
+        ("graviton3", "SMMLA", ("asimd", "i8mm"), 16),
     ],
 )
 def test_bytes_are_multiplied_by_the_best_that_a_core_has(name, instruction, features, block):
