@@ -1,0 +1,23 @@
+"""The numbers that integer kernels read besides maps and weights."""
+
+import numpy as np
+
+from rdpass.kernels.builder.integer_tile import pack_numbers
+from rdpass.kernels.quantization import Bounds, Requantization
+
+
+def test_the_zero_of_the_input_is_in_the_bias():
+    weights = np.arange(-6, 6, dtype=np.int8).reshape(2, 3, 1, 2)
+    by = Requantization(-7, np.array([0.5, 0.25], np.float32), Bounds(3, -128, 127))
+    bias, factors, scalars = pack_numbers(weights, np.array([10, 20], np.int32), by, 1, 16)
+    assert [*bias] == [10 - 7 * 21, 20 + 7 * 15, *[0] * 14]
+    assert [*factors[:2]] == [0.5, 0.25]
+    assert scalars.dtype == np.int32
+    assert scalars[0] == -7
+
+
+def test_each_group_is_padded_by_itself():
+    by = Requantization(0, np.ones(6, np.float32), None)
+    bias, _, _ = pack_numbers(np.zeros((6, 1, 1, 1), np.int8), np.arange(6, dtype=np.int32), by, 2, 16)
+    assert [*bias[:4]] == [0, 1, 2, 0]
+    assert [*bias[16:20]] == [3, 4, 5, 0]

@@ -1,0 +1,83 @@
+"""Windows over bytes: borders hold the input's zero, groups and subpixels are cut right, every byte is exact."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rdpass.kernels.templates.integer_direct import INTEGER_DIRECT, IntegerDirectTile
+from rdpass.kernels.workload import Convolution, Epilogue
+from rdpass.targets.isa import ASIMD, isa_of
+from tests.kernels.cases import case_of
+from tests.kernels.emulation import check_emulated
+from tests.kernels.examples import ARM
+from tests.kernels.integers import ARM_TARGETS, ISAS, bytes_of, emulated
+from tests.kernels.numbers import constants_of
+from tests.kernels.strategies import axes, convolutions
+from tests.kernels.tester import check
+
+CONV = Convolution(2, 20, 35, 9, 11, (3, 3), (1, 1), (1, 1, 1, 1))
+
+
+def some_cases(isa):
+    conv, tile = replace(CONV, types=bytes_of(isa)), IntegerDirectTile
+    added = Epilogue("clip", add=True, late=True)
+    yield case_of(conv, tile(3, 1, 2), isa, 2)
+    yield case_of(replace(conv, stride=(2, 2), epilogue=added), tile(4, 1, 3), isa, 2)
+    yield case_of(replace(conv, kernel=(5, 3), dilation=(1, 2), padding=(0, 2, 1, 0)), tile(2, 1, 1), isa)
+    yield case_of(replace(conv, channels=24, filters=36, groups=6), tile(3, 1, 2), isa)
+    yield case_of(replace(conv, channels=64, filters=96, groups=2), tile(3, 1, 2, 3), isa)
+    yield case_of(replace(conv, subpixel=(2, 3)), tile(3, 1, 2), isa, 2)
+
+
+@pytest.mark.parametrize("isa", ISAS, ids=lambda isa: f"{isa.name} {isa.multiplies[1].name}")
+def test_every_byte_is_right_on_this_machine(isa):
+    for case in some_cases(isa):
+        check(case, 0)
+
+
+@pytest.mark.parametrize("name", ARM_TARGETS)
+def test_every_byte_is_right_on_an_emulated_core(name, tmp_path):
+    target = emulated(name)
+    check_emulated([*some_cases(isa_of(target))], target, tmp_path, 0)
+
+
+@st.composite
+def random_cases(draw):
+    isa, axis, groups = draw(st.sampled_from(ISAS)), axes((1, 2, 3, 5), (1, 2, 3), (1, 1, 2)), draw(st.integers(1, 3))
+    conv = draw(convolutions(st.integers(1, 40), st.integers(1, 40), axis, axis, groups))
+    added = conv.epilogue.add
+    epilogue = Epilogue(draw(st.sampled_from(["none", "clip"])), add=added, in_place=conv.epilogue.in_place, late=added)
+    tile = IntegerDirectTile(draw(st.integers(1, 6)), draw(st.integers(1, 2)), draw(st.integers(1, 4)))
+    work = replace(conv, epilogue=epilogue, types=bytes_of(isa))
+    return case_of(work, tile, isa, draw(st.sampled_from([1, 2])), draw(st.integers(0, 99)))
+
+
+@settings(max_examples=25)
+@given(random_cases())
+def test_random_shapes_are_exact(case):
+    check(case, 0)
+
+
+def test_a_border_of_the_inputs_zero_stands_for_nothing():
+    """A map of nothing but its zero gives the biases alone, at the border too."""
+    work = replace(CONV, types=bytes_of(ASIMD))
+    weights, bias, by = constants_of(work)
+    x = np.full((2, 20, 9, 11), by.input_zero, np.int8)
+    output = INTEGER_DIRECT.oracle(work, (weights, bias, by), [x])
+    assert (output == output[:, :, :1, :1]).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"kernel": (1, 1), "padding": (0, 0, 0, 0)}, "matrix product"),
+        ({"channels": 20, "filters": 20, "groups": 20}, "nothing to sum over"),
+        ({"groups": 5, "subpixel": (2, 2)}, "at once"),
+    ],
+    ids=str,
+)
+def test_what_others_compute_is_refused(change, reason):
+    assert reason in INTEGER_DIRECT.refusal(replace(CONV, types=bytes_of(ASIMD), **change), ARM)

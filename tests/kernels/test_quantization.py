@@ -1,0 +1,44 @@
+"""From sums to bytes: half to even, held between bounds, a map added as if the value had been stored."""
+
+import numpy as np
+import pytest
+
+from rdpass.core.numeric_types import INT8, UINT8
+from rdpass.kernels.quantization import OTHER, OWN, Addition, Bounds, Requantization, add, limits, requantize
+
+
+def test_halves_go_to_the_even_neighbour():
+    by = Requantization(0, np.array([0.5], np.float32), Bounds(0, -128, 127))
+    sums = np.array([-5, -3, -1, 1, 3, 5]).reshape(1, 1, 6)
+    assert [*requantize(sums, by).ravel()] == [-2, -2, 0, 0, 2, 2]
+
+
+def test_the_zero_is_added_before_bounds_hold():
+    by = Requantization(0, np.array([1.0, 2.0], np.float32), Bounds(10, 5, 100))
+    sums = np.array([[-50, 3, 500], [-1, 1, 2]]).reshape(1, 2, 3)
+    assert requantize(sums, by).tolist() == [[[5, 13, 100], [8, 12, 14]]]
+
+
+def test_an_output_of_floats_is_sum_times_factor():
+    by = Requantization(0, np.array([0.25], np.float32), None)
+    assert [*requantize(np.array([[[1, 2, 3]]]), by).ravel()] == [0.25, 0.5, 0.75]
+
+
+def test_what_is_added_is_rounded_once_more():
+    by = Addition(0.5, 0.25, 3, Bounds(-1, -128, 127))
+    values, other = np.array([1, 2, 3]), np.array([5, 3, 3], np.int8)
+    assert [*add(values, other, by)] == [0, 0, 1]  # rint of 1.0, 1.0, 1.5, less one
+
+
+def test_scalars_have_floats_by_their_bits():
+    bounds = Bounds(1, -2, 3)
+    scalars = Requantization(4, np.ones(1, np.float32), bounds, Addition(0.5, 0.25, 6, Bounds(7, 8, 9))).scalars
+    assert [*scalars[:8]] == [4, 1, -2, 3, 6, 7, 8, 9]
+    assert [*scalars[[OWN, OTHER]].view(np.float32)] == [0.5, 0.25]
+
+
+@pytest.mark.parametrize(("numeric", "expected"), [(INT8, (-128, 127)), (UINT8, (0, 255))])
+def test_bounds_cut_where_they_leave_less_than_the_type(numeric, expected):
+    assert limits(numeric) == expected
+    assert not Bounds(0, *expected).cuts(numeric)
+    assert Bounds(0, expected[0], expected[1] - 1).cuts(numeric)
