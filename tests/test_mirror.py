@@ -11,7 +11,7 @@ TESTS = Path(__file__).parent
 ROOT = TESTS.parent
 MIRRORED = (
     "capture", "cli", "core", "database", "deploy", "kernels", "passes/analysis", "passes/distill", "passes/exact",
-    "onnx", "passes/graph", "passes/lowering", "passes/tir", "runs", "sources", "targets",
+    "onnx", "passes/graph", "passes/lowering", "passes/tir", "runs", "sources", "targets", "tuning",
 )  # fmt: skip
 UNFINISHED: tuple[str, ...] = ()
 

@@ -13,6 +13,7 @@ import rdpass
 from rdpass.cli.app import run
 from rdpass.core.errors import TargetError
 from rdpass.database.folder import read_records
+from rdpass.deploy.bundle.runtime_libraries import find_libraries
 from rdpass.kernels.choice import build_kernels, rank_tiles
 from rdpass.kernels.machine import machine_of
 from rdpass.kernels.workload import Convolution, Epilogue
@@ -20,12 +21,15 @@ from rdpass.passes.lowering.match.find_workloads import Occurrence
 from rdpass.passes.tir.pipeline import NAME
 from rdpass.profiling.emulation.emulator import Caches
 from rdpass.profiling.emulation.kernel import measure_kernel
+from rdpass.profiling.emulation.network import measure_network
 from rdpass.targets.lookup import find_target
 from rdpass.tuning.estimates import Estimates
 from rdpass.tuning.job import Timing
 from rdpass.tuning.libraries import step_of
 from rdpass.tuning.task import Trial
 from rdpass.tuning.worker import arguments_of
+
+from .network_trial import network_trial, timing_of
 
 RPI4 = find_target("rpi4")
 
@@ -97,3 +101,19 @@ def test_what_can_not_be_estimated_is_refused() -> None:
     ):
         with pytest.raises(TargetError, match=reason):
             Estimates(replace(RPI4, **change))  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+def test_by_an_estimate_that_counts_the_network_with_these_very_tiles() -> None:
+    rpi4 = find_target("rpi4")
+    try:
+        estimates = Estimates(rpi4)
+        find_libraries(rpi4)
+    except TargetError as error:
+        pytest.skip(str(error))
+    trial = network_trial(rpi4)
+    timing = timing_of(estimates, trial)
+    tuned, default = (measure_network(trial.network.source, rpi4, tuned=tiles) for tiles in (dict(trial.tiles), None))
+    assert tuned.instructions != default.instructions
+    ratio = tuned.est_cycles["cortex-a72"] / default.est_cycles["cortex-a72"]
+    assert timing.seconds / timing.default_seconds == pytest.approx(ratio, rel=0.2)

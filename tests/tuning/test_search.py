@@ -16,7 +16,6 @@ from rdpass.kernels.templates.winograd import WinogradTile
 from rdpass.kernels.workload import Convolution, Epilogue, Head, PointwisePair, Pooling, Stem
 from rdpass.passes.lowering.match.find_workloads import Occurrence
 from rdpass.targets.lookup import PRESETS, find_target
-from rdpass.tuning.cost_model import predict_ratios
 from rdpass.tuning.job import Timing
 from rdpass.tuning.outcome import record_of
 from rdpass.tuning.search import ENOUGH, MORE_ROUNDS, ROUNDS, Search
@@ -126,16 +125,6 @@ def test_after_it_was_stopped_nothing_new_is_tried():
     search.finish(trial, _record(trial, 0.5))
     search.stop()
     assert [again.rounds for again in _play(search, lambda trial: 0.5)] == [MORE_ROUNDS]
-
-
-def test_the_model_learns_what_makes_a_tile_fast():
-    """Here a tile is the faster the more rows it has, whatever its estimate."""
-    tiles = [ranked for ranked in rank_tiles(LARGE, MACHINE) if isinstance(ranked.tile, DirectTile)]
-    tried = [(ranked, 2.0 / ranked.tile.rows) for ranked in tiles[::5]]
-    others = [ranked for ranked in tiles if ranked not in tiles[::5]]
-    predicted = predict_ratios(tried, others)
-    assert others[int(predicted.argmin())].tile.rows == max(ranked.tile.rows for ranked in others)
-    assert (predict_ratios(tried, others) == predicted).all()
 
 
 def test_the_search_finds_a_good_corner_that_the_estimate_hides():

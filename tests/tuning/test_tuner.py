@@ -15,12 +15,12 @@ import pytest
 
 import rdpass
 from rdpass.cli.app import run
-from rdpass.core.errors import ConfigError, DeviceError, TargetError
+from rdpass.core.errors import ConfigError, TargetError
 from rdpass.database.folder import read_records
 from rdpass.kernels.templates.apart import ApartTile
 from rdpass.kernels.templates.winograd import WinogradTile
 from rdpass.tuning.job import Timing
-from rdpass.tuning.outcome import Outcome, Rejected, Unknown, judged
+from rdpass.tuning.outcome import Outcome, judged
 from rdpass.tuning.task import Trial
 
 from .made_up import MadeUp
@@ -72,28 +72,6 @@ def test_a_tile_with_wrong_numbers_is_recorded_as_failed_and_never_chosen(
     assert failed
     assert all("numbers differ" in (record.failure or "") for record in failed)
     assert all(w.tile == w.default for w in tuning.workloads)
-
-
-@pytest.mark.parametrize(
-    ("method", "outcome", "kind"),
-    [("host", Rejected("it crashed"), TargetError), ("rpc", Unknown("it burnt"), DeviceError)],
-)
-def test_where_nothing_could_be_measured_tuning_fails_with_the_reason(
-    made_up: Callable[..., MadeUp], tiny_onnx: Path, tmp_path: Path, method: str, outcome: Outcome, kind: type
-) -> None:
-    made_up(outcome=lambda trial: outcome, method=method)
-    with pytest.raises(kind, match=r"tuning found nothing.*it (crashed|burnt)"):
-        rdpass.tune(tiny_onnx, "host", tmp_path, trials=4, show_progress=False)
-
-
-def test_a_time_budget_ends_the_search(made_up: Callable[..., MadeUp], tiny_onnx: Path, tmp_path: Path) -> None:
-    def slow(trial: Trial) -> Outcome:
-        time.sleep(0.1)
-        return Timing(1e-3, 1e-3, 9, 0.1, 0.0)
-
-    measurer = made_up(outcome=slow)
-    tuning = rdpass.tune(tiny_onnx, "host", tmp_path, trials=400, seconds=1.0, show_progress=False)
-    assert 1 <= tuning.trials == len(measurer.seen) <= 10
 
 
 def test_what_was_measured_before_an_interruption_is_kept(

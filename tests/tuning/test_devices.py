@@ -1,4 +1,4 @@
-"""Tuning over TVM's tracker: servers on loopback, native ones and emulated boards; what dies, hangs or is none."""
+"""Measuring here and over TVM's tracker: servers on loopback, emulated boards; what dies, hangs or is none."""
 
 from __future__ import annotations
 
@@ -24,8 +24,10 @@ from rdpass.deploy.bundle.runtime_libraries import find_libraries
 from rdpass.deploy.device.tracker import Tracker, count_servers
 from rdpass.targets.lookup import find_target, host_target
 from rdpass.targets.toolchain import find_compiler
+from rdpass.tuning.devices import Devices
 
 from .fleet import LOOPBACK, Fleet
+from .network_trial import network_trial, timing_of
 
 ONE_THREAD = replace(host_target(), name="one-thread", cores=1)
 
@@ -173,3 +175,18 @@ def test_two_emulated_boards_tune_from_the_command_line(
     assert bundle.manifest.tuning["network"] == network
     assert network["method"] == "rpc" or "no tile is known to be faster" in network["reason"]
     assert [gate.name for gate in bundle.manifest.gates][-1:] == ["bundle"]
+
+
+HERE = host_target()
+
+
+def test_on_this_host(tmp_path: Path) -> None:
+    timing = timing_of(Devices(HERE, None, None, tmp_path), network_trial(HERE))
+    assert timing.repeats >= 9
+    assert [path.name for path in tmp_path.glob("*.so")] == ["variant_1.so"], "the default one is kept for the next"
+
+
+@pytest.mark.slow
+def test_on_a_board(fleet: Fleet, tmp_path: Path) -> None:
+    fleet.add()
+    assert timing_of(Devices(HERE, fleet.tracker, None, tmp_path), network_trial(HERE)).repeats >= 9
