@@ -29,14 +29,15 @@ def _library(manifest: Manifest) -> str:
 
 
 def _program(manifest: Manifest) -> str:
-    inputs, outputs = (" ".join(f"{kind}_{i}.npy" for i in range(len(specs)))
+    inputs, outputs = (" ".join(f"../{kind}_{i}.npy" for i in range(len(specs)))
                        for kind, specs in (("input", manifest.inputs), ("output", manifest.outputs)))  # fmt: skip
     return (
         "Copy this folder to the board, wherever you like. Then, in it:\n\n"
         "    sha256sum -c --quiet SHA256SUMS    every byte as it was built? silent if so\n"
         "    ./run --verify                     does it compute what it should here?\n"
         f"    ./run {inputs} {outputs}\n"
-        "                                       one inference on files of numpy.save\n"
+        "                                       one inference on files of numpy.save; outputs that are\n"
+        "                                       there are replaced with --force only\n"
         "    ./run --bench 200                  how long one takes here, as JSON\n"
         "    ./run --info                       what it takes and gives, as JSON\n\n"
         "Exit codes of ./run: 0 done, 1 failed, 2 wrong arguments or files, 4 not the golden output, 8 wrong CPU.\n\n"

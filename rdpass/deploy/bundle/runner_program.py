@@ -24,6 +24,7 @@ SHARED = tuple(
         "command_line.cc",
         "comparison.cc",
         "cpu_features.cc",
+        "new_file.cc",
         "npy.cc",
         "report.cc",
         "tensor.cc",

@@ -43,6 +43,8 @@ int ReadOption(Arguments& arguments, char** argv, int i, const Description& desc
     arguments.runs = ReadCount(word, argv[++i], kMostRuns, description);
   } else if (word == "--threads") {
     arguments.threads = ReadCount(word, argv[++i], kMostThreads, description);
+  } else if (word == "--force") {
+    arguments.force = true;
   } else {
     Refuse("there is no option " + word.substr(0, 40), description);
   }
@@ -54,7 +56,7 @@ int ReadOption(Arguments& arguments, char** argv, int i, const Description& desc
 std::string Usage(const Description& description) {
   return "usage: run INPUT.npy... OUTPUT.npy... with " + std::to_string(description.inputs.size()) + " inputs and " +
          std::to_string(description.outputs.size()) +
-         " outputs, or run --verify | --bench RUNS | --info; [--threads N] with any";
+         " outputs ([--force] replaces outputs), or run --verify | --bench RUNS | --info; [--threads N] with any";
 }
 
 Arguments ParseArguments(int argc, char** argv, const Description& description) {

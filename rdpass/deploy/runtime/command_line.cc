@@ -18,6 +18,7 @@
 #include "comparison.h"
 #include "cpu_features.h"
 #include "failure.h"
+#include "new_file.h"
 #include "npy.h"
 #include "report.h"
 
@@ -53,26 +54,6 @@ void CheckCpu(const Description& description) {
                                "; compile the network for this board's target");
 }
 
-// Where a path leads, links followed; as it is where nothing is there yet.
-std::string RealPath(const std::string& path) {
-  char* const real = realpath(path.c_str(), nullptr);
-  const std::string found = real ? real : path;
-  std::free(real);
-  return found;
-}
-
-void CheckPlaces(const std::vector<std::string>& inputs, const std::vector<std::string>& outputs) {
-  for (size_t i = 0; i < outputs.size(); ++i) {
-    const std::string place = RealPath(outputs[i]);
-    for (const std::string& input : inputs) {
-      if (RealPath(input) == place) throw Failure(kUsage, outputs[i] + ": is an input, and would be written over");
-    }
-    for (size_t j = 0; j < i; ++j) {
-      if (RealPath(outputs[j]) == place) throw Failure(kUsage, outputs[i] + ": is given for two outputs");
-    }
-  }
-}
-
 std::vector<Tensor> ReadAll(const std::vector<std::string>& paths, const std::vector<TensorSpec>& specs) {
   std::vector<Tensor> tensors;
   for (size_t i = 0; i < specs.size(); ++i) tensors.push_back(ReadNpy(paths.at(i), specs[i]));
@@ -105,15 +86,28 @@ Loaded LoadTimed(Loader load, const std::string& folder, int threads) {
   return {std::move(network), elapsed.count()};
 }
 
+// None is in its place before all are on the disk.
+void WriteAll(const std::vector<std::string>& places, const std::vector<TensorSpec>& specs,
+              const std::vector<Tensor>& tensors, bool force) {
+  std::vector<NewFile> files;
+  for (size_t i = 0; i < places.size(); ++i) {
+    files.emplace_back(places[i], force);
+    WriteNpy(files.back(), specs[i], tensors[i]);
+    files.back().Sync();
+  }
+  for (NewFile& file : files) file.Keep();
+}
+
 int RunOnce(const Arguments& arguments, const Description& description, Loader load) {
   const auto middle = arguments.files.begin() + static_cast<std::ptrdiff_t>(description.inputs.size());
   const std::vector<std::string> given(arguments.files.begin(), middle), places(middle, arguments.files.end());
-  CheckPlaces(given, places);
+  const std::string folder = BundleFolder();
+  CheckPlaces(places, given, folder, arguments.force);
   const std::vector<Tensor> inputs = ReadAll(given, description.inputs);
   std::vector<Tensor> outputs = MakeAll(description.outputs);
   const Operands operands = OperandsOf(inputs, outputs);
-  load(BundleFolder(), arguments.threads)->Run(operands.inputs.data(), operands.outputs.data());
-  for (size_t i = 0; i < outputs.size(); ++i) WriteNpy(places[i], description.outputs[i], outputs[i]);
+  load(folder, arguments.threads)->Run(operands.inputs.data(), operands.outputs.data());
+  WriteAll(places, description.outputs, outputs, arguments.force);
   return kDone;
 }
 

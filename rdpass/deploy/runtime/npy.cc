@@ -69,11 +69,6 @@ void CheckHeader(std::string text, const TensorSpec& spec, const std::string& pa
   Refuse(path, "holds " + text.substr(0, kShown) + ", but '" + spec.name + "' is " + wanted);
 }
 
-bool WriteAll(std::FILE* file, const std::string& start, const Tensor& tensor) {
-  return std::fwrite(start.data(), 1, start.size(), file) == start.size() &&
-         std::fwrite(tensor.data(), 1, tensor.bytes(), file) == tensor.bytes() && std::fflush(file) == 0;
-}
-
 }  // namespace
 
 Tensor ReadNpy(const std::string& path, const TensorSpec& spec) {
@@ -86,7 +81,7 @@ Tensor ReadNpy(const std::string& path, const TensorSpec& spec) {
   return tensor;
 }
 
-void WriteNpy(const std::string& path, const TensorSpec& spec, const Tensor& tensor) {
+void WriteNpy(NewFile& file, const TensorSpec& spec, const Tensor& tensor) {
   std::string header = HeaderText(spec);
   const size_t before = kMagicSize + 4;
   header.append(kAlignment - 1 - (before + header.size()) % kAlignment, ' ').push_back('\n');
@@ -95,16 +90,9 @@ void WriteNpy(const std::string& path, const TensorSpec& spec, const Tensor& ten
   start += '\0';
   start += static_cast<char>(header.size() & 0xff);
   start += static_cast<char>(header.size() >> 8);
-  const std::string part = path + ".part";
-  File file(std::fopen(part.c_str(), "wb"));
-  if (!file) Refuse(path, std::string("can't be written: ") + std::strerror(errno));
-  const bool whole = WriteAll(file.get(), start + header, tensor);
-  file.reset();
-  if (!whole || std::rename(part.c_str(), path.c_str()) != 0) {
-    const std::string reason = std::strerror(errno);
-    std::remove(part.c_str());
-    Refuse(path, "can't be written: " + reason);
-  }
+  start += header;
+  file.Write(start.data(), start.size());
+  file.Write(tensor.data(), tensor.bytes());
 }
 
 }  // namespace rdpass

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "network.h"
+#include "new_file.h"
 #include "tensor.h"
 
 namespace rdpass {
@@ -15,8 +16,8 @@ namespace rdpass {
 // The tensor in the file, which has to be what `spec` says.
 Tensor ReadNpy(const std::string& path, const TensorSpec& spec);
 
-// Writes beside the path and renames, so that the file is there whole or not at all.
-void WriteNpy(const std::string& path, const TensorSpec& spec, const Tensor& tensor);
+// Writes the tensor as a file of its own.
+void WriteNpy(NewFile& file, const TensorSpec& spec, const Tensor& tensor);
 
 }  // namespace rdpass
 

@@ -20,6 +20,7 @@ from rdpass.deploy.bundle import objects
 from rdpass.deploy.bundle.building import Bundle, compile
 from rdpass.deploy.bundle.manifest import Runtime
 from rdpass.deploy.bundle.objects import KIND, Compilation, compile_objects
+from rdpass.deploy.bundle.runner_program import SHARED
 from rdpass.targets.lookup import find_target
 from rdpass.targets.toolchain import Compiler, find_compiler
 
@@ -75,7 +76,7 @@ def _bundle(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize(("runtime", "entries"), [("vm", 11), ("none", 9)])
+@pytest.mark.parametrize(("runtime", "entries"), [("vm", len(SHARED) + 3), ("none", len(SHARED) + 1)])
 def test_a_bundle_is_the_same_bytes_with_a_cold_cache_and_a_warm_one(
     two_by_two_onnx: Path, tmp_path: Path, kept: Path, compiled: list[str], runtime: Runtime, entries: int
 ) -> None:

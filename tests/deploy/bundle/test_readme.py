@@ -12,7 +12,7 @@ from rdpass.deploy.bundle.readme import NAME, write_readme
 
 def test_the_folder_says_what_to_do_with_it(host_bundle: Bundle, tmp_path: Path) -> None:
     text = (host_bundle.folder / "README.txt").read_text()
-    for words in ("./run --verify", "./run input_0.npy output_0.npy", "x  float32 (1, 3, 17, 15)", "glibc 2.27"):
+    for words in ("./run --verify", "./run ../input_0.npy ../output_0.npy", "x  float32 (1, 3, 17, 15)", "glibc 2.27"):
         assert words in text
 
 
@@ -21,7 +21,7 @@ def test_several_inputs_and_outputs_are_counted_in_the_command(host_bundle: Bund
     (tmp_path / "run").touch()
     write_readme(tmp_path, replace(host_bundle.manifest, inputs=specs, outputs=specs), "nothing")
     text = (tmp_path / NAME).read_text()
-    assert "./run input_0.npy input_1.npy output_0.npy output_1.npy" in text
+    assert "./run ../input_0.npy ../input_1.npy ../output_0.npy ../output_1.npy" in text
     assert text.count("left  int64 (2, 3)") == 2
     assert "The board needs nothing." in text
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,6 +40,8 @@ MANIFEST = Manifest(
 )
 X = np.arange(6, dtype=np.float32).reshape(2, 3)
 N = np.array(7, np.int64)
+NO_LEAKS = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0"}
+"""The search for leaks needs to trace the process, which strace does already."""
 
 
 @pytest.fixture(scope="module")
@@ -169,5 +174,103 @@ def test_a_place_that_cannot_be_written_leaves_nothing(echo: Path, tmp_path: Pat
     golden = [echo.parent / f"golden/input_{index}.npy" for index in range(2)]
     done = _run(echo, *golden, tmp_path / place, tmp_path / "m.npy")
     assert done.returncode == 2
-    assert "can't be written" in done.stderr
+    assert "can't be written" in done.stderr or "is a folder" in done.stderr
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("y.npy", b"kept")]
+
+
+@pytest.fixture
+def given(echo: Path) -> list[Path]:
+    return [echo.parent / f"golden/input_{index}.npy" for index in range(2)]
+
+
+@pytest.mark.parametrize("force", [[], ["--force"]])
+def test_neighbours_are_kept_whatever_they_are_called(
+    echo: Path, given: list[Path], tmp_path: Path, force: list[str]
+) -> None:
+    names = ["y.npy.part", ".y.npy.part", "m.npy.part", "y.npy.tmp", *(f".y.npy.{pid}.0.part" for pid in range(1, 9))]
+    for name in names:
+        (tmp_path / name).write_text("mine")
+    assert _run(echo, *force, *given, tmp_path / "y.npy", tmp_path / "m.npy").returncode == 0
+    assert {(tmp_path / name).read_text() for name in names} == {"mine"}
+    assert {path.name for path in tmp_path.iterdir()} == {*names, "y.npy", "m.npy"}
+
+
+def test_an_input_that_is_called_as_its_output_s_temporary_was_is_read_and_kept(echo: Path, tmp_path: Path) -> None:
+    (tmp_path / "y.npy.part").write_bytes(_bytes(X))
+    golden = echo.parent / "golden/input_1.npy"
+    assert _run(echo, tmp_path / "y.npy.part", golden, tmp_path / "y.npy", tmp_path / "m.npy").returncode == 0
+    assert (tmp_path / "y.npy.part").read_bytes() == (tmp_path / "y.npy").read_bytes() == _bytes(X)
+
+
+def test_what_is_there_is_replaced_only_with_force(echo: Path, given: list[Path], tmp_path: Path) -> None:
+    y, m = tmp_path / "y.npy", tmp_path / "m.npy"
+    m.write_text("mine")
+    done = _run(echo, *given, y, m)
+    assert (done.returncode, m.read_text()) == (2, "mine")
+    assert "m.npy: exists already; give another place, or --force to replace it" in done.stderr
+    assert not y.exists()
+    assert _run(echo, "--force", *given, y, m).returncode == 0
+    assert m.read_bytes() == _bytes(N)
+
+
+@pytest.mark.parametrize("force", [[], ["--force"]])
+def test_links_devices_pipes_and_folders_stay_what_they_are(
+    echo: Path, given: list[Path], tmp_path: Path, force: list[str]
+) -> None:
+    (tmp_path / "far").write_text("mine")
+    (tmp_path / "link").symlink_to("far")
+    (tmp_path / "nowhere").symlink_to("none")
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    before = sorted(tmp_path.iterdir())
+    for place, reason in (
+        ("link", "is a link"), ("nowhere", "is a link"), ("folder", "is a folder"), ("pipe", "is a device, a pipe"),
+        ("/dev/null", "is a device, a pipe"), ("/dev/full", "is a device, a pipe"),
+    ):  # fmt: skip
+        done = _run(echo, *force, *given, tmp_path / place, tmp_path / "m.npy")
+        assert done.returncode == 2, place
+        assert reason in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+    assert sorted(tmp_path.iterdir()) == before
+    assert (tmp_path / "far").read_text() == "mine"
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_an_input_is_kept_under_whatever_name_and_so_is_the_bundle(
+    echo: Path, given: list[Path], tmp_path: Path
+) -> None:
+    x = tmp_path / "x.npy"
+    x.write_bytes(_bytes(X))
+    os.link(x, tmp_path / "same.npy")
+    (tmp_path / "here").symlink_to(tmp_path)
+    for place in (x, tmp_path / "same.npy", tmp_path / "here" / "x.npy", tmp_path / ".." / tmp_path.name / "x.npy"):
+        done = _run(echo, "--force", x, given[1], place, tmp_path / "m.npy")
+        assert done.returncode == 2
+        assert "is an input, and would be written over" in done.stderr
+    (tmp_path / "bundle").symlink_to(echo.parent)
+    for place in (echo, echo.parent / "new.npy", echo.parent / "golden" / "new.npy", tmp_path / "bundle" / "new.npy"):
+        done = _run(echo, "--force", *given, place, tmp_path / "m.npy")
+        assert done.returncode == 2
+        assert "lies in the bundle" in done.stderr
+    assert x.read_bytes() == _bytes(X)
+    assert _run(echo, "--info").returncode == 0
+
+
+def test_each_output_is_synced_before_any_is_in_its_place(echo: Path, given: list[Path], tmp_path: Path) -> None:
+    traced = tmp_path / "trace"
+    command = ["strace", "-f", "-y", "-o", traced, "-e", "trace=openat,write,fsync,rename,renameat2", echo]
+    if shutil.which("strace") is None:
+        pytest.skip("strace is not here")
+    subprocess.run([*command, *given, tmp_path / "y.npy", tmp_path / "m.npy"], check=True, env=NO_LEAKS)
+    calls = re.findall(r"(fsync|renameat2)\(.*?(\.[ym]\.npy|>)", traced.read_text())
+    assert [call for call, _ in calls] == ["fsync", "fsync", "renameat2", "fsync", "renameat2", "fsync"]
+
+
+def test_a_disk_that_is_full_leaves_nothing(echo: Path, given: list[Path], tmp_path: Path) -> None:
+    """A limit on the size of files stands for the disk."""
+    places = f"{tmp_path}/y.npy {tmp_path}/m.npy"
+    command = f"trap '' XFSZ; ulimit -f 0; exec {echo} {given[0]} {given[1]} {places}"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False, env=NO_LEAKS)
+    assert done.returncode == 2
+    assert "y.npy: can't be written: File too large" in done.stderr
+    assert list(tmp_path.iterdir()) == []

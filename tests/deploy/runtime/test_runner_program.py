@@ -60,6 +60,23 @@ def test_it_writes_what_numpy_reads_and_says_nothing(host_bundle: Bundle, tmp_pa
     assert [p.name for p in tmp_path.iterdir()] == ["y.npy"]
 
 
+@pytest.mark.parametrize("kind", ["host_bundle", "aot_bundle"])
+def test_neither_kind_of_bundle_writes_over_anything_unasked(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    bundle: Bundle = request.getfixturevalue(kind)
+    golden, y = bundle.folder / "golden/input_0.npy", tmp_path / "y.npy"
+    (tmp_path / "y.npy.part").write_text("mine")
+    y.write_text("mine")
+    done = _run(bundle, golden, y)
+    assert (done.returncode, y.read_text()) == (2, "mine")
+    assert "exists already" in done.stderr
+    assert _call(bundle, "--force", str(golden), str(y)).returncode == 0
+    assert np.load(y).shape == (1, 5)
+    assert (tmp_path / "y.npy.part").read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["y.npy", "y.npy.part"]
+
+
 def test_it_finds_its_bundle_from_any_folder(host_bundle: Bundle, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(host_bundle.folder / "run")
     command = [tmp_path / "link", host_bundle.folder / "golden/input_0.npy", "y.npy"]
