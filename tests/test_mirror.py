@@ -11,7 +11,7 @@ TESTS = Path(__file__).parent
 ROOT = TESTS.parent
 MIRRORED = (
     "capture", "cli", "core", "database", "deploy", "kernels", "passes/analysis", "passes/distill", "passes/exact",
-    "onnx", "passes/graph", "passes/lowering", "passes/tir", "runs", "sources", "targets", "tuning",
+    "onnx", "passes/graph", "passes/lowering", "passes/tir", "recipes", "runs", "sources", "targets", "tuning",
 )  # fmt: skip
 UNFINISHED: tuple[str, ...] = ()
 
@@ -40,6 +40,11 @@ ACROSS = {
     "passes/analysis/shortcuts/test_finding": "the census on blocks as people write them",
     "passes/analysis/shortcuts/test_golden_counts": "the census on networks of the zoo",
     "passes/lowering/test_numeric_types": "networks of other types through all passes",
+    "recipes/test_exact_students": "exact students as ordinary modules",
+    "recipes/test_hostile_statistics": "networks whose maps give no statistics, from every start",
+    "recipes/test_recipes": "every trained recipe alike",
+    "recipes/test_recipes_on_networks": "every recipe on networks of the zoo",
+    "recipes/test_trained_students": "trained students as ordinary modules",
 }
 """Files of tests that belong to no one module."""
 

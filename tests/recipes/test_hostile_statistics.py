@@ -19,7 +19,6 @@ from rdpass.passes.distill.moments import Moments
 from rdpass.passes.distill.reparam_fold import fold_branches
 from rdpass.passes.distill.reparam_init import initialise_branches, least_squares
 from rdpass.passes.distill.reparam_plan import Reparam, plan_reparam
-from rdpass.recipes.feature_matching import margins_of
 from rdpass.training.config import DistillConfig
 from rdpass.training.losses import relative_distance
 from tests.models import (
@@ -275,11 +274,3 @@ def test_a_batch_norm_that_divides_by_the_variance_alone_is_refused_by_name(reci
 def test_the_distance_from_a_teacher_that_gives_zeros_is_absolute():
     assert relative_distance(torch.full((2, 3), 2.0), torch.zeros(2, 3)) == 4
     assert relative_distance(torch.full((2, 3), 2.0), torch.full((2, 3), 1e-3)) == pytest.approx(1.999**2 * 1e6)
-
-
-@pytest.mark.parametrize(("weight", "bias"), [(0.0, 0.0), (0.0, -2.0), (0.0, 3.0), (1e-30, -1e-3), (2.0, -80.0)])
-def test_the_margin_of_a_channel_that_does_not_vary_is_its_negative_part(weight, bias):
-    norm = nn.BatchNorm2d(1)
-    nn.init.constant_(norm.weight, weight), nn.init.constant_(norm.bias, bias)
-    (margin,) = margins_of(norm).tolist()
-    assert margin == pytest.approx(min(bias, 0.0), abs=1e-6)

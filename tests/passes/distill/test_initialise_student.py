@@ -9,7 +9,12 @@ from rdpass.inspection import plan_of
 from rdpass.passes.distill.initialise_student import delta_of, fold_dirac, initialise_student
 from rdpass.passes.distill.remove_shortcuts import remove_shortcuts
 from rdpass.passes.graph.layers import DiracConvolution
-from tests.models import SharedLayer, seeded, small_resnet
+from tests.models import (
+    SharedLayer,
+    seeded,
+    small_resnet,
+)
+from tests.recipes.nets import EXAMPLE, hostile
 from tests.support import Untouched, error_between
 
 X = torch.randn(2, 3, 9, 9)
@@ -68,3 +73,34 @@ def test_a_delta_passes_channels_on_as_far_as_there_are_as_many_on_both_sides(co
         same = min(rows, columns)
         assert torch.equal(own[:, :same], x[:, group * columns : group * columns + same])
         assert not own[:, same:].any()
+
+
+@pytest.mark.parametrize("how", ["warm", "random", "dirac"])
+def test_a_cut_student_starts_as_asked(how):
+    traced = trace(seeded(hostile), EXAMPLE)
+    regions = plan_of(traced).removable
+    bare = remove_shortcuts(traced.module, regions)
+    before = Untouched(bare)
+    torch.manual_seed(0)
+    student = initialise_student(bare, how, [name for region in regions for name in region.body])
+    before.check()
+    x = torch.randn(2, 3, 8, 8)
+    assert (error_between(student, bare, x) == 0) == (how == "warm")
+    diracs = [module for module in student.modules() if isinstance(module, DiracConvolution)]
+    assert len(diracs) == (13 if how == "dirac" else 0)  # of three, three, two (and a gate's two) and three layers
+    folded = fold_dirac(student)
+    assert error_between(folded, student, x) <= 1e-6
+    assert not any(isinstance(module, DiracConvolution) for module in folded.modules())
+
+
+def test_a_dirac_convolution_passes_on_the_channels_that_both_sides_have():
+    for groups, out in ((1, 4), (1, 9), (2, 4), (6, 6)):
+        conv = nn.Conv2d(6, out, 3, 2, 1, groups=groups, bias=False)
+        layer = DiracConvolution(conv, delta_of(conv), alpha=1.0, beta=0.0)
+        x = torch.randn(1, 6, 7, 5)
+        got, passed = layer(x), x[:, :, ::2, ::2]
+        rows, columns = out // groups, 6 // groups
+        for group in range(groups):
+            for i in range(rows):
+                expected = passed[:, group * columns + i] if i < columns else torch.zeros(1, 4, 3)
+                torch.testing.assert_close(got[:, group * rows + i], expected)

@@ -1,12 +1,15 @@
 """A graph in double precision: what rounding contributes, and what is left in single."""
 
+import pytest
 import torch
 from torch import nn
 
 from rdpass.capture.trace import trace
 from rdpass.passes.graph.double_precision import in_double, in_single, rounding_of
-from tests.models import conv_bn, seeded
-from tests.support import Untouched
+from tests.models import conv_bn, seeded, small_resnet
+from tests.support import Untouched, error_between
+
+EXAMPLE = torch.randn(1, 3, 8, 8)
 
 
 def traced(*layers, dtype=torch.float32):
@@ -55,3 +58,29 @@ def test_a_graph_that_is_not_single_or_changes_precision_itself_is_left_as_it_is
 
 def test_rounding_moves_the_outputs_by_little_and_by_something():
     assert 0 < rounding_of(traced()) < 1e-5
+
+
+def test_a_graph_in_double_precision_is_a_copy_and_rounds_back_to_the_same():
+    traced = trace(seeded(small_resnet), EXAMPLE)
+    before = Untouched(traced.module)
+    doubled = in_double(traced)
+    assert {value.dtype for value in doubled.module.parameters()} == {torch.float64}
+    assert doubled.example[0].dtype == torch.float64
+    assert 0 < rounding_of(traced) < 1e-6
+    assert error_between(in_single(doubled).module, traced.module, EXAMPLE) == 0
+    before.check()
+
+
+class OfItsOwnPrecision(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+
+    def forward(self, x):
+        return self.conv(x.float())
+
+
+@pytest.mark.parametrize("model", [OfItsOwnPrecision(), nn.Conv2d(3, 4, 3).double()])
+def test_what_computes_in_a_precision_of_its_own_stays_in_it(model):
+    traced = trace(model, EXAMPLE.to(next(model.parameters())))
+    assert in_double(traced) is traced
