@@ -138,7 +138,7 @@ def _link(folder: Path, lowered: Lowered, compiler: Compiler, libraries: tuple[P
     for library in libraries:
         shutil.copyfile(library, folder / "lib" / library.name)
     compilation = Compilation(compiler, ("-std=c++17", "-O2"), (RUNTIME, *map(Path, tvm_ffi.libinfo.include_paths())))
-    sources = (_DRIVER, *(RUNTIME / name for name in ("vm_network.cc", "npy.cc", "tensor.cc")))
+    sources = (_DRIVER, *(RUNTIME / name for name in ("vm_network.cc", "npy.cc", "new_file.cc", "tensor.cc")))
     with tempfile.TemporaryDirectory() as place:
         objects = map(str, compile_objects(compilation, sources, Path(place), cache=True))
         command = [compiler.command, *objects, "-o", str(folder / "driver"), f"-L{folder / 'lib'}"]

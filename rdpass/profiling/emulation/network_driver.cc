@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "new_file.h"
 #include "npy.h"
 #include "vm_network.h"
 
@@ -68,7 +69,11 @@ void Run() {
   network.Run(given.data(), places.data());
   getpriority(static_cast<__priority_which_t>(kStop), 0);
   if (Bytes(outputs) != first) throw std::runtime_error("two calls gave different outputs");
-  for (size_t i = 0; i < outputs.size(); ++i) rdpass::WriteNpy(results[i].name + ".npy", results[i], outputs[i]);
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    rdpass::NewFile file(results[i].name + ".npy", /*force=*/true);  // an earlier run's may lie there
+    rdpass::WriteNpy(file, results[i], outputs[i]);
+    file.Keep();
+  }
   dl_iterate_phdr(PrintBase, nullptr);
 }
 
