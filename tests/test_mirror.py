@@ -10,8 +10,9 @@ import pytest
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent
 MIRRORED = (
-    "capture", "cli", "core", "database", "deploy", "kernels", "passes/analysis", "passes/distill", "passes/exact",
-    "onnx", "passes/graph", "passes/lowering", "passes/tir", "recipes", "runs", "sources", "targets", "tuning",
+    "capture", "cli", "core", "database", "deploy", "kernels", "onnx", "passes/analysis", "passes/distill",
+    "passes/exact", "passes/graph", "passes/lowering", "passes/tir", "profiling", "recipes", "report", "runs",
+    "sources", "targets", "tuning",
 )  # fmt: skip
 UNFINISHED: tuple[str, ...] = ()
 

@@ -20,10 +20,8 @@ from benchmarks.peer_runtimes.comparison import GRAPHS, ratios, run_worker
 from benchmarks.peer_runtimes.measuring import measure
 from rdpass.core.comparison import relative_error
 from rdpass.core.errors import ConfigError, DeviceError
-from rdpass.profiling.runtimes import timing
 from rdpass.profiling.runtimes.catalogue import OURS
-from rdpass.profiling.runtimes.rows import Row, timed_row
-from rdpass.profiling.runtimes.timing import Times, interleaved, median, spread
+from rdpass.profiling.runtimes.rows import Row
 from rdpass.profiling.runtimes.workload import Inference, Workload, workload
 from tests.deploy.conftest import residual_net
 
@@ -64,32 +62,6 @@ def missing(load: Workload, threads: int) -> Inference:
 
 def refusing(load: Workload, threads: int) -> Inference:
     raise ValueError("operator Max is not known\nand more")
-
-
-def test_every_inference_takes_its_turns_and_one_more_untimed(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls: list[str] = []
-    monkeypatch.setattr(timing, "PAUSE", 0.0)
-    times = interleaved({name: lambda name=name: calls.append(name) for name in "abc"}, rounds=5)  # type: ignore[misc]
-    assert {name: calls.count(name) for name in "abc"} == dict.fromkeys("abc", 5 * 4)
-    assert all(len(times[name].cpu) == len(times[name].wall) == 5 * 3 for name in "abc")
-    turns = [calls[index] for index in range(0, len(calls), 4)]
-    assert all(set(turns[i : i + 3]) == set("abc") for i in range(0, 15, 3))
-    assert len({tuple(turns[i : i + 3]) for i in range(0, 15, 3)}) > 1
-
-
-def test_median_and_spread_are_of_the_middle_and_the_outer_deciles() -> None:
-    values = tuple(float(value) for value in range(1, 12))
-    assert median(values) == 6
-    assert spread(values) == pytest.approx((10 - 2) / 6)
-    assert spread((3.0, 3.0)) == 0
-
-
-def test_one_thread_is_compared_by_cpu_time_and_more_by_the_time_that_goes_by() -> None:
-    times = Times(cpu=(4.0, 4.0), wall=(2.0, 2.0))
-    assert timed_row("a", "plain", 1, times, 0.0).median_ms == 4
-    assert timed_row("a", "plain", 1, times, 0.0).clock == "cpu"
-    assert timed_row("a", "plain", 2, times, 0.0).median_ms == 2
-    assert timed_row("a", "plain", 2, times, 0.0).clock == "wall"
 
 
 def test_ratios_are_of_like_graphs_and_of_our_plain_against_their_residual_one() -> None:

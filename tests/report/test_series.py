@@ -13,3 +13,30 @@ def test_curves_leave_out_what_is_not_finite_and_are_in_the_order_of_steps():
     assert figures["Loss"].series[0].points == ((2.0, 0.5),)
     assert figures["Accuracy on held-out data"].series[0].points == ((2.0, 80.0),)
     assert figures["Learning rate"].series[0].points == ((1.0, 0.1), (2.0, 0.1))
+
+
+def test_terms_are_shown_beside_their_sum_where_there_are_several():
+    one = figures_of([{"kind": "step", "step": 1, "loss": 1.0, "loss.task": 1.0}])
+    assert [series.name for series in one[0].series] == ["sum"]
+    two = figures_of([{"kind": "step", "step": 1, "loss": 3.0, "loss.task": 1.0, "loss.teacher": 2.0}])
+    assert {series.name: series.points for series in two[0].series} == {
+        "sum": ((1.0, 3.0),), "task": ((1.0, 1.0),), "teacher": ((1.0, 2.0),),
+    }  # fmt: skip
+
+
+def test_shares_are_in_per_cent_and_a_term_may_be_missing_in_some_lines():
+    lines = [
+        {"kind": "step", "step": 1, "share.add": 0.25, "faded": 0.0},
+        {"kind": "step", "step": 2, "faded": 0.5},
+        {"kind": "epoch", "step": 2, "validation_loss": 0.125},
+    ]
+    figures = {figure.title.partition(",")[0]: figure for figure in figures_of(lines)}
+    assert figures["How far the shortcuts have faded"].series[0].points == ((1.0, 0.0), (2.0, 50.0))
+    (share,) = figures["Share of the gradient's norm that comes through the teacher"].series
+    assert (share.name, share.points) == ("add", ((1.0, 25.0),))
+    assert figures["Loss on held-out data"].series[0].points == ((2.0, 0.125),)
+
+
+def test_of_no_lines_there_is_no_figure():
+    assert figures_of([]) == ()
+    assert figures_of([{"kind": "step", "step": 1, "loss": float("inf")}]) == ()

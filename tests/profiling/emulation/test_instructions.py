@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 
-from rdpass.profiling.emulation.disassembly import disassemble
 from rdpass.profiling.emulation.instructions import classify, is_address, is_branch, vectors_moved
-from rdpass.profiling.emulation.llvm_tools import run_llvm_tool
+
+from .words import assemble
 
 EXAMPLES = {
     "fmla": ["fmla v0.4s, v1.4s, v2.4s", "fmla v31.4s, v30.4s, v29.s[3]", "fmls v0.4s, v1.4s, v2.4s",
@@ -28,16 +26,9 @@ EXAMPLES = {
 }  # fmt: skip
 
 
-def _assemble(line: str) -> int:
-    printed = run_llvm_tool("llvm-mc", ["-triple=aarch64", "-mattr=+all", "-show-encoding"], line + "\n")
-    encoding = re.search(r"encoding: \[([^\]]*)\]", printed)
-    assert encoding, printed
-    return int.from_bytes(bytes(int(byte, 16) for byte in encoding[1].split(",")), "little")
-
-
 @pytest.mark.parametrize("expected", EXAMPLES)
 def test_every_form_falls_into_its_class(llvm: None, expected: str) -> None:
-    found = {line: classify(_assemble(line)) for line in EXAMPLES[expected]}
+    found = {line: classify(assemble(line)) for line in EXAMPLES[expected]}
     assert found == dict.fromkeys(EXAMPLES[expected], expected)
 
 
@@ -45,21 +36,11 @@ def test_vectors_that_loads_and_stores_move_are_counted(llvm: None) -> None:
     pairs = ["ldp q0, q1, [x2, #32]", "ldnp q0, q1, [x0]", "ldp q0, q1, [x0], #32", "stp q0, q1, [x2, #32]"]
     single = ["ldr q0, [x1]", "ldr q0, [x1, x2, lsl #4]", "ldur q3, [x1, #-16]", "ldr q0, #64", "str q0, [x1]"]
     none = ["ldp x0, x1, [sp], #16", "ldrsw x0, [x1]", "fmla v0.4s, v1.4s, v2.4s", "add x0, x1, x2", "b.ne #-64"]
-    found = {line: vectors_moved(_assemble(line)) for line in [*pairs, *single, *none]}
+    found = {line: vectors_moved(assemble(line)) for line in [*pairs, *single, *none]}
     assert found == {**dict.fromkeys(pairs, 2), **dict.fromkeys(single, 1), **dict.fromkeys(none, 0)}
 
 
 def test_addresses_and_branches_are_told_from_all_else(llvm: None) -> None:
-    words = {line: _assemble(line) for lines in EXAMPLES.values() for line in lines}
+    words = {line: assemble(line) for lines in EXAMPLES.values() for line in lines}
     assert {line for line, word in words.items() if is_address(word)} == {"adr x0, #8", "adrp x0, #4096"}
     assert {line for line, word in words.items() if is_branch(word)} == set(EXAMPLES["branch"])
-
-
-def test_disassembling_gives_the_text_back_and_leaves_out_what_is_no_instruction(llvm: None) -> None:
-    word, nonsense = _assemble("fmla v0.4s, v1.4s, v2.s[1]"), 0x00000000
-    assert disassemble([word, word])[word].split() == ["fmla", "v0.4s,", "v1.4s,", "v2.s[1]"]
-    mixed = disassemble([word, 0xFFFFFFFF])
-    assert word in mixed
-    assert 0xFFFFFFFF not in mixed
-    assert disassemble([]) == {}
-    assert nonsense not in disassemble([word])

@@ -5,16 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
 import pytest
 
-from rdpass.onnx.source import read_onnx
-from rdpass.profiling.emulation import network_build
 from rdpass.profiling.emulation.boards import find_board
 from rdpass.profiling.emulation.emulator import LINE
 from rdpass.profiling.emulation.network import RUNTIME, NetworkCost, measure_network
@@ -80,24 +76,6 @@ def test_a_second_measurement_finds_the_build_and_counts_the_same(
 ) -> None:
     monkeypatch.setattr("rdpass.profiling.emulation.network_build.build", None)  # not to be called again
     assert measure_network(residual_onnx, find_board("cortex-a72")) == cost
-
-
-def test_two_that_want_the_same_network_at_once_build_it_once(
-    llvm: None, runtime: None, rpi4: Target, residual_onnx: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    build, made = network_build.build, []
-
-    def building(*arguments: Any) -> Any:
-        made.append(arguments)
-        return build(*arguments)
-
-    monkeypatch.setattr(network_build, "cache_folder", lambda: tmp_path)
-    monkeypatch.setattr(network_build, "build", building)
-    with ThreadPoolExecutor(2) as pool:
-        first, second = pool.map(lambda _: network_build.built_network(read_onnx(residual_onnx), rpi4), range(2))
-    assert first == second
-    assert len(made) == 1
-    assert (first[0] / "driver").exists()
 
 
 @pytest.mark.slow

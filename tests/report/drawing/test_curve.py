@@ -4,9 +4,11 @@ from xml.etree import ElementTree
 
 import pytest
 import torch
+from torch.fx import Graph, Node
 
 from rdpass.inspection import inspect
-from rdpass.report.drawing.curve import HELD, LIVE
+from rdpass.report.drawing.curve import HELD, LIVE, Curve
+from rdpass.report.drawing.rows import Row
 from tests.inspected import SVG, bottlenecks
 
 
@@ -27,3 +29,31 @@ def test_bars_say_what_is_held_and_their_lengths_are_in_proportion(tmp_path):
     assert max(lengths) / min(lengths) == pytest.approx(
         found.forecast.model.fused.peak_bytes / (wide + wide / 4), rel=0.02
     )
+
+
+def rows(*live):
+    node = Node(Graph(), "kernel", "call_function", torch.relu, (), {})
+    return [Row(f"b{i}", (node,), each, 0, None if i == 1 else each // 2, None, True) for i, each in enumerate(live)]
+
+
+def test_the_grid_has_four_to_eight_round_steps_and_the_peak_is_named():
+    for largest, step in ((7, 1), (900, 200), (8_000, 1000), (123_456, 20_000), (9_000_000, 2_000_000)):
+        end, found = Curve(rows(largest // 3, largest), 0.0, 0.0)._scale
+        assert found == step
+        assert 4 <= end // step <= 8
+        assert largest <= end < largest + step
+    drawn = Curve(rows(1000, 250_000, 30), 10.0, 20.0).draw()
+    assert "peak 0.25 MB" in drawn
+
+
+def test_a_line_has_a_gap_where_the_plain_network_has_no_such_layer():
+    drawn = ElementTree.fromstring(Curve(rows(1000, 2000, 3000), 0.0, 0.0).draw())
+    (line,) = [path.get("d") for path in drawn.iter("path")]
+    assert line.count("M") == 2
+
+
+def test_of_nothing_there_is_a_grid_and_no_peak():
+    for empty in ([], rows(0)):
+        drawn = Curve(empty, 0.0, 0.0).draw()
+        ElementTree.fromstring(drawn)
+        assert "peak" not in drawn
