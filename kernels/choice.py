@@ -83,6 +83,11 @@ def build_kernels(
     return template.build(work, constants, tile, machine)
 
 
+def computes(work: Workload, machine: Machine, templates: Templates | None = None) -> bool:
+    """Tell whether any template computes ``work``."""
+    return any(True for _ in _accepting(work, machine, templates))
+
+
 def refusals(work: Workload, machine: Machine, templates: Templates | None = None) -> dict[str, str]:
     """The reasons of the templates for such workloads that do not compute this one, by their names."""
     found = ((template.name, template.refusal(work, machine)) for template in _serving(work, templates))

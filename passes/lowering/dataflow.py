@@ -11,13 +11,13 @@ import tvm
 from tvm import relax
 
 from rdpass.core.comparison import Array
-from rdpass.core.numeric_types import FLOAT32, NumericType
+from rdpass.core.numeric_types import FLOAT32, INT8, UINT8, NumericType
 
 Var = Any
 Expr = Any
 
-KERNEL_TYPES = frozenset({FLOAT32})
-"""The numeric types of the maps and constants that kernels of ours take. Tensors of any other are TVM's to lower."""
+KERNEL_TYPES = frozenset({FLOAT32, INT8, UINT8})
+"""The numeric types of the maps that kernels of ours take. Tensors of any other are TVM's to lower."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +142,11 @@ def array_of(expression: Expr) -> Array | None:
 
 
 def weights_of(expression: Expr) -> Array | None:
-    """The numbers of a constant that kernels of ours take; None for anything else."""
+    """The numbers of a constant that kernels of floats take; None for anything else."""
     array = array_of(expression)
-    return array if array is not None and array.dtype.name in KERNEL_TYPES else None
+    return array if array is not None and array.dtype.name == FLOAT32 else None
+
+
+def is_float_map(expression: Expr) -> bool:
+    """Tell whether it is a tensor of static shape that kernels of floats take."""
+    return shape_of(expression) is not None and type_of(expression).is_float

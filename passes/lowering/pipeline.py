@@ -18,18 +18,22 @@ from rdpass.kernels.workload import Workload
 from rdpass.passes.lowering.memory.plan_arena import PlanArena
 from rdpass.passes.lowering.memory.share_maps import ShareMaps
 from rdpass.passes.lowering.rewrite.fold_batch_norm import FoldBatchNorm
+from rdpass.passes.lowering.rewrite.keep_integers import KeepIntegers, ReleaseIntegers
 from rdpass.passes.lowering.rewrite.legalize import LegalizeOpsButViews
 from rdpass.passes.lowering.rewrite.place_kernels import PlaceKernels
 from rdpass.passes.lowering.rewrite.restore_extrema import RestoreExtrema
 
 
-def simplification() -> tuple[Any, ...]:
+def simplification(machine: Machine) -> tuple[Any, ...]:
     """The passes before any kernel: what these leave is what kernels are found in."""
     return (
+        KeepIntegers(),
         RestoreExtrema(),
         transform.CanonicalizeBindings(),
         transform.FoldConstant(),
         FoldBatchNorm(),
+        ReleaseIntegers(machine),
+        transform.FoldConstant(),
         transform.DeadCodeElimination(),
     )
 
@@ -41,7 +45,7 @@ def lowering_to_calls(machine: Machine, tuned: Mapping[Workload, Tile]) -> tuple
     """
     return (
         # 1. Operators as the network means them, every constant computed
-        *simplification(),
+        *simplification(machine),
         # 2. Our kernels, and the constants they packed
         PlaceKernels(machine, tuned),
         transform.FoldConstant(),
@@ -80,10 +84,10 @@ def lowering(machine: Machine, tuned: Mapping[Workload, Tile]) -> tuple[Any, ...
     )
 
 
-def simplify(module: tvm.IRModule, target: tvm.target.Target) -> tvm.IRModule:
+def simplify(module: tvm.IRModule, target: tvm.target.Target, machine: Machine) -> tvm.IRModule:
     """``module`` before any kernel; it is left as it was."""
     with target:
-        return tvm.transform.Sequential(list(simplification()))(module)
+        return tvm.transform.Sequential(list(simplification(machine)))(module)
 
 
 def lower(

@@ -74,7 +74,8 @@ def import_onnx(source: OnnxSource) -> tvm.IRModule:
 
 def workloads_of(module: tvm.IRModule, target: Target) -> tuple[Occurrence, ...]:
     """Every distinct workload that kernels compute of ``module`` (left as it was), built for ``target``."""
-    return find_workloads(simplify(module, tvm_target(target)), machine_of(target))
+    machine = machine_of(target)
+    return find_workloads(simplify(module, tvm_target(target), machine), machine)
 
 
 def lower_for(module: tvm.IRModule, target: Target, tuned: Mapping[Workload, Tile] | None = None) -> tvm.IRModule:

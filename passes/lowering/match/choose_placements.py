@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rdpass.core.numeric_types import FLOAT32
 from rdpass.kernels.choice import build_kernels, choose
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.template import Kernel, Tile
@@ -40,7 +39,7 @@ class ChosenPlacement:
 
 def choose_placements(flow: Dataflow, machine: Machine, tuned: Mapping[Workload, Tile]) -> tuple[ChosenPlacement, ...]:
     """All placements of a function; no variable is in two of them."""
-    parts = tuple(_apart(flow, find_placements(flow, machine.isa.block(FLOAT32)), tuned))
+    parts = tuple(_apart(flow, find_placements(flow, machine), tuned))
     homes = homes_of(placement for placement, _ in parts)
     return tuple(_chosen(flow, homes, placement, tile, machine, tuned) for placement, tile in parts)
 

@@ -68,14 +68,10 @@ class _Start:
         call: Any = flow.value(variable)
         if (transposed := transposed_of(flow, variable)) is not None:
             return _Start.subpixel(transposed, call.args[0])
-        if operator_of(call) != "relax.nn.conv2d":
+        convolution = convolution_of(flow, variable)
+        weights = None if convolution is None else weights_of(call.args[1])
+        if convolution is None or weights is None:
             return None
-        weights, shape = weights_of(call.args[1]), shape_of(call.args[0])
-        if weights is None or shape is None or shape_of(variable) is None:
-            return None
-        if (call.attrs.data_layout, call.attrs.kernel_layout, call.attrs.out_layout) != ("NCHW", "OIHW", "NCHW"):
-            return None
-        convolution = _convolution(shape, weights.shape, call.attrs)
         if (found := shuffled(flow, variable, convolution, weights)) is not None:
             return _Start.subpixel(found, call.args[0])
         return _Start(variable, call.args[0], weights, convolution)
@@ -92,6 +88,19 @@ class _Start:
             rows = (rows[0] + self.bias, *rows[1:])
         inside = (*self.inside, *end.inside)
         return Layer(end.root, self.source, end.other, inside, convolution, self.weights, rows)
+
+
+def convolution_of(flow: Dataflow, variable: Any) -> Convolution | None:
+    """The 2-d convolution that ``variable`` is bound to, without any epilogue."""
+    call: Any = flow.value(variable)
+    if operator_of(call) != "relax.nn.conv2d":
+        return None
+    shape, weights = shape_of(call.args[0]), shape_of(call.args[1])
+    if weights is None or shape is None or shape_of(variable) is None:
+        return None
+    if (call.attrs.data_layout, call.attrs.kernel_layout, call.attrs.out_layout) != ("NCHW", "OIHW", "NCHW"):
+        return None
+    return _convolution(shape, weights, call.attrs)
 
 
 def _convolution(shape: tuple[int, ...], weights: tuple[int, ...], attributes: Any) -> Convolution:

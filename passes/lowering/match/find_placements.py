@@ -6,19 +6,24 @@
 4. Poolings (``find_poolings``), and maps at other extents (``find_resizings``).
 5. Heads (``find_heads``).
 6. Epilogues alone, on maps that all these write (``find_elementwise``).
+
+Before all that, integer kernels, on maps of bytes (``find_integers``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from typing import Any
 
 from tvm import relax
 
+from rdpass.core.numeric_types import FLOAT32
+from rdpass.kernels.machine import Machine
 from rdpass.kernels.workload import PointwisePair, Stem
-from rdpass.passes.lowering.dataflow import Dataflow
+from rdpass.passes.lowering.dataflow import Dataflow, is_float_map
 from rdpass.passes.lowering.match.find_elementwise import find_elementwise
 from rdpass.passes.lowering.match.find_heads import find_heads
+from rdpass.passes.lowering.match.find_integers import find_integers
 from rdpass.passes.lowering.match.find_layers import Layer, find_layers
 from rdpass.passes.lowering.match.find_poolings import find_poolings, pooling_of
 from rdpass.passes.lowering.match.find_resizings import find_resizings
@@ -27,8 +32,16 @@ from rdpass.passes.lowering.match.placement import Placement
 _STEM_CHANNELS = 4
 
 
-def find_placements(flow: Dataflow, lanes: int) -> tuple[Placement, ...]:
-    """All placements, maps lying in blocks of ``lanes`` channels; no variable is in two of them."""
+def find_placements(flow: Dataflow, machine: Machine) -> tuple[Placement, ...]:
+    """All placements; no variable is in two of them."""
+    integers = find_integers(flow, machine)
+    theirs = {variable for placement in integers for variable in (placement.root, *placement.inside)}
+    floats = _find_floats(flow, machine.isa.block(FLOAT32), theirs)
+    return (*integers, *(place for place in floats if is_float_map(place.source) and is_float_map(place.root)))
+
+
+def _find_floats(flow: Dataflow, lanes: int, theirs: Set[Any]) -> tuple[Placement, ...]:
+    """Placements of kernels of floats, maps lying in blocks of ``lanes`` channels, without variables of ``theirs``."""
     layers = {layer.root: layer for layer in find_layers(flow)}
     stems = dict(_stems(flow, layers))
     firsts = _pairs(flow, {root: layer for root, layer in layers.items() if root not in stems})
@@ -38,11 +51,11 @@ def find_placements(flow: Dataflow, lanes: int) -> tuple[Placement, ...]:
         *(_pair(first, layers[root]) for root, first in firsts.items()),
         *(_layer(layer) for root, layer in layers.items() if root not in joined),
     ]
-    taken = {variable for placement in found for variable in (placement.root, *placement.inside)}
+    taken = theirs | {variable for placement in found for variable in (placement.root, *placement.inside)}
     found += (pool for pool in find_poolings(flow) if pool.root not in taken)
-    found += find_resizings(flow)
-    found += find_heads(flow)
-    taken = {variable for placement in found for variable in (placement.root, *placement.inside)}
+    others = (*find_resizings(flow), *find_heads(flow))
+    found += (place for place in others if theirs.isdisjoint((place.root, *place.inside)))
+    taken = theirs | {variable for placement in found for variable in (placement.root, *placement.inside)}
     blocked = {placement.root for placement in found if placement.writes == "blocked"}
     return (*found, *find_elementwise(flow, blocked, taken, lanes))
 

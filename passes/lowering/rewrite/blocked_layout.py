@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 from tvm import relax, te, tirx
 
+from rdpass.core.numeric_types import NumericType
 from rdpass.kernels.builder.packing import blocks, pad_axis
+from rdpass.passes.lowering.match.quantized import shift_to
 
 
 def blocked_shape(shape: tuple[int, ...], lanes: int) -> tuple[int, int, int, int]:
@@ -19,8 +21,8 @@ def blocked_shape(shape: tuple[int, ...], lanes: int) -> tuple[int, int, int, in
     return batch, blocks(channels, lanes), height * width, lanes
 
 
-def block_channels(lanes: int) -> Any:
-    """The TE function from (N, C, H, W) to blocks."""
+def block_channels(lanes: int, kept: NumericType) -> Any:
+    """The TE function from (N, C, H, W) to blocks of numbers of type ``kept``: bytes may be kept as those shifted."""
 
     def compute(planar: Any) -> Any:
         shape = tuple(int(extent) for extent in planar.shape)
@@ -29,23 +31,33 @@ def block_channels(lanes: int) -> Any:
         def element(n: Any, block: Any, pixel: Any, lane: Any) -> Any:
             channel = block * lanes + lane
             value = planar[n, channel, tirx.floordiv(pixel, width), tirx.floormod(pixel, width)]
+            value = _kept_as(value, kept)
             if channels % lanes == 0:
                 return value
-            return tirx.if_then_else(channel < channels, value, tirx.const(0, planar.dtype))
+            return tirx.if_then_else(channel < channels, value, tirx.const(0, kept.value))
 
         return te.compute(blocked_shape(shape, lanes), element, name="blocked")
 
     return compute
 
 
-def unblock_channels(shape: tuple[int, ...]) -> Any:
-    """The TE function from blocks back to the map of ``shape``."""
+def _kept_as(value: Any, kept: NumericType) -> Any:
+    """A number, or a byte as one of the other type, shifted."""
+    given = NumericType(str(value.dtype))
+    if given is kept:
+        return value
+    return tirx.Cast(kept.value, tirx.Cast("int16", value) + tirx.const(shift_to(given, kept), "int16"))
+
+
+def unblock_channels(shape: tuple[int, ...], meant: NumericType) -> Any:
+    """The TE function from blocks back to the map of ``shape``, of the type that it has in the network."""
 
     def compute(blocked: Any) -> Any:
         lanes, width = int(blocked.shape[3]), shape[3]
 
         def element(n: Any, channel: Any, row: Any, column: Any) -> Any:
-            return blocked[n, tirx.floordiv(channel, lanes), row * width + column, tirx.floormod(channel, lanes)]
+            place = n, tirx.floordiv(channel, lanes), row * width + column, tirx.floormod(channel, lanes)
+            return _kept_as(blocked[place], meant)
 
         return te.compute(shape, element, name="planar")
 

@@ -14,6 +14,7 @@ from tvm import relax
 from rdpass.passes.lowering.dataflow import (
     Dataflow,
     array_of,
+    is_float_map,
     operator_of,
     replaced,
     shape_of,
@@ -36,7 +37,7 @@ _ELEMENTWISE = {
 def runs_blocked(variable: Any, value: Any, blocked: Container[Any]) -> bool:
     """Tell whether an operator reads at least one map in blocks already, and nothing that has no blocks."""
     shape = shape_of(variable)
-    if shape is None or len(shape) != 4 or operator_of(value) not in _ELEMENTWISE:
+    if shape is None or len(shape) != 4 or operator_of(value) not in _ELEMENTWISE or not is_float_map(variable):
         return False
     fits = all(_fits(argument, shape) for argument in value.args)
     return fits and any(read in blocked for read in variables_of(value))
@@ -72,7 +73,8 @@ def joins_blocks(value: Any, blocked: Container[Any], lanes: int) -> bool:
     """Tell whether it is a concatenation of blocked maps along whole blocks of channels."""
     if operator_of(value) != "relax.concat" or int(value.attrs.axis) not in (1, -3):
         return False
-    return all(part in blocked and _has_whole_blocks(shape_of(part), lanes) for part in variables_of(value))
+    parts = variables_of(value)
+    return all(part in blocked and is_float_map(part) and _has_whole_blocks(shape_of(part), lanes) for part in parts)
 
 
 def splits_blocks(flow: Dataflow, variable: Any, value: Any, blocked: Container[Any], lanes: int) -> bool:
@@ -82,6 +84,7 @@ def splits_blocks(flow: Dataflow, variable: Any, value: Any, blocked: Container[
     readers = [flow.value(reader) for reader in flow.readers[variable]]
     return (
         value.args[0] in blocked
+        and is_float_map(value.args[0])
         and variable not in flow.results
         and all(_has_whole_blocks(shape, lanes) for shape in part_shapes(variable))
         and all(isinstance(reader, relax.TupleGetItem) for reader in readers)

@@ -23,7 +23,7 @@ from rdpass.kernels.machine import Machine
 from rdpass.kernels.template import Kernel, Tile
 from rdpass.kernels.templates.concatenation import CopyKind, copy_kernel
 from rdpass.kernels.workload import Workload
-from rdpass.passes.lowering.dataflow import read_dataflow, replaced, shape_of, variables_of
+from rdpass.passes.lowering.dataflow import read_dataflow, replaced, shape_of, type_of, variables_of
 from rdpass.passes.lowering.match.choose_placements import ChosenPlacement, choose_placements, homes_of
 from rdpass.passes.lowering.match.placement import Placement
 from rdpass.passes.lowering.rewrite.blocked_layout import block_channels, blocked_shape, unblock_channels
@@ -64,6 +64,11 @@ class PlaceKernels:
             if isinstance(function, relax.Function):
                 _Writer(builder, callees, function, self.machine, self.tuned).write(variable.name_hint)
         return builder.finalize()
+
+
+def _lanes(work: Workload, machine: Machine) -> int:
+    """Channels of a block of what a kernel reads and writes: bytes and floats that come of them lie alike."""
+    return max(machine.isa.block(numeric) for numeric in (work.types.input, work.types.output))
 
 
 class _Writer:
@@ -108,7 +113,7 @@ class _Writer:
         elif isinstance(value, relax.TupleGetItem) and value.tuple_value in self.parts:
             self.blocked[variable] = self.builder.emit(relax.TupleGetItem(self.parts[value.tuple_value], value.index))
         elif runs_blocked(variable, value, self.blocked):
-            self.blocked[variable] = self.builder.emit(on_blocks(value, self._blocked, self.lanes))
+            self.blocked[variable] = self.builder.emit(on_blocks(value, lambda read: self._blocked(read, self.lanes), self.lanes))
         else:
             self.planar[variable] = self.builder.emit(replaced(value, self._planar))
 
@@ -116,22 +121,23 @@ class _Writer:
 
     def _kernel(self, chosen: ChosenPlacement) -> Any:
         placement, kernel = chosen.placement, chosen.kernel(self.machine)
-        source = self._source(placement)
-        other = None if placement.other is None else self._blocked(placement.other)
+        lanes = _lanes(chosen.workload, self.machine)
+        source = self._source(placement, lanes)
+        other = None if placement.other is None else self._blocked(placement.other, lanes)
         shape = shape_of(placement.root)
         assert shape is not None
-        written = blocked_shape(shape, self.lanes) if placement.writes == "blocked" else shape
-        gate = [] if placement.gate is None else [self._blocked(placement.gate)]
+        written = blocked_shape(shape, lanes) if placement.writes == "blocked" else shape
+        gate = [] if placement.gate is None else [self._blocked(placement.gate, lanes)]
         arguments = [source, *gate, *(relax.const(constant) for constant in kernel.constants)]
         if other is not None:
             arguments.append(other)
         results = self._call(kernel, chosen.workload.operations, arguments, [written], chosen.in_place)
         return self.builder.emit(relax.TupleGetItem(results, 0))
 
-    def _source(self, placement: Placement) -> Any:
+    def _source(self, placement: Placement, lanes: int) -> Any:
         match placement.reads:
             case "blocked":
-                return self._blocked(placement.source)
+                return self._blocked(placement.source, lanes)
             case "flat":
                 return self._flat(placement.source)
             case "vector":
@@ -163,14 +169,14 @@ class _Writer:
     def _join(self, variable: Any, parts: Sequence[Any]) -> Any:
         shapes = [shape_of(part) or () for part in parts]
         written = blocked_shape(shape_of(variable) or (), self.lanes)
-        arguments = [self._blocked(part) for part in parts]
+        arguments = [self._blocked(part, self.lanes) for part in parts]
         results = self._call(self._copy("concatenate", shapes), 0, arguments, [written], parts="concatenate")
         return self.builder.emit(relax.TupleGetItem(results, 0))
 
     def _split(self, source: Any, variable: Any) -> Any:
         shapes = part_shapes(variable)
         written = [blocked_shape(shape, self.lanes) for shape in shapes]
-        return self._call(self._copy("split", shapes), 0, [self._blocked(source)], written, parts="split")
+        return self._call(self._copy("split", shapes), 0, [self._blocked(source, self.lanes)], written, parts="split")
 
     def _copy(self, kind: CopyKind, shapes: Sequence[tuple[int, ...]]) -> Kernel:
         batch, _, height, width = shapes[0]
@@ -182,15 +188,19 @@ class _Writer:
         if isinstance(variable, relax.GlobalVar):
             return self.callees[variable]
         if variable not in self.planar:
-            unblock = unblock_channels(shape_of(variable) or ())
+            unblock = unblock_channels(shape_of(variable) or (), type_of(variable))
             self.planar[variable] = self.builder.emit_te(unblock, self.blocked[variable], primfunc_name_hint="planar")
         return self.planar[variable]
 
-    def _blocked(self, variable: Any) -> Any:
-        if variable not in self.blocked:
-            block = block_channels(self.lanes)
-            self.blocked[variable] = self.builder.emit_te(block, self.planar[variable], primfunc_name_hint="blocked")
-        return self.blocked[variable]
+    def _blocked(self, variable: Any, lanes: int) -> Any:
+        """In blocks of ``lanes`` channels. Bytes are kept as those that the instruction set multiplies."""
+        known = self.blocked.get(variable)
+        if known is not None and (shape_of(known) or ())[-1] == lanes:
+            return known
+        kept = type_of(variable) if type_of(variable).is_float else self.machine.isa.byte
+        block = block_channels(lanes, kept)
+        found = self.builder.emit_te(block, self._planar(variable), primfunc_name_hint="blocked")
+        return self.blocked.setdefault(variable, found)
 
     def _flat(self, variable: Any) -> Any:
         """A planar map with its pixels in one axis: the same memory."""
