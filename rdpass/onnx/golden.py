@@ -3,6 +3,8 @@
 1. A file given, or the one beside the model (``student.onnx`` has ``student.golden.npz``), which export writes: torch's
    own numbers.
 2. Else standard-normal numbers from a fixed seed, and what ONNX Runtime makes of them.
+3. For a quantised network the outputs are those of its integers (``integer_oracle``), whatever the inputs come from:
+   runtimes round such networks differently.
 
 Such a file holds ``input_0``, ..., ``output_0``, ... and ``onnx_sha256``, the digest of the model it belongs to.
 """
@@ -20,12 +22,14 @@ import numpy as np
 from rdpass.core.comparison import Array
 from rdpass.core.errors import ConfigError
 from rdpass.core.tensor_spec import TensorSpec
+from rdpass.onnx.integer_oracle import integer_run
 from rdpass.onnx.oracle import run_onnx
 from rdpass.onnx.source import OnnxSource
 
 log = logging.getLogger(__name__)
 
 SEED = 0
+_BYTES = {"uint8": (0, 256), "int8": (-128, 128)}
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,17 @@ def find_golden(model: OnnxSource, given: Path | None = None) -> Golden:
     Raises:
         ConfigError: the file given does not belong to the model or can't be read.
     """
+    found = _found(model, given)
+    return _in_integers(model, found) if model.is_quantised else found
+
+
+def _in_integers(model: OnnxSource, golden: Golden) -> Golden:
+    outputs = integer_run(model.model, golden.inputs)
+    typed = (np.asarray(output, spec.dtype) for output, spec in zip(outputs, model.outputs, strict=True))
+    return Golden(golden.inputs, tuple(typed), "integers")
+
+
+def _found(model: OnnxSource, given: Path | None) -> Golden:
     if given is not None:
         return _read(model, given)
     beside = golden_path(model.path) if model.path else None
@@ -64,6 +79,8 @@ def _random(spec: TensorSpec, index: int) -> Array:
     generator = np.random.default_rng([SEED, index])
     if np.dtype(spec.dtype).kind == "f":
         return generator.standard_normal(spec.shape).astype(spec.dtype)
+    if spec.dtype in _BYTES:
+        return generator.integers(*_BYTES[spec.dtype], spec.shape).astype(spec.dtype)
     return generator.integers(0, 2, spec.shape).astype(spec.dtype)
 
 

@@ -32,6 +32,11 @@ class OnnxSource:
     outputs: tuple[TensorSpec, ...]
     gates: tuple[NumericGate, ...]
 
+    @property
+    def is_quantised(self) -> bool:
+        """Tell whether numbers of it are quantised and dequantised again."""
+        return any(node.op_type == "DequantizeLinear" for node in self.model.graph.node)
+
 
 def read_onnx(source: Path | onnx.ModelProto) -> OnnxSource:
     """Read and check a model.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from dataclasses import replace
 from pathlib import Path
 
 from rdpass.core.errors import TargetError
@@ -70,6 +71,14 @@ def host_target() -> Target:
         dram_gbps=HOST_DRAM_GBPS,
         figures=f"caches{', clock' if clock else ''}: read from the system; the rest: estimate",
     )
+
+
+def with_byte_products(target: Target) -> Target:
+    """``target``, a host's, with those of this CPU's features beyond its level that multiply bytes."""
+    level = {"x86-64-v4": Feature.AVX512_VNNI, "x86-64-v3": Feature.AVX_VNNI}.get(target.cpu)
+    if level is None or level not in cpu_features():
+        return target
+    return replace(target, features=tuple(sorted({*target.features, level})))
 
 
 def _host_clock() -> float:

@@ -10,7 +10,6 @@ Everything else is left to kernels of floats, between quantise and dequantise as
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 

@@ -3,8 +3,8 @@
 An importer gives ``dequantize`` of weights and of maps, floats between, and ``quantize`` again. Two things would hide
 the integers:
 
-1. Constants are folded, so that weights would be floats. ``KeepIntegers`` makes of a constant that is dequantised a call
-   that nobody folds. ``ReleaseIntegers`` makes the operator of those again that no kernel takes.
+1. Constants are folded, so that weights would be floats. ``KeepIntegers`` makes a call that nobody folds of each that
+   is dequantised. ``ReleaseIntegers`` makes the operator again of those that no kernel takes.
 2. One dequantised map may have several readers, each of which belongs to a kernel of its own. ``KeepIntegers`` gives
    every reader its own.
 
@@ -14,6 +14,7 @@ Both preserve every value.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import tvm
@@ -87,7 +88,11 @@ def _one_reader_each(bindings: Iterator[Any], function: Any) -> Iterator[Any]:
                 yield relax.VarBinding(own[variable], dequantized[variable])
             read.add(variable)
         if own:
-            changed = relax.BlockBuilder().normalize(replaced(value, lambda each, own=own: own.get(each, each)))
-            yield relax.VarBinding(binding.var, changed)
+            changed = replaced(value, partial(_other, own))
+            yield relax.VarBinding(binding.var, relax.BlockBuilder().normalize(changed))
         else:
             yield binding
+
+
+def _other(names: dict[Any, Any], variable: Any) -> Any:
+    return names.get(variable, variable)

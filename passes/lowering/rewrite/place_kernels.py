@@ -11,6 +11,7 @@ The function is written anew, binding by binding:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -113,7 +114,8 @@ class _Writer:
         elif isinstance(value, relax.TupleGetItem) and value.tuple_value in self.parts:
             self.blocked[variable] = self.builder.emit(relax.TupleGetItem(self.parts[value.tuple_value], value.index))
         elif runs_blocked(variable, value, self.blocked):
-            self.blocked[variable] = self.builder.emit(on_blocks(value, lambda read: self._blocked(read, self.lanes), self.lanes))
+            read = partial(self._blocked, lanes=self.lanes)
+            self.blocked[variable] = self.builder.emit(on_blocks(value, read, self.lanes))
         else:
             self.planar[variable] = self.builder.emit(replaced(value, self._planar))
 

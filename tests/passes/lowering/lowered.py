@@ -10,6 +10,7 @@ from tvm import relax
 
 from rdpass.core.comparison import relative_error
 from rdpass.deploy.lowering import import_onnx, lower_for, tvm_target
+from rdpass.kernels.machine import machine_of
 from rdpass.onnx.oracle import run_onnx
 from rdpass.onnx.source import read_onnx
 from rdpass.passes.lowering.dataflow import Dataflow, operator_of, read_dataflow
@@ -60,7 +61,7 @@ def classes_of(net: Net, x: str, channels: int) -> str:
 def flow_of(net: Net, *outputs: str) -> Dataflow:
     """The network as kernels are found in it: simplified, for this host."""
     module = import_onnx(read_onnx(net.model(*outputs)))
-    return read_dataflow(simplify(module, tvm_target(host_target()))["main"])
+    return read_dataflow(simplify(module, tvm_target(host_target()), machine_of(host_target()))["main"])
 
 
 def calls_of(flow: Dataflow, operator: str) -> list[Any]:

@@ -42,7 +42,7 @@ def _pair_with_shortcut() -> tuple[Any, Any, list[Any]]:
 def _chosen(module: Any, tuned: Mapping[Any, Any]) -> dict[Any, ChosenPlacement]:
     import tvm
 
-    simple = tvm.transform.Sequential(list(simplification()))(module)
+    simple = tvm.transform.Sequential(list(simplification(machine_of(HERE))))(module)
     return {s.workload: s for s in choose_placements(read_dataflow(simple["main"]), machine_of(HERE), tuned)}
 
 

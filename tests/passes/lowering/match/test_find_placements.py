@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from rdpass.kernels.machine import machine_of
 from rdpass.kernels.workload import Convolution, Pooling, Stem
 from rdpass.passes.lowering.match.find_placements import find_placements
 from rdpass.passes.lowering.read.fallbacks import find_fallbacks
+from rdpass.targets.lookup import host_target
 from tests.onnx.nets import Net
 from tests.passes.lowering.lowered import flow_of, kinds_of, lower_checked
 
-LANES = 8
+HERE = machine_of(host_target())
 
 
 def test_a_plain_network_is_kernels_from_the_image_to_the_classes() -> None:
@@ -45,7 +47,7 @@ def test_no_variable_is_in_two_placements() -> None:
     y = net.relu(net.conv(net.relu(net.conv(x, 10, 20)), 20, 10))
     gate = net.node("Sigmoid", net.conv(net.node("GlobalAveragePool", y), 10, 10))
     z = net.node("AveragePool", net.add(net.node("Mul", y, gate), x), kernel_shape=[2, 2])
-    placements = find_placements(flow_of(net, z, y), LANES)
+    placements = find_placements(flow_of(net, z, y), HERE)
     variables = [variable for p in placements for variable in (p.root, *p.inside)]
     assert len(set(variables)) == len(variables)
     assert [type(p.workload).__name__ for p in placements] == [
@@ -56,7 +58,7 @@ def test_no_variable_is_in_two_placements() -> None:
 @pytest.mark.parametrize(("channels", "stem"), [(1, True), (4, True), (5, False)])
 def test_a_layer_of_the_input_is_a_stem_where_it_reads_at_most_four_channels(channels: int, stem: bool) -> None:
     net = Net((1, channels, 9, 9))
-    (placement,) = find_placements(flow_of(net, net.conv("x0", channels, 8, 3)), LANES)
+    (placement,) = find_placements(flow_of(net, net.conv("x0", channels, 8, 3)), HERE)
     assert isinstance(placement.workload, Stem) == stem
     assert placement.reads == ("flat" if stem else "blocked")
 
@@ -67,7 +69,7 @@ def test_a_stem_takes_in_the_max_pool_that_alone_reads_it(kind: str, read_twice:
     net = Net((1, 3, 15, 13))
     x = net.relu(net.conv("x0", 3, 8, 3))
     pooled = net.node(kind, x, kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4)
-    found = find_placements(flow_of(net, pooled, *[x] * read_twice), LANES)
+    found = find_placements(flow_of(net, pooled, *[x] * read_twice), HERE)
     whole = kind == "MaxPool" and not read_twice
     assert [type(p.workload) for p in found] == ([Stem] if whole else [Stem, Pooling])
     assert (found[0].workload.pooling is not None) == whole
@@ -77,5 +79,5 @@ def test_pointwise_layers_of_one_pixel_or_of_a_stride_are_no_pair() -> None:
     net = Net((2, 8, 1, 1), (2, 8, 9, 9))
     squeezed = net.conv(net.relu(net.conv("x0", 8, 12)), 12, 8)
     strided = net.conv(net.relu(net.conv("x1", 8, 12)), 12, 8, stride=2)
-    found = find_placements(flow_of(net, squeezed, strided), LANES)
+    found = find_placements(flow_of(net, squeezed, strided), HERE)
     assert [type(p.workload) for p in found] == [Convolution] * 4

@@ -19,7 +19,7 @@ from tests.onnx.nets import Net
 def found(net: Net, *outputs: str) -> tuple[Occurrence, ...]:
     """The workloads; the simplified module is as it was."""
     here = host_target()
-    module = simplify(import_onnx(read_onnx(net.model(*outputs))), tvm_target(here))
+    module = simplify(import_onnx(read_onnx(net.model(*outputs))), tvm_target(here), machine_of(here))
     before = module.script()
     occurrences = find_workloads(module, machine_of(here))
     assert module.script() == before
