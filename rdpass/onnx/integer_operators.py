@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 
 from rdpass.core.comparison import Array
+from rdpass.core.numeric_types import FLOAT32
 from rdpass.onnx.quantised_values import Bound, Quantised, Sums, Value, bias_integers, quantise, real_of, requantise
 from rdpass.onnx.window_sums import average_pool, convolve, convolve_transposed, max_pool
 
@@ -39,7 +40,7 @@ def _dequantize(call: Call) -> Value | None:
     if call.attributes.get("block_size", 0):
         return None
     kept = np.zeros(scale.shape, integers.dtype) if zero is None else np.asarray(zero)
-    return Quantised(integers, scale.astype(np.float32), kept, int(call.attributes.get("axis", 1)))
+    return Quantised(integers, scale.astype(FLOAT32), kept, int(call.attributes.get("axis", 1)))
 
 
 def _quantize(call: Call) -> Value | None:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from rdpass.core.comparison import Array
+from rdpass.core.numeric_types import FLOAT32
 
 Bound = tuple[Array | None, Array | None]
 """The least and the largest real number that is let through, each broadcast over a map; None for no bound."""
@@ -40,8 +41,8 @@ class Quantised:
     @property
     def real(self) -> Array:
         """The numbers meant, rounded to float32 as DequantizeLinear gives them, held in float64."""
-        scale = along(self.scale.astype(np.float32), self.axis, self.integers.ndim)
-        return (self.centred.astype(np.float32) * scale).astype(np.float64)
+        scale = along(self.scale.astype(FLOAT32), self.axis, self.integers.ndim)
+        return (self.centred.astype(FLOAT32) * scale).astype(np.float64)
 
 
 @dataclass(frozen=True)
@@ -79,8 +80,8 @@ def real_of(value: Value) -> Array:
 
 def quantise(real: Array, scale: Array, zero: Array, axis: int) -> Array:
     """``QuantizeLinear`` of numbers, computed in float32 as its definition has it; the type is that of ``zero``."""
-    spread = along(scale.astype(np.float32), axis, real.ndim)
-    steps = np.rint(real.astype(np.float32) / spread)
+    spread = along(scale.astype(FLOAT32), axis, real.ndim)
+    steps = np.rint(real.astype(FLOAT32) / spread)
     return saturate(steps.astype(np.float64) + along(zero.astype(np.float64), axis, real.ndim), zero.dtype)
 
 
@@ -89,8 +90,8 @@ def requantise(sums: Sums, scale: Array, zero: Array) -> Array:
 
     The sum is rounded to float32; all products are in float32, in this order, as onnxruntime's QLinearConv has them.
     """
-    factor = (sums.input_scale.astype(np.float32) * sums.weight_scale.astype(np.float32)) / scale.astype(np.float32)
-    steps = np.rint(sums.total.astype(np.float32) * along(factor, sums.axis, sums.total.ndim)).astype(np.float64)
+    factor = (sums.input_scale.astype(FLOAT32) * sums.weight_scale.astype(FLOAT32)) / scale.astype(FLOAT32)
+    steps = np.rint(sums.total.astype(FLOAT32) * along(factor, sums.axis, sums.total.ndim)).astype(np.float64)
     for low, high in sums.bounds:
         # Rounding is monotone, so that bounds may be rounded by themselves.
         steps = clip(steps, (_steps(low, scale), _steps(high, scale)))
@@ -99,7 +100,7 @@ def requantise(sums: Sums, scale: Array, zero: Array) -> Array:
 
 def bias_integers(bias: Value, input_scale: Array, weight_scale: Array) -> Array:
     """A layer's bias on the scale of its sums: as it is where it has that scale, else rounded to it, within int32."""
-    product = input_scale.astype(np.float32) * weight_scale.astype(np.float32)
+    product = input_scale.astype(FLOAT32) * weight_scale.astype(FLOAT32)
     if isinstance(bias, Quantised) and not bias.zero.any() and np.allclose(bias.scale, product, SAME_SCALE, 0):
         return bias.integers.astype(np.float64)
     return saturate(np.rint(real_of(bias) / product.astype(np.float64)), np.dtype(np.int32)).astype(np.float64)
@@ -126,4 +127,4 @@ def along(vector: Array, axis: int, rank: int) -> Array:
 
 
 def _steps(bound: Array | None, scale: Array) -> Array | None:
-    return None if bound is None else np.rint(bound.astype(np.float32) / scale.astype(np.float32)).astype(np.float64)
+    return None if bound is None else np.rint(bound.astype(FLOAT32) / scale.astype(FLOAT32)).astype(np.float64)

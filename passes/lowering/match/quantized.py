@@ -13,7 +13,7 @@ import numpy as np
 from tvm import relax
 
 from rdpass.core.comparison import Array
-from rdpass.core.numeric_types import INT8, UINT8, NumericType
+from rdpass.core.numeric_types import FLOAT32, INT8, UINT8, NumericType
 from rdpass.passes.lowering.dataflow import Dataflow, array_of, operator_of, shape_of, type_of
 
 QUANTIZE, DEQUANTIZE = "relax.quantize", "relax.dequantize"
@@ -26,7 +26,7 @@ class Scaled:
     """The bytes of a map, and what they stand for: ``scale`` x (byte - ``zero``). ``variable``: the map."""
 
     variable: Any
-    scale: np.float32
+    scale: Any
     zero: int
     byte: NumericType
 
@@ -40,7 +40,7 @@ class Scaled:
     def holds(self, value: float, byte: NumericType) -> int:
         """The number that stands for ``value``, or the nearest there is, kept as ``byte``."""
         low, high = np.iinfo(self.byte.value).min, np.iinfo(self.byte.value).max
-        nearest = float(np.rint(np.clip(np.float32(value) / self.scale, -1e6, 1e6))) + self.zero
+        nearest = float(np.rint(np.clip(np.asarray(value, FLOAT32) / self.scale, -1e6, 1e6))) + self.zero
         return int(np.clip(nearest, low, high)) + shift_to(self.byte, byte)
 
 
@@ -76,7 +76,7 @@ def _scaled(variable: Any, value: Any, byte: NumericType) -> Scaled | None:
     scale, zero = (array_of(argument) for argument in value.args[1:3])
     if scale is None or zero is None or scale.size != 1 or zero.size != 1 or byte not in (INT8, UINT8):
         return None
-    factor = np.float32(scale.reshape(-1)[0])
+    factor = scale.astype(FLOAT32).reshape(-1)[0]
     return Scaled(variable, factor, int(zero.reshape(-1)[0]), byte) if np.isfinite(factor) and factor > 0 else None
 
 
@@ -100,7 +100,7 @@ def kept_weights(flow: Dataflow, expression: Any, outputs: int = 0) -> Weights |
     if shift is None or not along or (zero.astype(int) + shift).any():
         return None
     signed = (numbers.astype(np.int16) + shift).astype(np.int8)
-    scales = np.broadcast_to(scale.astype(np.float32).reshape(-1), (numbers.shape[outputs],))
+    scales = np.broadcast_to(scale.astype(FLOAT32).reshape(-1), (numbers.shape[outputs],))
     return Weights(expression, signed, scales)
 
 
