@@ -40,6 +40,7 @@ LATE = {
     "cli": "the command line answers --help and --version without torch and TVM",
     "capture.torchvision_import": "the extra zoo",
     "deploy.bundle.runner": "TVM's runtime: a bundle is read and checked without it",
+    "deploy.bundle.signature": "the extra sign",
     "deploy.device.findings": "TVM: a board is examined without it",
     "onnx.torch_module": "the extra onnx",
     "profiling.runtimes": "the extra peers, and onnxruntime in a process of its own",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
+from rdpass.cli.verify import KEY_HELP
 from rdpass.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def bench_command(
         ),
     ] = None,
     onnx: Annotated[Path | None, typer.Option(help="The model DIR was built from, for --vs.", metavar="FILE")] = None,
+    verify_key: Annotated[Path | None, typer.Option(help=KEY_HELP)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Time DIR's own runner: median, tail and memory.
@@ -46,11 +48,11 @@ def bench_command(
     from rdpass.deploy.bundle.benchmark import bench
 
     if versus is not None:
-        if on is not None or onnx is None:
-            raise ConfigError("--vs compares on this host: it takes --onnx FILE, and no --on")
+        if on is not None or onnx is None or verify_key is not None:
+            raise ConfigError("--vs compares on this host: it takes --onnx FILE, and no --on or --verify-key")
         compare_command(bundle, onnx, versus.split(","), threads or 1, runs, as_json)
         return
-    timing = bench(bundle, runs=runs, threads=threads, on=on, timeout=timeout)
+    timing = bench(bundle, runs=runs, threads=threads, on=on, timeout=timeout, key=verify_key)
     if as_json:
         print(json.dumps({"bundle": str(bundle), **asdict(timing)}, indent=1))
     else:

@@ -36,6 +36,7 @@ def compile_command(
     ] = None,
     golden: Annotated[Path | None, typer.Option(help="Golden numbers (.npz); default: those beside FILE.")] = None,
     database: Annotated[Path | None, typer.Option("--db", help="A folder that `rdpass tune` wrote.")] = None,
+    sign: Annotated[Path | None, typer.Option(help="An Ed25519 private key (PEM) to sign the manifest with.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing folder.")] = False,
     no_cache: Annotated[bool, typer.Option("--no-cache", help=_NO_CACHE)] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the manifest as JSON.")] = False,
@@ -54,6 +55,7 @@ def compile_command(
         prefix=prefix or PREFIX,
         golden=golden,
         database=database,
+        sign=sign,
         force=force,
         cache=not no_cache,
     )

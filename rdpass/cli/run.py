@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rdpass.cli.verify import KEY_HELP
 from rdpass.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -21,22 +22,23 @@ def run_command(
         list[Path] | None, typer.Option("--out", "-o", help="A .npy file for each output; default: print them.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
+    verify_key: Annotated[Path | None, typer.Option(help=KEY_HELP)] = None,
 ) -> None:
     """Run DIR's own runner on .npy files, emulated if it is for another CPU."""
     from rdpass.deploy.bundle.execution import execute
-    from rdpass.deploy.bundle.manifest import open_sealed
+    from rdpass.deploy.bundle.manifest import opened
     from rdpass.deploy.bundle.runner import check_inputs
     from rdpass.deploy.bundle.verification import target_of
     from rdpass.targets.toolchain import find_launcher
 
-    manifest = open_sealed(bundle)
     places = out or []
-    if places and len(places) != len(manifest.outputs):
-        raise ConfigError(f"{len(places)} files to write, and the model has {len(manifest.outputs)} outputs")
-    _check_places(places, bundle, inputs, force)
-    given = [read_array(path) for path in inputs]
-    check_inputs(given, manifest.inputs)
-    outputs = execute(bundle, manifest, find_launcher(target_of(manifest)), given)
+    with opened(bundle, key=verify_key) as (copy, manifest):
+        if places and len(places) != len(manifest.outputs):
+            raise ConfigError(f"{len(places)} files to write, and the model has {len(manifest.outputs)} outputs")
+        _check_places(places, bundle, inputs, force)
+        given = [read_array(path) for path in inputs]
+        check_inputs(given, manifest.inputs)
+        outputs = execute(copy, manifest, find_launcher(target_of(manifest)), given)
     for place, output in zip(places, outputs, strict=False):
         write_array(place, output, force)
     if not places:

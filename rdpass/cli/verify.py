@@ -9,12 +9,15 @@ from typing import Annotated
 
 import typer
 
+KEY_HELP = "A public key (PEM, Ed25519): refuse a bundle that is not signed by its private one."
+
 
 def verify_command(
     bundle: Annotated[Path, typer.Argument(help="The bundle's folder.", metavar="DIR")],
     tolerance: Annotated[
         float | None, typer.Option(help="Largest relative error allowed; default: the bundle's own.", min=0.0)
     ] = None,
+    verify_key: Annotated[Path | None, typer.Option(help=KEY_HELP)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Check every byte of DIR, run it (emulated, if it is for another CPU) and compare with its golden output.
@@ -23,7 +26,7 @@ def verify_command(
     """
     from rdpass.deploy.bundle.verification import verify
 
-    gate = verify(bundle, tolerance=tolerance)
+    gate = verify(bundle, tolerance=tolerance, key=verify_key)
     if as_json:
         print(json.dumps({"bundle": str(bundle), "ok": True, **asdict(gate)}, indent=1))
     else:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rdpass.core.errors import ConfigError, DeviceError, IntegrityError
 from rdpass.deploy.bundle.execution import RUNNER, run_for_text
-from rdpass.deploy.bundle.manifest import Manifest, open_sealed
+from rdpass.deploy.bundle.manifest import Manifest, opened
 from rdpass.deploy.bundle.verification import target_of
 from rdpass.deploy.device.remote import Answer, run_on
 from rdpass.targets.toolchain import find_launcher
@@ -79,6 +79,7 @@ def bench(
     threads: int | None = None,
     on: str | None = None,
     timeout: float = TIMEOUT,
+    key: str | Path | None = None,
 ) -> Timing:
     """Time a bundle on this host (emulated, if it is for another CPU), or ``on`` a board reached over ssh.
 
@@ -90,6 +91,7 @@ def bench(
         threads: of the runtime; None for its own choice.
         on: ``USER@BOARD``, as ssh takes it; None for this host.
         timeout: seconds that a board may take, the copying aside.
+        key: a public key (PEM), by whose private one the bundle has to be signed; None asks for no signature.
 
     Returns:
         Median, tail and memory; times are in milliseconds.
@@ -107,14 +109,13 @@ def bench(
     """
     if runs < 1 or (threads is not None and threads < 1) or timeout <= 0:
         raise ConfigError("runs and threads have to be 1 or more, and the timeout more than 0")
-    folder = Path(folder)
-    manifest = open_sealed(folder)
     arguments = ["--bench", str(runs), *(["--threads", str(threads)] if threads else [])]
-    if on is not None:
-        printed = _run_there(folder, manifest, on, arguments, timeout)
-        return _timing(printed, on, emulated=False)
-    launcher = find_launcher(target_of(manifest))
-    return _timing(run_for_text(folder, launcher, arguments), "this host", emulated=bool(launcher))
+    with opened(Path(folder), key=None if key is None else Path(key)) as (copy, manifest):
+        if on is not None:
+            printed = _run_there(copy, manifest, on, arguments, timeout)
+            return _timing(printed, on, emulated=False)
+        launcher = find_launcher(target_of(manifest))
+        return _timing(run_for_text(copy, launcher, arguments), "this host", emulated=bool(launcher))
 
 
 def _timing(printed: str, where: str, *, emulated: bool) -> Timing:

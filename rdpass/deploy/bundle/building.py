@@ -40,6 +40,7 @@ from rdpass.deploy.bundle.assembly import LIBRARY, assemble, golden_files
 from rdpass.deploy.bundle.execution import execute
 from rdpass.deploy.bundle.manifest import Manifest, Runtime, seal, written_files
 from rdpass.deploy.bundle.runtime_libraries import find_libraries, tvm_versions
+from rdpass.deploy.bundle.signature import read_private_key
 from rdpass.deploy.lowering import Lowered, build, import_onnx, run_here, tvm_target, workloads_of
 from rdpass.kernels.template import Tile
 from rdpass.kernels.workload import Workload
@@ -107,6 +108,7 @@ def compile(
     prefix: str = PREFIX,
     golden: str | Path | None = None,
     database: str | Path | None = None,
+    sign: str | Path | None = None,
     force: bool = False,
     cache: bool = True,
     show_progress: bool = True,
@@ -122,6 +124,7 @@ def compile(
         golden: an ``.npz`` of golden numbers; by default the one beside the file, else random ones (see ``golden``).
         database: a folder that ``tune`` wrote: every workload has the best tile that was found for this target, if the
             whole network was not slower with these.
+        sign: an Ed25519 private key (PEM), to sign the manifest with; see ``verify``'s ``key``.
         force: replace an older bundle at ``out``, if nothing else lies in it.
         cache: take the runner's parts that are the same in every bundle from the cache folder, and keep them there; the
             bundle is the same without.
@@ -149,7 +152,8 @@ def compile(
         raise ConfigError("a prefix is for the names of a C library: it goes with the runtime none")
     place = _place(onnx, out)
     chosen = find_target(target) if isinstance(target, str) else target
-    check_free(place, force, written_files, _input_files(onnx, target, golden, database))
+    check_free(place, force, written_files, _input_files(onnx, target, golden, database, sign))
+    key = None if sign is None else read_private_key(Path(sign))
     libraries = find_libraries(chosen) if runtime == "vm" else ()  # first: where there are none, no compiler will do
     compiler = find_compiler(chosen)
     tvm_target(chosen)
@@ -168,7 +172,7 @@ def compile(
             assemble(folder, manifest, code, reference, compiler, libraries, cache)
             manifest = seal(folder, replace(manifest, gates=(*source.gates, *gates)))
             shown.step(3, "running what was built")
-            manifest = seal(folder, _run_once(folder, manifest, chosen, reference))
+            manifest = seal(folder, _run_once(folder, manifest, chosen, reference), key)
         shown.step(4, "done")
     return Bundle(place, manifest)
 

@@ -4,24 +4,38 @@ A bundle is a folder whose manifest lists every other file with its SHA-256. The
 text (with that field empty), so a byte changed anywhere, the manifest included, is found before anything is loaded.
 ``SHA256SUMS`` says the same once more, for `sha256sum -c` on a board without Python. Equal inputs give equal bytes:
 keys are sorted and there are no timestamps.
+
+Digests find damage. They find no deceit: whoever can write to the folder can write a manifest that fits. Against that
+there is a signature (``signature``), by a key that only the builder has.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from rdpass.core.comparison import NumericGate
-from rdpass.core.errors import IntegrityError
+from rdpass.core.errors import IntegrityError, first_line
 from rdpass.core.files import file_digest
+from rdpass.core.places import file_names
 from rdpass.core.tensor_spec import TensorSpec
+from rdpass.deploy.bundle.contents import REMEDY, check_listed, digest, read_text
+from rdpass.deploy.bundle.manifest_form import check_form
+from rdpass.deploy.bundle.signature import SIGNATURE, check_signature, sign
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 NAME = "manifest.json"
 SUMS = "SHA256SUMS"
 FORMAT = 1
+_SHOWN = 200  # letters of what is wrong
 Runtime = Literal["vm", "none"]
 
 
@@ -77,37 +91,63 @@ class Manifest:
     format: int = FORMAT
 
 
-def seal(folder: Path, manifest: Manifest) -> Manifest:
-    """Write ``manifest.json`` into ``folder`` with the digest of every file there, and return what was written."""
-    files = {name: file_digest(folder / name) for name in _file_names(folder)}
+def seal(folder: Path, manifest: Manifest, key: Ed25519PrivateKey | None = None) -> Manifest:
+    """Write ``manifest.json`` into ``folder`` with the digest of every file there, and return what was written.
+
+    With a ``key`` it is signed; else no signature is left there.
+    """
+    files = {name: file_digest(folder / name) for name in file_names(folder) if name not in (NAME, SUMS, SIGNATURE)}
     sealed = replace(manifest, files=files)
     (folder / NAME).write_bytes(_encode(sealed))
     (folder / SUMS).write_text(_sums(sealed))
+    (folder / SIGNATURE).unlink(missing_ok=True)
+    if key is not None:
+        (folder / SIGNATURE).write_bytes(sign(key, _encode(sealed)))
     return sealed
 
 
-def open_sealed(folder: Path) -> Manifest:
+def open_sealed(folder: Path, *, key: Path | None = None, copy: Path | None = None) -> Manifest:
     """The manifest of ``folder``, once every byte of every file has been checked against it.
 
+    Args:
+        folder: the bundle.
+        key: a public key (PEM) by whose private one the manifest has to be signed; None asks for no signature.
+        copy: an empty folder that gets the bytes that were checked.
+
     Raises:
-        IntegrityError: not a bundle, or a file is missing, added or changed; the message names it.
+        ConfigError: the key can't be used.
+        IntegrityError: not a bundle, a file is missing, added, changed or no regular file, or the signature is not that
+            of the key; the message names the file.
     """
     manifest = _decode(folder)
-    present = set(_file_names(folder))
-    for name in sorted(manifest.files.keys() | present):
-        if name not in present:
-            raise IntegrityError(f"{folder}: {name} is missing; build or copy the bundle again")
-        if name not in manifest.files:
-            raise IntegrityError(f"{folder}: {name} is not part of the bundle; build or copy the bundle again")
-        if file_digest(folder / name) != manifest.files[name]:
-            raise IntegrityError(f"{folder}: {name} has changed since it was built; build or copy the bundle again")
     try:
-        same = (folder / SUMS).read_text() == _sums(manifest)
-    except (OSError, ValueError):
-        same = False
-    if not same:
-        raise IntegrityError(f"{folder}: {SUMS} has changed or is missing; build or copy the bundle again")
+        if key is not None:
+            check_signature(folder, _encode(manifest), key)
+        check_listed(folder, {*manifest.files, NAME, SUMS}, {SIGNATURE})
+        for name, expected in sorted(manifest.files.items()):
+            if digest(folder, name, copy) != expected:
+                raise IntegrityError(f"{folder}: {name} has changed since it was built; {REMEDY}")
+        if read_text(folder, SUMS) != _sums(manifest).encode():
+            raise IntegrityError(f"{folder}: {SUMS} has changed; {REMEDY}")
+    except OSError as error:
+        raise IntegrityError(f"{folder} can't be read: {error.filename or ''} {error.strerror}; {REMEDY}") from error
+    if copy is not None:
+        (copy / NAME).write_bytes(_encode(manifest))
+        (copy / SUMS).write_text(_sums(manifest))
     return manifest
+
+
+@contextmanager
+def opened(folder: Path, *, key: Path | None = None) -> Iterator[tuple[Path, Manifest]]:
+    """A private copy of the bundle, every byte of it checked, for as long as the block runs, and its manifest.
+
+    Raises:
+        ConfigError, IntegrityError: as ``open_sealed``.
+    """
+    with tempfile.TemporaryDirectory(prefix="rdpass-") as place:
+        copy = Path(place) / (folder.resolve().name or "bundle")
+        copy.mkdir()
+        yield copy, open_sealed(folder, key=key, copy=copy)
 
 
 def written_files(folder: Path) -> set[str] | None:
@@ -117,15 +157,11 @@ def written_files(folder: Path) -> set[str] | None:
     """
     try:
         body = json.loads((folder / NAME).read_bytes())
-        return {*map(str, dict(body["files"])), NAME, SUMS} if "sha256" in body and "library" in body else None
+        return (
+            {*map(str, dict(body["files"])), NAME, SUMS, SIGNATURE} if "sha256" in body and "library" in body else None
+        )
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return None
-
-
-def _file_names(folder: Path) -> list[str]:
-    """Every file but the two that hold digests."""
-    found = (p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_symlink() or not p.is_dir())
-    return sorted(set(found) - {NAME, SUMS})
 
 
 def _sums(manifest: Manifest) -> str:
@@ -146,15 +182,17 @@ def _text(body: dict[str, Any]) -> bytes:
 
 def _decode(folder: Path) -> Manifest:
     try:
-        raw = (folder / NAME).read_bytes()
-        manifest = _from_json(json.loads(raw))
+        raw = read_text(folder, NAME)
+        body = json.loads(raw)
+        check_form(body)
+        manifest = _from_json(body)
         intact = _encode(manifest) == raw
     except OSError as error:
         raise IntegrityError(f"{folder} is not a bundle: {NAME} can't be read ({error.strerror})") from error
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise IntegrityError(f"{folder}: {NAME} is damaged; build or copy the bundle again") from error
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise IntegrityError(f"{folder}: {NAME} is damaged ({first_line(error)[:_SHOWN]}); {REMEDY}") from error
     if not intact:
-        raise IntegrityError(f"{folder}: {NAME} has changed since it was built; build or copy the bundle again")
+        raise IntegrityError(f"{folder}: {NAME} has changed since it was built; {REMEDY}")
     if manifest.format != FORMAT:
         raise IntegrityError(f"{folder}: format {manifest.format}, this version reads {FORMAT}; build the bundle again")
     return manifest

@@ -20,7 +20,7 @@ from rdpass.core.comparison import Array
 from rdpass.core.errors import ConfigError, IntegrityError
 from rdpass.core.tensor_spec import TensorSpec
 from rdpass.core.tvm_messages import without_scope_lines
-from rdpass.deploy.bundle.manifest import Manifest, open_sealed
+from rdpass.deploy.bundle.manifest import Manifest, opened
 from rdpass.targets.lookup import cpu_features
 
 # TVM's kernels may assume that tensors start at a multiple of this.
@@ -65,13 +65,14 @@ class Runner:
         return outputs[0] if len(self.manifest.outputs) == 1 else outputs
 
 
-def load(folder: str | Path) -> Runner:
+def load(folder: str | Path, *, key: str | Path | None = None) -> Runner:
     """Load the bundle ``folder``, built for this machine's architecture.
 
-    Every byte of it is checked before anything of it runs.
+    Every byte of it is checked before anything of it runs, and what runs is a private copy of what was checked.
 
     Args:
         folder: the bundle.
+        key: a public key (PEM), by whose private one the bundle has to be signed; None asks for no signature.
 
     Returns:
         A function of numpy arrays: the output, or a tuple of them, for the inputs in order.
@@ -87,12 +88,16 @@ def load(folder: str | Path) -> Runner:
         True
     """
     folder = Path(folder)
-    manifest = open_sealed(folder)
+    with opened(folder, key=None if key is None else Path(key)) as (copy, manifest):
+        return _loaded(folder, copy, manifest)
+
+
+def _loaded(folder: Path, copy: Path, manifest: Manifest) -> Runner:
     if manifest.runtime == "none":
         raise ConfigError(f"{folder} holds a C library, which Python can't load; use `rdpass run`, or link it in C")
     check_cpu(folder, manifest)
-    _load_runtime(folder, manifest)
-    return Runner(manifest, (folder / manifest.library).absolute())
+    _load_runtime(copy, manifest)
+    return Runner(manifest, copy / manifest.library)
 
 
 def check_cpu(folder: Path, manifest: Manifest) -> None:

@@ -16,8 +16,9 @@ import numpy as np
 
 from rdpass.core.errors import ConfigError
 from rdpass.core.files import file_digest
-from rdpass.deploy.bundle.manifest import open_sealed
+from rdpass.deploy.bundle.manifest import open_sealed, opened
 from rdpass.deploy.bundle.runner import check_cpu
+from rdpass.deploy.bundle.verification import read_golden
 from rdpass.profiling.emulation.plugin import cache_folder
 from rdpass.profiling.runtimes.bundle import load_bundle
 from rdpass.profiling.runtimes.catalogue import OURS, SHORT, Loader, runtimes
@@ -113,8 +114,8 @@ def _check_model(onnx: Path, bundle: Path, digest: str) -> None:
 
 
 def _workload(bundle: Path, onnx: Path) -> Workload:
-    golden = open_sealed(bundle).golden
-    x, expected = (np.load(bundle / golden[kind][0]) for kind in ("inputs", "outputs"))
+    with opened(bundle) as (copy, manifest):
+        (x,), (expected,) = read_golden(copy, manifest, "inputs"), read_golden(copy, manifest, "outputs")
     return Workload(onnx.stem, onnx.absolute(), cache_folder() / "peers", np.ascontiguousarray(x), expected)
 
 
