@@ -17,6 +17,7 @@ from rdpass.kernels.templates.depthwise import DEPTHWISE
 from rdpass.kernels.templates.direct import DIRECT
 from rdpass.kernels.templates.elementwise import ELEMENTWISE
 from rdpass.kernels.templates.head import HEAD
+from rdpass.kernels.templates.integer_depthwise import INTEGER_DEPTHWISE
 from rdpass.kernels.templates.integer_direct import INTEGER_DIRECT
 from rdpass.kernels.templates.integer_pointwise import INTEGER_POINTWISE
 from rdpass.kernels.templates.pair import PAIR
@@ -44,6 +45,7 @@ TEMPLATES: Templates = (
     ELEMENTWISE,
     INTEGER_POINTWISE,
     INTEGER_DIRECT,
+    INTEGER_DEPTHWISE,
 )
 
 

@@ -8,9 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
+from typing import Any
 
-from rdpass.kernels.builder.emit import serial
+from tvm import tirx
+from tvm.script.ir_builder import tirx as T
+
+from rdpass.kernels.builder.emit import serial, when
 from rdpass.kernels.builder.function import Expr
 
 
@@ -53,16 +58,35 @@ class AxisTile:
         return not self.known or 0 <= self.input(offset) < self.axis.extent
 
 
-def each_tile(axis: Axis, width: int, body: Callable[[AxisTile], None]) -> None:
-    """Cover the axis with tiles of ``width`` outputs; the last one may be smaller."""
+def each_tile(axis: Axis, width: int, body: Callable[[AxisTile], None], part: tuple[Expr, Expr] | None = None) -> None:
+    """Cover the axis with tiles of ``width`` outputs; the last one may be smaller.
+
+    ``part``: only the tiles from a number on and before another, which are met as the code runs.
+    """
+    number = 0
     for (inside, size), run in groupby(_tiles(axis, width), key=lambda tile: tile[1:]):
         firsts = [first for first, *_ in run]
         if inside and len(firsts) > 1:
-            with serial(len(firsts)) as index:
+            with _turns(len(firsts), number, part) as index:
                 body(AxisTile(axis, firsts[0] + index * width, size, False))
         else:
-            for first in firsts:
-                body(AxisTile(axis, first, size, True))
+            for place, first in enumerate(firsts, number):
+                wanted = True if part is None else tirx.all(part[0] <= place, place < part[1])
+                when(wanted, partial(body, AxisTile(axis, first, size, True)))
+        number += len(firsts)
+
+
+def tile_count(axis: Axis, width: int) -> int:
+    """Tiles of ``width`` outputs that cover the axis."""
+    return -(-axis.out // width)
+
+
+def _turns(count: int, number: int, part: tuple[Expr, Expr] | None) -> Any:
+    """A loop over ``count`` tiles, the first of which is the one of this ``number``; over those of ``part`` alone."""
+    if part is None:
+        return serial(count)
+    begin, end = part
+    return T.serial(tirx.max(begin - number, 0), tirx.min(end - number, count))
 
 
 def _tiles(axis: Axis, width: int) -> Iterator[tuple[int, bool, int]]:

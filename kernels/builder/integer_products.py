@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from tvm import tirx
@@ -22,6 +21,7 @@ from rdpass.core.comparison import Array
 from rdpass.core.numeric_types import INT32, NumericTypes
 from rdpass.kernels.builder.emit import Registers, bind, element
 from rdpass.kernels.builder.function import Buffer, Expr, load
+from rdpass.kernels.builder.intrinsics import arm, bits_as, llvm, section, shuffled
 from rdpass.kernels.builder.packing import blocks, pad_axis
 from rdpass.targets.isa import Isa
 
@@ -103,10 +103,10 @@ class DotProducts(IntegerProducts):
                     weights = [bind(weight(block * STEP + four * 64 + v * 16, 16)) for v in range(4)]
                     for t in range(size):
                         # Folds into the instruction: sdot v0.4s, v1.16b, v2.4b[four].
-                        same = _as("int8x16", T.Broadcast(element(_as("int32x4", inputs[t]), four), 4))
+                        same = bits_as("int8x16", T.Broadcast(element(bits_as("int32x4", inputs[t]), four), 4))
                         for v in range(4):
                             at = t * count + block * self.vectors + v
-                            self.totals[at] = _call("int32x4", "aarch64.neon.sdot", self.totals[at], weights[v], same)
+                            self.totals[at] = arm("int32x4", "sdot", self.totals[at], weights[v], same)
 
         reduction(step)
 
@@ -141,8 +141,8 @@ class LongProducts(IntegerProducts):
                     weights = bind(weight((four * self._TOGETHER + o) * BLOCK, BLOCK))
                     for t in range(size):
                         at = t * self._TOGETHER + o
-                        low, high = (_long(_half(inputs[t], h), _half(weights, h)) for h in (0, 1))
-                        partial[at] = partial[at] + _call("int32x4", "aarch64.neon.saddlp", bind(low + high))
+                        low, high = (_long(inputs[t], weights, h) for h in (0, 1))
+                        partial[at] = partial[at] + arm("int32x4", "saddlp", bind(low + high))
 
             reduction(step)
             start = bind(bias(four))
@@ -178,14 +178,14 @@ class MatrixProducts(IntegerProducts):
                     weights = bind(weight(half * 128 + two * 16, 16))
                     for p in range(pairs):
                         at = p * 8 + two
-                        sums[at] = _call("int32x4", "aarch64.neon.smmla", sums[at], inputs[p][half], weights)
+                        sums[at] = arm("int32x4", "smmla", sums[at], inputs[p][half], weights)
 
         reduction(step)
         for v in range(4):
             start = bind(bias(v))
             for t in range(size):
-                a, b = (_as("int64x2", sums[t // 2 * 8 + 2 * v + half]) for half in (0, 1))
-                self.totals[t * self.vectors + v] = _as("int32x4", _shuffled([a, b], [t % 2, 2 + t % 2])) + start
+                a, b = (bits_as("int64x2", sums[t // 2 * 8 + 2 * v + half]) for half in (0, 1))
+                self.totals[t * self.vectors + v] = bits_as("int32x4", shuffled([a, b], [t % 2, 2 + t % 2])) + start
 
 
 class FourfoldProducts(IntegerProducts):
@@ -214,12 +214,12 @@ class FourfoldProducts(IntegerProducts):
                     weights = [bind(weight(first + v * width, width)) for v in range(self.vectors)]
                     for t in range(size):
                         buffer, index = pixel(t)
-                        four_bytes = _as("int32", load(buffer, *index, four * DEPTH, lanes=DEPTH))
-                        same = bind(_as(f"int8x{width}", T.Broadcast(four_bytes, self.lanes)))
+                        four_bytes = bits_as("int32", load(buffer, *index, four * DEPTH, lanes=DEPTH))
+                        same = bind(bits_as(f"int8x{width}", T.Broadcast(four_bytes, self.lanes)))
                         for v in range(self.vectors):
                             at = (t * self.out + block) * self.vectors + v
                             name = f"x86.avx512.vpdpbusd.{bits}"
-                            self.totals[at] = _call(kind, name, self.totals[at], same, weights[v])
+                            self.totals[at] = llvm(kind, name, self.totals[at], same, weights[v])
 
         reduction(step)
 
@@ -246,17 +246,17 @@ class TwofoldProducts(FourfoldProducts):
         self._start(size, bias)
 
         def step(pixel: Callable[[int], At], weight: Weight) -> None:
-            inputs = [bind(_as("int32x8", tirx.Cast("int16x16", _sixteen(pixel(t))))) for t in range(size)]
+            inputs = [bind(bits_as("int32x8", tirx.Cast("int16x16", _sixteen(pixel(t))))) for t in range(size)]
             for two in range(8):
                 for block in range(self.out):
                     first = block * STEP + two * 32
                     narrow = (weight(first + v * width, width) for v in range(self.vectors))
                     weights = [bind(tirx.Cast(f"int16x{width}", vector)) for vector in narrow]
                     for t in range(size):
-                        same = bind(_as(f"int16x{width}", T.Broadcast(element(inputs[t], two), self.lanes)))
+                        same = bind(bits_as(f"int16x{width}", T.Broadcast(element(inputs[t], two), self.lanes)))
                         for v in range(self.vectors):
                             at = (t * self.out + block) * self.vectors + v
-                            product = _call(kind, f"x86.{name}", same, weights[v])
+                            product = llvm(kind, f"x86.{name}", same, weights[v])
                             self.totals[at] = self.totals[at] + product
 
         reduction(step)
@@ -291,37 +291,21 @@ def pack_steps(weights: Array, out: int, way: type[IntegerProducts]) -> Array:
     return np.ascontiguousarray(steps.reshape(*steps.shape[:-2], out * STEP), dtype=np.int8)
 
 
-def _call(kind: str, name: str, *operands: Any) -> Expr:
-    return tirx.call_llvm_pure_intrin(kind, f"llvm.{name}", *operands)
-
-
-def _as(kind: str, value: Expr) -> Expr:
-    return tirx.reinterpret(kind, value)
-
-
-def _shuffled(vectors: list[Expr], order: list[int] | range) -> Expr:
-    return tirx.Shuffle(vectors, [tirx.const(index, "int32") for index in order])
-
-
 def _sixteen(at: At) -> Expr:
     """The channels of a pixel."""
     buffer, index = at
     return bind(load(buffer, *index, 0, lanes=BLOCK))
 
 
-def _half(vector: Expr, half: int) -> Expr:
-    return _shuffled([vector], range(half * 8, half * 8 + 8))
-
-
-def _long(left: Expr, right: Expr) -> Expr:
-    return _call("int16x8", "aarch64.neon.smull", left, right)
+def _long(left: Expr, right: Expr, half: int) -> Expr:
+    return arm("int16x8", "smull", section(left, half, 8), section(right, half, 8))
 
 
 def _pairwise(left: Expr, right: Expr) -> Expr:
-    return _call("int32x4", "aarch64.neon.addp", left, right)
+    return arm("int32x4", "addp", left, right)
 
 
 def _two_pixels(first: At, second: At) -> list[Expr]:
     """The lower and the upper eight channels of two pixels."""
-    a, b = (bind(_as("int64x2", _sixteen(at))) for at in (first, second))
-    return [bind(_as("int8x16", _shuffled([a, b], [half, 2 + half]))) for half in (0, 1)]
+    a, b = (bind(bits_as("int64x2", _sixteen(at))) for at in (first, second))
+    return [bind(bits_as("int8x16", shuffled([a, b], [half, 2 + half]))) for half in (0, 1)]

@@ -39,9 +39,9 @@ class Numbers:
             argument(f"bias{suffix}", INT32, size), argument(f"factors{suffix}", FLOAT32, size), scalars_argument()
         )
 
-    def border(self, byte: NumericType) -> Expr:
-        """Sixteen zeros of the input: what lies around a map."""
-        return bind(T.Broadcast(tirx.Cast(byte.value, self.scalars[(INPUT_ZERO,)]), BLOCK))
+    def border(self, byte: NumericType, channels: int = BLOCK) -> Expr:
+        """So many zeros of the input: what lies around a map."""
+        return bind(T.Broadcast(tirx.Cast(byte.value, self.scalars[(INPUT_ZERO,)]), channels))
 
 
 class IntegerTile:

@@ -1,6 +1,6 @@
 """The epilogue of integer sums, written: to bytes, with another map added where there is one, or to float32.
 
-The formulas are in ``kernels.quantization``. A block of sixteen channels of a pixel is stored at once.
+The formulas are in ``kernels.quantization``. A block of sixteen channels of a pixel is stored at once, or half of one.
 """
 
 from __future__ import annotations
@@ -15,32 +15,33 @@ from rdpass.core.numeric_types import FLOAT32, INT32, NumericTypes
 from rdpass.kernels import quantization as place
 from rdpass.kernels.builder.emit import bind, highest, lowest
 from rdpass.kernels.builder.function import Buffer, Expr, argument, load, store
+from rdpass.kernels.builder.intrinsics import arm, llvm, section, shuffled
 from rdpass.kernels.workload import Epilogue
 from rdpass.targets.isa import Isa
 
-_BLOCK = 16
-
 
 class Requantizer:
-    """Writes epilogues. ``factors``: a buffer (padded filters) of float32; ``scalars``: ``Requantization.scalars``."""
+    """Writes epilogues. ``factors``: a buffer (padded filters) of float32; ``scalars``: ``Requantization.scalars``.
+
+    ``channels``: how many are stored at once, sixteen or eight.
+    """
 
     def __init__(
         self, epilogue: Epilogue, isa: Isa, types: NumericTypes, factors: Buffer, scalars: Buffer,
-        other: Buffer | None = None,
+        other: Buffer | None = None, channels: int = 16,
     ) -> None:  # fmt: skip
         self.epilogue, self.isa, self.types = epilogue, isa, types
         self.factors, self.scalars, self.other = factors, scalars, other
         self.vector, self.lanes = isa.vector(FLOAT32), isa.lanes(INT32)
-        self.vectors = _BLOCK // self.lanes
+        self.channels, self.vectors = channels, channels // self.lanes
 
     def rows(self, block: Expr) -> list[Expr]:
-        """The factors of a block of channels."""
-        return [
-            bind(load(self.factors, block * _BLOCK + v * self.lanes, lanes=self.lanes)) for v in range(self.vectors)
-        ]
+        """The factors of a block of so many channels as are stored at once."""
+        first = block * self.channels
+        return [bind(load(self.factors, first + v * self.lanes, lanes=self.lanes)) for v in range(self.vectors)]
 
     def put(self, totals: list[Expr], rows: list[Expr], out: Buffer, index: tuple[Expr, ...]) -> None:
-        """Store what sixteen sums become, at a place of which ``index`` is the first lane."""
+        """Store what the sums become, at a place of which ``index`` is the first lane."""
         floats = [tirx.Cast(str(self.vector), total) * row for total, row in zip(totals, rows, strict=True)]
         if self.types.output is FLOAT32:
             *outer, last = index
@@ -67,15 +68,17 @@ class Requantizer:
             parts = (load(source, *outer, last + v * self.lanes, lanes=self.lanes) for v in range(self.vectors))
             less = T.Broadcast(self._scalar(zero), self.lanes)
             return [bind(tirx.Cast(kind, tirx.Cast(f"int32x{self.lanes}", part) - less)) for part in parts]
-        value = bind(load(source, *index, lanes=_BLOCK))
+        value = bind(load(source, *index, lanes=self.channels))
         less = T.Broadcast(tirx.Cast("int16", self._scalar(zero)), 8)
-        halves = [bind(tirx.Cast("int16x8", _part(value, half, 8)) - less) for half in (0, 1)]
-        return [bind(tirx.Cast(kind, tirx.Cast("int32x4", _part(halves[v // 2], v % 2, 4)))) for v in range(4)]
+        halves = [bind(tirx.Cast("int16x8", section(value, half, 8)) - less) for half in range(self.channels // 8)]
+        return [
+            bind(tirx.Cast(kind, tirx.Cast("int32x4", section(halves[v // 2], v % 2, 4)))) for v in range(self.vectors)
+        ]
 
     def bytes(self, floats: list[Expr], bounds: tuple[int, int, int], out: Buffer, index: tuple[Expr, ...]) -> None:
         """Round values, add the zero, hold them, and store them as bytes."""
         if self.isa.by_element:
-            store(out, self._narrowed([bind(value) for value in floats], bounds), *index, lanes=_BLOCK)
+            store(out, self._narrowed([bind(value) for value in floats], bounds), *index, lanes=self.channels)
             return
         *outer, last = index
         zero = T.Broadcast(self._scalar(bounds[0]), self.lanes)
@@ -87,15 +90,15 @@ class Requantizer:
     def _narrowed(self, floats: list[Expr], bounds: tuple[int, int, int]) -> Expr:
         """ARM: every step saturates, so only bounds that leave less than a byte are held."""
         zero, low, high = bounds
-        rounded = [_arm("int32x4", "fcvtns", value) for value in floats]
-        narrow = [_arm("int16x4", "sqxtn", value) for value in rounded]
+        rounded = [arm("int32x4", "fcvtns", value) for value in floats]
+        narrow = [arm("int16x4", "sqxtn", value) for value in rounded]
         shift = T.Broadcast(tirx.Cast("int16", self._scalar(zero)), 8)
-        halves = [tirx.Shuffle([narrow[2 * h], narrow[2 * h + 1]], _lanes(range(8))) for h in (0, 1)]
-        moved = [tirx.call_llvm_pure_intrin("int16x8", "llvm.sadd.sat", half, shift) for half in halves]
-        value = tirx.Shuffle([_arm("int8x8", "sqxtn", half) for half in moved], _lanes(range(_BLOCK)))
+        halves = [shuffled(narrow[at : at + 2], range(8)) for at in range(0, self.vectors, 2)]
+        moved = [llvm("int16x8", "sadd.sat", half, shift) for half in halves]
+        value = shuffled([arm("int8x8", "sqxtn", half) for half in moved], range(self.channels))
         if self.epilogue.activation == "none":
             return value
-        least, most = (T.Broadcast(tirx.Cast("int8", self._scalar(at)), _BLOCK) for at in (low, high))
+        least, most = (T.Broadcast(tirx.Cast("int8", self._scalar(at)), self.channels) for at in (low, high))
         return T.min(T.max(value, least), most)
 
     def _held(self, value: Expr, bounds: tuple[int, int, int]) -> Expr:
@@ -116,21 +119,9 @@ class Requantizer:
         return self._call("rint", value)
 
     def _call(self, name: str, *operands: Any) -> Expr:
-        return tirx.call_llvm_pure_intrin(str(self.vector), f"llvm.{name}", *operands)
+        return llvm(str(self.vector), name, *operands)
 
 
 def scalars_argument() -> Buffer:
     """What is the same for all channels."""
     return argument("scalars", INT32, place.SCALARS)
-
-
-def _arm(kind: str, name: str, *operands: Any) -> Expr:
-    return tirx.call_llvm_pure_intrin(kind, f"llvm.aarch64.neon.{name}", *operands)
-
-
-def _part(vector: Expr, part: int, lanes: int) -> Expr:
-    return tirx.Shuffle([vector], _lanes(range(part * lanes, part * lanes + lanes)))
-
-
-def _lanes(order: range) -> list[Expr]:
-    return [tirx.const(index, "int32") for index in order]

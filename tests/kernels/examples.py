@@ -61,6 +61,8 @@ _INTEGERS: tuple[Workload, ...] = (
     replace(_BYTES, kernel=(5, 3), stride=(2, 1), dilation=(1, 2), padding=(0, 2, 1, 0)),
     replace(_BYTES, channels=24, filters=36, groups=6, epilogue=Epilogue()),
     replace(_BYTES, subpixel=(2, 3)),
+    replace(_BYTES, filters=20, groups=20),
+    replace(_BYTES, filters=20, groups=20, kernel=(5, 5), stride=(2, 1), padding=(2, 2, 1, 2), epilogue=Epilogue()),
     _BYTES_POINT,
     replace(_BYTES_POINT, stride=(2, 2), epilogue=Epilogue("none", add=True, in_place=True, late=True)),
 )

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from rdpass.kernels.builder.borders import Axis, AxisTile, each_tile
+from rdpass.kernels.builder.borders import Axis, AxisTile, each_tile, tile_count
+from rdpass.kernels.builder.emit import bind, serial
 from rdpass.kernels.builder.function import load, store
 from tests.kernels.builder.running import ran, unwritten
 
@@ -13,7 +14,9 @@ AXES = [Axis(11, 11, 1, 1, 3), Axis(11, 6, 2, 1, 3), Axis(8, 9, 1, 2, 4), Axis(5
 
 @pytest.mark.parametrize("axis", AXES, ids=str)
 @pytest.mark.parametrize("width", [1, 2, 4])
-def test_sums_of_windows_are_those_of_a_padded_map_whatever_the_tiles(axis, width):
+@pytest.mark.parametrize("each", [0, 1, 3])
+def test_sums_of_windows_are_those_of_a_padded_map_whatever_the_tiles(axis, width, each):
+    """``each``: tiles of a part that is met as the code runs; all at once where 0."""
     x = np.random.default_rng(0).standard_normal(axis.extent).astype(np.float32)
 
     def write(source, out):
@@ -27,7 +30,12 @@ def test_sums_of_windows_are_those_of_a_padded_map_whatever_the_tiles(axis, widt
                         total = value if total is None else total + value
                 store(out, total, part.first + index, lanes=1)
 
-        each_tile(axis, width, tile)
+        if not each:
+            each_tile(axis, width, tile)
+            return
+        with serial(-(-tile_count(axis, width) // each)) as part:
+            begin = bind(part * each)
+            each_tile(axis, width, tile, (begin, begin + each))
 
     got = ran(write, x, unwritten(axis.out))[1]
     behind = (axis.out - 1) * axis.stride + axis.reach - axis.before - axis.extent
