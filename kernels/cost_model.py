@@ -61,7 +61,7 @@ def integer_cycles(
     assert multiply is not None
     # A core that multiplies by long products has one unit for them.
     rate = 1.0 if multiply.name.startswith("SMULL") else machine.multiplies
-    each, passes = _PRODUCTS[multiply.name], 4 if multiply.name.startswith("SMULL") else 1
+    each, passes = _PRODUCTS[multiply.instruction], 4 if multiply.name.startswith("SMULL") else 1
     inner, groups = blocks(channels, _BLOCK), blocks(blocks(filters, _BLOCK), out)
     full, rest = divmod(pixels, size)
     cycles = 0.0

@@ -271,5 +271,5 @@ _WAYS: dict[str, type[DepthwiseProducts]] = {
 
 def depthwise_products(conv: Convolution, rows: int, isa: Isa) -> DepthwiseProducts:
     """The fastest way that ``isa`` has."""
-    names = [multiply.name for multiply in isa.multiplies if multiply.accumulator is INT32]
+    names = [multiply.instruction for multiply in isa.multiplies if multiply.accumulator is INT32]
     return next(_WAYS[name] for name in names if name in _WAYS)(conv, rows, isa)

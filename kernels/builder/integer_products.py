@@ -276,7 +276,7 @@ def products_of(isa: Isa, types: NumericTypes) -> type[IntegerProducts]:
     """The way in which ``isa`` multiplies bytes fastest."""
     multiply = isa.multiply(types)
     assert multiply is not None, f"{isa.name} does not multiply {types.abbreviation}"
-    return _WAYS[multiply.name]
+    return _WAYS[multiply.instruction]
 
 
 def pack_steps(weights: Array, out: int, way: type[IntegerProducts]) -> Array:

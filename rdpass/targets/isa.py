@@ -30,6 +30,11 @@ class Multiply:
     pixels: int = 1
     feature: Feature | None = None
 
+    @property
+    def instruction(self) -> str:
+        """The name without that of its vectors: FMLA, SDOT."""
+        return self.name.replace(" z.", " .").partition(" .")[0]
+
 
 @dataclass(frozen=True)
 class Vector:

@@ -39,6 +39,13 @@ def test_half_precision_needs_a_core_that_computes_it():
     assert isa_of(find_target("rpi5")).vector(FLOAT16).lanes == 8
 
 
+def test_an_instruction_is_called_without_its_vectors():
+    words = {m.name: m.instruction for isa in (SVE, ASIMD) for m in isa.multiplies}
+    assert words["SDOT z.s"] == "SDOT"
+    assert words["FMLA .4s"] == words["FMLA z.h"] == "FMLA"
+    assert words["SMULL + SMLAL2 + SADALP"] == "SMULL + SMLAL2 + SADALP"
+
+
 def test_vectors_are_called_as_tvm_calls_them():
     assert [str(isa.vector(FLOAT32)) for isa in (ASIMD, AVX2, AVX512, SSE)] == [
         "float32x4", "float32x8", "float32x16", "float32x4",
