@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rdpass.deploy.bundle.verification import verify
     from rdpass.distillation import distill
     from rdpass.inspection import inspect
+    from rdpass.quantization import Quantization, quantize
     from rdpass.runs.folder import load_run
     from rdpass.runs.grouping import Output
     from rdpass.runs.result import Conversion
@@ -40,6 +41,7 @@ _HOME = {
     "Manifest": "deploy.bundle.manifest",
     "Output": "runs.grouping",
     "Plan": "core.plan",
+    "Quantization": "quantization",
     "Region": "core.plan",
     "Runner": "deploy.bundle.runner",
     "Select": "training.request",
@@ -56,6 +58,7 @@ _HOME = {
     "inspect": "inspection",
     "load": "deploy.bundle.runner",
     "load_run": "runs.folder",
+    "quantize": "quantization",
     "tune": "tuning.tuner",
     "verify": "deploy.bundle.verification",
 }
@@ -70,6 +73,7 @@ __all__ = [
     "Manifest",
     "Output",
     "Plan",
+    "Quantization",
     "Region",
     "Runner",
     "Select",
@@ -87,6 +91,7 @@ __all__ = [
     "inspect",
     "load",
     "load_run",
+    "quantize",
     "registry",
     "tune",
     "verify",

@@ -24,6 +24,7 @@ from rdpass.cli.device import device_app
 from rdpass.cli.doctor import doctor_command
 from rdpass.cli.export import export_command
 from rdpass.cli.inspect import inspect_command
+from rdpass.cli.quantize import quantize_command
 from rdpass.cli.report import report_command
 from rdpass.cli.run import run_command
 from rdpass.cli.targets import targets_command
@@ -42,6 +43,7 @@ app = typer.Typer(
 app.command("inspect")(inspect_command)
 app.command("convert")(convert_command)
 app.command("export")(export_command)
+app.command("quantize")(quantize_command)
 app.command("compile")(compile_command)
 app.command("tune")(tune_command)
 app.command("run")(run_command)

@@ -68,3 +68,15 @@ def _describe(actual: Array, expected: Array, error: float, tolerance: float) ->
         f"differs by {error:.3g} relative (tolerance {tolerance:.1g}): largest {difference.max():.3g} at {where},"
         f" mean {difference.mean():.3g}"
     )
+
+
+def sqnr(actual: Array, expected: Array) -> float:
+    """Signal to quantisation noise in dB: the mean square of ``expected`` over that of the difference.
+
+    Infinite where both are equal, minus infinity where what is expected is nothing but zeros.
+    """
+    a, e = np.asarray(actual, np.float64), np.asarray(expected, np.float64)
+    noise, signal = float(((a - e) ** 2).mean()), float((e**2).mean())
+    if noise == 0:
+        return float("inf")
+    return 10 * float(np.log10(signal / noise)) if signal > 0 else -float("inf")

@@ -17,7 +17,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-import numpy as np
 import onnx
 import onnxsim
 import torch
@@ -26,13 +25,12 @@ from torch import Tensor, nn
 from rdpass.capture.plain_weights import copy_with_plain_weights
 from rdpass.capture.trace import trace
 from rdpass.core.agreement import check_agreement
-from rdpass.core.comparison import Array, NumericGate, check_close
-from rdpass.core.errors import ConfigError, ParityError, TraceError
-from rdpass.core.files import file_digest, new_file
+from rdpass.core.comparison import NumericGate, check_close
+from rdpass.core.errors import ParityError, TraceError
 from rdpass.core.places import check_free
 from rdpass.core.plan import Traced
 from rdpass.core.tensors import arrays_of
-from rdpass.onnx.golden import golden_path
+from rdpass.onnx.golden import TORCH, Golden, golden_path, save_with_golden
 from rdpass.onnx.oracle import run_onnx
 from rdpass.onnx.source import GATES_KEY
 from rdpass.passes.graph.deploy_form import DEPLOY_FORM, FOLD_TOLERANCE
@@ -76,7 +74,7 @@ def export_onnx(
     passed.append(check_close("onnx-simplified", run_onnx(simplified, inputs), expected, ONNX_TOLERANCE))
     del simplified.metadata_props[:]
     simplified.metadata_props.add(key=GATES_KEY, value=json.dumps([asdict(gate) for gate in passed]))
-    _write(simplified, inputs, expected, path, force)
+    save_with_golden(simplified, Golden(tuple(inputs), tuple(expected), TORCH), path, force)
     return path
 
 
@@ -124,15 +122,3 @@ def _anonymous(model: onnx.ModelProto) -> onnx.ModelProto:
         holder.doc_string = ""
     del model.functions[:]
     return model
-
-
-def _write(model: onnx.ModelProto, inputs: list[Array], outputs: list[Array], path: Path, force: bool) -> None:
-    try:
-        with new_file(path, force) as temporary:
-            onnx.save(model, str(temporary))
-            digest = np.array(file_digest(temporary))
-            arrays = {f"input_{i}": x for i, x in enumerate(inputs)} | {f"output_{i}": y for i, y in enumerate(outputs)}
-            with new_file(golden_path(path), force) as golden:
-                np.savez(golden, onnx_sha256=digest, **arrays)  # type: ignore[arg-type]
-    except OSError as error:
-        raise ConfigError(f"{path} can't be written: {error.strerror}") from error

@@ -1,12 +1,13 @@
 """The input that every stage is compared on, and the output it is to give.
 
-1. A file given, or the one beside the model (``student.onnx`` has ``student.golden.npz``), which export writes: torch's
-   own numbers.
+1. A file given, or the one beside the model (``student.onnx`` has ``student.golden.npz``): torch's own numbers, which
+   export writes, or the integer oracle's, which quantize writes.
 2. Else standard-normal numbers from a fixed seed, and what ONNX Runtime makes of them.
 3. For a quantised network the outputs are those of its integers (``integer_oracle``), whatever the inputs come from:
    runtimes round such networks differently.
 
-Such a file holds ``input_0``, ..., ``output_0``, ... and ``onnx_sha256``, the digest of the model it belongs to.
+Such a file holds ``input_0``, ..., ``output_0``, ..., ``source``, what computed these (torch if it does not say), and
+``onnx_sha256``, the digest of the model it belongs to.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import onnx
 
 from rdpass.core.comparison import Array
 from rdpass.core.errors import ConfigError
+from rdpass.core.files import file_digest, new_file
 from rdpass.core.tensor_spec import TensorSpec
 from rdpass.onnx.integer_oracle import integer_run
 from rdpass.onnx.oracle import run_onnx
@@ -29,6 +32,9 @@ from rdpass.onnx.source import OnnxSource
 log = logging.getLogger(__name__)
 
 SEED = 0
+TORCH = "torch"
+INTEGERS = "integers"
+"""What computed golden outputs."""
 _BYTES = {"uint8": (0, 256), "int8": (-128, 128)}
 
 
@@ -54,7 +60,7 @@ def find_golden(model: OnnxSource, given: Path | None = None) -> Golden:
 def _in_integers(model: OnnxSource, golden: Golden) -> Golden:
     outputs = integer_run(model.model, golden.inputs)
     typed = (np.asarray(output, spec.dtype) for output, spec in zip(outputs, model.outputs, strict=True))
-    return Golden(golden.inputs, tuple(typed), "integers")
+    return Golden(golden.inputs, tuple(typed), INTEGERS)
 
 
 def _found(model: OnnxSource, given: Path | None) -> Golden:
@@ -75,6 +81,26 @@ def golden_path(model: Path) -> Path:
     return model.with_suffix(".golden.npz")
 
 
+def save_with_golden(model: onnx.ModelProto, golden: Golden, path: Path, force: bool) -> None:
+    """Write ``model`` and its golden numbers beside it, each as a whole.
+
+    Raises:
+        ConfigError: the place is taken or can't be written.
+    """
+    arrays = {f"input_{i}": x for i, x in enumerate(golden.inputs)}
+    arrays |= {f"output_{i}": y for i, y in enumerate(golden.outputs)}
+    if golden.source != TORCH:
+        arrays["source"] = np.array(golden.source)
+    try:
+        with new_file(path, force) as temporary:
+            onnx.save(model, str(temporary))
+            digest = np.array(file_digest(temporary))
+            with new_file(golden_path(path), force) as beside:
+                np.savez(beside, onnx_sha256=digest, **arrays)  # type: ignore[arg-type]
+    except OSError as error:
+        raise ConfigError(f"{path} can't be written: {error.strerror}") from error
+
+
 def _random(spec: TensorSpec, index: int) -> Array:
     generator = np.random.default_rng([SEED, index])
     if np.dtype(spec.dtype).kind == "f":
@@ -92,9 +118,8 @@ def _read(model: OnnxSource, path: Path) -> Golden:
         raise ConfigError(f"{path} can't be read as golden numbers ({error})") from error
     if str(stored.get("onnx_sha256", "")) != model.digest:
         raise ConfigError(f"{path} belongs to another model")
-    return Golden(
-        _tensors(stored, "input", model.inputs, path), _tensors(stored, "output", model.outputs, path), "torch"
-    )
+    inputs, outputs = _tensors(stored, "input", model.inputs, path), _tensors(stored, "output", model.outputs, path)
+    return Golden(inputs, outputs, str(stored.get("source", TORCH)))
 
 
 def _tensors(stored: Mapping[str, Array], kind: str, specs: Sequence[TensorSpec], path: Path) -> tuple[Array, ...]:
