@@ -38,6 +38,9 @@ def bench_command(
     ] = None,
     onnx: Annotated[Path | None, typer.Option(help="The model DIR was built from, for --vs.", metavar="FILE")] = None,
     verify_key: Annotated[Path | None, typer.Option(help=KEY_HELP)] = None,
+    input_size: Annotated[
+        str | None, typer.Option("--input", help="Size of FILE's input, for --vs; default: DIR's, which it must be.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Time DIR's own runner: median, tail and memory.
@@ -50,6 +53,8 @@ def bench_command(
     if versus is not None:
         if on is not None or onnx is None or verify_key is not None:
             raise ConfigError("--vs compares on this host: it takes --onnx FILE, and no --on or --verify-key")
+        if input_size is not None:
+            check_sizes(bundle, input_size)
         compare_command(bundle, onnx, versus.split(","), threads or 1, runs, as_json)
         return
     timing = bench(bundle, runs=runs, threads=threads, on=on, timeout=timeout, key=verify_key)
@@ -57,6 +62,19 @@ def bench_command(
         print(json.dumps({"bundle": str(bundle), **asdict(timing)}, indent=1))
     else:
         print_timing(bundle, timing)
+
+
+def check_sizes(bundle: Path, text: str) -> None:
+    """Refuse sizes that are not those the bundle was built for."""
+    from rdpass.core.input_size import parse_sizes
+    from rdpass.deploy.bundle.manifest import open_sealed
+
+    inputs = open_sealed(bundle).inputs
+    shapes = {spec.name: spec.shape for spec in inputs}
+    for size, spec in zip(parse_sizes(text), inputs, strict=False):
+        if shapes.get(size.name or spec.name) != size.shape:
+            built = ",".join(f"{spec.name}={'x'.join(map(str, spec.shape))}" for spec in inputs)
+            raise ConfigError(f"--input {size}: {bundle} was built for {built}; compile FILE for that size")
 
 
 def compare_command(bundle: Path, onnx: Path, names: Sequence[str], threads: int, runs: int, as_json: bool) -> None:

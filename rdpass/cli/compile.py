@@ -14,6 +14,9 @@ import typer
 if TYPE_CHECKING:
     from rdpass.deploy.bundle.building import Bundle
 
+FILE_INPUT_HELP = (
+    "Size of FILE's input where it leaves it open, or another: 1x3x224x224; by name, several: a=1x8,b=1x4:int64."
+)
 _NO_CACHE = "Compile all of the runner, without what is kept of it in the cache folder (RDPASS_CACHE)."
 _WORTH_SAYING = 0.001
 """Functions of TVM's with less of the work than this are named in the manifest alone."""
@@ -30,6 +33,7 @@ def compile_command(
     model: Annotated[Path, typer.Argument(help="The .onnx file.", metavar="FILE.onnx")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write.")],
     target: Annotated[str, typer.Option(help="A name that `rdpass targets` lists, or a .toml file.")] = "host",
+    input_size: Annotated[str | None, typer.Option("--input", help=FILE_INPUT_HELP)] = None,
     runtime: Annotated[RuntimeChoice, typer.Option(help="none: a C library that needs no runtime.")] = RuntimeChoice.vm,
     prefix: Annotated[
         str | None, typer.Option(help="Prefix of the C library's names.", show_default="rdpass_model")
@@ -51,6 +55,7 @@ def compile_command(
         model,
         target,
         out,
+        example=input_size,
         runtime=runtime.value,
         prefix=prefix or PREFIX,
         golden=golden,

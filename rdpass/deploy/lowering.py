@@ -64,7 +64,7 @@ def import_onnx(source: OnnxSource) -> tvm.IRModule:
     """The model as a Relax module, its weights as constants.
 
     Raises:
-        ConfigError: the model has an operator that TVM does not know.
+        ConfigError: the model has an operator that TVM does not know, or not in that form.
     """
     try:
         return from_onnx(source.model, keep_params_in_input=False)

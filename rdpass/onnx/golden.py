@@ -28,14 +28,13 @@ from rdpass.core.tensor_spec import TensorSpec
 from rdpass.onnx.integer_oracle import integer_run
 from rdpass.onnx.oracle import run_onnx
 from rdpass.onnx.source import OnnxSource
+from rdpass.onnx.tensor_specs import random_input
 
 log = logging.getLogger(__name__)
 
-SEED = 0
 TORCH = "torch"
 INTEGERS = "integers"
 """What computed golden outputs."""
-_BYTES = {"uint8": (0, 256), "int8": (-128, 128)}
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ def find_golden(model: OnnxSource, given: Path | None = None) -> Golden:
 
 
 def _in_integers(model: OnnxSource, golden: Golden) -> Golden:
-    outputs = integer_run(model.model, golden.inputs)
+    outputs = integer_run(model.reference, golden.inputs)
     typed = (np.asarray(output, spec.dtype) for output, spec in zip(outputs, model.outputs, strict=True))
     return Golden(golden.inputs, tuple(typed), INTEGERS)
 
@@ -72,8 +71,8 @@ def _found(model: OnnxSource, given: Path | None) -> Golden:
             return _read(model, beside)
         except ConfigError as error:
             log.warning("%s; ONNX Runtime's output is used instead", error)
-    inputs = tuple(_random(spec, index) for index, spec in enumerate(model.inputs))
-    return Golden(inputs, tuple(run_onnx(model.model, inputs)), "onnxruntime")
+    inputs = tuple(random_input(spec, index) for index, spec in enumerate(model.inputs))
+    return Golden(inputs, tuple(run_onnx(model.reference, inputs)), "onnxruntime")
 
 
 def golden_path(model: Path) -> Path:
@@ -99,15 +98,6 @@ def save_with_golden(model: onnx.ModelProto, golden: Golden, path: Path, force: 
                 np.savez(beside, onnx_sha256=digest, **arrays)  # type: ignore[arg-type]
     except OSError as error:
         raise ConfigError(f"{path} can't be written: {error.strerror}") from error
-
-
-def _random(spec: TensorSpec, index: int) -> Array:
-    generator = np.random.default_rng([SEED, index])
-    if np.dtype(spec.dtype).kind == "f":
-        return generator.standard_normal(spec.shape).astype(spec.dtype)
-    if spec.dtype in _BYTES:
-        return generator.integers(*_BYTES[spec.dtype], spec.shape).astype(spec.dtype)
-    return generator.integers(0, 2, spec.shape).astype(spec.dtype)
 
 
 def _read(model: OnnxSource, path: Path) -> Golden:

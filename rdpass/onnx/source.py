@@ -1,9 +1,11 @@
-"""An ONNX model read to be built: checked, with the static shapes of its inputs and outputs and its recorded gates."""
+"""An ONNX model read: checked, normalised, with its inputs and outputs, of static shapes, and its recorded gates."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +15,13 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from rdpass.core.comparison import NumericGate
 from rdpass.core.errors import ConfigError, first_line
 from rdpass.core.files import file_digest
+from rdpass.core.input_size import InputSize
 from rdpass.core.tensor_spec import TensorSpec
+from rdpass.onnx.normalise.pin_sizes import has_slopes, inputs_of
+from rdpass.onnx.normalise.pipeline import normalise
+from rdpass.onnx.tensor_specs import spec_of
+
+log = logging.getLogger(__name__)
 
 GATES_KEY = "rdpass.gates"
 """Where in an ONNX file's metadata the gates passed on the way to it are kept, as a JSON list."""
@@ -23,9 +31,14 @@ _REFUSALS = (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, 
 
 @dataclass(frozen=True)
 class OnnxSource:
-    """A valid model; ``path`` is the file it came from, if any, and ``digest`` the SHA-256 of its bytes."""
+    """A valid model in the readers' form.
+
+    ``reference``: the file as it was written, of pinned sizes: what the oracle runs. ``path``: the file, if any.
+    ``digest``: the SHA-256 of its bytes.
+    """
 
     model: onnx.ModelProto
+    reference: onnx.ModelProto
     path: Path | None
     digest: str
     inputs: tuple[TensorSpec, ...]
@@ -38,42 +51,50 @@ class OnnxSource:
         return any(node.op_type == "DequantizeLinear" for node in self.model.graph.node)
 
 
-def read_onnx(source: Path | onnx.ModelProto) -> OnnxSource:
-    """Read and check a model.
+def read_onnx(source: Path | onnx.ModelProto, sizes: Sequence[InputSize] = (), guess: bool = False) -> OnnxSource:
+    """Read, check and normalise a model.
+
+    Args:
+        source: a file, with external data or without, or a model.
+        sizes: of its inputs, by name or in order; needed where the file leaves more than the batch open.
+        guess: take a usual size for what is left open.
 
     Raises:
-        ConfigError: it can't be read, is not valid ONNX, or an input or output has no static shape.
+        ConfigError: it can't be read, is not valid ONNX, has what no reader takes, or an input or output has no static
+            shape.
     """
     path = None if isinstance(source, onnx.ModelProto) else source
     label = "the ONNX model" if path is None else str(path)
+    loaded = _loaded(source, label)
+    normal = normalise(loaded, sizes, label, guess)
+    for note in normal.notes:
+        log.warning("%s", note)
+    try:
+        graph = onnx.shape_inference.infer_shapes(normal.model, strict_mode=True, data_prop=True).graph
+    except _REFUSALS as error:
+        raise ConfigError(f"{label} is not a valid ONNX model: {first_line(error)}") from error
+    return OnnxSource(
+        normal.model,
+        normal.reference,
+        path,
+        file_digest(path) if path else hashlib.sha256(loaded.SerializeToString(deterministic=True)).hexdigest(),
+        tuple(spec_of(value, label) for value in inputs_of(normal.reference.graph)),
+        tuple(spec_of(value, label) for value in graph.output),
+        _recorded_gates(loaded, label),
+    )
+
+
+def _loaded(source: Path | onnx.ModelProto, label: str) -> onnx.ModelProto:
     try:
         model = source if isinstance(source, onnx.ModelProto) else onnx.load(source)
         onnx.checker.check_model(model)
-        graph = onnx.shape_inference.infer_shapes(model, strict_mode=True).graph
+        if not has_slopes(model.graph):  # those that do not fit are repaired
+            onnx.shape_inference.infer_shapes(model, strict_mode=True)
     except OSError as error:
         raise ConfigError(f"{label} can't be read: {error.strerror or error}") from error
     except _REFUSALS as error:
         raise ConfigError(f"{label} is not a valid ONNX model: {first_line(error)}") from error
-    weights = {initializer.name for initializer in graph.initializer}
-    return OnnxSource(
-        model,
-        path,
-        file_digest(path) if path else hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest(),
-        tuple(_spec(value, label) for value in graph.input if value.name not in weights),
-        tuple(_spec(value, label) for value in graph.output),
-        _recorded_gates(model, label),
-    )
-
-
-def _spec(value: onnx.ValueInfoProto, label: str) -> TensorSpec:
-    kind = value.type.tensor_type
-    extents = kind.shape.dim
-    if not kind.HasField("shape") or not all(d.HasField("dim_value") and d.dim_value > 0 for d in extents):
-        raise ConfigError(f"{label}: {value.name!r} has no static shape; export the model with fixed sizes")
-    dtype = onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type)
-    if dtype.kind not in "fiub":
-        raise ConfigError(f"{label}: {value.name!r} is of type {dtype.name}, which .npy files and numpy don't have")
-    return TensorSpec(value.name, tuple(d.dim_value for d in extents), dtype.name)
+    return model
 
 
 def _recorded_gates(model: onnx.ModelProto, label: str) -> tuple[NumericGate, ...]:

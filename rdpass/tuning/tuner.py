@@ -19,6 +19,7 @@ from typing import Literal
 import onnx
 
 from rdpass.core.errors import ConfigError, TargetError
+from rdpass.core.input_size import InputSizes, as_sizes
 from rdpass.core.interruption import Interrupted, Interruption
 from rdpass.core.progress import progress
 from rdpass.database.best import comparable, read_best, usable
@@ -47,6 +48,7 @@ def tune(
     target: str | Target = HOST,
     database: str | Path = "tune",
     *,
+    example: InputSizes = None,
     trials: int = TRIALS,
     seconds: float | None = None,
     model: Literal["mca"] | None = None,
@@ -61,9 +63,10 @@ def tune(
     the whole network is timed, with the best tiles and without.
 
     Args:
-        onnx: a file or a model, of static shapes.
+        onnx: a file or a model.
         target: a name that ``rdpass targets`` lists, or a target of one's own.
         database: a folder; it is made where there is none. ``compile(..., database=...)`` takes it.
+        example: the inputs' sizes, as ``compile`` takes them.
         trials: tiles to try in all, those that the database has counted. With 0 only the whole network is timed, once
             more if it was.
         seconds: time after which no tile is begun.
@@ -91,7 +94,7 @@ def tune(
     chosen = find_target(target) if isinstance(target, str) else target
     _check(chosen, trials, seconds, model, rpc, key)
     folder = Path(database)
-    source = read_onnx(Path(onnx) if isinstance(onnx, str) else onnx)
+    source = read_onnx(Path(onnx) if isinstance(onnx, str) else onnx, as_sizes(example))
     check_writable(folder)
     # A signal is not to unwind from within TVM, which would take it for a failure of its own.
     with (

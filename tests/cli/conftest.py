@@ -6,6 +6,7 @@ from tests.deploy.conftest import (  # noqa: F401
     board,
     board_bundle,
     board_on_loopback,
+    dynamic_onnx,
     host_bundle,
     loopback,
     residual_onnx,

@@ -13,6 +13,7 @@ import pytest
 from rdpass.cli.app import run
 from rdpass.cli.compile import _without_torch, print_bundle
 from rdpass.deploy.bundle.building import Bundle
+from rdpass.deploy.bundle.manifest import open_sealed
 
 
 def test_compile_writes_a_bundle_and_verify_accepts_it(
@@ -61,3 +62,17 @@ def test_what_tvm_lowers_is_named_where_it_is_worth_saying(
     assert "note: mind the gap" in shown
     for gate in manifest.gates:
         assert f"{gate.error:.2e}" in shown
+
+
+def test_a_file_of_open_sizes_is_built_for_those_given_and_compared_at_them(
+    dynamic_onnx: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = str(tmp_path / "net.rdp")
+    assert run(["compile", str(dynamic_onnx), "--input", "x=2x3x17x15:float32", "-o", folder]) == 0
+    assert open_sealed(Path(folder)).inputs[0].shape == (2, 3, 17, 15)
+    bench = ["bench", folder, "--vs", "ort", "--onnx", str(dynamic_onnx), "--runs", "3", "--json"]
+    capfd.readouterr()
+    assert run([*bench, "--input", "2x3x17x15"]) == 0
+    assert [row["reason"] for row in json.loads(capfd.readouterr().out)["rows"]] == [None, None]
+    assert run([*bench, "--input", "1x3x17x15"]) == 2
+    assert "was built for x=2x3x17x15; compile FILE for that size" in capfd.readouterr().err

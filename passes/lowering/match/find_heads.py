@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -83,7 +84,8 @@ def _dense_alone(flow: Dataflow, product: Any) -> Placement | None:
     flattened: Any = flow.value(vector)
     source = flattened.args[0] if operator_of(flattened) in _FLATTENING else None
     map_shape = None if source is None else shape_of(source)
-    if source is not None and map_shape is not None and len(map_shape) == 4 and flow.only_reader(vector) is not None:
+    is_flat = map_shape is not None and len(map_shape) == 4 and shape == (map_shape[0], prod(map_shape[1:]))
+    if source is not None and map_shape is not None and is_flat and flow.only_reader(vector) is not None:
         batch, channels, height, width = map_shape
         work = Head(batch, channels, height * width, dense.classes, averages=False)
         return Placement(dense.root, source, work, (dense.numbers,), (vector, *dense.inside), writes="planar")

@@ -30,6 +30,7 @@ from rdpass import __version__
 from rdpass.core.comparison import Array, NumericGate, check_close
 from rdpass.core.errors import ConfigError, TargetError
 from rdpass.core.files import new_folder
+from rdpass.core.input_size import InputSizes, as_sizes
 from rdpass.core.places import check_free
 from rdpass.core.progress import Progress, progress
 from rdpass.database.best import Tuned, read_best
@@ -104,6 +105,7 @@ def compile(
     target: str | Target = HOST,
     out: str | Path | None = None,
     *,
+    example: InputSizes = None,
     runtime: Runtime = "vm",
     prefix: str = PREFIX,
     golden: str | Path | None = None,
@@ -116,9 +118,11 @@ def compile(
     """Build ``onnx`` for ``target`` into the folder ``out``.
 
     Args:
-        onnx: a file or a model, of static shapes.
+        onnx: a file or a model.
         target: a name that ``rdpass targets`` lists, or a target of one's own.
         out: the bundle's folder; by default the file's name with ``.rdp``, in the current folder.
+        example: the inputs' sizes, where the file leaves more than the batch open or others are wanted: arrays (their
+            numbers don't matter), or a text as ``--input`` takes it: "1x3x224x224", "left=1x8,right=1x8".
         runtime: "vm" for TVM's virtual machine, "none" for a C library and a static program (no TVM on the board).
         prefix: without a runtime, what the C library's names begin with (in capitals, its macros'), its files' too.
         golden: an ``.npz`` of golden numbers; by default the one beside the file, else random ones (see ``golden``).
@@ -157,7 +161,7 @@ def compile(
     libraries = find_libraries(chosen) if runtime == "vm" else ()  # first: where there are none, no compiler will do
     compiler = find_compiler(chosen)
     tvm_target(chosen)
-    source = read_onnx(Path(onnx) if isinstance(onnx, str) else onnx)
+    source = read_onnx(Path(onnx) if isinstance(onnx, str) else onnx, as_sizes(example))
     chosen = _this_machine(source) if target == HOST else chosen
     reference = find_golden(source, Path(golden) if golden else None)
     tuned = None if database is None else read_best(Path(database), chosen)
@@ -215,7 +219,7 @@ def _build_checked(order: _Order, shown: Progress) -> tuple[Lowered | Network, t
 
 def _gates(order: _Order, outputs: Sequence[Array]) -> tuple[NumericGate, ...]:
     """What was built for this machine beside ONNX Runtime and, of a quantised network, beside its integers."""
-    reference = run_onnx(order.source.model, order.golden.inputs)
+    reference = run_onnx(order.source.reference, order.golden.inputs)
     if not order.source.is_quantised:
         return (check_close("tvm-host", outputs, reference, TOLERANCE),)
     return (

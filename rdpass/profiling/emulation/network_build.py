@@ -113,7 +113,7 @@ def _sources(folder: Path) -> Iterator[Path]:
 def _digest(source: OnnxSource, target: Target, compiler: Compiler, tuned: Mapping[Workload, Tile]) -> str:
     """Of everything that decides what the folder holds; the golden numbers belong to the model's digest."""
     tiles = sorted(map(repr, tuned.items()))
-    parts = repr((source.digest, target, compiler, tvm_versions(), source_digest(), tiles))
+    parts = repr((source.digest, source.inputs, target, compiler, tvm_versions(), source_digest(), tiles))
     return hashlib.sha256(parts.encode()).hexdigest()[:24]
 
 

@@ -19,6 +19,7 @@ from rdpass.core.files import file_digest
 from rdpass.deploy.bundle.manifest import open_sealed, opened
 from rdpass.deploy.bundle.runner import check_cpu
 from rdpass.deploy.bundle.verification import read_golden
+from rdpass.onnx.pinned_file import pinned_file
 from rdpass.profiling.emulation.plugin import cache_folder
 from rdpass.profiling.runtimes.bundle import load_bundle
 from rdpass.profiling.runtimes.catalogue import OURS, SHORT, Loader, runtimes
@@ -116,7 +117,9 @@ def _check_model(onnx: Path, bundle: Path, digest: str) -> None:
 def _workload(bundle: Path, onnx: Path) -> Workload:
     with opened(bundle) as (copy, manifest):
         (x,), (expected,) = read_golden(copy, manifest, "inputs"), read_golden(copy, manifest, "outputs")
-    return Workload(onnx.stem, onnx.absolute(), cache_folder() / "peers", np.ascontiguousarray(x), expected)
+    folder = cache_folder() / "peers"
+    file = pinned_file(onnx.absolute(), manifest.inputs, folder)
+    return Workload(onnx.stem, file, folder, np.ascontiguousarray(x), expected)
 
 
 def main() -> None:

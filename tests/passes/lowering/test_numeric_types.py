@@ -35,9 +35,9 @@ def _cast(model: onnx.ModelProto, dtype: str) -> onnx.ModelProto:
     return cast
 
 
-@pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-6), ("float16", 1e-2)])
-def test_a_network_of_another_type_is_tvms(dtype: str, tolerance: float) -> None:
-    net, output = _net(normed=dtype == "float64")  # of a batch norm in float16 TVM makes one in float32
+def test_a_network_in_double_precision_is_tvms() -> None:
+    dtype = "float64"
+    net, output = _net(normed=True)
     model, inputs = net.model(output), net.example()
     module, target = import_onnx(read_onnx(_cast(model, dtype))), host_target()
     assert len(workloads_of(import_onnx(read_onnx(model)), target)) >= 4
@@ -46,7 +46,19 @@ def test_a_network_of_another_type_is_tvms(dtype: str, tolerance: float) -> None
     assert sum(fallback.share for fallback in lowered.fallbacks) == pytest.approx(1, abs=1e-4)
     (found,) = run_here(lowered, [value.astype(dtype) for value in inputs])
     assert found.dtype == dtype
-    assert relative_error(found, run_onnx(model, inputs)[0]) <= tolerance
+    assert relative_error(found, run_onnx(model, inputs)[0]) <= 1e-6
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_a_network_in_half_precision_is_widened_to_our_kernels(dtype: str) -> None:
+    net, output = _net(normed=True)
+    halves = _cast(net.model(output), dtype)
+    source = read_onnx(halves)
+    assert len(workloads_of(import_onnx(source), host_target())) >= 4
+    given = [value.astype(source.inputs[0].dtype) for value in net.example()]
+    (found,) = run_here(build(import_onnx(source), host_target()), given)
+    assert found.dtype == {"float16": np.float16, "bfloat16": np.float32}[dtype]
+    assert relative_error(found, run_onnx(source.reference, given)[0]) <= 1e-3
 
 
 def test_what_is_computed_in_another_type_lies_between_kernels_of_ours() -> None:

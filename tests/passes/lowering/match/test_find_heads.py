@@ -77,3 +77,12 @@ def test_a_mean_that_others_read_too_is_a_head_of_its_own() -> None:
     works = [head.workload for head in find_heads(flow_of(net, product, mean))]
     assert works[0] == Head(1, 16, 16, 0)
     assert [work.classes for work in works[1:]] == [3]
+
+
+@pytest.mark.parametrize("rows", [(40, 120), (8, 600), (2, 2400), (4800, 1)])
+def test_a_reshape_that_is_no_flatten_is_read_as_tokens(rows: tuple[int, int]) -> None:
+    net = Net((1, 6, 8, 15))
+    tokens = net.node("Reshape", net.conv("x0", 6, 40), net.constant(np.array(rows)))
+    product = net.node("Gemm", tokens, net.numbers(rows[1], 12), net.numbers(12))
+    assert all(head.reads == "vector" for head in find_heads(flow_of(net, product)))
+    lower_checked(net, product)

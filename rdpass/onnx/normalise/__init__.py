@@ -1,0 +1,1 @@
+"""One ONNX front: a file of any exporter becomes a model of one form, which the readers into torch and TVM take."""

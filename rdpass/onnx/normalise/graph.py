@@ -1,0 +1,115 @@
+"""What rewrites read of a graph of ``onnx_ir``, and how they change it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+
+from rdpass.core.comparison import Array
+
+
+def shape_of(value: ir.Value | None) -> tuple[int, ...] | None:
+    """The extents, if all are known."""
+    if value is None or value.shape is None or not all(isinstance(extent, int) for extent in value.shape):
+        return None
+    return tuple(int(extent) for extent in value.shape)  # type: ignore[arg-type]
+
+
+def array_of(value: ir.Value | None) -> Array | None:
+    """The numbers of a constant."""
+    if value is None or value.const_value is None or value.is_graph_input():
+        return None
+    return np.asarray(value.const_value.numpy())
+
+
+def input_of(node: ir.Node, index: int) -> ir.Value | None:
+    """An input; None for one that is left out."""
+    return node.inputs[index] if index < len(node.inputs) else None
+
+
+def attribute(node: ir.Node, name: str, default: Any = None) -> Any:
+    """An attribute's value; texts as str, lists as tuples."""
+    found = node.attributes.get(name)
+    if found is None:
+        return default
+    return tuple(found.value) if isinstance(found.value, list | tuple) else found.value
+
+
+def only_reader(value: ir.Value) -> ir.Node | None:
+    """The one node that reads a value, once, which is no output of the graph."""
+    uses = list(value.uses())
+    return uses[0].node if len(uses) == 1 and not value.is_graph_output() else None
+
+
+def made_by(value: ir.Value | None, *operators: str) -> ir.Node | None:
+    """The node that computes a value, if it is one of ONNX's own ``operators``."""
+    node = None if value is None else value.producer()
+    return node if node is not None and node.domain in ("", "ai.onnx") and node.op_type in operators else None
+
+
+def constant(node: ir.Node, array: Any, dtype: Any = None) -> ir.Value:
+    """A new initialiser of the node's graph."""
+    graph = _graph(node)
+    array = np.asarray(array, dtype, order="C")
+    tensor = ir.tensor(array)
+    name = f"normalised_{len(graph.initializers)}"
+    while name in graph.initializers:
+        name += "_"
+    value = ir.Value(name=name, type=ir.TensorType(tensor.dtype), shape=ir.Shape(array.shape), const_value=tensor)
+    graph.register_initializer(value)
+    return value
+
+
+def computed(
+    before: ir.Node,
+    operator: str,
+    inputs: Sequence[ir.Value | None],
+    shape: Sequence[int] | None,
+    **attributes: Any,
+) -> ir.Value:
+    """The result of a new node in front of ``before``; its type is its first input's."""
+    node = ir.node(operator, list(inputs), attributes)
+    (value,) = node.outputs
+    first = next(given for given in inputs if given is not None)
+    value.type, value.shape = first.type, None if shape is None else ir.Shape(shape)
+    _graph(before).insert_before(before, node)
+    return value
+
+
+def replace(node: ir.Node, value: ir.Value) -> None:
+    """Put ``value`` in the place of the node's one result, and take the node away."""
+    graph, (result,) = _graph(node), node.outputs
+    if result.is_graph_output():
+        _take_over_output(graph, node, result, value)
+    result.replace_all_uses_with(value)
+    graph.remove(node, safe=True)
+
+
+def _take_over_output(graph: ir.Graph, node: ir.Node, result: ir.Value, value: ir.Value) -> None:
+    """``value`` under the output's name, by an Identity where it has a name of its own that must stay."""
+    name = result.name
+    if value.producer() is None or value.is_graph_output():
+        value = computed(node, "Identity", [value], shape_of(value))
+    value.type, value.shape = result.type, result.shape
+    result.name = f"{name}_before"
+    value.name = name
+    for index, output in enumerate(graph.outputs):
+        if output is result:
+            graph.outputs[index] = value
+
+
+def remake(node: ir.Node, **attributes: Any) -> None:
+    """Set attributes, or take those away that are None."""
+    for name, value in attributes.items():
+        if value is None:
+            node.attributes.pop(name, None)
+        else:
+            node.attributes.add(ir.convenience.convert_attribute(name, value))
+
+
+def _graph(node: ir.Node) -> ir.Graph:
+    assert isinstance(node.graph, ir.Graph)
+    return node.graph

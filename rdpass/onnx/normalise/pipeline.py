@@ -1,0 +1,155 @@
+"""Every step from a file as an exporter wrote it to the form that the readers take, in order.
+
+The steps before ``REWRITES`` make a file runnable; what ONNX Runtime computes of it then is what the rewritten model is
+to compute. A model that needs none of the rewrites stays as it is, byte for byte.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import onnx
+import onnx_ir as ir
+from onnx_ir.passes import common
+
+from rdpass.core.comparison import Array, check_close
+from rdpass.core.errors import ConfigError, ParityError, PassError
+from rdpass.core.input_size import InputSize
+from rdpass.core.tensor_spec import TensorSpec
+from rdpass.onnx.normalise import (
+    drop_no_ops,
+    drop_transposes,
+    explicit_padding,
+    fold_padding,
+    join_reshapes,
+    sink_transposes,
+)
+from rdpass.onnx.normalise.check_supported import check_structure
+from rdpass.onnx.normalise.fold_constants import fold_constants
+from rdpass.onnx.normalise.pin_sizes import inputs_of, misfit, pin_sizes
+from rdpass.onnx.normalise.protos import drop_weight_inputs, inline_functions, raise_opset
+from rdpass.onnx.normalise.repair_slopes import repair_slopes
+from rdpass.onnx.normalise.widen_halves import widen_halves
+from rdpass.onnx.oracle import run_onnx
+from rdpass.onnx.tensor_specs import random_input, spec_of
+
+log = logging.getLogger(__name__)
+
+TOLERANCE = 1e-5
+"""Of the rewritten model against the file, relative to its largest output."""
+
+QUANTISED_TOLERANCE = 2e-2
+"""The same where numbers are quantised: a sum in another order may round to the next step."""
+
+Rewrite = Callable[[ir.Node], bool]
+Step = tuple[str, tuple[str, ...], Rewrite]
+
+REWRITES: tuple[Step, ...] = (
+    ("drop_no_ops", drop_no_ops.OPERATORS, drop_no_ops.drop_no_op),
+    ("explicit_padding", explicit_padding.OPERATORS, explicit_padding.make_padding_explicit),
+    ("fold_padding", fold_padding.OPERATORS, fold_padding.fold_padding),
+    ("sink_transposes", sink_transposes.OPERATORS, sink_transposes.sink_transposes),
+    ("drop_transposes", drop_transposes.OPERATORS, drop_transposes.drop_transpose),
+    ("join_reshapes", join_reshapes.OPERATORS, join_reshapes.join_reshape),
+)
+_MOST_ROUNDS = 100
+
+
+@dataclass(frozen=True)
+class Normalised:
+    """``model`` in the readers' form, ``reference``: the file's, of pinned sizes, and what a user should know."""
+
+    model: onnx.ModelProto
+    reference: onnx.ModelProto
+    notes: tuple[str, ...]
+
+
+def normalise(
+    model: onnx.ModelProto, sizes: Sequence[InputSize] = (), label: str = "the ONNX model", guess: bool = False
+) -> Normalised:
+    """The normal form of a valid model, which is left as it was.
+
+    Args:
+        model: of any exporter, opset and size.
+        sizes: of its inputs, see ``pin_sizes``.
+        label: what to call it in messages.
+        guess: see ``pin_sizes``.
+
+    Raises:
+        ConfigError: a size is missing or wrong, ONNX Runtime can't run the model, or it has what no reader takes.
+        ParityError: a rewrite changed what it computes (a bug, named).
+    """
+    pinned, notes = pin_sizes(drop_weight_inputs(model), sizes, label, guess)
+    reference, repaired = repair_slopes(pinned, label)
+    reference, widened = widen_halves(reference, label)
+    result = _rewritten(reference, label, REWRITES)
+    if result is not reference or sizes:
+        _check(reference, result, label)
+    return Normalised(result, reference, (*notes, *repaired, *widened))
+
+
+def _rewritten(reference: onnx.ModelProto, label: str, rewrites: Sequence[Step]) -> onnx.ModelProto:
+    """``reference`` itself where nothing in it is to be rewritten."""
+    raised = raise_opset(inline_functions(reference))
+    model = ir.from_proto(raised)
+    changed = fold_constants(model)
+    check_structure(model.graph, label)
+    changed |= _rewrite(model, rewrites)
+    if raised is reference and not changed:
+        return reference
+    common.RemoveUnusedNodesPass()(model)
+    common.NameFixPass()(model)
+    common.TopologicalSortPass()(model)
+    return ir.to_proto(model)
+
+
+def _rewrite(model: ir.Model, rewrites: Sequence[Step]) -> bool:
+    """Every rewrite at every node, in turn, until none finds anything."""
+    changed = False
+    for _ in range(_MOST_ROUNDS):
+        found = False
+        for _, operators, rewrite in rewrites:
+            for node in list(model.graph):
+                if node.op_type in operators and node.domain in ("", "ai.onnx") and node.graph is not None:
+                    found |= rewrite(node)
+            common.RemoveUnusedNodesPass()(model)
+        if not found:
+            return changed
+        changed = True
+    raise PassError(f"the rewrites of an ONNX model do not come to an end in {_MOST_ROUNDS} rounds")
+
+
+def _specs(model: onnx.ModelProto, label: str) -> list[TensorSpec]:
+    return [spec_of(value, label) for value in inputs_of(model.graph)]
+
+
+def _check(reference: onnx.ModelProto, result: onnx.ModelProto, label: str) -> None:
+    """Compare the whole, and where it differs say which step is to blame."""
+    inputs = [random_input(spec, index) for index, spec in enumerate(_specs(reference, label))]
+    try:
+        expected = run_onnx(reference, inputs)
+    except ConfigError as error:
+        raise ConfigError(misfit(reference.graph, label, str(error))) from error
+    try:
+        check_close("normalised", run_onnx(result, inputs), expected, _tolerance(reference))
+    except (ParityError, ConfigError) as error:
+        raise ParityError(
+            f"{label}: {_blamed(reference, label, inputs, expected)} changed the network: {error}"
+        ) from error
+
+
+def _tolerance(model: onnx.ModelProto) -> float:
+    quantised = any(node.op_type == "DequantizeLinear" for node in model.graph.node)
+    return QUANTISED_TOLERANCE if quantised else TOLERANCE
+
+
+def _blamed(reference: onnx.ModelProto, label: str, inputs: Sequence[Array], expected: Sequence[Array]) -> str:
+    for count in range(len(REWRITES) + 1):
+        try:
+            partly = _rewritten(reference, label, REWRITES[:count])
+            check_close("normalised", run_onnx(partly, inputs), expected, _tolerance(reference))
+        except (ParityError, ConfigError):
+            return REWRITES[count - 1][0] if count else "the conversion to one opset, or the folding of constants,"
+    return "their order"

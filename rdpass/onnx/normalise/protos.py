@@ -1,0 +1,71 @@
+"""Steps on whole models that ONNX's own tools take."""
+
+from __future__ import annotations
+
+import logging
+
+import onnx
+from onnx import inliner, shape_inference, version_converter
+
+log = logging.getLogger(__name__)
+
+OPSET = 18
+"""Earlier files are brought to this opset; what later ones add, the readers know."""
+
+_LATE_IR = 8
+
+
+def inferred_shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
+    """The known static shapes, by value."""
+    graph = shape_inference.infer_shapes(model, data_prop=True).graph
+    shapes = {}
+    for value in (*graph.input, *graph.value_info, *graph.output):
+        extents = value.type.tensor_type.shape.dim
+        if value.type.tensor_type.HasField("shape") and all(e.HasField("dim_value") for e in extents):
+            shapes[value.name] = tuple(extent.dim_value for extent in extents)
+    return shapes
+
+
+def drop_weight_inputs(model: onnx.ModelProto) -> onnx.ModelProto:
+    """``model`` with its initialisers no inputs too, as IR version 3 had them; itself where none is."""
+    weights = {tensor.name for tensor in model.graph.initializer}
+    if not any(value.name in weights for value in model.graph.input):
+        return model
+    dropped = onnx.ModelProto()
+    dropped.CopyFrom(model)
+    kept = [value for value in model.graph.input if value.name not in weights]
+    del dropped.graph.input[:]
+    dropped.graph.input.extend(kept)
+    dropped.ir_version = max(dropped.ir_version, _LATE_IR)
+    return dropped
+
+
+def inline_functions(model: onnx.ModelProto) -> onnx.ModelProto:
+    """``model`` with the bodies of its own functions where they are called."""
+    return inliner.inline_local_functions(model, convert_version=True) if model.functions else model
+
+
+def raise_opset(model: onnx.ModelProto) -> onnx.ModelProto:
+    """``model`` in ``OPSET`` if it is in an earlier one and ONNX's converter has a form for all of it; else itself."""
+    version = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), OPSET)
+    if version >= OPSET:
+        return model
+    try:
+        converted: onnx.ModelProto = version_converter.convert_version(_convertible(model), OPSET)
+        onnx.checker.check_model(converted)
+    except Exception as error:  # the converter raises whatever its adapters do
+        log.debug("the model stays in opset %d: %s", version, error)
+        return model
+    return converted
+
+
+def _convertible(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Without what the converter stops at for nothing: ``spatial`` of a batch norm, and ``consumed_inputs``."""
+    plain = onnx.ModelProto()
+    plain.CopyFrom(model)
+    for node in plain.graph.node:
+        kept = [a for a in node.attribute if a.name not in ("spatial", "consumed_inputs")]
+        if node.op_type == "BatchNormalization" and len(kept) < len(node.attribute):
+            del node.attribute[:]
+            node.attribute.extend(kept)
+    return plain

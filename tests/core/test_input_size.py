@@ -1,0 +1,32 @@
+"""Sizes as they are written on the command line, and as arrays have them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from rdpass.core.errors import ConfigError
+from rdpass.core.input_size import InputSize, as_sizes, parse_sizes
+
+
+def test_names_and_types_are_read() -> None:
+    assert parse_sizes("1x3x8x8") == (InputSize((1, 3, 8, 8)),)
+    assert parse_sizes("input:0=1x4:int64, mask=7") == (InputSize((1, 4), "input:0", "int64"), InputSize((7,), "mask"))
+
+
+@pytest.mark.parametrize("text", ["", "x", "1x", "0x3", "1x3,", "a=", "1x3:", "-1x3", "1,,2"])
+def test_what_is_no_size_is_refused_with_the_form(text: str) -> None:
+    with pytest.raises(ConfigError, match="write it as 1x3x224x224"):
+        parse_sizes(text)
+
+
+def test_arrays_have_sizes_too() -> None:
+    assert as_sizes(np.zeros((2, 3), np.float32)) == (InputSize((2, 3), None, "float32"),)
+    assert as_sizes((torch.zeros(1, dtype=torch.int64), np.ones(2))) == (
+        InputSize((1,), None, "int64"),
+        InputSize((2,), None, "float64"),
+    )
+    assert as_sizes(None) == ()
+    with pytest.raises(ConfigError, match="an example is an array"):
+        as_sizes([3])
