@@ -14,11 +14,8 @@ from rdpass.cli.app import run
 from rdpass.core.errors import ConfigError, DivergedError
 from rdpass.passes.analysis.shortcuts.census import take_census
 from rdpass.training.checkpoint import load_checkpoint
-from rdpass.training.config import DistillConfig, distill_config
+from rdpass.training.config import DistillConfig
 from rdpass.training.evaluation import accuracy
-from rdpass.training.losses import Criteria
-from rdpass.training.objective import Batch
-from rdpass.training.optimiser import learning_rate
 from tests.data import batches
 from tests.models import basic_block, classifier, seeded
 from tests.support import Untouched, error_between
@@ -291,34 +288,6 @@ def test_maps_of_logits_are_distilled_per_position_also_from_a_frozen_model():
 def test_batches_without_labels_are_distilled_from_the_teacher_alone():
     conversion = migrated(teacher(), train=[images for images, _ in batches()], config=DistillConfig(epochs=2))
     assert accuracy(conversion.student, batches(seed=1)) > 60
-
-
-def test_the_loss_is_the_labels_cross_entropy_and_the_tempered_divergence():
-    student, wanted = torch.tensor([[1.0, 2.0, 0.5]]), torch.tensor([[0.0, 3.0, 1.0]])
-    labels = torch.tensor([1])
-    p, q = (wanted / 4).softmax(1), (student / 4).softmax(1)
-    divergence = 16 * (p * (p / q).log()).sum()
-    expected = 0.1 * nn.functional.cross_entropy(student, labels) + 0.9 * divergence
-    terms = Criteria(DistillConfig()).terms(student, wanted, Batch((student,), labels))
-    assert sum(terms.values()).item() == pytest.approx(expected.item(), rel=1e-5)
-    alone = Criteria(DistillConfig()).terms(wanted, wanted, Batch((student,)))
-    assert alone.keys() == {"teacher"}
-    assert alone["teacher"].item() == pytest.approx(0, abs=1e-6)
-
-
-def test_the_learning_rate_warms_up_and_ends_near_zero():
-    config = DistillConfig(lr=1.0, warmup=0.1)
-    rates = [learning_rate(step, 100, config) for step in range(100)]
-    assert rates[0] < 0.11
-    assert max(rates) == pytest.approx(1.0, abs=0.03)
-    assert rates[-1] < 1e-3
-    assert rates[20:] == sorted(rates[20:], reverse=True)
-
-
-@pytest.mark.parametrize("settings", [{"epochs": 0}, {"lr": -1.0}, {"fade": 2.0}, {"unknown": 1}])
-def test_a_wrong_setting_is_named(settings):
-    with pytest.raises(ConfigError, match=next(iter(settings))):
-        distill_config(**settings)
 
 
 SLOW_DATA = """

@@ -1,6 +1,7 @@
 """Tests mirror the packages: the tests of ``passes/exact/pin_gate.py`` are in ``tests/passes/exact/test_pin_gate.py``.
 
-A package stands in ``MIRRORED`` once each of its modules has its file of tests. What is left out says why.
+That holds for every module of ``rdpass``, and every file of tests below a package's folder is some module's. What is
+left out says why.
 """
 
 from pathlib import Path
@@ -8,21 +9,23 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parent
-ROOT = TESTS.parent
-MIRRORED = (
-    "capture", "cli", "core", "database", "deploy", "kernels", "onnx", "passes/analysis", "passes/distill",
-    "passes/exact", "passes/graph", "passes/lowering", "passes/quantize", "passes/tir", "profiling", "recipes",
-    "report", "runs", "sources", "targets", "tuning",
-)  # fmt: skip
-UNFINISHED: tuple[str, ...] = ()
+ROOT = TESTS.parent / "rdpass"  # with links to the packages that lie at the top
+PACKAGES = sorted(path.parent.name for path in ROOT.glob("*/__init__.py"))
 
-TESTED_ELSEWHERE = {
-    "passes/quantize/report": "fields alone, which tests/test_quantization.py reads",
-    "passes/lowering/match/placement": "fields alone, which the finders fill in and their tests read",
-}
-"""Modules without a file of tests of their name."""
+TESTED_ELSEWHERE = {"__main__": "cli/test_app", "passes/quantize/report": "test_quantization"}
+"""Modules without a file of tests of their name, and the file that tests them."""
 
 ACROSS = {
+    "test_docstrings": "the examples in public docstrings",
+    "test_evidence_pages": "pages of evidence against what was measured",
+    "test_extending": "the worked examples of how to extend",
+    "test_fingerprints": "digests that a change of structure is to keep",
+    "test_layers": "which package may import which",
+    "test_links": "links between pages",
+    "test_mirror": "this file",
+    "test_names": "one word for one thing",
+    "test_packaging": "the wheel, and what imports load",
+    "test_road": "the road from a model to a bundle, as a whole",
     "cli/test_deploy": "the exit code and the line of every fault of commands on bundles",
     "database/test_faults": "whatever is wrong in a folder, against all that reads and mends it",
     "deploy/aot/test_android": "libraries for phones",
@@ -47,57 +50,71 @@ ACROSS = {
     "recipes/test_recipes": "every trained recipe alike",
     "recipes/test_recipes_on_networks": "every recipe on networks of the zoo",
     "recipes/test_trained_students": "trained students as ordinary modules",
+    "training/test_cuda": "the same training on a GPU",
 }
 """Files of tests that belong to no one module."""
 
 
-def source(package: str) -> Path:
-    """The folder of a package; those of passes and kernels lie at the root."""
-    return ROOT / package if package.startswith(("kernels", "passes")) else ROOT / "rdpass" / package
+OF_NO_PACKAGE = {
+    "benchmarks": "benchmarks",
+    "research": "benchmarks/research",
+    "golden": "texts that tests compare with",
+}
+"""Folders of tests beside those of packages."""
 
 
 def below(folder: Path, pattern: str) -> set[str]:
-    """The files of a folder and of those in it, without suffixes."""
-    return {str(path.relative_to(folder).with_suffix("")) for path in folder.rglob(pattern)}
-
-
-def named(package: str, names: set[str]) -> set[str]:
-    """Names below a package with the package before them, those of unfinished ones left out."""
-    return {f"{package}/{name}" for name in names if not f"{package}/{name}".startswith(UNFINISHED)}
+    """The files of a folder and of those in it, without suffixes; of ``ROOT`` and ``TESTS`` their own alone."""
+    found = folder.glob(pattern) if folder in (ROOT, TESTS) else folder.rglob(pattern)
+    top = ROOT if folder.is_relative_to(ROOT) else TESTS
+    return {str(path.relative_to(top).with_suffix("")) for path in found}
 
 
 def modules(package: str) -> set[str]:
-    return named(package, {name for name in below(source(package), "*.py") if not name.endswith("__init__")})
+    return {name for name in below(ROOT / package, "*.py") if not name.endswith("__init__")}
 
 
 def files_of_tests(package: str) -> set[str]:
-    return named(package, below(TESTS / package, "test_*.py"))
+    return below(TESTS / package, "test_*.py")
 
 
 def file_for(module: str) -> str:
     folder, _, name = module.rpartition("/")
-    return f"{folder}/test_{name}"
+    return f"{folder}/test_{name}".removeprefix("/")
 
 
-@pytest.mark.parametrize("package", MIRRORED)
-def test_every_module_has_its_file_of_tests_or_a_reason(package):
+each_package = pytest.mark.parametrize("package", ["", *PACKAGES])
+
+
+@each_package
+def test_every_module_has_its_file_of_tests_or_is_tested_by_another(package):
     missing = {module for module in modules(package) if file_for(module) not in files_of_tests(package)}
     assert missing == {module for module in TESTED_ELSEWHERE if module in modules(package)}
 
 
-@pytest.mark.parametrize("package", MIRRORED)
+@each_package
 def test_every_file_of_tests_belongs_to_a_module_or_says_what_it_is_across(package):
     own = {file_for(module) for module in modules(package)}
-    assert files_of_tests(package) - own == {name for name in ACROSS if name.startswith(f"{package}/")}
+    assert files_of_tests(package) - own == ACROSS.keys() & files_of_tests(package)
 
 
-@pytest.mark.parametrize("package", MIRRORED)
+@each_package
 def test_no_file_of_tests_is_without_tests(package):
     empty = {name for name in files_of_tests(package) if "\ndef test_" not in (TESTS / f"{name}.py").read_text()}
     assert empty == set()
 
 
 def test_what_is_left_out_is_there():
-    known = {name for package in MIRRORED for name in (*modules(package), *files_of_tests(package))}
-    assert {*TESTED_ELSEWHERE, *ACROSS} <= known
-    assert all(source(package).is_dir() for package in (*MIRRORED, *UNFINISHED))
+    found = {name for package in ("", *PACKAGES) for name in (*modules(package), *files_of_tests(package))}
+    assert {*TESTED_ELSEWHERE, *TESTED_ELSEWHERE.values(), *ACROSS} <= found
+
+
+def test_every_folder_of_tests_is_a_packages_or_named():
+    folders = {path.name for path in TESTS.iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert folders == {*PACKAGES, *OF_NO_PACKAGE}
+
+
+def test_every_package_lies_in_a_folder_of_its_own():
+    assert {"cli", "core", "kernels", "passes", "training"} < set(PACKAGES)
+    assert not any(path.is_dir() and not (path / "__init__.py").exists() for path in ROOT.iterdir()
+                   if path.name not in ("__pycache__", "schemas"))  # fmt: skip

@@ -4,8 +4,6 @@ import pytest
 import torch
 from torch import nn
 
-from rdpass.core.errors import ConfigError
-from rdpass.training.gradient_share import gradient_share
 from rdpass.training.knowledge_distillation import KnowledgeDistillation
 from rdpass.training.records import read_history
 from rdpass.training.request import Request
@@ -67,39 +65,3 @@ def test_fp16_leaves_out_steps_whose_scaled_gradient_overflows_and_ends_if_all_d
     _, history = trained(batches(12), of=made, epochs=2, lr=1e-6, amp="fp16")
     assert all(torch.isfinite(value).all() for value in made.student.state_dict().values())
     assert history[-1]["loss"] > 0
-
-
-def test_asking_for_the_teachers_share_leaves_no_trace(tmp_path):
-    class Asked(KnowledgeDistillation):
-        asked = 0
-
-        def gradient_share(self, batch):
-            self.asked += 1
-            loss = torch.stack(list(self(batch).values())).sum()
-            loss.backward()
-            return {"stage": 0.25}
-
-    made = Asked(network(), network(), Request().criteria)
-    quiet, first = trained(of=objective(), share_steps=0)
-    asked, second = trained(of=made, share_steps=5, checkpoint=tmp_path / "c.pt", log_steps=100)
-    assert first == second
-    assert made.asked == 3
-    assert distance(quiet, asked) == 0
-    lines = [line for line in read_history(tmp_path / "history.jsonl") if "share.stage" in line]
-    assert [line["step"] for line in lines] == [1, 6, 11]
-    assert gradient_share(objective(), None) == {}
-
-
-def test_tensorboard_gets_the_numbers_of_the_history(tmp_path):
-    event_accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    trained(checkpoint=tmp_path / "c.pt", tensorboard=True, log_steps=4)
-    events = event_accumulator.EventAccumulator(str(tmp_path / "tensorboard"))
-    events.Reload()
-    lines = [line for line in read_history(tmp_path / "history.jsonl") if line["kind"] == "step"]
-    scalars = events.Scalars("step/loss.task")
-    assert [(event.step, event.value) for event in scalars] == [
-        (line["step"], pytest.approx(line["loss.task"], rel=1e-6)) for line in lines
-    ]
-    assert len(events.Scalars("epoch/loss")) == 2
-    with pytest.raises(ConfigError, match="needs an output folder"):
-        trained(tensorboard=True)

@@ -1,7 +1,6 @@
 """A run that was interrupted, killed or lost a file goes on as if nothing had happened, bit for bit."""
 
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -9,34 +8,16 @@ import threading
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from torch.utils.data import DataLoader, Dataset, TensorDataset
+from torch.utils.data import DataLoader, Dataset
 
-from rdpass.core.errors import ConfigError
-from rdpass.training.checkpoint import load_checkpoint, previous, save_checkpoint
-from rdpass.training.generators import seed_generators
-from rdpass.training.records import read_history
+from rdpass.training.checkpoint import load_checkpoint
 from tests.data import batches
-from tests.training.support import Shuffled, assert_same, network, objective, trained
+from tests.training.interrupting import Interrupting, Stops
+from tests.training.support import Shuffled, assert_same, objective, trained
 
 ROOT = Path(__file__).parent.parent.parent
-
-
-class Stops(Shuffled):
-    """Raises what it is told to before its ``at``-th batch of all."""
-
-    def __init__(self, at, error=KeyboardInterrupt):
-        super().__init__()
-        self.left, self.error = at, error
-
-    def __iter__(self):
-        for batch in super().__iter__():
-            if not self.left:
-                raise self.error
-            self.left -= 1
-            yield batch
 
 
 @pytest.mark.parametrize("at", [0, 1, 4, 6, 9, 11])
@@ -99,35 +80,6 @@ def test_a_signal_amid_a_step_waits_for_its_end(tmp_path):
     assert_same(resumed, trained()[0])
 
 
-def test_what_the_caller_draws_is_neither_changed_nor_does_it_change_the_run():
-    made, again = objective(), objective()
-    seed_generators(5)
-    wanted = torch.rand(3), random.random(), np.random.rand()
-    seed_generators(5)
-    trained(of=made)
-    assert torch.equal(torch.rand(3), wanted[0])
-    assert (random.random(), np.random.rand()) == wanted[1:]
-    trained(of=again)
-    assert_same(made, again)
-
-
-def test_a_loader_with_a_generator_of_its_own_goes_on_where_it_was(tmp_path):
-    images, labels = (torch.cat(parts) for parts in zip(*batches(6, 8), strict=True))
-
-    def loader():
-        return DataLoader(
-            TensorDataset(images, labels), 8, shuffle=True, generator=torch.Generator().manual_seed(3), drop_last=True
-        )
-
-    whole, _ = trained(loader(), epochs=3)
-    path = tmp_path / "checkpoint.pt"
-    stopping = Interrupting(loader(), 10)
-    with pytest.raises(KeyboardInterrupt):
-        trained(stopping, epochs=3, checkpoint=path)
-    resumed, _ = trained(Interrupting(loader(), -1), epochs=3, checkpoint=path, resume=True)
-    assert_same(whole, resumed)
-
-
 class Augmented(Dataset):
     """Disturbs its images by torch's generator, which in a worker is the worker's."""
 
@@ -152,87 +104,6 @@ def test_worker_processes_repeat_what_they_drew(tmp_path):
         trained(Interrupting(loader(), 9), checkpoint=path)
     resumed, _ = trained(Interrupting(loader(), -1), checkpoint=path, resume=True)
     assert_same(whole, resumed)
-
-
-class Interrupting:
-    def __init__(self, loader, at):
-        self.loader, self.left, self.generator = loader, at, loader.generator
-
-    def __len__(self):
-        return len(self.loader)
-
-    def __iter__(self):
-        for batch in self.loader:
-            if not self.left:
-                raise KeyboardInterrupt
-            self.left -= 1
-            yield batch
-
-
-def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tmp_path):
-    path = tmp_path / "checkpoint.pt"
-    whole, history = trained(epochs=3)
-    with pytest.raises(KeyboardInterrupt):
-        trained(Stops(15), checkpoint=path, epochs=3)
-    path.write_bytes(path.read_bytes()[:1000])
-    resumed, again = trained(checkpoint=path, resume=True, epochs=3)
-    assert again == history
-    assert_same(whole, resumed)
-
-
-def test_two_generations_are_kept_and_what_a_killed_writer_left_goes(tmp_path):
-    path = tmp_path / "checkpoint.pt"
-    for number in range(3):
-        save_checkpoint(path, {"number": number})
-    stale = tmp_path / ".checkpoint.pt.abcd1234.tmp"
-    stale.mkdir()
-    assert load_checkpoint(path)["number"] == 2
-    assert not stale.exists()
-    path.unlink()
-    assert load_checkpoint(path)["number"] == 1
-    previous(path).write_bytes(b"torn")
-    with pytest.raises(ConfigError, match="not a readable checkpoint"):
-        load_checkpoint(path)
-
-
-@pytest.mark.parametrize(
-    ("scale", "settings", "message"),
-    [(1.0, {"lr": 0.5}, r"other settings \(lr\)"), (2.0, {}, "a model with other weights")],
-    ids=["settings", "model"],
-)
-def test_a_checkpoint_of_something_else_is_refused(tmp_path, scale, settings, message):
-    path = tmp_path / "checkpoint.pt"
-    trained(checkpoint=path, epochs=1)
-    model = network()
-    with torch.no_grad():
-        model[0][0].weight.mul_(scale)
-    with pytest.raises(ConfigError, match=message):
-        trained(checkpoint=path, resume=True, of=objective(model), **{"epochs": 1, **settings})
-
-
-def test_a_generator_trains_but_is_not_resumed(tmp_path):
-    endless = (batch for _ in range(9) for batch in batches(2, 8))
-    _, history = trained(endless, batches=3)
-    assert len(history) == 2
-    trained(checkpoint=tmp_path / "c.pt")
-    with pytest.raises(ConfigError, match="can't be read again"):
-        trained(iter(batches()), batches=3, checkpoint=tmp_path / "c.pt", resume=True)
-
-
-def test_the_history_has_every_logged_step_once_also_after_a_resume(tmp_path):
-    path = tmp_path / "checkpoint.pt"
-    with pytest.raises(KeyboardInterrupt):
-        trained(Stops(8), checkpoint=path, log_steps=1, checkpoint_steps=5)
-    with (tmp_path / "history.jsonl").open("a") as file:
-        file.write('{"kind": "step", "step": 11, "loss": 9.0}\n{"kind": "st')
-    trained(checkpoint=path, resume=True, log_steps=1)
-    lines = read_history(tmp_path / "history.jsonl")
-    assert [line["step"] for line in lines if line["kind"] == "step"] == list(range(1, 13))
-    assert [line["step"] for line in lines if line["kind"] == "epoch"] == [6, 12]
-    first = lines[0]
-    assert first["loss"] == pytest.approx(first["loss.task"] + first["loss.teacher"])
-    assert first["gradient_norm"] > 0
-    assert 0 < first["lr"] <= 0.02
 
 
 KILLING = """
