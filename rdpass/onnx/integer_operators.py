@@ -117,6 +117,17 @@ def _with_bias(total: Array, left: Quantised, right: Quantised, bias: Value | No
     return Sums(total, *scales, axis)
 
 
+def _add(call: Call) -> Value | None:
+    """Sums of the same scale, such as those of a layer and of its diagonal, are added exactly."""
+    left, right = call.inputs
+    if not isinstance(left, Sums) or not isinstance(right, Sums) or left.bounds or right.bounds:
+        return None
+    same = left.input_scale == right.input_scale and np.array_equal(left.weight_scale, right.weight_scale)
+    if not same or left.total.shape != right.total.shape or left.axis != right.axis:
+        return None
+    return replace(left, total=left.total + right.total)
+
+
 def _relu(call: Call) -> Value | None:
     return _bounded(call, (np.float64(0), None))  # type: ignore[arg-type]
 
@@ -161,6 +172,7 @@ OPERATORS: Mapping[str, Callable[[Call], Value | None]] = {
     "ConvTranspose": _layer(convolve_transposed, 1),
     "Gemm": _gemm,
     "MatMul": _matmul,
+    "Add": _add,
     "Relu": _relu,
     "Clip": _clip,
     "Max": _max,

@@ -98,3 +98,16 @@ def test_bounds_per_channel_do_too():
     got, free = integer_run(net.integers_out(net.quantised(bounded, 0.01), net.quantised(sums, 0.01)), net.example())
     least, most = np.array([0, 118, 128, 138]), np.array([0, 138, 148, 158])
     assert (got == np.clip(free, least.reshape(1, 4, 1, 1), most.reshape(1, 4, 1, 1))).all()
+
+
+def test_two_sums_of_the_same_scales_are_added_before_they_are_rounded():
+    net = QdqNet((1, 6, 3, 5))
+    x = net.quantised("x0", 0.05, 99)
+    scale, zero = net.constant(np.array([0.01, 0.02], np.float32)), net.constant(np.zeros(2, np.int8))
+    taps = [net.random.integers(-60, 60, (2, 6, 1, 1)).astype(np.int8) for _ in range(2)]
+    both = [net.node("Conv", x, net.node("DequantizeLinear", net.constant(w), scale, zero, axis=0)) for w in taps]
+    whole = net.node("Conv", x, net.node("DequantizeLinear", net.constant(sum(taps)), scale, zero, axis=0))
+    model = net.integers_out(*(net.quantised(net.relu(y), 0.013, 5) for y in (net.add(*both), whole)))
+    halves, joined = integer_run(model, net.example())
+    assert np.ptp(joined) > 20
+    np.testing.assert_array_equal(halves, joined)
