@@ -18,14 +18,14 @@ import rdpass
 from rdpass.cli.app import run
 from rdpass.core.errors import ConfigError
 from rdpass.training.config import DistillConfig
-from tests.cli.test_app import INPUT, RESNET, failure
+from tests.cli.given import INPUT, RESNET, failure
 from tests.data import batches
 from tests.deploy.conftest import residual_net
 from tests.models import seeded, small_resnet_of_four
 
 ROOT = Path(__file__).parent.parent
 X = torch.randn(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
-DATA = ("--data", "tests.cli.test_app:data", "--epochs", "1")
+DATA = ("--data", "tests.cli.given:data", "--epochs", "1")
 PAGE = (ROOT / "docs" / "extending" / "package.md").read_text()
 
 

@@ -6,100 +6,39 @@ import sys
 
 import pytest
 import torch
-from torch import nn
 
 from rdpass.cli.app import run
-from tests.data import batches
-from tests.models import ControlFlow, small_resnet_of_four
-
-RESNET, INPUT = "tests.cli.test_app:resnet", ("--input", "1x3x8x8")
-
-
-def resnet():
-    return small_resnet_of_four()
-
-
-def vgg():
-    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten())
-
-
-def untraceable():
-    return ControlFlow()
-
-
-def not_a_module():
-    return {"weights": torch.zeros(3)}
-
-
-def raising():
-    raise RuntimeError("no weights here")
-
-
-def data():
-    return batches(2), batches(1, seed=1)
-
-
-def poisoned():
-    images, labels = batches(1)[0]
-    return [(images * float("nan"), labels)]
-
-
-def empty():
-    return []
-
-
-def failing():
-    def read():
-        raise OSError("unplugged")
-        yield
-
-    return read()
-
-
-def named():
-    """Batches as dicts, the model's input under the name that its ``forward`` has for it."""
-    return [{"input": images, "labels": labels} for images, labels in batches(2)]
-
-
-def failure(capsys, *arguments):
-    """The exit code and the single line on stderr; nothing on stdout."""
-    code = run([str(argument) for argument in arguments])
-    printed = capsys.readouterr()
-    lines = [line for line in printed.err.splitlines() if line.strip()]
-    assert printed.out == ""
-    assert len(lines) == 1, printed.err
-    assert lines[0].startswith("rdpass: ")
-    return code, lines[0]
+from tests.cli.given import INPUT, RESNET, failure, resnet
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (("inspect", "tests.cli.test_app:not_a_module"), 2, "gave a dict, not a torch.nn.Module"),
-        (("inspect", "tests.cli.test_app:untraceable", *INPUT), 2, "models.py:"),
-        (("inspect", "tests.cli.test_app:nothing_there"), 2, "can't be found"),
+        (("inspect", "tests.cli.given:not_a_module"), 2, "gave a dict, not a torch.nn.Module"),
+        (("inspect", "tests.cli.given:untraceable", *INPUT), 2, "models.py:"),
+        (("inspect", "tests.cli.given:nothing_there"), 2, "can't be found"),
         (("inspect", "no_such_package:model"), 2, "can't be found"),
-        (("inspect", "tests.cli.test_app:raising"), 2, "raised RuntimeError: no weights here"),
+        (("inspect", "tests.cli.given:raising"), 2, "raised RuntimeError: no weights here"),
         (("inspect", "model.pth"), 2, "write pkg.mod:callable"),
         (("inspect", "absent.pt2"), 2, "absent.pt2"),
         (("inspect", "model.onnx"), 2, "model.onnx: there is no such file"),
         (("inspect", RESNET, "--input", "1x4x8x8"), 2, "does not take an input of shape 1x4x8x8"),
         (("inspect", RESNET, "--input", "one"), 2, "is no shape"),
         (("inspect", RESNET, "--input", "1x0x8x8"), 2, "is no shape"),
-        (("convert", "tests.cli.test_app:vgg", *INPUT, "-o", "OUT"), 3, "no shortcut to remove"),
+        (("convert", "tests.cli.given:vgg", *INPUT, "-o", "OUT"), 3, "no shortcut to remove"),
         (("convert", RESNET, *INPUT, "--skip", "*", "-o", "OUT"), 3, "left out by --skip"),
         (("convert", RESNET, *INPUT, "--recipe", "magic", "-o", "OUT"), 2, "there are auto, merge, carry, migrate"),
         (("convert", RESNET, *INPUT, "--recipe", "migrate", "-o", "OUT"), 2, "give it data"),
-        (("convert", RESNET, "--data", "tests.cli.test_app:not_a_module", "--epochs", "0", "-o", "OUT"), 2, "epochs"),
+        (("convert", RESNET, "--data", "tests.cli.given:not_a_module", "--epochs", "0", "-o", "OUT"), 2, "epochs"),
         (
-            ("convert", RESNET, "--data", "tests.cli.test_app:poisoned", "-o", "OUT"),
+            ("convert", RESNET, "--data", "tests.cli.given:poisoned", "-o", "OUT"),
             5,
             "batch 0 holds inputs that are not",
         ),
-        (("convert", RESNET, "--data", "tests.cli.test_app:empty", "-o", "OUT"), 5, "the data loader is empty"),
-        (("convert", RESNET, "--data", "tests.cli.test_app:failing", "-o", "OUT"), 5, "at batch 0: OSError: unplugged"),
+        (("convert", RESNET, "--data", "tests.cli.given:empty", "-o", "OUT"), 5, "the data loader is empty"),
+        (("convert", RESNET, "--data", "tests.cli.given:failing", "-o", "OUT"), 5, "at batch 0: OSError: unplugged"),
         (("convert", RESNET, *INPUT, "--resume", "maybe", "-o", "OUT"), 2, "resume is 'auto'"),
-        (("export", "tests.cli.test_app:resnet", "--input", "1x1x8x8", "-o", "OUT"), 2, "does not take"),
+        (("export", "tests.cli.given:resnet", "--input", "1x1x8x8", "-o", "OUT"), 2, "does not take"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )
@@ -112,7 +51,7 @@ def test_a_wrong_call_ends_with_one_line_and_its_code(capsys, here, arguments, c
 
 
 def test_poisoned_data_end_with_the_code_of_training(capsys, here):
-    code, line = failure(capsys, "convert", RESNET, *INPUT, "--data", "tests.cli.test_app:poisoned", "-o", here / "out")
+    code, line = failure(capsys, "convert", RESNET, *INPUT, "--data", "tests.cli.given:poisoned", "-o", here / "out")
     assert code == 5
     assert "batch 0 holds inputs that are not finite" in line
     assert list(here.iterdir()) == []
@@ -171,7 +110,7 @@ def test_no_command_writes_over_what_it_reads(capsys, here, monkeypatch):
 
 def test_an_output_that_cannot_be_written_is_refused_before_the_work(capsys, here):
     (here / "file").write_text("")
-    code, line = failure(capsys, "convert", "tests.cli.test_app:raising", "-o", here / "file" / "out")
+    code, line = failure(capsys, "convert", "tests.cli.given:raising", "-o", here / "file" / "out")
     assert code == 2
     assert "can't be written" in line
 

@@ -5,9 +5,9 @@ import tomllib
 
 from rdpass.cli.app import run
 from rdpass.training.records import read_history
-from tests.cli.test_app import failure
+from tests.cli.given import failure
 
-RESNET, DATA = "tests.cli.test_app:resnet", ("--data", "tests.cli.test_app:data")
+RESNET, DATA = "tests.cli.given:resnet", ("--data", "tests.cli.given:data")
 
 
 def test_a_run_folder_says_how_to_make_it_again(capsys, tmp_path):
@@ -40,7 +40,7 @@ def test_tensorboard_that_is_missing_is_named_before_the_first_step(capsys, tmp_
 
 def test_convert_trains_with_data_shows_plain_lines_and_prints_json(capsys, here):
     out = here / "run"
-    assert run(["convert", RESNET, "--data", "tests.cli.test_app:data", "--epochs", "2", "-o", str(out), "--json"]) == 0
+    assert run(["convert", RESNET, "--data", "tests.cli.given:data", "--epochs", "2", "-o", str(out), "--json"]) == 0
     printed = capsys.readouterr()
     summary = json.loads(printed.out)
     assert (summary["recipe"], summary["shortcuts_before"], summary["shortcuts_after"]) == ("migrate", 2, 0)
@@ -51,6 +51,6 @@ def test_convert_trains_with_data_shows_plain_lines_and_prints_json(capsys, here
 
 
 def test_batches_in_dicts_give_the_example_too(capsys, here):
-    command = ["convert", RESNET, "--data", "tests.cli.test_app:named", "--recipe", "kd", "--epochs", "1"]
+    command = ["convert", RESNET, "--data", "tests.cli.given:named", "--recipe", "kd", "--epochs", "1"]
     assert run([*command, "-o", str(here / "run"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["shortcuts_after"] == 0

@@ -1,8 +1,7 @@
-"""The commands from ONNX to a checked bundle: results on stdout, one line on stderr, the exit code of each fault."""
+"""Faults of the commands from ONNX to a checked bundle: one line on stderr and the exit code of each."""
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -66,21 +65,3 @@ def test_every_fault_ends_with_its_own_exit_code_and_one_line(
     ):
         assert run(arguments) == code, arguments
         assert reason in _one_line(capfd)
-
-
-def test_two_outputs_need_two_places(two_by_two_onnx: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    assert run(["compile", str(two_by_two_onnx), "-o", str(tmp_path / "two.rdp")]) == 0
-    capfd.readouterr()
-    golden = [str(tmp_path / "two.rdp" / "golden" / f"input_{index}.npy") for index in (0, 1)]
-    twice = ["-o", str(tmp_path / "y.npy"), "-o", f"{tmp_path}/../{tmp_path.name}/y.npy"]
-    assert run(["run", str(tmp_path / "two.rdp"), *golden, *twice]) == 2
-    assert "is given for two outputs" in _one_line(capfd)
-    assert not (tmp_path / "y.npy").exists()
-
-
-def test_targets_and_doctor_print_json(capfd: pytest.CaptureFixture[str]) -> None:
-    assert run(["targets", "--json"]) == 0
-    names = [target["name"] for target in json.loads(capfd.readouterr().out)]
-    assert {"host", "rpi3", "rpi4", "rpi5", "rk3399", "generic-armv8a"} <= set(names)
-    assert run(["doctor", "--json"]) == 0
-    assert {"need", "present", "detail"} == json.loads(capfd.readouterr().out)[0].keys()

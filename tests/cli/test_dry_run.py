@@ -4,7 +4,7 @@ import json
 
 from rdpass.cli.app import run
 
-RESNET, DATA = "tests.cli.test_app:resnet", ("--data", "tests.cli.test_app:data")
+RESNET, DATA = "tests.cli.given:resnet", ("--data", "tests.cli.given:data")
 
 
 def test_a_dry_run_tells_the_plan_the_data_and_the_settings_and_writes_nothing(capsys, tmp_path):
@@ -38,5 +38,5 @@ def test_without_data_there_are_no_batches_and_a_mistake_is_the_conversions_own(
 
 def test_the_first_batch_is_looked_at(capsys, tmp_path):
     command = ["convert", RESNET, "--dry-run", "-o", str(tmp_path / "run"), "--data"]
-    assert run([*command, "tests.cli.test_app:poisoned"]) == 5
+    assert run([*command, "tests.cli.given:poisoned"]) == 5
     assert "batch 0 holds inputs that are not" in capsys.readouterr().err

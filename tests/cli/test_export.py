@@ -3,7 +3,7 @@
 import onnx
 
 from rdpass.cli.app import run
-from tests.cli.test_app import INPUT, RESNET, failure
+from tests.cli.given import INPUT, RESNET, failure
 
 
 def test_export_takes_the_folder_that_convert_wrote_and_nothing_else(capsys, here):
@@ -18,7 +18,7 @@ def test_export_takes_the_folder_that_convert_wrote_and_nothing_else(capsys, her
 
 
 def test_a_model_is_exported_from_an_input_or_from_data(here):
-    for name, words in (("input", INPUT), ("data", ("--data", "tests.cli.test_app:data"))):
+    for name, words in (("input", INPUT), ("data", ("--data", "tests.cli.given:data"))):
         assert run(["export", RESNET, *words, "-o", str(here / f"{name}.onnx")]) == 0
     shapes = [onnx.load(here / f"{name}.onnx").graph.input[0].type.tensor_type.shape.dim for name in ("input", "data")]
     assert [[dim.dim_value for dim in shape] for shape in shapes] == [[1, 3, 8, 8], [1, 3, 8, 8]]

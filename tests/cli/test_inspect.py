@@ -7,7 +7,7 @@ from tests.inspected import INPUT, RESNET
 
 
 def test_inspecting_a_model_without_shortcuts_is_no_error(capsys):
-    assert run(["inspect", "tests.cli.test_app:vgg", *INPUT]) == 0
+    assert run(["inspect", "tests.cli.given:vgg", *INPUT]) == 0
     shown = capsys.readouterr().out
     assert "strictly plain" in shown
     assert "There is no shortcut to remove." in shown

@@ -27,7 +27,7 @@ def test_the_command_converts_the_weights_it_was_given_and_says_when_they_are_ra
 
 
 def test_a_model_of_ones_own_has_the_weights_that_it_was_built_with(capsys):
-    model, example = load_named_model("tests.cli.test_app:resnet", None)
+    model, example = load_named_model("tests.cli.given:resnet", None)
     assert isinstance(model, nn.Module)
     assert example is None
     assert capsys.readouterr().err == ""
@@ -36,6 +36,6 @@ def test_a_model_of_ones_own_has_the_weights_that_it_was_built_with(capsys):
 def test_weights_for_a_model_of_ones_own_are_loaded(tmp_path, capsys):
     given = {name: value + 1 for name, value in small_resnet_of_four().state_dict().items()}
     torch.save(given, tmp_path / "w.pth")
-    model, _ = load_named_model("tests.cli.test_app:resnet", tmp_path / "w.pth")
+    model, _ = load_named_model("tests.cli.given:resnet", tmp_path / "w.pth")
     assert all(torch.equal(value, given[name]) for name, value in model.state_dict().items())
     assert capsys.readouterr().err == ""

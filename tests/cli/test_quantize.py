@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from rdpass.cli.app import run
-from tests.cli.test_app import failure
+from tests.cli.given import failure
 
-RESNET, DATA = "tests.cli.test_app:resnet", ("--data", "tests.cli.test_app:data")
+RESNET, DATA = "tests.cli.given:resnet", ("--data", "tests.cli.given:data")
 
 
 def test_a_model_is_quantised_and_the_report_told(capsys, tmp_path):

@@ -42,3 +42,15 @@ def test_an_array_of_objects_is_not_unpickled(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.array([{}, []], dtype=object), allow_pickle=True)
     with pytest.raises(ConfigError, match="allow_pickle=False"):
         read_array(tmp_path / "a.npy")
+
+
+def test_two_outputs_need_two_places(two_by_two_onnx: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["compile", str(two_by_two_onnx), "-o", str(tmp_path / "two.rdp")]) == 0
+    capfd.readouterr()
+    golden = [str(tmp_path / "two.rdp" / "golden" / f"input_{index}.npy") for index in (0, 1)]
+    twice = ["-o", str(tmp_path / "y.npy"), "-o", f"{tmp_path}/../{tmp_path.name}/y.npy"]
+    assert run(["run", str(tmp_path / "two.rdp"), *golden, *twice]) == 2
+    shown = capfd.readouterr()
+    assert (shown.out, shown.err.count("\n")) == ("", 1)
+    assert "is given for two outputs" in shown.err
+    assert not (tmp_path / "y.npy").exists()

@@ -39,3 +39,11 @@ def test_a_name_that_is_no_target_is_refused(capfd: pytest.CaptureFixture[str]) 
     shown = capfd.readouterr()
     assert shown.out == ""
     assert "no target is called" in shown.err
+
+
+def test_targets_and_doctor_print_json(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["targets", "--json"]) == 0
+    names = [target["name"] for target in json.loads(capfd.readouterr().out)]
+    assert {"host", "rpi3", "rpi4", "rpi5", "rk3399", "generic-armv8a"} <= set(names)
+    assert run(["doctor", "--json"]) == 0
+    assert {"need", "present", "detail"} == json.loads(capfd.readouterr().out)[0].keys()
