@@ -1,7 +1,7 @@
 """References for kernels of integers: each workload in its plainest words, in numpy and exact sums.
 
-Every function takes a workload, its constants and its inputs (the map, and a map to add, if any), maps as (N, C, H, W)
-of bytes, and gives the output's numbers likewise.
+Every function takes a workload, its constants and its inputs (the map, and one that is multiplied or added, if any),
+maps as (N, C, H, W) of bytes, and gives the output's numbers likewise.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from rdpass.core.comparison import Array
-from rdpass.kernels.quantization import requantize
+from rdpass.kernels.quantization import add, mean_factors, requantize, scale
 from rdpass.kernels.reference import pixels_of, windows, windows_of
-from rdpass.kernels.workload import Convolution
+from rdpass.kernels.workload import Convolution, Elementwise, Head, Pooling
 
 
 def convolution(work: Convolution, constants: Sequence[Any], inputs: Sequence[Array]) -> Array:
@@ -40,3 +40,39 @@ def exact_sums(conv: Convolution, x: Array, weights: Array) -> Array:
             product = weights[own, :, i, j].astype(np.float64) @ seen.reshape(*seen.shape[:2], -1).astype(np.float64)
             total[:, own] += product.astype(np.int64).reshape(total[:, own].shape)
     return total
+
+
+def pooling(work: Pooling, constants: Sequence[Any], inputs: Sequence[Array]) -> Array:
+    """(N, C, H', W'); taps outside the map are left out."""
+    x, (top, left, bottom, right) = inputs[0].astype(np.int64), work.padding
+    border = ((0, 0), (0, 0), (top, bottom), (left, right))
+    shape = (work.kernel, work.stride, (1, 1), (work.out_height, work.out_width))
+    if work.kind == "max":
+        padded = np.pad(x, border, constant_values=np.iinfo(np.int64).min)
+        return np.asarray(np.max([seen for _, seen in windows(padded, *shape)], axis=0))
+    (by,) = constants
+    total = np.sum([seen for _, seen in windows(np.pad(x - by.input_zero, border), *shape)], axis=0)
+    covered = np.sum([seen for _, seen in windows(np.pad(np.ones_like(x), border), *shape)], axis=0)
+    return scale(total, mean_factors(by, covered if work.divisor == 0 else np.full_like(covered, work.divisor)), by)
+
+
+def head(work: Head, constants: Sequence[Any], inputs: Sequence[Array]) -> Array:
+    """(N, classes), or the means (N, C, 1, 1) where there is no dense layer."""
+    layer, *mean = constants
+    x = inputs[0].astype(np.int64)
+    if layer is None:
+        (by,) = mean
+        total = (x - by.input_zero).sum(axis=(2, 3), keepdims=True)
+        return scale(total, mean_factors(by, np.array(work.pixels)), by)
+    weights, bias, by = layer
+    read = x.reshape(work.batch, -1) - by.input_zero
+    return requantize(read @ weights.astype(np.int64).T + bias, by)
+
+
+def elementwise(work: Elementwise, constants: Sequence[Any], inputs: Sequence[Array]) -> Array:
+    """The map's own shape."""
+    (by,) = constants
+    x, other = (array.astype(np.int64) for array in inputs)
+    if work.epilogue.add:
+        return add(x - by.bounds.zero, other, by.addition)
+    return scale((x - by.input_zero) * (other - by.other_zero), by.factors, by)

@@ -9,6 +9,11 @@ in float32, rint to the even of two neighbours, as onnxruntime does it. Where an
 added to it, so nothing differs from a network that stores it in between:
 
     r = clamp(rint(fma(other - other zero, other factor, (q - zero) x own factor)) + zero', low', high')
+
+A mean of n numbers is their sum times one factor, float32(factor / n), the division in float64 (``mean_factors``). A
+product of two maps is the whole product times one factor:
+
+    q = clamp(rint(float32((a - zero a) x (b - zero b)) x factor) + zero, low, high)
 """
 
 from __future__ import annotations
@@ -50,20 +55,21 @@ class Addition:
 
 @dataclass(frozen=True)
 class Requantization:
-    """``factors``: float32, one for each output channel. ``input_zero``: of the map that is read.
+    """``factors``: float32, one for each output channel, or one for all. ``input_zero``: of the map that is read.
 
-    ``bounds``: None where the output is float32, sum times factor.
+    ``bounds``: None where the output is float32, sum times factor. ``other_zero``: of a map that is multiplied.
     """
 
     input_zero: int
     factors: Array = field(repr=False, compare=False)
     bounds: Bounds | None
     addition: Addition | None = None
+    other_zero: int = 0
 
     @property
     def scalars(self) -> Array:
         """What is the same for all channels, as the kernels take it: int32, two of them the bits of float32."""
-        bounds, addition = self.bounds or Bounds(0, 0, 0), self.addition or Addition(0.0, 0.0, 0, Bounds(0, 0, 0))
+        bounds, addition = self.bounds or _NOTHING, self.addition or Addition(0.0, 0.0, self.other_zero, _NOTHING)
         packed = np.zeros(SCALARS, np.int32)
         packed[:8] = (
             self.input_zero, bounds.zero, bounds.low, bounds.high,
@@ -73,6 +79,7 @@ class Requantization:
         return packed
 
 
+_NOTHING = Bounds(0, 0, 0)
 SCALARS = 16
 INPUT_ZERO, ZERO, LOW, HIGH, OTHER_ZERO, SUM_ZERO, SUM_LOW, SUM_HIGH, OWN, OTHER = range(10)
 """Places among ``Requantization.scalars``."""
@@ -86,14 +93,21 @@ def limits(numeric: NumericType) -> tuple[int, int]:
 
 def requantize(sums: Array, by: Requantization, other: Array | None = None) -> Array:
     """Exact sums (N, C, ...) as the output's numbers, by the formulas above."""
-    shape = (1, -1, *[1] * (sums.ndim - 2))
-    scaled = sums.astype(FLOAT32) * by.factors.astype(FLOAT32).reshape(shape)
-    if by.bounds is None:
-        return np.asarray(scaled)
-    values = by.bounds.hold(np.rint(scaled).astype(np.int64))
-    if by.addition is None or other is None:
+    values = scale(sums, by.factors.reshape(1, -1, *[1] * (sums.ndim - 2)), by)
+    if by.bounds is None or by.addition is None or other is None:
         return values
     return add(values - by.bounds.zero, other, by.addition)
+
+
+def scale(sums: Array, factors: Array, by: Requantization) -> Array:
+    """Whole numbers times factors that fit their shape, as the output's numbers."""
+    scaled = sums.astype(FLOAT32) * factors.astype(FLOAT32)
+    return np.asarray(scaled) if by.bounds is None else by.bounds.hold(np.rint(scaled).astype(np.int64))
+
+
+def mean_factors(by: Requantization, counts: Array) -> Array:
+    """The factors of sums of so many numbers, for their means."""
+    return np.asarray(by.factors.astype(np.float64)[0] / counts, FLOAT32)
 
 
 def add(values: Array, other: Array, by: Addition) -> Array:

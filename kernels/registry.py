@@ -19,7 +19,10 @@ from rdpass.kernels.templates.elementwise import ELEMENTWISE
 from rdpass.kernels.templates.head import HEAD
 from rdpass.kernels.templates.integer_depthwise import INTEGER_DEPTHWISE
 from rdpass.kernels.templates.integer_direct import INTEGER_DIRECT
+from rdpass.kernels.templates.integer_elementwise import INTEGER_ELEMENTWISE
+from rdpass.kernels.templates.integer_head import INTEGER_HEAD
 from rdpass.kernels.templates.integer_pointwise import INTEGER_POINTWISE
+from rdpass.kernels.templates.integer_pooling import INTEGER_POOLING
 from rdpass.kernels.templates.pair import PAIR
 from rdpass.kernels.templates.pointwise import POINTWISE
 from rdpass.kernels.templates.pooling import POOLING
@@ -46,6 +49,9 @@ TEMPLATES: Templates = (
     INTEGER_POINTWISE,
     INTEGER_DIRECT,
     INTEGER_DEPTHWISE,
+    INTEGER_POOLING,
+    INTEGER_HEAD,
+    INTEGER_ELEMENTWISE,
 )
 
 

@@ -42,7 +42,11 @@ class Requantizer:
 
     def put(self, totals: list[Expr], rows: list[Expr], out: Buffer, index: tuple[Expr, ...]) -> None:
         """Store what the sums become, at a place of which ``index`` is the first lane."""
-        floats = [tirx.Cast(str(self.vector), total) * row for total, row in zip(totals, rows, strict=True)]
+        self.scale([tirx.Cast(str(self.vector), total) for total in totals], rows, out, index)
+
+    def scale(self, sums: list[Expr], rows: list[Expr], out: Buffer, index: tuple[Expr, ...]) -> None:
+        """Store what sums become that are float32 already."""
+        floats = [total * row for total, row in zip(sums, rows, strict=True)]
         if self.types.output is FLOAT32:
             *outer, last = index
             for v, value in enumerate(floats):
@@ -51,13 +55,14 @@ class Requantizer:
         if not self.epilogue.add:
             self.bytes(floats, (place.ZERO, place.LOW, place.HIGH), out, index)
             return
-        other = out if self.epilogue.in_place else self.other
         held = map(partial(self._held, bounds=(place.ZERO, place.LOW, place.HIGH)), floats)
+        self.join([self._whole(value) for value in held], out, index)
+
+    def join(self, values: list[Expr], out: Buffer, index: tuple[Expr, ...]) -> None:
+        """Store the sum of whole numbers, less their zero, and the map that is added."""
+        others = self.widened(out if self.epilogue.in_place else self.other, index, place.OTHER_ZERO)
         own, times = (self._number(at) for at in (place.OWN, place.OTHER))
-        sums = [
-            self._call("fma", added, times, self._whole(value) * own)
-            for value, added in zip(held, self.widened(other, index, place.OTHER_ZERO), strict=True)
-        ]
+        sums = [self._call("fma", added, times, value * own) for value, added in zip(values, others, strict=True)]
         self.bytes(sums, (place.SUM_ZERO, place.SUM_LOW, place.SUM_HIGH), out, index)
 
     def widened(self, source: Buffer, index: tuple[Expr, ...], zero: int) -> list[Expr]:

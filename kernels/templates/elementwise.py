@@ -77,6 +77,9 @@ class ElementwiseTemplate(Template[Elementwise, ElementwiseTile]):
     workload = Elementwise
     tile = ElementwiseTile
 
+    def misfit(self, work: Elementwise, machine: Machine) -> str | None:
+        return "another map is multiplied in kernels of bytes alone" if work.scale == "map" else None
+
     def tiles(self, work: Elementwise, machine: Machine) -> Iterator[ElementwiseTile]:
         yield from (ElementwiseTile(pixels) for pixels in (8, 4, 2, 1) if pixels <= work.pixels)
 
@@ -88,7 +91,7 @@ class ElementwiseTemplate(Template[Elementwise, ElementwiseTile]):
         self, work: Elementwise, constants: Sequence[Any], tile: ElementwiseTile, machine: Machine
     ) -> tuple[Kernel, ...]:
         added = ("_late_add" if work.epilogue.late else "_add") if work.epilogue.add else ""
-        scaled = {"none": "", "constant": "scale_", "gate": "gate_"}[work.scale]
+        scaled = {"constant": "scale_", "gate": "gate_"}.get(work.scale, "")
         kind = f"{scaled}{work.epilogue.activation}{added}"
         name = kernel_name(kind, work, f"_{work.channels}x{work.pixels}", machine.isa)
         function = elementwise(work, tile, machine.isa, machine.threads, name)

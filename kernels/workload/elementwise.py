@@ -14,15 +14,16 @@ from rdpass.kernels.workload.epilogue import NO_EPILOGUE, Epilogue
 class Elementwise(Workload):
     """An epilogue on a map that is there already, in place of a convolution's sum.
 
-    ``scale``: before it every channel is multiplied by a number of the table (``constant``), or by what another map of
-    one pixel says for its image (``gate``). Its constants: ``rows`` rows of numbers per channel.
+    ``scale``: before it every channel is multiplied by a number of the table (``constant``), by what another map of one
+    pixel says for its image (``gate``), or by another map of its own shape (``map``). Its constants: ``rows`` rows of
+    numbers per channel; of bytes one ``Requantization``.
     """
 
     batch: int
     channels: int
     pixels: int
     epilogue: Epilogue = NO_EPILOGUE
-    scale: Literal["none", "constant", "gate"] = "none"
+    scale: Literal["none", "constant", "gate", "map"] = "none"
     types: NumericTypes = ALL_FLOAT32
 
     @property

@@ -13,7 +13,8 @@ class Head(Workload):
     """The mean over all pixels and the fully connected layer after it.
 
     ``classes`` 0: no layer; ``pixels`` 1: no mean. ``averages`` false: no mean either, the layer reads every pixel.
-    Its constant: weights (classes, what is read) and bias (classes) of the layer, or None where there is none.
+    Its constant: weights (classes, what is read) and bias (classes) of the layer, or None where there is none. Of bytes
+    the layer has a ``Requantization`` behind these, and None is followed by that of the mean, of one factor.
     """
 
     batch: int

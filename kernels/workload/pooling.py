@@ -13,7 +13,8 @@ from rdpass.kernels.workload.base import Workload
 class Pooling(Workload):
     """Maximum or average over a window; an average divides by ``divisor`` or, where that is 0, by what it covers.
 
-    It has no constants.
+    It has no constants; an average of bytes has one ``Requantization``, of one factor: the scale of the input over that
+    of the output. Its bounds are those of the type.
     """
 
     batch: int

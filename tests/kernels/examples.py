@@ -56,6 +56,7 @@ EXAMPLES: tuple[Workload, ...] = (
 _BYTES = replace(_CONV, channels=20, filters=35, epilogue=Epilogue("clip", add=True, late=True))
 _BYTES_POINT = replace(_POINT, channels=20, filters=50, epilogue=Epilogue())
 
+_SUM = Epilogue("clip", add=True, late=True)
 _INTEGERS: tuple[Workload, ...] = (
     _BYTES,
     replace(_BYTES, kernel=(5, 3), stride=(2, 1), dilation=(1, 2), padding=(0, 2, 1, 0)),
@@ -63,6 +64,15 @@ _INTEGERS: tuple[Workload, ...] = (
     replace(_BYTES, subpixel=(2, 3)),
     replace(_BYTES, filters=20, groups=20),
     replace(_BYTES, filters=20, groups=20, kernel=(5, 5), stride=(2, 1), padding=(2, 2, 1, 2), epilogue=Epilogue()),
+    _POOL,
+    replace(_POOL, kind="average"),
+    replace(_POOL, kind="average", divisor=9),
+    Head(2, 20, 49, 0),
+    Head(2, 20, 1, 37),
+    Head(1, 20, 3, 21, averages=False),
+    Elementwise(2, 20, 21, _SUM),
+    Elementwise(2, 20, 21, scale="gate"),
+    Elementwise(1, 20, 21, Epilogue("clip"), "map"),
     _BYTES_POINT,
     replace(_BYTES_POINT, stride=(2, 2), epilogue=Epilogue("none", add=True, in_place=True, late=True)),
 )

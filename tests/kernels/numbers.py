@@ -16,6 +16,7 @@ from rdpass.kernels.workload import (
     Epilogue,
     Head,
     PointwisePair,
+    Pooling,
     Stem,
     Workload,
 )
@@ -28,7 +29,7 @@ def numbers(seed: int, *shape: int) -> Array:
 def constants_of(work: Workload, seed: int = 0) -> tuple[Any, ...]:
     """What the workload's class says."""
     match work:
-        case Convolution() if not work.types.weight.is_float:
+        case _ if not work.types.input.is_float:
             return integer_constants(work, seed)
         case Convolution():
             filters = work.filters * work.subpixels
@@ -49,14 +50,30 @@ def constants_of(work: Workload, seed: int = 0) -> tuple[Any, ...]:
             return ()
 
 
-def integer_constants(work: Convolution, seed: int) -> tuple[Array, Array, Requantization]:
-    """Weights, biases, and factors that bring most sums into the output's range, but not all."""
+def integer_constants(work: Workload, seed: int) -> tuple[Any, ...]:
+    """What the workload's class says, with factors that bring most results into the output's range, but not all."""
     random = np.random.default_rng(seed)
-    filters, inner = work.filters * work.subpixels, work.channels // work.groups
-    weights = random.integers(-127, 128, (filters, inner, *work.kernel)).astype(np.int8)
-    bias = random.integers(-5000, 5000, filters).astype(np.int32)
-    spread = 40 * 127 * np.sqrt(inner * np.prod(work.kernel))
-    factors = (random.uniform(0.5, 1.5, filters) / spread).astype(np.float32)
+    match work:
+        case Convolution():
+            filters, inner = work.filters * work.subpixels, work.channels // work.groups
+            return _layer(work, (filters, inner, *work.kernel), random)
+        case Head() if work.classes:
+            return (_layer(work, (work.classes, work.depth), random),)
+        case Head():
+            return None, requantization(work, random.uniform(0.5, 3.0, 1), random)
+        case Pooling() if work.kind == "average":
+            return (requantization(work, random.uniform(0.5, 1.5, 1), random),)
+        case Elementwise():
+            return (requantization(work, random.uniform(0.005, 0.015, 1).astype(np.float32), random),)
+    return ()
+
+
+def _layer(work: Workload, shape: tuple[int, ...], random: np.random.Generator) -> tuple[Array, Array, Requantization]:
+    """Weights, biases, and how sums become the output's numbers."""
+    weights = random.integers(-127, 128, shape).astype(np.int8)
+    bias = random.integers(-5000, 5000, len(weights)).astype(np.int32)
+    spread = 40 * 127 * np.sqrt(np.prod(shape[1:]))
+    factors = (random.uniform(0.5, 1.5, len(weights)) / spread).astype(np.float32)
     return weights, bias, requantization(work, factors, random)
 
 
@@ -69,7 +86,7 @@ def requantization(work: Workload, factors: Array, random: np.random.Generator) 
     if work.types.output.is_float:
         return Requantization(zeros[0], factors, None)
     if not work.epilogue.add:
-        return Requantization(zeros[0], factors, last)
+        return Requantization(zeros[0], factors, last, other_zero=zeros[2])
     first = Bounds(zeros[1], low, high)
     return Requantization(zeros[0], factors, first, Addition(0.37, 0.81, zeros[2], last))
 
@@ -103,14 +120,19 @@ def table_of(epilogue: Epilogue, channels: int, seed: int) -> list[Array]:
 def inputs_of(work: Workload, written: Sequence[int], seed: int = 0) -> list[Array]:
     """The map, a gate, and a map to add, as far as there are such; ``written``: the shape of the output's map."""
     if not work.types.input.is_float:
-        shapes = [_read(work), *([written] if work.epilogue.add else [])]
+        shapes = [_read(work), *_multiplied(work), *([written] if work.epilogue.add else [])]
         return [bytes_of(seed + 9 * index, shape, work.types.input) for index, shape in enumerate(shapes)]
-    maps = [numbers(seed, *_read(work))]
-    if isinstance(work, Elementwise) and work.scale == "gate":
-        maps.append(numbers(seed + 5, work.batch, work.channels, 1, 1))
+    maps = [numbers(seed, *_read(work)), *(numbers(seed + 5, *shape) for shape in _multiplied(work))]
     if work.epilogue.add:
         maps.append(numbers(seed + 9, *written))
     return maps
+
+
+def _multiplied(work: Workload) -> list[tuple[int, int, int, int]]:
+    """The shape of a second map that is multiplied, if any."""
+    if not isinstance(work, Elementwise) or work.scale not in ("gate", "map"):
+        return []
+    return [(work.batch, work.channels, 1 if work.scale == "gate" else work.pixels, 1)]
 
 
 def written(work: Workload) -> tuple[int, int, int, int]:

@@ -4,7 +4,19 @@ import numpy as np
 import pytest
 
 from rdpass.core.numeric_types import INT8, UINT8
-from rdpass.kernels.quantization import OTHER, OWN, Addition, Bounds, Requantization, add, limits, requantize
+from rdpass.kernels.quantization import (
+    OTHER,
+    OTHER_ZERO,
+    OWN,
+    Addition,
+    Bounds,
+    Requantization,
+    add,
+    limits,
+    mean_factors,
+    requantize,
+    scale,
+)
 
 
 def test_halves_go_to_the_even_neighbour():
@@ -35,6 +47,22 @@ def test_scalars_have_floats_by_their_bits():
     scalars = Requantization(4, np.ones(1, np.float32), bounds, Addition(0.5, 0.25, 6, Bounds(7, 8, 9))).scalars
     assert [*scalars[:8]] == [4, 1, -2, 3, 6, 7, 8, 9]
     assert [*scalars[[OWN, OTHER]].view(np.float32)] == [0.5, 0.25]
+
+
+def test_a_mean_has_one_factor_rounded_once():
+    by = Requantization(0, np.array([0.7]), Bounds(0, -128, 127))
+    factors = mean_factors(by, np.arange(1, 10))
+    assert factors.dtype == np.float32
+    assert [*factors] == [np.float32(0.7 / count) for count in range(1, 10)]
+
+
+def test_whole_numbers_are_scaled_by_factors_of_their_own():
+    by = Requantization(0, np.ones(1), Bounds(1, -128, 127))
+    assert [*scale(np.array([3, 5, 1000]), np.array([0.5, 0.5, 1.0]), by)] == [3, 3, 127]
+
+
+def test_a_second_zero_stands_where_that_of_an_added_map_does():
+    assert Requantization(0, np.ones(1), None, other_zero=-7).scalars[OTHER_ZERO] == -7
 
 
 @pytest.mark.parametrize(("numeric", "expected"), [(INT8, (-128, 127)), (UINT8, (0, 255))])
