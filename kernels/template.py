@@ -15,12 +15,15 @@ from typing import Any, Generic, TypeVar
 from tvm import tirx
 
 from rdpass.core.comparison import Array
-from rdpass.core.numeric_types import ALL_FLOAT32, FLOAT32, INT8, INT32, UINT8, NumericTypes
+from rdpass.core.numeric_types import ALL_FLOAT32, FLOAT16, FLOAT32, INT8, INT32, UINT8, NumericTypes
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.workload import NO_EPILOGUE, Epilogue, Workload
 
 INTEGERS = tuple(NumericTypes(byte, INT8, INT32, out) for byte in (INT8, UINT8) for out in (byte, FLOAT32))
 """Bytes times bytes, to bytes or float32."""
+
+FLOATS = (ALL_FLOAT32, NumericTypes.all(FLOAT16))
+"""One type of floats throughout."""
 
 
 class Tile:

@@ -26,8 +26,13 @@ _LOG2_LOW = log(2) - _LOG2_HIGH
 
 
 def sigmoid(value: Expr, vector: Vector) -> Expr:
-    """The logistic function, within 2e-7 for every finite value of float32, whose bits are written."""
-    assert vector.numeric is FLOAT32
+    """The logistic function, within 2e-7 for every finite value of float32, whose bits are written.
+
+    Numbers of float16 are computed so, too, and rounded once.
+    """
+    if vector.numeric is not FLOAT32:
+        wide = Vector(FLOAT32, vector.lanes)
+        return T.Cast(str(vector), sigmoid(T.Cast(str(wide), value), wide))
     one = broadcast(1.0, vector)
     return one / (one + _exponential(bind(broadcast(0.0, vector) - value), vector))
 

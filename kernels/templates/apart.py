@@ -11,7 +11,7 @@ from typing import Any
 from rdpass.core.comparison import Array
 from rdpass.kernels import reference
 from rdpass.kernels.machine import Machine
-from rdpass.kernels.template import Kernel, Template, Tile
+from rdpass.kernels.template import FLOATS, Kernel, Template, Tile
 from rdpass.kernels.templates.pointwise import POINTWISE, PointwiseTile
 from rdpass.kernels.workload import Convolution, PointwisePair
 
@@ -35,6 +35,7 @@ class Apart(Template[PointwisePair, ApartTile]):
     name = "apart"
     workload = PointwisePair
     tile = ApartTile
+    types = FLOATS
 
     def misfit(self, work: PointwisePair, machine: Machine) -> str | None:
         reasons = (POINTWISE.refusal(conv, machine) for conv in (work.first, work.second))

@@ -26,7 +26,7 @@ from rdpass.kernels.builder.packing import blocks, pack_depthwise, pack_grouped_
 from rdpass.kernels.cost_model import LATENCY
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.naming import convolution_name
-from rdpass.kernels.template import Kernel, Template, Tile, kernel_of
+from rdpass.kernels.template import FLOATS, Kernel, Template, Tile, kernel_of
 from rdpass.kernels.workload import Convolution
 from rdpass.targets.isa import Isa
 
@@ -167,6 +167,7 @@ class Depthwise(Template[Convolution, DepthwiseTile]):
     name = "depthwise"
     workload = Convolution
     tile = DepthwiseTile
+    types = FLOATS
 
     def misfit(self, work: Convolution, machine: Machine) -> str | None:
         return None if work.is_depthwise else "not a group for every channel, with one filter each"

@@ -31,7 +31,7 @@ from rdpass.kernels.builder.row_buffer import RowBuffer
 from rdpass.kernels.cost_model import HOLDS, KEEPS, busiest_share, map_bytes, product_cycles, space_price
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.naming import convolution_name
-from rdpass.kernels.template import Kernel, Template, Tile, kernel_of
+from rdpass.kernels.template import FLOATS, Kernel, Template, Tile, kernel_of
 from rdpass.kernels.tile_space import fitting, splits_of
 from rdpass.kernels.workload import Convolution
 from rdpass.targets.isa import Isa
@@ -116,6 +116,7 @@ class Direct(Template[Convolution, DirectTile]):
     name = "direct"
     workload = Convolution
     tile = DirectTile
+    types = FLOATS
 
     def misfit(self, work: Convolution, machine: Machine) -> str | None:
         if work.is_pointwise:

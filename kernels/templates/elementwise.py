@@ -21,7 +21,7 @@ from rdpass.kernels.builder.function import Buffer, Expr, argument, function, lo
 from rdpass.kernels.builder.packing import blocks, pack_grouped_table
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.naming import kernel_name
-from rdpass.kernels.template import Kernel, Template, Tile, kernel_of
+from rdpass.kernels.template import FLOATS, Kernel, Template, Tile, kernel_of
 from rdpass.kernels.workload import Elementwise
 from rdpass.targets.isa import Isa
 
@@ -76,6 +76,7 @@ class ElementwiseTemplate(Template[Elementwise, ElementwiseTile]):
     name = "elementwise"
     workload = Elementwise
     tile = ElementwiseTile
+    types = FLOATS
 
     def misfit(self, work: Elementwise, machine: Machine) -> str | None:
         return "another map is multiplied in kernels of bytes alone" if work.scale == "map" else None

@@ -25,7 +25,7 @@ from rdpass.kernels.builder.packing import blocks, pack_dense, pack_flattened, p
 from rdpass.kernels.builder.register_tile import multiply_block
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.naming import kernel_name
-from rdpass.kernels.template import Kernel, Template, Tile, kernel_of
+from rdpass.kernels.template import FLOATS, Kernel, Template, Tile, kernel_of
 from rdpass.kernels.workload import Head
 from rdpass.targets.isa import Isa
 
@@ -156,6 +156,7 @@ class HeadTemplate(Template[Head, HeadTile]):
     name = "head"
     workload = Head
     tile = HeadTile
+    types = FLOATS
 
     def tiles(self, work: Head, machine: Machine) -> Iterator[HeadTile]:
         outer = blocks(max(work.classes, 1), machine.isa.block(work.types.input))

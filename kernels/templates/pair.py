@@ -27,7 +27,7 @@ from rdpass.kernels.builder.register_tile import multiply_block
 from rdpass.kernels.cost_model import KEEPS, REREAD, busiest_share, product_cycles, space_price, traffic_cycles
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.naming import kernel_name
-from rdpass.kernels.template import Kernel, Template, Tile, kernel_of
+from rdpass.kernels.template import FLOATS, Kernel, Template, Tile, kernel_of
 from rdpass.kernels.tile_space import fitting, pixel_blocks
 from rdpass.kernels.workload import PointwisePair
 from rdpass.targets.isa import Isa
@@ -159,6 +159,7 @@ class Pair(Template[PointwisePair, PairTile]):
     name = "pair"
     workload = PointwisePair
     tile = PairTile
+    types = FLOATS
 
     def misfit(self, work: PointwisePair, machine: Machine) -> str | None:
         if not all(conv.is_pointwise and conv.stride == (1, 1) for conv in (work.first, work.second)):

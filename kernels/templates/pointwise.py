@@ -25,7 +25,7 @@ from rdpass.kernels.builder.register_tile import At, multiply_block
 from rdpass.kernels.cost_model import KEEPS, REREAD, busiest_share, map_bytes, product_cycles, traffic_cycles
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.naming import convolution_name
-from rdpass.kernels.template import Kernel, Template, Tile, kernel_of
+from rdpass.kernels.template import FLOATS, Kernel, Template, Tile, kernel_of
 from rdpass.kernels.tile_space import fitting, pixel_blocks, splits_of
 from rdpass.kernels.workload import Convolution
 from rdpass.targets.isa import Isa
@@ -102,6 +102,7 @@ class Pointwise(Template[Convolution, PointwiseTile]):
     name = "pointwise"
     workload = Convolution
     tile = PointwiseTile
+    types = FLOATS
 
     def misfit(self, work: Convolution, machine: Machine) -> str | None:
         return None if work.is_pointwise else "not a 1x1 window without padding, groups and subpixels"

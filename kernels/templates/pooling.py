@@ -24,7 +24,7 @@ from rdpass.kernels.builder.function import Buffer, Expr, argument, function, lo
 from rdpass.kernels.builder.packing import blocks
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.naming import kernel_name
-from rdpass.kernels.template import Kernel, Template, Tile, kernel_of
+from rdpass.kernels.template import FLOATS, Kernel, Template, Tile, kernel_of
 from rdpass.kernels.workload import Pooling
 from rdpass.targets.isa import Isa
 
@@ -99,6 +99,7 @@ class PoolingTemplate(Template[Pooling, PoolingTile]):
     name = "pooling"
     workload = Pooling
     tile = PoolingTile
+    types = FLOATS
 
     def misfit(self, work: Pooling, machine: Machine) -> str | None:
         return None if all(axis.is_covered for axis in _axes(work)) else "a window lies outside the map"

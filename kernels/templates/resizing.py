@@ -26,7 +26,7 @@ from rdpass.kernels.builder.function import Buffer, Expr, argument, function, lo
 from rdpass.kernels.builder.packing import blocks
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.naming import kernel_name
-from rdpass.kernels.template import Kernel, Template, Tile, kernel_of
+from rdpass.kernels.template import FLOATS, Kernel, Template, Tile, kernel_of
 from rdpass.kernels.workload import Places, Resizing
 from rdpass.targets.isa import Isa, Vector
 
@@ -187,6 +187,7 @@ class ResizingTemplate(Template[Resizing, ResizingTile]):
     name = "resizing"
     workload = Resizing
     tile = ResizingTile
+    types = FLOATS
 
     def tiles(self, work: Resizing, machine: Machine) -> Iterator[ResizingTile]:
         yield from map(ResizingTile, (4, 1, 2, 8))

@@ -30,7 +30,7 @@ from rdpass.kernels.builder.packing import blocks, pack_dense, pack_grouped_tabl
 from rdpass.kernels.builder.pool_ring import PoolRing, Position
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.naming import kernel_name, shape_of
-from rdpass.kernels.template import Kernel, Template, Tile, kernel_of
+from rdpass.kernels.template import FLOATS, Kernel, Template, Tile, kernel_of
 from rdpass.kernels.tile_space import fitting
 from rdpass.kernels.workload import Convolution, Stem
 from rdpass.targets.isa import Isa
@@ -148,6 +148,7 @@ class StemTemplate(Template[Stem, StemTile]):
     name = "stem"
     workload = Stem
     tile = StemTile
+    types = FLOATS
 
     def misfit(self, work: Stem, machine: Machine) -> str | None:
         if work.convolution.groups > 1 or work.convolution.subpixels > 1:

@@ -31,7 +31,7 @@ from rdpass.kernels.builder.pool_ring import LOWEST, PoolRing, Position
 from rdpass.kernels.builder.register_tile import At, multiply_block
 from rdpass.kernels.builder.toom_cook import transform_input, transform_output, transform_running, transform_weights
 from rdpass.kernels.machine import Machine
-from rdpass.kernels.template import Kernel, Template, Tile, kernel_of
+from rdpass.kernels.template import FLOATS, Kernel, Template, Tile, kernel_of
 from rdpass.kernels.templates.stem import STEM, block_heights, stem_name
 from rdpass.kernels.tile_space import fitting
 from rdpass.kernels.workload import Convolution, Stem
@@ -270,6 +270,7 @@ class StemWinograd(Template[Stem, StemWinogradTile]):
     name = f"stem_winograd{OUTPUTS}"
     workload = Stem
     tile = StemWinogradTile
+    types = FLOATS
 
     def misfit(self, work: Stem, machine: Machine) -> str | None:
         if not is_strided_stem(work):

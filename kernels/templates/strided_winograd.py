@@ -43,7 +43,7 @@ from rdpass.kernels.cost_model import (
 )
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.naming import convolution_name
-from rdpass.kernels.template import Kernel, Template, kernel_of
+from rdpass.kernels.template import FLOATS, Kernel, Template, kernel_of
 from rdpass.kernels.tile_space import fitting_products, rows_of_tiles, waiting_groups
 from rdpass.kernels.workload import Convolution, Epilogue
 from rdpass.targets.isa import Isa
@@ -205,6 +205,7 @@ class StridedWinograd(Template[Convolution, StridedWinogradTile]):
     name = "strided_winograd"
     workload = Convolution
     tile = StridedWinogradTile
+    types = FLOATS
 
     def misfit(self, work: Convolution, machine: Machine) -> str | None:
         whole = work.dilation == (1, 1) and work.groups == work.subpixels == 1

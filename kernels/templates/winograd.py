@@ -35,7 +35,7 @@ from rdpass.kernels.cost_model import (
 )
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.naming import convolution_name
-from rdpass.kernels.template import Kernel, Template, kernel_of
+from rdpass.kernels.template import FLOATS, Kernel, Template, kernel_of
 from rdpass.kernels.tile_space import fitting_products, rows_of_tiles, waiting_groups
 from rdpass.kernels.workload import Convolution
 from rdpass.targets.isa import Isa
@@ -106,6 +106,7 @@ class Winograd(Template[Convolution, WinogradTile]):
     name = "winograd"
     workload = Convolution
     tile = WinogradTile
+    types = FLOATS
 
     def misfit(self, work: Convolution, machine: Machine) -> str | None:
         plain = work.stride == work.dilation == (1, 1) and work.groups == work.subpixels == 1

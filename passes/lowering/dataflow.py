@@ -11,12 +11,12 @@ import tvm
 from tvm import relax
 
 from rdpass.core.comparison import Array
-from rdpass.core.numeric_types import FLOAT32, INT8, UINT8, NumericType
+from rdpass.core.numeric_types import FLOAT16, FLOAT32, INT8, UINT8, NumericType, NumericTypes
 
 Var = Any
 Expr = Any
 
-KERNEL_TYPES = frozenset({FLOAT32, INT8, UINT8})
+KERNEL_TYPES = frozenset({FLOAT32, FLOAT16, INT8, UINT8})
 """The numeric types of the maps that kernels of ours take. Tensors of any other are TVM's to lower."""
 
 
@@ -129,6 +129,11 @@ def type_of(expression: Expr) -> NumericType:
     return NumericType(str(expression.ty.dtype))
 
 
+def types_of(expression: Expr) -> NumericTypes:
+    """The types of a kernel of floats that reads such a tensor."""
+    return NumericTypes.all(type_of(expression))
+
+
 def bytes_of(expression: Expr) -> int | None:
     """The bytes of a tensor that ``shape_of`` knows; None for anything else."""
     shape = shape_of(expression)
@@ -144,7 +149,7 @@ def array_of(expression: Expr) -> Array | None:
 def weights_of(expression: Expr) -> Array | None:
     """The numbers of a constant that kernels of floats take; None for anything else."""
     array = array_of(expression)
-    return array if array is not None and array.dtype.name == FLOAT32 else None
+    return array if array is not None and array.dtype.name in (FLOAT32, FLOAT16) else None
 
 
 def is_float_map(expression: Expr) -> bool:

@@ -18,6 +18,7 @@ from rdpass.kernels.workload import Workload
 from rdpass.passes.lowering.memory.plan_arena import PlanArena
 from rdpass.passes.lowering.memory.share_maps import ShareMaps
 from rdpass.passes.lowering.rewrite.fold_batch_norm import FoldBatchNorm
+from rdpass.passes.lowering.rewrite.half_precision import HalfPrecision
 from rdpass.passes.lowering.rewrite.keep_integers import KeepIntegers, ReleaseIntegers
 from rdpass.passes.lowering.rewrite.legalize import LegalizeOpsButViews
 from rdpass.passes.lowering.rewrite.place_kernels import PlaceKernels
@@ -82,6 +83,12 @@ def lowering(machine: Machine, tuned: Mapping[Workload, Tile]) -> tuple[Any, ...
         transform.VMShapeLower(),
         transform.AttachGlobalSymbol(),
     )
+
+
+def halved(module: tvm.IRModule, target: tvm.target.Target) -> tvm.IRModule:
+    """A network of float32 that computes in float16; ``module`` is left as it was."""
+    passes = RestoreExtrema(), transform.CanonicalizeBindings(), transform.FoldConstant(), FoldBatchNorm()
+    return _run((*passes, HalfPrecision()), module, target)
 
 
 def simplify(module: tvm.IRModule, target: tvm.target.Target, machine: Machine) -> tvm.IRModule:

@@ -74,6 +74,11 @@ class NumericTypes:
     accumulator: NumericType = FLOAT32
     output: NumericType = FLOAT32
 
+    @staticmethod
+    def all(numeric: NumericType) -> NumericTypes:
+        """One type for everything."""
+        return NumericTypes(numeric, numeric, numeric, numeric)
+
     @property
     def abbreviation(self) -> str:
         """The types in the name of a kernel: that of the maps, or what is read and what is written."""

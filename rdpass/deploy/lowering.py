@@ -22,7 +22,7 @@ from rdpass.kernels.workload import Workload
 from rdpass.onnx.source import OnnxSource
 from rdpass.passes.lowering.match.find_workloads import Occurrence, find_workloads
 from rdpass.passes.lowering.memory.planned_memory import PlannedMemory, planned_memory
-from rdpass.passes.lowering.pipeline import lower, lower_to_calls, simplify
+from rdpass.passes.lowering.pipeline import halved, lower, lower_to_calls, simplify
 from rdpass.passes.lowering.read.fallbacks import Fallback, find_fallbacks
 from rdpass.passes.tir.pipeline import NAME as TIR_PIPELINE
 from rdpass.targets.core_check import check_core
@@ -70,6 +70,11 @@ def import_onnx(source: OnnxSource) -> tvm.IRModule:
         return from_onnx(source.model, keep_params_in_input=False)
     except Exception as error:  # the importer raises whatever its operators' converters do
         raise ConfigError(f"TVM can't import {source.path or 'the ONNX model'}: {first_line(error)}") from error
+
+
+def in_float16(module: tvm.IRModule, target: Target) -> tvm.IRModule:
+    """``module`` (left as it was), a network of float32, as one that computes in float16."""
+    return halved(module, tvm_target(target))
 
 
 def workloads_of(module: tvm.IRModule, target: Target) -> tuple[Occurrence, ...]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from rdpass.core.comparison import Array
+from rdpass.core.numeric_types import NumericType
 from rdpass.kernels.choice import build_kernels, template_of
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.registry import TEMPLATES
@@ -28,7 +31,11 @@ def case_of(
     work: Workload, tile: Tile, isa: Isa, threads: int = 1, seed: int = 0, templates: Templates = TEMPLATES
 ) -> Case:
     """``work`` with ``tile``, one kernel, beside what the template's oracle says of it."""
-    constants, inputs = constants_of(work, seed), inputs_of(work, written(work), seed)
+    numeric = work.types.input
+    constants, inputs = (
+        rounded(constants_of(work, seed), numeric),
+        rounded(inputs_of(work, written(work), seed), numeric),
+    )
     (kernel,) = build_kernels(work, constants, tile, machine_with(isa, threads), templates)
     expected = template_of(tile, templates).oracle(work, constants, inputs)
     source, *others = _arguments(work, inputs, isa)
@@ -38,6 +45,14 @@ def case_of(
         f"{work} {tile} {isa.name}", kernel.function, isa, (source, *others, *kernel.constants, *behind),
         *_output(work, expected, isa), before=added if work.epilogue.in_place else None,
     )  # fmt: skip
+
+
+def rounded(value: Any, numeric: NumericType) -> Any:
+    """Arrays of floats, in whatever they lie, as those of type ``numeric``."""
+    if isinstance(value, tuple | list):
+        return type(value)(rounded(each, numeric) for each in value)
+    is_float = isinstance(value, np.ndarray) and value.dtype.kind == "f" and numeric.is_float
+    return value.astype(numeric.value) if is_float else value
 
 
 def _arguments(work: Workload, inputs: list[Array], isa: Isa) -> list[Array]:

@@ -19,15 +19,16 @@ from tvm import relax
 
 from rdpass.core.comparison import Array
 from rdpass.kernels.workload import Elementwise
-from rdpass.passes.lowering.dataflow import Dataflow, operator_of, shape_of, type_of
+from rdpass.passes.lowering.dataflow import Dataflow, operator_of, shape_of, type_of, types_of
 from rdpass.passes.lowering.match.batch_norm import affine_of
 from rdpass.passes.lowering.match.grow_epilogue import GrownEpilogue, epilogue_from, grow_epilogue, per_channel
 from rdpass.passes.lowering.match.placement import Placement
 from rdpass.passes.lowering.rewrite.operators_on_blocks import joins_blocks, runs_blocked, splits_blocks
+from rdpass.targets.isa import Isa
 
 
-def find_elementwise(flow: Dataflow, blocked: Set[Any], taken: Set[Any], lanes: int) -> Iterator[Placement]:
-    """Placements on the maps in ``blocked``, on what becomes of them in blocks of ``lanes`` channels, and on those that
+def find_elementwise(flow: Dataflow, blocked: Set[Any], taken: Set[Any], isa: Isa) -> Iterator[Placement]:
+    """Placements on the maps in ``blocked``, on what becomes of them in blocks, and on those that
     they write themselves, without variables of ``taken``."""
     known, used, split = set(blocked), set(taken), set[Any]()
     for variable, value in flow.bindings:
@@ -37,9 +38,9 @@ def find_elementwise(flow: Dataflow, blocked: Set[Any], taken: Set[Any], lanes: 
             known.add(placement.root)
             used.update(placement.inside, (placement.root,))
             yield placement
-        elif splits_blocks(flow, variable, value, known, lanes):
+        elif splits_blocks(flow, variable, value, known, isa):
             split.add(variable)
-        elif variable not in used and (_is_part(value, split) or _stays_blocked(variable, value, known, lanes)):
+        elif variable not in used and (_is_part(value, split) or _stays_blocked(variable, value, known, isa)):
             known.add(variable)
 
 
@@ -47,8 +48,8 @@ def _is_part(value: Any, split: Set[Any]) -> bool:
     return isinstance(value, relax.TupleGetItem) and value.tuple_value in split
 
 
-def _stays_blocked(variable: Any, value: Any, known: Set[Any], lanes: int) -> bool:
-    return joins_blocks(value, known, lanes) or runs_blocked(variable, value, known)
+def _stays_blocked(variable: Any, value: Any, known: Set[Any], isa: Isa) -> bool:
+    return joins_blocks(value, known, isa) or runs_blocked(variable, value, known)
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,8 @@ class _Start:
         inside = tuple(v for v in (*self.inside, *end.inside) if not v.same_as(end.root) and not v.same_as(self.source))
         batch, channels, height, width = shape_of(self.source) or ()
         scale: Literal["none", "constant", "gate"] = "none" if self.scale is None else "constant"
-        work = Elementwise(batch, channels, height * width, end.epilogue, "gate" if self.gate is not None else scale)
+        kind = "gate" if self.gate is not None else scale
+        work = Elementwise(batch, channels, height * width, end.epilogue, kind, types_of(self.source))
         rows = (*end.rows, *([] if self.scale is None else [self.scale]))
         return Placement(end.root, self.source, work, (rows,), inside, end.other, gate=self.gate)
 

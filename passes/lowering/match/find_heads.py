@@ -17,7 +17,7 @@ import numpy as np
 
 from rdpass.core.comparison import Array
 from rdpass.kernels.workload import Head
-from rdpass.passes.lowering.dataflow import Dataflow, array_of, operator_of, shape_of, weights_of
+from rdpass.passes.lowering.dataflow import Dataflow, array_of, operator_of, shape_of, types_of, weights_of
 from rdpass.passes.lowering.match.placement import Placement
 
 
@@ -52,7 +52,7 @@ def _is_mean_over_pixels(call: Any) -> bool:
 
 
 def _mean_alone(root: Any, source: Any, shape: tuple[int, ...]) -> Placement:
-    work = Head(shape[0], shape[1], shape[2] * shape[3], 0)
+    work = Head(shape[0], shape[1], shape[2] * shape[3], 0, types=types_of(root))
     return Placement(root, source, work, (None,))
 
 
@@ -68,7 +68,7 @@ def _with_dense(flow: Dataflow, mean: Any, source: Any, shape: tuple[int, ...]) 
     dense = None if product is None else _Dense.of(flow, product, flat)
     if dense is None:
         return None
-    work = Head(shape[0], shape[1], shape[2] * shape[3], dense.classes)
+    work = Head(shape[0], shape[1], shape[2] * shape[3], dense.classes, types=types_of(source))
     inside = (mean, *([] if is_flat else [flat]), *dense.inside)
     return Placement(dense.root, source, work, (dense.numbers,), inside, writes="planar")
 
@@ -87,11 +87,11 @@ def _dense_alone(flow: Dataflow, product: Any) -> Placement | None:
     is_flat = map_shape is not None and len(map_shape) == 4 and shape == (map_shape[0], prod(map_shape[1:]))
     if source is not None and map_shape is not None and is_flat and flow.only_reader(vector) is not None:
         batch, channels, height, width = map_shape
-        work = Head(batch, channels, height * width, dense.classes, averages=False)
+        work = Head(batch, channels, height * width, dense.classes, averages=False, types=types_of(source))
         return Placement(dense.root, source, work, (dense.numbers,), (vector, *dense.inside), writes="planar")
     if shape[1] % _MOST_LANES:
         return None
-    work = Head(shape[0], shape[1], 1, dense.classes)
+    work = Head(shape[0], shape[1], 1, dense.classes, types=types_of(vector))
     return Placement(dense.root, vector, work, (dense.numbers,), dense.inside, reads="vector", writes="planar")
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from rdpass.core.comparison import Array
 from rdpass.kernels.workload import Convolution
-from rdpass.passes.lowering.dataflow import Dataflow, operator_of, shape_of, weights_of
+from rdpass.passes.lowering.dataflow import Dataflow, operator_of, shape_of, types_of, weights_of
 from rdpass.passes.lowering.match.grow_epilogue import grow_epilogue
 from rdpass.passes.lowering.match.subpixel_layers import Subpixel, shuffled, transposed_of
 
@@ -100,7 +100,7 @@ def convolution_of(flow: Dataflow, variable: Any) -> Convolution | None:
         return None
     if (call.attrs.data_layout, call.attrs.kernel_layout, call.attrs.out_layout) != ("NCHW", "OIHW", "NCHW"):
         return None
-    return _convolution(shape, weights, call.attrs)
+    return replace(_convolution(shape, weights, call.attrs), types=types_of(variable))
 
 
 def _convolution(shape: tuple[int, ...], weights: tuple[int, ...], attributes: Any) -> Convolution:

@@ -17,10 +17,9 @@ from typing import Any
 
 from tvm import relax
 
-from rdpass.core.numeric_types import FLOAT32
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.workload import PointwisePair, Stem
-from rdpass.passes.lowering.dataflow import Dataflow, is_float_map
+from rdpass.passes.lowering.dataflow import Dataflow, is_float_map, operator_of
 from rdpass.passes.lowering.match.find_elementwise import find_elementwise
 from rdpass.passes.lowering.match.find_heads import find_heads
 from rdpass.passes.lowering.match.find_integers import find_integers
@@ -36,12 +35,11 @@ def find_placements(flow: Dataflow, machine: Machine) -> tuple[Placement, ...]:
     """All placements; no variable is in two of them."""
     integers = find_integers(flow, machine)
     theirs = {variable for placement in integers for variable in (placement.root, *placement.inside)}
-    floats = _find_floats(flow, machine.isa.block(FLOAT32), theirs)
-    return (*integers, *(place for place in floats if is_float_map(place.source) and is_float_map(place.root)))
+    return (*integers, *_find_floats(flow, machine, theirs))
 
 
-def _find_floats(flow: Dataflow, lanes: int, theirs: Set[Any]) -> tuple[Placement, ...]:
-    """Placements of kernels of floats, maps lying in blocks of ``lanes`` channels, without variables of ``theirs``."""
+def _find_floats(flow: Dataflow, machine: Machine, theirs: Set[Any]) -> tuple[Placement, ...]:
+    """Placements of kernels of floats that ``machine`` computes with, without variables of ``theirs``."""
     layers = {layer.root: layer for layer in find_layers(flow)}
     stems = dict(_stems(flow, layers))
     firsts = _pairs(flow, {root: layer for root, layer in layers.items() if root not in stems})
@@ -55,9 +53,16 @@ def _find_floats(flow: Dataflow, lanes: int, theirs: Set[Any]) -> tuple[Placemen
     found += (pool for pool in find_poolings(flow) if pool.root not in taken)
     others = (*find_resizings(flow), *find_heads(flow))
     found += (place for place in others if theirs.isdisjoint((place.root, *place.inside)))
+    found = [place for place in found if _suits(place, machine)]
     taken = theirs | {variable for placement in found for variable in (placement.root, *placement.inside)}
     blocked = {placement.root for placement in found if placement.writes == "blocked"}
-    return (*found, *find_elementwise(flow, blocked, taken, lanes))
+    return (*found, *find_elementwise(flow, blocked, taken, machine.isa))
+
+
+def _suits(placement: Placement, machine: Machine) -> bool:
+    """Tell whether a kernel of floats reads and writes such maps, on a core that computes in them."""
+    kernel = placement.workload
+    return is_float_map(placement.source) and is_float_map(placement.root) and machine.isa.computes(kernel.types)
 
 
 # 1. Stems
@@ -68,8 +73,14 @@ def _stems(flow: Dataflow, layers: dict[Any, Layer]) -> Iterator[tuple[Any, Plac
     for root, layer in layers.items():
         conv = layer.convolution
         fits = conv.channels <= _STEM_CHANNELS and conv.groups == conv.subpixels == 1
-        if layer.source in flow.parameters and fits:
+        if fits and _is_image(flow, layer.source):
             yield root, _stem(flow, layer)
+
+
+def _is_image(flow: Dataflow, source: Any) -> bool:
+    """Tell whether it is the network's own input, as it comes or in another type."""
+    cast: Any = flow.value(source)
+    return (cast.args[0] if operator_of(cast) == "relax.astype" else source) in flow.parameters
 
 
 def _stem(flow: Dataflow, layer: Layer) -> Placement:

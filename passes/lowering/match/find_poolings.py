@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from rdpass.kernels.workload import Pooling
-from rdpass.passes.lowering.dataflow import Dataflow, operator_of, shape_of
+from rdpass.passes.lowering.dataflow import Dataflow, operator_of, shape_of, types_of
 from rdpass.passes.lowering.match.placement import Placement
 
 
@@ -37,6 +37,7 @@ def pooling_of(flow: Dataflow, variable: Any) -> Pooling | None:
         return None
     batch, channels, height, width = shape
     padding = top, left, max(needed[0], 0), max(needed[1], 0)
-    pool = Pooling(batch, channels, height, width, kind, (kh, kw), (sh, sw), padding, divisor)
+    types = types_of(variable)
+    pool = Pooling(batch, channels, height, width, kind, (kh, kw), (sh, sw), padding, divisor, types)
     covered = top < kh and left < kw and (out[2] - 1) * sh < shape[2] + top and (out[3] - 1) * sw < shape[3] + left
     return pool if covered and (pool.out_height, pool.out_width) == out[2:] else None

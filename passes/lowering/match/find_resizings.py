@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from rdpass.kernels.workload import Places, Resizing
-from rdpass.passes.lowering.dataflow import Dataflow, operator_of, shape_of
+from rdpass.passes.lowering.dataflow import Dataflow, operator_of, shape_of, types_of
 from rdpass.passes.lowering.match.placement import Placement
 
 _KINDS: dict[str, Literal["nearest", "linear"]] = {"nearest_neighbor": "nearest", "linear": "linear"}
@@ -45,7 +45,8 @@ def resizing_of(flow: Dataflow, variable: Any) -> Resizing | None:
     across = _places(kind, mode, rounding, width, wanted[3])
     if down is None or across is None:
         return None
-    return Resizing(batch, channels, height, width, wanted[2], wanted[3], kind, down, across)
+    types = types_of(variable)
+    return Resizing(batch, channels, height, width, wanted[2], wanted[3], kind, down, across, types)
 
 
 def _places(kind: str, mode: str, rounding: str, given: int, wanted: int) -> Places | None:

@@ -18,7 +18,7 @@ import numpy as np
 
 from rdpass.core.comparison import Array
 from rdpass.kernels.workload import Convolution
-from rdpass.passes.lowering.dataflow import Dataflow, operator_of, shape_of, weights_of
+from rdpass.passes.lowering.dataflow import Dataflow, operator_of, shape_of, types_of, weights_of
 
 _COLUMNS_FIRST = (0, 3, 4, 1, 5, 2)  # DepthToSpace's mode DCR
 _CHANNELS_FIRST = (0, 1, 4, 2, 5, 3)  # its mode CRD, and torch's PixelShuffle
@@ -63,6 +63,7 @@ def transposed_of(flow: Dataflow, variable: Any) -> Subpixel | None:
     convolution = Convolution(
         batch, channels, wanted[1], height, width, (down.reach, across.reach),
         padding=(down.before, across.before, down.after, across.after), subpixel=(down.stride, across.stride),
+        types=types_of(variable),
     )  # fmt: skip
     weights = np.einsum("apk,cfkl,bql->abfcpq", down.taps, given, across.taps, optimize=True)
     flat = np.ascontiguousarray(weights.reshape(-1, channels, down.reach, across.reach), given.dtype)

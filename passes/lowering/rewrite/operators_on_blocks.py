@@ -11,6 +11,7 @@ from typing import Any
 
 from tvm import relax
 
+from rdpass.core.numeric_types import NumericType
 from rdpass.passes.lowering.dataflow import (
     Dataflow,
     array_of,
@@ -22,6 +23,7 @@ from rdpass.passes.lowering.dataflow import (
     variables_of,
 )
 from rdpass.passes.lowering.rewrite.blocked_layout import block_constant
+from rdpass.targets.isa import Isa
 
 _ELEMENTWISE = {
     f"relax.{name}"
@@ -69,15 +71,15 @@ def on_blocks(value: Any, blocked: Callable[[Any], Any], lanes: int) -> Any:
 # 2. Concatenations and splits
 
 
-def joins_blocks(value: Any, blocked: Container[Any], lanes: int) -> bool:
+def joins_blocks(value: Any, blocked: Container[Any], isa: Isa) -> bool:
     """Tell whether it is a concatenation of blocked maps along whole blocks of channels."""
     if operator_of(value) != "relax.concat" or int(value.attrs.axis) not in (1, -3):
         return False
     parts = variables_of(value)
-    return all(part in blocked and is_float_map(part) and _has_whole_blocks(shape_of(part), lanes) for part in parts)
+    return all(part in blocked and is_float_map(part) and _has_whole_blocks(part.ty, isa) for part in parts)
 
 
-def splits_blocks(flow: Dataflow, variable: Any, value: Any, blocked: Container[Any], lanes: int) -> bool:
+def splits_blocks(flow: Dataflow, variable: Any, value: Any, blocked: Container[Any], isa: Isa) -> bool:
     """Tell whether a blocked map comes apart along whole blocks, and only its parts are read."""
     if operator_of(value) != "relax.split" or int(value.attrs.axis) not in (1, -3):
         return False
@@ -86,7 +88,7 @@ def splits_blocks(flow: Dataflow, variable: Any, value: Any, blocked: Container[
         value.args[0] in blocked
         and is_float_map(value.args[0])
         and variable not in flow.results
-        and all(_has_whole_blocks(shape, lanes) for shape in part_shapes(variable))
+        and all(_has_whole_blocks(kind, isa) for kind in variable.ty.fields)
         and all(isinstance(reader, relax.TupleGetItem) for reader in readers)
     )
 
@@ -96,5 +98,6 @@ def part_shapes(variable: Any) -> list[tuple[int, ...]]:
     return [shape_of_type(kind) or () for kind in variable.ty.fields]
 
 
-def _has_whole_blocks(shape: tuple[int, ...] | None, lanes: int) -> bool:
-    return shape is not None and len(shape) == 4 and shape[1] % lanes == 0
+def _has_whole_blocks(kind: Any, isa: Isa) -> bool:
+    shape = shape_of_type(kind)
+    return shape is not None and len(shape) == 4 and shape[1] % isa.block(NumericType(str(kind.dtype))) == 0

@@ -18,7 +18,7 @@ from typing import Any
 import tvm
 from tvm import relax
 
-from rdpass.core.numeric_types import FLOAT32
+from rdpass.core.numeric_types import NumericType
 from rdpass.kernels.builder.function import WORKSPACE
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.template import Kernel, Tile
@@ -83,7 +83,6 @@ class _Writer:
         self.callees = callees
         self.function = function
         self.machine = machine
-        self.lanes = machine.isa.block(FLOAT32)
         self.flow = read_dataflow(function)
         self.chosen = {chosen.placement.root: chosen for chosen in choose_placements(self.flow, machine, tuned)}
         self.homes = homes_of(chosen.placement for chosen in self.chosen.values())
@@ -107,15 +106,16 @@ class _Writer:
         if chosen is not None:
             layouts = self.blocked if chosen.placement.writes == "blocked" else self.planar
             layouts[variable] = self._kernel(chosen)
-        elif joins_blocks(value, self.blocked, self.lanes):
+        elif joins_blocks(value, self.blocked, self.machine.isa):
             self.blocked[variable] = self._join(variable, variables_of(value))
-        elif splits_blocks(self.flow, variable, value, self.blocked, self.lanes):
+        elif splits_blocks(self.flow, variable, value, self.blocked, self.machine.isa):
             self.parts[variable] = self._split(value.args[0], variable)
         elif isinstance(value, relax.TupleGetItem) and value.tuple_value in self.parts:
             self.blocked[variable] = self.builder.emit(relax.TupleGetItem(self.parts[value.tuple_value], value.index))
         elif runs_blocked(variable, value, self.blocked):
-            read = partial(self._blocked, lanes=self.lanes)
-            self.blocked[variable] = self.builder.emit(on_blocks(value, read, self.lanes))
+            lanes = self._own_lanes(variable)
+            read = partial(self._blocked, lanes=lanes)
+            self.blocked[variable] = self.builder.emit(on_blocks(value, read, lanes))
         else:
             self.planar[variable] = self.builder.emit(replaced(value, self._planar))
 
@@ -169,20 +169,26 @@ class _Writer:
     # 2. Concatenations and splits
 
     def _join(self, variable: Any, parts: Sequence[Any]) -> Any:
-        shapes = [shape_of(part) or () for part in parts]
-        written = blocked_shape(shape_of(variable) or (), self.lanes)
-        arguments = [self._blocked(part, self.lanes) for part in parts]
-        results = self._call(self._copy("concatenate", shapes), 0, arguments, [written], parts="concatenate")
+        lanes, shapes = self._own_lanes(variable), [shape_of(part) or () for part in parts]
+        written = blocked_shape(shape_of(variable) or (), lanes)
+        arguments = [self._blocked(part, lanes) for part in parts]
+        kernel = self._copy("concatenate", shapes, type_of(variable))
+        results = self._call(kernel, 0, arguments, [written], parts="concatenate")
         return self.builder.emit(relax.TupleGetItem(results, 0))
 
     def _split(self, source: Any, variable: Any) -> Any:
-        shapes = part_shapes(variable)
-        written = [blocked_shape(shape, self.lanes) for shape in shapes]
-        return self._call(self._copy("split", shapes), 0, [self._blocked(source, self.lanes)], written, parts="split")
+        lanes, shapes = self._own_lanes(source), part_shapes(variable)
+        written = [blocked_shape(shape, lanes) for shape in shapes]
+        kernel = self._copy("split", shapes, type_of(source))
+        return self._call(kernel, 0, [self._blocked(source, lanes)], written, parts="split")
 
-    def _copy(self, kind: CopyKind, shapes: Sequence[tuple[int, ...]]) -> Kernel:
+    def _copy(self, kind: CopyKind, shapes: Sequence[tuple[int, ...]], numeric: NumericType) -> Kernel:
         batch, _, height, width = shapes[0]
-        return copy_kernel(kind, [shape[1] for shape in shapes], (batch, height * width), FLOAT32, self.machine)
+        return copy_kernel(kind, [shape[1] for shape in shapes], (batch, height * width), numeric, self.machine)
+
+    def _own_lanes(self, variable: Any) -> int:
+        """Channels of a block of such a map, where nothing else is said of it."""
+        return self.machine.isa.block(type_of(variable))
 
     # 3. Either layout of a variable
 
@@ -212,4 +218,5 @@ class _Writer:
     def _one_pixel(self, array: Any) -> Any:
         """A batch of numbers in blocks of channels of one pixel: the same memory."""
         batch, *rest = shape_of(array) or ()
-        return self.builder.emit(relax.op.reshape(array, (batch, prod(rest) // self.lanes, 1, self.lanes)))
+        lanes = self._own_lanes(array)
+        return self.builder.emit(relax.op.reshape(array, (batch, prod(rest) // lanes, 1, lanes)))
