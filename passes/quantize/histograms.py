@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 
 from rdpass.core.comparison import Array
+from rdpass.core.numeric_types import FLOAT32
 from rdpass.onnx.oracle import Session
 
 BINS = 2048
@@ -75,7 +76,7 @@ def _values(session: Session, feed: Sequence[Array], names: Sequence[str]) -> li
 
 
 def _counted(value: Array, low: float, high: float) -> Array:
-    bins = ((value.ravel() - np.float32(low)) * np.float32(BINS / (high - low))).astype(np.int32)
+    bins = ((value.ravel() - np.asarray(low, FLOAT32)) * np.asarray(BINS / (high - low), FLOAT32)).astype(np.int32)
     return np.bincount(np.clip(bins, 0, BINS - 1), minlength=BINS)
 
 

@@ -16,6 +16,7 @@ from onnxruntime.quantization import QuantType
 from onnxruntime.quantization.calibrate import TensorData
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
+from rdpass.core.numeric_types import FLOAT32
 from rdpass.passes.quantize.calibrators import Range
 
 OPERATORS = (
@@ -62,7 +63,7 @@ def place_qdq(
 
 
 def _tensor_data(ranges: Mapping[str, Range]) -> dict[str, Any]:
-    return {name: TensorData(lowest=np.float32(low), highest=np.float32(high)) for name, (low, high) in ranges.items()}
+    return {name: TensorData(lowest=_single(low), highest=_single(high)) for name, (low, high) in ranges.items()}
 
 
 def _of_one_tensor(model: onnx.ModelProto) -> list[str]:
@@ -77,3 +78,7 @@ def _of_one_tensor(model: onnx.ModelProto) -> list[str]:
             if node.op_type in PRODUCTS:
                 found.append(node.name)
     return found
+
+
+def _single(number: float) -> Any:
+    return np.asarray(number, FLOAT32)[()]

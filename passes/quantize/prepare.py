@@ -10,6 +10,7 @@ import onnxsim
 from onnx.version_converter import convert_version
 
 from rdpass.core.errors import ConfigError, first_line
+from rdpass.core.numeric_types import FLOAT32
 
 OPSET = 21
 """QuantizeLinear and DequantizeLinear take 16-bit integers from this one on."""
@@ -39,7 +40,7 @@ def _check_float(model: onnx.ModelProto) -> None:
     halves = [t.name for t in model.graph.initializer
               if t.data_type in (onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16)]  # fmt: skip
     if halves:
-        raise ConfigError(f"the model holds numbers of 16 bits ({halves[0]}); give the model in float32")
+        raise ConfigError(f"the model holds numbers of 16 bits ({halves[0]}); give the model in {FLOAT32}")
 
 
 def _raised(model: onnx.ModelProto) -> onnx.ModelProto:

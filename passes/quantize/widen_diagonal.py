@@ -18,6 +18,7 @@ import onnx
 from onnx.numpy_helper import to_array
 
 from rdpass.core.comparison import Array
+from rdpass.core.numeric_types import FLOAT32
 from rdpass.passes.quantize.qdq_graph import QdqGraph, integer_bias
 
 WORTH = 6.0
@@ -89,7 +90,7 @@ def _steps(weights: Array, diagonal: tuple[Array, ...], bias: Array | None, scal
     steps = np.maximum(np.abs(rest).reshape(len(rest), -1).max(1) / LARGEST, own / WIDEST)
     if bias is not None:
         steps = np.maximum(steps, np.abs(bias) / (float(scale) * (2.0**31 - 1024)))
-    return np.where(steps > 0, steps, 1.0).astype(np.float32)
+    return np.where(steps > 0, steps, 1.0).astype(FLOAT32)
 
 
 def _replace(
@@ -99,7 +100,7 @@ def _replace(
     name = f"{node.name}_wide"
     added = [graph.dequantised(f"{name}_weight", integers.astype(np.int16), steps, np.zeros(len(steps), np.int16))]
     if bias is not None:
-        product = (scale.astype(np.float32) * steps).astype(np.float32)
+        product = (scale.astype(FLOAT32) * steps).astype(FLOAT32)
         zero = np.zeros(len(steps), np.int32)
         added.append(graph.dequantised(f"{name}_bias", integer_bias(bias, product), product, zero))
     place = next(index for index, other in enumerate(graph.graph.node) if other is node or other == node)

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
+
+from rdpass.core.numeric_types import BYTES, HALF, SINGLE, Precision
 
 if TYPE_CHECKING:
     from rdpass.deploy.bundle.building import Bundle
@@ -29,12 +31,23 @@ class RuntimeChoice(StrEnum):
     none = "none"
 
 
+class PrecisionChoice(StrEnum):
+    """The numbers that a network computes in."""
+
+    single = SINGLE
+    half = HALF
+    bytes = BYTES
+
+
 def compile_command(
     model: Annotated[Path, typer.Argument(help="The .onnx file.", metavar="FILE.onnx")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write.")],
     target: Annotated[str, typer.Option(help="A name that `rdpass targets` lists, or a .toml file.")] = "host",
     input_size: Annotated[str | None, typer.Option("--input", help=FILE_INPUT_HELP)] = None,
     runtime: Annotated[RuntimeChoice, typer.Option(help="none: a C library that needs no runtime.")] = RuntimeChoice.vm,
+    precision: Annotated[
+        PrecisionChoice | None, typer.Option(help="fp16, where the CPU has it.", show_default="the file's own")
+    ] = None,
     prefix: Annotated[
         str | None, typer.Option(help="Prefix of the C library's names.", show_default="rdpass_model")
     ] = None,
@@ -57,6 +70,7 @@ def compile_command(
         out,
         example=input_size,
         runtime=runtime.value,
+        precision=cast(Precision, precision.value) if precision else None,
         prefix=prefix or PREFIX,
         golden=golden,
         database=database,

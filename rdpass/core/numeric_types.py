@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -87,3 +87,7 @@ class NumericTypes:
 
 
 ALL_FLOAT32 = NumericTypes()
+
+Precision = Literal["float32", "fp16", "int8"]
+"""The numbers that a whole network computes in, as users say it."""
+SINGLE, HALF, BYTES = get_args(Precision)

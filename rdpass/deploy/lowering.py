@@ -23,7 +23,7 @@ from rdpass.onnx.source import OnnxSource
 from rdpass.passes.lowering.match.find_workloads import Occurrence, find_workloads
 from rdpass.passes.lowering.memory.planned_memory import PlannedMemory, planned_memory
 from rdpass.passes.lowering.pipeline import halved, lower, lower_to_calls, simplify
-from rdpass.passes.lowering.read.fallbacks import Fallback, find_fallbacks
+from rdpass.passes.lowering.read.fallbacks import Fallback, KernelCalls, find_fallbacks, find_kernels
 from rdpass.passes.tir.pipeline import NAME as TIR_PIPELINE
 from rdpass.targets.core_check import check_core
 from rdpass.targets.features import Feature
@@ -36,11 +36,13 @@ LINK_OPTIONS = ("-Wl,--build-id=none", "-s")
 
 @dataclass(frozen=True)
 class Lowered:
-    """Compiled code that is not yet a file, the memory it plans to use, and what no kernel of ours computes."""
+    """Compiled code that is not yet a file, the memory it plans to use, and what computes it: kernels of ours, and what
+    none of these computes."""
 
     executable: Any
     memory: PlannedMemory
     fallbacks: tuple[Fallback, ...]
+    kernels: tuple[KernelCalls, ...]
 
 
 def tvm_target(target: Target) -> tvm.target.Target:
@@ -97,7 +99,7 @@ def build(module: tvm.IRModule, target: Target, tuned: Mapping[Workload, Tile] |
     """Lower ``module`` (left as it was) as ``lower_for`` does, and compile it for ``target``."""
     lowered = lower_for(module, target, tuned)
     executable = tvm.compile(lowered, target=tvm_target(target), relax_pipeline=None, tir_pipeline=TIR_PIPELINE)
-    return Lowered(executable, planned_memory(lowered), find_fallbacks(lowered))
+    return Lowered(executable, planned_memory(lowered), find_fallbacks(lowered), find_kernels(lowered))
 
 
 def run_here(lowered: Lowered, inputs: Sequence[Array]) -> tuple[Array, ...]:

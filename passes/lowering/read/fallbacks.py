@@ -1,4 +1,4 @@
-"""List what no kernel of ours computes: the functions of a lowered module that TVM made and nobody scheduled."""
+"""List the functions that a lowered module calls: kernels of ours, and what TVM made and nobody scheduled."""
 
 from __future__ import annotations
 
@@ -22,6 +22,21 @@ class Fallback:
     calls: int
     operations: int
     share: float
+
+
+@dataclass(frozen=True)
+class KernelCalls:
+    """A kernel of ours by its name, which says its type first, and how often the network calls it."""
+
+    name: str
+    calls: int
+
+
+def find_kernels(lowered: tvm.IRModule) -> tuple[KernelCalls, ...]:
+    """The kernels of a module that ``pipeline.lowering`` made, by name."""
+    calls = _calls(lowered["main"])
+    ours = (name for name, function in _functions(lowered).items() if function.attrs and function.attrs.get(SCHEDULED))
+    return tuple(KernelCalls(name, calls[name]) for name in sorted(ours) if calls[name])
 
 
 def find_fallbacks(lowered: tvm.IRModule) -> tuple[Fallback, ...]:

@@ -17,7 +17,7 @@ from rdpass.kernels.workload import Workload
 from rdpass.onnx.source import OnnxSource
 from rdpass.passes.lowering.memory.arena import ALIGNMENT
 from rdpass.passes.lowering.memory.planned_memory import PlannedMemory
-from rdpass.passes.lowering.read.fallbacks import Fallback, find_fallbacks
+from rdpass.passes.lowering.read.fallbacks import Fallback, KernelCalls, find_fallbacks, find_kernels
 from rdpass.passes.lowering.read.find_calls import CallSequence, find_calls
 from rdpass.targets.lookup import Target
 
@@ -39,6 +39,7 @@ class Network:
     outputs: tuple[TensorSpec, ...]
     target: Target
     fallbacks: tuple[Fallback, ...]
+    kernels: tuple[KernelCalls, ...]
     prefix: str
 
     @property
@@ -68,5 +69,7 @@ def build_aot(
     sequence = find_calls(lowered)
     functions = compile_functions(lowered, target)
     arena = plan(sequence, functions.lifted)
-    fallbacks = find_fallbacks(lowered)
-    return Network(sequence, functions, arena, source.inputs, source.outputs, target, fallbacks, prefix)
+    return Network(
+        sequence, functions, arena, source.inputs, source.outputs, target, find_fallbacks(lowered),
+        find_kernels(lowered), prefix,
+    )  # fmt: skip

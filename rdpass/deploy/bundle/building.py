@@ -31,6 +31,7 @@ from rdpass.core.comparison import Array, NumericGate, check_close
 from rdpass.core.errors import ConfigError, TargetError
 from rdpass.core.files import new_folder
 from rdpass.core.input_size import InputSizes, as_sizes
+from rdpass.core.numeric_types import BYTES, FLOAT16, HALF, SINGLE, NumericTypes, Precision
 from rdpass.core.places import check_free
 from rdpass.core.progress import Progress, progress
 from rdpass.database.best import Tuned, read_best
@@ -42,7 +43,7 @@ from rdpass.deploy.bundle.execution import execute
 from rdpass.deploy.bundle.manifest import Manifest, Runtime, seal, written_files
 from rdpass.deploy.bundle.runtime_libraries import find_libraries, tvm_versions
 from rdpass.deploy.bundle.signature import read_private_key
-from rdpass.deploy.lowering import Lowered, build, import_onnx, run_here, tvm_target, workloads_of
+from rdpass.deploy.lowering import Lowered, build, import_onnx, in_float16, run_here, tvm_target, workloads_of
 from rdpass.kernels.template import Tile
 from rdpass.kernels.workload import Workload
 from rdpass.onnx.golden import Golden, find_golden
@@ -50,12 +51,16 @@ from rdpass.onnx.model_files import model_files
 from rdpass.onnx.oracle import run_onnx
 from rdpass.onnx.source import OnnxSource, read_onnx
 from rdpass.passes.lowering.match.find_workloads import Occurrence
+from rdpass.targets.isa import isa_of
 from rdpass.targets.lookup import HOST, Target, find_target, host_target, with_byte_products
 from rdpass.targets.toolchain import Compiler, find_compiler, find_launcher
 
 log = logging.getLogger(__name__)
 
 TOLERANCE = 1e-4
+HALF_TOLERANCE = 2e-2
+"""For networks in float16, of the largest output: each number is rounded to 2^-11 of itself, and sums of thousands are
+off by up to a hundredth of their largest."""
 QUANTISED_TOLERANCE, RUNTIME_TOLERANCE = 2e-2, 1e-1
 """For networks of bytes, of the largest output. Layers of ours that compute in integers are exact, so the error is 0
 where all do; floats between them may round to another byte. Other runtimes round differently in every layer."""
@@ -83,11 +88,14 @@ class Bundle:
 
 @dataclass(frozen=True)
 class _Order:
-    """An order to build: which network, for what, of which kind, with which tiles (and what the manifest says of
-    them), and held against what."""
+    """An order to build: which network, as it computes on the target and as this machine checks it (``native``: in
+    float32 where the target computes in float16), for what, of which kind, with which tiles (and what the manifest says
+    of them), and held against what."""
 
     source: OnnxSource
     module: tvm.IRModule
+    native: tvm.IRModule
+    precision: Precision
     target: Target
     runtime: Runtime
     prefix: str
@@ -97,7 +105,7 @@ class _Order:
 
     @property
     def tolerance(self) -> float:
-        return QUANTISED_TOLERANCE if self.source.is_quantised else TOLERANCE
+        return {SINGLE: TOLERANCE, HALF: HALF_TOLERANCE, BYTES: QUANTISED_TOLERANCE}[self.precision]
 
 
 def compile(
@@ -107,6 +115,7 @@ def compile(
     *,
     example: InputSizes = None,
     runtime: Runtime = "vm",
+    precision: Precision | None = None,
     prefix: str = PREFIX,
     golden: str | Path | None = None,
     database: str | Path | None = None,
@@ -124,6 +133,8 @@ def compile(
         example: the inputs' sizes, where the file leaves more than the batch open or others are wanted: arrays (their
             numbers don't matter), or a text as ``--input`` takes it: "1x3x224x224", "left=1x8,right=1x8".
         runtime: "vm" for TVM's virtual machine, "none" for a C library and a static program (no TVM on the board).
+        precision: "float32", "fp16" for half precision where the target has it, "int8" for a quantised network; by
+            default what the file is: int8 for one that quantises, else float32.
         prefix: without a runtime, what the C library's names begin with (in capitals, its macros'), its files' too.
         golden: an ``.npz`` of golden numbers; by default the one beside the file, else random ones (see ``golden``).
         database: a folder that ``tune`` wrote: every workload has the best tile that was found for this target, if the
@@ -151,6 +162,8 @@ def compile(
     """
     if runtime not in get_args(Runtime):
         raise ConfigError(f"there is no runtime {runtime!r}; it is one of {', '.join(get_args(Runtime))}")
+    if precision is not None and precision not in get_args(Precision):
+        raise ConfigError(f"there is no precision {precision!r}; it is one of {', '.join(get_args(Precision))}")
     check_prefix(prefix)
     if runtime == "vm" and prefix != PREFIX:
         raise ConfigError("a prefix is for the names of a C library: it goes with the runtime none")
@@ -162,13 +175,17 @@ def compile(
     compiler = find_compiler(chosen)
     tvm_target(chosen)
     source = read_onnx(Path(onnx) if isinstance(onnx, str) else onnx, as_sizes(example))
+    computed = _precision(source, precision, chosen)
     chosen = _this_machine(source) if target == HOST else chosen
     reference = find_golden(source, Path(golden) if golden else None)
     tuned = None if database is None else read_best(Path(database), chosen)
     with progress("compile", 4, show_progress) as shown:
         module = import_onnx(source)
+        native = module
+        if computed == HALF:
+            module = in_float16(module, chosen)
         tiles, tuning = ({}, {}) if tuned is None else _tuned(tuned, workloads_of(module, chosen))
-        order = _Order(source, module, chosen, runtime, prefix, tiles, tuning, reference)
+        order = _Order(source, module, native, computed, chosen, runtime, prefix, tiles, tuning, reference)
         code, gates = _build_checked(order, shown)
         with new_folder(place, force, written_files) as folder:
             shown.step(2, f"linking with {compiler.version}")
@@ -179,6 +196,27 @@ def compile(
             manifest = seal(folder, _run_once(folder, manifest, chosen, reference), key)
         shown.step(4, "done")
     return Bundle(place, manifest)
+
+
+def _precision(source: OnnxSource, asked: Precision | None, target: Target) -> Precision:
+    """The precision that a network is built in.
+
+    Raises:
+        ConfigError: the network is not of such a kind.
+        TargetError: the target does not compute so.
+    """
+    own: Precision = BYTES if source.is_quantised else SINGLE
+    if asked is None or asked == own:
+        return own
+    if asked == BYTES:
+        raise ConfigError("the network is not quantised; make an int8 file of it first (rdpass quantize)")
+    if own == BYTES:
+        raise ConfigError(f"the network is quantised: it computes in int8, not in {asked}; give the float network")
+    if asked == HALF and not isa_of(target).computes(NumericTypes.all(FLOAT16)):
+        raise TargetError(
+            f"{target.name} ({target.cpu}) does not compute in float16: take a target with asimdhp (rdpass targets)"
+        )
+    return asked
 
 
 def _this_machine(source: OnnxSource) -> Target:
@@ -203,7 +241,7 @@ def _build_checked(order: _Order, shown: Progress) -> tuple[Lowered | Network, t
     """The code for ``target``, once the same passes for this machine have given ONNX Runtime's numbers."""
     shown.step(0, "building for this machine, to compare")
     here = _this_machine(order.source)
-    native = build(order.module, here, order.tiles if order.target == here else {})
+    native = build(order.native, here, order.tiles if order.target == here else {})
     inputs = order.golden.inputs
     gates = _gates(order, run_here(native, inputs))
     shown.step(1, f"building for {order.target.name}")
@@ -211,7 +249,8 @@ def _build_checked(order: _Order, shown: Progress) -> tuple[Lowered | Network, t
     if order.runtime == "none":
         code = build_aot(order.source, order.module, order.target, order.tiles, order.prefix)
     else:
-        code = native if order.target == here else build(order.module, order.target, order.tiles)
+        same = order.target == here and order.native is order.module
+        code = native if same else build(order.module, order.target, order.tiles)
     for fallback in code.fallbacks:
         log.debug("%s: TVM's own function, %d calls, %d operations, share %.4f", *asdict(fallback).values())
     return code, gates
@@ -263,6 +302,8 @@ def _manifest(order: _Order, code: Lowered | Network, compiler: Compiler) -> Man
         notes=() if compiler.links else ("no program ./run: linking one takes the Android NDK (RDPASS_NDK)",),
         runtime=order.runtime,
         tuning=order.tuning,
+        kernels=tuple(asdict(kernel) for kernel in code.kernels),
+        precision=order.precision,
     )
 
 

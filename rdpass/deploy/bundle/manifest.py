@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from rdpass.core.comparison import NumericGate
 from rdpass.core.errors import IntegrityError, first_line
 from rdpass.core.files import file_digest
+from rdpass.core.numeric_types import SINGLE, Precision
 from rdpass.core.places import file_names
 from rdpass.core.tensor_spec import TensorSpec
 from rdpass.deploy.bundle.contents import REMEDY, check_listed, digest, read_text
@@ -57,6 +58,8 @@ class Manifest:
             and without the outputs.
         planned_workspace_bytes: the scratch of the one function that needs most; 0 without a runtime.
         fallbacks: the functions that no kernel of ours computes, each with its share of the work.
+        kernels: the kernels of ours by their names, which say the type first (f32, f16, s8, u8), and their calls.
+        precision: the numbers that the network computes in.
         versions: of what it was built with.
         files: SHA-256 of every file by name.
         notes: what else there is to say.
@@ -88,6 +91,8 @@ class Manifest:
     notes: tuple[str, ...] = ()
     runtime: Runtime = "vm"
     tuning: dict[str, Any] = field(default_factory=dict)
+    kernels: tuple[dict[str, Any], ...] = ()
+    precision: Precision = SINGLE
     format: int = FORMAT
 
 
@@ -203,6 +208,6 @@ def _from_json(body: dict[str, Any]) -> Manifest:
     for key in ("inputs", "outputs"):
         fields[key] = tuple(TensorSpec(s["name"], tuple(s["shape"]), s["dtype"]) for s in fields[key])
     fields["gates"] = tuple(NumericGate(**gate) for gate in fields["gates"])
-    for key in ("fallbacks", "notes"):
+    for key in ("fallbacks", "kernels", "notes"):
         fields[key] = tuple(fields[key])
     return Manifest(**fields)

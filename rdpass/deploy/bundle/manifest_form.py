@@ -9,7 +9,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, get_args
+
+from rdpass.core.numeric_types import Precision
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*(/[A-Za-z0-9_][A-Za-z0-9_.+-]*)?", re.ASCII)
 """Of a file: in the bundle's folder or in one in it. None begins with a dot, so none leads out."""
@@ -86,6 +88,8 @@ _FIELDS: dict[str, Check] = {
     "planned_activation_bytes": _is_count,
     "planned_workspace_bytes": _is_count,
     "fallbacks": _list(_object(function=_is_text, share=_is_number)),
+    "kernels": _list(_object(name=_is_text, calls=_is_count)),
+    "precision": lambda value: value in get_args(Precision),
     "versions": lambda value: isinstance(value, dict) and all(map(_is_text, (*value, *value.values()))),
     "files": lambda value: (
         isinstance(value, dict)
