@@ -42,7 +42,7 @@ def parse_sizes(text: str) -> tuple[InputSize, ...]:
     sizes = [InputSize(_extents(match["shape"]), match["name"], match["dtype"]) for match in found if match]
     if len(sizes) != len(found) or any(extent < 1 for size in sizes for extent in size.shape):
         raise ConfigError(
-            f"--input {text!r} is no shape; write it as 1x3x224x224 or name=1x3x224x224:float32, several with commas"
+            f"--input {text!r} is no shape; write it as 1x3x224x224 or name=1x3x224x224:uint8, several with commas"
             " between"
         )
     return tuple(sizes)

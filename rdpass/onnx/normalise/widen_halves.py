@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+
+from rdpass.core.numeric_types import FLOAT32
 
 _HALVES = (TensorProto.FLOAT16, TensorProto.BFLOAT16)
 _TYPE_ATTRIBUTES = ("to", "dtype", "stash_type", "softmax_precision")
@@ -26,7 +27,7 @@ def widen_halves(model: onnx.ModelProto, label: str) -> tuple[onnx.ModelProto, t
     del widened.graph.value_info[:]
     _widen_graph(widened.graph)
     _keep_interface(widened.graph)
-    return widened, (f"{label} is in {' and '.join(found)}: computed in float32, which is the more exact",)
+    return widened, (f"{label} is in {' and '.join(found)}: computed in {FLOAT32}, which is the more exact",)
 
 
 def _types(graph: onnx.GraphProto) -> Iterator[int]:
@@ -67,7 +68,7 @@ def _widen_attribute(attribute: onnx.AttributeProto) -> None:
 
 def _widen_tensor(tensor: onnx.TensorProto) -> None:
     if tensor.data_type in _HALVES:
-        tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float32), tensor.name))
+        tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(FLOAT32), tensor.name))
 
 
 def _keep_interface(graph: onnx.GraphProto) -> None:
@@ -77,8 +78,8 @@ def _keep_interface(graph: onnx.GraphProto) -> None:
     given = {value.name for value in graph.input}
     for value in graph.input:
         if _narrows(value) and value.name not in weights:
-            renamed[value.name] = f"{value.name}_float32"
-    outputs = {value.name: f"{value.name}_float32" for value in graph.output if _narrows(value)}
+            renamed[value.name] = f"{value.name}_{FLOAT32}"
+    outputs = {value.name: f"{value.name}_{FLOAT32}" for value in graph.output if _narrows(value)}
     outputs = {name: wide for name, wide in outputs.items() if name not in given}
     for node in graph.node:
         node.input[:] = [renamed.get(name, outputs.get(name, name)) for name in node.input]
