@@ -45,7 +45,15 @@ def product_cycles(
     return cycles
 
 
-_PRODUCTS = {"SDOT": 16, "SMMLA": 8, "SMULL + SMLAL2 + SADALP": 32, "VPDPBUSD": 4, "VPMADDWD": 8, "PMADDWD": 32}
+_PRODUCTS = {
+    "SDOT": 16,
+    "SDOT z.s": 16,
+    "SMMLA": 8,
+    "SMULL + SMLAL2 + SADALP": 32,
+    "VPDPBUSD": 4,
+    "VPMADDWD": 8,
+    "PMADDWD": 32,
+}
 """Multiplies of a step, a block of input channels and one of outputs, for each pixel."""
 _LATENCY_OF_PAIRS = 1
 _REQUANTIZING = 24

@@ -12,9 +12,17 @@ from typing import Any
 import numpy as np
 
 from rdpass.core.comparison import Array
-from rdpass.kernels.quantization import add, mean_factors, requantize, scale
+from rdpass.kernels.quantization import add, dequantize, limits, mean_factors, quantize, requantize, scale
 from rdpass.kernels.reference import pixels_of, windows, windows_of
-from rdpass.kernels.workload import Convolution, Elementwise, Head, Pooling
+from rdpass.kernels.workload import (
+    Convolution,
+    Dequantization,
+    Elementwise,
+    Head,
+    Pooling,
+    Quantization,
+    QuantizedStem,
+)
 
 
 def convolution(work: Convolution, constants: Sequence[Any], inputs: Sequence[Array]) -> Array:
@@ -76,3 +84,27 @@ def elementwise(work: Elementwise, constants: Sequence[Any], inputs: Sequence[Ar
     if work.epilogue.add:
         return add(x - by.bounds.zero, other, by.addition)
     return scale((x - by.input_zero) * (other - by.other_zero), by.factors, by)
+
+
+def stem(work: QuantizedStem, constants: Sequence[Any], inputs: Sequence[Array]) -> Array:
+    """(N, F, H', W'), after the pool; the image is float32, or bytes."""
+    *numbers, step = constants
+    (image, *others), byte = inputs, work.types.input
+    if work.source.is_float:
+        read = quantize(image, step, numbers[2].input_zero, byte)
+    else:
+        read = image.astype(np.int64) + limits(byte)[0] - limits(work.source)[0]
+    total = convolution(work.convolution, numbers, [read, *others])
+    return total if work.pooling is None else pooling(work.pooling, (), [total])
+
+
+def quantization(work: Quantization, constants: Sequence[Any], inputs: Sequence[Array]) -> Array:
+    """The map's own shape, in bytes."""
+    step, zero = constants
+    return quantize(inputs[0], step, zero, work.types.output)
+
+
+def dequantization(work: Dequantization, constants: Sequence[Any], inputs: Sequence[Array]) -> Array:
+    """The map's own shape, in float32."""
+    step, zero = constants
+    return dequantize(inputs[0], step, zero)

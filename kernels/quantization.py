@@ -91,6 +91,22 @@ def limits(numeric: NumericType) -> tuple[int, int]:
     return int(info.min), int(info.max)
 
 
+def quantize(x: Array, scale: float, zero: int, numeric: NumericType) -> Array:
+    """Numbers as QuantizeLinear of ONNX has them: divided in float32, rounded half to even, saturated.
+
+    Infinities are the ends of the type's range, and NaN is the zero, which stands for nothing.
+    """
+    low, high = limits(numeric)
+    rounded = np.rint(x.astype(FLOAT32) / np.asarray(scale, FLOAT32))
+    held = np.clip(np.where(np.isnan(rounded), 0, rounded), low - zero, high - zero)
+    return np.asarray((held + zero).astype(numeric.value))
+
+
+def dequantize(q: Array, scale: float, zero: int) -> Array:
+    """Numbers as DequantizeLinear of ONNX has them: float32."""
+    return np.asarray((q.astype(np.int32) - zero).astype(FLOAT32) * np.asarray(scale, FLOAT32))
+
+
 def requantize(sums: Array, by: Requantization, other: Array | None = None) -> Array:
     """Exact sums (N, C, ...) as the output's numbers, by the formulas above."""
     values = scale(sums, by.factors.reshape(1, -1, *[1] * (sums.ndim - 2)), by)

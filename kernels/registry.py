@@ -14,6 +14,7 @@ from rdpass.core.registry import Registry
 from rdpass.kernels.template import Template, Templates
 from rdpass.kernels.templates.apart import APART
 from rdpass.kernels.templates.depthwise import DEPTHWISE
+from rdpass.kernels.templates.dequantization import DEQUANTIZATION
 from rdpass.kernels.templates.direct import DIRECT
 from rdpass.kernels.templates.elementwise import ELEMENTWISE
 from rdpass.kernels.templates.head import HEAD
@@ -26,6 +27,8 @@ from rdpass.kernels.templates.integer_pooling import INTEGER_POOLING
 from rdpass.kernels.templates.pair import PAIR
 from rdpass.kernels.templates.pointwise import POINTWISE
 from rdpass.kernels.templates.pooling import POOLING
+from rdpass.kernels.templates.quantization import QUANTIZATION
+from rdpass.kernels.templates.quantized_stem import QUANTIZED_STEM
 from rdpass.kernels.templates.resizing import RESIZING
 from rdpass.kernels.templates.stem import STEM
 from rdpass.kernels.templates.stem_winograd import STEM_WINOGRAD
@@ -52,6 +55,9 @@ TEMPLATES: Templates = (
     INTEGER_POOLING,
     INTEGER_HEAD,
     INTEGER_ELEMENTWISE,
+    QUANTIZED_STEM,
+    QUANTIZATION,
+    DEQUANTIZATION,
 )
 
 

@@ -20,8 +20,9 @@ from rdpass.targets.isa import Isa, Vector
 
 def broadcast(number: float | Expr, vector: Vector) -> Expr:
     """A vector of one number."""
-    scalar = tirx.const(float(number), vector.numeric.value) if isinstance(number, int | float) else number
-    return T.Broadcast(scalar, vector.lanes)
+    if isinstance(number, int | float):
+        number = tirx.const(float(number) if vector.numeric.is_float else int(number), vector.numeric.value)
+    return T.Broadcast(number, vector.lanes)
 
 
 def lane(vector: Expr, index: int, lanes: int) -> Expr:
@@ -48,8 +49,8 @@ def lowest(values: Sequence[Expr], isa: Isa, vector: Vector) -> Expr:
 
 
 def _extreme(values: Sequence[Expr], isa: Isa, vector: Vector, general: Callable[[Expr, Expr], Expr], arm: str) -> Expr:
-    kind = str(vector)
-    return reduce(lambda a, b: tirx.call_llvm_pure_intrin(kind, arm, a, b) if isa.by_element else general(a, b), values)
+    kind, by_name = str(vector), isa.by_element and vector.numeric.is_float
+    return reduce(lambda a, b: tirx.call_llvm_pure_intrin(kind, arm, a, b) if by_name else general(a, b), values)
 
 
 def bind(value: Expr) -> Expr:

@@ -1,7 +1,7 @@
 """The rows of a map that a max pool still needs, while the map is computed row by row and kept nowhere.
 
-A new row takes the place of the oldest. Every row has the columns of the pool's border, which are -inf, as are rows
-outside the map. Rows come one by one, or several at once.
+A new row takes the place of the oldest. Every row has the columns of the pool's border, which are -inf, or the lowest
+number of bytes, as are rows outside the map. Rows come one by one, or several at once.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from tvm import tirx
 
 from rdpass.kernels.builder.emit import bind, broadcast, highest, serial, tiles, when
 from rdpass.kernels.builder.function import Buffer, Expr, load, scratch, store
+from rdpass.kernels.quantization import limits
 from rdpass.kernels.workload import Pooling
-from rdpass.targets.isa import Isa
+from rdpass.targets.isa import Isa, Vector
 
 Position = Callable[[Expr, Expr], tuple[Expr, ...]]
 """The index, in the buffer that a row is written to, of the first lane of a block of channels at a column."""
@@ -37,7 +38,7 @@ class PoolRing:
 
     def __init__(self, pool: Pooling, outer: int, at_once: int, isa: Isa, come: int = 1) -> None:
         self.pool, self.outer, self.at_once, self.isa, self.come = pool, outer, at_once, isa, come
-        self.vector = isa.vector(pool.types.output)
+        self.vector = Vector(pool.types.output, isa.block(pool.types.output))
         self.slots = pool.kernel[0] + come - 1
         self.width = max((pool.out_width - 1) * pool.stride[1] + pool.kernel[1], pool.padding[1] + pool.width)
         self.rows = scratch(outer, self.slots, self.width, self.vector.lanes)
@@ -109,5 +110,7 @@ class PoolRing:
             tiles(self.pool.out_width, self.at_once, maxima)
 
     def _clear(self, slot: Expr) -> None:
+        numeric = self.vector.numeric
+        lowest = LOWEST if numeric.is_float else limits(numeric)[0]
         with serial(self.outer) as block, serial(self.width) as column:
-            store(self.rows, broadcast(LOWEST, self.vector), block, slot, column, 0, lanes=self.vector.lanes)
+            store(self.rows, broadcast(lowest, self.vector), block, slot, column, 0, lanes=self.vector.lanes)

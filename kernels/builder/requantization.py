@@ -95,12 +95,7 @@ class Requantizer:
     def _narrowed(self, floats: list[Expr], bounds: tuple[int, int, int]) -> Expr:
         """ARM: every step saturates, so only bounds that leave less than a byte are held."""
         zero, low, high = bounds
-        rounded = [arm("int32x4", "fcvtns", value) for value in floats]
-        narrow = [arm("int16x4", "sqxtn", value) for value in rounded]
-        shift = T.Broadcast(tirx.Cast("int16", self._scalar(zero)), 8)
-        halves = [shuffled(narrow[at : at + 2], range(8)) for at in range(0, self.vectors, 2)]
-        moved = [llvm("int16x8", "sadd.sat", half, shift) for half in halves]
-        value = shuffled([arm("int8x8", "sqxtn", half) for half in moved], range(self.channels))
+        value = narrowed(floats, self._scalar(zero))
         if self.epilogue.activation == "none":
             return value
         least, most = (T.Broadcast(tirx.Cast("int8", self._scalar(at)), self.channels) for at in (low, high))
@@ -125,6 +120,15 @@ class Requantizer:
 
     def _call(self, name: str, *operands: Any) -> Expr:
         return llvm(str(self.vector), name, *operands)
+
+
+def narrowed(floats: list[Expr], zero: Expr) -> Expr:
+    """ARM: eight or sixteen numbers, rounded, plus the zero, as int8. Every step saturates; NaN is the zero."""
+    narrow = [arm("int16x4", "sqxtn", arm("int32x4", "fcvtns", value)) for value in floats]
+    shift = T.Broadcast(tirx.Cast("int16", zero), 8)
+    halves = [shuffled(narrow[at : at + 2], range(8)) for at in range(0, len(narrow), 2)]
+    moved = [llvm("int16x8", "sadd.sat", half, shift) for half in halves]
+    return shuffled([arm("int8x8", "sqxtn", half) for half in moved], range(8 * len(moved)))
 
 
 def scalars_argument() -> Buffer:

@@ -12,7 +12,7 @@ from rdpass.kernels.choice import build_kernels, template_of
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.registry import TEMPLATES
 from rdpass.kernels.template import Templates, Tile
-from rdpass.kernels.workload import Head, Stem, Workload
+from rdpass.kernels.workload import Dequantization, Head, Quantization, Stem, Workload
 from rdpass.targets.isa import Isa
 from tests.kernels.case import Case
 from tests.kernels.layout import from_blocked, to_blocked
@@ -56,10 +56,10 @@ def rounded(value: Any, numeric: NumericType) -> Any:
 
 
 def _arguments(work: Workload, inputs: list[Array], isa: Isa) -> list[Array]:
-    """Maps as kernels read them: in blocks, but for a stem's planar image."""
+    """Maps as kernels read them: in blocks, but for a planar image."""
     x, *others = inputs
     lanes = isa.block(work.types.input)
-    source = x.reshape(*x.shape[:2], -1) if isinstance(work, Stem) else to_blocked(x, lanes, _GARBAGE)
+    source = x.reshape(*x.shape[:2], -1) if isinstance(work, Stem | Quantization) else to_blocked(x, lanes, _GARBAGE)
     return [source, *(to_blocked(other, lanes) for other in others)]
 
 
@@ -68,7 +68,9 @@ def _output(work: Workload, expected: Array, isa: Isa) -> tuple[tuple[int, ...],
     if isinstance(work, Head) and work.classes:
         return expected.shape, expected, lambda y: y
     batch, channels, height, width = expected.shape
-    lanes = isa.block(work.types.input)
+    if isinstance(work, Dequantization):
+        return (batch, channels, height * width), expected, lambda y: y.reshape(expected.shape)
+    lanes = isa.block(work.types.output if isinstance(work, Quantization) else work.types.input)
     count = -(-channels // lanes)
     return (
         (batch, count, height * width, lanes),

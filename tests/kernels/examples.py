@@ -5,17 +5,20 @@ from __future__ import annotations
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
-from rdpass.core.numeric_types import FLOAT32, INT8, INT32, NumericType, NumericTypes
+from rdpass.core.numeric_types import FLOAT32, INT8, INT32, UINT8, NumericType, NumericTypes
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.template import Template
 from rdpass.kernels.workload import (
     Convolution,
+    Dequantization,
     Elementwise,
     Epilogue,
     Head,
     Places,
     PointwisePair,
     Pooling,
+    Quantization,
+    QuantizedStem,
     Resizing,
     Stem,
     Workload,
@@ -75,14 +78,21 @@ _INTEGERS: tuple[Workload, ...] = (
     Elementwise(1, 20, 21, Epilogue("clip"), "map"),
     _BYTES_POINT,
     replace(_BYTES_POINT, stride=(2, 2), epilogue=Epilogue("none", add=True, in_place=True, late=True)),
+    QuantizedStem(replace(_STEM, filters=20, epilogue=Epilogue("clip")), replace(_POOL, channels=20)),
+    QuantizedStem(replace(_STEM, filters=20, kernel=(3, 3), epilogue=Epilogue()), source=UINT8),
 )
 
 
 def integer_examples(byte: NumericType) -> tuple[Workload, ...]:
-    """Workloads of such bytes, one of them with an output of float32."""
+    """Workloads of such bytes, one of them with an output of float32, and the ways from and to float32."""
     types = NumericTypes(byte, INT8, INT32, byte)
     several = [retyped(work, types) for work in _INTEGERS]
-    return (*several, retyped(_BYTES_POINT, replace(types, output=FLOAT32)))
+    others = (
+        retyped(_BYTES_POINT, replace(types, output=FLOAT32)),
+        Quantization(2, 20, 21, NumericTypes(FLOAT32, FLOAT32, FLOAT32, byte)),
+        Dequantization(2, 20, 21, replace(types, output=FLOAT32)),
+    )
+    return (*several, *others)
 
 
 def retyped(work: Any, types: NumericTypes) -> Any:

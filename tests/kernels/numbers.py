@@ -12,11 +12,14 @@ from rdpass.core.numeric_types import NumericType
 from rdpass.kernels.quantization import Addition, Bounds, Requantization, limits
 from rdpass.kernels.workload import (
     Convolution,
+    Dequantization,
     Elementwise,
     Epilogue,
     Head,
     PointwisePair,
     Pooling,
+    Quantization,
+    QuantizedStem,
     Stem,
     Workload,
 )
@@ -29,16 +32,21 @@ def numbers(seed: int, *shape: int) -> Array:
 def constants_of(work: Workload, seed: int = 0) -> tuple[Any, ...]:
     """What the workload's class says."""
     match work:
+        case PointwisePair(first, second):
+            return tuple(zip(constants_of(first, seed + 10), constants_of(second, seed + 20), strict=True))
+        case QuantizedStem():
+            return *integer_constants(work.convolution, seed), 0.02
+        case Quantization() | Dequantization():
+            byte = min(work.types.input, work.types.output, key=lambda numeric: numeric.bytes)
+            return 0.02, limits(byte)[0] + 100
         case _ if not work.types.input.is_float:
             return integer_constants(work, seed)
         case Convolution():
             filters = work.filters * work.subpixels
             return weights_of(work, filters, seed + 1), table_of(work.epilogue, filters, seed + 2)
-        case PointwisePair(first, second):
-            return tuple(zip(constants_of(first, seed + 10), constants_of(second, seed + 20), strict=True))
         case Stem():
             return constants_of(work.convolution, seed)
-        case Head(classes=0):
+        case Head() if not work.classes:
             return (None,)
         case Head():
             weights = numbers(seed + 1, work.classes, work.depth) / np.float32(np.sqrt(work.depth))
@@ -72,7 +80,7 @@ def _layer(work: Workload, shape: tuple[int, ...], random: np.random.Generator) 
     """Weights, biases, and how sums become the output's numbers."""
     weights = random.integers(-127, 128, shape).astype(np.int8)
     bias = random.integers(-5000, 5000, len(weights)).astype(np.int32)
-    spread = 40 * 127 * np.sqrt(np.prod(shape[1:]))
+    spread = 127 * np.sqrt(np.prod(shape[1:]))
     factors = (random.uniform(0.5, 1.5, len(weights)) / spread).astype(np.float32)
     return weights, bias, requantization(work, factors, random)
 
@@ -121,7 +129,11 @@ def inputs_of(work: Workload, written: Sequence[int], seed: int = 0) -> list[Arr
     """The map, a gate, and a map to add, as far as there are such; ``written``: the shape of the output's map."""
     if not work.types.input.is_float:
         shapes = [_read(work), *_multiplied(work), *([written] if work.epilogue.add else [])]
-        return [bytes_of(seed + 9 * index, shape, work.types.input) for index, shape in enumerate(shapes)]
+        maps = [bytes_of(seed + 9 * index, shape, work.types.input) for index, shape in enumerate(shapes)]
+        if isinstance(work, QuantizedStem):
+            image = numbers(seed, *shapes[0]) if work.source.is_float else bytes_of(seed, shapes[0], work.source)
+            return [image, *maps[1:]]
+        return maps
     maps = [numbers(seed, *_read(work)), *(numbers(seed + 5, *shape) for shape in _multiplied(work))]
     if work.epilogue.add:
         maps.append(numbers(seed + 9, *written))
@@ -145,7 +157,7 @@ def written(work: Workload) -> tuple[int, int, int, int]:
             return written(work.second)
         case Stem(conv, pool):
             return written(conv if pool is None else pool)
-        case Elementwise():
+        case Elementwise() | Quantization() | Dequantization():
             return work.batch, work.channels, work.pixels, 1
         case Head():
             return work.batch, work.classes or work.channels, 1, 1
@@ -158,6 +170,6 @@ def _read(work: Workload) -> tuple[int, int, int, int]:
             return _read(first)
         case Stem(conv, _):
             return _read(conv)
-        case Elementwise() | Head():
+        case Elementwise() | Head() | Quantization() | Dequantization():
             return work.batch, work.channels, work.pixels, 1
     return work.batch, work.channels, work.height, work.width

@@ -12,8 +12,10 @@ from rdpass.kernels.quantization import (
     Bounds,
     Requantization,
     add,
+    dequantize,
     limits,
     mean_factors,
+    quantize,
     requantize,
     scale,
 )
@@ -70,3 +72,20 @@ def test_bounds_cut_where_they_leave_less_than_the_type(numeric, expected):
     assert limits(numeric) == expected
     assert not Bounds(0, *expected).cuts(numeric)
     assert Bounds(0, expected[0], expected[1] - 1).cuts(numeric)
+
+
+def test_numbers_are_quantised_as_onnx_has_it():
+    x = np.array([0.25, 0.75, -1.25, 1000.0, -np.inf, np.inf, np.nan], np.float32)
+    assert [*quantize(x, 0.5, 10, UINT8)] == [10, 12, 8, 255, 0, 255, 10]
+    assert [*quantize(x, 0.5, -3, INT8)] == [-3, -1, -5, 127, -128, 127, -3]
+
+
+def test_the_scale_divides_in_float32():
+    """3.75 of these is not a tie as a product with the inverse has it."""
+    step = np.float32(0.1)
+    x = np.float32(0.25)
+    assert quantize(x[None], step, 0, INT8)[0] == np.rint(x / step)
+
+
+def test_bytes_become_what_they_stand_for():
+    assert [*dequantize(np.array([0, 10, 255], np.uint8), 0.5, 10)] == [-5.0, 0.0, 122.5]

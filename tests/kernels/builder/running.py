@@ -9,26 +9,30 @@ import numpy as np
 import tvm
 
 from rdpass.core.comparison import Array
-from rdpass.core.numeric_types import FLOAT32
+from rdpass.core.numeric_types import FLOAT32, NumericType
 from rdpass.deploy.lowering import tvm_target
 from rdpass.kernels.builder.emit import serial
 from rdpass.kernels.builder.function import WORKSPACE, argument, function, load, store
 from rdpass.passes.tir.pipeline import NAME
 from rdpass.targets.lookup import host_target
+from tests.kernels.case import poisoned
 
 
-def ran(write: Callable[..., None], *given: Array) -> list[Array]:
-    """What arrays hold after ``write`` has run on them, its buffers in their order; the workspace holds NaN before."""
+def ran(write: Callable[..., None], *given: Array, workspace: NumericType = FLOAT32) -> list[Array]:
+    """What arrays hold after ``write`` has run on them, its buffers in their order: integers as they are, all others as
+    float32. The workspace, of that type, holds poison before.
+    """
+    arrays = [array if array.dtype.kind in "iu" else np.asarray(array, np.float32) for array in given]
 
     def body() -> None:
-        write(*(argument(f"a{index}", FLOAT32, *array.shape) for index, array in enumerate(given)))
+        write(*(argument(f"a{index}", NumericType(str(a.dtype)), *a.shape) for index, a in enumerate(arrays)))
 
-    kernel = function("kernel", FLOAT32, body)
-    workspace = np.full(int(kernel.attrs[WORKSPACE]), np.nan, np.float32)
+    kernel = function("kernel", workspace, body)
+    memory = poisoned((int(kernel.attrs[WORKSPACE]),), workspace.value)
     module = tvm.IRModule({"kernel": kernel.with_attr("global_symbol", "kernel")})
     built = tvm.tirx.build(module, target=tvm_target(host_target()), pipeline=NAME)
-    tensors = [tvm.runtime.tensor(np.asarray(array, np.float32)) for array in given]
-    built["kernel"](*tensors, tvm.runtime.tensor(workspace))
+    tensors = [tvm.runtime.tensor(array) for array in arrays]
+    built["kernel"](*tensors, tvm.runtime.tensor(memory))
     return [tensor.numpy() for tensor in tensors]
 
 

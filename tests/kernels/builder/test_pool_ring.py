@@ -1,16 +1,18 @@
 """A max pool of rows that come one by one or several at once, against the oracle."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pytest
 from tvm import tirx
 
-from rdpass.core.numeric_types import FLOAT32
+from rdpass.core.numeric_types import FLOAT32, INT8, INT32, UINT8, NumericTypes
 from rdpass.kernels import reference
 from rdpass.kernels.builder.emit import broadcast, serial, when
 from rdpass.kernels.builder.function import load, store
 from rdpass.kernels.builder.pool_ring import LOWEST, PoolRing
+from rdpass.kernels.quantization import limits
 from rdpass.kernels.workload import Pooling
 from rdpass.targets.isa import SSE
 from tests.kernels.builder.running import ran, unwritten
@@ -83,3 +85,25 @@ def test_there_is_room_for_a_window_and_all_but_one_of_the_rows_that_come_togeth
 
     ran(write, unwritten(1))
     assert slots[:2] == [3, 6]
+
+
+@pytest.mark.parametrize("byte", [INT8, UINT8])
+def test_of_bytes_the_border_is_their_lowest_number(byte):
+    """Rows of which none is above it: what lies outside the map does not show."""
+    low = limits(byte)[0]
+    pool = replace(POOLS[0], batch=1, channels=16, types=NumericTypes(byte, INT8, INT32, byte))
+    x = (low + np.arange(16 * 63).reshape(1, 16, 9, 7) % 3).astype(byte.value)
+
+    def write(source, out):
+        ring = PoolRing(pool, 1, 2, SSE)
+
+        def compute(number, position):
+            with serial(pool.width) as column:
+                value = load(source, 0, 0, number * pool.width + column, 0, lanes=16)
+                store(ring.rows, value, *position(0, column), lanes=16)
+
+        ring.cover(compute, out, 0, 0, pool.out_height)
+
+    out = np.full((1, 1, pool.out_height * pool.out_width, 16), 99, byte.value)
+    got = ran(write, to_blocked(x, 16), out, workspace=byte)[1]
+    assert np.array_equal(from_blocked(got, 16, pool.out_height, pool.out_width), reference.pooling(pool, (), [x]))
