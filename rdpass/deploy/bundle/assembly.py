@@ -41,6 +41,10 @@ def assemble(
     Raises:
         TargetError: the compiler failed.
     """
+    (folder / "golden").mkdir()
+    for names, arrays in zip(golden_files(golden).values(), (golden.inputs, golden.outputs), strict=True):
+        for name, array in zip(names, arrays, strict=True):
+            np.save(folder / name, array)
     if isinstance(code, Network):
         write_c_library(folder, code, compiler)
         if compiler.links:
@@ -53,10 +57,6 @@ def assemble(
             shutil.copyfile(library, folder / "lib" / library.name)
         compile_runner(folder, manifest, compiler, cache)
         write_readme(folder, manifest, NEEDS)
-    (folder / "golden").mkdir()
-    for names, arrays in zip(golden_files(golden).values(), (golden.inputs, golden.outputs), strict=True):
-        for name, array in zip(names, arrays, strict=True):
-            np.save(folder / name, array)
 
 
 def golden_files(golden: Golden) -> dict[str, list[str]]:

@@ -40,7 +40,8 @@ def _program(manifest: Manifest) -> str:
         "                                       there are replaced with --force only\n"
         "    ./run --bench 200                  how long one takes here, as JSON\n"
         "    ./run --info                       what it takes and gives, as JSON\n\n"
-        "Exit codes of ./run: 0 done, 1 failed, 2 wrong arguments or files, 4 not the golden output, 8 wrong CPU.\n\n"
+        "Exit codes of ./run: 0 done, 1 failed, 2 wrong arguments or files, 4 not the golden output,\n"
+        "8 wrong CPU, or a file here is not what was built.\n\n"
     )
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from rdpass.core.files import file_digest
+from rdpass.core.places import file_names
 from rdpass.core.tensor_spec import TensorSpec
 from rdpass.deploy.bundle.c_literals import c_string
 from rdpass.deploy.bundle.manifest import Manifest
@@ -21,12 +23,14 @@ SHARED = tuple(
     for name in (
         "arguments.cc",
         "bench.cc",
+        "bundle_files.cc",
         "command_line.cc",
         "comparison.cc",
         "cpu_features.cc",
         "new_file.cc",
         "npy.cc",
         "report.cc",
+        "sha256.cc",
         "tensor.cc",
     )
 )
@@ -52,6 +56,8 @@ class Parts:
 def compile_program(path: Path, manifest: Manifest, compiler: Compiler, parts: Parts, cache: bool) -> None:
     """Compile and link the program ``path``; with ``cache``, what is constant is compiled once.
 
+    The program knows the digests of all that lies in its folder by now, and reads nothing else there.
+
     Raises:
         TargetError: the compiler failed; the message carries the first thing it said.
     """
@@ -59,7 +65,7 @@ def compile_program(path: Path, manifest: Manifest, compiler: Compiler, parts: P
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         described = folder / "description.cc"
-        described.write_text(description_source(manifest))
+        described.write_text(description_source(manifest, digests_of(path.parent)))
         own = replace(compilation, headers=(*compilation.headers, folder, *parts.own_headers))
         sources = (*SHARED, *parts.sources, described)
         specific = (*parts.own, described)
@@ -70,8 +76,13 @@ def compile_program(path: Path, manifest: Manifest, compiler: Compiler, parts: P
         run_compiler(compiler, [*compiler.call, *linked, "-o", str(path), *parts.link], "the runner")
 
 
-def description_source(manifest: Manifest) -> str:
-    """C++ that defines ``rdpass::description()`` (``runtime/network.h``) from a manifest."""
+def digests_of(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file that a bundle's folder holds by now."""
+    return {name: file_digest(folder / name) for name in file_names(folder)}
+
+
+def description_source(manifest: Manifest, files: Mapping[str, str]) -> str:
+    """C++ that defines ``rdpass::description()`` (``runtime/network.h``) from a manifest and the digests of files."""
     target, golden = manifest.target, manifest.golden
     parts = (
         _text(target["name"]),
@@ -84,6 +95,7 @@ def description_source(manifest: Manifest) -> str:
         repr(float(golden["tolerance"])),
         str(manifest.planned_activation_bytes),
         str(manifest.planned_workspace_bytes),
+        _list(_list((_text(name), _text(digest))) for name, digest in sorted(files.items())),
     )
     body = ",\n      ".join(parts)
     return (

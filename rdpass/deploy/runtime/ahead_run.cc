@@ -7,7 +7,7 @@
 namespace {
 
 // The calling thread does all of it unless the command line asks for more.
-std::unique_ptr<rdpass::Network> Load(const std::string&, int threads) {
+std::unique_ptr<rdpass::Network> Load(rdpass::BundleFiles&, int threads) {
   return std::make_unique<rdpass::AheadNetwork>(std::max(threads, 1));
 }
 

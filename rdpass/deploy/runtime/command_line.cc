@@ -3,11 +3,7 @@
 // 3. The network runs; outputs are written, compared, or thrown away.
 #include "command_line.h"
 
-#include <unistd.h>
-
-#include <algorithm>
 #include <chrono>
-#include <climits>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -15,6 +11,7 @@
 
 #include "arguments.h"
 #include "bench.h"
+#include "bundle_files.h"
 #include "comparison.h"
 #include "cpu_features.h"
 #include "failure.h"
@@ -35,15 +32,6 @@ struct Operands {
   std::vector<const void*> inputs;
   std::vector<void*> outputs;
 };
-
-// The folder that this program lies in.
-std::string BundleFolder() {
-  char path[PATH_MAX];
-  const ssize_t size = readlink("/proc/self/exe", path, sizeof(path));
-  if (size <= 0 || size == sizeof(path)) throw Failure(kUsage, "/proc/self/exe does not say where this program lies");
-  const std::string program(path, static_cast<size_t>(size));
-  return program.substr(0, program.rfind('/'));
-}
 
 void CheckCpu(const Description& description) {
   const std::vector<std::string> missing = MissingFeatures(description.features);
@@ -66,10 +54,12 @@ std::vector<Tensor> MakeAll(const std::vector<TensorSpec>& specs) {
   return tensors;
 }
 
-std::vector<std::string> Within(const std::string& folder, const std::vector<std::string>& names) {
+// Golden tensors, each of a file whose bytes have been checked.
+std::vector<Tensor> ReadGolden(BundleFiles& files, const std::vector<std::string>& names,
+                               const std::vector<TensorSpec>& specs) {
   std::vector<std::string> paths;
-  for (const std::string& name : names) paths.push_back(folder + "/" + name);
-  return paths;
+  for (const std::string& name : names) paths.push_back(files.Checked(name));
+  return ReadAll(paths, specs);
 }
 
 Operands OperandsOf(const std::vector<Tensor>& inputs, std::vector<Tensor>& outputs) {
@@ -79,9 +69,9 @@ Operands OperandsOf(const std::vector<Tensor>& inputs, std::vector<Tensor>& outp
   return operands;
 }
 
-Loaded LoadTimed(Loader load, const std::string& folder, int threads) {
+Loaded LoadTimed(Loader load, BundleFiles& files, int threads) {
   const auto start = std::chrono::steady_clock::now();
-  std::unique_ptr<Network> network = load(folder, threads);
+  std::unique_ptr<Network> network = load(files, threads);
   const std::chrono::duration<double, std::milli> elapsed = std::chrono::steady_clock::now() - start;
   return {std::move(network), elapsed.count()};
 }
@@ -101,40 +91,40 @@ void WriteAll(const std::vector<std::string>& places, const std::vector<TensorSp
 int RunOnce(const Arguments& arguments, const Description& description, Loader load) {
   const auto middle = arguments.files.begin() + static_cast<std::ptrdiff_t>(description.inputs.size());
   const std::vector<std::string> given(arguments.files.begin(), middle), places(middle, arguments.files.end());
-  const std::string folder = BundleFolder();
-  CheckPlaces(places, given, folder, arguments.force);
+  CheckPlaces(places, given, BundleFolder(), arguments.force);
   const std::vector<Tensor> inputs = ReadAll(given, description.inputs);
   std::vector<Tensor> outputs = MakeAll(description.outputs);
   const Operands operands = OperandsOf(inputs, outputs);
-  load(folder, arguments.threads)->Run(operands.inputs.data(), operands.outputs.data());
+  BundleFiles files(description.files);
+  load(files, arguments.threads)->Run(operands.inputs.data(), operands.outputs.data());
   WriteAll(places, description.outputs, outputs, arguments.force);
   return kDone;
 }
 
 int Verify(const Arguments& arguments, const Description& description, Loader load) {
-  const std::string folder = BundleFolder();
-  const std::vector<Tensor> inputs = ReadAll(Within(folder, description.golden_inputs), description.inputs);
-  const std::vector<Tensor> expected = ReadAll(Within(folder, description.golden_outputs), description.outputs);
+  BundleFiles files(description.files);
+  const std::vector<Tensor> inputs = ReadGolden(files, description.golden_inputs, description.inputs);
+  const std::vector<Tensor> expected = ReadGolden(files, description.golden_outputs, description.outputs);
   std::vector<Tensor> outputs = MakeAll(description.outputs);
   const Operands operands = OperandsOf(inputs, outputs);
-  load(folder, arguments.threads)->Run(operands.inputs.data(), operands.outputs.data());
+  load(files, arguments.threads)->Run(operands.inputs.data(), operands.outputs.data());
   bool ok = true;
   for (size_t i = 0; i < outputs.size(); ++i) {
     const TensorSpec& spec = description.outputs[i];
     const double error = RelativeError(spec, outputs[i], expected[i]);
     ok = ok && error <= description.tolerance;
-    std::printf("%s: max relative error %.2e (tolerance %.0e)\n", spec.name.c_str(), error, description.tolerance);
+    std::printf("%s: max relative error %.2e (tolerance %.0e)\n", Printable(spec.name).c_str(), error, description.tolerance);
   }
   if (!ok) throw Failure(kParity, "the output is not the golden one");
   return kDone;
 }
 
 int Bench(const Arguments& arguments, const Description& description, Loader load) {
-  const std::string folder = BundleFolder();
-  const std::vector<Tensor> inputs = ReadAll(Within(folder, description.golden_inputs), description.inputs);
+  BundleFiles files(description.files);
+  const std::vector<Tensor> inputs = ReadGolden(files, description.golden_inputs, description.inputs);
   std::vector<Tensor> outputs = MakeAll(description.outputs);
   const Operands operands = OperandsOf(inputs, outputs);
-  const Loaded loaded = LoadTimed(load, folder, arguments.threads);
+  const Loaded loaded = LoadTimed(load, files, arguments.threads);
   const Times times = Measure(*loaded.network, operands.inputs.data(), operands.outputs.data(), arguments.runs);
   std::fputs(BenchText(description, times, arguments.threads, loaded.load_ms).c_str(), stdout);
   return kDone;
@@ -150,10 +140,8 @@ int Dispatch(const Arguments& arguments, const Description& description, Loader 
 }
 
 int Report(const char* message, int code) {
-  std::string line = message;
-  std::replace(line.begin(), line.end(), '\n', ' ');
   std::fflush(stdout);
-  std::fprintf(stderr, "run: %s\n", line.c_str());
+  std::fprintf(stderr, "run: %s\n", Printable(message).c_str());
   return code;
 }
 

@@ -7,7 +7,7 @@
 
 namespace rdpass {
 
-enum ExitCode { kDone = 0, kFailed = 1, kUsage = 2, kParity = 4, kWrongCpu = 8 };
+enum ExitCode { kDone = 0, kFailed = 1, kUsage = 2, kParity = 4, kNotAsBuilt = 8, kWrongCpu = 8 };
 
 class Failure : public std::runtime_error {
  public:

@@ -20,6 +20,12 @@ struct TensorSpec {
   std::vector<int64_t> shape;
 };
 
+// The name of a file in the bundle, with slashes, and the SHA-256 of its bytes in hexadecimal.
+struct FileDigest {
+  std::string name;
+  std::string sha256;
+};
+
 // What is said of a network when it is built. Files lie in the bundle's folder; features are words of /proc/cpuinfo.
 struct Description {
   std::string target;
@@ -32,6 +38,7 @@ struct Description {
   double tolerance;  // of the golden outputs, relative
   int64_t activation_bytes;
   int64_t workspace_bytes;
+  std::vector<FileDigest> files;  // all that were there when the program was linked
 };
 
 // Defined in a file that is generated when the bundle is built.
@@ -45,8 +52,10 @@ class Network {
   virtual void Run(const void* const* inputs, void* const* outputs) = 0;
 };
 
-// Makes the network ready to run. `folder` is the bundle's; `threads` is 0 where the caller has not chosen.
-using Loader = std::unique_ptr<Network> (*)(const std::string& folder, int threads);
+class BundleFiles;
+
+// Makes the network ready to run. `threads` is 0 where the caller has not chosen.
+using Loader = std::unique_ptr<Network> (*)(BundleFiles& files, int threads);
 
 }  // namespace rdpass
 

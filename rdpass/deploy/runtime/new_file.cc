@@ -1,10 +1,5 @@
 #include "new_file.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <climits>
 #include <cstdio>
@@ -12,6 +7,7 @@
 #include <cstring>
 
 #include "failure.h"
+#include "file_status.h"
 
 namespace rdpass {
 namespace {
@@ -41,11 +37,6 @@ std::string RealPath(const std::string& path) {
 
 // Of a place where nothing need lie: its folder's, links followed, and its name.
 std::string RealPlace(const std::string& path) { return RealPath(FolderOf(path)) + "/" + NameOf(path); }
-
-// The system's own call: of the C library's, stat and lstat ask for glibc 2.33 where they are compiled against it.
-bool Status(const std::string& path, int flags, struct stat* found) {
-  return syscall(SYS_newfstatat, AT_FDCWD, path.c_str(), found, flags) == 0;
-}
 
 bool IsSameFile(const std::string& one, const std::string& other) {
   struct stat a, b;

@@ -51,7 +51,20 @@ std::string Planned(const Description& description) {
          Whole("planned_workspace_bytes", description.workspace_bytes);
 }
 
+constexpr size_t kMostPrinted = 2000;
+
 }  // namespace
+
+std::string Printable(const std::string& text) {
+  std::string line = text.substr(0, kMostPrinted);
+  for (size_t i = 0; i < line.size(); ++i) {
+    const unsigned char letter = static_cast<unsigned char>(line[i]);
+    const unsigned char next = i + 1 < line.size() ? static_cast<unsigned char>(line[i + 1]) : 0;
+    if (letter < ' ' || letter == 0x7f) line[i] = letter == '\n' ? ' ' : '?';
+    if (letter == 0xc2 && next >= 0x80 && next < 0xa0) line[i] = line[i + 1] = '?';  // those above ASCII, in UTF-8
+  }
+  return text.size() > kMostPrinted ? line + "..." : line;
+}
 
 std::string InfoText(const Description& description) {
   return "{\"target\": " + Quoted(description.target) + ", \"architecture\": " + Quoted(description.architecture) +

@@ -9,6 +9,9 @@
 
 namespace rdpass {
 
+// One line of text that no terminal takes for a command: control letters as question marks, shortened where it is long.
+std::string Printable(const std::string& text);
+
 std::string InfoText(const Description& description);
 
 // `threads` is 0 where the runtime chose, `load_ms` how long it took to make the network ready.

@@ -78,7 +78,8 @@ void VmNetwork::Run(const void* const* inputs, void* const* outputs) {
 
 void VmNetwork::Load(const std::string& library) {
   const Silence silence;
-  library_ = ffi::Module::LoadFromFile(library);
+  // By the name of the loader: the path need not end with that of a library.
+  library_ = ffi::Function::GetGlobalRequired("ffi.Module.load_from_file.so")(library, "so").cast<ffi::Module>();
   machine_ = library_.value()->GetFunction("vm_load_executable").value()().cast<ffi::Module>();
   machine_.value()->GetFunction("vm_initialization").value()(static_cast<int>(kDLCPU), 0, kPooledAllocator);
   main_ = machine_.value()->GetFunction("main").value();

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from rdpass.deploy.aot.library import RUNNER_SOURCES, check_needs
 from rdpass.deploy.aot.network import build_aot
 from rdpass.deploy.aot.source import SOURCES, write_source
 from rdpass.deploy.bundle.building import Bundle, compile
-from rdpass.deploy.bundle.runner_program import RUNTIME, SHARED, description_source
+from rdpass.deploy.bundle.runner_program import RUNTIME, SHARED, description_source, digests_of
 from rdpass.deploy.lowering import import_onnx
 from rdpass.onnx.source import read_onnx
 from rdpass.targets.lookup import find_target
@@ -118,7 +119,7 @@ def check_heap(bundle: Bundle, folder: Path, threads: Sequence[int] = (1, 4)) ->
     """The arena is all that the runner's network takes of the heap, and nothing is allocated once it is made; the
     arena's bytes. See ``heap.cc``."""
     described = folder / "description.cc"
-    described.write_text(description_source(bundle.manifest))
+    described.write_text(description_source(bundle.manifest, {}))
     sources = [*SHARED, *(path for path in RUNNER_SOURCES if path.name != "ahead_run.cc"), HERE / "heap.cc"]
     wraps = [f"-Wl,--wrap={name}" for name in ALLOCATORS]
     words = (*wraps, f"-I{RUNTIME}", described, *sources, bundle.folder / "librdpass_model.a")
@@ -154,16 +155,26 @@ def test_it_is_clean_under_sanitizers(aot_bundle: Bundle, residual_onnx: Path, t
     network = build_aot(source, import_onnx(source), find_target("host"))
     write_source(tmp_path, network)
     network.functions.write_object(tmp_path / "functions.o")
-    (tmp_path / "description.cc").write_text(description_source(aot_bundle.manifest))
+    bundle = tmp_path / "net.rdp"
+    shutil.copytree(aot_bundle.folder / "golden", bundle / "golden")
+    (tmp_path / "description.cc").write_text(description_source(aot_bundle.manifest, digests_of(bundle)))
     flags = [f"-fsanitize={checks}", "-fno-sanitize-recover=all", "-O1", "-g", *STRICT]
     for name, language in SOURCES.items():
         subprocess.run(["gcc", *flags, "-x", language, "-c", name, "-o", f"{name}.o"], cwd=tmp_path, check=True)
     objects = ["functions.o", *(f"{name}.o" for name in SOURCES), "description.cc", *(str(p) for p in SHARED)]
-    command = ["g++", "-std=c++17", *flags, f"-I{RUNTIME}", "-I.", *objects, *map(str, RUNNER_SOURCES), "-o", "run"]
+    command = [
+        "g++",
+        "-std=c++17",
+        *flags,
+        f"-I{RUNTIME}",
+        "-I.",
+        *objects,
+        *map(str, RUNNER_SOURCES),
+        "-o",
+        "net.rdp/run",
+    ]
     subprocess.run(command, cwd=tmp_path, check=True)
-    golden = aot_bundle.folder / "golden"
-    (tmp_path / "golden").symlink_to(golden)
-    (tmp_path / "bad.npy").write_bytes((golden / "input_0.npy").read_bytes()[:-1])
-    for words, code in ((["--verify"], 0), (["--bench", "20", "--threads", "4"], 0), (["bad.npy", "../y.npy"], 2)):
-        done = subprocess.run(["./run", *words], cwd=tmp_path, capture_output=True, text=True, check=False)
+    (tmp_path / "bad.npy").write_bytes((bundle / "golden" / "input_0.npy").read_bytes()[:-1])
+    for words, code in ((["--verify"], 0), (["--bench", "20", "--threads", "4"], 0), (["bad.npy", "y.npy"], 2)):
+        done = subprocess.run([bundle / "run", *words], cwd=tmp_path, capture_output=True, text=True, check=False)
         assert (done.returncode, "Sanitizer" in done.stderr) == (code, False), done.stderr

@@ -32,7 +32,7 @@ def test_sources_that_every_kind_shares_are_there_and_each_once() -> None:
 @pytest.mark.parametrize("name", ["x", ODD, "ü" * 40, ""])
 def test_a_compiler_reads_names_types_and_shapes_back(host_bundle: Bundle, name: str, tmp_path: Path) -> None:
     inputs = TensorSpec(name, (1, 3), "float32"), TensorSpec("n", (), "int64")
-    (tmp_path / "description.cc").write_text(description_source(replace(host_bundle.manifest, inputs=inputs)))
+    (tmp_path / "description.cc").write_text(description_source(replace(host_bundle.manifest, inputs=inputs), {}))
     (tmp_path / "main.cc").write_text(PRINTS)
     command = ["g++", "-std=c++17", "-Wall", "-Werror", f"-I{RUNTIME}", "main.cc", "description.cc", "-o", "main"]
     subprocess.run(command, cwd=tmp_path, check=True)
@@ -42,7 +42,8 @@ def test_a_compiler_reads_names_types_and_shapes_back(host_bundle: Bundle, name:
 
 def test_numbers_of_the_manifest_are_in_it_and_it_is_the_same_each_time(host_bundle: Bundle) -> None:
     manifest = replace(host_bundle.manifest, planned_activation_bytes=123456789, planned_workspace_bytes=98765)
-    text = description_source(manifest)
+    text = description_source(manifest, {"model.so": "0" * 64})
     assert "123456789" in text
     assert "98765" in text
-    assert description_source(manifest) == text
+    assert f'{{std::string("model.so", 8), std::string("{"0" * 64}", 64)}}' in text
+    assert description_source(manifest, {"model.so": "0" * 64}) == text

@@ -18,7 +18,7 @@ class Echo : public rdpass::Network {
   }
 };
 
-std::unique_ptr<rdpass::Network> Load(const std::string&, int) { return std::make_unique<Echo>(); }
+std::unique_ptr<rdpass::Network> Load(rdpass::BundleFiles&, int) { return std::make_unique<Echo>(); }
 
 }  // namespace
 

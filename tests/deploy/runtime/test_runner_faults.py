@@ -16,7 +16,7 @@ import pytest
 
 from rdpass.core.tensor_spec import TensorSpec
 from rdpass.deploy.bundle.manifest import Manifest
-from rdpass.deploy.bundle.runner_program import RUNTIME, SHARED, description_source
+from rdpass.deploy.bundle.runner_program import RUNTIME, SHARED, description_source, digests_of
 
 _SOURCE = Path(__file__).with_name("echo_network.cc")
 _CHECKS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-O1", "-g")
@@ -47,15 +47,15 @@ NO_LEAKS = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0"}
 @pytest.fixture(scope="module")
 def echo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The program, in a folder with golden files of its own."""
-    folder = tmp_path_factory.mktemp("echo")
-    (folder / "description.cc").write_text(description_source(MANIFEST))
-    sources = [str(path) for path in (*SHARED, _SOURCE, folder / "description.cc")]
-    command = ["g++", "-std=c++17", "-Wall", "-Wextra", "-Werror", *_CHECKS, f"-I{RUNTIME}", *sources]
-    subprocess.run([*command, "-o", str(folder / "run")], check=True)
+    folder, sources_folder = tmp_path_factory.mktemp("echo"), tmp_path_factory.mktemp("sources")
     (folder / "golden").mkdir()
     for kind in ("input", "output"):
         np.save(folder / f"golden/{kind}_0.npy", X)
         np.save(folder / f"golden/{kind}_1.npy", N)
+    (sources_folder / "description.cc").write_text(description_source(MANIFEST, digests_of(folder)))
+    sources = [str(path) for path in (*SHARED, _SOURCE, sources_folder / "description.cc")]
+    command = ["g++", "-std=c++17", "-Wall", "-Wextra", "-Werror", *_CHECKS, f"-I{RUNTIME}", *sources]
+    subprocess.run([*command, "-o", str(folder / "run")], check=True)
     return folder / "run"
 
 
