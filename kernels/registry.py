@@ -24,6 +24,7 @@ from rdpass.kernels.templates.integer_elementwise import INTEGER_ELEMENTWISE
 from rdpass.kernels.templates.integer_head import INTEGER_HEAD
 from rdpass.kernels.templates.integer_pointwise import INTEGER_POINTWISE
 from rdpass.kernels.templates.integer_pooling import INTEGER_POOLING
+from rdpass.kernels.templates.lookup import LOOKUP
 from rdpass.kernels.templates.pair import PAIR
 from rdpass.kernels.templates.pointwise import POINTWISE
 from rdpass.kernels.templates.pooling import POOLING
@@ -58,6 +59,7 @@ TEMPLATES: Templates = (
     QUANTIZED_STEM,
     QUANTIZATION,
     DEQUANTIZATION,
+    LOOKUP,
 )
 
 

@@ -9,12 +9,13 @@ from rdpass.core.numeric_types import INT8, INT32, UINT8, NumericType, NumericTy
 from rdpass.database.encoding import decode_tile, decode_workload, encode
 from rdpass.kernels.registry import TEMPLATES
 from tests.kernels.cases import machine_with
-from tests.kernels.examples import ARM, EXAMPLES, accepted, retyped
+from tests.kernels.examples import ARM, EXAMPLES, accepted, integer_examples, retyped
 
 BYTES = NumericTypes(UINT8, INT8, INT32, UINT8)
+EVERY = (*EXAMPLES, *integer_examples(INT8))
 
 
-@pytest.mark.parametrize("work", EXAMPLES, ids=lambda work: work.describe())
+@pytest.mark.parametrize("work", EVERY, ids=lambda work: work.describe())
 def test_every_workload_comes_back_with_its_numeric_types(work):
     for one in (work, retyped(work, BYTES)):
         again = decode_workload(json.loads(json.dumps(encode(one))))
@@ -24,7 +25,7 @@ def test_every_workload_comes_back_with_its_numeric_types(work):
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda template: template.name)
 def test_every_class_of_tiles_comes_back(template):
-    assert template.workload in {type(work) for work in EXAMPLES}
+    assert template.workload in {type(work) for work in EVERY}
     for work in accepted(template):
         for tile in islice(template.tiles(work, ARM), 20):
             assert decode_tile(json.loads(json.dumps(encode(tile)))) == tile

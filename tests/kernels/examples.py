@@ -23,6 +23,7 @@ from rdpass.kernels.workload import (
     Stem,
     Workload,
 )
+from rdpass.kernels.workload.lookup import Lookup
 from rdpass.targets.isa import ASIMD
 
 _ADDED = Epilogue("prelu", add=True)
@@ -76,6 +77,7 @@ _INTEGERS: tuple[Workload, ...] = (
     Elementwise(2, 20, 21, _SUM),
     Elementwise(2, 20, 21, scale="gate"),
     Elementwise(1, 20, 21, Epilogue("clip"), "map"),
+    Lookup(2, 20, 21),
     _BYTES_POINT,
     replace(_BYTES_POINT, stride=(2, 2), epilogue=Epilogue("none", add=True, in_place=True, late=True)),
     QuantizedStem(replace(_STEM, filters=20, epilogue=Epilogue("clip")), replace(_POOL, channels=20)),

@@ -23,6 +23,7 @@ from rdpass.kernels.workload import (
     Stem,
     Workload,
 )
+from rdpass.kernels.workload.lookup import Lookup
 
 
 def numbers(seed: int, *shape: int) -> Array:
@@ -73,6 +74,8 @@ def integer_constants(work: Workload, seed: int) -> tuple[Any, ...]:
             return (requantization(work, random.uniform(0.5, 1.5, 1), random),)
         case Elementwise():
             return (requantization(work, random.uniform(0.005, 0.015, 1).astype(np.float32), random),)
+        case Lookup():
+            return (random.integers(*limits(work.types.output), 256, endpoint=True).astype(work.types.output.value),)
     return ()
 
 
@@ -157,7 +160,7 @@ def written(work: Workload) -> tuple[int, int, int, int]:
             return written(work.second)
         case Stem(conv, pool):
             return written(conv if pool is None else pool)
-        case Elementwise() | Quantization() | Dequantization():
+        case Elementwise() | Quantization() | Dequantization() | Lookup():
             return work.batch, work.channels, work.pixels, 1
         case Head():
             return work.batch, work.classes or work.channels, 1, 1
@@ -170,6 +173,6 @@ def _read(work: Workload) -> tuple[int, int, int, int]:
             return _read(first)
         case Stem(conv, _):
             return _read(conv)
-        case Elementwise() | Head() | Quantization() | Dequantization():
+        case Elementwise() | Head() | Quantization() | Dequantization() | Lookup():
             return work.batch, work.channels, work.pixels, 1
     return work.batch, work.channels, work.height, work.width
