@@ -30,6 +30,7 @@ from rdpass.onnx.normalise.check_supported import check_structure
 from rdpass.onnx.normalise.fold_constants import fold_constants
 from rdpass.onnx.normalise.pin_sizes import inputs_of, misfit, pin_sizes
 from rdpass.onnx.normalise.protos import drop_weight_inputs, inline_functions, raise_opset
+from rdpass.onnx.normalise.qoperators import has_qoperators, rewrite_qoperators
 from rdpass.onnx.normalise.repair_slopes import repair_slopes
 from rdpass.onnx.normalise.widen_halves import widen_halves
 from rdpass.onnx.oracle import run_onnx
@@ -92,7 +93,7 @@ def normalise(
 
 def _rewritten(reference: onnx.ModelProto, label: str, rewrites: Sequence[Step]) -> onnx.ModelProto:
     """``reference`` itself where nothing in it is to be rewritten."""
-    raised = raise_opset(inline_functions(reference))
+    raised = raise_opset(rewrite_qoperators(inline_functions(reference), label))
     model = ir.from_proto(raised)
     changed = fold_constants(model)
     check_structure(model.graph, label)
@@ -142,7 +143,7 @@ def _check(reference: onnx.ModelProto, result: onnx.ModelProto, label: str) -> N
 
 def _tolerance(model: onnx.ModelProto) -> float:
     quantised = any(node.op_type == "DequantizeLinear" for node in model.graph.node)
-    return QUANTISED_TOLERANCE if quantised else TOLERANCE
+    return QUANTISED_TOLERANCE if quantised or has_qoperators(model) else TOLERANCE
 
 
 def _blamed(reference: onnx.ModelProto, label: str, inputs: Sequence[Array], expected: Sequence[Array]) -> str:
