@@ -19,6 +19,7 @@ from rdpass.kernels.workload import (
     Dequantization,
     Elementwise,
     Head,
+    PointwisePair,
     Pooling,
     Quantization,
     QuantizedStem,
@@ -84,6 +85,13 @@ def elementwise(work: Elementwise, constants: Sequence[Any], inputs: Sequence[Ar
     if work.epilogue.add:
         return add(x - by.bounds.zero, other, by.addition)
     return scale((x - by.input_zero) * (other - by.other_zero), by.factors, by)
+
+
+def pointwise_pair(work: PointwisePair, constants: Sequence[Any], inputs: Sequence[Array]) -> Array:
+    """(N, F, H, W); the map between both is of bytes."""
+    first, second = zip(*constants, strict=True)
+    x, *others = inputs
+    return convolution(work.second, second, [convolution(work.first, first, [x]), *others])
 
 
 def stem(work: QuantizedStem, constants: Sequence[Any], inputs: Sequence[Array]) -> Array:

@@ -18,10 +18,12 @@ from rdpass.kernels.templates.dequantization import DEQUANTIZATION
 from rdpass.kernels.templates.direct import DIRECT
 from rdpass.kernels.templates.elementwise import ELEMENTWISE
 from rdpass.kernels.templates.head import HEAD
+from rdpass.kernels.templates.integer_apart import INTEGER_APART
 from rdpass.kernels.templates.integer_depthwise import INTEGER_DEPTHWISE
 from rdpass.kernels.templates.integer_direct import INTEGER_DIRECT
 from rdpass.kernels.templates.integer_elementwise import INTEGER_ELEMENTWISE
 from rdpass.kernels.templates.integer_head import INTEGER_HEAD
+from rdpass.kernels.templates.integer_pair import INTEGER_PAIR
 from rdpass.kernels.templates.integer_pointwise import INTEGER_POINTWISE
 from rdpass.kernels.templates.integer_pooling import INTEGER_POOLING
 from rdpass.kernels.templates.lookup import LOOKUP
@@ -53,6 +55,8 @@ TEMPLATES: Templates = (
     INTEGER_POINTWISE,
     INTEGER_DIRECT,
     INTEGER_DEPTHWISE,
+    INTEGER_PAIR,
+    INTEGER_APART,
     INTEGER_POOLING,
     INTEGER_HEAD,
     INTEGER_ELEMENTWISE,

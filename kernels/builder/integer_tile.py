@@ -36,7 +36,9 @@ class Numbers:
     @staticmethod
     def arguments(size: int, suffix: str = "") -> Numbers:
         return Numbers(
-            argument(f"bias{suffix}", INT32, size), argument(f"factors{suffix}", FLOAT32, size), scalars_argument()
+            argument(f"bias{suffix}", INT32, size),
+            argument(f"factors{suffix}", FLOAT32, size),
+            scalars_argument(suffix),
         )
 
     def border(self, byte: NumericType, channels: int = BLOCK) -> Expr:

@@ -131,6 +131,6 @@ def narrowed(floats: list[Expr], zero: Expr) -> Expr:
     return shuffled([arm("int8x8", "sqxtn", half) for half in moved], range(8 * len(moved)))
 
 
-def scalars_argument() -> Buffer:
+def scalars_argument(suffix: str = "") -> Buffer:
     """What is the same for all channels."""
-    return argument("scalars", INT32, place.SCALARS)
+    return argument(f"scalars{suffix}", INT32, place.SCALARS)

@@ -80,6 +80,10 @@ _INTEGERS: tuple[Workload, ...] = (
     Lookup(2, 20, 21),
     _BYTES_POINT,
     replace(_BYTES_POINT, stride=(2, 2), epilogue=Epilogue("none", add=True, in_place=True, late=True)),
+    PointwisePair(
+        replace(_BYTES_POINT, epilogue=Epilogue("clip")),
+        replace(_BYTES_POINT, channels=50, filters=20, epilogue=Epilogue("none", add=True, late=True)),
+    ),
     QuantizedStem(replace(_STEM, filters=20, epilogue=Epilogue("clip")), replace(_POOL, channels=20)),
     QuantizedStem(replace(_STEM, filters=20, kernel=(3, 3), epilogue=Epilogue()), source=UINT8),
 )
