@@ -19,10 +19,12 @@ from rdpass.kernels.workload import (
     Dequantization,
     Elementwise,
     Head,
+    Places,
     PointwisePair,
     Pooling,
     Quantization,
     QuantizedStem,
+    Resizing,
 )
 
 
@@ -76,6 +78,29 @@ def head(work: Head, constants: Sequence[Any], inputs: Sequence[Array]) -> Array
     weights, bias, by = layer
     read = x.reshape(work.batch, -1) - by.input_zero
     return requantize(read @ weights.astype(np.int64).T + bias, by)
+
+
+def resizing(work: Resizing, constants: Sequence[Any], inputs: Sequence[Array]) -> Array:
+    """(N, C, H', W'): sums of bytes by whole weights, or the bytes themselves."""
+    x, down, across = inputs[0].astype(np.int64), work.down.reduced, work.across.reduced
+    rows = _mixing(work.kind, down, work.height, work.out_height)
+    columns = _mixing(work.kind, across, work.width, work.out_width)
+    if work.kind == "nearest":
+        return np.asarray(x[:, :, rows.argmax(axis=1)][:, :, :, columns.argmax(axis=1)])
+    (by,) = constants
+    total = np.einsum("ih,nchw,jw->ncij", rows, x - by.input_zero, columns)
+    return scale(total, mean_factors(by, np.array(down.d * across.d)), by)
+
+
+def _mixing(kind: str, places: Places, given: int, wanted: int) -> Array:
+    """(wanted, given): how many of ``places.d`` parts each output takes of each input."""
+    matrix = np.zeros((wanted, given), np.int64)
+    for i in range(wanted):
+        low, rest = divmod(min(max(places.a * i + places.b, 0), (given - 1) * places.d), places.d)
+        rest = rest if kind == "linear" else 0
+        matrix[i, low] += places.d - rest
+        matrix[i, min(low + 1, given - 1)] += rest
+    return matrix
 
 
 def elementwise(work: Elementwise, constants: Sequence[Any], inputs: Sequence[Array]) -> Array:

@@ -14,10 +14,15 @@ A mean of n numbers is their sum times one factor, float32(factor / n), the divi
 product of two maps is the whole product times one factor:
 
     q = clamp(rint(float32((a - zero a) x (b - zero b)) x factor) + zero, low, high)
+
+A linear resize mixes four bytes by whole weights, parts of d x d' at a place (``workload.Places``, reduced): a mean of
+d x d' numbers. The nearest byte is copied. A function of one byte is a table (``table_of``): so are activations between
+two quantisations, and a map that is brought to the scale of another, before it lies beside that one in a third.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -124,6 +129,17 @@ def scale(sums: Array, factors: Array, by: Requantization) -> Array:
 def mean_factors(by: Requantization, counts: Array) -> Array:
     """The factors of sums of so many numbers, for their means."""
     return np.asarray(by.factors.astype(np.float64)[0] / counts, FLOAT32)
+
+
+def table_of(byte: NumericType, function: Callable[[Array], Array]) -> Array:
+    """All 256 values of a function of one number, in the order of the number's bits read as an unsigned one.
+
+    Example:
+        >>> table_of(NumericType.INT8, lambda q: np.maximum(q, 0))[[1, 127, 255]].tolist()
+        [1, 127, 0]
+    """
+    numbers = np.arange(256, dtype=np.uint8).view(byte.value)
+    return np.asarray(function(numbers), byte.value)
 
 
 def add(values: Array, other: Array, by: Addition) -> Array:

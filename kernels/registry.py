@@ -26,6 +26,7 @@ from rdpass.kernels.templates.integer_head import INTEGER_HEAD
 from rdpass.kernels.templates.integer_pair import INTEGER_PAIR
 from rdpass.kernels.templates.integer_pointwise import INTEGER_POINTWISE
 from rdpass.kernels.templates.integer_pooling import INTEGER_POOLING
+from rdpass.kernels.templates.integer_resizing import INTEGER_RESIZING
 from rdpass.kernels.templates.lookup import LOOKUP
 from rdpass.kernels.templates.pair import PAIR
 from rdpass.kernels.templates.pointwise import POINTWISE
@@ -64,6 +65,7 @@ TEMPLATES: Templates = (
     QUANTIZATION,
     DEQUANTIZATION,
     LOOKUP,
+    INTEGER_RESIZING,
 )
 
 

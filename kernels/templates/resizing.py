@@ -10,6 +10,7 @@ An output lies at (a i + b) / d of its axis, held to the map: whole numbers, so 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -28,7 +29,7 @@ from rdpass.kernels.machine import Machine
 from rdpass.kernels.naming import kernel_name
 from rdpass.kernels.template import FLOATS, Kernel, Template, Tile, kernel_of
 from rdpass.kernels.workload import Places, Resizing
-from rdpass.targets.isa import Isa, Vector
+from rdpass.targets.isa import Isa
 
 _LONGEST_PERIOD = 8
 """Outputs of a period that is still written out."""
@@ -42,12 +43,16 @@ class ResizingTile(Tile):
 
 
 @dataclass(frozen=True)
-class _Between:
-    """A place on an axis: two positions that lie in it, and the weight of the second; ``None`` where it has none."""
+class Between:
+    """A place on an axis: two positions that lie in it, and how many of ``places.d`` parts it lies behind the first.
+
+    ``rest``: None where it can only lie on the first, a number where that is known as the code is written.
+    """
 
     low: Expr
     high: Expr
-    weight: Expr | float | None
+    rest: Expr | None
+    places: Places
 
 
 def resizing(work: Resizing, tile: ResizingTile, isa: Isa, threads: int, name: str) -> tirx.PrimFunc:
@@ -59,49 +64,79 @@ def resizing(work: Resizing, tile: ResizingTile, isa: Isa, threads: int, name: s
         x = argument("input", work.types.input, work.batch, count, work.height * work.width, lanes)
         y = argument("output", work.types.output, work.batch, count, work.out_height * work.out_width, lanes)
         with parallel(work.batch, count, work.out_height, threads=threads) as (n, block, row):
-            line = _Line(work, isa, x, (n, block), _computed(work.down, row, work))
+            line = _FloatLine(work, isa, x, (n, block), row)
             begin = bind(row * work.out_width)
 
             def put(column: Expr, value: Expr) -> None:
                 store(y, value, n, block, begin + column, 0, lanes=lanes)
 
-            _columns(work, tile, line, put)
+            columns(work, tile.periods, line, put)
 
     return function(name, work.types.accumulator, write)
 
 
-class _Line:
-    """One output row's source: a column of it is mixed from two rows of the map."""
+class Line(ABC):
+    """One output row's source: a column of it is mixed from two rows of the map. ``of``: image and block."""
 
-    def __init__(self, work: Resizing, isa: Isa, x: Buffer, of: tuple[Expr, Expr], rows: _Between) -> None:
+    def __init__(self, work: Resizing, x: Buffer, of: tuple[Expr, Expr], row: Expr) -> None:
         self.work, self.x, self.of = work, x, of
-        self.vector = isa.vector(work.types.accumulator)
-        self.low = bind(rows.low * work.width)
-        self.high = None if rows.weight is None else bind(rows.high * work.width)
-        self.weight = None if rows.weight is None else bind(broadcast(rows.weight, self.vector))
+        self.rows = _computed(work.down, row, work)
+        self.low = bind(self.rows.low * work.width)
+        self.high = None if self.rows.rest is None else bind(self.rows.high * work.width)
 
     def column(self, at: Expr) -> Expr:
-        value = self._load(self.low, at)
-        if self.high is None or self.weight is None:
-            return bind(value)
-        low = bind(value)
-        return bind(low + self.weight * (self._load(self.high, at) - low))
+        low = bind(self.read(self.low, at))
+        return (
+            low
+            if self.high is None
+            else bind(self.mix(low, self.read(self.high, at), self.rows.rest, self.rows.places.d))
+        )
 
-    def _load(self, row: Expr, at: Expr) -> Expr:
+    def value(self, place: Between, column: Callable[[Expr], Expr]) -> Expr:
+        """The value at a place of a row, given its columns."""
+        low = column(place.low)
+        if place.rest is None:
+            return self.alone(low, place.places.d)
+        return self.mix(low, column(place.high), place.rest, place.places.d)
+
+    def alone(self, value: Expr, parts: int) -> Expr:
+        """A mixture of one value, which has all the parts."""
+        return value
+
+    @abstractmethod
+    def read(self, row: Expr, at: Expr) -> Expr:
+        """The channels of a pixel: the first of its row, and its column."""
+
+    @abstractmethod
+    def mix(self, low: Expr, high: Expr, rest: Expr, parts: int) -> Expr:
+        """Two values, of which the second has ``rest`` of the ``parts``."""
+
+
+class _FloatLine(Line):
+    def __init__(self, work: Resizing, isa: Isa, x: Buffer, of: tuple[Expr, Expr], row: Expr) -> None:
+        super().__init__(work, x, of, row)
+        self.vector = isa.vector(work.types.accumulator)
+
+    def read(self, row: Expr, at: Expr) -> Expr:
         return load(self.x, *self.of, row + at, 0, lanes=self.vector.lanes)
 
+    def mix(self, low: Expr, high: Expr, rest: Expr, parts: int) -> Expr:
+        numeric = self.vector.numeric.value
+        weight = rest / parts if isinstance(rest, int) else tirx.Cast(numeric, rest) * tirx.const(1 / parts, numeric)
+        return low + broadcast(weight, self.vector) * (high - low)
 
-def _columns(work: Resizing, tile: ResizingTile, line: _Line, put: Callable[[Expr, Expr], None]) -> None:
-    """Every output of a row."""
+
+def columns(work: Resizing, in_flight: int, line: Line, put: Callable[[Expr, Expr], None]) -> None:
+    """Every output of a row, so many periods, or pixels where places are computed, ``in_flight``."""
     common = gcd(work.across.a, work.across.d)
     period, step = work.across.d // common, work.across.a // common
     if period > _LONGEST_PERIOD:
-        tiles(work.out_width, tile.periods, lambda first, size: _met(work, line, put, first, size))
+        tiles(work.out_width, in_flight, lambda first, size: _met(work, line, put, first, size))
         return
     first, last = _whole_periods(work, period)
     _written(work, line, put, 0, first * period)
     whole = last - first
-    in_flight = min(tile.periods, max(1, whole))
+    in_flight = min(in_flight, max(1, whole))
     full, rest = divmod(whole, in_flight)
 
     def run(at: Expr, periods: int) -> None:
@@ -134,7 +169,7 @@ def _lies_inside(work: Resizing, index: int) -> bool:
 
 
 def _written(
-    work: Resizing, line: _Line, put: Callable[[Expr, Expr], None], first: Expr, count: int, columns: Expr | None = None
+    work: Resizing, line: Line, put: Callable[[Expr, Expr], None], first: Expr, count: int, columns: Expr | None = None
 ) -> None:
     """``count`` outputs from ``first`` on, offsets known: in the row itself or, with ``columns``, behind that one."""
 
@@ -144,43 +179,34 @@ def _written(
 
     for t in range(count):
         place = _known(work, t if columns is not None else first + t, held=columns is None)
-        put(first + t, _mixed(place, column, line.vector))
+        put(first + t, line.value(place, column))
 
 
-def _met(work: Resizing, line: _Line, put: Callable[[Expr, Expr], None], first: Expr, count: int) -> None:
+def _met(work: Resizing, line: Line, put: Callable[[Expr, Expr], None], first: Expr, count: int) -> None:
     """``count`` outputs from ``first`` on, places computed."""
     for t in range(count):
         place = _computed(work.across, bind(first + t), work)
-        put(first + t, _mixed(place, line.column, line.vector))
+        put(first + t, line.value(place, line.column))
 
 
-def _mixed(place: _Between, column: Callable[[Expr], Expr], vector: Vector) -> Expr:
-    """The value at a place of a row."""
-    low = column(place.low)
-    return low if place.weight is None else low + broadcast(place.weight, vector) * (column(place.high) - low)
-
-
-def _known(work: Resizing, index: int, held: bool) -> _Between:
+def _known(work: Resizing, index: int, held: bool) -> Between:
     """The place of an output whose number is known; ``held`` to the map, or known to lie in it."""
     places, end = work.across, work.width - 1
     place = places.a * index + places.b
     place = max(place, 0) if held else place
     low, rest = divmod(place, places.d)
-    weight = rest / places.d if work.kind == "linear" and rest else None
-    return _Between(min(low, end), min(low + 1, end), weight) if held else _Between(low, low + 1, weight)
+    known = rest if work.kind == "linear" and rest else None
+    ends = (min(low, end), min(low + 1, end)) if held else (low, low + 1)
+    return Between(*ends, known, places)
 
 
-def _computed(places: Places, index: Expr, work: Resizing) -> _Between:
+def _computed(places: Places, index: Expr, work: Resizing) -> Between:
     """The place of an output whose number is met as the code runs."""
     end = (work.height if places is work.down else work.width) - 1
     place = bind(T.max(index * places.a + places.b, 0))
     low = bind(tirx.floordiv(place, places.d))
-    weight = None
-    if work.kind == "linear":
-        numeric = work.types.accumulator.value
-        rest = tirx.Cast(numeric, place - low * places.d)
-        weight = bind(rest * tirx.const(1 / places.d, numeric))
-    return _Between(bind(T.min(low, end)), bind(T.min(low + 1, end)), weight)
+    rest = bind(place - low * places.d) if work.kind == "linear" else None
+    return Between(bind(T.min(low, end)), bind(T.min(low + 1, end)), rest, places)
 
 
 class ResizingTemplate(Template[Resizing, ResizingTile]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import gcd
 from typing import Literal
 
 from rdpass.core.numeric_types import ALL_FLOAT32, NumericTypes
@@ -20,12 +21,19 @@ class Places:
     b: int
     d: int
 
+    @property
+    def reduced(self) -> Places:
+        """The same places by the smallest numbers."""
+        common = gcd(self.a, self.b, self.d)
+        return Places(self.a // common, self.b // common, self.d // common)
+
 
 @dataclass(frozen=True)
 class Resizing(Workload):
     """A map at other extents: ``nearest`` takes the input that lies at or before a place, ``linear`` mixes two.
 
-    It has no constants.
+    It has no constants; a linear one of bytes has one ``Requantization``, of one factor: the scale of the input over
+    that of the output.
     """
 
     batch: int

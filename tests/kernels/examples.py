@@ -78,6 +78,8 @@ _INTEGERS: tuple[Workload, ...] = (
     Elementwise(2, 20, 21, scale="gate"),
     Elementwise(1, 20, 21, Epilogue("clip"), "map"),
     Lookup(2, 20, 21),
+    Resizing(1, 20, 5, 4, 10, 8, "linear", Places(10, -5, 20), Places(8, -4, 16)),
+    Resizing(1, 20, 5, 4, 10, 8, "nearest", Places(5, 0, 10), Places(4, 0, 8)),
     _BYTES_POINT,
     replace(_BYTES_POINT, stride=(2, 2), epilogue=Epilogue("none", add=True, in_place=True, late=True)),
     PointwisePair(

@@ -20,6 +20,7 @@ from rdpass.kernels.workload import (
     Pooling,
     Quantization,
     QuantizedStem,
+    Resizing,
     Stem,
     Workload,
 )
@@ -74,6 +75,8 @@ def integer_constants(work: Workload, seed: int) -> tuple[Any, ...]:
             return (requantization(work, random.uniform(0.5, 1.5, 1), random),)
         case Elementwise():
             return (requantization(work, random.uniform(0.005, 0.015, 1).astype(np.float32), random),)
+        case Resizing(kind="linear"):
+            return (requantization(work, random.uniform(0.5, 1.5, 1), random),)
         case Lookup():
             return (random.integers(*limits(work.types.output), 256, endpoint=True).astype(work.types.output.value),)
     return ()

@@ -18,6 +18,7 @@ from rdpass.kernels.quantization import (
     quantize,
     requantize,
     scale,
+    table_of,
 )
 
 
@@ -61,6 +62,13 @@ def test_a_mean_has_one_factor_rounded_once():
 def test_whole_numbers_are_scaled_by_factors_of_their_own():
     by = Requantization(0, np.ones(1), Bounds(1, -128, 127))
     assert [*scale(np.array([3, 5, 1000]), np.array([0.5, 0.5, 1.0]), by)] == [3, 3, 127]
+
+
+def test_a_table_is_in_the_order_of_bits():
+    signed, unsigned = (table_of(numeric, lambda q: q) for numeric in (INT8, UINT8))
+    assert [*signed[[0, 127, 128, 255]]] == [0, 127, -128, -1]
+    assert [*unsigned[[0, 127, 128, 255]]] == [0, 127, 128, 255]
+    assert (signed.dtype, unsigned.dtype) == (np.int8, np.uint8)
 
 
 def test_a_second_zero_stands_where_that_of_an_added_map_does():
