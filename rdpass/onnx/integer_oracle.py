@@ -27,6 +27,7 @@ from onnx.reference import ReferenceEvaluator
 from rdpass.core.comparison import Array
 from rdpass.core.errors import ConfigError, first_line
 from rdpass.onnx.integer_operators import OPERATORS, Call
+from rdpass.onnx.normalise.qoperators import rewrite_qoperators
 from rdpass.onnx.quantised_values import Quantised, Value, real_of
 
 RESHAPING = ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Transpose")
@@ -37,7 +38,8 @@ def integer_run(model: onnx.ModelProto | str | Path, inputs: Sequence[Array]) ->
     """Compute a QDQ network in integers.
 
     Args:
-        model: a network with QuantizeLinear and DequantizeLinear, or its file; float layers may stand among them.
+        model: a network with QuantizeLinear and DequantizeLinear, or with operators of integers (QLinearConv, …), or
+            its file; float layers may stand among them.
         inputs: arrays in the model's order, of its shapes.
 
     Returns:
@@ -51,7 +53,7 @@ def integer_run(model: onnx.ModelProto | str | Path, inputs: Sequence[Array]) ->
         (1, 10)
     """
     whole = model if isinstance(model, onnx.ModelProto) else onnx.load(model)
-    whole = inline_local_functions(whole) if whole.functions else whole
+    whole = rewrite_qoperators(inline_local_functions(whole) if whole.functions else whole, "the model")
     graph = whole.graph
     values: dict[str, Value] = {tensor.name: to_array(tensor) for tensor in graph.initializer}
     given = [value.name for value in graph.input if value.name not in values]

@@ -222,6 +222,7 @@ def test_a_file_of_onnxruntimes_quantiser_is_computed_as_it_computes_it(opset, t
     for feed in images(shape, 3, seed=9):
         (wanted,) = run_onnx(given, feed)
         (got,) = integer_run(result.model, feed)
+        np.testing.assert_array_equal(integer_run(given, feed)[0], got)
         assert np.abs(got - wanted).max() <= 1.01 * step
         assert (got != 0).any()
 
