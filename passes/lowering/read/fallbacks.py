@@ -26,31 +26,47 @@ class Fallback:
 
 @dataclass(frozen=True)
 class KernelCalls:
-    """A kernel of ours by its name, which says its type first, and how often the network calls it."""
+    """A kernel of ours by its name, which says its type first, how often the network calls it, and its share of the
+    network's arithmetic operations.
+    """
 
     name: str
     calls: int
+    share: float
 
 
 def find_kernels(lowered: tvm.IRModule) -> tuple[KernelCalls, ...]:
     """The kernels of a module that ``pipeline.lowering`` made, by name."""
-    calls = _calls(lowered["main"])
-    ours = (name for name, function in _functions(lowered).items() if function.attrs and function.attrs.get(SCHEDULED))
-    return tuple(KernelCalls(name, calls[name]) for name in sorted(ours) if calls[name])
+    functions, calls, counts = _counted(lowered)
+    every = max(1, sum(counts.values()))
+    return tuple(
+        KernelCalls(name, calls[name], round(counts[name] / every, 6))
+        for name, function in sorted(functions.items())
+        if _is_ours(function)
+    )
 
 
 def find_fallbacks(lowered: tvm.IRModule) -> tuple[Fallback, ...]:
     """The fallbacks of a module that ``pipeline.lowering`` made, most operations first."""
-    calls = _calls(lowered["main"])
-    functions = {name: function for name, function in _functions(lowered).items() if calls[name]}
-    counts = {name: calls[name] * _operations(function) for name, function in functions.items()}
+    functions, calls, counts = _counted(lowered)
     every = max(1, sum(counts.values()))
     found = [
         Fallback(name, calls[name], counts[name], round(counts[name] / every, 6))
         for name, function in functions.items()
-        if not (function.attrs and function.attrs.get(SCHEDULED))
+        if not _is_ours(function)
     ]
     return tuple(sorted(found, key=lambda fallback: (-fallback.operations, fallback.function)))
+
+
+def _counted(lowered: tvm.IRModule) -> tuple[dict[str, Any], Counter[str], dict[str, int]]:
+    """The functions that the network calls, how often, and the operations of all calls of each."""
+    calls = _calls(lowered["main"])
+    functions = {name: function for name, function in _functions(lowered).items() if calls[name]}
+    return functions, calls, {name: calls[name] * _operations(function) for name, function in functions.items()}
+
+
+def _is_ours(function: Any) -> bool:
+    return bool(function.attrs and function.attrs.get(SCHEDULED))
 
 
 def _functions(module: tvm.IRModule) -> dict[str, Any]:

@@ -31,7 +31,7 @@ from rdpass.core.comparison import Array, NumericGate, check_close
 from rdpass.core.errors import ConfigError, TargetError
 from rdpass.core.files import new_folder
 from rdpass.core.input_size import InputSizes, as_sizes
-from rdpass.core.numeric_types import BYTES, FLOAT16, HALF, SINGLE, NumericTypes, Precision
+from rdpass.core.numeric_types import BYTES, FLOAT16, FLOAT32, HALF, SINGLE, NumericTypes, Precision
 from rdpass.core.places import check_free
 from rdpass.core.progress import Progress, progress
 from rdpass.database.best import Tuned, read_best
@@ -299,12 +299,24 @@ def _manifest(order: _Order, code: Lowered | Network, compiler: Compiler) -> Man
             **{name: version(name) for name in ("onnx", "onnxruntime")},
             "compiler": compiler.version,
         },
-        notes=() if compiler.links else ("no program ./run: linking one takes the Android NDK (RDPASS_NDK)",),
+        notes=_notes(order, code, compiler),
         runtime=order.runtime,
         tuning=order.tuning,
         kernels=tuple(asdict(kernel) for kernel in code.kernels),
         precision=order.precision,
     )
+
+
+def _notes(order: _Order, code: Lowered | Network, compiler: Compiler) -> tuple[str, ...]:
+    notes = [] if compiler.links else ["no program ./run: linking one takes the Android NDK (RDPASS_NDK)"]
+    floats = [kernel for kernel in code.kernels if kernel.name.startswith(f"{FLOAT32.abbreviation}_")]
+    if order.source.is_quantised and floats:
+        share, calls = sum(kernel.share for kernel in floats), sum(kernel.calls for kernel in floats)
+        notes.append(
+            f"of this quantised network {share:.1%} of all work is computed in float32, by {calls} calls of kernels: no"
+            " kernel of bytes takes these layers (weights of 16 bits, or kept in float)"
+        )
+    return tuple(notes)
 
 
 def _run_once(folder: Path, manifest: Manifest, target: Target, golden: Golden) -> Manifest:

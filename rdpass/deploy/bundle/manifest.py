@@ -58,7 +58,8 @@ class Manifest:
             and without the outputs.
         planned_workspace_bytes: the scratch of the one function that needs most; 0 without a runtime.
         fallbacks: the functions that no kernel of ours computes, each with its share of the work.
-        kernels: the kernels of ours by their names, which say the type first (f32, f16, s8, u8), and their calls.
+        kernels: the kernels of ours by their names, which say the type first (f32, f16, s8, u8), their calls, and their
+            share of the network's operations.
         precision: the numbers that the network computes in.
         versions: of what it was built with.
         files: SHA-256 of every file by name.

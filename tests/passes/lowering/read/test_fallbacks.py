@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rdpass.passes.lowering.read.fallbacks import find_fallbacks
+from rdpass.passes.lowering.read.fallbacks import find_fallbacks, find_kernels
 from tests.onnx.nets import Net
 from tests.passes.lowering.lowered import lower_checked
 
@@ -19,3 +19,6 @@ def test_what_no_kernel_computes_is_lowered_by_tvm_and_listed() -> None:
     assert [f.operations for f in found] == sorted((f.operations for f in found), reverse=True)
     # One of two like convolutions is TVM's; the rest is small.
     assert 0.4 <= found[0].share <= 0.6
+    kernels = find_kernels(lowered)
+    assert {kernel.name.split("_")[0] for kernel in kernels} == {"f32"}
+    assert abs(sum(kernel.share for kernel in kernels) + sum(f.share for f in found) - 1) < 1e-4

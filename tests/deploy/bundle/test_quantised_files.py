@@ -1,0 +1,68 @@
+"""Quantised files, ours and those of others: which kernels compute them, and what is said of the rest."""
+
+import numpy as np
+import onnx
+import pytest
+from onnxruntime.quantization import QuantFormat, quantize_static
+
+import rdpass
+from rdpass.deploy.bundle.building import compile
+from tests.onnx.normalise.test_qoperators import TYPES, Images
+from tests.passes.quantize.nets import images, plain_student, residual
+
+
+def student_images():
+    return np.concatenate([feed[0] for feed in images((1, 3, 9, 9))])
+
+
+def floats_of(manifest):
+    return [kernel for kernel in manifest.kernels if kernel["name"].startswith("f32_")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["QDQ", "QOperator"])
+@pytest.mark.parametrize("types", ["u8s8", "s8s8"])
+def test_a_file_of_onnxruntimes_quantiser_gives_its_integers(form, types, tmp_path):
+    onnx.save(residual(), tmp_path / "float.onnx")
+    activations, weights = TYPES[types]
+    quantize_static(
+        str(tmp_path / "float.onnx"), str(tmp_path / "int8.onnx"), Images((1, 3, 11, 9)), per_channel=True,
+        quant_format=QuantFormat[form], activation_type=activations, weight_type=weights,
+    )  # fmt: skip
+    manifest = compile(tmp_path / "int8.onnx", "host", tmp_path / "b", show_progress=False).manifest
+    assert manifest.golden["source"] == "integers"
+    assert all(gate.error == 0 for gate in manifest.gates if gate.name in ("tvm-host", "bundle"))
+    kinds = {kernel["name"].split("_")[0] for kernel in manifest.kernels if "direct" in kernel["name"]}
+    assert kinds <= {"u8", "s8"}
+    assert kinds
+
+
+@pytest.mark.slow
+def test_what_is_computed_in_float32_is_said_with_its_share_of_the_work(tmp_path):
+    options = {"calibrate": student_images(), "calibrator": "minmax", "show_progress": False}
+    kept = rdpass.quantize(plain_student(), keep_worst=2, diagonal=False, **options)
+    whole = rdpass.quantize(plain_student(), diagonal=False, **options)
+    notes = []
+    for index, result in enumerate((kept, whole)):
+        manifest = compile(result.model, "host", tmp_path / f"{index}.rdp", show_progress=False).manifest
+        convolutions = [
+            kernel for kernel in floats_of(manifest) if "direct" in kernel["name"] or "winog" in kernel["name"]
+        ]
+        assert len(convolutions) > 0 or index == 1
+        share = sum(kernel["share"] for kernel in floats_of(manifest))
+        notes.append((share, [note for note in manifest.notes if "float32" in note]))
+    assert notes[0][0] > notes[1][0] + 0.1
+    assert f"{notes[0][0]:.1%} of all work is computed in float32" in notes[0][1][0]
+    assert bool(notes[1][1]) == (notes[1][0] > 0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("activations", ["u8", "s8"])
+def test_a_wide_diagonal_is_computed_whatever_kernel_takes_it(activations, tmp_path):
+    place = tmp_path / "int8.onnx"
+    result = rdpass.quantize(plain_student(), calibrate=student_images(), calibrator="minmax", out=place,
+                             activations=activations, show_progress=False)  # fmt: skip
+    assert len(result.report.widened) == 4
+    manifest = compile(place, "host", tmp_path / "b.rdp", show_progress=False).manifest
+    assert [gate.name for gate in manifest.gates][-2:] == ["tvm-host", "bundle"]
+    assert bool(floats_of(manifest)) == any("float32" in note for note in manifest.notes)
