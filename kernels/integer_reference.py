@@ -26,6 +26,7 @@ from rdpass.kernels.workload import (
     QuantizedStem,
     Resizing,
 )
+from rdpass.kernels.workload.concatenation import Concatenation
 
 
 def convolution(work: Convolution, constants: Sequence[Any], inputs: Sequence[Array]) -> Array:
@@ -101,6 +102,16 @@ def _mixing(kind: str, places: Places, given: int, wanted: int) -> Array:
         matrix[i, low] += places.d - rest
         matrix[i, min(low + 1, given - 1)] += rest
     return matrix
+
+
+def concatenation(work: Concatenation, constants: Sequence[Any], inputs: Sequence[Array]) -> Array:
+    """(N, sum of C, ...)."""
+    tables = iter(constants)
+    several = [
+        next(tables)[part.view(np.uint8)] if rescaled else part
+        for part, rescaled in zip(inputs, work.rescaled, strict=True)
+    ]
+    return np.concatenate(several, axis=1)
 
 
 def elementwise(work: Elementwise, constants: Sequence[Any], inputs: Sequence[Array]) -> Array:

@@ -19,6 +19,7 @@ from rdpass.kernels.templates.direct import DIRECT
 from rdpass.kernels.templates.elementwise import ELEMENTWISE
 from rdpass.kernels.templates.head import HEAD
 from rdpass.kernels.templates.integer_apart import INTEGER_APART
+from rdpass.kernels.templates.integer_concatenation import INTEGER_CONCATENATION
 from rdpass.kernels.templates.integer_depthwise import INTEGER_DEPTHWISE
 from rdpass.kernels.templates.integer_direct import INTEGER_DIRECT
 from rdpass.kernels.templates.integer_elementwise import INTEGER_ELEMENTWISE
@@ -66,6 +67,7 @@ TEMPLATES: Templates = (
     DEQUANTIZATION,
     LOOKUP,
     INTEGER_RESIZING,
+    INTEGER_CONCATENATION,
 )
 
 

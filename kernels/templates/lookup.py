@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,10 @@ from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
 from rdpass.core.comparison import Array
-from rdpass.kernels.builder.emit import bind, parallel, tiles
+from rdpass.kernels.builder.emit import bind, element, parallel, tiles
 from rdpass.kernels.builder.function import Buffer, Expr, argument, function, load, store
 from rdpass.kernels.builder.integer_products import BLOCK
-from rdpass.kernels.builder.intrinsics import arm, bits_as
+from rdpass.kernels.builder.intrinsics import arm, bits_as, shuffled
 from rdpass.kernels.builder.packing import blocks
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.naming import kernel_name
@@ -27,7 +28,8 @@ from rdpass.kernels.template import INTEGERS, Kernel, Template, Tile, kernel_of
 from rdpass.kernels.workload.lookup import Lookup
 from rdpass.targets.isa import Isa
 
-_ENTRIES = 256
+ENTRIES = 256
+"""Numbers of a table."""
 _AT_ONCE = 64
 """Entries in the four registers of one TBL."""
 
@@ -45,28 +47,29 @@ def lookup(work: Lookup, tile: LookupTile, isa: Isa, threads: int, name: str) ->
 
     def write() -> None:
         x = argument("input", work.types.input, work.batch, count, work.pixels, BLOCK)
-        table = argument("table", work.types.output, _ENTRIES)
+        table = argument("table", work.types.output, ENTRIES)
         y = argument("output", work.types.output, work.batch, count, work.pixels, BLOCK)
         with parallel(work.batch, count, threads=threads) as (n, block):
-            look_up = _in_registers(table) if isa.by_element else None
+            look_up = table_reader(isa, table)
 
             def apply(first: Expr, size: int) -> None:
                 for t in range(size):
-                    at = (n, block, first + t)
-                    if look_up is None:
-                        _one_by_one(x, table, y, at)
-                    else:
-                        store(y, look_up(load(x, *at, 0, lanes=BLOCK)), *at, 0, lanes=BLOCK)
+                    at = (n, block, first + t, 0)
+                    store(y, look_up(load(x, *at, lanes=BLOCK)), *at, lanes=BLOCK)
 
             tiles(work.pixels, tile.pixels, apply)
 
     return function(name, work.types.input, write)
 
 
+def table_reader(isa: Isa, table: Buffer) -> Callable[[Expr], Expr]:
+    """The function of sixteen bytes that ``table`` (256) says; where it lies in registers, it is loaded here."""
+    return _in_registers(table) if isa.by_element else partial(_one_by_one, table)
+
+
 def _in_registers(table: Buffer) -> Callable[[Expr], Expr]:
-    """The function of sixteen bytes; the table is loaded here."""
     kind = f"{table.dtype}x{BLOCK}"
-    rows = [bind(load(table, first, lanes=BLOCK)) for first in range(0, _ENTRIES, BLOCK)]
+    rows = [bind(load(table, first, lanes=BLOCK)) for first in range(0, ENTRIES, BLOCK)]
     fours = [rows[at : at + 4] for at in range(0, len(rows), 4)]
 
     def look_up(value: Expr) -> Expr:
@@ -81,10 +84,11 @@ def _in_registers(table: Buffer) -> Callable[[Expr], Expr]:
     return look_up
 
 
-def _one_by_one(x: Buffer, table: Buffer, y: Buffer, at: tuple[Expr, ...]) -> None:
-    for lane in range(BLOCK):
-        number = tirx.Cast("int32", bits_as("uint8", load(x, *at, lane, lanes=1)))
-        store(y, load(table, number, lanes=1), *at, lane, lanes=1)
+def _one_by_one(table: Buffer, value: Expr) -> Expr:
+    numbers = bind(bits_as(f"uint8x{BLOCK}", value))
+    return shuffled(
+        [load(table, tirx.Cast("int32", element(numbers, lane)), lanes=1) for lane in range(BLOCK)], range(BLOCK)
+    )
 
 
 class LookupTemplate(Template[Lookup, LookupTile]):
@@ -102,7 +106,7 @@ class LookupTemplate(Template[Lookup, LookupTile]):
 
     def build(self, work: Lookup, constants: Sequence[Any], tile: LookupTile, machine: Machine) -> tuple[Kernel, ...]:
         (table,) = constants
-        assert table.shape == (_ENTRIES,)
+        assert table.shape == (ENTRIES,)
         name = kernel_name(self.name, work, f"_{work.channels}x{work.pixels}", machine.isa)
         function = lookup(work, tile, machine.isa, machine.threads, name)
         return (kernel_of(work, machine, name, function, table),)

@@ -23,6 +23,7 @@ from rdpass.kernels.workload import (
     Stem,
     Workload,
 )
+from rdpass.kernels.workload.concatenation import Concatenation
 from rdpass.kernels.workload.lookup import Lookup
 from rdpass.targets.isa import ASIMD
 
@@ -78,6 +79,7 @@ _INTEGERS: tuple[Workload, ...] = (
     Elementwise(2, 20, 21, scale="gate"),
     Elementwise(1, 20, 21, Epilogue("clip"), "map"),
     Lookup(2, 20, 21),
+    Concatenation(2, (20, 16, 3), 21, (True, False, True)),
     Resizing(1, 20, 5, 4, 10, 8, "linear", Places(10, -5, 20), Places(8, -4, 16)),
     Resizing(1, 20, 5, 4, 10, 8, "nearest", Places(5, 0, 10), Places(4, 0, 8)),
     _BYTES_POINT,

@@ -24,6 +24,7 @@ from rdpass.kernels.workload import (
     Stem,
     Workload,
 )
+from rdpass.kernels.workload.concatenation import Concatenation
 from rdpass.kernels.workload.lookup import Lookup
 
 
@@ -78,8 +79,14 @@ def integer_constants(work: Workload, seed: int) -> tuple[Any, ...]:
         case Resizing(kind="linear"):
             return (requantization(work, random.uniform(0.5, 1.5, 1), random),)
         case Lookup():
-            return (random.integers(*limits(work.types.output), 256, endpoint=True).astype(work.types.output.value),)
+            return (_table(work, random),)
+        case Concatenation():
+            return tuple(_table(work, random) for _ in range(sum(work.rescaled)))
     return ()
+
+
+def _table(work: Workload, random: np.random.Generator) -> Array:
+    return random.integers(*limits(work.types.output), 256, endpoint=True).astype(work.types.output.value)
 
 
 def _layer(work: Workload, shape: tuple[int, ...], random: np.random.Generator) -> tuple[Array, Array, Requantization]:
@@ -134,20 +141,22 @@ def table_of(epilogue: Epilogue, channels: int, seed: int) -> list[Array]:
 def inputs_of(work: Workload, written: Sequence[int], seed: int = 0) -> list[Array]:
     """The map, a gate, and a map to add, as far as there are such; ``written``: the shape of the output's map."""
     if not work.types.input.is_float:
-        shapes = [_read(work), *_multiplied(work), *([written] if work.epilogue.add else [])]
+        shapes = [_read(work), *_further(work), *([written] if work.epilogue.add else [])]
         maps = [bytes_of(seed + 9 * index, shape, work.types.input) for index, shape in enumerate(shapes)]
         if isinstance(work, QuantizedStem):
             image = numbers(seed, *shapes[0]) if work.source.is_float else bytes_of(seed, shapes[0], work.source)
             return [image, *maps[1:]]
         return maps
-    maps = [numbers(seed, *_read(work)), *(numbers(seed + 5, *shape) for shape in _multiplied(work))]
+    maps = [numbers(seed, *_read(work)), *(numbers(seed + 5, *shape) for shape in _further(work))]
     if work.epilogue.add:
         maps.append(numbers(seed + 9, *written))
     return maps
 
 
-def _multiplied(work: Workload) -> list[tuple[int, int, int, int]]:
-    """The shape of a second map that is multiplied, if any."""
+def _further(work: Workload) -> list[tuple[int, int, int, int]]:
+    """The shapes of further maps that are multiplied, or lie behind the first, if any."""
+    if isinstance(work, Concatenation):
+        return [(work.batch, channels, work.pixels, 1) for channels in work.parts[1:]]
     if not isinstance(work, Elementwise) or work.scale not in ("gate", "map"):
         return []
     return [(work.batch, work.channels, 1 if work.scale == "gate" else work.pixels, 1)]
@@ -163,7 +172,7 @@ def written(work: Workload) -> tuple[int, int, int, int]:
             return written(work.second)
         case Stem(conv, pool):
             return written(conv if pool is None else pool)
-        case Elementwise() | Quantization() | Dequantization() | Lookup():
+        case Elementwise() | Quantization() | Dequantization() | Lookup() | Concatenation():
             return work.batch, work.channels, work.pixels, 1
         case Head():
             return work.batch, work.classes or work.channels, 1, 1
@@ -176,6 +185,8 @@ def _read(work: Workload) -> tuple[int, int, int, int]:
             return _read(first)
         case Stem(conv, _):
             return _read(conv)
+        case Concatenation():
+            return work.batch, work.parts[0], work.pixels, 1
         case Elementwise() | Head() | Quantization() | Dequantization() | Lookup():
             return work.batch, work.channels, work.pixels, 1
     return work.batch, work.channels, work.height, work.width
