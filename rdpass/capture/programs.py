@@ -1,4 +1,7 @@
-"""Models as files without code: ``torch.export`` programs (``.pt2``), with a batch size that stays free if it can."""
+"""``torch.export`` programs and their files (``.pt2``), with a batch size that stays free if it can.
+
+Such a file may hold code; it is read as data alone (``data_only``) unless its user trusts it.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +22,8 @@ from torch.fx import GraphModule, Node
 from torch.fx.graph import CodeGen
 from torch.utils._pytree import tree_unflatten
 
-from rdpass.core.errors import ConfigError
+from rdpass.capture.data_only import NotDataAlone, checked_archive
+from rdpass.core.errors import ConfigError, first_line
 from rdpass.passes.graph.drop_whole_slices import drop_whole_slices
 from rdpass.passes.graph.restore_batch_norm import restore_batch_norm
 
@@ -102,17 +107,28 @@ def save_program(module: nn.Module, inputs: tuple[Tensor, ...], path: Path) -> N
         torch.export.save(program, path)
 
 
-def load_program(path: Path) -> tuple[GraphModule, tuple[Tensor, ...]]:
+def load_program(path: Path, *, trusted: bool = False) -> tuple[GraphModule, tuple[Tensor, ...]]:
     """The model in a ``.pt2`` file and the example it was exported with.
 
+    Args:
+        path: the file.
+        trusted: read it as torch does, which runs code where the file holds any: for files of one's own alone.
+
     Raises:
-        ConfigError: there is no such file, or it is not an exported program.
+        ConfigError: there is no such file, it is not an exported program, or it holds more than data and is not
+            ``trusted`` (see ``data_only``).
     """
     try:
+        content = path.read_bytes()
+        archive = BytesIO(content) if trusted else checked_archive(content)
         with _quiet():
-            program = torch.export.load(path)
+            program = torch.export.load(archive)
+    except NotDataAlone as error:
+        raise ConfigError(
+            f"{path} could run code: {error}. Nothing of it was read. If you trust who made it, --trust-pickle reads it"
+        ) from error
     except Exception as error:
-        raise ConfigError(f"{path} is not a readable torch.export program: {error}") from error
+        raise ConfigError(f"{path} is not a readable torch.export program: {first_line(error)}") from error
     arguments = program.example_inputs[0] if program.example_inputs else ()
     return unpack_program(program), tuple(arguments)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rdpass.cli.inspect import INPUT_HELP, LEAF_HELP, MODEL_HELP, WEIGHTS_HELP
+from rdpass.cli.inspect import INPUT_HELP, LEAF_HELP, MODEL_HELP, TRUST_HELP, WEIGHTS_HELP
 from rdpass.cli.named_model import load_named_model
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def convert_command(
     data: Annotated[str | None, typer.Option(help="pkg.mod:fn giving a loader, or (train, validate).")] = None,
     weights: Annotated[Path | None, typer.Option(help=WEIGHTS_HELP)] = None,
     input_shape: Annotated[str | None, typer.Option("--input", help=INPUT_HELP)] = None,
+    trust_pickle: Annotated[bool, typer.Option("--trust-pickle", help=TRUST_HELP)] = False,
     recipe: Annotated[str | None, typer.Option(help=RECIPE_HELP)] = None,
     config: Annotated[Path | None, typer.Option(help="TOML file with settings.")] = None,
     sets: Annotated[list[str] | None, typer.Option("--set", help="One setting: train.lr=0.05.")] = None,
@@ -73,7 +74,7 @@ def convert_command(
         "train.device": device, "train.amp": amp, "train.accumulate": accumulate, "train.clip": clip,
         "train.on_nan": on_nan, "train.tensorboard": tensorboard,
     })  # fmt: skip
-    loaded, stored = load_named_model(model, weights)
+    loaded, stored = load_named_model(model, weights, trust_pickle)
     parts = load_data(data) if data else None
     example = choose_example(loaded, input_shape, parts, settings.train.seed) or stored
     if dry_run:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rdpass.cli.inspect import INPUT_HELP, WEIGHTS_HELP
+from rdpass.cli.inspect import INPUT_HELP, TRUST_HELP, WEIGHTS_HELP
 from rdpass.cli.named_model import load_named_model
 
 
@@ -17,6 +17,7 @@ def export_command(
     weights: Annotated[Path | None, typer.Option(help=WEIGHTS_HELP + " For a MODEL.")] = None,
     input_shape: Annotated[str | None, typer.Option("--input", help=INPUT_HELP + " For a MODEL.")] = None,
     data: Annotated[str | None, typer.Option(help="pkg.mod:fn, to take the example from. For a MODEL.")] = None,
+    trust_pickle: Annotated[bool, typer.Option("--trust-pickle", help=TRUST_HELP)] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
 ) -> None:
     """Write simplified ONNX with batch norm folded, checked against torch, and golden numbers beside it."""
@@ -36,6 +37,6 @@ def export_command(
         check_kept(out, [Path(source, name) for name in written_files(Path(source)) or ()])
         print(load_run(source).export_onnx(out, force=force))
     else:
-        loaded, stored = load_named_model(source, weights)
+        loaded, stored = load_named_model(source, weights, trust_pickle)
         found = choose_example(loaded, input_shape, load_data(data) if data else None) or stored
         print(export_onnx(loaded, as_inputs(loaded, found), out, force=force))

@@ -14,6 +14,7 @@ MODEL_HELP = (
 )
 WEIGHTS_HELP = "The model's trained weights: a state dict, as torch.save or .safetensors has it."
 LEAF_HELP = "Keep the submodules of such paths whole where tracing can't follow them."
+TRUST_HELP = "Read a .pt2 file that holds more than data. It may run code: only for files whose maker you trust."
 INPUT_HELP = "Input shape, as 1x3x224x224; several inputs with commas between. Guessed if left out."
 
 
@@ -26,6 +27,7 @@ def inspect_command(
     target: Annotated[str | None, typer.Option(help="Estimate the latency on this target; see rdpass targets.")] = None,
     svg: Annotated[Path | None, typer.Option(help="Draw kernels and live bytes into this file.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing SVG file.")] = False,
+    trust_pickle: Annotated[bool, typer.Option("--trust-pickle", help=TRUST_HELP)] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Show every add of MODEL and forecast, before anyone trains, what removing its shortcuts would gain. Reads only.
@@ -40,7 +42,7 @@ def inspect_command(
 
     if svg is not None:
         check_kept(svg, files_of(model))
-    loaded, stored = load_model(model)
+    loaded, stored = load_model(model, trusted=trust_pickle)
     example = choose_example(loaded, input_shape, None) or stored
     plan = inspect(
         loaded, example, only=only or (), skip=skip or (), leaf=leaf or (), target=target, svg=svg, force=force

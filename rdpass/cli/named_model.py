@@ -10,11 +10,13 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
-def load_named_model(spec: str, weights: Path | None) -> tuple[nn.Module, tuple[Tensor, ...] | None]:
+def load_named_model(
+    spec: str, weights: Path | None, trusted: bool = False
+) -> tuple[nn.Module, tuple[Tensor, ...] | None]:
     """Load a model as ``models.load_model`` does, and say so where it has random weights."""
     from rdpass.sources.models import is_untrained, load_model
 
-    loaded = load_model(spec, weights)
+    loaded = load_model(spec, weights, trusted=trusted)
     if is_untrained(spec, weights):
         print(f"rdpass: {spec} has random weights; give trained ones with --weights FILE", file=sys.stderr)
     return loaded

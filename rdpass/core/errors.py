@@ -50,7 +50,7 @@ class DeviceError(RdpassError):
 
 
 class IntegrityError(RdpassError):
-    """A bundle is not byte for byte what was built, or not for this CPU."""
+    """A bundle or run folder is not byte for byte what was written, or a bundle is not for this CPU."""
 
     exit_code = 8
 

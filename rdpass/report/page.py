@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from rdpass.core.files import new_file
 from rdpass.core.places import check_free
 from rdpass.report.chart import Chart
 from rdpass.report.series import figures_of
-from rdpass.runs.folder import RECORD, SETTINGS, written_files
+from rdpass.runs.folder import RECORD, SETTINGS, read_body, written_files
 from rdpass.training.records import HISTORY, read_history
 
 TEMPLATE = "page.html.jinja"
@@ -26,12 +25,12 @@ def write_report(run: str | Path, html: str | Path, *, force: bool = False) -> P
 
     Raises:
         ConfigError: ``run`` is not the folder of a conversion, or the file can't be written.
+        IntegrityError: a file of the run is not what was written.
     """
     folder, path = Path(run), Path(html)
     check_free(path, force, inputs=[folder / name for name in written_files(folder) or ()])
     try:
-        record = json.loads((folder / RECORD).read_text())
-        facts = _facts(folder, record)
+        facts = _facts(folder, read_body(folder))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"{folder} is not the output folder of rdpass convert: {RECORD} can't be read") from error
     environment = Environment(

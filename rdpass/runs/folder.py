@@ -1,8 +1,8 @@
 """The output folder of ``convert``: the student, and how it came about.
 
-    student.pt2            the student as a torch.export program, loadable without the model's code
+    student.pt2            the student as a torch.export program, loadable without the model's code, and data alone
     student.safetensors    its weights alone
-    conversion.json        plan, outcomes, gates, history, settings, versions
+    conversion.json        plan, outcomes, gates, history, settings, versions; a digest of every file and of itself
     config.toml            the settings, all of them, as --config takes them
     history.jsonl          a line per logged step and per epoch, where something was trained
     tensorboard/           the same numbers, where that was asked for
@@ -27,14 +27,15 @@ from rdpass import __version__
 from rdpass.capture.layer_names import restore_layer_names
 from rdpass.capture.programs import load_program, save_program
 from rdpass.capture.trace import trace
+from rdpass.core.checksums import open_object, sealed_object
 from rdpass.core.comparison import NumericGate
-from rdpass.core.errors import ConfigError
-from rdpass.core.files import new_folder, tidy_up
-from rdpass.core.places import check_free
+from rdpass.core.errors import ConfigError, IntegrityError, first_line
+from rdpass.core.files import file_digest, new_folder, tidy_up
+from rdpass.core.places import check_free, file_names
 from rdpass.core.plan import Cost, Cut, Outcome, Plan
 from rdpass.runs.result import Conversion
 from rdpass.runs.settings import ConvertConfig, to_toml
-from rdpass.training.checkpoint import has_checkpoint, previous
+from rdpass.training.checkpoint import damaged, has_checkpoint, previous
 
 PROGRAM = "student.pt2"
 WEIGHTS = "student.safetensors"
@@ -73,7 +74,7 @@ def written_files(folder: Path) -> set[str] | None:
 
 
 def _state_files(folder: Path) -> set[str]:
-    return {STATE, previous(Path(STATE)).name, *TRACES, *(f"{name}/" for name in TRACES)}
+    return {STATE, previous(Path(STATE)).name, damaged(Path(STATE)).name, *TRACES, *(f"{name}/" for name in TRACES)}
 
 
 def training_state(out: str | Path | None) -> Path | None:
@@ -100,9 +101,11 @@ def save_run(conversion: Conversion, out: Path, settings: ConvertConfig, force: 
         state = {name: value.contiguous() for name, value in conversion.student.state_dict().items()}
         save_file(state, folder / WEIGHTS)
         (folder / WEIGHTS).chmod(0o644)  # safetensors gives its files to their owner alone
-        (folder / RECORD).write_text(json.dumps(_record(conversion, settings), indent=1) + "\n")
         (folder / SETTINGS).write_text(to_toml(settings.model_dump()))
         _copy_traces(out, folder)
+        files = {name: file_digest(folder / name) for name in file_names(folder)}
+        record = sealed_object({**_record(conversion, settings), "files": files})
+        (folder / RECORD).write_text(json.dumps(record, indent=1) + "\n")
     drop_training_state(out)
 
 
@@ -139,9 +142,39 @@ def read_record(folder: Path) -> Record:
         ConfigError: it is no run folder, or the record is damaged.
     """
     try:
-        return _RECORD.validate_python(json.loads((folder / RECORD).read_text()))
-    except (OSError, ValueError) as error:  # pydantic's and JSON's errors are of ValueError's kind
-        raise ConfigError(f"{folder} is not the output folder of rdpass convert: {RECORD} can't be read") from error
+        return _RECORD.validate_python(read_body(folder))
+    except ValueError as error:  # pydantic's errors are of this kind
+        raise ConfigError(f"{folder} is not the output folder of rdpass convert: {RECORD} has another form") from error
+
+
+def read_body(folder: Path) -> dict[str, Any]:
+    """What ``conversion.json`` holds, once it has been checked, and every file of the run folder.
+
+    Raises:
+        ConfigError: it is no run folder, or the record is damaged.
+        IntegrityError: another file is missing or not what was written.
+    """
+    try:
+        body = open_object((folder / RECORD).read_text())
+        files = {str(name): str(digest) for name, digest in body["files"].items()}
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        reason = f"{RECORD} can't be read ({first_line(error)})"
+        raise ConfigError(f"{folder} is not the output folder of rdpass convert: {reason}") from error
+    present = file_names(folder)
+    for name, digest in files.items():
+        if name not in present or not (folder / name).is_file():
+            raise IntegrityError(f"{folder}: {name} is missing; convert the model again")
+        _check_file(folder, name, digest)
+    return body
+
+
+def _check_file(folder: Path, name: str, digest: str) -> None:
+    try:
+        same = file_digest(folder / name) == digest
+    except OSError as error:
+        raise IntegrityError(f"{folder}: {name} can't be read: {error.strerror}; convert the model again") from error
+    if not same:
+        raise IntegrityError(f"{folder}: {name} has changed since it was written; convert the model again")
 
 
 def load_run(path: str | Path, *, teacher: nn.Module | None = None) -> Conversion:
@@ -157,8 +190,8 @@ def load_run(path: str | Path, *, teacher: nn.Module | None = None) -> Conversio
         The conversion. Its student is a graph module with the saved weights, in eval mode.
 
     Raises:
-        ConfigError: it is no run folder, a file in it can't be read (the message names it), or the teacher is no
-            module.
+        ConfigError: it is no run folder, or the teacher is no module.
+        IntegrityError: a file in it is missing or not what was written; the message names it.
 
     Example:
         >>> import rdpass

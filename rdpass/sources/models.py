@@ -26,13 +26,16 @@ from rdpass.training.loading import failures_named
 LIBRARIES = ("torchvision:", "timm:")
 
 
-def load_model(spec: str, weights: Path | None = None) -> tuple[nn.Module, tuple[Tensor, ...] | None]:
+def load_model(
+    spec: str, weights: Path | None = None, *, trusted: bool = False
+) -> tuple[nn.Module, tuple[Tensor, ...] | None]:
     """The model that ``spec`` names, with the ``weights`` of a file, and the example that came with it, if any.
 
     ``pkg.mod:callable`` calls it without arguments (or takes a module that stands there); ``torchvision:NAME`` and
     ``timm:NAME`` build the architecture with random weights, for nothing is downloaded, and take keywords, as
     ``timm:resnet18(num_classes=10)``; ``FILE.pt2`` is a ``torch.export`` program, ``FILE.onnx`` is read through the
-    extra ``onnx``: both bring their weights along.
+    extra ``onnx``: both bring their weights along. A ``.pt2`` file that holds more than data is read if it is
+    ``trusted`` alone.
 
     Raises:
         ConfigError: nothing of the kind can be loaded, or the weights are not this model's; the message names what
@@ -40,7 +43,7 @@ def load_model(spec: str, weights: Path | None = None) -> tuple[nn.Module, tuple
     """
     if weights is not None and spec.endswith((".pt2", ".onnx")):
         raise ConfigError(f"{spec} brings its weights along; leave out --weights {weights}")
-    model, example = _named_model(spec)
+    model, example = _named_model(spec, trusted)
     if weights is not None:
         load_weights(model, weights)
     return model, example
@@ -58,9 +61,9 @@ def is_untrained(spec: str, weights: Path | None) -> bool:
     return spec.startswith(LIBRARIES) and weights is None
 
 
-def _named_model(spec: str) -> tuple[nn.Module, tuple[Tensor, ...] | None]:
+def _named_model(spec: str, trusted: bool) -> tuple[nn.Module, tuple[Tensor, ...] | None]:
     if spec.endswith(".pt2"):
-        module, example = load_program(Path(spec))
+        module, example = load_program(Path(spec), trusted=trusted)
         return module, example or None
     if spec.endswith(".onnx"):
         return load_onnx(Path(spec))

@@ -2,33 +2,46 @@
 
 At every moment at least one of the two files is whole: the new state is written beside them and synced, the newest is
 renamed to the one before, the new one takes its place. A process killed anywhere leaves a state to go on from.
+
+Each carries a checksum. A newest one that is damaged is put aside, so that the one before is not written over with it.
 """
 
 from __future__ import annotations
 
+import logging
 import os
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from rdpass.core.errors import ConfigError
+from rdpass.core.checksums import read_sealed, seal_file
+from rdpass.core.errors import ConfigError, first_line
 from rdpass.core.files import new_file, sync, tidy_up
+
+log = logging.getLogger(__name__)
 
 State = dict[str, Any]
 
 
 def save_checkpoint(path: Path, state: State) -> None:
-    """Write ``state`` (tensors, numbers, strings and containers of them) to ``path``; what was there is kept beside."""
+    """Write ``state`` (tensors, numbers, strings and containers of them) to ``path``; what was there is kept beside.
+
+    Raises:
+        ConfigError: it can't be written.
+    """
     with new_file(path, force=True) as temporary:
-        torch.save(state, temporary)
+        _write(state, temporary)
         sync(temporary)
         if path.exists():
             os.replace(path, previous(path))
 
 
 def load_checkpoint(path: Path) -> State:
-    """The newest state at ``path`` that can be read; what killed processes left half written is removed.
+    """The newest state at ``path`` that is whole; what killed processes left half written is removed.
+
+    Where that is not the newest that was written, a warning says so.
 
     Raises:
         ConfigError: neither generation can be read.
@@ -38,11 +51,24 @@ def load_checkpoint(path: Path) -> State:
     for generation in (path, previous(path)):
         if generation.exists():
             try:
-                state: State = torch.load(generation, map_location="cpu", weights_only=True)
-                return state
-            except Exception as error:
+                state: State = torch.load(BytesIO(read_sealed(generation)), map_location="cpu", weights_only=True)
+            except Exception as error:  # a torn file ends in whatever torch meets first
                 failure = failure or error
-    raise ConfigError(f"{path} is not a readable checkpoint ({failure}); remove it to start anew") from failure
+            else:
+                if failure is not None:
+                    os.replace(path, damaged(path))
+                    log.warning("%s is damaged (%s): going on from the state before it", path, first_line(failure))
+                return state
+    reason = "there is none" if failure is None else first_line(failure)
+    raise ConfigError(f"{path} is not a readable checkpoint ({reason}); remove it to start anew") from failure
+
+
+def _write(state: State, path: Path) -> None:
+    try:
+        torch.save(state, path)
+        seal_file(path)
+    except (OSError, RuntimeError) as error:  # the latter is torch's for a disk that is full
+        raise ConfigError(f"the checkpoint {path.name} can't be written: {first_line(error)}") from error
 
 
 def has_checkpoint(path: Path | None) -> bool:
@@ -53,3 +79,8 @@ def has_checkpoint(path: Path | None) -> bool:
 def previous(path: Path) -> Path:
     """The place of the generation before the newest."""
     return path.with_name(f"{path.stem}.previous{path.suffix}")
+
+
+def damaged(path: Path) -> Path:
+    """The place of a newest generation that was damaged."""
+    return path.with_name(f"{path.stem}.damaged{path.suffix}")

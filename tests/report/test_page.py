@@ -9,6 +9,7 @@ import torch
 
 import rdpass
 from rdpass.cli.app import run
+from rdpass.core.checksums import sealed_object
 from rdpass.report import write_report
 from rdpass.training.config import DistillConfig
 from tests.data import batches
@@ -84,7 +85,8 @@ def test_what_a_model_is_called_is_text_and_not_markup(trained, tmp_path):
     copied.mkdir()
     record = json.loads((trained / "conversion.json").read_text())
     record["outcomes"][0]["reason"] = "<script>alert(1)</script>"
-    (copied / "conversion.json").write_text(json.dumps(record))
+    del record["sha256"], record["files"]
+    (copied / "conversion.json").write_text(json.dumps(sealed_object({**record, "files": {}})))
     (copied / "history.jsonl").write_text(json.dumps({"kind": "step", "step": 1, "loss": 1.0, "loss.<i>": 0.5}) + "\n")
     text = write_report(copied, tmp_path / "report.html").read_text()
     assert "script" not in Page(text).tags

@@ -10,7 +10,9 @@ import torch
 from torch import nn
 
 import rdpass
-from rdpass.core.errors import ConfigError
+from rdpass.core.checksums import sealed_object
+from rdpass.core.errors import ConfigError, IntegrityError
+from rdpass.report import write_report
 from rdpass.training.config import DistillConfig
 from tests.data import batches
 from tests.models import (
@@ -115,5 +117,30 @@ def test_a_damaged_student_and_a_folder_that_is_none_are_named(run, tmp_path):
     with pytest.raises(ConfigError, match=r"teacher= takes the torch\.nn\.Module that was converted, not a str"):
         rdpass.load_run(run, teacher="resnet18")
     (run / "student.pt2").write_bytes(b"nothing")
-    with pytest.raises(ConfigError, match=r"student\.pt2 is not a readable torch.export program"):
+    with pytest.raises(IntegrityError, match=r"student\.pt2 has changed since it was written"):
         rdpass.load_run(run)
+    (run / "student.pt2").unlink()
+    with pytest.raises(IntegrityError, match=r"student\.pt2 is missing"):
+        rdpass.load_run(run)
+
+
+def test_one_flipped_bit_in_any_file_of_a_run_is_found(run):
+    for name in ("conversion.json", "student.pt2", "student.safetensors", "config.toml"):
+        good = (run / name).read_bytes()
+        for at in (0, len(good) // 3, len(good) // 2, len(good) - 2):
+            (run / name).write_bytes(good[:at] + bytes([good[at] ^ 1]) + good[at + 1 :])
+            for use in (rdpass.load_run, lambda folder: write_report(folder, folder.parent / "page.html")):
+                with pytest.raises((ConfigError, IntegrityError), match=name.replace(".", r"\.")):
+                    use(run)
+        (run / name).write_bytes(good)
+    rdpass.load_run(run)
+
+
+def test_a_record_that_fits_and_names_what_lies_elsewhere_reads_nothing(run):
+    record = json.loads((run / "conversion.json").read_text())
+    del record["sha256"]
+    for name in ("../x", "/dev/zero", "/etc/passwd", "none"):
+        forged = sealed_object({**record, "files": {**record["files"], name: "0" * 64}})
+        (run / "conversion.json").write_text(json.dumps(forged))
+        with pytest.raises(IntegrityError, match="is missing"):
+            rdpass.load_run(run)
