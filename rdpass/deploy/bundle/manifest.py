@@ -58,9 +58,6 @@ class Manifest:
             and without the outputs.
         planned_workspace_bytes: the scratch of the one function that needs most; 0 without a runtime.
         fallbacks: the functions that no kernel of ours computes, each with its share of the work.
-        kernels: the kernels of ours by their names, which say the type first (f32, f16, s8, u8), their calls, and their
-            share of the network's operations.
-        precision: the numbers that the network computes in.
         versions: of what it was built with.
         files: SHA-256 of every file by name.
         notes: what else there is to say.
@@ -68,6 +65,9 @@ class Manifest:
         tuning: empty for a build without a database; else how many distinct ``workloads`` the network has, how many
             were ``tuned`` and how many of these ``estimated`` only, with how many tuned tiles the whole ``network`` was
             built and why, with its times, and the digest of the ``database``'s records for the target.
+        kernels: the kernels of ours by their names, which say the type first (f32, f16, s8, u8), their calls, and their
+            share of the network's operations.
+        precision: the numbers that the network computes in.
         format: version of this file's form.
 
     Example:
