@@ -23,7 +23,9 @@ from rdpass.onnx.normalise import (
     drop_transposes,
     explicit_padding,
     fold_padding,
+    fold_quantised,
     join_reshapes,
+    keep_integers,
     sink_transposes,
 )
 from rdpass.onnx.normalise.check_supported import check_structure
@@ -54,6 +56,8 @@ REWRITES: tuple[Step, ...] = (
     ("sink_transposes", sink_transposes.OPERATORS, sink_transposes.sink_transposes),
     ("drop_transposes", drop_transposes.OPERATORS, drop_transposes.drop_transpose),
     ("join_reshapes", join_reshapes.OPERATORS, join_reshapes.join_reshape),
+    ("fold_quantised", fold_quantised.OPERATORS, fold_quantised.fold_quantised),
+    ("keep_integers", keep_integers.OPERATORS, keep_integers.keep_integers),
 )
 _MOST_ROUNDS = 100
 

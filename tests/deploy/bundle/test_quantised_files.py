@@ -3,7 +3,10 @@
 import numpy as np
 import onnx
 import pytest
+import torch
 from onnxruntime.quantization import QuantFormat, quantize_static
+from torch import nn
+from torch.ao import quantization
 
 import rdpass
 from rdpass.deploy.bundle.building import compile
@@ -66,3 +69,48 @@ def test_a_wide_diagonal_is_computed_whatever_kernel_takes_it(activations, tmp_p
     manifest = compile(place, "host", tmp_path / "b.rdp", show_progress=False).manifest
     assert [gate.name for gate in manifest.gates][-2:] == ["tvm-host", "bundle"]
     assert bool(floats_of(manifest)) == any("float32" in note for note in manifest.notes)
+
+
+class Trained(nn.Module):
+    """A block as torch's eager mode quantises it."""
+
+    def __init__(self):
+        super().__init__()
+        self.q, self.d = quantization.QuantStub(), quantization.DeQuantStub()
+        self.a, self.b, self.c = nn.Conv2d(3, 16, 3, 2, 1), nn.Conv2d(16, 16, 3, 1, 1), nn.Conv2d(16, 16, 3, 1, 1)
+        self.relu, self.f = nn.ReLU(), torch.ao.nn.quantized.FloatFunctional()
+
+    def forward(self, x):
+        x = self.relu(self.a(self.q(x)))
+        return self.d(self.f.add_relu(x, self.c(self.relu(self.b(x)))))
+
+
+def trained_with_fake_quantisation(place):
+    """An export of torch's: weights quantised in the graph, biases in float, a Relu behind its quantisation."""
+    fake, observer = quantization.FakeQuantize, quantization.observer
+    torch.manual_seed(0)
+    model = Trained().train()
+    model.qconfig = quantization.QConfig(
+        activation=fake.with_args(observer=observer.MovingAverageMinMaxObserver, quant_min=0, quant_max=255,
+                                  dtype=torch.quint8, qscheme=torch.per_tensor_affine),
+        weight=fake.with_args(observer=observer.MovingAveragePerChannelMinMaxObserver, quant_min=-128, quant_max=127,
+                              dtype=torch.qint8, qscheme=torch.per_channel_symmetric, ch_axis=0),
+    )  # fmt: skip
+    quantization.prepare_qat(model, inplace=True)
+    model(torch.randn(4, 3, 16, 16))
+    model.eval().apply(quantization.disable_observer)
+    torch.onnx.export(
+        model, (torch.randn(1, 3, 16, 16),), str(place), input_names=["x"], opset_version=17, dynamo=False
+    )
+
+
+@pytest.mark.slow
+def test_a_network_that_torch_trained_with_fake_quantisation_gives_its_integers(tmp_path):
+    trained_with_fake_quantisation(tmp_path / "qat.onnx")
+    stored = onnx.load(tmp_path / "qat.onnx")
+    weights = {tensor.name for tensor in stored.graph.initializer if len(tensor.dims) == 4}
+    assert sum(node.op_type == "QuantizeLinear" and node.input[0] in weights for node in stored.graph.node) == 3
+    manifest = compile(tmp_path / "qat.onnx", "host", tmp_path / "b", show_progress=False).manifest
+    assert all(gate.error == 0 for gate in manifest.gates if gate.name in ("tvm-host", "bundle"))
+    assert floats_of(manifest) == []
+    assert manifest.notes == ()
