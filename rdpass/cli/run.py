@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from rdpass.core.comparison import Array
 
 
+NONFINITE_HELP = "Take inputs with NaN or infinities, which the outputs may not show."
+
+
 def run_command(
     bundle: Annotated[Path, typer.Argument(help="The bundle's folder.", metavar="DIR")],
     inputs: Annotated[list[Path], typer.Argument(help="One .npy file per input, in order.", metavar="INPUT.npy...")],
@@ -22,6 +25,7 @@ def run_command(
         list[Path] | None, typer.Option("--out", "-o", help="A .npy file for each output; default: print them.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
+    allow_nonfinite: Annotated[bool, typer.Option("--allow-nonfinite", help=NONFINITE_HELP)] = False,
     verify_key: Annotated[Path | None, typer.Option(help=KEY_HELP)] = None,
 ) -> None:
     """Run DIR's own runner on .npy files, emulated if it is for another CPU."""
@@ -37,8 +41,9 @@ def run_command(
             raise ConfigError(f"{len(places)} files to write, and the model has {len(manifest.outputs)} outputs")
         _check_places(places, bundle, inputs, force)
         given = [read_array(path) for path in inputs]
-        check_inputs(given, manifest.inputs)
-        outputs = execute(copy, manifest, find_launcher(target_of(manifest)), given)
+        check_inputs(given, manifest.inputs, allow_nonfinite=allow_nonfinite)
+        launcher = find_launcher(target_of(manifest))
+        outputs = execute(copy, manifest, launcher, given, allow_nonfinite=allow_nonfinite)
     for place, output in zip(places, outputs, strict=False):
         write_array(place, output, force)
     if not places:

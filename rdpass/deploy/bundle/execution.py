@@ -18,8 +18,17 @@ from rdpass.deploy.bundle.manifest import Manifest
 RUNNER = "run"
 
 
-def execute(folder: Path, manifest: Manifest, launcher: Sequence[str], inputs: Sequence[Array]) -> tuple[Array, ...]:
+def execute(
+    folder: Path,
+    manifest: Manifest,
+    launcher: Sequence[str],
+    inputs: Sequence[Array],
+    *,
+    allow_nonfinite: bool = False,
+) -> tuple[Array, ...]:
     """The outputs that ``folder/run`` writes for ``inputs``, arrays of the manifest's shapes and types.
+
+    With ``allow_nonfinite`` it takes inputs with NaN and infinities, which the outputs may not show.
 
     Raises:
         IntegrityError: this CPU lacks what the bundle was built for.
@@ -30,18 +39,9 @@ def execute(folder: Path, manifest: Manifest, launcher: Sequence[str], inputs: S
         written = [Path(place, f"output_{index}.npy") for index in range(len(manifest.outputs))]
         for path, value in zip(given, inputs, strict=True):
             np.save(path, np.asarray(value, order="C"))
-        run(folder, launcher, [*given, *written])
+        options = ["--allow-nonfinite"] if allow_nonfinite else []
+        run_for_text(folder, launcher, [*options, *map(str, given), *map(str, written)])
         return tuple(np.load(path) for path in written)
-
-
-def run(folder: Path, launcher: Sequence[str], files: Sequence[Path]) -> None:
-    """Run ``folder/run`` on .npy files, inputs first.
-
-    Raises:
-        IntegrityError: this CPU lacks what the bundle was built for.
-        DeviceError: it failed or crashed.
-    """
-    run_for_text(folder, launcher, [str(path) for path in files])
 
 
 def run_for_text(folder: Path, launcher: Sequence[str], arguments: Sequence[str]) -> str:

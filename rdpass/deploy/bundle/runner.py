@@ -54,13 +54,16 @@ class Runner:
         self._machine["vm_initialization"](_CPU, 0, _POOLED_ALLOCATOR)
         self._main = self._machine["main"]
 
-    def __call__(self, *inputs: Array) -> Array | tuple[Array, ...]:
+    def __call__(self, *inputs: Array, allow_nonfinite: bool = False) -> Array | tuple[Array, ...]:
         """The output, or a tuple of them where the model has several, as new arrays.
 
+        Inputs with NaN or infinities are refused unless ``allow_nonfinite`` is given: the outputs may not show them.
+
         Raises:
-            ConfigError: the number, shape or type of the inputs is not the manifest's; the message names the input.
+            ConfigError: the number, shape or type of the inputs is not the manifest's, or one is not finite; the
+                message names the input.
         """
-        check_inputs(inputs, self.manifest.inputs)
+        check_inputs(inputs, self.manifest.inputs, allow_nonfinite=allow_nonfinite)
         outputs = _unpack(self._main(*map(_to_tensor, inputs)))
         return outputs[0] if len(self.manifest.outputs) == 1 else outputs
 
@@ -115,16 +118,23 @@ def check_cpu(folder: Path, manifest: Manifest) -> None:
         raise IntegrityError(f"{folder} is for another CPU: this one has no {', '.join(missing)}")
 
 
-def check_inputs(inputs: Sequence[Array], specs: Sequence[TensorSpec]) -> None:
-    """Refuse inputs that are not exactly what the model takes.
+def check_inputs(inputs: Sequence[Array], specs: Sequence[TensorSpec], *, allow_nonfinite: bool = False) -> None:
+    """Refuse inputs that are not exactly what the model takes, or, unless that is allowed, not finite.
+
+    Kernels drop NaN at comparisons (ReLU, clips, pooling) where the operators of ONNX hand it on.
 
     Raises:
-        ConfigError: their number, or one's shape or type, is wrong; the message names the input.
+        ConfigError: their number, or one's shape, type or a value, is wrong; the message names the input.
     """
     if len(inputs) != len(specs):
         raise ConfigError(f"{len(inputs)} inputs given; the model takes {', '.join(map(_describe, specs))}")
     for value, spec in zip(inputs, specs, strict=True):
         _check(value, spec)
+        if not allow_nonfinite and value.dtype.kind == "f" and not np.isfinite(value).all():
+            raise ConfigError(
+                f"input {_describe(spec)} holds NaN or infinity, and the outputs may not show it;"
+                " --allow-nonfinite (allow_nonfinite=True) runs"
+            )
 
 
 def _load_runtime(folder: Path, manifest: Manifest) -> None:

@@ -45,6 +45,8 @@ int ReadOption(Arguments& arguments, char** argv, int i, const Description& desc
     arguments.threads = ReadCount(word, argv[++i], kMostThreads, description);
   } else if (word == "--force") {
     arguments.force = true;
+  } else if (word == "--allow-nonfinite") {
+    arguments.allow_nonfinite = true;
   } else {
     Refuse("there is no option " + word.substr(0, 40), description);
   }
@@ -56,7 +58,7 @@ int ReadOption(Arguments& arguments, char** argv, int i, const Description& desc
 std::string Usage(const Description& description) {
   return "usage: run INPUT.npy... OUTPUT.npy... with " + std::to_string(description.inputs.size()) + " inputs and " +
          std::to_string(description.outputs.size()) +
-         " outputs ([--force] replaces outputs), or run --verify | --bench RUNS | --info; [--threads N] with any";
+         " outputs ([--force] replaces outputs, [--allow-nonfinite] takes inputs with NaN), or run --verify | --bench RUNS | --info; [--threads N] with any";
 }
 
 Arguments ParseArguments(int argc, char** argv, const Description& description) {

@@ -14,6 +14,7 @@ enum class Mode { kRun, kVerify, kBench, kInfo, kHelp };
 struct Arguments {
   Mode mode = Mode::kRun;
   int runs = 0;
+  bool allow_nonfinite = false;
   bool force = false;  // replace outputs that are there
   int threads = 0;  // 0: as many as the runtime likes
   std::vector<std::string> files;

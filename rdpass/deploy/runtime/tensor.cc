@@ -5,6 +5,18 @@
 #include "failure.h"
 
 namespace rdpass {
+namespace {
+
+// Of IEEE numbers: an exponent of ones alone, which is what `mask` covers.
+template <typename Bits>
+size_t FirstWithAll(const void* data, size_t count, Bits mask) {
+  const Bits* const bits = static_cast<const Bits*>(data);
+  size_t i = 0;
+  while (i < count && (bits[i] & mask) != mask) ++i;
+  return i;
+}
+
+}  // namespace
 
 size_t ItemSize(const TensorSpec& spec) {
   const std::string& name = spec.dtype;
@@ -29,6 +41,14 @@ size_t ByteCount(const TensorSpec& spec) {
     throw Failure(kUsage, "'" + spec.name + "' of shape " + ShapeText(spec) + " does not fit into memory");
   }
   return bytes;
+}
+
+size_t FirstNotFinite(const TensorSpec& spec, const void* data) {
+  const size_t count = ElementCount(spec);
+  if (spec.dtype == "float32") return FirstWithAll<uint32_t>(data, count, 0x7f800000);
+  if (spec.dtype == "float16") return FirstWithAll<uint16_t>(data, count, 0x7c00);
+  if (spec.dtype == "float64") return FirstWithAll<uint64_t>(data, count, 0x7ff0000000000000);
+  return count;
 }
 
 std::string ShapeText(const TensorSpec& spec) {

@@ -21,6 +21,9 @@ size_t ElementCount(const TensorSpec& spec);
 // Bytes of the whole tensor. Throws where they are more than memory can have.
 size_t ByteCount(const TensorSpec& spec);
 
+// The index of the first element that is not a number or infinite; as many as there are where none is.
+size_t FirstNotFinite(const TensorSpec& spec, const void* data);
+
 // A shape as Python prints a tuple: "()", "(3,)", "(1, 3)".
 std::string ShapeText(const TensorSpec& spec);
 

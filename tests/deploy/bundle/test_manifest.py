@@ -264,10 +264,10 @@ def test_what_is_loaded_is_what_was_hashed_whatever_happens_in_between(
 ) -> None:
     folder = spoiled()
 
-    def spoil_first(*arguments: Any) -> Any:
+    def spoil_first(*arguments: Any, **options: Any) -> Any:
         for name in ("model.so", "run", "lib/libtvm_runtime.so"):
             shutil.copy(evil[0], folder / name)
-        return execute(*arguments)
+        return execute(*arguments, **options)
 
     monkeypatch.setattr("rdpass.deploy.bundle.verification.execute", spoil_first)
     assert verify(folder).error <= 1e-5

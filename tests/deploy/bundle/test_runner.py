@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rdpass.cli.app import run
 from rdpass.core.comparison import relative_error
 from rdpass.core.errors import ConfigError
 from rdpass.deploy.bundle.building import Bundle
@@ -98,3 +99,27 @@ def test_inputs_of_any_layout_and_alignment_are_taken(host_bundle: Bundle, offse
 def test_wrong_inputs_are_refused_by_name(host_bundle: Bundle, inputs: tuple, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         load(host_bundle.folder)(*inputs)
+
+
+@pytest.mark.parametrize("kind", ["host_bundle", "aot_bundle"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_one_pixel_that_is_not_finite_is_refused_by_every_way_to_run(
+    kind: str, value: float, request: pytest.FixtureRequest, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Kernels drop it where ONNX Runtime hands it on: nobody could tell from the output."""
+    bundle = request.getfixturevalue(kind)
+    folder = bundle.folder
+    x = np.load(folder / "golden/input_0.npy")
+    x[0, 1, 2, 3] = value
+    np.save(tmp_path / "x.npy", x)
+    words = ["run", str(folder), str(tmp_path / "x.npy"), "-o", str(tmp_path / "y.npy")]
+    assert run(words) == 2
+    assert "holds NaN or infinity, and the outputs may not show it; --allow-nonfinite" in capfd.readouterr().err
+    assert not (tmp_path / "y.npy").exists()
+    assert run([*words, "--allow-nonfinite"]) == 0
+    assert np.load(tmp_path / "y.npy").shape == (1, 5)
+    if kind == "host_bundle":
+        runner = load(folder)
+        with pytest.raises(ConfigError, match=r"input 'x' .* holds NaN or infinity"):
+            runner(x)
+        assert runner(x, allow_nonfinite=True).shape == (1, 5)

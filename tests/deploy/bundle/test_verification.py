@@ -15,7 +15,9 @@ from rdpass.targets.lookup import host_target
 
 
 def test_verify_says_when_the_output_differs(host_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rdpass.deploy.bundle.verification.execute", lambda *arguments: (np.zeros((1, 5), np.float32),))
+    monkeypatch.setattr(
+        "rdpass.deploy.bundle.verification.execute", lambda *arguments, **options: (np.zeros((1, 5), np.float32),)
+    )
     with pytest.raises(ParityError, match="bundle: output 0 differs"):
         verify(host_bundle.folder)
 

@@ -274,3 +274,27 @@ def test_a_disk_that_is_full_leaves_nothing(echo: Path, given: list[Path], tmp_p
     assert done.returncode == 2
     assert "y.npy: can't be written: File too large" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("value", [np.nan, -np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("at", [0, 3, 5])
+def test_numbers_that_are_not_finite_are_refused_by_place_unless_they_are_allowed(
+    echo: Path, tmp_path: Path, value: float, at: int
+) -> None:
+    spoiled = X.copy()
+    spoiled.flat[at] = value
+    np.save(tmp_path / "x.npy", spoiled)
+    files = [tmp_path / "x.npy", echo.parent / "golden/input_1.npy", tmp_path / "y.npy", tmp_path / "m.npy"]
+    done = _run(echo, *files)
+    assert done.returncode == 2
+    assert f"x.npy: element {at} is not a number or infinite" in done.stderr
+    assert not (tmp_path / "y.npy").exists()
+    assert _run(echo, "--allow-nonfinite", *files).returncode == 0
+    assert (tmp_path / "y.npy").read_bytes() == _bytes(spoiled)
+
+
+def test_the_largest_and_the_smallest_numbers_are_finite(echo: Path, tmp_path: Path) -> None:
+    largest = np.finfo(np.float32).max
+    np.save(tmp_path / "x.npy", np.array([[largest, -largest, 0], [-0.0, 1e-45, -1e-40]], np.float32))
+    golden = echo.parent / "golden/input_1.npy"
+    assert _run(echo, tmp_path / "x.npy", golden, tmp_path / "y.npy", tmp_path / "m.npy").returncode == 0
