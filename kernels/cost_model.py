@@ -7,7 +7,7 @@ stay in L2.
 
 from __future__ import annotations
 
-from rdpass.core.numeric_types import NumericTypes
+from rdpass.core.numeric_types import INT32, NumericTypes
 from rdpass.kernels.builder.packing import blocks
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.workload import Convolution
@@ -79,6 +79,23 @@ def integer_cycles(
             loads = width * passes + out * _BLOCK
             cycles += count * inner * groups * (multiplies + loads * _LOAD / machine.multiplies)
             cycles += count * groups * width * out * _REQUANTIZING / 2
+    return cycles
+
+
+def short_cycles(tile: tuple[int, int], pixels: int, channels: int, filters: int, machine: Machine) -> float:
+    """Cycles of a product of int16 in register tiles (pixels, blocks of outputs), summed in int32."""
+    size, out = tile
+    isa = machine.isa
+    # ARM multiplies a vector's four by one lane of another, and half of its units do; x86 takes two channels at once.
+    each = _BLOCK * _BLOCK / (isa.lanes(INT32) * (1 if isa.by_element else 2))
+    rate = max(1.0, machine.multiplies / 2) if isa.by_element else machine.multiplies
+    inner, groups = blocks(channels, _BLOCK), blocks(blocks(filters, _BLOCK), out)
+    full, rest = divmod(pixels, size)
+    cycles = 0.0
+    for count, width in ((full, size), (1 if rest else 0, rest)):
+        if count:
+            loads = (width * 2 if isa.by_element else width * _BLOCK / 2) + out * each / 2
+            cycles += count * inner * groups * (max(width, 2) * out * each / rate + loads * _LOAD / machine.multiplies)
     return cycles
 
 

@@ -28,6 +28,7 @@ from rdpass.kernels.templates.integer_pair import INTEGER_PAIR
 from rdpass.kernels.templates.integer_pointwise import INTEGER_POINTWISE
 from rdpass.kernels.templates.integer_pooling import INTEGER_POOLING
 from rdpass.kernels.templates.integer_resizing import INTEGER_RESIZING
+from rdpass.kernels.templates.integer_winograd import INTEGER_WINOGRAD
 from rdpass.kernels.templates.lookup import LOOKUP
 from rdpass.kernels.templates.pair import PAIR
 from rdpass.kernels.templates.pointwise import POINTWISE
@@ -56,6 +57,7 @@ TEMPLATES: Templates = (
     ELEMENTWISE,
     INTEGER_POINTWISE,
     INTEGER_DIRECT,
+    INTEGER_WINOGRAD,
     INTEGER_DEPTHWISE,
     INTEGER_PAIR,
     INTEGER_APART,

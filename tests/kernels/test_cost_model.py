@@ -10,6 +10,7 @@ from rdpass.kernels.cost_model import (
     busiest_share,
     map_bytes,
     product_cycles,
+    short_cycles,
     space_price,
     spilt_bytes,
     traffic_cycles,
@@ -78,3 +79,10 @@ def test_scratch_has_a_small_price_for_every_thread_and_spills_beyond_half_of_l2
     assert space_price(640, FOUR) == 4 * space_price(640, ONE) == 40
     assert spilt_bytes(ONE.l2 // 2, ONE) == 0
     assert spilt_bytes(ONE.l2 // 2 + 100, ONE) == 200
+
+
+def test_products_of_int16_take_a_cycle_for_four_on_arm_and_no_less():
+    pixels, channels, filters = 60, 64, 64
+    found = short_cycles((5, 1), pixels, channels, filters, ONE)
+    assert pixels * channels * filters / 4 < found < 1.2 * pixels * channels * filters / 4
+    assert short_cycles((5, 1), pixels, channels, filters, replace(ONE, multiplies=2.0)) < found
