@@ -33,7 +33,7 @@ def find_heads(flow: Dataflow) -> Iterator[Placement]:
 def _from_mean(flow: Dataflow, variable: Any, value: Any) -> Placement | None:
     """Cases 1 and 2."""
     shape = shape_of(value.args[0]) if operator_of(value) in _MEANS else None
-    if shape is None or len(shape) != 4 or not _is_mean_over_pixels(value):
+    if shape is None or len(shape) != 4 or not is_mean_over_pixels(value):
         return None
     whole = _with_dense(flow, variable, value.args[0], shape)
     alone = len(shape_of(variable) or ()) == 4  # a mean that drops its pixels' axes is no map
@@ -43,7 +43,10 @@ def _from_mean(flow: Dataflow, variable: Any, value: Any) -> Placement | None:
 _MEANS = {"relax.mean", "relax.nn.adaptive_avg_pool2d"}
 
 
-def _is_mean_over_pixels(call: Any) -> bool:
+def is_mean_over_pixels(call: Any) -> bool:
+    """Tell whether an operator gives the mean of all pixels of a map (N, C, H, W)."""
+    if operator_of(call) not in _MEANS or len(shape_of(call.args[0]) or ()) != 4:
+        return False
     if operator_of(call) == "relax.nn.adaptive_avg_pool2d":
         size = call.attrs.output_size
         return size is not None and [int(number) for number in size] == [1, 1] and call.attrs.layout == "NCHW"

@@ -49,6 +49,11 @@ def _kept_as(value: Any, kept: NumericType) -> Any:
     return tirx.Cast(kept.value, tirx.Cast("int16", value) + tirx.const(shift_to(given, kept), "int16"))
 
 
+def as_type(meant: NumericType) -> Any:
+    """The TE function from bytes of either sign, of any shape, to those that are meant."""
+    return lambda given: te.compute(given.shape, lambda *place: _kept_as(given[place], meant), name="shifted")
+
+
 def unblock_channels(shape: tuple[int, ...], meant: NumericType) -> Any:
     """The TE function from blocks back to the map of ``shape``, of the type that it has in the network."""
 

@@ -27,7 +27,7 @@ from rdpass.kernels.workload import Workload
 from rdpass.passes.lowering.dataflow import read_dataflow, replaced, shape_of, type_of, variables_of
 from rdpass.passes.lowering.match.choose_placements import ChosenPlacement, choose_placements, homes_of
 from rdpass.passes.lowering.match.placement import Placement
-from rdpass.passes.lowering.rewrite.blocked_layout import block_channels, blocked_shape, unblock_channels
+from rdpass.passes.lowering.rewrite.blocked_layout import as_type, block_channels, blocked_shape, unblock_channels
 from rdpass.passes.lowering.rewrite.operators_on_blocks import (
     joins_blocks,
     on_blocks,
@@ -72,6 +72,11 @@ def _lanes(work: Workload, machine: Machine) -> int:
     return max(machine.isa.block(numeric) for numeric in (work.types.input, work.types.output))
 
 
+def _as_map(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """A vector (N, C) as the map of one pixel that it is in blocks."""
+    return shape if len(shape) == 4 else (*shape, 1, 1)
+
+
 class _Writer:
     """Writes one function anew. ``planar`` and ``blocked`` hold what its variables have become, in either layout."""
 
@@ -103,9 +108,10 @@ class _Writer:
 
     def _write(self, variable: Any, value: Any) -> None:
         chosen = self.chosen.get(variable)
-        if chosen is not None:
-            layouts = self.blocked if chosen.placement.writes == "blocked" else self.planar
-            layouts[variable] = self._kernel(chosen)
+        if chosen is not None and chosen.placement.writes == "blocked":
+            self.blocked[variable] = self._kernel(chosen)
+        elif chosen is not None:
+            self.planar[variable] = self._as_meant(self._kernel(chosen), variable)
         elif joins_blocks(value, self.blocked, self.machine.isa):
             self.blocked[variable] = self._join(variable, variables_of(value))
         elif splits_blocks(self.flow, variable, value, self.blocked, self.machine.isa):
@@ -128,7 +134,7 @@ class _Writer:
         other = None if placement.other is None else self._blocked(placement.other, lanes)
         shape = shape_of(placement.root)
         assert shape is not None
-        written = blocked_shape(shape, lanes) if placement.writes == "blocked" else shape
+        written = blocked_shape(_as_map(shape), lanes) if placement.writes == "blocked" else shape
         gate = [] if placement.gate is None else [self._blocked(placement.gate, lanes)]
         arguments = [source, *gate, *(relax.const(constant) for constant in kernel.constants)]
         if other is not None:
@@ -196,9 +202,21 @@ class _Writer:
         if isinstance(variable, relax.GlobalVar):
             return self.callees[variable]
         if variable not in self.planar:
-            unblock = unblock_channels(shape_of(variable) or (), type_of(variable))
-            self.planar[variable] = self.builder.emit_te(unblock, self.blocked[variable], primfunc_name_hint="planar")
+            shape = shape_of(variable) or ()
+            unblock = unblock_channels(_as_map(shape), type_of(variable))
+            found = self.builder.emit_te(unblock, self.blocked[variable], primfunc_name_hint="planar")
+            self.planar[variable] = self._shaped(found, shape)
         return self.planar[variable]
+
+    def _shaped(self, array: Any, shape: tuple[int, ...]) -> Any:
+        """The same memory as another shape."""
+        return array if shape_of(array) == shape else self.builder.emit(relax.op.reshape(array, shape))
+
+    def _as_meant(self, array: Any, variable: Any) -> Any:
+        """What a kernel wrote, as bytes of the sign that they have in the network."""
+        if type_of(array) is type_of(variable):
+            return array
+        return self.builder.emit_te(as_type(type_of(variable)), array, primfunc_name_hint="shifted")
 
     def _blocked(self, variable: Any, lanes: int) -> Any:
         """In blocks of ``lanes`` channels. Bytes are kept as those that the instruction set multiplies."""
@@ -207,7 +225,8 @@ class _Writer:
             return known
         kept = type_of(variable) if type_of(variable).is_float else self.machine.isa.byte
         block = block_channels(lanes, kept)
-        found = self.builder.emit_te(block, self._planar(variable), primfunc_name_hint="blocked")
+        planar = self._shaped(self._planar(variable), _as_map(shape_of(variable) or ()))
+        found = self.builder.emit_te(block, planar, primfunc_name_hint="blocked")
         return self.blocked.setdefault(variable, found)
 
     def _flat(self, variable: Any) -> Any:

@@ -1,0 +1,110 @@
+"""Match what is done to maps of bytes without weights: sums, products, pools, means."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy as np
+
+from rdpass.core.comparison import Array
+from rdpass.core.numeric_types import FLOAT32
+from rdpass.kernels.machine import Machine
+from rdpass.kernels.quantization import Addition, Bounds, Requantization, limits
+from rdpass.kernels.workload import Elementwise, Head
+from rdpass.passes.lowering.dataflow import Dataflow, operator_of, shape_of
+from rdpass.passes.lowering.match.find_heads import is_mean_over_pixels
+from rdpass.passes.lowering.match.find_poolings import pooling_of
+from rdpass.passes.lowering.match.integer_parts import End, Found, byte_types, end_of, epilogue_of
+from rdpass.passes.lowering.match.quantized import Scaled, dequantized
+
+
+def sum_of_maps(flow: Dataflow, variable: Any, machine: Machine) -> Found | None:
+    """The sum of two maps of one shape."""
+    call: Any = flow.value(variable)
+    shape = shape_of(variable)
+    if operator_of(call) != "relax.add" or shape is None or len(shape) != 4:
+        return None
+    first, second = (dequantized(flow, argument) for argument in call.args)
+    end = end_of(flow, variable)
+    if first is None or second is None or end is None:
+        return None
+    if shape_of(first.variable) != shape or shape_of(second.variable) != shape:
+        return None
+    return _added(machine, first, second, end, (*call.args, *end.inside), shape)
+
+
+def _added(
+    machine: Machine, own: Scaled, other: Scaled, end: End, inside: tuple[Any, ...], shape: tuple[int, ...]
+) -> Found:
+    byte, bounds = machine.isa.byte, end.bounds(machine)
+    addition = Addition(
+        float(own.scale / end.output.scale), float(other.scale / end.output.scale), other.zero_as(byte), bounds
+    )
+    by = Requantization(0, np.ones(1, FLOAT32), Bounds(own.zero_as(byte), *limits(byte)), addition)
+    epilogue = replace(epilogue_of(bounds, machine), add=True, late=True)
+    work = Elementwise(shape[0], shape[1], shape[2] * shape[3], epilogue, types=byte_types(machine))
+    return Found(end.root, own.variable, work, inside, by, addition=addition, addends=(own.variable, other.variable))
+
+
+def product_of_maps(flow: Dataflow, variable: Any, machine: Machine) -> Found | None:
+    """The product of two maps of one shape, or of a map and a gate of one pixel."""
+    call: Any = flow.value(variable)
+    shape = shape_of(variable)
+    if operator_of(call) != "relax.multiply" or shape is None or len(shape) != 4:
+        return None
+    maps = [dequantized(flow, argument) for argument in call.args]
+    end = end_of(flow, variable)
+    if end is None or any(each is None for each in maps):
+        return None
+    own, other = sorted((each for each in maps if each is not None), key=lambda each: shape_of(each.variable) != shape)
+    second = shape_of(other.variable)
+    if shape_of(own.variable) != shape or second not in (shape, (*shape[:2], 1, 1)):
+        return None
+    kind: Literal["map", "gate"] = "map" if second == shape else "gate"
+    byte, bounds = machine.isa.byte, end.bounds(machine)
+    by = Requantization(
+        own.zero_as(byte), _single(own.scale * other.scale / end.output.scale), bounds, other_zero=other.zero_as(byte)
+    )
+    work = Elementwise(
+        shape[0], shape[1], shape[2] * shape[3], epilogue_of(bounds, machine), kind, byte_types(machine),
+    )  # fmt: skip
+    return Found(end.root, own.variable, work, (*call.args, *end.inside), by, gate=other.variable)
+
+
+def pool_of_map(flow: Dataflow, variable: Any, machine: Machine) -> Found | None:
+    """The maximum over windows, which keeps the scale, or an average."""
+    pool = pooling_of(flow, variable)
+    call: Any = flow.value(variable)
+    source = None if pool is None else dequantized(flow, call.args[0])
+    end = None if source is None else end_of(flow, variable)
+    if pool is None or source is None or end is None or end.bounds(machine).cuts(machine.isa.byte):
+        return None
+    work = replace(pool, types=byte_types(machine))
+    inside = (call.args[0], *end.inside)
+    if pool.kind == "average":
+        return Found(end.root, source.variable, work, inside, _rescaled(source, end, machine))
+    return Found(end.root, source.variable, work, inside) if source.same_scale(end.output) else None
+
+
+def mean_of_map(flow: Dataflow, variable: Any, machine: Machine) -> Found | None:
+    """The mean over all pixels, as a map of one pixel or a vector."""
+    call: Any = flow.value(variable)
+    if not is_mean_over_pixels(call):
+        return None
+    source, end = dequantized(flow, call.args[0]), end_of(flow, variable)
+    shape = None if source is None else shape_of(source.variable)
+    if source is None or end is None or shape is None or end.bounds(machine).cuts(machine.isa.byte):
+        return None
+    work = Head(shape[0], shape[1], shape[2] * shape[3], 0, types=byte_types(machine))
+    inside = (call.args[0], *end.inside)
+    return Found(end.root, source.variable, work, inside, _rescaled(source, end, machine), (None,))
+
+
+def _rescaled(source: Scaled, end: End, machine: Machine) -> Requantization:
+    factor = _single(source.scale / end.output.scale)
+    return Requantization(source.zero_as(machine.isa.byte), factor, end.bounds(machine))
+
+
+def _single(factor: Any) -> Array:
+    return np.full(1, factor, FLOAT32)
