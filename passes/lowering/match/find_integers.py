@@ -3,7 +3,8 @@
 A kernel takes in the dequantisation of what it reads, and the quantisation of what it gives:
 
 1. layers with kept weights (``integer_layers``);
-2. maps alone: sums, products, pools, means (``integer_maps``).
+2. maps alone: sums, products, pools, means (``integer_maps``), and functions of one byte (``find_lookups``);
+3. where the network begins and ends in floats (``integer_ends``).
 
 The sum of two maps goes into the convolution that gives one of them, if nothing else reads that. Everything that is not
 found is left to kernels of floats, between quantise and dequantise as the network says them.
@@ -20,6 +21,8 @@ from rdpass.kernels.machine import Machine
 from rdpass.kernels.quantization import Addition
 from rdpass.kernels.workload import Convolution
 from rdpass.passes.lowering.dataflow import Dataflow
+from rdpass.passes.lowering.match.find_lookups import find_lookups
+from rdpass.passes.lowering.match.integer_ends import dequantizations, quantizations, stem_of
 from rdpass.passes.lowering.match.integer_layers import convolution_layer, dense_layer
 from rdpass.passes.lowering.match.integer_maps import mean_of_map, pool_of_map, product_of_maps, sum_of_maps
 from rdpass.passes.lowering.match.integer_parts import Found
@@ -34,15 +37,52 @@ _FINDERS: tuple[_Finder, ...] = (
 
 def find_integers(flow: Dataflow, machine: Machine) -> tuple[Placement, ...]:
     """All placements of integer kernels; no variable is in two of them."""
-    found: dict[Any, Found] = {}
+    found = {part.root: part for part in find_lookups(flow, machine) if computes(part.work, machine)}
     for variable, _ in flow.bindings:
         parts = (finder(flow, variable, machine) for finder in _FINDERS)
         part = next((part for part in parts if part is not None), None)
-        if part is not None and computes(part.work, machine):
-            found[part.root] = part
+        if part is not None and part.root not in found and computes(part.work, machine):
+            taken = _taken(found)
+            if taken.isdisjoint((part.root, *part.inside)):
+                found[part.root] = part
     for root in [root for root, part in found.items() if part.addition is not None]:
         _join(flow, found, root)
+    for layer in list(found.values()):
+        _begin(flow, found, layer, machine)
+    _end(flow, found, machine)
     return tuple(part.placement() for part in found.values())
+
+
+def _taken(found: dict[Any, Found]) -> set[Any]:
+    return {variable for part in found.values() for variable in (part.root, *part.inside)}
+
+
+def _begin(flow: Dataflow, found: dict[Any, Found], layer: Found, machine: Machine) -> None:
+    """Let a layer of the image quantise it, and pool what it gives."""
+    changed = stem_of(flow, layer, found)
+    if changed is None or not computes(changed[0].work, machine):
+        return
+    stem, pool = changed
+    for part in (layer, pool):
+        if part is not None:
+            del found[part.root]
+    found[stem.root] = stem
+
+
+def _end(flow: Dataflow, found: dict[Any, Found], machine: Machine) -> None:
+    """Add what quantises and dequantises by itself, beside integer kernels."""
+    for part in quantizations(flow, _taken(found), machine):
+        if computes(part.work, machine) and any(_reads(other, part.root) for other in found.values()):
+            found[part.root] = part
+    blocked = {part.root for part in found.values() if part.writes == "blocked"}
+    for part in list(dequantizations(flow, _taken(found), blocked, machine)):
+        if computes(part.work, machine):
+            found[part.root] = part
+
+
+def _reads(part: Found, variable: Any) -> bool:
+    maps = (part.source, part.gate, *part.addends[1:])
+    return any(each is not None and each.same_as(variable) for each in maps)
 
 
 def _join(flow: Dataflow, found: dict[Any, Found], root: Any) -> None:

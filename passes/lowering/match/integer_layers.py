@@ -116,7 +116,7 @@ def dense_layer(flow: Dataflow, variable: Any, machine: Machine) -> Found | None
     work = Head(batch, channels, pixels, len(kept.numbers), averages=pixels == 1, types=types)
     inside = (*flattening, *through, *layer.inside)
     numbers = ((kept.numbers, layer.bias, layer.by),)
-    return Found(layer.root, source.variable, work, inside, None, numbers, planar=True)
+    return Found(layer.root, source.variable, work, inside, None, numbers, writes="planar")
 
 
 def _dense_weights(flow: Dataflow, expression: Any) -> tuple[Weights, tuple[Any, ...]] | None:

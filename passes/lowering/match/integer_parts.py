@@ -21,7 +21,7 @@ from rdpass.passes.lowering.match.quantized import Scaled, quantized
 class Found:
     """A kernel for ``root``. ``by``: how its sums, or own value, become the output's numbers, and its last constant.
 
-    ``addends``: of a sum. ``gate``: a map that is multiplied. ``planar``: what is written is no map in blocks.
+    ``addends``: of a sum. ``gate``: a map that is multiplied. ``last``: constants behind ``by``.
     """
 
     root: Any
@@ -33,14 +33,18 @@ class Found:
     addition: Addition | None = None
     addends: tuple[Any, ...] = ()
     gate: Any | None = None
-    planar: bool = False
+    last: tuple[Any, ...] = field(default=(), repr=False)
+    reads: Literal["blocked", "flat"] = "blocked"
+    writes: Literal["blocked", "planar", "flat"] = "blocked"
 
     def placement(self) -> Placement:
         other = self.addends[1] if self.addends else None
-        numbers = self.constants if self.by is None else (*self.constants, self.by)
-        writes: Literal["blocked", "planar"] = "planar" if self.planar else "blocked"
+        numbers = (*self.constants, *(() if self.by is None else (self.by,)), *self.last)
         inside = tuple(dict.fromkeys(self.inside))
-        return Placement(self.root, self.source, self.work, numbers, inside, other, gate=self.gate, writes=writes)
+        return Placement(
+            self.root, self.source, self.work, numbers, inside, other, gate=self.gate, reads=self.reads,
+            writes=self.writes,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)

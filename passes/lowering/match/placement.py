@@ -27,4 +27,4 @@ class Placement:
     parts: tuple[Placement, ...] = ()
     gate: Any | None = None
     reads: Literal["blocked", "flat", "vector"] = "blocked"
-    writes: Literal["blocked", "planar"] = "blocked"
+    writes: Literal["blocked", "planar", "flat"] = "blocked"

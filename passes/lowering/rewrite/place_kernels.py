@@ -72,6 +72,17 @@ def _lanes(work: Workload, machine: Machine) -> int:
     return max(machine.isa.block(numeric) for numeric in (work.types.input, work.types.output))
 
 
+def _written_shape(placement: Placement, shape: tuple[int, ...], lanes: int) -> tuple[int, ...]:
+    """The shape of what a kernel writes for a variable of ``shape``."""
+    match placement.writes:
+        case "blocked":
+            return blocked_shape(_as_map(shape), lanes)
+        case "flat":
+            return (*shape[:2], prod(shape[2:]))
+        case "planar":
+            return shape
+
+
 def _as_map(shape: tuple[int, ...]) -> tuple[int, ...]:
     """A vector (N, C) as the map of one pixel that it is in blocks."""
     return shape if len(shape) == 4 else (*shape, 1, 1)
@@ -111,7 +122,8 @@ class _Writer:
         if chosen is not None and chosen.placement.writes == "blocked":
             self.blocked[variable] = self._kernel(chosen)
         elif chosen is not None:
-            self.planar[variable] = self._as_meant(self._kernel(chosen), variable)
+            written = self._as_meant(self._kernel(chosen), variable)
+            self.planar[variable] = self._shaped(written, shape_of(variable) or ())
         elif joins_blocks(value, self.blocked, self.machine.isa):
             self.blocked[variable] = self._join(variable, variables_of(value))
         elif splits_blocks(self.flow, variable, value, self.blocked, self.machine.isa):
@@ -134,7 +146,7 @@ class _Writer:
         other = None if placement.other is None else self._blocked(placement.other, lanes)
         shape = shape_of(placement.root)
         assert shape is not None
-        written = blocked_shape(_as_map(shape), lanes) if placement.writes == "blocked" else shape
+        written = _written_shape(placement, shape, lanes)
         gate = [] if placement.gate is None else [self._blocked(placement.gate, lanes)]
         arguments = [source, *gate, *(relax.const(constant) for constant in kernel.constants)]
         if other is not None:
