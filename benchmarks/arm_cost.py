@@ -1,6 +1,6 @@
 """Estimate what a network costs on an ARM core without one; ``docs/arm-cost.md`` says what each figure means.
 
-    python benchmarks/arm_cost.py --net plain50 --target cortex-a72 [--json]
+    python benchmarks/arm_cost.py --net plain50 --target cortex-a72 [--precision int8|fp16] [--json]
 
 NET is plain18, plain50, resnet18, resnet50 or an .onnx file; TARGET a board that ``rdpass targets`` lists, or a core.
 """
@@ -12,27 +12,33 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.networks import NAMES, reference_file
+from benchmarks.networks import NAMES, quantised_file, reference_file
 from rdpass.cli.tables import print_table, size
 from rdpass.core.errors import ConfigError, RdpassError
+from rdpass.core.numeric_types import BYTES, SINGLE, Precision
+from rdpass.onnx.source import read_onnx
 from rdpass.profiling.emulation.boards import find_board, modelled_core
 from rdpass.profiling.emulation.llvm_tools import find_llvm_tool, llvm_version
 from rdpass.profiling.emulation.network import FunctionCost, measure_network
 from rdpass.profiling.emulation.plugin import cache_folder
 
 
-def report(net: str, target: str) -> dict[str, Any]:
+def report(net: str, target: str, precision: Precision = SINGLE) -> dict[str, Any]:
     """All figures of ``net`` on ``target``, as they are printed with ``--json``."""
     board = find_board(target)
-    cost = measure_network(_model(net), board)
+    model = _model(net)
+    if precision == BYTES and not read_onnx(model).is_quantised:
+        model = quantised_file(model, cache_folder() / "models")
+    cost = measure_network(model, board, precision=precision)
     return {
         "net": net,
         "target": target,
+        "precision": precision,
         "instructions": cost.instructions,
         "fmla": cost.fmla,
         "est_cycles": _rounded(cost.est_cycles),
@@ -102,10 +108,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--net", required=True, help=f"{', '.join(NAMES)} or an .onnx file")
     parser.add_argument("--target", default="cortex-a72", help="a board or a core")
+    parser.add_argument("--precision", choices=get_args(Precision), default=SINGLE, help="what it computes in")
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args()
     try:
-        figures = report(options.net, options.target)
+        figures = report(options.net, options.target, options.precision)
     except RdpassError as error:
         print(f"arm_cost: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

@@ -20,20 +20,23 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from rdpass import quantization
 from rdpass.capture.torchvision_import import prepare_torchvision
 from rdpass.capture.trace import trace
 from rdpass.core.errors import ConfigError
 from rdpass.onnx import export
 from rdpass.onnx.golden import golden_path
+from rdpass.onnx.source import read_onnx
 from rdpass.passes.analysis.shortcuts.census import take_census
 from rdpass.passes.distill.remove_shortcuts import remove_shortcuts
 
 ARCHITECTURES = {"18": "resnet18", "50": "resnet50"}
-NAMES = tuple(f"{graph}{depth}" for depth in ("50", "18") for graph in ("plain", "resnet"))
+NAMES = (*(f"{graph}{depth}" for depth in ("50", "18") for graph in ("plain", "resnet")), "mobilenet_v2")
 """``resnet50`` has its shortcuts, ``plain50`` has none, nor their projections."""
 
 INPUT = (1, 3, 224, 224)
 _SEED = 0
+_CALIBRATION = 8
 
 
 def reference_network(name: str) -> tuple[nn.Module, tuple[Tensor, ...]]:
@@ -46,7 +49,7 @@ def reference_network(name: str) -> tuple[nn.Module, tuple[Tensor, ...]]:
         raise ConfigError(f"no network is called {name!r}; known are {', '.join(NAMES)}")
     generator = torch.Generator().manual_seed(_SEED)
     example = torch.randn(INPUT, generator=generator)
-    network = _randomised(architecture(ARCHITECTURES[name[-2:]]), generator)
+    network = _randomised(architecture(ARCHITECTURES.get(name[-2:], name)), generator)
     if name.startswith("plain"):
         network = without_shortcuts(network, example)
     return _settled(network, example, generator), (example,)
@@ -74,6 +77,18 @@ def reference_file(name: str, folder: Path) -> Path:
     path = folder / f"{name}-{digest}.onnx"
     if not (path.exists() and golden_path(path).exists()):
         export.export_onnx(*reference_network(name), path, force=True)
+    return path
+
+
+def quantised_file(model: Path, folder: Path) -> Path:
+    """An ONNX file as int8, calibrated on random images of its first input's size: in ``folder``, where it is written
+    unless that has been done before."""
+    spec = read_onnx(model).inputs[0]
+    digest = hashlib.sha256(model.read_bytes() + Path(quantization.__file__).read_bytes()).hexdigest()[:16]
+    path = folder / f"{model.stem}-int8-{digest}.onnx"
+    if not (path.exists() and golden_path(path).exists()):
+        images = torch.randn((_CALIBRATION, *spec.shape[1:]), generator=torch.Generator().manual_seed(_SEED))
+        quantization.quantize(model, calibrate=images, calibrator="minmax", out=path, force=True, show_progress=False)
     return path
 
 

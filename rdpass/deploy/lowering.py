@@ -15,6 +15,7 @@ from tvm.relax.frontend.onnx import from_onnx
 
 from rdpass.core.comparison import Array
 from rdpass.core.errors import ConfigError, TargetError, first_line
+from rdpass.core.numeric_types import HALF, SINGLE, Precision
 from rdpass.core.tvm_messages import without_scope_lines
 from rdpass.kernels.machine import machine_of
 from rdpass.kernels.template import Tile
@@ -77,6 +78,12 @@ def import_onnx(source: OnnxSource) -> tvm.IRModule:
 def in_float16(module: tvm.IRModule, target: Target) -> tvm.IRModule:
     """``module`` (left as it was), a network of float32, as one that computes in float16."""
     return halved(module, tvm_target(target))
+
+
+def network_of(source: OnnxSource, target: Target, precision: Precision = SINGLE) -> tvm.IRModule:
+    """The network of a model as it computes on ``target``: as the file says it, or in float16."""
+    module = import_onnx(source)
+    return in_float16(module, target) if precision == HALF else module
 
 
 def workloads_of(module: tvm.IRModule, target: Target) -> tuple[Occurrence, ...]:

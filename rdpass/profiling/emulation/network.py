@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from rdpass.core.comparison import Array, relative_error
+from rdpass.core.numeric_types import SINGLE, Precision
 from rdpass.kernels.template import Tile
 from rdpass.kernels.workload import Workload
 from rdpass.onnx.source import OnnxSource, read_onnx
@@ -82,11 +83,11 @@ class NetworkCost:
 
 def measure_network(
     model: Path | OnnxSource, target: Target, caches: Caches | None = None,
-    tuned: Mapping[Workload, Tile] | None = None,
+    tuned: Mapping[Workload, Tile] | None = None, precision: Precision = SINGLE,
 ) -> NetworkCost:  # fmt: skip
     """Build ``model``, an ONNX file or what was read from one, for ``target`` and count one inference.
 
-    A workload in ``tuned`` has its tile there.
+    A workload in ``tuned`` has its tile there. ``precision``: fp16 for a network of floats that is to compute so.
 
     Raises:
         ConfigError: the model can't be built.
@@ -95,7 +96,7 @@ def measure_network(
     """
     core = modelled_core(target)
     source = model if isinstance(model, OnnxSource) else read_onnx(model)
-    folder, facts = built_network(source, target, tuned)
+    folder, facts = built_network(source, target, tuned, precision)
     seen = profile(folder, ["./driver"], target, caches or Caches(), variables={"TVM_NUM_THREADS": "1"})
     base = int(seen.printed.split()[1])
     functions, times, blocks = _functions(

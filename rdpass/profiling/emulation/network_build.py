@@ -27,11 +27,12 @@ from tvm import relax
 
 import rdpass
 from rdpass.core.files import new_folder
+from rdpass.core.numeric_types import SINGLE, Precision
 from rdpass.core.tvm_messages import without_scope_lines
 from rdpass.deploy.bundle.objects import Compilation, compile_objects, run_compiler
 from rdpass.deploy.bundle.runner_program import RUNTIME
 from rdpass.deploy.bundle.runtime_libraries import find_libraries, tvm_versions
-from rdpass.deploy.lowering import Lowered, build, import_onnx, lower_for
+from rdpass.deploy.lowering import Lowered, build, lower_for, network_of
 from rdpass.kernels.template import Tile
 from rdpass.kernels.workload import Workload
 from rdpass.onnx.golden import Golden, find_golden
@@ -58,25 +59,26 @@ class Facts:
 
 
 def built_network(
-    source: OnnxSource, target: Target, tuned: Mapping[Workload, Tile] | None = None
+    source: OnnxSource, target: Target, tuned: Mapping[Workload, Tile] | None = None, precision: Precision = SINGLE
 ) -> tuple[Path, Facts]:
     """The folder of ``source`` built for ``target``, workloads in ``tuned`` with their tiles there: made now, or found
-    as it was made before.
+    as it was made before. ``precision``: fp16 for a network of floats that is to compute so.
 
     Raises:
         ConfigError: the model can't be built.
         TargetError: a tool or TVM's runtime for the target is missing.
     """
     compiler, libraries = find_compiler(target), find_libraries(target)
-    place = cache_folder() / "networks" / _digest(source, target, compiler, tuned or {})
+    place = cache_folder() / "networks" / _digest(source, target, compiler, tuned or {}, precision)
     with _alone_at(place):
         if not place.exists():
             golden = find_golden(source)
-            lowered = build(import_onnx(source), target, tuned)
+            module = network_of(source, target, precision)
+            lowered = build(module, target, tuned)
             with new_folder(place) as folder:
                 _write_golden(folder, source, golden)
                 _link(folder, lowered, compiler, libraries)
-                facts = _facts(folder, lower_for(import_onnx(source), target, tuned), lowered, compiler)
+                facts = _facts(folder, lower_for(module, target, tuned), lowered, compiler)
                 (folder / "facts.json").write_text(json.dumps(asdict(facts)))
             _forget_oldest(place.parent)
         os.utime(place)
@@ -110,10 +112,12 @@ def _sources(folder: Path) -> Iterator[Path]:
     return (path for path in folder.rglob("*") if path.suffix in _SOURCES)
 
 
-def _digest(source: OnnxSource, target: Target, compiler: Compiler, tuned: Mapping[Workload, Tile]) -> str:
+def _digest(
+    source: OnnxSource, target: Target, compiler: Compiler, tuned: Mapping[Workload, Tile], precision: Precision
+) -> str:
     """Of everything that decides what the folder holds; the golden numbers belong to the model's digest."""
     tiles = sorted(map(repr, tuned.items()))
-    parts = repr((source.digest, source.inputs, target, compiler, tvm_versions(), source_digest(), tiles))
+    parts = repr((source.digest, source.inputs, target, compiler, tvm_versions(), source_digest(), tiles, precision))
     return hashlib.sha256(parts.encode()).hexdigest()[:24]
 
 
