@@ -43,6 +43,19 @@ def choose_default(work: Workload, machine: Machine, templates: Templates | None
     Raises:
         TargetError: no template computes ``work`` on ``machine``; the message has each one's reason.
     """
+    return _default(work, machine, templates).tile
+
+
+def default_cost(work: Workload, machine: Machine, templates: Templates | None = None) -> float:
+    """Cycles by the cost model when nothing was tuned.
+
+    Raises:
+        TargetError: as ``choose_default``.
+    """
+    return _default(work, machine, templates).cycles
+
+
+def _default(work: Workload, machine: Machine, templates: Templates | None) -> Ranked:
     chosen: Ranked | None = None
     for template in _accepting(work, machine, templates):
         tile = template.default(work, machine)
@@ -52,7 +65,7 @@ def choose_default(work: Workload, machine: Machine, templates: Templates | None
     if chosen is None:
         reasons = "; ".join(refusals(work, machine, templates).values()) or "no template serves such workloads"
         raise TargetError(f"no kernel computes {work.describe()} with {machine.isa.name}: {reasons}")
-    return chosen.tile
+    return chosen
 
 
 def rank_tiles(work: Workload, machine: Machine, templates: Templates | None = None) -> tuple[Ranked, ...]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rdpass.kernels.choice import build_kernels, choose
+from rdpass.kernels.choice import build_kernels, choose, default_cost
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.template import Kernel, Tile
 from rdpass.kernels.workload import Workload
@@ -39,7 +39,7 @@ class ChosenPlacement:
 
 def choose_placements(flow: Dataflow, machine: Machine, tuned: Mapping[Workload, Tile]) -> tuple[ChosenPlacement, ...]:
     """All placements of a function; no variable is in two of them."""
-    parts = tuple(_apart(flow, find_placements(flow, machine), tuned))
+    parts = tuple(_apart(flow, find_placements(flow, machine), machine, tuned))
     homes = homes_of(placement for placement, _ in parts)
     return tuple(_chosen(flow, homes, placement, tile, machine, tuned) for placement, tile in parts)
 
@@ -55,16 +55,25 @@ def homes_of(placements: Iterable[Placement]) -> dict[Any, Any]:
 
 
 def _apart(
-    flow: Dataflow, found: tuple[Placement, ...], tuned: Mapping[Workload, Tile]
+    flow: Dataflow, found: tuple[Placement, ...], machine: Machine, tuned: Mapping[Workload, Tile]
 ) -> Iterator[tuple[Placement, Tile | None]]:
     """Pairs that are none as their parts, with the tiles of these."""
     homes = homes_of(found)
     for placement in found:
         tile = tuned.get(workload_of(flow, homes, placement)) if placement.parts else None
-        if tile is not None and tile.halves:
+        if placement.parts and tile is None and _costs_less_apart(placement, machine):
+            yield from ((part, None) for part in placement.parts)
+        elif tile is not None and tile.halves:
             yield from zip(placement.parts, tile.halves, strict=True)
         else:
             yield placement, None
+
+
+def _costs_less_apart(pair: Placement, machine: Machine) -> bool:
+    """Tell whether the cost model has a pair of bytes dearer than its parts. Pairs of floats are always cheaper."""
+    if pair.workload.types.input.is_float:
+        return False
+    return default_cost(pair.workload, machine) > sum(default_cost(part.workload, machine) for part in pair.parts)
 
 
 def _chosen(

@@ -2,12 +2,13 @@
 
 A kernel takes in the dequantisation of what it reads, and the quantisation of what it gives:
 
-1. layers with kept weights (``integer_layers``);
-2. maps alone: sums, products, pools, means (``integer_maps``), and functions of one byte (``find_lookups``);
-3. where the network begins and ends in floats (``integer_ends``).
+1. functions of one byte (``find_lookups``);
+2. layers with kept weights (``integer_layers``);
+3. maps alone: sums, products, pools, means, other extents (``integer_maps``).
 
-The sum of two maps goes into the convolution that gives one of them, if nothing else reads that. Everything that is not
-found is left to kernels of floats, between quantise and dequantise as the network says them.
+Then the sum of two maps goes into the convolution that gives one of them, if nothing else reads that; two pointwise
+layers in a row are one kernel; and where the network begins and ends in floats, kernels quantise and dequantise
+(``integer_ends``). Everything that is not found is left to kernels of floats, as the network says it.
 """
 
 from __future__ import annotations
@@ -19,18 +20,24 @@ from typing import Any
 from rdpass.kernels.choice import computes
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.quantization import Addition
-from rdpass.kernels.workload import Convolution
+from rdpass.kernels.workload import Convolution, PointwisePair
 from rdpass.passes.lowering.dataflow import Dataflow
 from rdpass.passes.lowering.match.find_lookups import find_lookups
 from rdpass.passes.lowering.match.integer_ends import dequantizations, quantizations, stem_of
 from rdpass.passes.lowering.match.integer_layers import convolution_layer, dense_layer
-from rdpass.passes.lowering.match.integer_maps import mean_of_map, pool_of_map, product_of_maps, sum_of_maps
+from rdpass.passes.lowering.match.integer_maps import (
+    mean_of_map,
+    pool_of_map,
+    product_of_maps,
+    resized_map,
+    sum_of_maps,
+)
 from rdpass.passes.lowering.match.integer_parts import Found
 from rdpass.passes.lowering.match.placement import Placement
 
 _Finder = Callable[[Dataflow, Any, Machine], Found | None]
 _FINDERS: tuple[_Finder, ...] = (
-    convolution_layer, dense_layer, sum_of_maps, product_of_maps, pool_of_map, mean_of_map,
+    convolution_layer, dense_layer, sum_of_maps, product_of_maps, pool_of_map, mean_of_map, resized_map,
 )  # fmt: skip
 """Each finds what a variable bound to a float becomes."""
 
@@ -50,6 +57,8 @@ def find_integers(flow: Dataflow, machine: Machine) -> tuple[Placement, ...]:
     for layer in list(found.values()):
         _begin(flow, found, layer, machine)
     _end(flow, found, machine)
+    for second in list(found.values()):
+        _pair(flow, found, second, machine)
     return tuple(part.placement() for part in found.values())
 
 
@@ -67,6 +76,28 @@ def _begin(flow: Dataflow, found: dict[Any, Found], layer: Found, machine: Machi
         if part is not None:
             del found[part.root]
     found[stem.root] = stem
+
+
+def _pair(flow: Dataflow, found: dict[Any, Found], second: Found, machine: Machine) -> None:
+    """Let two pointwise layers of stride 1 be one kernel, if nobody else reads the map between."""
+    first = found.get(second.source)
+    if first is None or first.parts or not _is_of_pair(first) or not _is_of_pair(second) or first.addends:
+        return
+    work = PointwisePair(first.work, second.work)
+    if flow.only_reader(first.root) is None or not computes(work, machine):
+        return
+    numbers = zip((*first.constants, first.by), (*second.constants, second.by), strict=True)
+    del found[first.root]
+    found[second.root] = replace(
+        second, source=first.source, work=work, inside=(*first.inside, first.root, *second.inside), by=None,
+        constants=tuple(numbers), parts=(first, second),
+    )  # fmt: skip
+
+
+def _is_of_pair(part: Found) -> bool:
+    conv = part.work
+    pointwise = isinstance(conv, Convolution) and conv.is_pointwise and conv.stride == (1, 1)
+    return pointwise and conv.height * conv.width > 1
 
 
 def _end(flow: Dataflow, found: dict[Any, Found], machine: Machine) -> None:

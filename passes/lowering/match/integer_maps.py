@@ -15,6 +15,7 @@ from rdpass.kernels.workload import Elementwise, Head
 from rdpass.passes.lowering.dataflow import Dataflow, operator_of, shape_of
 from rdpass.passes.lowering.match.find_heads import is_mean_over_pixels
 from rdpass.passes.lowering.match.find_poolings import pooling_of
+from rdpass.passes.lowering.match.find_resizings import resizing_of
 from rdpass.passes.lowering.match.integer_parts import End, Found, byte_types, end_of, epilogue_of
 from rdpass.passes.lowering.match.quantized import Scaled, dequantized
 
@@ -83,6 +84,20 @@ def pool_of_map(flow: Dataflow, variable: Any, machine: Machine) -> Found | None
     work = replace(pool, types=byte_types(machine))
     inside = (call.args[0], *end.inside)
     if pool.kind == "average":
+        return Found(end.root, source.variable, work, inside, _rescaled(source, end, machine))
+    return Found(end.root, source.variable, work, inside) if source.same_scale(end.output) else None
+
+
+def resized_map(flow: Dataflow, variable: Any, machine: Machine) -> Found | None:
+    """A map at other extents: the nearest bytes, which keep the scale, or mixtures."""
+    work = resizing_of(flow, variable)
+    call: Any = flow.value(variable)
+    source = None if work is None else dequantized(flow, call.args[0])
+    end = None if source is None else end_of(flow, variable)
+    if work is None or source is None or end is None or end.bounds(machine).cuts(machine.isa.byte):
+        return None
+    work, inside = replace(work, types=byte_types(machine)), (call.args[0], *end.inside)
+    if work.kind == "linear":
         return Found(end.root, source.variable, work, inside, _rescaled(source, end, machine))
     return Found(end.root, source.variable, work, inside) if source.same_scale(end.output) else None
 

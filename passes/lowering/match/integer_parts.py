@@ -21,7 +21,8 @@ from rdpass.passes.lowering.match.quantized import Scaled, quantized
 class Found:
     """A kernel for ``root``. ``by``: how its sums, or own value, become the output's numbers, and its last constant.
 
-    ``addends``: of a sum. ``gate``: a map that is multiplied. ``last``: constants behind ``by``.
+    ``addends``: of a sum. ``gate``: a map that is multiplied. ``last``: constants behind ``by``. ``parts``: both layers
+    of a pair.
     """
 
     root: Any
@@ -34,6 +35,7 @@ class Found:
     addends: tuple[Any, ...] = ()
     gate: Any | None = None
     last: tuple[Any, ...] = field(default=(), repr=False)
+    parts: tuple[Found, ...] = ()
     reads: Literal["blocked", "flat"] = "blocked"
     writes: Literal["blocked", "planar", "flat"] = "blocked"
 
@@ -42,8 +44,8 @@ class Found:
         numbers = (*self.constants, *(() if self.by is None else (self.by,)), *self.last)
         inside = tuple(dict.fromkeys(self.inside))
         return Placement(
-            self.root, self.source, self.work, numbers, inside, other, gate=self.gate, reads=self.reads,
-            writes=self.writes,
+            self.root, self.source, self.work, numbers, inside, other, tuple(part.placement() for part in self.parts),
+            self.gate, self.reads, self.writes,
         )  # fmt: skip
 
 

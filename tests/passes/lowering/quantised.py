@@ -55,8 +55,9 @@ def kinds_for(net: QdqNet, target: str, *outputs: str) -> list[str]:
 
 
 def integers_of(called: list[str]) -> list[str]:
-    """The kernels of bytes among functions, by type and kind: u8_direct."""
-    return ["_".join(name.split("_")[:2]) for name in called if name.startswith(("u8_", "s8_"))]
+    """The kernels of bytes among functions, by type and kind: u8_direct. Those at the ends are left out."""
+    inner = (name for name in called if name.startswith(("u8_", "s8_")) and "quantize_" not in name)
+    return ["_".join(name.split("_")[:2]) for name in inner]
 
 
 def flow_of(net: QdqNet, *outputs: str, target: Target = HERE) -> Dataflow:
