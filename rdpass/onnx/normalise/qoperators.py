@@ -21,6 +21,7 @@ from onnx.numpy_helper import from_array, to_array
 
 from rdpass.core.comparison import Array
 from rdpass.core.errors import ConfigError
+from rdpass.core.numeric_types import FLOAT32
 
 MICROSOFT = "com.microsoft"
 UNARY = {
@@ -138,9 +139,9 @@ class _Rewriter:
         """Integers on the scale of the sums, as float numbers."""
         if left not in self.constants or right not in self.constants:
             raise self.refusal(node, "with a bias and scales that are computed; make the scales constants")
-        product = np.float32(factor) * self._array(left).reshape(-1)[0] * self._array(right)
+        product = np.asarray(factor, FLOAT32) * self._array(left).reshape(-1)[0] * self._array(right)
         product = product.reshape(()) if product.size == 1 else product.reshape(-1)
-        return self.real(name, self.constant(f"{name}_scale", product.astype(np.float32)), axis=0)
+        return self.real(name, self.constant(f"{name}_scale", product.astype(FLOAT32)), axis=0)
 
     def zero(self, name: str, like: str) -> str:
         """A zero point that was left out: 0 of the type of another."""
@@ -268,7 +269,7 @@ def _of_integers(operator: str) -> Callable[[_Rewriter, onnx.NodeProto], None]:
     """An operator whose result are the sums themselves, int32."""
 
     def rewrite(rewriter: _Rewriter, node: onnx.NodeProto) -> None:
-        one = rewriter.constant("one", np.asarray(1, np.float32))
+        one = rewriter.constant("one", np.asarray(1, FLOAT32))
         zeros = [*node.input[2:], "", ""][:2]
         inputs = [rewriter.real(name, one, zero) for name, zero in zip(node.input[:2], zeros, strict=True)]
         rewriter.add("Cast", [rewriter.compute(node, operator, inputs)], node.output[0], to=TensorProto.INT32)
