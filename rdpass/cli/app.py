@@ -31,8 +31,10 @@ from rdpass.cli.targets import targets_command
 from rdpass.cli.tune import tune_command
 from rdpass.cli.verify import verify_command
 from rdpass.core.errors import PassError, RdpassError
+from rdpass.core.printable import printable
 
 TERMINATED = 143
+LONGEST_MESSAGE = 2000
 
 app = typer.Typer(
     help="Take the shortcuts out of a trained residual network and deploy it on ARM.",
@@ -94,6 +96,6 @@ def run(arguments: list[str] | None = None) -> int:
         traceback.print_exc()
         return PassError.exit_code
     except RdpassError as error:
-        print(f"rdpass: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"rdpass: {printable(' '.join(str(error).split()), LONGEST_MESSAGE)}", file=sys.stderr)
         return error.exit_code
     return 0

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 
 if TYPE_CHECKING:
     from rdpass.database.repair import Condition
@@ -67,7 +68,7 @@ def stats_command(folder: Folder, as_json: AsJson = False) -> None:
     titles = (">workloads", ">records", ">measured", ">estimated", ">can't be used", ">networks", ">of other kernels")
     print_table(
         ("target", "key", *titles),
-        [(row.name, row.target, *(str(getattr(row, count)) for count in counts)) for row in rows],
+        [(escape(row.name), escape(row.target), *(str(getattr(row, count)) for count in counts)) for row in rows],
     )
 
 
@@ -80,7 +81,7 @@ def _print_condition(condition: Condition, more: dict[str, Any], as_json: bool) 
     if condition.findings:
         print_table(
             ("file", ">line", "what is wrong"),
-            [(finding.file, str(finding.line or ""), finding.reason) for finding in condition.findings],
+            [(escape(finding.file), str(finding.line or ""), escape(finding.reason)) for finding in condition.findings],
         )
     doubled = f", {condition.duplicates} of them again" if condition.duplicates else ""
     print(f"{condition.records} intact records{doubled}; {len(condition.findings)} things that are none")

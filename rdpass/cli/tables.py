@@ -7,9 +7,14 @@ from collections.abc import Iterable, Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.errors import MarkupError
 from rich.table import Table
+from rich.text import Text
+
+from rdpass.core.printable import printable
 
 WIDTH_OFF_TERMINAL = 150
+LONGEST_CELL = 2000
 
 
 def console() -> Console:
@@ -18,13 +23,25 @@ def console() -> Console:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str | None = None) -> None:
-    """Print a table; columns whose name starts with ``>`` are right-aligned."""
+    """Print a table; columns whose name starts with ``>`` are right-aligned.
+
+    Cells may hold rich's markup. What others wrote is to be escaped (``rich.markup.escape``).
+    """
     table = Table(title=title, box=SIMPLE_HEAD, title_justify="left", pad_edge=False)
     for column in columns:
         table.add_column(column.removeprefix(">"), justify="right" if column.startswith(">") else "left")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(_cell, row))
     console().print(table)
+
+
+def _cell(words: str) -> Text:
+    """Markup as it is meant; as it is written, where it is none."""
+    line = printable(words, LONGEST_CELL)
+    try:
+        return Text.from_markup(line)
+    except MarkupError:
+        return Text(line)
 
 
 def size(count: int) -> str:

@@ -12,12 +12,13 @@ Whether a network is built with these tiles is for ``choice`` to say.
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from rdpass.core.errors import ConfigError
+from rdpass.core.errors import ConfigError, first_line
 from rdpass.database.keys import code_key, target_key
 from rdpass.database.lines import read_folder
 from rdpass.database.record import Method, NetworkRecord, Record, Timed
@@ -27,6 +28,8 @@ from rdpass.kernels.machine import Machine, machine_of
 from rdpass.kernels.template import Tile
 from rdpass.kernels.workload import Workload
 from rdpass.targets.target import Target
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T", bound=Timed)
 
@@ -70,9 +73,28 @@ def best_tiles(records: Iterable[Record], target: Target) -> dict[Workload, Best
         for methods in METHODS:
             tried = settled(record for record in own if record.method in methods)
             if tried:
-                found[work] = _best(work, tried, machine)
+                chosen = _understood(work, tried, machine)
+                if chosen is not None:
+                    found[work] = chosen
                 break
     return found
+
+
+def _understood(work: Workload, tried: Mapping[Tile, Record], machine: Machine) -> Best | None:
+    """None for a workload that no kernel can be asked for: a record may say anything."""
+    try:
+        return _best(work, tried, machine)
+    except Exception as error:  # kernels raise what they like where sizes make no sense
+        log.debug("records of %r are set aside: %s", work, first_line(error))
+        return None
+
+
+def _is_possible(record: NetworkRecord, machine: Machine) -> bool:
+    try:
+        return all(is_tile_of(*pair, machine) for pair in record.tiles)
+    except Exception as error:
+        log.debug("a record of network %s is set aside: %s", record.network, first_line(error))
+        return False
 
 
 def settled(records: Iterable[Record]) -> dict[Tile, Record]:
@@ -126,5 +148,5 @@ def read_best(folder: Path, target: Target) -> Tuned:
     tiles = usable((content for content in contents if isinstance(content, Record)), target)
     networks = usable((content for content in contents if isinstance(content, NetworkRecord)), target)
     machine = machine_of(target)
-    possible = tuple(record for record in networks if all(is_tile_of(*pair, machine) for pair in record.tiles))
+    possible = tuple(record for record in networks if _is_possible(record, machine))
     return Tuned(best_tiles(tiles, target), possible, digest([*tiles, *networks]))

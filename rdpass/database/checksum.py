@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from typing import Any
 
 FORMAT = 1
 LONGEST = 1 << 18
 """Bytes of the longest line that is read."""
+DEEPEST = 12
+"""Levels of brackets; a workload within a tile within a network has 7."""
 
 
 def write_line(fields: dict[str, Any]) -> bytes:
@@ -55,9 +58,27 @@ def _parse(line: bytes) -> dict[str, Any]:
         raise ValueError("no JSON: torn, or something else") from error
     except RecursionError as error:
         raise ValueError("JSON of endless brackets") from error
+    except ValueError as error:  # a number of too many digits
+        raise ValueError(f"no JSON that is understood: {str(error)[:80]}") from error
     if not isinstance(body, dict):
         raise ValueError("no JSON object")
+    if _is_deep(body):
+        raise ValueError(f"brackets in more than {DEEPEST} others")
     return body
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [below for item in level for below in _below(item)]
+    return bool(level)
+
+
+def _below(value: Any) -> Iterable[Any]:
+    """What is in an object or a list; nothing in anything else."""
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def _refuse(constant: str) -> float:

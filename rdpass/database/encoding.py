@@ -11,11 +11,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache
-from typing import Any, get_args, get_type_hints
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from rdpass.kernels.registry import all_templates
 from rdpass.kernels.template import Templates, Tile
 from rdpass.kernels.workload import Workload
+
+LARGEST = 1 << 26
+"""Of an integer in a workload or tile: no layer has as many pixels."""
 
 
 def encode(value: Any) -> Any:
@@ -87,6 +91,9 @@ def _decode(value: Any, hint: Any = None) -> Any:
             raise ValueError("an unknown kind, or a field it has not")
         hints = get_type_hints(kind)
         given = {names[key]: _decode(item, hints[names[key]]) for key, item in value.items() if key != "kind"}
+        wrong = next((name for name, item in given.items() if not _is_of(item, hints[name])), None)
+        if wrong is not None:
+            raise ValueError(f"{wrong} of {kind.__name__} is of the wrong type, or out of range")
         try:
             return kind(**given)
         except TypeError as error:
@@ -96,6 +103,23 @@ def _decode(value: Any, hint: Any = None) -> Any:
     if isinstance(hint, type) and issubclass(hint, Enum):
         return hint(value)
     return float(value) if value in ("inf", "-inf", "nan") else value
+
+
+def _is_of(value: Any, hint: Any) -> bool:
+    """Tell whether a field may hold the value: of its type, numbers within bounds. Of other hints all is taken."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        return value in arguments
+    if origin in (Union, UnionType):
+        return any(_is_of(value, argument) for argument in arguments)
+    if origin is tuple:
+        several = arguments[:1] * len(value) if arguments[1:] == (...,) and isinstance(value, tuple) else arguments
+        return isinstance(value, tuple) and len(value) == len(several) and all(map(_is_of, value, several))
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool) and -LARGEST <= value <= LARGEST
+    if hint is float:
+        return isinstance(value, float) or _is_of(value, int)
+    return isinstance(value, hint) if isinstance(hint, type) else True
 
 
 @cache

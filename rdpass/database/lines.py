@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from rdpass.core.errors import ConfigError
+from rdpass.core.errors import ConfigError, first_line
 from rdpass.database.checksum import LONGEST
 from rdpass.database.record_line import Content, read_record
 
+LONGEST_REASON = 200
 SUFFIX = ".jsonl"
 
 
@@ -86,4 +87,6 @@ def _content(name: str, number: int, text: bytes) -> Content | Finding:
     try:
         return read_record(text)
     except ValueError as error:
-        return Finding(name, number, str(error))
+        return Finding(name, number, first_line(error)[:LONGEST_REASON])
+    except Exception as error:  # classes of kernels raise what they like at fields that make no sense to them
+        return Finding(name, number, f"not understood ({type(error).__name__})")

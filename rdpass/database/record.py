@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -12,6 +11,9 @@ from rdpass.kernels.workload import Workload
 
 Method = Literal["host", "rpc", "mca"]
 """How a time came about: measured on this host, measured on a board, or estimated (``mca``)."""
+
+MOST_SECONDS, LEAST_SECONDS = 1e6, 1e-12
+MOST_REPEATS, MOST_SPREAD, LONGEST_TEXT = 10**9, 1e9, 10_000
 
 Selection = tuple[tuple[Workload, Tile], ...]
 """The tiles of some of a network's workloads, in the order that ``selection_of`` gives; the others have defaults."""
@@ -88,15 +90,17 @@ def check_timed(record: Timed) -> None:
     """
     if record.method not in get_args(Method):
         raise ValueError("an unknown method")
-    if not _is_number(record.repeats) or not _is_number(record.spread) or record.repeats < 1:
-        raise ValueError("repeats or spread is out of range")
+    if not _is_number(record.repeats, MOST_REPEATS) or record.repeats < 1 or record.repeats != int(record.repeats):
+        raise ValueError("repeats are out of range")
+    if not _is_number(record.spread, MOST_SPREAD) or record.spread < 0:
+        raise ValueError("spread is out of range")
     times = record.seconds, record.default_seconds
     if record.failure is not None:
-        if not isinstance(record.failure, str) or times != (None, None):
-            raise ValueError("a failure that is no text, or has a time")
-    elif not all(_is_number(time) and time > 0 for time in times):  # type: ignore[operator]
-        raise ValueError("a time is not a positive number")
+        if not isinstance(record.failure, str) or len(record.failure) > LONGEST_TEXT or times != (None, None):
+            raise ValueError("a failure that is no text, too long, or has a time")
+    elif not all(_is_number(time, MOST_SECONDS) and time >= LEAST_SECONDS for time in times):  # type: ignore[operator]
+        raise ValueError(f"a time is not between {LEAST_SECONDS} and {MOST_SECONDS} seconds")
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def _is_number(value: Any, most: float) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and -most <= value <= most

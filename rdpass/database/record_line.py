@@ -17,6 +17,8 @@ from rdpass.database.encoding import decode_tile, decode_tiles, decode_workload,
 from rdpass.database.keys import code_key
 from rdpass.database.record import NetworkRecord, Record, Stale, Timed, check_timed
 
+LONGEST_KEY = 200
+
 Content = Record | NetworkRecord | Stale
 """What an intact line holds."""
 
@@ -40,8 +42,8 @@ def read_record(line: bytes) -> Content:
     body = read_line(line)
     try:
         keys = body["target"], body["target_name"], body["code"]
-        if not all(isinstance(key, str) for key in keys):
-            raise ValueError("a key is no text")
+        if not all(isinstance(key, str) and 0 < len(key) <= LONGEST_KEY and key.isprintable() for key in keys):
+            raise ValueError("a key is no text, too long, or has letters that can't be printed")
         if body["code"] != code_key():
             return Stale(*keys, line.strip() + b"\n")
         record = _network_record(body) if "network" in body else _record(body)
@@ -56,8 +58,8 @@ def _record(body: dict[str, Any]) -> Record:
 
 
 def _network_record(body: dict[str, Any]) -> NetworkRecord:
-    if not isinstance(body["network"], str):
-        raise ValueError("a key is no text")
+    if not isinstance(body["network"], str) or not 0 < len(body["network"]) <= LONGEST_KEY:
+        raise ValueError("a key is no text, or too long")
     return NetworkRecord(**_timed(body), network=body["network"], tiles=decode_tiles(body["tiles"]))
 
 

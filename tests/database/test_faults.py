@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from random import Random
+from typing import Any
 
 import pytest
 
@@ -16,6 +18,7 @@ from rdpass.database.folder import LOCK, add_records, read_records
 from rdpass.database.record import NetworkRecord, Record
 from rdpass.database.record_line import write_record
 from rdpass.database.repair import check, merge, repair
+from rdpass.database.statistics import statistics
 from rdpass.kernels.choice import rank_tiles
 from rdpass.kernels.machine import machine_of
 
@@ -36,6 +39,22 @@ def _signed(of: Record | NetworkRecord | None = None, **changes: object) -> Faul
     return between(json.dumps({**body, "sha256": checksum(body)}).encode() + b"\n")
 
 
+def _nested(levels: int) -> dict[str, object]:
+    """A tile in a tile in a tile, and so on."""
+    tile: dict[str, object] = TILE
+    for _ in range(levels):
+        tile = {"kind": "ApartTile", "first": tile, "second": TILE}
+    return tile
+
+
+def _lists(levels: int) -> list[object]:
+    value: list[object] = []
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+WORKLOAD, TILE = (json.loads(write_record(record(9)))[name] for name in ("workload", "tile"))
 LINE, NETWORK_LINE = write_record(record(9)), write_record(network_record())
 DAMAGE: dict[str, Fault] = {
     "a torn last line": after(LINE[:80]),
@@ -77,6 +96,31 @@ DAMAGE: dict[str, Fault] = {
     "a network whose tiles are no pairs": _signed(network_record(), tiles=[[1, 2, 3]]),
     "a network whose tiles have no workloads": _signed(network_record(), tiles=[[None, None]]),
     "a network in no time": _signed(network_record(), seconds=0.0),
+    "a time of 401 digits": _signed(seconds=10**400),
+    "a time of 31 years": _signed(default_seconds=1e9),
+    "a time that no clock tells": _signed(seconds=1e-300),
+    "a time of a network of 401 digits": _signed(network_record(), default_seconds=10**400),
+    "repeats of 401 digits": _signed(repeats=10**400),
+    "half a repeat": _signed(repeats=2.5),
+    "a spread of 401 digits": _signed(spread=-(10**400)),
+    "a negative spread": _signed(spread=-0.5),
+    "a failure of a megabyte": _signed(failure="x" * 200_000, seconds=None, default_seconds=None),
+    "a tile 500 deep": _signed(tile=_nested(500)),
+    "a tile 50 deep": _signed(tile=_nested(50)),
+    "a workload 900 deep, of lists": _signed(workload=_lists(900)),
+    "tiles of a network 500 deep": _signed(network_record(), tiles=[[_nested(500), _nested(500)]]),
+    "a tile of words": _signed(tile={**TILE, "pixels": "four"}),
+    "a tile of huge numbers": _signed(tile={**TILE, "pixels": 10**400}),
+    "a tile of halves": _signed(tile={**TILE, "pixels": 1.5}),
+    "a tile that is true": _signed(tile={**TILE, "pixels": True}),
+    "a workload of huge numbers": _signed(workload={**WORKLOAD, "channels": 1 << 40}),
+    "a workload of words": _signed(workload={**WORKLOAD, "channels": "many"}),
+    "a workload with a list for a number": _signed(workload={**WORKLOAD, "channels": [1]}),
+    "a name that clears the screen": _signed(target_name="\x1b[2J"),
+    "a name of a kilobyte": _signed(target_name="x" * 1000),
+    "no name": _signed(target_name=""),
+    "a key of a kilobyte": _signed(target="x" * 1000),
+    "a network's key of a kilobyte": _signed(network_record(), network="x" * 1000),
     "carriage returns": lambda path: path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n") + LINE[:9]),
 }
 
@@ -187,3 +231,74 @@ def test_a_place_that_can_not_be_a_folder_is_an_error_and_none_there_is_an_empty
             work(tmp_path / "none")
     with pytest.raises(ConfigError, match="is no database"):
         merge(tmp_path, [tmp_path / "none"])
+
+
+SENSELESS: dict[str, dict[str, object]] = {
+    "negative channels": {"channels": -16},
+    "no channels": {"channels": 0, "filters": 0},
+    "no groups": {"groups": 0},
+    "negative groups": {"groups": -1},
+    "a negative batch": {"batch": -1},
+    "no height": {"height": 0},
+    "a kernel of nothing": {"kernel": [0, 0]},
+    "a kernel larger than the map": {"kernel": [99, 99]},
+    "a stride of nothing": {"stride": [0, 0]},
+    "a negative stride": {"stride": [-1, -1]},
+    "as large as a field may be": {"channels": 1 << 26, "filters": 1 << 26, "height": 1 << 26, "width": 1 << 26},
+}
+
+
+@pytest.mark.parametrize("changes", SENSELESS.values(), ids=SENSELESS)
+def test_a_workload_that_makes_no_sense_is_no_hindrance_to_those_that_do(
+    changes: dict[str, object], spoiled: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Whether it is set aside when it is read or when a tile is chosen: the others are there, and nothing ends."""
+    expected = read_best(spoiled.parent, RPI4)
+    assert changes.keys() <= WORKLOAD.keys()
+    _signed(workload={**WORKLOAD, **changes})(spoiled)
+    _signed(network_record(), tiles=[[{**WORKLOAD, **changes}, TILE]])(spoiled)
+    found = read_best(spoiled.parent, RPI4)
+    assert {work: found.best[work] for work in expected.best} == dict(expected.best)
+    for command in ("check", "stats", "repair", "stats"):
+        assert run(["db", command, str(spoiled.parent)]) in (0, 8)
+    capfd.readouterr()
+    again = read_best(spoiled.parent, RPI4)
+    assert {work: again.best[work] for work in expected.best} == dict(expected.best)
+
+
+@pytest.mark.parametrize("name", ["[red]rpi4[/]", "[/]", "[link=http://x]y", "rpi4 | sh", "a\u202eb"])
+def test_names_are_text_and_no_markup(name: str, spoiled: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    _signed(target_name=name)(spoiled)
+    assert run(["db", "stats", str(spoiled.parent)]) == 0
+    shown = capfd.readouterr().out
+    assert name in shown or not name.isprintable()
+    assert "\x1b" not in shown
+
+
+@pytest.mark.slow
+def test_random_changes_of_a_record_end_nothing(tmp_path: Path) -> None:
+    """Any value at any place of a record whose checksum fits: it is read, or it is set aside."""
+    random = Random(0)
+    values = [None, True, -1, 0, 1 << 70, 10**400, 1.5, 1e308, "", "x", "\x1b[2J", [], [[]], {},
+              {"kind": "Convolution"}, _nested(30), _lists(30), TILE, WORKLOAD]  # fmt: skip
+    for number in range(150):
+        body = json.loads(LINE if number % 2 else NETWORK_LINE)
+        del body["sha256"]
+        _change(body, random, values)
+        line = json.dumps({**body, "sha256": checksum(body)}).encode() + b"\n"
+        folder = tmp_path / str(number)
+        add_records(folder, KEPT)
+        (folder / "forged.jsonl").write_bytes(line)
+        assert len(read_records(folder)) in (len(KEPT), len(KEPT) + 1)
+        assert read_best(folder, RPI4).best
+        check(folder)
+        statistics(folder)
+
+
+def _change(value: Any, random: Random, values: list[Any]) -> None:
+    """Put one of ``values`` somewhere into an object or list."""
+    key = random.choice(list(value) if isinstance(value, dict) else range(len(value)))
+    if isinstance(value[key], dict | list) and value[key] and random.random() < 0.8:
+        _change(value[key], random, values)
+    else:
+        value[key] = random.choice(values)

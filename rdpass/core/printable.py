@@ -1,0 +1,17 @@
+"""Text that others wrote, as a terminal may be shown it: names in models, files and records, and what boards print."""
+
+from __future__ import annotations
+
+LONGEST = 300
+
+
+def printable(text: str, longest: int = LONGEST) -> str:
+    """One line without control letters, which a terminal would take for commands, shortened in the middle.
+
+    Newlines and tabs become blanks, other letters that can't be printed become question marks.
+    """
+    line = "".join(letter if letter.isprintable() else " " if letter in "\n\t\r" else "?" for letter in text)
+    if len(line) <= longest:
+        return line
+    kept = (longest - 1) // 2
+    return f"{line[:kept]}…{line[-kept:]}"

@@ -1,0 +1,25 @@
+"""What others wrote reaches a terminal as one line of letters."""
+
+import pytest
+
+from rdpass.core.printable import printable
+
+
+@pytest.mark.parametrize("text", ["\x1b[2J", "\x9b2J", "\x07", "\x00", "a\u202eb", "\u2028", "\ud800", "\x7f"])
+def test_letters_that_are_commands_to_a_terminal_become_question_marks(text):
+    shown = printable(f"a{text}b")
+    assert shown.isprintable()
+    assert "?" in shown
+    assert shown.startswith("a")
+    assert shown.endswith("b")
+
+
+def test_lines_and_tabs_become_blanks_and_everything_else_stays():
+    assert printable("a\nb\tc\rd") == "a b c d"
+    assert printable('é "quoted" \\ 中文 [red]') == 'é "quoted" \\ 中文 [red]'
+
+
+def test_long_text_is_shortened_in_the_middle():
+    assert printable("x" * 300) == "x" * 300
+    shown = printable("start" + "x" * 10_000 + "end", 21)
+    assert (len(shown), shown[:5], shown[-3:], "…" in shown) == (21, "start", "end", True)
