@@ -31,7 +31,7 @@ runtime: packages $(INSTALLED)
 
 $(INSTALLED): pyproject.toml constraints.txt | packages
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet -c constraints.txt torch==2.13.0 -e ".[dev,zoo,train,onnx,accuracy]"
+	$(BIN)/python -m pip install --quiet -c constraints.txt torch==2.13.0 -e ".[dev,zoo,train,accuracy]"
 	@touch $(INSTALLED)
 
 # An aarch64 Python under the emulator, for tuning over RPC; without a network those tests are skipped.

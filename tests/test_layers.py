@@ -44,7 +44,6 @@ LATE = {
     "deploy.bundle.runner": "TVM's runtime: a bundle is read and checked without it",
     "deploy.bundle.signature": "the extra sign",
     "deploy.device.findings": "TVM: a board is examined without it",
-    "onnx.torch_module": "the extra onnx",
     "profiling.runtimes": "the extra peers, and onnxruntime in a process of its own",
     "runs.result": "onnx and onnxsim, which a training does without",
     "sources.models": "the extra zoo",

@@ -2,7 +2,7 @@
 
 Its compiled operators can't be loaded there, and its Python half then stumbles over two names that are missing. With
 these defined, architectures build as ever, and an operator that is called after all (nms, roi_align) is refused by
-torchvision itself. timm and onnx2torch import torchvision too.
+torchvision itself. timm imports torchvision too.
 """
 
 from __future__ import annotations

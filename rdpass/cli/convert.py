@@ -74,9 +74,9 @@ def convert_command(
         "train.device": device, "train.amp": amp, "train.accumulate": accumulate, "train.clip": clip,
         "train.on_nan": on_nan, "train.tensorboard": tensorboard,
     })  # fmt: skip
-    loaded, stored = load_named_model(model, weights, trust_pickle)
+    loaded, stored = load_named_model(model, weights, trust_pickle, input_shape)
     parts = load_data(data) if data else None
-    example = choose_example(loaded, input_shape, parts, settings.train.seed) or stored
+    example = choose_example(loaded, input_shape, parts, settings.train.seed, stored)
     if dry_run:
         from rdpass.cli.dry_run import print_dry_run
 

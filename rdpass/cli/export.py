@@ -37,6 +37,6 @@ def export_command(
         check_kept(out, [Path(source, name) for name in written_files(Path(source)) or ()])
         print(load_run(source).export_onnx(out, force=force))
     else:
-        loaded, stored = load_named_model(source, weights, trust_pickle)
-        found = choose_example(loaded, input_shape, load_data(data) if data else None) or stored
+        loaded, stored = load_named_model(source, weights, trust_pickle, input_shape)
+        found = choose_example(loaded, input_shape, load_data(data) if data else None, stored=stored)
         print(export_onnx(loaded, as_inputs(loaded, found), out, force=force))

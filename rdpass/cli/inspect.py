@@ -15,7 +15,7 @@ MODEL_HELP = (
 WEIGHTS_HELP = "The model's trained weights: a state dict, as torch.save or .safetensors has it."
 LEAF_HELP = "Keep the submodules of such paths whole where tracing can't follow them."
 TRUST_HELP = "Read a .pt2 file that holds more than data. It may run code: only for files whose maker you trust."
-INPUT_HELP = "Input shape, as 1x3x224x224; several inputs with commas between. Guessed if left out."
+INPUT_HELP = "Input shape, as 1x3x224x224 or 1x8:int64; several with commas between. Guessed if left out, and said so."
 
 
 def inspect_command(
@@ -42,8 +42,8 @@ def inspect_command(
 
     if svg is not None:
         check_kept(svg, files_of(model))
-    loaded, stored = load_model(model, trusted=trust_pickle)
-    example = choose_example(loaded, input_shape, None) or stored
+    loaded, stored = load_model(model, None, input_shape, trusted=trust_pickle)
+    example = choose_example(loaded, input_shape, None, stored=stored)
     plan = inspect(
         loaded, example, only=only or (), skip=skip or (), leaf=leaf or (), target=target, svg=svg, force=force
     )

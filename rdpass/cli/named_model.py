@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 def load_named_model(
-    spec: str, weights: Path | None, trusted: bool = False
+    spec: str, weights: Path | None, trusted: bool = False, input_shape: str | None = None
 ) -> tuple[nn.Module, tuple[Tensor, ...] | None]:
     """Load a model as ``models.load_model`` does, and say so where it has random weights."""
     from rdpass.sources.models import is_untrained, load_model
 
-    loaded = load_model(spec, weights, trusted=trusted)
+    loaded = load_model(spec, weights, input_shape, trusted=trusted)
     if is_untrained(spec, weights):
         print(f"rdpass: {spec} has random weights; give trained ones with --weights FILE", file=sys.stderr)
     return loaded

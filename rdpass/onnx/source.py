@@ -51,13 +51,19 @@ class OnnxSource:
         return any(node.op_type == "DequantizeLinear" for node in self.model.graph.node)
 
 
-def read_onnx(source: Path | onnx.ModelProto, sizes: Sequence[InputSize] = (), guess: bool = False) -> OnnxSource:
+def read_onnx(
+    source: Path | onnx.ModelProto,
+    sizes: Sequence[InputSize] = (),
+    guess: bool = False,
+    keep_halves: bool = True,
+) -> OnnxSource:
     """Read, check and normalise a model.
 
     Args:
         source: a file, with external data or without, or a model.
         sizes: of its inputs, by name or in order; needed where the file leaves more than the batch open.
         guess: take a usual size for what is left open.
+        keep_halves: leave inputs and outputs in float16 as they are, though the network computes in float32.
 
     Raises:
         ConfigError: it can't be read, is not valid ONNX, has what no reader takes, or an input or output has no static
@@ -66,7 +72,7 @@ def read_onnx(source: Path | onnx.ModelProto, sizes: Sequence[InputSize] = (), g
     path = None if isinstance(source, onnx.ModelProto) else source
     label = "the ONNX model" if path is None else str(path)
     loaded = _loaded(source, label)
-    normal = normalise(loaded, sizes, label, guess)
+    normal = normalise(loaded, sizes, label, guess, keep_halves)
     for note in normal.notes:
         log.warning("%s", note)
     try:

@@ -7,7 +7,7 @@ import importlib
 import inspect
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from rdpass.capture.programs import load_program
 from rdpass.capture.torchvision_import import prepare_torchvision
 from rdpass.core.errors import ConfigError, DivergedError
+from rdpass.core.input_size import InputSize, parse_sizes
 from rdpass.onnx.model_files import model_files
 from rdpass.onnx.torch_module import load_onnx
 from rdpass.sources.weights import load_weights
@@ -27,15 +28,16 @@ LIBRARIES = ("torchvision:", "timm:")
 
 
 def load_model(
-    spec: str, weights: Path | None = None, *, trusted: bool = False
+    spec: str, weights: Path | None = None, input_shape: str | None = None, *, trusted: bool = False
 ) -> tuple[nn.Module, tuple[Tensor, ...] | None]:
     """The model that ``spec`` names, with the ``weights`` of a file, and the example that came with it, if any.
 
+    An ONNX file is read for the sizes in ``input_shape``.
+
     ``pkg.mod:callable`` calls it without arguments (or takes a module that stands there); ``torchvision:NAME`` and
     ``timm:NAME`` build the architecture with random weights, for nothing is downloaded, and take keywords, as
-    ``timm:resnet18(num_classes=10)``; ``FILE.pt2`` is a ``torch.export`` program, ``FILE.onnx`` is read through the
-    extra ``onnx``: both bring their weights along. A ``.pt2`` file that holds more than data is read if it is
-    ``trusted`` alone.
+    ``timm:resnet18(num_classes=10)``; ``FILE.pt2`` is a ``torch.export`` program, ``FILE.onnx`` is read: both bring
+    their weights along. A ``.pt2`` file that holds more than data is read if it is ``trusted`` alone.
 
     Raises:
         ConfigError: nothing of the kind can be loaded, or the weights are not this model's; the message names what
@@ -43,7 +45,7 @@ def load_model(
     """
     if weights is not None and spec.endswith((".pt2", ".onnx")):
         raise ConfigError(f"{spec} brings its weights along; leave out --weights {weights}")
-    model, example = _named_model(spec, trusted)
+    model, example = _named_model(spec, parse_sizes(input_shape) if input_shape else (), trusted)
     if weights is not None:
         load_weights(model, weights)
     return model, example
@@ -61,12 +63,12 @@ def is_untrained(spec: str, weights: Path | None) -> bool:
     return spec.startswith(LIBRARIES) and weights is None
 
 
-def _named_model(spec: str, trusted: bool) -> tuple[nn.Module, tuple[Tensor, ...] | None]:
+def _named_model(spec: str, sizes: Sequence[InputSize], trusted: bool) -> tuple[nn.Module, tuple[Tensor, ...] | None]:
     if spec.endswith(".pt2"):
         module, example = load_program(Path(spec), trusted=trusted)
         return module, example or None
     if spec.endswith(".onnx"):
-        return load_onnx(Path(spec))
+        return load_onnx(Path(spec), sizes)
     if spec.startswith(LIBRARIES):
         return _from_library(*spec.split(":", 1)), None
     made = call_named(spec, "the model")
@@ -107,36 +109,52 @@ def choose_example(
     input_shape: str | None,
     data: tuple[Iterable[Any], Iterable[Any] | None] | None,
     seed: int = 0,
+    stored: tuple[Tensor, ...] | None = None,
 ) -> tuple[Tensor, ...] | None:
     """The example by a command's options: numbers of ``--input``'s shape, else the first sample of ``--data``,
-    the validation part if there is one; None where neither is given.
+    the validation part if there is one, else what came ``stored`` with the model, which is first if it has the shape.
 
     Raises:
         ConfigError: the shape can't be used.
         DivergedError: the data can't be used.
     """
     if input_shape:
-        return parse_input(input_shape, seed)
+        return _of_size(stored, input_shape) or parse_input(input_shape, seed)
     if data is None:
-        return None
+        return stored
     train, validate = data
     return first_sample(model, train if validate is None else validate)
 
 
 def parse_input(text: str, seed: int = 0) -> tuple[Tensor, ...]:
-    """Seeded standard-normal tensors for ``1x3x224x224``, several shapes separated by commas.
+    """Seeded tensors for ``1x3x224x224``, several shapes separated by commas: standard-normal numbers, zeros and ones
+    for ``1x8:int64``.
 
     Raises:
         ConfigError: not such a text.
     """
     generator = torch.Generator().manual_seed(seed)
-    try:
-        shapes = [tuple(int(size) for size in part.split("x")) for part in text.split(",")]
-    except ValueError:
-        shapes = [(0,)]
-    if any(size < 1 for shape in shapes for size in shape):
-        raise ConfigError(f"--input {text!r} is no shape; write it as 1x3x224x224, several with commas between")
-    return tuple(torch.randn(shape, generator=generator) for shape in shapes)
+    return tuple(_random(size, generator) for size in parse_sizes(text))
+
+
+def _random(size: InputSize, generator: torch.Generator) -> Tensor:
+    dtype = getattr(torch, size.dtype or "float32", None)
+    if not isinstance(dtype, torch.dtype):
+        raise ConfigError(f"--input {size}:{size.dtype}: torch has no such type")
+    if dtype.is_floating_point:
+        return torch.randn(size.shape, generator=generator).to(dtype)
+    return torch.randint(0, 2, size.shape, generator=generator).to(dtype)
+
+
+def _of_size(stored: tuple[Tensor, ...] | None, text: str) -> tuple[Tensor, ...] | None:
+    """The example that came with the model, where it has the sizes that ``text`` says; else None."""
+    sizes = parse_sizes(text)
+    left = list(sizes)
+    for tensor in stored or ():
+        fitting = next((size for size in left if size.shape == tuple(tensor.shape)), None)
+        if fitting is not None:
+            left.remove(fitting)
+    return stored if stored and len(stored) >= len(sizes) and not left else None
 
 
 def call_named(spec: str, what: str) -> Any:

@@ -13,6 +13,8 @@ OPSET = 18
 """Earlier files are brought to this opset; what later ones add, the readers know."""
 
 _LATE_IR = 8
+_FIRST_COORDINATES = 11
+"""The opset from which on a Resize says how it finds places."""
 
 
 def inferred_shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
@@ -52,11 +54,24 @@ def raise_opset(model: onnx.ModelProto) -> onnx.ModelProto:
         return model
     try:
         converted: onnx.ModelProto = version_converter.convert_version(_convertible(model), OPSET)
+        if version < _FIRST_COORDINATES:
+            _name_coordinates(converted)
         onnx.checker.check_model(converted)
     except Exception as error:  # the converter raises whatever its adapters do
         log.debug("the model stays in opset %d: %s", version, error)
         return model
     return converted
+
+
+def _name_coordinates(model: onnx.ModelProto) -> None:
+    """Early Upsample and Resize as they computed; the converter leaves later defaults in their place."""
+    for node in model.graph.node:
+        if node.op_type == "Resize":
+            kept = [a for a in node.attribute if a.name not in ("coordinate_transformation_mode", "nearest_mode")]
+            del node.attribute[:]
+            node.attribute.extend(kept)
+            node.attribute.append(onnx.helper.make_attribute("coordinate_transformation_mode", "asymmetric"))
+            node.attribute.append(onnx.helper.make_attribute("nearest_mode", "floor"))
 
 
 def _convertible(model: onnx.ModelProto) -> onnx.ModelProto:

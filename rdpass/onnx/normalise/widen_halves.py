@@ -1,7 +1,7 @@
 """Half-precision numbers widened: a model of float16 or bfloat16 computes in float32.
 
 No kernel here computes in 16 bits, and neither do most ARM cores before v8.2. Inputs and outputs in float16 keep their
-type (a Cast stands at each); those in bfloat16, which numpy does not have, become float32.
+type where that is asked for (a Cast stands at each); those in bfloat16, which numpy does not have, become float32.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _HALVES = (TensorProto.FLOAT16, TensorProto.BFLOAT16)
 _TYPE_ATTRIBUTES = ("to", "dtype", "stash_type", "softmax_precision")
 
 
-def widen_halves(model: onnx.ModelProto, label: str) -> tuple[onnx.ModelProto, tuple[str, ...]]:
+def widen_halves(model: onnx.ModelProto, label: str, keep: bool = True) -> tuple[onnx.ModelProto, tuple[str, ...]]:
     """``model`` itself where it has nothing in 16 bits; else a copy in float32, and a sentence on it."""
     found = sorted({TensorProto.DataType.Name(kind).lower() for kind in _types(model.graph) if kind in _HALVES})
     if not found:
@@ -26,7 +26,10 @@ def widen_halves(model: onnx.ModelProto, label: str) -> tuple[onnx.ModelProto, t
     widened.CopyFrom(model)
     del widened.graph.value_info[:]
     _widen_graph(widened.graph)
-    _keep_interface(widened.graph)
+    if keep:
+        _keep_interface(widened.graph)
+    for value in (*widened.graph.input, *widened.graph.output):
+        _set_type(value, wide=not keep)
     return widened, (f"{label} is in {' and '.join(found)}: computed in {FLOAT32}, which is the more exact",)
 
 
@@ -73,12 +76,8 @@ def _widen_tensor(tensor: onnx.TensorProto) -> None:
 
 def _keep_interface(graph: onnx.GraphProto) -> None:
     """Inputs and outputs as they were, the nodes between them in float32."""
-    renamed = {}
-    weights = {tensor.name for tensor in graph.initializer}
     given = {value.name for value in graph.input}
-    for value in graph.input:
-        if _narrows(value) and value.name not in weights:
-            renamed[value.name] = f"{value.name}_{FLOAT32}"
+    renamed = {value.name: f"{value.name}_{FLOAT32}" for value in graph.input if _narrows(value)}
     outputs = {value.name: f"{value.name}_{FLOAT32}" for value in graph.output if _narrows(value)}
     outputs = {name: wide for name, wide in outputs.items() if name not in given}
     for node in graph.node:
@@ -92,8 +91,11 @@ def _keep_interface(graph: onnx.GraphProto) -> None:
 
 
 def _narrows(value: onnx.ValueInfoProto) -> bool:
-    """Tell whether the value stays in 16 bits; one in bfloat16, or of a weight, is made float32."""
+    return bool(value.type.tensor_type.elem_type == TensorProto.FLOAT16)
+
+
+def _set_type(value: onnx.ValueInfoProto, wide: bool) -> None:
+    """An end in bfloat16, or, where no ends are kept, in float16, is one in float32."""
     kind = value.type.tensor_type
-    if kind.elem_type == TensorProto.BFLOAT16:
+    if kind.elem_type == TensorProto.BFLOAT16 or (wide and kind.elem_type == TensorProto.FLOAT16):
         kind.elem_type = TensorProto.FLOAT
-    return bool(kind.elem_type == TensorProto.FLOAT16)

@@ -24,11 +24,12 @@ def parsed(body: str, inputs: str = "float[1, 3, 8, 8] x", outputs: str = "float
         array = np.asarray(array)
         array = array.astype(np.float32) if array.dtype == np.float64 else array
         model.graph.initializer.append(numpy_helper.from_array(array, name))
+    given = {value.name: onnx.ValueInfoProto.FromString(value.SerializeToString()) for value in model.graph.output}
     for value in model.graph.output:
         value.type.tensor_type.ClearField("shape")
     inferred = onnx.shape_inference.infer_shapes(model)
     for value, found in zip(model.graph.output, inferred.graph.output, strict=True):
-        value.CopyFrom(found if found.type.tensor_type.HasField("shape") else value)
+        value.CopyFrom(found if found.type.tensor_type.HasField("shape") else given[value.name])
     return model
 
 

@@ -1,0 +1,91 @@
+"""A quantised (QDQ) network without its rounding: the float32 network that recipes work on.
+
+1. ``DequantizeLinear`` of constants is computed.
+2. A pair ``QuantizeLinear``, ``DequantizeLinear`` gives what it is given, and what only moves integers between them moves
+   that. The clipping of the pair goes with it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+from onnx_ir.passes import common
+
+from rdpass.core.comparison import Array
+from rdpass.core.errors import ConfigError
+from rdpass.onnx.normalise.check_supported import name_of
+from rdpass.onnx.normalise.graph import array_of, attribute, constant, input_of, made_by, replace
+
+MOVING = ("MaxPool", "Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze", "Slice", "Gather", "Concat", "Resize",
+          "DepthToSpace", "SpaceToDepth", "Expand", "Tile", "Identity", "GlobalMaxPool", "Relu")  # fmt: skip
+
+
+def strip_quantisation(model: onnx.ModelProto, label: str) -> onnx.ModelProto:
+    """A copy of ``model`` in float32.
+
+    Raises:
+        ConfigError: a node's scale is no constant, or integers are an input of the graph.
+    """
+    stripped = ir.from_proto(model)
+    for node in list(stripped.graph):
+        if node.op_type == "DequantizeLinear":
+            _strip(node, label)
+    common.RemoveUnusedNodesPass()(stripped)
+    left = next((node for node in stripped.graph if _is_quantised(node)), None)
+    if left is not None:
+        raise ConfigError(
+            f"{label}: node {name_of(left)!r} is a {left.op_type} that is no half of a pair; give the float32 network"
+        )
+    return ir.to_proto(stripped)
+
+
+def _is_quantised(node: ir.Node) -> bool:
+    return "quantizelinear" in node.op_type.lower() or node.op_type.startswith("QLinear")
+
+
+def _strip(node: ir.Node, label: str) -> None:
+    scale = array_of(input_of(node, 1))
+    if scale is None:
+        raise ConfigError(f"{label}: node {name_of(node)!r} has a scale that is no constant; give the float32 network")
+    integers = array_of(input_of(node, 0))
+    if integers is not None:
+        zero = array_of(input_of(node, 2))
+        number = _dequantised(integers, scale, zero, attribute(node, "axis", 1))
+        replace(node, constant(node, number))
+    else:
+        source = node.inputs[0]
+        assert source is not None
+        replace(node, _without_rounding(source, label))
+
+
+def _without_rounding(value: ir.Value, label: str) -> ir.Value:
+    """The float32 numbers that integers mean, where a QuantizeLinear made them and nodes that move them lie between."""
+    if value.dtype is not None and value.dtype.is_floating_point():
+        return value  # another DequantizeLinear reads it, too
+    quantised, moved = made_by(value, "QuantizeLinear"), made_by(value, *MOVING)
+    if quantised is not None and quantised.inputs[0] is not None:
+        return quantised.inputs[0]
+    if moved is None or len(moved.outputs) != 1:
+        maker = value.producer()
+        name = f"node {name_of(maker)!r}, a {maker.op_type}," if maker is not None else f"the input {value.name!r}"
+        raise ConfigError(f"{label}: {name} gives integers that no QuantizeLinear made; give the float32 network")
+    sources = [_without_rounding(given, label) for given in moved.inputs[: _maps(moved)] if given is not None]
+    for index, source in enumerate(sources):
+        moved.replace_input_with(index, source)
+    value.type = sources[0].type
+    return value
+
+
+def _maps(node: ir.Node) -> int:
+    """How many of a node's first inputs are maps."""
+    return len(node.inputs) if node.op_type == "Concat" else 1
+
+
+def _dequantised(integers: Array, scale: Array, zero: Array | None, axis: int) -> Array:
+    shape = [1] * integers.ndim
+    if scale.ndim and scale.size > 1:
+        shape[axis] = scale.size
+    offset = np.zeros(()) if zero is None else zero.astype(np.float32).reshape(shape if zero.size > 1 else ())
+    scaled = (integers.astype(np.float32) - offset) * scale.reshape(shape if scale.size > 1 else ())
+    return np.asarray(scaled, np.float32)
