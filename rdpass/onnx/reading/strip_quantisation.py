@@ -1,8 +1,8 @@
 """A quantised (QDQ) network without its rounding: the float32 network that recipes work on.
 
 1. ``DequantizeLinear`` of constants is computed.
-2. A pair ``QuantizeLinear``, ``DequantizeLinear`` gives what it is given, and what only moves integers between them moves
-   that. The clipping of the pair goes with it.
+2. A pair ``QuantizeLinear``, ``DequantizeLinear`` gives what it is given, and what only moves integers between them
+   moves that. The clipping of the pair goes with it.
 """
 
 from __future__ import annotations
