@@ -103,10 +103,9 @@ class _Worker:
     def _launch(self) -> None:
         self.connection, theirs = Pipe()
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  # as long as the process
-        folder = str(Path(rdpass.__file__).parent.parent)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "rdpass.tuning.worker", str(theirs.fileno())],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([folder, os.environ.get("PYTHONPATH", "")])},
+            [sys.executable, "-P", "-m", "rdpass.tuning.worker", str(theirs.fileno())],
+            env={**os.environ, "PYTHONPATH": _search_path()},
             pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self._said,
             start_new_session=True,  # Ctrl-C is for us; we end our workers
         )  # fmt: skip
@@ -121,3 +120,9 @@ class _Worker:
         if code < 0:
             return Trouble(f"the process that ran it crashed ({signal.Signals(-code).name})", -code in _OWN_FAULTS)
         return Trouble(f"the process that ran it ended with exit code {code}{f': {lines[-1]}' if lines else ''}")
+
+
+def _search_path() -> str:
+    """This package's folder and what the user has: no empty entry, which would be the current folder."""
+    folder = str(Path(rdpass.__file__).parent.parent)
+    return os.pathsep.join([folder, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))])

@@ -54,3 +54,20 @@ def test_what_ends_the_waiting_ends_the_workers_too(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), pool:
         list(pool.run(lambda: ("hang", waiting.pop()) if waiting else None))
     assert pool._workers[0]._process is None
+
+
+@pytest.mark.parametrize("inherited", ["", ":", "/none::"])
+def test_what_lies_in_the_current_folder_is_not_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inherited: str
+) -> None:
+    """A planted numpy.py, say in a folder of downloads, ran in every worker."""
+    for name in ("numpy", "json", "tvm", "rdpass"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'planted code ran')!r}, 'w')")
+    library = _library(tmp_path, "exit", "_exit(3);")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", inherited)
+    waiting = [("exit", _job(library))]
+    with WorkerPool[str](1, lambda: None) as pool:
+        answers = dict(pool.run(lambda: waiting.pop() if waiting else None))
+    assert answers["exit"] == Trouble("the process that ran it ended with exit code 3")
+    assert not (tmp_path / "planted code ran").exists()

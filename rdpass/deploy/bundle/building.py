@@ -313,8 +313,8 @@ def _notes(order: _Order, code: Lowered | Network, compiler: Compiler) -> tuple[
     if order.source.is_quantised and floats:
         share, calls = sum(kernel.share for kernel in floats), sum(kernel.calls for kernel in floats)
         notes.append(
-            f"of this quantised network {share:.1%} of all work is computed in {FLOAT32}, by {calls} calls of kernels: no"
-            " kernel of bytes takes these layers (weights of 16 bits, or kept in float)"
+            f"of this quantised network {share:.1%} of all work is computed in {FLOAT32}, by {calls} calls of kernels:"
+            " no kernel of bytes takes these layers (weights of 16 bits, or kept in float)"
         )
     return tuple(notes)
 

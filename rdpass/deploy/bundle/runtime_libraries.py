@@ -83,7 +83,7 @@ def _remedy(target: Target) -> str:
 def _download(target: Target, folder: Path) -> None:
     wanted = [f"{name}=={number}" for name, number in tvm_versions().items()]
     where = ["--platform", f"{_PLATFORM}_{target.architecture}", "--only-binary=:all:", "--no-deps"]
-    command = [sys.executable, "-m", "pip", "download", "--quiet", *where, "--dest", str(folder), *wanted]
+    command = [sys.executable, "-P", "-m", "pip", "download", "--quiet", *where, "--dest", str(folder), *wanted]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["pip gave no reason"]

@@ -46,7 +46,7 @@ def _converted(workload: Workload) -> Path:
     place = workload.kept("model.mnn", version("MNN"))
     if not place.exists():
         files = ["--modelFile", str(workload.onnx), "--MNNModel", str(place)]
-        command = [sys.executable, "-c", _CONVERT, "-f", "ONNX", *files, "--bizCode", "rdpass"]
+        command = [sys.executable, "-P", "-c", _CONVERT, "-f", "ONNX", *files, "--bizCode", "rdpass"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode or not place.exists():
             raise ConfigError(f"mnnconvert could not convert it: {(done.stderr or done.stdout).strip()[-300:]}")

@@ -57,6 +57,7 @@ def compare(bundle: Path, onnx: Path, names: Sequence[str], threads: int, rounds
         raise ConfigError("other runtimes are compared on networks of one input and one output")
     command = [
         sys.executable,
+        "-P",
         "-m",
         "rdpass.profiling.runtimes.side_by_side",
         str(bundle),

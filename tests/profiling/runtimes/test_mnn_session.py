@@ -36,8 +36,8 @@ def test_a_model_is_converted_once(work: Workload, monkeypatch: pytest.MonkeyPat
     place = mnn_session._converted(work)
     assert place == work.kept("model.mnn", "3.1")
     assert mnn_session._converted(work) == place
-    ((python, _, code, *words),) = commands
-    assert python == sys.executable
+    ((python, isolated, _, code, *words),) = commands
+    assert (python, isolated) == (sys.executable, "-P")
     assert "_tools.mnnconvert" in code
     assert words[:4] == ["-f", "ONNX", "--modelFile", str(work.onnx)]
 

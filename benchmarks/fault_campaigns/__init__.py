@@ -1,0 +1,1 @@
+"""Deliberate faults, many of a kind: what is tried, and what survives."""
