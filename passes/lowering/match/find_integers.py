@@ -26,6 +26,7 @@ from rdpass.passes.lowering.match.find_lookups import find_lookups
 from rdpass.passes.lowering.match.integer_ends import dequantizations, quantizations, stem_of
 from rdpass.passes.lowering.match.integer_layers import convolution_layer, dense_layer
 from rdpass.passes.lowering.match.integer_maps import (
+    joined_maps,
     mean_of_map,
     pool_of_map,
     product_of_maps,
@@ -38,6 +39,7 @@ from rdpass.passes.lowering.match.placement import Placement
 _Finder = Callable[[Dataflow, Any, Machine], Found | None]
 _FINDERS: tuple[_Finder, ...] = (
     convolution_layer, dense_layer, sum_of_maps, product_of_maps, pool_of_map, mean_of_map, resized_map,
+    joined_maps,
 )  # fmt: skip
 """Each finds what a variable bound to a float becomes."""
 
@@ -112,7 +114,7 @@ def _end(flow: Dataflow, found: dict[Any, Found], machine: Machine) -> None:
 
 
 def _reads(part: Found, variable: Any) -> bool:
-    maps = (part.source, part.gate, *part.addends[1:])
+    maps = (part.source, part.gate, *part.addends[1:], *part.others)
     return any(each is not None and each.same_as(variable) for each in maps)
 
 

@@ -124,35 +124,52 @@ class _Cone:
         return unseen and all(reader in self.inside or reader.same_as(root) for reader in readers)
 
 
+def rescaling_table(source: Scaled, output: Scaled, byte: NumericType) -> Array:
+    """The table that brings bytes to another scale."""
+    return _tabled(source, output, byte, lambda meant: _meant(meant, source))
+
+
 def _table(flow: Dataflow, cone: _Cone, value: Any, output: Scaled, byte: NumericType) -> Array:
-    """The output's bytes, as kept, by the bits of the input's as kept."""
     source = cone.source
     assert source is not None
+
+    def of(meant: Array) -> Array:
+        values: dict[Any, Array] = {}
+
+        def compute(expression: Any) -> Array:
+            array = array_of(expression)
+            if array is not None:
+                return array.astype(np.float64).reshape(())
+            if expression not in values:
+                values[expression] = _computed(flow, expression, source, meant, compute)
+            return values[expression]
+
+        return compute(value)
+
+    return _tabled(source, output, byte, of)
+
+
+def _tabled(source: Scaled, output: Scaled, byte: NumericType, of: Callable[[Array], Array]) -> Array:
+    """The output's bytes by the bits of the input's, both as kept; ``of``: numbers, given bytes as they are meant."""
     low, _ = limits(byte)
     kept = np.arange(low, low + 256)
-    meant = kept - shift_to(source.byte, byte)
-    values: dict[Any, Array] = {}
-
-    def compute(expression: Any) -> Array:
-        array = array_of(expression)
-        if array is not None:
-            return array.astype(np.float64).reshape(())
-        if expression not in values:
-            values[expression] = _computed(flow, expression, source, meant, compute)
-        return values[expression]
-
     with np.errstate(all="ignore"):
-        written = _rounded(compute(value), output) + shift_to(output.byte, byte)
+        written = _rounded(of(kept - shift_to(source.byte, byte)), output) + shift_to(output.byte, byte)
     table = np.empty(256, byte.value)
     table[kept.astype(byte.value).view(np.uint8)] = written
     return table
+
+
+def _meant(whole: Array, read: Scaled) -> Array:
+    """The numbers that bytes stand for."""
+    return np.asarray(((whole - read.zero).astype(FLOAT32) * read.scale).astype(np.float64))
 
 
 def _computed(flow: Dataflow, variable: Any, source: Scaled, meant: Array, compute: Callable[[Any], Array]) -> Array:
     read = dequantized(flow, variable)
     if read is not None:
         whole = meant if read.variable.same_as(source.variable) else _quantized(flow, read, compute)
-        return np.asarray(((whole - read.zero).astype(FLOAT32) * read.scale).astype(np.float64))
+        return _meant(whole, read)
     call: Any = flow.value(variable)
     name = operator_of(call)
     if name == "relax.clip":

@@ -12,8 +12,10 @@ from rdpass.core.numeric_types import FLOAT32
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.quantization import Addition, Bounds, Requantization, limits
 from rdpass.kernels.workload import Elementwise, Head
-from rdpass.passes.lowering.dataflow import Dataflow, operator_of, shape_of
+from rdpass.kernels.workload.concatenation import Concatenation
+from rdpass.passes.lowering.dataflow import Dataflow, operator_of, shape_of, variables_of
 from rdpass.passes.lowering.match.find_heads import is_mean_over_pixels
+from rdpass.passes.lowering.match.find_lookups import rescaling_table
 from rdpass.passes.lowering.match.find_poolings import pooling_of
 from rdpass.passes.lowering.match.find_resizings import resizing_of
 from rdpass.passes.lowering.match.integer_parts import End, Found, byte_types, end_of, epilogue_of
@@ -100,6 +102,27 @@ def resized_map(flow: Dataflow, variable: Any, machine: Machine) -> Found | None
     if work.kind == "linear":
         return Found(end.root, source.variable, work, inside, _rescaled(source, end, machine))
     return Found(end.root, source.variable, work, inside) if source.same_scale(end.output) else None
+
+
+def joined_maps(flow: Dataflow, variable: Any, machine: Machine) -> Found | None:
+    """Maps one behind another along their channels, each brought to the scale of the whole."""
+    call: Any = flow.value(variable)
+    shape = shape_of(variable)
+    if operator_of(call) != "relax.concat" or shape is None or len(shape) != 4 or int(call.attrs.axis) not in (1, -3):
+        return None
+    parts = [dequantized(flow, part) for part in variables_of(call)]
+    maps = [part for part in parts if part is not None]
+    end = end_of(flow, variable)
+    if end is None or len(maps) < len(parts) or end.bounds(machine).cuts(machine.isa.byte):
+        return None
+    rescaled = tuple(not part.same_scale(end.output) for part in maps)
+    tables = [rescaling_table(part, end.output, machine.isa.byte) for part in maps if not part.same_scale(end.output)]
+    channels = tuple((shape_of(part.variable) or ())[1] for part in maps)
+    work = Concatenation(shape[0], channels, shape[2] * shape[3], rescaled, byte_types(machine))
+    first, *others = (part.variable for part in maps)
+    return Found(
+        end.root, first, work, (*variables_of(call), *end.inside), constants=tuple(tables), others=tuple(others)
+    )
 
 
 def mean_of_map(flow: Dataflow, variable: Any, machine: Machine) -> Found | None:

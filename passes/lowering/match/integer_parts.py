@@ -22,7 +22,7 @@ class Found:
     """A kernel for ``root``. ``by``: how its sums, or own value, become the output's numbers, and its last constant.
 
     ``addends``: of a sum. ``gate``: a map that is multiplied. ``last``: constants behind ``by``. ``parts``: both layers
-    of a pair.
+    of a pair. ``others``: maps behind the source that are read like it.
     """
 
     root: Any
@@ -36,6 +36,7 @@ class Found:
     gate: Any | None = None
     last: tuple[Any, ...] = field(default=(), repr=False)
     parts: tuple[Found, ...] = ()
+    others: tuple[Any, ...] = ()
     reads: Literal["blocked", "flat"] = "blocked"
     writes: Literal["blocked", "planar", "flat"] = "blocked"
 
@@ -45,7 +46,7 @@ class Found:
         inside = tuple(dict.fromkeys(self.inside))
         return Placement(
             self.root, self.source, self.work, numbers, inside, other, tuple(part.placement() for part in self.parts),
-            self.gate, self.reads, self.writes,
+            self.gate, self.reads, self.writes, self.others,
         )  # fmt: skip
 
 

@@ -12,10 +12,11 @@ from rdpass.kernels.workload import Workload
 class Placement:
     """A kernel computes ``root`` from ``source`` and, where it adds another map, ``other``; ``gate`` scales the source.
 
-    ``workload``: what it computes, ``other`` left as it is. ``constants``: its numbers, as the
-    workload's class says. ``inside``: variables that are computed on the way and need not exist. ``parts``: the
-    placements that do the same with the map between them, of a pair. ``reads`` and ``writes``: the layouts of source
-    and root; ``flat`` is planar with its pixels in one axis, ``vector`` an (N, C) as blocks of one pixel.
+    ``others``: further maps behind the source, read as it is. ``workload``: what it computes, ``other`` left as it is.
+    ``constants``: its numbers, as the workload's class says. ``inside``: variables that are computed on the way and
+    need not exist. ``parts``: the placements that do the same with the map between them, of a pair. ``reads`` and
+    ``writes``: the layouts of source and root; ``flat`` is planar with its pixels in one axis, ``vector`` an (N, C) as
+    blocks of one pixel.
     """
 
     root: Any
@@ -28,3 +29,4 @@ class Placement:
     gate: Any | None = None
     reads: Literal["blocked", "flat", "vector"] = "blocked"
     writes: Literal["blocked", "planar", "flat"] = "blocked"
+    others: tuple[Any, ...] = ()

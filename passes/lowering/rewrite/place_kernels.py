@@ -20,10 +20,12 @@ from tvm import relax
 
 from rdpass.core.numeric_types import NumericType
 from rdpass.kernels.builder.function import WORKSPACE
+from rdpass.kernels.builder.integer_products import BLOCK
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.template import Kernel, Tile
 from rdpass.kernels.templates.concatenation import CopyKind, copy_kernel
 from rdpass.kernels.workload import Workload
+from rdpass.kernels.workload.concatenation import Concatenation
 from rdpass.passes.lowering.dataflow import read_dataflow, replaced, shape_of, type_of, variables_of
 from rdpass.passes.lowering.match.choose_placements import ChosenPlacement, choose_placements, homes_of
 from rdpass.passes.lowering.match.placement import Placement
@@ -81,6 +83,13 @@ def _written_shape(placement: Placement, shape: tuple[int, ...], lanes: int) -> 
             return (*shape[:2], prod(shape[2:]))
         case "planar":
             return shape
+
+
+def _only_copies(work: Workload) -> bool:
+    """Tell whether it puts maps of whole blocks one behind another as they are."""
+    if not isinstance(work, Concatenation) or any(work.rescaled):
+        return False
+    return all(count % BLOCK == 0 for count in work.parts)
 
 
 def _as_map(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -148,10 +157,12 @@ class _Writer:
         assert shape is not None
         written = _written_shape(placement, shape, lanes)
         gate = [] if placement.gate is None else [self._blocked(placement.gate, lanes)]
-        arguments = [source, *gate, *(relax.const(constant) for constant in kernel.constants)]
+        others = [self._blocked(each, lanes) for each in placement.others]
+        arguments = [source, *others, *gate, *(relax.const(constant) for constant in kernel.constants)]
         if other is not None:
             arguments.append(other)
-        results = self._call(kernel, chosen.workload.operations, arguments, [written], chosen.in_place)
+        parts = "concatenate" if _only_copies(chosen.workload) else ""
+        results = self._call(kernel, chosen.workload.operations, arguments, [written], chosen.in_place, parts)
         return self.builder.emit(relax.TupleGetItem(results, 0))
 
     def _source(self, placement: Placement, lanes: int) -> Any:

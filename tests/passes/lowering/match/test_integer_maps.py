@@ -57,3 +57,22 @@ def test_other_extents(mode):
     y = net.node("Resize", x, "", sizes, mode=mode, **attributes)
     scale = {"scale": 0.03127, "zero": 100} if mode == "nearest" else {"scale": 0.02113}
     assert integers_of(called_exactly(net, net.quantised(y, **scale), off=OFF)) == [f"u8_{mode}"]
+
+
+@pytest.mark.parametrize("channels", [(16, 32), (20, 7, 16)], ids=str)
+@pytest.mark.parametrize("same", [True, False])
+def test_maps_one_behind_another(channels, same):
+    net = QdqNet(*((1, count, 7, 5) for count in channels))
+    parts = [net.quantised(f"x{i}", 0.03127 if same else 0.02 + 0.01171 * i, 100) for i in range(len(channels))]
+    y = net.quantised(net.node("Concat", *parts, axis=1), 0.03127, 100)
+    copies = [] if same and channels == (16, 32) else ["u8_concatenation"]  # whole blocks lie there already
+    assert integers_of(called_exactly(net, y, off=OFF)) == copies
+
+
+def test_what_lies_side_by_side_already_is_not_copied():
+    net = QdqNet((1, 16, 7, 5))
+    x = net.quantised("x0")
+    parts = [net.quantised(net.layer(x, "Conv", (16, 16, 1, 1), 0), 0.05) for _ in range(2)]
+    y = net.quantised(net.node("Concat", *parts, axis=1), 0.05)
+    y = net.quantised(net.layer(y, "Conv", (16, 32, 3, 3), 0))
+    assert integers_of(called_exactly(net, y)) == ["u8_pointwise", "u8_pointwise", "u8_direct"]
