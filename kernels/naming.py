@@ -27,5 +27,6 @@ def shape_of(conv: Convolution) -> str:
     kernel = "" if conv.is_pointwise else f"_k{conv.kernel[0]}x{conv.kernel[1]}"
     stride = "" if conv.stride == (1, 1) else f"_s{conv.stride[0]}"
     groups = "" if conv.groups == 1 or conv.is_depthwise else f"_g{conv.groups}"
+    diagonal = "_diagonal" if conv.diagonal else ""
     subpixel = "" if conv.subpixels == 1 else f"_to{conv.subpixel[0]}x{conv.subpixel[1]}"
-    return f"{kernel}{stride}{groups}{subpixel}_{conv.channels}_{conv.filters}_{conv.height}x{conv.width}"
+    return f"{kernel}{stride}{groups}{diagonal}{subpixel}_{conv.channels}_{conv.filters}_{conv.height}x{conv.width}"

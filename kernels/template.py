@@ -58,7 +58,8 @@ T = TypeVar("T", bound=Tile)
 class Template(ABC, Generic[W, T]):
     """A kernel for workloads of one class, with tiles of a class of its own.
 
-    ``name``: its word in names of kernels. ``types``: the numeric types that it is written for. A subclass adds what is
+    ``name``: its word in names of kernels. ``types``: the numeric types that it is written for. ``diagonals``: it takes
+    weights of bytes with a diagonal of 16 bits. A subclass adds what is
     abstract here, and ``misfit`` where it does not compute every workload of its class.
     """
 
@@ -66,6 +67,7 @@ class Template(ABC, Generic[W, T]):
     workload: type[W]
     tile: type[T]
     types: tuple[NumericTypes, ...] = (ALL_FLOAT32,)
+    diagonals: bool = False
 
     def refusal(self, work: W, machine: Machine) -> str | None:
         """The reason why the kernel does not compute ``work`` on ``machine``; None where it does."""
@@ -74,6 +76,8 @@ class Template(ABC, Generic[W, T]):
                 return f"{self.name} is written for {_listed(self.types)}, not for {types.abbreviation}"
             if not machine.isa.computes(types):
                 return f"{machine.isa.name} has nothing that multiplies {types.abbreviation} on such a CPU"
+        if _has_diagonal(work) and not self.diagonals:
+            return f"{self.name} has no weights of 16 bits on the diagonal"
         return self.misfit(work, machine)
 
     def misfit(self, work: W, machine: Machine) -> str | None:
@@ -110,6 +114,12 @@ class Template(ABC, Generic[W, T]):
     def label(self, tile: T) -> str:
         """The kernel in a word, with what sets its kinds of tiles apart: winograd4x2."""
         return self.name
+
+
+def _has_diagonal(work: Any) -> bool:
+    """Tell whether a convolution, or one of a pair or a stem, has weights of 16 bits on its diagonal."""
+    parts = (getattr(work, name, None) for name in ("first", "second", "convolution"))
+    return getattr(work, "diagonal", False) or any(getattr(part, "diagonal", False) for part in parts)
 
 
 Templates = tuple[Template[Any, Any], ...]

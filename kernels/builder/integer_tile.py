@@ -14,7 +14,7 @@ from rdpass.core.comparison import Array
 from rdpass.core.numeric_types import FLOAT32, INT32, NumericType, NumericTypes
 from rdpass.kernels.builder.emit import bind, when
 from rdpass.kernels.builder.function import Buffer, Expr, argument, load
-from rdpass.kernels.builder.integer_products import BLOCK, Reduction, products_of
+from rdpass.kernels.builder.integer_products import BLOCK, At, Reduction, products_of
 from rdpass.kernels.builder.packing import pack_grouped_table
 from rdpass.kernels.builder.requantization import Requantizer, scalars_argument
 from rdpass.kernels.quantization import INPUT_ZERO, Requantization
@@ -60,12 +60,12 @@ class IntegerTile:
 
     def write(
         self, size: int, group: Expr, blocks: int, reduction: Reduction, out: Buffer, position: Position,
-        table_group: Expr | None = None,
+        table_group: Expr | None = None, diagonal: Diagonal | None = None,
     ) -> None:  # fmt: skip
         """Sum ``size`` pixels of a group of output channels and store what becomes of them.
 
         The last group may reach beyond the ``blocks`` of channels that there are. ``table_group``: the group's place in
-        the table, where that is another one.
+        the table, where that is another one. ``diagonal``: what is added to the sums.
         """
         place = group if table_group is None else table_group
         lanes, products = self.products.lanes, self.products
@@ -77,12 +77,60 @@ class IntegerTile:
 
         def store(b: int, block: Expr) -> None:
             rows = self.writer.rows(place * self.out + b)
+            wide = None if diagonal is None else diagonal.weights_of(block, products.isa)
             for t in range(size):
-                self.writer.put(products.total(t, b), rows, out, position(t, block))
+                total = products.total(t, b)
+                if wide is not None and diagonal is not None:
+                    total = diagonal.added(total, wide, t, block, products.isa)
+                self.writer.put(total, rows, out, position(t, block))
 
         for b in range(self.out):
             block = bind(group * self.out + b)
             when(block < blocks if blocks % self.out else True, partial(store, b, block))
+
+
+@dataclass(frozen=True)
+class Diagonal:
+    """Weights of 16 bits (padded filters), each for its filter's own channel, whose pixel ``at(t, block)`` is."""
+
+    weights: Buffer
+    at: Callable[[int, Expr], At]
+
+    def weights_of(self, block: Expr, isa: Isa) -> list[Expr]:
+        """Those of a block of channels: in int16 halves where products widen, else in vectors of int32."""
+        if isa.by_element:
+            return [bind(load(self.weights, block * BLOCK + half * 8, lanes=8)) for half in (0, 1)]
+        lanes = isa.lanes(INT32)
+        several = (load(self.weights, block * BLOCK + v * lanes, lanes=lanes) for v in range(BLOCK // lanes))
+        return [bind(tirx.Cast(f"int32x{lanes}", vector)) for vector in several]
+
+    def added(self, total: list[Expr], weights: list[Expr], t: int, block: Expr, isa: Isa) -> list[Expr]:
+        """Sums of sixteen channels with the products of pixel ``t``."""
+        buffer, index = self.at(t, block)
+        if not isa.by_element:
+            lanes = isa.lanes(INT32)
+            parts = (load(buffer, *index, v * lanes, lanes=lanes) for v in range(BLOCK // lanes))
+            wide = [tirx.Cast(f"int32x{lanes}", part) for part in parts]
+            return [bind(sums + w * x) for sums, w, x in zip(total, weights, wide, strict=True)]
+        pixel = bind(load(buffer, *index, 0, lanes=BLOCK))
+        halves = [bind(tirx.Cast("int16x8", _part(pixel, half, 8))) for half in (0, 1)]
+        quarters = [(_part(weights[v // 2], v % 2, 4), _part(halves[v // 2], v % 2, 4)) for v in range(4)]
+        products = (tirx.call_llvm_pure_intrin("int32x4", "llvm.aarch64.neon.smull", *pair) for pair in quarters)
+        return [bind(sums + product) for sums, product in zip(total, products, strict=True)]
+
+
+def _part(vector: Expr, part: int, lanes: int) -> Expr:
+    order = range(part * lanes, part * lanes + lanes)
+    return tirx.Shuffle([vector], [tirx.const(index, "int32") for index in order])
+
+
+def split_diagonal(weights: Array) -> tuple[Array, Array]:
+    """Weights of a square convolution as bytes, without their diagonal, and that: one number a filter."""
+    own = np.arange(len(weights))
+    middle = own, own, *(np.full(len(own), size // 2) for size in weights.shape[2:])
+    rest = weights.copy()
+    rest[middle] = 0
+    return rest.astype(np.int8), weights[middle].astype(np.int16)
 
 
 def pack_numbers(

@@ -15,13 +15,14 @@ import numpy as np
 from tvm import tirx
 
 from rdpass.core.comparison import Array
+from rdpass.core.numeric_types import INT16
 from rdpass.kernels import integer_reference
 from rdpass.kernels.builder.emit import bind, parallel, serial, spans, tiles
 from rdpass.kernels.builder.epilogue import other_argument
 from rdpass.kernels.builder.function import Expr, argument, function, load
 from rdpass.kernels.builder.integer_products import BLOCK, STEP, Step, pack_steps, products_of
-from rdpass.kernels.builder.integer_tile import IntegerTile, Numbers, pack_numbers
-from rdpass.kernels.builder.packing import blocks, merge_groups
+from rdpass.kernels.builder.integer_tile import Diagonal, IntegerTile, Numbers, pack_numbers, split_diagonal
+from rdpass.kernels.builder.packing import blocks, merge_groups, pack_grouped_table
 from rdpass.kernels.builder.row_buffer import RowBuffer
 from rdpass.kernels.cost_model import HOLDS, busiest_share, integer_cycles, map_bytes, space_price
 from rdpass.kernels.machine import Machine
@@ -44,8 +45,8 @@ class IntegerDirectTile(Tile):
 
 def integer_direct(conv: Convolution, tile: IntegerDirectTile, isa: Isa, threads: int, name: str) -> tirx.PrimFunc:
     """Arguments: input (N, C/16, H W, 16), weights (G, groups, C/G/16, KH, KW, 256 B), biases and factors
-    (G groups 16 B), scalars, the map to add (where there is one and it is not the output), output (N, F/16, H' W', 16).
-    G: its groups, or subpixels.
+    (G groups 16 B), scalars, the diagonal's weights (groups 16 B) where there are such, the map to add (where there is
+    one and it is not the output), output (N, F/16, H' W', 16). G: its groups, or subpixels.
     """
     types = conv.types
     assert conv.groups == 1 or conv.subpixels == 1
@@ -60,6 +61,7 @@ def integer_direct(conv: Convolution, tile: IntegerDirectTile, isa: Isa, threads
         x = argument("input", types.input, conv.batch, inner * conv.groups, conv.height * conv.width, BLOCK)
         w = argument("weights", types.weight, own, groups, inner, kh, kw, STEP * tile.out)
         numbers = Numbers.arguments(own * groups * tile.out * BLOCK)
+        wide = argument("diagonal", INT16, groups * tile.out * BLOCK) if conv.diagonal else None
         other = other_argument(conv.epilogue, types.output, conv.batch, outer * conv.groups, pixels, BLOCK)
         y = argument("output", types.output, conv.batch, outer * conv.groups, pixels, BLOCK)
 
@@ -82,11 +84,22 @@ def integer_direct(conv: Convolution, tile: IntegerDirectTile, isa: Isa, threads
                                     lambda place, lanes: load(w, of, group, k, i, j, place, lanes=lanes),
                                 )
 
+                        diagonal = (
+                            None
+                            if wide is None
+                            else Diagonal(
+                                wide,
+                                lambda t, block: (
+                                    rows,
+                                    (block, row * sh + kh // 2 * dh, (begin + t) * sw + kw // 2 * dw),
+                                ),
+                            )
+                        )
                         at = bind((((first + row) * down + down_by) * width + begin) * across + across_by)
                         sums.write(
                             size, group, outer, reduction, y,
                             lambda t, block: (n, group_of * outer + block, at + t * across, 0),
-                            table_group=of * groups + group,
+                            table_group=of * groups + group, diagonal=diagonal,
                         )  # fmt: skip
 
                     tiles(width, tile.pixels, product)
@@ -103,8 +116,11 @@ class IntegerDirect(Template[Convolution, IntegerDirectTile]):
     workload = Convolution
     tile = IntegerDirectTile
     types = INTEGERS
+    diagonals = True
 
     def misfit(self, work: Convolution, machine: Machine) -> str | None:
+        if work.diagonal:
+            return None if _is_square(work) else "a diagonal of no square of one group with an odd window"
         if work.is_pointwise:
             return "a 1x1 window without padding is a matrix product"
         if work.is_depthwise:
@@ -146,16 +162,25 @@ class IntegerDirect(Template[Convolution, IntegerDirectTile]):
         self, work: Convolution, constants: Sequence[Any], tile: IntegerDirectTile, machine: Machine
     ) -> tuple[Kernel, ...]:
         weights, bias, by = constants
-        merged, groups = merge_groups(weights, work.groups, BLOCK)
+        rest, wide = split_diagonal(weights) if work.diagonal else (weights, None)
+        merged, groups = merge_groups(rest, work.groups, BLOCK)
         conv, own, width = replace(work, groups=groups), groups * work.subpixels, tile.out * BLOCK
         name = convolution_name("direct", conv, (tile.pixels, width), machine.isa)
         function = integer_direct(conv, tile, machine.isa, machine.threads, name)
         way = products_of(machine.isa, work.types)
         packed = np.stack([pack_steps(of, tile.out, way) for of in np.split(merged, own)])
-        return (kernel_of(work, machine, name, function, packed, *pack_numbers(weights, bias, by, own, width)),)
+        numbers = [packed, *pack_numbers(weights, bias, by, own, width)]
+        if wide is not None:
+            numbers.append(pack_grouped_table([wide], 1, width, INT16)[0])
+        return (kernel_of(work, machine, name, function, *numbers),)
 
     def oracle(self, work: Convolution, constants: Sequence[Any], inputs: Sequence[Array]) -> Array:
         return integer_reference.convolution(work, constants, inputs)
+
+
+def _is_square(conv: Convolution) -> bool:
+    odd = all(size % 2 for size in conv.kernel)
+    return conv.channels == conv.filters and conv.groups == conv.subpixels == 1 and odd
 
 
 INTEGER_DIRECT = IntegerDirect()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from rdpass.core.numeric_types import ALL_FLOAT32, NumericTypes
 from rdpass.kernels.workload.base import Workload
@@ -15,6 +15,9 @@ class Convolution(Workload):
 
     ``subpixel`` (a, b): every window gives a x b pixels, each from weights of its own: a transposed convolution, or one
     whose channels are shuffled into pixels. Such a one has one group; ``filters`` are those of one pixel.
+
+    ``diagonal``: of weights of bytes the middle tap of each filter's own channel has 16 bits: a folded identity. There
+    are as many filters as channels then, one group, an odd window.
 
     Its constants: weights (subpixels x filters, channels / groups, KH, KW), and ``Epilogue.rows`` rows of numbers per
     channel of every subpixel: the bias, then the activation's.
@@ -33,6 +36,7 @@ class Convolution(Workload):
     epilogue: Epilogue = NO_EPILOGUE
     subpixel: tuple[int, int] = (1, 1)
     types: NumericTypes = ALL_FLOAT32
+    diagonal: bool = field(default=False, repr=False)
 
     @property
     def subpixels(self) -> int:

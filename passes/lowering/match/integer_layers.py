@@ -30,9 +30,11 @@ def convolution_layer(flow: Dataflow, variable: Any, machine: Machine) -> Found 
     weights = None if source is None else kept_weights(flow, call.args[1])
     if conv is None or source is None or weights is None or _overflows(weights.numbers, machine):
         return None
+    if not weights.are_bytes and not weights.have_diagonal:
+        return None
     layer = _ended(flow, variable, source, weights, machine)
     types = replace(byte_types(machine), output=layer.output)
-    work = replace(conv, types=types, epilogue=layer.epilogue)
+    work = replace(conv, types=types, epilogue=layer.epilogue, diagonal=not weights.are_bytes)
     inside = (call.args[0], weights.variable, *layer.inside)
     return Found(layer.root, source.variable, work, inside, layer.by, (weights.numbers, layer.bias))
 
@@ -107,6 +109,8 @@ def dense_layer(flow: Dataflow, variable: Any, machine: Machine) -> Found | None
     batch, channels, *extents = shape_of(source.variable) or ()
     pixels = int(np.prod(extents, dtype=int))
     if kept.numbers.shape[1] != channels * pixels:
+        return None
+    if not kept.are_bytes:
         return None
     layer = _ended(flow, variable, source, kept, machine)
     if layer.epilogue.activation != "none":

@@ -14,6 +14,7 @@ from tvm import relax
 
 from rdpass.core.comparison import Array
 from rdpass.core.numeric_types import FLOAT32, INT8, UINT8, NumericType
+from rdpass.kernels.builder.integer_tile import split_diagonal
 from rdpass.passes.lowering.dataflow import Dataflow, array_of, operator_of, shape_of, type_of
 
 QUANTIZE, DEQUANTIZE = "relax.quantize", "relax.dequantize"
@@ -46,11 +47,27 @@ class Scaled:
 
 @dataclass(frozen=True)
 class Weights:
-    """Weights of bytes and the scale of each output channel."""
+    """Weights of bytes and the scale of each output channel. As int16 all but the diagonal's are to be bytes."""
 
     variable: Any
     numbers: Array = field(repr=False)
     scales: Array = field(repr=False)
+
+    @property
+    def are_bytes(self) -> bool:
+        return self.numbers.dtype == np.int8
+
+    @property
+    def have_diagonal(self) -> bool:
+        """Tell whether they are bytes but for the middle tap of each filter's own channel."""
+        filters, channels, *sizes = self.numbers.shape
+        if self.are_bytes or filters != channels or len(sizes) != 2 or not all(size % 2 for size in sizes):
+            return False
+        rest, _ = split_diagonal(self.numbers)
+        own = np.arange(filters)
+        changed = rest != self.numbers
+        changed[own, own, sizes[0] // 2, sizes[1] // 2] = False
+        return not changed.any()
 
 
 def shift_to(given: NumericType, wanted: NumericType) -> int:
@@ -95,11 +112,11 @@ def kept_weights(flow: Dataflow, expression: Any, outputs: int = 0) -> Weights |
     numbers, scale, zero, axis = (array_of(each) for each in value.args[1].fields)
     if numbers is None or scale is None or zero is None or axis is None:
         return None
-    shift = {"int8": 0, "uint8": -128}.get(numbers.dtype.name)
+    shift = {"int8": 0, "uint8": -128, "int16": 0}.get(numbers.dtype.name)
     along = scale.size == 1 or int(axis) % numbers.ndim == outputs
     if shift is None or not along or (zero.astype(int) + shift).any():
         return None
-    signed = (numbers.astype(np.int16) + shift).astype(np.int8)
+    signed = numbers if numbers.dtype.name == "int16" else (numbers.astype(np.int16) + shift).astype(np.int8)
     scales = np.broadcast_to(scale.astype(FLOAT32).reshape(-1), (numbers.shape[outputs],))
     return Weights(expression, signed, scales)
 

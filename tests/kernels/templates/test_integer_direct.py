@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rdpass.kernels.choice import build_kernels, refusals
 from rdpass.kernels.templates.integer_direct import INTEGER_DIRECT, IntegerDirectTile
 from rdpass.kernels.workload import Convolution, Epilogue
 from rdpass.targets.isa import ASIMD, isa_of
@@ -30,6 +31,10 @@ def some_cases(isa):
     yield case_of(replace(conv, channels=24, filters=36, groups=6), tile(3, 1, 2), isa)
     yield case_of(replace(conv, channels=64, filters=96, groups=2), tile(3, 1, 2, 3), isa)
     yield case_of(replace(conv, subpixel=(2, 3)), tile(3, 1, 2), isa, 2)
+    square = replace(conv, filters=20, diagonal=True)
+    yield case_of(square, tile(3, 1, 2), isa, 2)
+    yield case_of(replace(square, channels=40, filters=40, stride=(2, 1), epilogue=added), tile(2, 1, 1), isa)
+    yield case_of(replace(square, kernel=(1, 1), padding=(0, 0, 0, 0)), tile(2, 1, 1), isa)
 
 
 @pytest.mark.parametrize("isa", ISAS, ids=lambda isa: f"{isa.name} {isa.multiplies[1].name}")
@@ -76,8 +81,20 @@ def test_a_border_of_the_inputs_zero_stands_for_nothing():
         ({"kernel": (1, 1), "padding": (0, 0, 0, 0)}, "matrix product"),
         ({"channels": 20, "filters": 20, "groups": 20}, "nothing to sum over"),
         ({"groups": 5, "subpixel": (2, 2)}, "at once"),
+        ({"filters": 35, "diagonal": True}, "no square"),
+        ({"filters": 20, "kernel": (2, 3), "diagonal": True}, "no square"),
     ],
     ids=str,
 )
 def test_what_others_compute_is_refused(change, reason):
     assert reason in INTEGER_DIRECT.refusal(replace(CONV, types=bytes_of(ASIMD), **change), ARM)
+
+
+def test_a_diagonal_of_sixteen_bits_has_a_word_in_the_name_and_is_refused_elsewhere():
+    work = replace(CONV, filters=20, diagonal=True, types=bytes_of(ASIMD))
+    (kernel,) = build_kernels(work, constants_of(work), IntegerDirectTile(2), ARM)
+    assert "_diagonal_" in kernel.name
+    assert kernel.constants[-1].dtype == np.int16
+    others = refusals(work, ARM)
+    assert all("diagonal" in others[name] for name in others if name.startswith("integer_"))
+    assert repr(replace(work, diagonal=False)) == repr(work)  # names of other kernels stay as they were

@@ -1,5 +1,6 @@
 """Layers between maps of bytes become kernels of bytes, and give every number of the network's integers."""
 
+import numpy as np
 import pytest
 
 from rdpass.kernels.machine import machine_of
@@ -100,3 +101,18 @@ def test_no_variable_is_in_two_placements():
         variables = [variable for p in found for variable in (p.root, *p.inside)]
         assert len(set(variables)) == len(variables)
         assert len(found) >= 2
+
+
+@pytest.mark.parametrize("elsewhere", [0, 200])
+def test_a_folded_identity_of_sixteen_bits_is_a_kernels_option(elsewhere):
+    net = QdqNet((1, 20, 7, 7))
+    x = net.quantised("x0")
+    weights = net.random.integers(-127, 128, (20, 20, 3, 3)).astype("int16")
+    weights[range(20), range(20), 1, 1] = net.random.integers(-3000, 3000, 20)
+    weights[3, 4, 0, 0] = elsewhere
+    scale = net.constant(net.random.uniform(1e-4, 2e-4, 20).astype("float32"))
+    zero = net.constant(np.zeros(20, "int16"))
+    wide = net.node("DequantizeLinear", net.constant(weights), scale, zero, axis=0)
+    y = net.quantised(net.node("Conv", x, wide, **SAME))
+    names = called_exactly(net, y, off=1e-3)
+    assert any("_diagonal_" in name for name in names) == (elsewhere == 0)
