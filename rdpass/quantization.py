@@ -4,7 +4,8 @@
 2. Every tensor's histogram over the images for calibration; each calibrator chooses ranges from these.
 3. The calibrators are compared on other images by the SQNR of the outputs, and the best one is taken.
 4. Where asked, each layer is quantised alone, and those that cost most stay in float.
-5. Folded identities get 16 bits (``widen_diagonal``).
+5. Weights are rounded by what the layers' outputs see of it (``round_weights``); where asked, folded identities get 16
+   bits (``widen_diagonal``).
 6. The result is compared with the float network, ONNX Runtime's numbers with the integer oracle's, and written.
 """
 
@@ -13,7 +14,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +37,11 @@ from rdpass.passes.quantize.calibrators import CALIBRATORS, Range
 from rdpass.passes.quantize.fidelity import Fidelity, accuracy, fidelity, outputs_of
 from rdpass.passes.quantize.histograms import Histogram, take_histograms
 from rdpass.passes.quantize.layers import LayerNoise, layer_noises, named_nodes, weighted_layers
+from rdpass.passes.quantize.moments import take_moments
 from rdpass.passes.quantize.place_qdq import ACTIVATIONS, place_qdq
 from rdpass.passes.quantize.prepare import prepare
 from rdpass.passes.quantize.report import QuantizationReport, Trial
+from rdpass.passes.quantize.round_weights import Rounded, round_weights, with_rounded
 from rdpass.passes.quantize.widen_diagonal import Widened, widen_diagonals
 from rdpass.runs.folder import load_run, written_files
 from rdpass.runs.result import Conversion
@@ -46,8 +49,9 @@ from rdpass.sources.models import first_sample
 from rdpass.sources.samples import Samples, hold_out, read_samples
 
 AUTO = "auto"
-COMPARED, SENSITIVE = 512, 64
-"""Rows that calibrators are compared on, and layers."""
+OUTPUTS, NEAREST = ROUNDINGS = ("outputs", "nearest")
+COMPARED, SENSITIVE, SEEN = 512, 64, 256
+"""Rows that calibrators are compared on, and layers; rows that the rounding of weights looks at."""
 FLOAT32 = 100.0
 """dB that two computations of a float network agree to, at least."""
 REPORT_KEY = "rdpass.quantization"
@@ -78,7 +82,10 @@ class Quantization:
 
 @dataclass(frozen=True)
 class _Order:
-    """A network to quantise, how, with which nodes left in float, and what it is compared on."""
+    """A network to quantise, how, with which nodes left in float, and what it is compared on.
+
+    ``rounded``: integers of its layers; none where each weight is rounded to the nearest.
+    """
 
     model: onnx.ModelProto
     activations: str
@@ -86,6 +93,7 @@ class _Order:
     kept: tuple[str, ...]
     validation: Samples
     shown: _Counter
+    rounded: Mapping[str, Rounded] = field(default_factory=dict)
 
 
 class _Counter:
@@ -110,7 +118,8 @@ def quantize(
     calibrator: str = AUTO,
     keep: Sequence[str] = (),
     keep_worst: int = 0,
-    diagonal: bool = True,
+    rounding: str = OUTPUTS,
+    diagonal: bool = False,
     images: int = 512,
     validate_images: int = 2000,
     force: bool = False,
@@ -128,7 +137,8 @@ def quantize(
         calibrator: "minmax", "percentile", "mse" or "entropy"; "auto" compares all four.
         keep: globs on names of nodes, of their outputs or weights; these stay in float.
         keep_worst: so many layers, of all the ones that cost most SQNR when they alone are quantised, stay in float.
-        diagonal: give a plain student's folded identities 16 bits where that pays.
+        rounding: of weights: "outputs", by what the layers' outputs see of it, or "nearest".
+        diagonal: give a plain student's folded identities 16 bits where that pays. Few kernels take such weights.
         images: rows to calibrate with, at most.
         validate_images: rows to validate with, at most.
         force: replace what is at ``out``.
@@ -144,7 +154,8 @@ def quantize(
         DivergedError: the loader fails or gives something else.
         ParityError: what was quantised is not what the integer oracle computes.
 
-    Sources: one scale a filter as Krishnamoorthi (arXiv 1806.08342); the diagonal is ours, docs/precision.md.
+    Sources: one scale a filter as Krishnamoorthi (arXiv 1806.08342); rounding by outputs as GPTQ (arXiv 2210.17323);
+    the diagonal is ours, docs/precision.md.
 
     Example:
         >>> import rdpass
@@ -154,7 +165,7 @@ def quantize(
         >>> result.report.calibrated, result.report.validated, result.report.held_out
         (24, 8, True)
     """
-    _check(activations, calibrator, images, validate_images, keep_worst)
+    _check(activations, calibrator, rounding, images, validate_images, keep_worst)
     place = None if out is None else Path(out)
     given = _files(model)
     for path in () if place is None else (place, golden_path(place)):
@@ -167,11 +178,18 @@ def quantize(
     calibration, validation = _samples(source, calibrate, validate, images, validate_images)
     names = list(CALIBRATORS) if calibrator == AUTO else [calibrator]
     compared, sensitive = validation.first(COMPARED), validation.first(SENSITIVE)
-    work = 2 * calibration.rows + compared.rows * (1 + len(names)) + 2 * validation.rows
+    seen = calibration.first(SEEN) if rounding == OUTPUTS else None
+    work = (
+        2 * calibration.rows
+        + (0 if seen is None else seen.rows)
+        + compared.rows * (1 + len(names))
+        + 2 * validation.rows
+    )
     work += sensitive.rows * (count + 1) if keep_worst else 0
     with progress("quantize", work, show_progress) as shown:
         order = _Order(prepared, activations, diagonal, kept, compared, _Counter(shown))
         ranges = _ranges(order, calibration, names)
+        order = order if seen is None else replace(order, rounded=_rounded(order, ranges[names[0]], seen))
         trials = _trials(order, ranges)
         chosen = max(trials, key=lambda trial: trial.sqnr).calibrator
         noises = _noises(replace(order, validation=sensitive), ranges[chosen]) if keep_worst else ()
@@ -179,18 +197,23 @@ def quantize(
         final = replace(order, kept=(*kept, *worst), validation=validation)
         quantised, widened = _quantised(final, ranges[chosen])
         report = QuantizationReport(
-            activations=activations, calibrator=chosen, trials=trials, layers=noises, kept=final.kept, widened=widened,
+            activations=activations, rounding=rounding, calibrator=chosen,
+            trials=trials, layers=noises, kept=final.kept, widened=widened,
             calibrated=calibration.rows, compared=compared.rows, validated=validation.rows, held_out=validate is None,
             **_figures(final, quantised),
         )  # fmt: skip
     return _finished(quantised, source, report, validation.feeds[0], place, force)
 
 
-def _check(activations: str, calibrator: str, images: int, validate_images: int, keep_worst: int) -> None:
+def _check(
+    activations: str, calibrator: str, rounding: str, images: int, validate_images: int, keep_worst: int
+) -> None:
     if activations not in ACTIVATIONS:
         raise ConfigError(f"activations are {' or '.join(ACTIVATIONS)}, not {activations!r}")
     if calibrator not in (AUTO, *CALIBRATORS):
         raise ConfigError(f"there is no calibrator {calibrator!r}; it is one of {', '.join((AUTO, *CALIBRATORS))}")
+    if rounding not in ROUNDINGS:
+        raise ConfigError(f"rounding is {' or '.join(ROUNDINGS)}, not {rounding!r}")
     if min(images, validate_images) < 1:
         raise ConfigError("images and validate_images are at least 1")
     if keep_worst < 0:
@@ -248,6 +271,13 @@ def _ranges(order: _Order, calibration: Samples, names: Sequence[str]) -> dict[s
     return {name: {tensor: CALIBRATORS[name](found) for tensor, found in histograms.items()} for name in names}
 
 
+def _rounded(order: _Order, ranges: Mapping[str, Range], seen: Samples) -> dict[str, Rounded]:
+    """Integers of all layers, on scales that do not depend on the ranges."""
+    order.shown.text = "rounding weights"
+    moments = take_moments(order.model, seen.feeds, order.shown)
+    return round_weights(_quantised(order, ranges)[0], order.model, moments)
+
+
 def _trials(order: _Order, ranges: Mapping[str, Mapping[str, Range]]) -> tuple[Trial, ...]:
     order.shown.text = "comparing calibrators"
     expected = outputs_of(order.model, order.validation.feeds, order.shown)
@@ -273,7 +303,8 @@ def _quantised(
 ) -> tuple[onnx.ModelProto, tuple[Widened, ...]]:
     try:
         placed = place_qdq(order.model, ranges, order.activations, () if only else order.kept, only)
-        return widen_diagonals(placed, order.model) if order.diagonal else (placed, ())
+        placed, widened = widen_diagonals(placed, order.model) if order.diagonal else (placed, ())
+        return with_rounded(placed, order.rounded), widened
     except RdpassError:
         raise
     except Exception as error:  # the quantiser raises what it likes

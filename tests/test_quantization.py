@@ -123,15 +123,16 @@ def test_what_a_glob_names_stays_in_float():
     assert kept.report.sqnr == 200.0
 
 
-def test_a_plain_students_diagonal_is_widened_unless_told_otherwise():
-    feeds = np.concatenate([feed[0] for feed in images((1, 3, 9, 9))])
-    wide, narrow = (
-        rdpass.quantize(plain_student(), calibrate=feeds, diagonal=on, calibrator="minmax", show_progress=False)
-        for on in (True, False)
+def test_a_plain_student_gains_by_rounding_and_by_wide_diagonals():
+    feeds = np.concatenate([feed[0] for feed in images((1, 3, 9, 9), 32)])
+    nearest, rounded, wide = (
+        rdpass.quantize(plain_student(), calibrate=feeds, calibrator="minmax", show_progress=False, **options).report
+        for options in ({"rounding": "nearest"}, {}, {"rounding": "nearest", "diagonal": True})
     )
-    assert len(wide.report.widened) == 4
-    assert narrow.report.widened == ()
-    assert wide.report.sqnr > narrow.report.sqnr + 2
+    assert (nearest.rounding, rounded.rounding) == ("nearest", "outputs")
+    assert (len(nearest.widened), len(rounded.widened), len(wide.widened)) == (0, 0, 4)
+    assert rounded.sqnr > nearest.sqnr + 1.5
+    assert wide.sqnr > nearest.sqnr + 2
 
 
 @pytest.mark.parametrize(
@@ -139,6 +140,7 @@ def test_a_plain_students_diagonal_is_widened_unless_told_otherwise():
     [
         ({"activations": "u4"}, "activations are u8 or s8, not 'u4'"),
         ({"calibrator": "best"}, "no calibrator 'best'; it is one of auto, minmax, percentile, mse, entropy"),
+        ({"rounding": "up"}, "rounding is outputs or nearest, not 'up'"),
         ({"images": 0}, "images and validate_images are at least 1"),
         ({"keep_worst": -1}, "keep_worst is at least 0"),
         ({"keep_worst": 99}, "keep_worst is 99, and the network has 6 layers"),

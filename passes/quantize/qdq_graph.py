@@ -49,6 +49,11 @@ class QdqGraph:
         self.graph.initializer.append(self.constants[name])
         return name
 
+    def store(self, name: str, values: Array) -> None:
+        """Put other numbers into a constant; its type stays."""
+        tensor = self.constants[name]
+        tensor.CopyFrom(from_array(np.ascontiguousarray(values.astype(to_array(tensor).dtype)), name))
+
     def dequantised(self, name: str, values: Array, scale: Array, zero: Array | None = None) -> onnx.NodeProto:
         """A DequantizeLinear of new constants; scales of filters run along axis 0. It is not in the graph yet."""
         inputs = [self.constant(f"{name}_quantized", values), self.constant(f"{name}_scale", scale)]

@@ -27,6 +27,7 @@ class QuantizationReport:
     """
 
     activations: str
+    rounding: str
     calibrator: str
     trials: tuple[Trial, ...]
     layers: tuple[LayerNoise, ...]

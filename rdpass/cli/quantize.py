@@ -40,6 +40,13 @@ class Calibrator(StrEnum):
     entropy = "entropy"
 
 
+class Rounding(StrEnum):
+    """How weights are rounded."""
+
+    outputs = "outputs"
+    nearest = "nearest"
+
+
 def quantize_command(
     source: Annotated[str, typer.Argument(help=SOURCE_HELP, metavar="MODEL|run/|FILE.onnx")],
     data: Annotated[str, typer.Option(help=DATA_HELP)],
@@ -52,7 +59,12 @@ def quantize_command(
     ] = Calibrator.auto,
     keep: Annotated[list[str] | None, typer.Option(help=KEEP_HELP + " A glob; may be repeated.")] = None,
     keep_worst: Annotated[int, typer.Option(min=0, help="So many of the most sensitive layers stay in float.")] = 0,
-    diagonal: Annotated[bool, typer.Option(help="16 bits for folded identities, where that pays.")] = True,
+    rounding: Annotated[
+        Rounding, typer.Option(help="Of weights: by what the layers' outputs see of it, or to the nearest step.")
+    ] = Rounding.outputs,
+    diagonal: Annotated[
+        bool, typer.Option("--diagonal", help="16 bits for folded identities, where that pays. Few kernels take these.")
+    ] = False,
     images: Annotated[int, typer.Option(min=1, help="Images to calibrate with, at most.")] = 512,
     validate_images: Annotated[int, typer.Option(min=1, help="Images to validate with, at most.")] = 2000,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
@@ -83,6 +95,7 @@ def quantize_command(
         calibrator=calibrator.value,
         keep=keep or (),
         keep_worst=keep_worst,
+        rounding=rounding.value,
         diagonal=diagonal,
         images=images,
         validate_images=validate_images,

@@ -21,7 +21,7 @@ Attributes = Mapping[str, Any]
 def convolve(x: Array, weights: Array, attributes: Attributes) -> Array:
     """``Conv`` without bias: x (N, C, …), weights (O, C / group, …); ONNX's attributes."""
     kernel = weights.shape[2:]
-    windows = _windows(x, kernel, attributes, 0.0)
+    windows = windows_of(x, kernel, attributes, 0.0)
     groups = int(attributes.get("group", 1))
     count, channels, places = x.shape[0], x.shape[1], windows.shape[2 : 2 + len(kernel)]
     columns = windows.reshape(count, groups, channels // groups, *places, *kernel)
@@ -52,7 +52,7 @@ def convolve_transposed(x: Array, weights: Array, attributes: Attributes) -> Arr
 def max_pool(x: Array, attributes: Attributes) -> Array:
     """``MaxPool`` of x (N, C, …): values alone."""
     rank = len(attributes["kernel_shape"])
-    most: Array = _windows(x, attributes["kernel_shape"], attributes, -np.inf).max(axis=tuple(range(-rank, 0)))
+    most: Array = windows_of(x, attributes["kernel_shape"], attributes, -np.inf).max(axis=tuple(range(-rank, 0)))
     return most
 
 
@@ -60,14 +60,14 @@ def average_pool(x: Array, attributes: Attributes) -> Array:
     """``AveragePool`` of x (N, C, …), with the padding counted or not as the attributes say."""
     kernel, axes = attributes["kernel_shape"], tuple(range(-len(attributes["kernel_shape"]), 0))
     padding = 1.0 if attributes.get("count_include_pad", 0) else 0.0
-    counts = _windows(np.ones((1, 1, *x.shape[2:])), kernel, attributes, padding, 0.0).sum(axes)
-    totals: Array = _windows(x, kernel, attributes, 0.0).sum(axes)
+    counts = windows_of(np.ones((1, 1, *x.shape[2:])), kernel, attributes, padding, 0.0).sum(axes)
+    totals: Array = windows_of(x, kernel, attributes, 0.0).sum(axes)
     means: Array = totals / counts
     return means
 
 
-def _windows(
-    x: Array, kernel: Sequence[int], attributes: Attributes, padding: float, overhang: float | None = None
+def windows_of(
+    x: Array, kernel: Sequence[int], attributes: Attributes, padding: float = 0.0, overhang: float | None = None
 ) -> Array:
     """Views (N, C, places …, kernel …) of ``x``, padded; ``overhang`` is what stands beyond the padding."""
     rank = len(kernel)

@@ -42,9 +42,9 @@ def test_a_run_and_a_file_are_quantised_and_the_report_is_json(capsys, tmp_path)
 def test_images_come_from_an_array_on_disk(capsys, tmp_path):
     np.save(tmp_path / "images.npy", torch.randn(8, 3, 8, 8).numpy())
     command = ["quantize", RESNET, "--data", str(tmp_path / "images.npy"), "-o", str(tmp_path / "int8.onnx")]
-    assert run([*command, "--json", "--no-diagonal"]) == 0
+    assert run([*command, "--json", "--diagonal", "--rounding", "nearest"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert (told["calibrated"], told["validated"], told["held_out"], told["widened"]) == (6, 2, True, [])
+    assert (told["calibrated"], told["validated"], told["held_out"], told["rounding"]) == (6, 2, True, "nearest")
     code, line = failure(capsys, "quantize", RESNET, "--data", tmp_path / "none.npy", "-o", tmp_path / "other.onnx")
     assert (code, "none.npy can't be read as an array of images" in line) == (2, True)
 

@@ -43,8 +43,8 @@ def test_a_file_of_onnxruntimes_quantiser_gives_its_integers(form, types, tmp_pa
 @pytest.mark.slow
 def test_what_is_computed_in_float32_is_said_with_its_share_of_the_work(tmp_path):
     options = {"calibrate": student_images(), "calibrator": "minmax", "show_progress": False}
-    kept = rdpass.quantize(plain_student(), keep_worst=2, diagonal=False, **options)
-    whole = rdpass.quantize(plain_student(), diagonal=False, **options)
+    kept = rdpass.quantize(plain_student(), keep_worst=2, **options)
+    whole = rdpass.quantize(plain_student(), **options)
     notes = []
     for index, result in enumerate((kept, whole)):
         manifest = compile(result.model, "host", tmp_path / f"{index}.rdp", show_progress=False).manifest
@@ -64,7 +64,7 @@ def test_what_is_computed_in_float32_is_said_with_its_share_of_the_work(tmp_path
 def test_a_wide_diagonal_is_computed_whatever_kernel_takes_it(activations, tmp_path):
     place = tmp_path / "int8.onnx"
     result = rdpass.quantize(plain_student(), calibrate=student_images(), calibrator="minmax", out=place,
-                             activations=activations, show_progress=False)  # fmt: skip
+                             activations=activations, diagonal=True, show_progress=False)  # fmt: skip
     assert len(result.report.widened) == 4
     manifest = compile(place, "host", tmp_path / "b.rdp", show_progress=False).manifest
     assert [gate.name for gate in manifest.gates][-2:] == ["tvm-host", "bundle"]
