@@ -30,10 +30,12 @@ from rdpass.cli.run import run_command
 from rdpass.cli.targets import targets_command
 from rdpass.cli.tune import tune_command
 from rdpass.cli.verify import verify_command
-from rdpass.core.errors import PassError, RdpassError
+from rdpass.core.errors import ConfigError, PassError, RdpassError
+from rdpass.core.files import FULL
 from rdpass.core.printable import printable
 
 TERMINATED = 143
+OUTPUT_FAILED = 1
 LONGEST_MESSAGE = 2000
 
 app = typer.Typer(
@@ -76,7 +78,12 @@ def _root(
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line with ``arguments`` (default: the process's own) and exit with its code."""
     signal.signal(signal.SIGTERM, _terminate)
-    sys.exit(run(arguments))
+    code = run(arguments)
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        code = _output_failed(error)
+    sys.exit(code)
 
 
 def _terminate(signum: int, frame: object) -> None:
@@ -88,6 +95,9 @@ def _terminate(signum: int, frame: object) -> None:
 def run(arguments: list[str] | None = None) -> int:
     """The exit code of one command line; see the table in the README."""
     warnings.filterwarnings("ignore", category=FutureWarning)  # torch's to itself; a user can do nothing about them
+    if not _has_current_folder():
+        print("rdpass: the current folder is gone; change to one that is there", file=sys.stderr)
+        return ConfigError.exit_code
     try:
         app(arguments)
     except SystemExit as stop:  # typer ends every command so, 130 for Ctrl-C among them
@@ -98,4 +108,23 @@ def run(arguments: list[str] | None = None) -> int:
     except RdpassError as error:
         print(f"rdpass: {printable(' '.join(str(error).split()), LONGEST_MESSAGE)}", file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        if error.errno not in FULL or error.filename is not None:
+            raise
+        return _output_failed(error)
     return 0
+
+
+def _has_current_folder() -> bool:
+    try:
+        os.getcwd()
+    except OSError:
+        return False
+    return True
+
+
+def _output_failed(error: OSError) -> int:
+    print(f"rdpass: stdout can't be written: {error.strerror}", file=sys.stderr)
+    # Python flushes once more at its end, and would say in its own words that it can't.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return OUTPUT_FAILED

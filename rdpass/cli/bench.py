@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from rdpass.cli.verify import KEY_HELP
 from rdpass.core.errors import ConfigError
+from rdpass.core.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,7 +112,9 @@ def print_timing(bundle: Path, timing: Timing) -> None:
     threads = "threads as the runtime likes"
     if timing.threads is not None:
         threads = "1 thread" if timing.threads == 1 else f"{timing.threads} threads"
-    print(f"{bundle} ({timing.target}) on {timing.where}: {timing.runs} runs after {timing.warmup}, {threads}")
+    print(
+        f"{bundle} ({printable(timing.target)}) on {timing.where}: {timing.runs} runs after {timing.warmup}, {threads}"
+    )
     print_table(
         (">p50 ms", ">p95 ms", ">p99 ms", ">min ms", ">mean ms", ">load ms", ">peak memory"),
         [

@@ -10,6 +10,7 @@ import typer
 
 from rdpass.cli.verify import KEY_HELP
 from rdpass.core.errors import ConfigError
+from rdpass.core.printable import printable
 
 if TYPE_CHECKING:
     from rdpass.core.comparison import Array
@@ -48,7 +49,7 @@ def run_command(
         write_array(place, output, force)
     if not places:
         for spec, output in zip(manifest.outputs, outputs, strict=True):
-            print(f"{spec.name} {spec.dtype} {spec.shape}\n{output}")
+            print(f"{printable(spec.name)} {spec.dtype} {spec.shape}\n{output}")
 
 
 def _check_places(places: Sequence[Path], bundle: Path, inputs: Sequence[Path], force: bool) -> None:

@@ -26,7 +26,7 @@ from rdpass.core.renames import exchange, rename_new
 _WORK = ".tmp"
 _RANDOM = "[a-z0-9_]" * 8  # what tempfile puts between
 _NEW, _OLD = "new", "old"
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 """What a disk says that takes no more."""
 _LONGEST_NAME = 200  # of a file system's 255 bytes
 
@@ -186,7 +186,7 @@ def _told(path: Path, every: bool = False) -> Iterator[None]:
             raise
         raise ConfigError(f"{path} can't be written: {error}") from error
     except OSError as error:
-        if not every and error.errno not in _FULL:
+        if not every and error.errno not in FULL:
             raise
         raise ConfigError(f"{path} can't be written: {error.strerror}") from error
 

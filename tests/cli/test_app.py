@@ -3,10 +3,12 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 
+import rdpass
 from rdpass.cli.app import run
 from tests.cli.given import INPUT, RESNET, failure, resnet
 
@@ -129,3 +131,25 @@ def test_the_installed_command_ends_with_the_code_of_the_error():
     done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ})
     assert done.returncode == 2
     assert done.stderr.startswith("rdpass: ")
+
+
+@pytest.mark.parametrize(
+    "words", [["targets"], ["--version"], ["--help"], ["inspect", RESNET, *INPUT], ["doctor", "--json"]]
+)
+def test_a_full_stdout_is_told_in_one_line(words):
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "rdpass", *words]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "rdpass: stdout can't be written: No space left on device\n"
+
+
+def test_a_current_folder_that_is_gone_is_told_in_one_line(here):
+    script = (
+        "import os, sys; os.mkdir('gone'); os.chdir('gone'); os.rmdir('../gone'); os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    command = [sys.executable, "-c", script, sys.executable, "-P", "-m", "rdpass", "inspect", RESNET]
+    environment = {**os.environ, "PYTHONPATH": str(Path(rdpass.__file__).parent.parent)}
+    done = subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == "rdpass: the current folder is gone; change to one that is there\n"

@@ -6,10 +6,11 @@ import json
 import math
 import tarfile
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from rdpass.core.errors import ConfigError, DeviceError, IntegrityError
+from rdpass.core.printable import printable
 from rdpass.deploy.bundle.execution import RUNNER, run_for_text
 from rdpass.deploy.bundle.manifest import Manifest, opened
 from rdpass.deploy.bundle.verification import target_of
@@ -20,6 +21,7 @@ RUNS = 200
 TIMEOUT = 600.0
 """Seconds that a board may take, the copying aside."""
 
+_LARGEST_FIGURE = 1 << 60
 _SLOWEST_LINK = 500_000  # bytes a second
 _TIMED_OUT = 124  # the exit code of `timeout`
 _NOT_STARTED = (126, 127)  # the shell's, for a program that it can't start
@@ -120,9 +122,24 @@ def bench(
 
 def _timing(printed: str, where: str, *, emulated: bool) -> Timing:
     try:
-        return Timing(where=where, emulated=emulated, **json.loads(printed))
-    except (ValueError, TypeError) as error:
-        raise DeviceError(f"the runner on {where} printed no figures: {printed.strip()[:200]!r}") from error
+        timing = Timing(where=where, emulated=emulated, **json.loads(printed))
+        _check_figures(timing)
+        return timing
+    except (ValueError, TypeError, RecursionError) as error:
+        raise DeviceError(f"the runner on {where} printed no figures: {printable(printed.strip(), 200)!r}") from error
+
+
+def _check_figures(timing: Timing) -> None:
+    """A board prints what it likes: figures are finite numbers that are not negative, the target's name is text."""
+    for field in fields(timing):
+        value = getattr(timing, field.name)
+        if field.name in ("where", "emulated") or (field.name == "threads" and value is None):
+            continue
+        wanted = str if field.name == "target" else int | float
+        if not isinstance(value, wanted) or isinstance(value, bool):
+            raise ValueError(f"{field.name} is no figure")
+        if not isinstance(value, str) and not 0 <= value <= _LARGEST_FIGURE:
+            raise ValueError(f"{field.name} is out of range")
 
 
 def _run_there(folder: Path, manifest: Manifest, address: str, arguments: list[str], timeout: float) -> str:

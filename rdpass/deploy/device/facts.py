@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -72,6 +73,14 @@ _CORES = {
 """Arm's part numbers in /proc/cpuinfo, as LLVM calls the cores."""
 
 
+# What a board prints may be anything: numbers are those of few digits.
+_WHOLE, _BITS, _NUMBER = (
+    re.compile(r"[0-9]{1,15}"),
+    re.compile(r"0x[0-9a-fA-F]{1,8}"),
+    re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?"),
+)
+
+
 @dataclass(frozen=True)
 class BoardFacts:
     """``None``, 0 or empty where the board does not say. Bytes; ``folder`` is where bundles are unpacked."""
@@ -136,7 +145,7 @@ def read_facts(said: dict[str, list[str]]) -> BoardFacts:
         governors=tuple(said.get("governor", [])),
         memory=_kilobytes(first("memory").split()[:1]),
         load=_number(first("load")),
-        throttled=int(throttled, 16) if throttled.startswith("0x") else None,
+        throttled=_bits(throttled),
         folder=first("folder"),
         disk=_kilobytes(disk[3:4]),
         executable={"yes": True, "no": False}.get(first("executable")),
@@ -154,7 +163,8 @@ def _core(part: str) -> str:
 
 def _version(text: str) -> tuple[int, ...]:
     parts = text.split(".")
-    return tuple(map(int, parts)) if all(part.isdigit() for part in parts) else ()
+    numbers = tuple(map(_whole, parts))
+    return tuple(number for number in numbers if number is not None) if None not in numbers else ()
 
 
 def _library_version(path: str) -> tuple[int, ...]:
@@ -162,15 +172,17 @@ def _library_version(path: str) -> tuple[int, ...]:
 
 
 def _whole(text: str) -> int | None:
-    return int(text) if text.isdigit() else None
+    return int(text) if _WHOLE.fullmatch(text) else None
+
+
+def _bits(text: str) -> int | None:
+    return int(text, 16) if _BITS.fullmatch(text) else None
 
 
 def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
+    return float(text) if _NUMBER.fullmatch(text) else None
 
 
 def _kilobytes(words: Sequence[str]) -> int | None:
-    return int(words[0]) * 1024 if words and words[0].isdigit() else None
+    found = _whole(words[0]) if words else None
+    return None if found is None else found * 1024

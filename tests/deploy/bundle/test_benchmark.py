@@ -118,3 +118,25 @@ def test_what_is_no_address_never_reaches_ssh(
 def test_no_runs_threads_or_time_are_refused(host_bundle: Bundle, wrong: dict[str, int]) -> None:
     with pytest.raises(ConfigError, match="have to be 1 or more"):
         bench(host_bundle.folder, **wrong)
+
+
+GOOD = {
+    "target": "host", "runs": 3, "warmup": 3, "threads": None, "p50_ms": 1.0, "p95_ms": 1.0, "p99_ms": 1.0,
+    "min_ms": 1.0, "max_ms": 1.0, "mean_ms": 1.0, "load_ms": 1.0, "peak_rss_bytes": 1, "planned_activation_bytes": 1,
+    "planned_workspace_bytes": 1,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"p50_ms": "fast"}, {"p50_ms": None}, {"p50_ms": True}, {"p50_ms": [1]}, {"p50_ms": -1.0}, {"runs": 10**400},
+     {"p50_ms": float("nan")}, {"p50_ms": float("inf")}, {"target": 7}, {"threads": "x"}, {"where": "x"}, {"more": 1}],
+)  # fmt: skip
+def test_figures_of_a_board_are_numbers_or_none_at_all(
+    host_bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, object]
+) -> None:
+    fake_ssh(tmp_path, monkeypatch, f"cat >/dev/null; echo '{json.dumps(GOOD)}'")
+    assert bench(host_bundle.folder, on="board").p50_ms == 1.0
+    fake_ssh(tmp_path, monkeypatch, f"cat >/dev/null; echo '{json.dumps({**GOOD, **changes})}'")
+    with pytest.raises(DeviceError, match="the runner on board printed no figures"):
+        bench(host_bundle.folder, on="board")

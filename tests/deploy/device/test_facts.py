@@ -58,3 +58,15 @@ def test_what_a_board_does_not_say_is_none_or_empty() -> None:
     assert (facts.machine, facts.bits, facts.glibc, facts.cores, facts.cpus) == ("", 0, (), 0, ())
     assert (facts.memory, facts.load, facts.throttled, facts.disk, facts.executable) == (None,) * 5
     assert (facts.features, facts.packages) == (frozenset(), {})
+
+
+@pytest.mark.parametrize(
+    "word", ["²", "9" * 5000, "-1", "0x", "0xzz", "nan", "inf", "1e999", "", " ", "\x1b[2J", "\u0661", "1_000"]
+)
+def test_what_a_board_prints_may_be_anything(word: str) -> None:
+    keys = ("machine", "kernel", "bits", "glibc", "libstdcxx", "cores", "part", "features", "board", "memory", "load",
+            "folder", "disk", "executable")  # fmt: skip
+    facts = read_facts({key: [word, word] for key in keys} | {"throttled": [f"throttled={word}"]})
+    assert facts.bits == 0
+    assert (facts.memory, facts.load, facts.throttled) == (None, None, None)
+    assert facts.glibc == ()
