@@ -11,6 +11,7 @@ from rdpass.core.numeric_types import INT32, NumericTypes
 from rdpass.kernels.builder.packing import blocks
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.workload import Convolution
+from rdpass.targets.isa import Multiply
 
 # The share of L2 that weights and the data they meet may fill and still be found there again.
 HOLDS = 0.75
@@ -45,16 +46,10 @@ def product_cycles(
     return cycles
 
 
-_PRODUCTS = {
-    "SDOT": 16,
-    "SDOT z.s": 16,
-    "SMMLA": 8,
-    "SMULL + SMLAL2 + SADALP": 32,
-    "VPDPBUSD": 4,
-    "VPMADDWD": 8,
-    "PMADDWD": 32,
-}
+_PRODUCTS = {"SDOT": 16, "SDOT z.s": 16, "SMMLA": 8, "SMULL + SMLAL2 + SADALP": 32}
 """Multiplies of a step, a block of input channels and one of outputs, for each pixel."""
+_BROADCASTS = {"VPDPBUSD": (4, 1), "VPMADDWD": (8, 2), "PMADDWD": (8, 2)}
+"""Of a step where a part of a pixel's channels is broadcast: such parts, and instructions for each vector of sums."""
 _LATENCY_OF_PAIRS = 1
 _REQUANTIZING = 24
 """Instructions from sixteen sums to sixteen bytes."""
@@ -69,7 +64,7 @@ def integer_cycles(
     assert multiply is not None
     # A core that multiplies by long products has one unit for them.
     rate = 1.0 if multiply.name.startswith("SMULL") else machine.multiplies
-    each, passes = _PRODUCTS[multiply.instruction], 4 if multiply.name.startswith("SMULL") else 1
+    each, passes = _instructions(machine, multiply), 4 if multiply.name.startswith("SMULL") else 1
     inner, groups = blocks(channels, _BLOCK), blocks(blocks(filters, _BLOCK), out)
     full, rest = divmod(pixels, size)
     cycles = 0.0
@@ -82,12 +77,20 @@ def integer_cycles(
     return cycles
 
 
+def _instructions(machine: Machine, multiply: Multiply) -> int:
+    """Of a step, for each pixel."""
+    if multiply.instruction in _PRODUCTS:
+        return _PRODUCTS[multiply.instruction]
+    parts, each = _BROADCASTS[multiply.instruction]
+    return parts * (each * _BLOCK // machine.isa.lanes(INT32) + 1)
+
+
 def short_cycles(tile: tuple[int, int], pixels: int, channels: int, filters: int, machine: Machine) -> float:
     """Cycles of a product of int16 in register tiles (pixels, blocks of outputs), summed in int32."""
     size, out = tile
     isa = machine.isa
-    # ARM multiplies a vector's four by one lane of another, and half of its units do; x86 takes two channels at once.
-    each = _BLOCK * _BLOCK / (isa.lanes(INT32) * (1 if isa.by_element else 2))
+    # ARM multiplies four by one lane of another, on half of its units; x86 two channels at once, and adds them then.
+    each = _BLOCK * _BLOCK / isa.lanes(INT32)
     rate = max(1.0, machine.multiplies / 2) if isa.by_element else machine.multiplies
     inner, groups = blocks(channels, _BLOCK), blocks(blocks(filters, _BLOCK), out)
     full, rest = divmod(pixels, size)

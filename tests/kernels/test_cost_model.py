@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from rdpass.core.numeric_types import ALL_FLOAT32
+from rdpass.core.numeric_types import ALL_FLOAT32, INT8, INT32, UINT8, NumericTypes
 from rdpass.kernels.cost_model import (
     HOLDS,
     busiest_share,
+    integer_cycles,
     map_bytes,
     product_cycles,
     short_cycles,
@@ -16,7 +17,7 @@ from rdpass.kernels.cost_model import (
     traffic_cycles,
 )
 from rdpass.kernels.workload import Convolution
-from rdpass.targets.isa import ASIMD
+from rdpass.targets.isa import ASIMD, AVX2, AVX512, SSE
 from tests.kernels.cases import machine_with
 
 ONE, FOUR = machine_with(ASIMD), machine_with(ASIMD, 4)
@@ -86,3 +87,11 @@ def test_products_of_int16_take_a_cycle_for_four_on_arm_and_no_less():
     found = short_cycles((5, 1), pixels, channels, filters, ONE)
     assert pixels * channels * filters / 4 < found < 1.2 * pixels * channels * filters / 4
     assert short_cycles((5, 1), pixels, channels, filters, replace(ONE, multiplies=2.0)) < found
+
+
+@pytest.mark.parametrize(("isa", "least"), [(AVX512, 24), (AVX2, 40), (SSE, 72)])
+def test_products_of_bytes_that_are_widened_and_added_cost_what_they_take(isa, least):
+    """Of a step of 16 x 16 for each pixel: eight broadcasts, and two instructions for each vector of sums."""
+    types = NumericTypes(UINT8, INT8, INT32, UINT8)
+    found = integer_cycles((6, 1), 6, 16, 16, types, machine_with(isa)) / 6
+    assert least < found < least + 25
