@@ -116,6 +116,11 @@ def scratch(*shape: int) -> Scratch:
     return Scratch(workspace.buffer, workspace.take(prod(shape)), shape)
 
 
+def workspace_type() -> NumericType:
+    """The type of the numbers in the workspace."""
+    return _writing[-1].numeric
+
+
 def load(buffer: Buffer, *index: Expr, lanes: int) -> Expr:
     memory, place = _place(buffer, index, lanes)
     return memory[place]

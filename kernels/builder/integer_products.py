@@ -20,7 +20,7 @@ from tvm.script.ir_builder import tirx as T
 from rdpass.core.comparison import Array
 from rdpass.core.numeric_types import INT32, NumericTypes
 from rdpass.kernels.builder.emit import Registers, bind, element
-from rdpass.kernels.builder.function import Buffer, Expr, load
+from rdpass.kernels.builder.function import Buffer, Expr, load, scratch, store, workspace_type
 from rdpass.kernels.builder.intrinsics import arm, bits_as, llvm, section, shuffled
 from rdpass.kernels.builder.packing import blocks, pad_axis
 from rdpass.targets.isa import Isa
@@ -114,11 +114,18 @@ class DotProducts(IntegerProducts):
 class LongProducts(IntegerProducts):
     """SMULL and SMULL2, added in pairs by SADALP: sixteen channels of a pixel times those of one output.
 
-    Every output has a register of four partial sums, so four outputs are summed at a time. Weights are to be above
-    -128: two products of -128 twice would overflow their int16 sum.
+    Every output has a register of four partial sums, so four outputs are summed at a time. Their totals wait in the
+    workspace: of a local array LLVM would keep the partial sums instead, four times as many, and add them up
+    in the end. Weights are to be above -128: two products of -128 twice would overflow their int16 sum.
     """
 
     _TOGETHER = 4
+
+    def __init__(self, isa: Isa, pixels: int, out: int) -> None:
+        super().__init__(isa, pixels, out)
+        numeric = workspace_type()
+        self.width = isa.lanes(numeric)
+        self.memory, self.kind = scratch(pixels * self.vectors, self.width), str(isa.vector(numeric))
 
     @staticmethod
     def fits(isa: Isa, pixels: int, out: int) -> bool:
@@ -148,7 +155,12 @@ class LongProducts(IntegerProducts):
             start = bind(bias(four))
             for t in range(size):
                 a, b, c, d = (partial[t * self._TOGETHER + o] for o in range(self._TOGETHER))
-                self.totals[t * self.vectors + four] = _pairwise(_pairwise(a, b), _pairwise(c, d)) + start
+                value = bits_as(self.kind, _pairwise(_pairwise(a, b), _pairwise(c, d)) + start)
+                store(self.memory, value, t * self.vectors + four, 0, lanes=self.width)
+
+    def total(self, pixel: int, block: int) -> list[Expr]:
+        places = range(pixel * self.vectors, (pixel + 1) * self.vectors)
+        return [bind(bits_as("int32x4", load(self.memory, place, 0, lanes=self.width))) for place in places]
 
 
 class MatrixProducts(IntegerProducts):

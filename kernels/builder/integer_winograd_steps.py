@@ -47,7 +47,6 @@ class Tiling:
     """A convolution in tiles of 4 x 4 outputs.
 
     ``rows``: of tiles in a block. ``pixels``, ``out``: of the register tile, a pixel being a Winograd tile.
-    ``waiting``: output groups whose products wait in M.
     """
 
     conv: Convolution
@@ -55,7 +54,6 @@ class Tiling:
     rows: int
     pixels: int
     out: int
-    waiting: int
 
     @property
     def byte(self) -> NumericType:
@@ -104,7 +102,7 @@ class Tiling:
 
     def allocate_products(self) -> Buffer:
         """M."""
-        return scratch(self.slices, NUMBERS, self.waiting, self.held, self.out * _SUMS)
+        return scratch(self.slices, NUMBERS, self.held, self.out * _SUMS)
 
 
 def transform_row(
@@ -131,12 +129,12 @@ def transform_row(
                 _store(v, value, i * EDGE + j, *place, lanes=lanes, numeric=INT16)
 
 
-def multiply(tiling: Tiling, u: Buffer, v: Buffer, m: Buffer, turns: Expr) -> None:
-    """Step 2 for the groups that wait together, the ``turns``-th so many."""
+def multiply(tiling: Tiling, u: Buffer, v: Buffer, m: Buffer, group: Expr) -> None:
+    """Step 2 for a group of outputs."""
     products = short_products_of(tiling.isa)(tiling.isa, tiling.pixels, tiling.out)
     lanes = products.lanes
-    with serial(tiling.slices) as part, serial(NUMBERS) as number, serial(tiling.waiting) as turn:
-        group, begin_of = bind(turns * tiling.waiting + turn), bind(part * tiling.slice)
+    with serial(tiling.slices) as part, serial(NUMBERS) as number:
+        begin_of = bind(part * tiling.slice)
 
         def product(begin: Expr, size: int) -> None:
             column = tirx.floordiv(begin, tiling.pixels)
@@ -151,20 +149,20 @@ def multiply(tiling: Tiling, u: Buffer, v: Buffer, m: Buffer, turns: Expr) -> No
             for t in range(size):
                 for index_ in range(products.vectors):
                     value, place = products.sums[t * products.vectors + index_], index_ * lanes * INT32.bytes
-                    _store(m, value, part, number, turn, begin + t, place, lanes=lanes, numeric=INT32)
+                    _store(m, value, part, number, begin + t, place, lanes=lanes, numeric=INT32)
 
         tiles(tiling.held, tiling.pixels, product)
 
 
 def transform_back(
-    tiling: Tiling, writer: Requantizer, bias: Buffer, m: Buffer, y: Buffer, n: Expr, turns: Expr, top: Expr
+    tiling: Tiling, writer: Requantizer, bias: Buffer, m: Buffer, y: Buffer, n: Expr, group: Expr, top: Expr
 ) -> None:
-    """Step 3 for the groups that wait together: all whole tiles of a row, then the one that ends it, if it is cut."""
+    """Step 3 for a group of outputs: all whole tiles of a row, then the one that ends it, if it is cut."""
     lanes, width = tiling.isa.lanes(INT32), tiling.conv.out_width
     whole, rest = divmod(width, OUTPUTS)
     sums = scratch(OUTPUTS * OUTPUTS, _SUMS)
-    with serial(tiling.waiting) as turn, serial(tiling.out) as b, serial(tiling.rows) as row:
-        block = bind((turns * tiling.waiting + turn) * tiling.out + b)
+    with serial(tiling.out) as b, serial(tiling.rows) as row:
+        block = bind(group * tiling.out + b)
         factors, upper = writer.rows(block), bind(top + row * OUTPUTS)
 
         def back(column: Expr, count: int) -> None:
@@ -172,7 +170,7 @@ def transform_back(
             with serial(BLOCK // lanes) as vector:
                 first = bind(vector * lanes)
                 start = load(bias, block * BLOCK + first, lanes=lanes)
-                _outputs(tiling, m, (turn, at, b * _SUMS + first * INT32.bytes), start, sums, first * INT32.bytes)
+                _outputs(tiling, m, (at, b * _SUMS + first * INT32.bytes), start, sums, first * INT32.bytes)
             for i in range(OUTPUTS):
                 inside = True if tiling.conv.out_height % OUTPUTS == 0 else upper + i < tiling.conv.out_height
                 when(inside, partial(line, i, column, count))
@@ -195,7 +193,7 @@ def transform_back(
         when(True if tiling.outer % tiling.out == 0 else block < tiling.outer, every)
 
 
-def _outputs(tiling: Tiling, m: Buffer, of: tuple[Expr, Expr, Expr], start: Expr, sums: Buffer, first: Expr) -> None:
+def _outputs(tiling: Tiling, m: Buffer, of: tuple[Expr, Expr], start: Expr, sums: Buffer, first: Expr) -> None:
     """The exact sums of one tile and one vector of outputs, bias included, to ``sums``."""
     vector = tiling.isa.vector(INT32)
     lanes = vector.lanes

@@ -35,14 +35,13 @@ from rdpass.kernels.cost_model import (
     busiest_share,
     map_bytes,
     short_cycles,
-    space_price,
     spilt_bytes,
     traffic_cycles,
 )
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.naming import convolution_name
 from rdpass.kernels.template import INTEGERS, Kernel, Template, Tile, kernel_of
-from rdpass.kernels.tile_space import rows_of_tiles, waiting_groups
+from rdpass.kernels.tile_space import rows_of_tiles
 from rdpass.kernels.workload import Convolution
 from rdpass.targets.isa import Isa
 
@@ -50,29 +49,27 @@ _TRANSFORM_IN = 580
 """Instructions to transform sixteen channels of a tile of inputs, on vectors of 16 bytes."""
 _TRANSFORM_OUT = 1300
 """Instructions from sixteen channels' products of a tile to its sums."""
+_SPACE = 4
+"""Cycles of all threads that a byte of workspace is worth: it is larger than the maps, and sets a network's peak."""
 _REQUANTIZING = 24
 """Instructions from sixteen sums to sixteen bytes."""
 
 
 @dataclass(frozen=True)
 class IntegerWinogradTile(Tile):
-    """The integers to tune: tiles and blocks of outputs of the register tile, rows of tiles in a block, output groups
-    whose products wait in M.
-    """
+    """The integers to tune: tiles and blocks of outputs of the register tile, rows of tiles in a block."""
 
     pixels: int = 4
     out: int = 1
     rows: int = 1
-    waiting: int = 1
 
 
 def integer_winograd(conv: Convolution, tile: IntegerWinogradTile, isa: Isa, threads: int, name: str) -> tirx.PrimFunc:
     """Arguments: input (N, C/16, H W, 16), weights (groups, 36, C/16, 256 B) of int16, biases and factors (groups
     16 B), scalars, the map to add (where there is one and it is not the output), output (N, F/16, H' W', 16).
     """
-    tiling = Tiling(conv, isa, tile.rows, tile.pixels, tile.out, tile.waiting)
+    tiling = Tiling(conv, isa, tile.rows, tile.pixels, tile.out)
     types, groups = conv.types, tiling.groups
-    assert groups % tile.waiting == 0
     pixels = conv.out_height * conv.out_width
 
     def write() -> None:
@@ -89,10 +86,10 @@ def integer_winograd(conv: Convolution, tile: IntegerWinogradTile, isa: Isa, thr
                 top = bind((begin + block * count) * OUTPUTS)
                 with parallel(count, tiling.inner, threads=threads) as (row, channels):
                     transform_row(block_of, x, v, numbers.border(types.input), n, channels, top, row)
-                with parallel(groups // tile.waiting, threads=threads) as (turns,):
+                with parallel(groups, threads=threads) as (group,):
                     m = block_of.allocate_products()
-                    multiply(block_of, u, v, m, turns)
-                    transform_back(block_of, writer, numbers.bias, m, y, n, turns, top)
+                    multiply(block_of, u, v, m, group)
+                    transform_back(block_of, writer, numbers.bias, m, y, n, group, top)
 
     return function(name, types.input, write)
 
@@ -112,12 +109,10 @@ class IntegerWinograd(Template[Convolution, IntegerWinogradTile]):
         outer, way = blocks(work.filters, BLOCK), short_products_of(machine.isa)
         for out, size in combinations((1, 2), range(min(down * across, 7), 0, -1)):
             if out <= outer and way.fits(machine.isa, size, out):
-                held = rows_of_tiles(down), waiting_groups((1, 2, 4), blocks(outer, out), machine)
-                for rows, waiting in combinations(*held):
-                    yield IntegerWinogradTile(size, out, rows, waiting)
+                yield from (IntegerWinogradTile(size, out, rows) for rows in rows_of_tiles(down))
 
     def cost(self, work: Convolution, tile: IntegerWinogradTile, machine: Machine) -> float:
-        tiling = Tiling(work, machine.isa, tile.rows, tile.pixels, tile.out, tile.waiting)
+        tiling = Tiling(work, machine.isa, tile.rows, tile.pixels, tile.out)
         inner, outer, groups = tiling.inner, tiling.outer, tiling.groups
         down, held = blocks(work.out_height, OUTPUTS), tiling.held
         passes = blocks(down, tile.rows) * work.batch
@@ -127,16 +122,16 @@ class IntegerWinograd(Template[Convolution, IntegerWinogradTile]):
         transforms = held * (inner * _TRANSFORM_IN + outer * after) * narrow / (2 * machine.multiplies)
         weights = INT16.bytes * NUMBERS * work.channels * work.filters
         v = INT16.bytes * NUMBERS * tiling.columns * tile.pixels * inner * BLOCK
-        waiting = INT32.bytes * NUMBERS * tiling.slices * held * tile.waiting * tile.out * BLOCK
-        again = v * (groups // tile.waiting)
-        between = v + waiting + weights * tile.waiting // groups
+        waiting = INT32.bytes * NUMBERS * tiling.slices * held * tile.out * BLOCK
+        again = v * groups
+        between = v + waiting + weights // groups
         spilt = again + v if between > PASSING * machine.l2 else 0
         moved = map_bytes(work) + passes * (spilt + spilt_bytes(waiting, machine))
         traffic = traffic_cycles(weights, passes, v + waiting, moved, machine)
-        cycles = (products * busiest_share(groups // tile.waiting, machine) + transforms / machine.threads) * passes
-        return (
-            cycles + (weights + again) * passes / REREAD / machine.threads + traffic + space_price(v + waiting, machine)
-        )
+        one = products * busiest_share(groups, machine) + transforms / machine.threads
+        cycles = one * work.batch * down / tile.rows
+        reread = (weights + again) * passes / REREAD / machine.threads
+        return cycles + reread + traffic + _SPACE * (v / machine.threads + waiting)
 
     def build(
         self, work: Convolution, constants: Sequence[Any], tile: IntegerWinogradTile, machine: Machine

@@ -24,12 +24,12 @@ CONV = Convolution(1, 64, 40, 10, 22, (3, 3), (1, 1), (1, 1, 1, 1))
     ],
 )
 def test_channels_are_cut_so_that_no_sum_is_too_large(channels, isa, slices, each):
-    tiling = Tiling(replace(CONV, channels=channels, types=bytes_of(isa)), isa, 1, 4, 1, 1)
+    tiling = Tiling(replace(CONV, channels=channels, types=bytes_of(isa)), isa, 1, 4, 1)
     assert (tiling.slices, tiling.slice) == (slices, each)
     assert slices * each >= tiling.inner
 
 
 def test_tiles_cover_the_map_and_columns_the_tiles():
-    tiling = Tiling(replace(CONV, types=bytes_of(ASIMD)), ASIMD, 2, 5, 2, 1)
+    tiling = Tiling(replace(CONV, types=bytes_of(ASIMD)), ASIMD, 2, 5, 2)
     assert (tiling.across, tiling.held, tiling.columns) == (6, 12, 3)
     assert (tiling.outer, tiling.groups) == (3, 2)
