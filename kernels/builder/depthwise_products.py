@@ -103,12 +103,33 @@ class DepthwiseProducts(ABC):
     @property
     def weight_vectors(self) -> int:
         """Registers that hold all weights of so many channels."""
-        return len(self.taps) * -(-self.step_bytes // self.isa.vector_bytes)
+        return len(self.taps) * self.operands
 
     def holds_weights(self) -> bool:
-        """Tell whether weights stay in registers beside sums of one pixel and what its window sees."""
-        window = len(self.steps(0)) * self.depth * self.channels // self.isa.vector_bytes
-        return self.weight_vectors + 2 * self.vectors + window // 2 + _OTHERS <= self.isa.registers
+        """Tell whether all weights stay in registers, and leave half of them."""
+        return self.weight_vectors <= self.isa.registers // 2 + 2
+
+    def missing(self, sums: int) -> int:
+        """Registers that so many vectors of sums want beyond those there are, beside weights and what a window sees.
+
+        Where weights are loaded for each step, only a step's pixels are there with them.
+        """
+        held = self.weight_vectors + self.window_vectors if self.holds_weights() else 2 * self.operands
+        return max(0, sums + held + _OTHERS - self.isa.registers)
+
+    @property
+    @abstractmethod
+    def operands(self) -> int:
+        """Vectors of weights of a step."""
+
+    @property
+    @abstractmethod
+    def window_vectors(self) -> int:
+        """Registers of what the windows of a column of the tile see."""
+
+    def _seen(self) -> set[tuple[tuple[int, int], ...]]:
+        """The places of all steps of a column of the tile."""
+        return {step.places for row in range(self.rows) for step in self.steps(row)}
 
     def pack(self, weights: Array) -> Array:
         """(C, 1, KH, KW) to (C / 16, 16 / channels, steps, bytes)."""
@@ -134,6 +155,7 @@ class LongTaps(DepthwiseProducts):
 
     channels, depth = _BLOCK, 2
     gather_instructions, step_instructions = 0, 8
+    operands = depth
 
     def __init__(self, conv: Convolution, rows: int, isa: Isa) -> None:
         super().__init__(conv, rows, isa)
@@ -148,6 +170,10 @@ class LongTaps(DepthwiseProducts):
 
     def steps(self, row: int) -> tuple[Step, ...]:
         return self._rows[row]
+
+    @property
+    def window_vectors(self) -> int:
+        return len({place for places in self._seen() for place in places})
 
     def order(self, steps: Array) -> Array:
         return steps.reshape(*steps.shape[:-2], self.step_bytes)
@@ -195,6 +221,14 @@ class GatheredTaps(DepthwiseProducts):
 
     def steps(self, row: int) -> tuple[Step, ...]:
         return self._rows[row]
+
+    @property
+    def operands(self) -> int:
+        return self.vectors
+
+    @property
+    def window_vectors(self) -> int:
+        return len(self._seen()) * self.vectors
 
     def order(self, steps: Array) -> Array:
         return np.swapaxes(steps, -1, -2).reshape(*steps.shape[:-2], self.step_bytes)

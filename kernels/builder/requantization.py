@@ -5,6 +5,8 @@ The formulas are in ``kernels.quantization``. A block of sixteen channels of a p
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -34,6 +36,26 @@ class Requantizer:
         self.factors, self.scalars, self.other = factors, scalars, other
         self.vector, self.lanes = isa.vector(FLOAT32), isa.lanes(INT32)
         self.channels, self.vectors = channels, channels // self.lanes
+        self._waiting: list[tuple[Buffer, Expr, tuple[Expr, ...], int]] | None = None
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Store what is put in here at the end, all at once.
+
+        A compiler that can't tell whether a store changes what is loaded after it keeps the two in order: so nothing
+        of one value would be computed while the one before waits.
+        """
+        self._waiting = []
+        yield
+        waiting, self._waiting = self._waiting, None
+        for out, value, index, lanes in waiting:
+            store(out, value, *index, lanes=lanes)
+
+    def _store(self, out: Buffer, value: Expr, *index: Expr, lanes: int) -> None:
+        if self._waiting is None:
+            store(out, value, *index, lanes=lanes)
+        else:
+            self._waiting.append((out, bind(value), index, lanes))
 
     def rows(self, block: Expr) -> list[Expr]:
         """The factors of a block of so many channels as are stored at once."""
@@ -50,7 +72,7 @@ class Requantizer:
         if self.types.output is FLOAT32:
             *outer, last = index
             for v, value in enumerate(floats):
-                store(out, value, *outer, last + v * self.lanes, lanes=self.lanes)
+                self._store(out, value, *outer, last + v * self.lanes, lanes=self.lanes)
             return
         if not self.epilogue.add:
             self.bytes(floats, (place.ZERO, place.LOW, place.HIGH), out, index)
@@ -83,14 +105,14 @@ class Requantizer:
     def bytes(self, floats: list[Expr], bounds: tuple[int, int, int], out: Buffer, index: tuple[Expr, ...]) -> None:
         """Round values, add the zero, hold them, and store them as bytes."""
         if self.isa.by_element:
-            store(out, self._narrowed([bind(value) for value in floats], bounds), *index, lanes=self.channels)
+            self._store(out, self._narrowed([bind(value) for value in floats], bounds), *index, lanes=self.channels)
             return
         *outer, last = index
         zero = T.Broadcast(self._scalar(bounds[0]), self.lanes)
         for v, value in enumerate(floats):
             rounded = tirx.Cast(f"int32x{self.lanes}", self._whole(self._held(value, bounds)))
             stored = tirx.Cast(f"{self.types.output}x{self.lanes}", rounded + zero)
-            store(out, stored, *outer, last + v * self.lanes, lanes=self.lanes)
+            self._store(out, stored, *outer, last + v * self.lanes, lanes=self.lanes)
 
     def _narrowed(self, floats: list[Expr], bounds: tuple[int, int, int]) -> Expr:
         """ARM: every step saturates, so only bounds that leave less than a byte are held."""

@@ -4,7 +4,7 @@
 2. Its map is cut into tiles of R rows x T pixels. Of a tile at the border it is known, as the code is written, which
    pixels lie outside (``borders``); the input's zero stands there. Nothing is copied.
 3. A tile is summed in registers (``depthwise_products``). Where registers hold all weights, its pixels are finished one
-   after another; otherwise the sums of all its pixels wait in registers for each step's weights.
+   after another, a few side by side; otherwise the sums of all its pixels wait in registers for each step's weights.
 """
 
 from __future__ import annotations
@@ -35,14 +35,15 @@ from rdpass.kernels.template import INTEGERS, Kernel, Template, Tile, kernel_of
 from rdpass.kernels.workload import Convolution
 from rdpass.targets.isa import Isa
 
-_TILES = ((2, 4), (1, 4), (2, 2), (1, 8), (2, 8), (4, 2), (4, 4), (1, 7), (2, 7))
+_TILES = ((2, 4), (1, 4), (2, 2), (1, 8), (2, 3), (1, 3), (2, 8), (4, 2), (1, 7), (2, 7))
 """Rows and pixels of the tiles that are tried."""
 _LOAD = 0.5
 """What a load costs beside the vector instructions."""
 _EPILOGUE = 24
 """Instructions from the sums of a block to its bytes."""
-_OTHERS = 8
-"""Registers that a tile wants besides its sums."""
+_SUMS = 8
+"""Vectors of sums that are computed side by side where registers hold all weights: a core that starts instructions in
+order has something to do while one waits for another."""
 _EVEN = 1.05
 """How much more than its share the busiest thread may have before blocks are cut into bands."""
 
@@ -129,31 +130,30 @@ class _Task:
             self.weight = every.__getitem__
 
     def write(self, rows: AxisTile, columns: AxisTile) -> None:
-        """Sum and store a tile."""
-        pixels = [(r, t) for r in range(rows.size) for t in range(columns.size)]
+        """Sum and store a tile, or a part of it after the other."""
+        pixels = [(r, t) for t in range(columns.size) for r in range(rows.size)]
+        together = max(1, _SUMS // self.products.vectors) if self.held else len(pixels)
+        sums = Registers(self.products.vectors * together, self.writer.isa.vector(INT32))
         pixel = self._pixels(rows, columns)
-        sums = Registers(self.products.vectors * (1 if self.held else len(pixels)), self.writer.isa.vector(INT32))
         at = bind(rows.first * self.conv.out_width + columns.first)
+        for some in (pixels[first : first + together] for first in range(0, len(pixels), together)):
+            self._sum(sums, some, pixel)
+            with self.writer.together():
+                for index, (r, t) in enumerate(some):
+                    place = self.n, self.block, at + r * self.conv.out_width + t, self.lane
+                    self.writer.put(self._read(sums, index), self.rows, self.y, place)
 
-        def finish(index: int, r: int, t: int) -> None:
-            place = self.n, self.block, at + r * self.conv.out_width + t, self.lane
-            self.writer.put(self._read(sums, index), self.rows, self.y, place)
-
-        if self.held:
-            for r, t in sorted(pixels, key=lambda at: at[::-1]):
-                self._start(sums, 0)
-                for step in self.products.steps(r):
-                    self._add(sums, 0, step, t, pixel)
-                finish(0, r, t)
-            return
+    def _sum(self, sums: Registers, pixels: list[tuple[int, int]], pixel: Callable[..., tuple[Expr, ...]]) -> None:
+        """Sum some pixels of a tile: one after another or, where weights are loaded for each step, step by step."""
         for index in range(len(pixels)):
             self._start(sums, index)
-        for number in range(max(len(self.products.steps(r)) for r in range(rows.size))):
-            for index, (r, t) in enumerate(pixels):
-                for step in self.products.steps(r)[number : number + 1]:
-                    self._add(sums, index, step, t, pixel)
-        for index, (r, t) in enumerate(pixels):
-            finish(index, r, t)
+        work = [
+            (number, index, step, t)
+            for index, (r, t) in enumerate(pixels)
+            for number, step in enumerate(self.products.steps(r))
+        ]
+        for _, index, step, t in work if self.held else sorted(work, key=lambda item: item[:2]):
+            self._add(sums, index, step, t, pixel)
 
     def _add(self, sums: Registers, index: int, step: Step, t: int, pixel: Callable[..., tuple[Expr, ...]]) -> None:
         first = t * self.conv.stride[1]
@@ -226,9 +226,10 @@ class IntegerDepthwise(Template[Convolution, IntegerDepthwiseTile]):
         if not products.holds_weights():
             loads += len({step.number for _, step in steps}) * products.depth
         vectors = len(steps) * tile.pixels * products.step_instructions + len(seen) * products.gather_instructions
-        sums = products.vectors * tile.rows * tile.pixels
-        aside = 0 if products.holds_weights() else max(0, sums + _OTHERS - machine.isa.registers) * len(steps)
-        each = (vectors + loads * _LOAD + aside) * (BLOCK // products.channels)
+        aside = products.missing(_SUMS if products.holds_weights() else products.vectors * tile.rows * tile.pixels)
+        each = (vectors + loads * _LOAD + 2 * aside * max(tile.pixels, len(products.taps))) * (
+            BLOCK // products.channels
+        )
         down, across = (tile_count(axis, wide) for axis, wide in zip(axes(work), (tile.rows, tile.pixels), strict=True))
         tasks = work.batch * blocks(work.channels, BLOCK)
         whole = down * across * (each + tile.rows * tile.pixels * _EPILOGUE)

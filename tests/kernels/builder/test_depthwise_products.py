@@ -74,3 +74,10 @@ def test_weights_of_three_by_three_stay_in_registers_and_those_of_five_by_five_d
     for isa in (ASIMD, isa_of(find_target("rpi5"))):
         assert depthwise_products(CONV, 2, isa).holds_weights()
         assert not depthwise_products(large, 2, isa).holds_weights()
+
+
+def test_registers_are_counted_with_weights_and_what_a_window_sees():
+    assert LongTaps(CONV, 1, ASIMD).window_vectors == 9
+    assert DotTaps(CONV, 2, ASIMD).window_vectors == 6  # three columns of four rows, eight channels each
+    assert LongTaps(CONV, 1, ASIMD).missing(8) == 0 < LongTaps(CONV, 2, ASIMD).missing(8)
+    assert DotTaps(CONV, 2, ASIMD).missing(8) == 0
