@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rdpass.cli.verify import KEY_HELP
-from rdpass.core.errors import ConfigError
+from rdpass.core.errors import ConfigError, first_line
 from rdpass.core.printable import printable
 
 if TYPE_CHECKING:
@@ -64,19 +64,24 @@ def _check_places(places: Sequence[Path], bundle: Path, inputs: Sequence[Path], 
 
 
 def read_array(path: Path) -> Array:
-    """The array in an .npy file.
+    """The array in an .npy file, of which the runner on a board would read the same.
 
     Raises:
-        ConfigError: it can't be read as one.
+        ConfigError: it can't be read as one, is in Fortran order, or holds more than one.
     """
     import numpy as np
 
     try:
         with path.open("rb") as file:
             array: Array = np.lib.format.read_array(file, allow_pickle=False)
-            return array
-    except (OSError, ValueError, EOFError) as error:
-        raise ConfigError(f"{path} can't be read as an .npy file ({error})") from error
+            whole = not file.read(1)
+    except Exception as error:  # numpy parses headers with Python's own parser, which raises what it likes
+        raise ConfigError(f"{path} can't be read as an .npy file ({first_line(error)})") from error
+    if not whole:
+        raise ConfigError(f"{path} holds more data than its header says")
+    if not array.flags.c_contiguous:
+        raise ConfigError(f"{path} is in Fortran order; save numpy.ascontiguousarray of it")
+    return array
 
 
 def write_array(path: Path, array: Array, force: bool) -> None:

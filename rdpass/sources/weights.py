@@ -33,10 +33,12 @@ def load_weights(model: nn.Module, file: Path) -> None:
         for name, value in state.items()
         if name in own and value.shape != own[name].shape
     ]
+    other = [f"{name} ({_kind(value)})" for name, value in state.items() if name in own and not _fits(value, own[name])]
     problems = (
         _listed("missing", missing),
         _listed("not in the model", [name for name in state if name not in own]),
         _listed("of another shape", wrong),
+        _listed("no dense tensors of the model's kind of numbers", other),
     )
     if any(problems):
         raise ConfigError(
@@ -53,12 +55,28 @@ def read_weights(file: Path) -> dict[str, Tensor]:
         ConfigError: it is no file of tensors, or reading it would run code.
     """
     state = _unwrapped(_read(file))
-    if not isinstance(state, Mapping) or not state or not all(isinstance(value, Tensor) for value in state.values()):
+    if not isinstance(state, Mapping) or not state or not all(map(_is_entry, state.items())):
         raise ConfigError(f"{file} holds no state dict; write one with torch.save(model.state_dict(), …)")
     for prefix in PREFIXES:
         if all(name.startswith(prefix) for name in state):
             state = {name.removeprefix(prefix): value for name, value in state.items()}
     return dict(state)
+
+
+def _is_entry(entry: tuple[object, object]) -> bool:
+    return isinstance(entry[0], str) and isinstance(entry[1], Tensor)
+
+
+def _fits(value: Tensor, own: Tensor) -> bool:
+    """Tell whether the value can be copied without a loss that nobody asked for: complex numbers have an imaginary
+    part, and integers for floats are those of a quantised network."""
+    dense = value.layout is torch.strided and not value.is_meta and not value.is_quantized and not value.is_complex()
+    return dense and (value.is_floating_point() or not own.is_floating_point())
+
+
+def _kind(value: Tensor) -> str:
+    where = "meta" if value.is_meta else str(value.layout).removeprefix("torch.")
+    return f"{where} {str(value.dtype).removeprefix('torch.')}"
 
 
 def _read(file: Path) -> Any:

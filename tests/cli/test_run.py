@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
@@ -54,3 +55,47 @@ def test_two_outputs_need_two_places(two_by_two_onnx: Path, tmp_path: Path, capf
     assert (shown.out, shown.err.count("\n")) == ("", 1)
     assert "is given for two outputs" in shown.err
     assert not (tmp_path / "y.npy").exists()
+
+
+def _file(descr: str = "'<f4'", order: str = "False", shape: str = "(2, 3)", data: int = 24) -> bytes:
+    header = f"{{'descr': {descr}, 'fortran_order': {order}, 'shape': {shape}, }}".encode()
+    header += b" " * (-(len(header) + 11) % 64) + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + b"\0" * data
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (_file("'O'"), "can't be read"), (_file("(" * 300), "can't be read"),
+        (_file("9" * 5000), "can't be read"), (_file(shape="(99999999999, 3)"), "can't be read"),
+        (_file(shape="(-1,)"), "can't be read"), (_file(shape="(True, 3)"), "can't be read"),
+        (_file(shape="(2**70,)"), "can't be read"), (_file(shape="'x'"), "can't be read"),
+        (_file("{'x': 1}"), "can't be read"),
+        (_file(data=23), "can't be read"), (_file(data=25), "holds more data"), (_file(order="True"), "Fortran order"),
+        (b"", "can't be read"), (b"\x93NUMPY", "can't be read"),
+    ],
+)  # fmt: skip
+def test_every_malformed_file_is_named_and_so_is_what_a_board_would_not_read(
+    tmp_path: Path, content: bytes, reason: str
+) -> None:
+    (tmp_path / "x.npy").write_bytes(content)
+    with pytest.raises(ConfigError, match=reason):
+        read_array(tmp_path / "x.npy")
+
+
+def test_random_headers_are_read_or_named(tmp_path: Path) -> None:
+    random, good = Random(0), _file()
+    assert read_array_of(tmp_path, good) == (2, 3)
+    for _ in range(3000):
+        content = bytearray(good)
+        for _ in range(random.randrange(1, 4)):
+            content[random.randrange(128)] = random.randrange(256)
+        read_array_of(tmp_path, bytes(content))
+
+
+def read_array_of(folder: Path, content: bytes) -> tuple[int, ...] | None:
+    (folder / "x.npy").write_bytes(content)
+    try:
+        return read_array(folder / "x.npy").shape
+    except ConfigError:
+        return None

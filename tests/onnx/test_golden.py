@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -72,3 +73,13 @@ def test_a_missing_or_torn_file_is_refused(residual_onnx: Path, tmp_path: Path, 
         given.write_bytes(content)
     with pytest.raises(ConfigError, match="can't be read as golden numbers"):
         find_golden(read_onnx(residual_onnx), given)
+
+
+def test_an_archive_that_unpacks_to_gigabytes_is_refused_before_it_is(model_with_golden: Path) -> None:
+    beside = _beside(model_with_golden)
+    with zipfile.ZipFile(beside, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("input_0.npy", "w") as file:
+        for _ in range(64):
+            file.write(b"\0" * (1 << 20))
+    assert beside.stat().st_size < 1 << 20
+    with pytest.raises(ConfigError, match=r"unpacks to 67108864 bytes, and the model's inputs and outputs are \d+"):
+        find_golden(read_onnx(model_with_golden), beside)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from rdpass.core.errors import ConfigError
 from rdpass.sources.models import load_model
-from rdpass.sources.weights import read_weights
+from rdpass.sources.weights import load_weights, read_weights
 
 
 def resnet(classes=3):
@@ -95,3 +95,36 @@ def test_weights_that_are_not_this_models_are_refused_by_name(tmp_path, write, m
     write(tmp_path / "w.pth")
     with pytest.raises(ConfigError, match=message):
         load_model("timm:resnet18(num_classes=3)", tmp_path / "w.pth")
+
+
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [
+        (lambda w: w.to_sparse(), "sparse_coo float32"),
+        (lambda w: w.to("meta"), "meta float32"),
+        (lambda w: w.to(torch.complex64), "strided complex64"),
+        (lambda w: w.to(torch.int8), "strided int8"),
+        (lambda w: torch.quantize_per_tensor(w, 0.1, 0, torch.qint8), "strided qint8"),
+    ],
+)
+def test_tensors_that_would_lose_something_are_named_with_their_kind(tmp_path, change, kind):
+    network = torch.nn.Conv2d(3, 4, 3)
+    state = {**network.state_dict(), "weight": change(network.weight.detach())}
+    torch.save(state, tmp_path / "w.pt")
+    with pytest.raises(ConfigError, match=rf"1 no dense tensors of the model's kind of numbers \(weight \({kind}\)\)"):
+        load_weights(torch.nn.Conv2d(3, 4, 3), tmp_path / "w.pt")
+
+
+def test_names_that_are_no_text_are_no_state_dict(tmp_path):
+    torch.save({1: torch.zeros(3), "a": torch.zeros(3)}, tmp_path / "w.pt")
+    with pytest.raises(ConfigError, match="holds no state dict"):
+        load_weights(torch.nn.Conv2d(3, 4, 3), tmp_path / "w.pt")
+
+
+def test_other_precisions_of_the_same_kind_are_copied(tmp_path):
+    network = torch.nn.Conv2d(3, 4, 3)
+    for kind in (torch.float64, torch.float16, torch.bfloat16):
+        torch.save({name: value.to(kind) for name, value in network.state_dict().items()}, tmp_path / "w.pt")
+        loaded = torch.nn.Conv2d(3, 4, 3)
+        load_weights(loaded, tmp_path / "w.pt")
+        assert torch.allclose(loaded.weight, network.weight, atol=1e-2)
