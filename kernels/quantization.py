@@ -90,6 +90,12 @@ INPUT_ZERO, ZERO, LOW, HIGH, OTHER_ZERO, SUM_ZERO, SUM_LOW, SUM_HIGH, OWN, OTHER
 """Places among ``Requantization.scalars``."""
 
 
+SHORT = 0x4B400000
+"""The bits of 1.5 x 2^23 as float32. Sums of less than 2^22 that start from it are, read as float32, that much more
+than themselves; and a value to which it is added as a float is rounded, the even one of two, into the low bits."""
+_SHORT_SUMS, _SHORT_VALUES = 1 << 22, (1 << 15) - 1
+
+
 def limits(numeric: NumericType) -> tuple[int, int]:
     """The smallest and the largest number of an integer type."""
     info = np.iinfo(numeric.value)
@@ -124,6 +130,21 @@ def scale(sums: Array, factors: Array, by: Requantization) -> Array:
     """Whole numbers times factors that fit their shape, as the output's numbers."""
     scaled = sums.astype(FLOAT32) * factors.astype(FLOAT32)
     return np.asarray(scaled) if by.bounds is None else by.bounds.hold(np.rint(scaled).astype(np.int64))
+
+
+def sums_are_short(weights: Array, bias: Array, by: Requantization, byte: NumericType) -> bool:
+    """Tell whether no sum of such layers can reach 2^22, nor what becomes of it 2^15: see ``SHORT``."""
+    low, high = (end - by.input_zero for end in limits(byte))
+    flat = weights.reshape(len(weights), -1).astype(np.int64)
+    ends = (np.minimum(flat * low, flat * high).sum(axis=1), np.maximum(flat * low, flat * high).sum(axis=1))
+    # The bias holds the zero of the input as well.
+    folded = by.input_zero * flat.sum(axis=1)
+    reach = np.max([np.abs(end + bias.astype(np.int64)) for end in ends], axis=0)
+    return bool(
+        (reach < _SHORT_SUMS).all()
+        and (np.abs(bias - folded) < _SHORT_SUMS).all()
+        and (reach * np.abs(by.factors.astype(np.float64)) < _SHORT_VALUES).all()
+    )
 
 
 def mean_factors(by: Requantization, counts: Array) -> Array:

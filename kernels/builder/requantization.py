@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+import numpy as np
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
@@ -17,25 +18,28 @@ from rdpass.core.numeric_types import FLOAT32, INT32, NumericTypes
 from rdpass.kernels import quantization as place
 from rdpass.kernels.builder.emit import bind, highest, lowest
 from rdpass.kernels.builder.function import Buffer, Expr, argument, load, store
-from rdpass.kernels.builder.intrinsics import arm, llvm, section, shuffled
+from rdpass.kernels.builder.intrinsics import arm, bits_as, llvm, section, shuffled
 from rdpass.kernels.workload import Epilogue
 from rdpass.targets.isa import Isa
+
+_SHORT = float(np.int32(place.SHORT).view(FLOAT32.value))
 
 
 class Requantizer:
     """Writes epilogues. ``factors``: a buffer (padded filters) of float32; ``scalars``: ``Requantization.scalars``.
 
-    ``channels``: how many are stored at once, sixteen or eight.
+    ``channels``: how many are stored at once, sixteen or eight. ``short``: sums started from ``quantization.SHORT``, on
+    ARM: cores that convert slower than they add then convert nothing.
     """
 
     def __init__(
         self, epilogue: Epilogue, isa: Isa, types: NumericTypes, factors: Buffer, scalars: Buffer,
-        other: Buffer | None = None, channels: int = 16,
+        other: Buffer | None = None, channels: int = 16, short: bool = False,
     ) -> None:  # fmt: skip
         self.epilogue, self.isa, self.types = epilogue, isa, types
         self.factors, self.scalars, self.other = factors, scalars, other
         self.vector, self.lanes = isa.vector(FLOAT32), isa.lanes(INT32)
-        self.channels, self.vectors = channels, channels // self.lanes
+        self.channels, self.vectors, self.short = channels, channels // self.lanes, short
         self._waiting: list[tuple[Buffer, Expr, tuple[Expr, ...], int]] | None = None
 
     @contextmanager
@@ -64,7 +68,7 @@ class Requantizer:
 
     def put(self, totals: list[Expr], rows: list[Expr], out: Buffer, index: tuple[Expr, ...]) -> None:
         """Store what the sums become, at a place of which ``index`` is the first lane."""
-        self.scale([tirx.Cast(str(self.vector), total) for total in totals], rows, out, index)
+        self.scale([self._float(total) for total in totals], rows, out, index)
 
     def scale(self, sums: list[Expr], rows: list[Expr], out: Buffer, index: tuple[Expr, ...]) -> None:
         """Store what sums become that are float32 already."""
@@ -117,11 +121,17 @@ class Requantizer:
     def _narrowed(self, floats: list[Expr], bounds: tuple[int, int, int]) -> Expr:
         """ARM: every step saturates, so only bounds that leave less than a byte are held."""
         zero, low, high = bounds
-        value = narrowed(floats, self._scalar(zero))
+        narrow = narrowed_short if self.short and not self.epilogue.add else narrowed
+        value = narrow(floats, self._scalar(zero))
         if self.epilogue.activation == "none":
             return value
         least, most = (T.Broadcast(tirx.Cast("int8", self._scalar(at)), self.channels) for at in (low, high))
         return T.min(T.max(value, least), most)
+
+    def _float(self, total: Expr) -> Expr:
+        """Sums as float32."""
+        kind = str(self.vector)
+        return bits_as(kind, total) - _short(self.lanes) if self.short else tirx.Cast(kind, total)
 
     def _held(self, value: Expr, bounds: tuple[int, int, int]) -> Expr:
         """Values between the bounds, both less the zero."""
@@ -151,6 +161,19 @@ def narrowed(floats: list[Expr], zero: Expr) -> Expr:
     halves = [shuffled(narrow[at : at + 2], range(8)) for at in range(0, len(narrow), 2)]
     moved = [llvm("int16x8", "sadd.sat", half, shift) for half in halves]
     return shuffled([arm("int8x8", "sqxtn", half) for half in moved], range(8 * len(moved)))
+
+
+def narrowed_short(floats: list[Expr], zero: Expr) -> Expr:
+    """ARM: the same of numbers below 2^15, which are rounded into the low bits of a larger one."""
+    rounded = [bits_as("int16x8", value + _short(4)) for value in floats]
+    shift = T.Broadcast(tirx.Cast("int16", zero), 8)
+    halves = [shuffled(rounded[at : at + 2], range(0, 16, 2)) for at in range(0, len(rounded), 2)]
+    moved = [llvm("int16x8", "sadd.sat", half, shift) for half in halves]
+    return shuffled([arm("int8x8", "sqxtn", half) for half in moved], range(8 * len(moved)))
+
+
+def _short(lanes: int) -> Expr:
+    return T.Broadcast(tirx.const(_SHORT, FLOAT32.value), lanes)
 
 
 def scalars_argument(suffix: str = "") -> Buffer:

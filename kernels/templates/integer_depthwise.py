@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import numpy as np
 from tvm import tirx
 
 from rdpass.core.comparison import Array
@@ -31,6 +32,7 @@ from rdpass.kernels.builder.requantization import Requantizer
 from rdpass.kernels.cost_model import busiest_share
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.naming import convolution_name
+from rdpass.kernels.quantization import SHORT, sums_are_short
 from rdpass.kernels.template import INTEGERS, Kernel, Template, Tile, kernel_of
 from rdpass.kernels.workload import Convolution
 from rdpass.targets.isa import Isa
@@ -57,10 +59,11 @@ class IntegerDepthwiseTile(Tile):
 
 
 def integer_depthwise(
-    conv: Convolution, tile: IntegerDepthwiseTile, isa: Isa, threads: int, name: str
+    conv: Convolution, tile: IntegerDepthwiseTile, isa: Isa, threads: int, name: str, short: bool = False
 ) -> tirx.PrimFunc:
     """Arguments: input (N, C/16, H W, 16), weights (C/16, parts, steps, bytes), biases and factors (C), scalars, the
-    map to add (where there is one and it is not the output), output (N, C/16, H' W', 16).
+    map to add (where there is one and it is not the output), output (N, C/16, H' W', 16). ``short``: biases start
+    from ``SHORT``.
     """
     assert conv.is_depthwise
     count, types = blocks(conv.channels, BLOCK), conv.types
@@ -76,7 +79,8 @@ def integer_depthwise(
         numbers = Numbers.arguments(count * BLOCK)
         other = other_argument(conv.epilogue, types.output, conv.batch, count, pixels, BLOCK)
         y = argument("output", types.output, conv.batch, count, pixels, BLOCK)
-        writer = Requantizer(conv.epilogue, isa, types, numbers.factors, numbers.scalars, other, products.channels)
+        width = products.channels
+        writer = Requantizer(conv.epilogue, isa, types, numbers.factors, numbers.scalars, other, width, short)
 
         def row(n: Expr, block: Expr, rows: AxisTile) -> None:
             with serial(parts) as part:
@@ -240,10 +244,14 @@ class IntegerDepthwise(Template[Convolution, IntegerDepthwiseTile]):
         self, work: Convolution, constants: Sequence[Any], tile: IntegerDepthwiseTile, machine: Machine
     ) -> tuple[Kernel, ...]:
         weights, bias, by = constants
-        name = convolution_name("depthwise", work, (tile.rows, tile.pixels), machine.isa)
-        function = integer_depthwise(work, tile, machine.isa, machine.threads, name)
-        packed = depthwise_products(work, tile.rows, machine.isa).pack(weights)
-        return (kernel_of(work, machine, name, function, packed, *pack_numbers(weights, bias, by, 1, BLOCK)),)
+        products = depthwise_products(work, tile.rows, machine.isa)
+        short = products.takes_short and sums_are_short(weights, bias, by, work.types.input)
+        kind = "depthwise_short" if short else "depthwise"
+        name = convolution_name(kind, work, (tile.rows, tile.pixels), machine.isa)
+        function = integer_depthwise(work, tile, machine.isa, machine.threads, name, short)
+        biases, *numbers = pack_numbers(weights, bias, by, 1, BLOCK)
+        start = biases + np.int32(SHORT if short else 0)
+        return (kernel_of(work, machine, name, function, products.pack(weights), start, *numbers),)
 
     def oracle(self, work: Convolution, constants: Sequence[Any], inputs: Sequence[Array]) -> Array:
         return integer_reference.convolution(work, constants, inputs)

@@ -8,6 +8,7 @@ from rdpass.kernels.quantization import (
     OTHER,
     OTHER_ZERO,
     OWN,
+    SHORT,
     Addition,
     Bounds,
     Requantization,
@@ -18,6 +19,7 @@ from rdpass.kernels.quantization import (
     quantize,
     requantize,
     scale,
+    sums_are_short,
     table_of,
 )
 
@@ -69,6 +71,27 @@ def test_a_table_is_in_the_order_of_bits():
     assert [*signed[[0, 127, 128, 255]]] == [0, 127, -128, -1]
     assert [*unsigned[[0, 127, 128, 255]]] == [0, 127, 128, 255]
     assert (signed.dtype, unsigned.dtype) == (np.int8, np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("weight", "bias", "factor", "expected"),
+    [
+        (127, 0, 1e-3, True),
+        (127, 2**22, 1e-3, False),
+        (127, -(2**21), 1e-3, True),
+        (127, 0, 1.0, False),
+        (1, 0, 1.0, True),
+    ],
+)
+def test_sums_are_short_where_neither_they_nor_what_becomes_of_them_can_be_large(weight, bias, factor, expected):
+    weights, biases = np.full((2, 1, 3, 3), weight, np.int8), np.array([0, bias], np.int32)
+    by = Requantization(-20, np.array([1e-3, factor], np.float32), Bounds(0, -128, 127))
+    assert sums_are_short(weights, biases, by, INT8) == expected
+
+
+def test_short_sums_read_as_floats_are_themselves_and_a_constant():
+    sums = np.array([0, 1, -1, 2**22 - 1, 1 - 2**22], np.int32)
+    assert [*((sums + np.int32(SHORT)).view(np.float32) - np.float32(1.5 * 2**23))] == [*sums]
 
 
 def test_a_second_zero_stands_where_that_of_an_added_map_does():

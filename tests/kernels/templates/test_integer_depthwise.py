@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from rdpass.core.numeric_types import FLOAT32
 from rdpass.kernels.builder.depthwise_products import depthwise_products
 from rdpass.kernels.builder.integer_products import BLOCK
+from rdpass.kernels.choice import build_kernels
+from rdpass.kernels.machine import machine_of
 from rdpass.kernels.templates.integer_depthwise import (
     INTEGER_DEPTHWISE,
     IntegerDepthwiseTile,
@@ -20,6 +22,7 @@ from rdpass.kernels.workload import Convolution, Epilogue
 from rdpass.passes.tir.pipeline import NAME
 from rdpass.targets.isa import ASIMD, isa_of
 from rdpass.targets.lookup import find_target
+from tests.kernels import cases
 from tests.kernels.assembly import assembly_of, loops
 from tests.kernels.cases import case_of
 from tests.kernels.emulation import check_emulated
@@ -50,6 +53,27 @@ def some_cases(isa):
 def test_every_byte_is_right_on_this_machine(isa):
     for case in some_cases(isa):
         check(case, 1e-6)
+
+
+def test_large_sums_are_right_on_an_emulated_core_that_takes_short_ones_faster(tmp_path, monkeypatch):
+    """Biases of which float32 does not hold every number, and factors that bring them to bytes or far beyond."""
+    target = emulated("rpi5")
+    isa = isa_of(target)
+    work = replace(CONV, types=bytes_of(isa))
+    weights, bias, by = constants_of(work)
+    large, wide = bias + 2**25 + 1, replace(by, factors=np.linspace(4e-6, 1e-3, 20, dtype=np.float32))
+    monkeypatch.setattr(cases, "constants_of", lambda *_: (weights, large, wide))
+    check_emulated([case_of(work, IntegerDepthwiseTile(2, 4), isa)], target, tmp_path, 0)
+
+
+@pytest.mark.parametrize(("name", "word"), [("rpi4", "depthwise_k"), ("rpi5", "depthwise_short_k")])
+def test_a_core_that_converts_slowly_takes_short_sums(name, word):
+    machine = machine_of(find_target(name))
+    work = replace(CONV, types=bytes_of(machine.isa))
+    weights, bias, by = constants_of(work)
+    for biases, expected in ((bias, word), (bias + 2**23, "depthwise_k")):
+        (kernel,) = build_kernels(work, (weights, biases, by), IntegerDepthwiseTile(1, 1), machine)
+        assert kernel.name.startswith(f"s8_{expected}")
 
 
 @pytest.mark.parametrize("name", ARM_TARGETS)
