@@ -84,7 +84,8 @@ def test_a_block_of_the_wide_map_is_all_there_is_of_it(name, width, size):
     assert isinstance(tile, IntegerPairTile)
     (kernel,) = build_kernels(work, constants_of(work), tile, machine)
     assert kernel.name.startswith(f"s8_pair_{width}_{4 * width}_{width}_{size}x{size}")
-    assert int(kernel.function.attrs[WORKSPACE]) <= 4 * width * min(tile.block, size * size)
+    totals = 2 * 64 * tile.pixels  # of a register tile of each layer, where they wait between passes
+    assert int(kernel.function.attrs[WORKSPACE]) <= 4 * width * min(tile.block, size * size) + totals
 
 
 @pytest.mark.parametrize(("name", "product", "share"), [("rpi5", "sdot", 0.78), ("graviton3", "smmla", 0.63)])
