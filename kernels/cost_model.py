@@ -64,7 +64,7 @@ def integer_cycles(
     assert multiply is not None
     # A core that multiplies by long products has one unit for them.
     rate = 1.0 if multiply.name.startswith("SMULL") else machine.multiplies
-    each, passes = _instructions(machine, multiply), 4 if multiply.name.startswith("SMULL") else 1
+    each, passes = _instructions(machine, multiply, out), 4 if multiply.name.startswith("SMULL") else 1
     inner, groups = blocks(channels, _BLOCK), blocks(blocks(filters, _BLOCK), out)
     full, rest = divmod(pixels, size)
     cycles = 0.0
@@ -77,12 +77,12 @@ def integer_cycles(
     return cycles
 
 
-def _instructions(machine: Machine, multiply: Multiply) -> int:
-    """Of a step, for each pixel."""
+def _instructions(machine: Machine, multiply: Multiply, out: int) -> float:
+    """Of a step of one of ``out`` blocks, for each pixel: what is broadcast serves them all."""
     if multiply.instruction in _PRODUCTS:
         return _PRODUCTS[multiply.instruction]
     parts, each = _BROADCASTS[multiply.instruction]
-    return parts * (each * _BLOCK // machine.isa.lanes(INT32) + 1)
+    return parts * (each * _BLOCK / machine.isa.lanes(INT32) + 1 / out)
 
 
 def short_cycles(tile: tuple[int, int], pixels: int, channels: int, filters: int, machine: Machine) -> float:

@@ -221,19 +221,20 @@ class FourfoldProducts(IntegerProducts):
 
         def step(pixel: Callable[[int], At], weight: Weight) -> None:
             for four in range(4):
-                for block in range(self.out):
-                    first = block * STEP + four * 64
-                    weights = [bind(weight(first + v * width, width)) for v in range(self.vectors)]
-                    for t in range(size):
-                        buffer, index = pixel(t)
-                        four_bytes = bits_as("int32", load(buffer, *index, four * DEPTH, lanes=DEPTH))
-                        same = bind(bits_as(f"int8x{width}", T.Broadcast(four_bytes, self.lanes)))
-                        for v in range(self.vectors):
-                            at = (t * self.out + block) * self.vectors + v
-                            name = f"x86.avx512.vpdpbusd.{bits}"
-                            self.totals[at] = llvm(kind, name, self.totals[at], same, weights[v])
+                weights = [bind(weight(first, width)) for first in self._firsts(four * 64, width)]
+                for t in range(size):
+                    buffer, index = pixel(t)
+                    four_bytes = bits_as("int32", load(buffer, *index, four * DEPTH, lanes=DEPTH))
+                    same = bind(bits_as(f"int8x{width}", T.Broadcast(four_bytes, self.lanes)))
+                    for v, vector in enumerate(weights):
+                        at = t * len(weights) + v
+                        self.totals[at] = llvm(kind, f"x86.avx512.vpdpbusd.{bits}", self.totals[at], same, vector)
 
         reduction(step)
+
+    def _firsts(self, part: int, width: int) -> list[int]:
+        """The places of the weights that a part of the channels meets, block by block, in the order of the sums."""
+        return [block * STEP + part + v * width for block in range(self.out) for v in range(self.vectors)]
 
     def _start(self, size: int, bias: Bias) -> None:
         for block in range(self.out):
@@ -260,16 +261,13 @@ class TwofoldProducts(FourfoldProducts):
         def step(pixel: Callable[[int], At], weight: Weight) -> None:
             inputs = [bind(bits_as("int32x8", tirx.Cast("int16x16", _sixteen(pixel(t))))) for t in range(size)]
             for two in range(8):
-                for block in range(self.out):
-                    first = block * STEP + two * 32
-                    narrow = (weight(first + v * width, width) for v in range(self.vectors))
-                    weights = [bind(tirx.Cast(f"int16x{width}", vector)) for vector in narrow]
-                    for t in range(size):
-                        same = bind(bits_as(f"int16x{width}", T.Broadcast(element(inputs[t], two), self.lanes)))
-                        for v in range(self.vectors):
-                            at = (t * self.out + block) * self.vectors + v
-                            product = llvm(kind, f"x86.{name}", same, weights[v])
-                            self.totals[at] = self.totals[at] + product
+                narrow = (weight(first, width) for first in self._firsts(two * 32, width))
+                weights = [bind(tirx.Cast(f"int16x{width}", vector)) for vector in narrow]
+                for t in range(size):
+                    same = bind(bits_as(f"int16x{width}", T.Broadcast(element(inputs[t], two), self.lanes)))
+                    for v, vector in enumerate(weights):
+                        at = t * len(weights) + v
+                        self.totals[at] = self.totals[at] + llvm(kind, f"x86.{name}", same, vector)
 
         reduction(step)
 
