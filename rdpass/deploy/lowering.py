@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import tempfile
+import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tvm
 from tvm import relax
-from tvm.relax.frontend.onnx import from_onnx
+from tvm.relax.frontend.onnx import from_onnx, onnx_frontend
 
 from rdpass.core.comparison import Array
 from rdpass.core.errors import ConfigError, TargetError, first_line
@@ -21,6 +25,7 @@ from rdpass.kernels.machine import machine_of
 from rdpass.kernels.template import Tile
 from rdpass.kernels.workload import Workload
 from rdpass.onnx.source import OnnxSource
+from rdpass.onnx.tvm_form.pipeline import tvm_form
 from rdpass.passes.lowering.match.find_workloads import Occurrence, find_workloads
 from rdpass.passes.lowering.memory.planned_memory import PlannedMemory, planned_memory
 from rdpass.passes.lowering.pipeline import halved, lower, lower_to_calls, simplify
@@ -69,10 +74,14 @@ def import_onnx(source: OnnxSource) -> tvm.IRModule:
     Raises:
         ConfigError: the model has an operator that TVM does not know, or not in that form.
     """
+    label = str(source.path or "the ONNX model")
+    formed = tvm_form(source.model, known_operators(), label)
     try:
-        return from_onnx(source.model, keep_params_in_input=False)
+        with warnings.catch_warnings(), redirect_stdout(io.StringIO()):  # it prints what it fails at, weights and all
+            warnings.simplefilter("ignore")
+            return from_onnx(formed, keep_params_in_input=False)
     except Exception as error:  # the importer raises whatever its operators' converters do
-        raise ConfigError(f"TVM can't import {source.path or 'the ONNX model'}: {first_line(error)}") from error
+        raise ConfigError(f"TVM can't import {label}: {first_line(error)}") from error
 
 
 def in_float16(module: tvm.IRModule, target: Target) -> tvm.IRModule:
@@ -84,6 +93,12 @@ def network_of(source: OnnxSource, target: Target, precision: Precision = SINGLE
     """The network of a model as it computes on ``target``: as the file says it, or in float16."""
     module = import_onnx(source)
     return in_float16(module, target) if precision == HALF else module
+
+
+@cache
+def known_operators() -> frozenset[str]:
+    """The names of ONNX's operators that TVM's importer has."""
+    return frozenset(onnx_frontend._get_convert_map())
 
 
 def workloads_of(module: tvm.IRModule, target: Target) -> tuple[Occurrence, ...]:

@@ -76,7 +76,7 @@ def read_onnx(
     for note in normal.notes:
         log.warning("%s", note)
     try:
-        graph = onnx.shape_inference.infer_shapes(normal.model, strict_mode=True, data_prop=True).graph
+        graph = onnx.shape_inference.infer_shapes(normal.model, data_prop=True).graph
     except _REFUSALS as error:
         raise ConfigError(f"{label} is not a valid ONNX model: {first_line(error)}") from error
     return OnnxSource(

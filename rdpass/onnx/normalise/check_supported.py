@@ -5,7 +5,9 @@ from __future__ import annotations
 import onnx
 import onnx_ir as ir
 
+from rdpass.core.comparison import Array
 from rdpass.core.errors import ConfigError
+from rdpass.onnx.normalise.graph import array_of, attribute, input_of
 
 _CONTROL = {
     "If": "its condition depends on the input; export the network with fixed sizes, or the branch that you need",
@@ -32,6 +34,20 @@ def check_structure(graph: ir.Graph, label: str) -> None:
             )
         if node.domain != "com.microsoft" and not onnx.defs.has(name):
             raise ConfigError(f"{what} is a {name}, which is no operator of ONNX's")
+        if _trains(node):
+            raise ConfigError(f"{what} is a {name} in training mode; export the network in eval mode")
+
+
+def _trains(node: ir.Node) -> bool:
+    if node.op_type == "BatchNormalization":
+        return bool(attribute(node, "training_mode", 0))
+    mode, rate = input_of(node, 2), array_of(input_of(node, 1))
+    drops = rate is None or rate.any()
+    return node.op_type == "Dropout" and mode is not None and bool(drops) and _may_be_true(array_of(mode))
+
+
+def _may_be_true(mode: Array | None) -> bool:
+    return mode is None or bool(mode.any())
 
 
 def name_of(node: ir.Node) -> str:

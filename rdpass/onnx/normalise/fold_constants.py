@@ -9,11 +9,12 @@ from __future__ import annotations
 import logging
 from math import prod
 
+import numpy as np
 import onnx_ir as ir
 from onnx_ir.passes import common
 from onnxscript import optimizer
 
-from rdpass.onnx.normalise.graph import array_of, input_of
+from rdpass.onnx.normalise.graph import array_of, attribute, input_of, remake
 
 log = logging.getLogger(__name__)
 
@@ -39,8 +40,20 @@ def fold_constants(model: ir.Model) -> bool:
     except Exception as error:  # its evaluator raises what numpy does; what is left unfolded is refused by readers
         log.debug("constants stay: %s", error)
     lifted = common.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model).modified
+    for node in model.graph:
+        _write_tensor(node)
     unused = common.RemoveUnusedNodesPass()(model).modified
     return bool(modified or lifted or unused)
+
+
+def _write_tensor(node: ir.Node) -> None:
+    """A Constant that stays, as an output of the graph, has its numbers as a tensor."""
+    kinds = {"value_int": np.int64, "value_ints": np.int64, "value_float": np.float32, "value_floats": np.float32}
+    for name, kind in kinds.items():
+        if node.op_type == "Constant" and name in node.attributes:
+            numbers = np.asarray(attribute(node, name), kind)
+            remake(node, **{name: None})
+            node.attributes.add(ir.AttrTensor("value", ir.tensor(numbers)))
 
 
 def _folds(node: ir.Node) -> bool | None:

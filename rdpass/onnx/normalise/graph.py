@@ -10,6 +10,8 @@ import onnx_ir as ir
 
 from rdpass.core.comparison import Array
 
+_COMPARISONS = {"Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual"}
+
 
 def shape_of(value: ir.Value | None) -> tuple[int, ...] | None:
     """The extents, if all are known."""
@@ -70,11 +72,12 @@ def computed(
     shape: Sequence[int] | None,
     **attributes: Any,
 ) -> ir.Value:
-    """The result of a new node in front of ``before``; its type is its first input's."""
+    """The result of a new node in front of ``before``; its type is its inputs', or that of booleans."""
     node = ir.node(operator, list(inputs), attributes)
     (value,) = node.outputs
-    first = next(given for given in inputs if given is not None)
-    value.type, value.shape = first.type, None if shape is None else ir.Shape(shape)
+    typed = next(given for given in inputs[operator == "Where" :] if given is not None)
+    kind = ir.TensorType(ir.DataType.BOOL) if operator in _COMPARISONS else typed.type
+    value.type, value.shape = kind, None if shape is None else ir.Shape(shape)
     _graph(before).insert_before(before, node)
     return value
 

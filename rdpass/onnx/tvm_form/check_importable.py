@@ -1,0 +1,45 @@
+"""Refuse, by the node's name, what TVM's importer does not know or computes otherwise than ONNX says."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+
+import onnx_ir as ir
+
+from rdpass.core.errors import ConfigError
+from rdpass.onnx.normalise.check_supported import name_of
+from rdpass.onnx.normalise.graph import attribute
+
+_RECURRENT = {"LSTM", "GRU", "RNN"}
+_FIRST_RESULT_ALONE = {"MaxPool", "BatchNormalization", "LayerNormalization", "Dropout"}
+_UNSIGNED = (ir.DataType.UINT32, ir.DataType.UINT64)
+
+
+def check_importable(graph: ir.Graph, known: Set[str], label: str) -> None:
+    """
+    Raises:
+        ConfigError: there is such a node.
+    """
+    for node in graph:
+        reason = _reason(node, known)
+        if reason:
+            raise ConfigError(f"{label}: node {name_of(node)!r} is a {node.op_type}, which can't be built: {reason}")
+
+
+def _reason(node: ir.Node, known: Set[str]) -> str:
+    first = node.inputs[0] if node.inputs else None
+    if node.op_type in _RECURRENT:
+        return "TVM has no recurrent layers; cut the network before it"
+    if node.op_type not in known:
+        return "TVM does not know it; replace it by other operators, or cut the network before it"
+    if node.op_type in _FIRST_RESULT_ALONE and any(v.uses() or v.is_graph_output() for v in node.outputs[1:]):
+        return "more than its first result is read"
+    if node.op_type == "TopK" and first is not None and first.dtype in _UNSIGNED:
+        return "TVM sorts no unsigned integers of 32 bits or more; cast them before"
+    if node.op_type == "Mod" and not attribute(node, "fmod", 0) and _is_float(first):
+        return "TVM's remainder of floats by the divisor's sign has other results at infinities; set fmod to 1"
+    return ""
+
+
+def _is_float(value: ir.Value | None) -> bool:
+    return value is not None and value.dtype is not None and value.dtype.is_floating_point()
