@@ -56,14 +56,13 @@ class DepthwiseProducts(ABC):
     """Windows of ``conv`` in tiles of ``rows`` rows. ``channels``: how many are computed at once.
 
     ``gather_instructions``, ``step_instructions``: what it takes to arrange the pixels of a step, and to add its
-    products, for the cost model. ``takes_short``: its cores round short sums faster by additions (``quantization``).
+    products, for the cost model.
     """
 
     channels: int
     depth: int
     gather_instructions: int
     step_instructions: int
-    takes_short: bool = False
 
     def __init__(self, conv: Convolution, rows: int, isa: Isa) -> None:
         self.conv, self.rows, self.isa = conv, rows, isa
@@ -260,7 +259,6 @@ class DotTaps(GatheredTaps):
 
     channels, depth = 8, 4
     gather_instructions, step_instructions = 4, 2
-    takes_short = True
 
     def _product(self, total: Expr, pixels: Expr, weights: Expr) -> Expr:
         return arm("int32x4", "sdot", total, pixels, weights)

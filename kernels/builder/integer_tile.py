@@ -17,7 +17,7 @@ from rdpass.kernels.builder.function import Buffer, Expr, argument, load
 from rdpass.kernels.builder.integer_products import BLOCK, At, Reduction, products_of
 from rdpass.kernels.builder.packing import pack_grouped_table
 from rdpass.kernels.builder.requantization import Requantizer, scalars_argument
-from rdpass.kernels.quantization import INPUT_ZERO, Requantization
+from rdpass.kernels.quantization import INPUT_ZERO, SHORT, Requantization
 from rdpass.kernels.workload import Epilogue
 from rdpass.targets.isa import Isa
 
@@ -47,15 +47,18 @@ class Numbers:
 
 
 class IntegerTile:
-    """Sums and stores tiles of at most ``pixels`` x ``out`` blocks of sixteen channels."""
+    """Sums and stores tiles of at most ``pixels`` x ``out`` blocks of sixteen channels.
+
+    ``short``: biases start from ``quantization.SHORT``.
+    """
 
     def __init__(
         self, isa: Isa, types: NumericTypes, epilogue: Epilogue, size: tuple[int, int], numbers: Numbers,
-        other: Buffer | None = None,
+        other: Buffer | None = None, short: bool = False,
     ) -> None:  # fmt: skip
         self.pixels, self.out = size
         self.products = products_of(isa, types)(isa, self.pixels, self.out)
-        self.writer = Requantizer(epilogue, isa, types, numbers.factors, numbers.scalars, other)
+        self.writer = Requantizer(epilogue, isa, types, numbers.factors, numbers.scalars, other, short=short)
         self.bias = numbers.bias
 
     def write(
@@ -124,6 +127,11 @@ def _part(vector: Expr, part: int, lanes: int) -> Expr:
     return tirx.Shuffle([vector], [tirx.const(index, "int32") for index in order])
 
 
+def takes_short(isa: Isa) -> bool:
+    """Tell whether cores with such vectors round short sums faster by additions: those since ARMv8.2."""
+    return any(multiply.instruction == "SDOT" for multiply in isa.multiplies)
+
+
 def split_diagonal(weights: Array) -> tuple[Array, Array]:
     """Weights of a square convolution as bytes, without their diagonal, and that: one number a filter."""
     own = np.arange(len(weights))
@@ -134,15 +142,17 @@ def split_diagonal(weights: Array) -> tuple[Array, Array]:
 
 
 def pack_numbers(
-    weights: Array, bias: Array, by: Requantization, groups: int, width: int
+    weights: Array, bias: Array, by: Requantization, groups: int, width: int, short: bool = False
 ) -> tuple[Array, Array, Array]:
     """What ``Numbers.arguments`` takes, each of ``groups`` padded to whole ``width`` channels by itself.
 
-    The zero of the input is in the bias: the sum of weight x (q - zero) is that of weight x q less zero x weight.
+    ``short``: sums start from ``quantization.SHORT``. The zero of the input is in the bias: the sum of
+    weight x (q - zero) is that of weight x q less zero x weight.
     """
     whole = bias.astype(np.int64) - by.input_zero * weights.astype(np.int64).reshape(len(weights), -1).sum(axis=1)
+    start = np.int32(SHORT if short else 0)
     return (
-        pack_grouped_table([whole.astype(np.int32)], groups, width, INT32)[0],
+        pack_grouped_table([whole.astype(np.int32)], groups, width, INT32)[0] + start,
         pack_grouped_table([by.factors], groups, width, FLOAT32)[0],
         by.scalars,
     )

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import numpy as np
 from tvm import tirx
 
 from rdpass.core.comparison import Array
@@ -26,13 +25,13 @@ from rdpass.kernels.builder.emit import Registers, bind, parallel, serial
 from rdpass.kernels.builder.epilogue import other_argument
 from rdpass.kernels.builder.function import Buffer, Expr, argument, function, load
 from rdpass.kernels.builder.integer_products import BLOCK
-from rdpass.kernels.builder.integer_tile import Numbers, pack_numbers
+from rdpass.kernels.builder.integer_tile import Numbers, pack_numbers, takes_short
 from rdpass.kernels.builder.packing import blocks
 from rdpass.kernels.builder.requantization import Requantizer
 from rdpass.kernels.cost_model import busiest_share
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.naming import convolution_name
-from rdpass.kernels.quantization import SHORT, sums_are_short
+from rdpass.kernels.quantization import sums_are_short
 from rdpass.kernels.template import INTEGERS, Kernel, Template, Tile, kernel_of
 from rdpass.kernels.workload import Convolution
 from rdpass.targets.isa import Isa
@@ -245,13 +244,12 @@ class IntegerDepthwise(Template[Convolution, IntegerDepthwiseTile]):
     ) -> tuple[Kernel, ...]:
         weights, bias, by = constants
         products = depthwise_products(work, tile.rows, machine.isa)
-        short = products.takes_short and sums_are_short(weights, bias, by, work.types.input)
+        short = takes_short(machine.isa) and sums_are_short(weights, bias, by, work.types.input)
         kind = "depthwise_short" if short else "depthwise"
         name = convolution_name(kind, work, (tile.rows, tile.pixels), machine.isa)
         function = integer_depthwise(work, tile, machine.isa, machine.threads, name, short)
-        biases, *numbers = pack_numbers(weights, bias, by, 1, BLOCK)
-        start = biases + np.int32(SHORT if short else 0)
-        return (kernel_of(work, machine, name, function, products.pack(weights), start, *numbers),)
+        numbers = pack_numbers(weights, bias, by, 1, BLOCK, short)
+        return (kernel_of(work, machine, name, function, products.pack(weights), *numbers),)
 
     def oracle(self, work: Convolution, constants: Sequence[Any], inputs: Sequence[Array]) -> Array:
         return integer_reference.convolution(work, constants, inputs)

@@ -18,11 +18,12 @@ from rdpass.kernels.builder.emit import bind, parallel, serial, spans, tiles
 from rdpass.kernels.builder.epilogue import other_argument
 from rdpass.kernels.builder.function import Expr, argument, function, load
 from rdpass.kernels.builder.integer_products import BLOCK, STEP, Step, pack_steps, products_of
-from rdpass.kernels.builder.integer_tile import IntegerTile, Numbers, pack_numbers
+from rdpass.kernels.builder.integer_tile import IntegerTile, Numbers, pack_numbers, takes_short
 from rdpass.kernels.builder.packing import blocks
 from rdpass.kernels.cost_model import REREAD, busiest_share, integer_cycles, map_bytes, traffic_cycles
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.naming import convolution_name
+from rdpass.kernels.quantization import sums_are_short
 from rdpass.kernels.template import INTEGERS, Kernel, Template, Tile, kernel_of
 from rdpass.kernels.tile_space import fitting_integers, pixel_blocks, splits_of
 from rdpass.kernels.workload import Convolution
@@ -40,10 +41,11 @@ class IntegerPointwiseTile(Tile):
 
 
 def integer_pointwise(
-    conv: Convolution, tile: IntegerPointwiseTile, isa: Isa, threads: int, name: str
+    conv: Convolution, tile: IntegerPointwiseTile, isa: Isa, threads: int, name: str, short: bool = False
 ) -> tirx.PrimFunc:
     """Arguments: input (N, C/16, H W, 16), weights (groups, C/16, 256 B), biases and factors (groups 16 B), scalars,
-    the map to add (where there is one and it is not the output), output (N, F/16, H' W', 16).
+    the map to add (where there is one and it is not the output), output (N, F/16, H' W', 16). ``short``: biases start
+    from ``quantization.SHORT``.
     """
     types = conv.types
     inner, outer = blocks(conv.channels, BLOCK), blocks(conv.filters, BLOCK)
@@ -60,7 +62,7 @@ def integer_pointwise(
         y = argument("output", types.output, conv.batch, outer, pixels, BLOCK)
 
         def cover(n: Expr, first: Expr, count: int, split: Expr) -> None:
-            sums = IntegerTile(isa, types, conv.epilogue, (tile.pixels, tile.out), numbers, other)
+            sums = IntegerTile(isa, types, conv.epilogue, (tile.pixels, tile.out), numbers, other, short)
             source = first if conv.stride == (1, 1) else bind(tirx.floordiv(first, block) * conv.stride[0] * conv.width)
             with serial(groups // tile.splits) as turn:
                 group = bind(split * (groups // tile.splits) + turn)
@@ -130,10 +132,12 @@ class IntegerPointwise(Template[Convolution, IntegerPointwiseTile]):
         self, work: Convolution, constants: Sequence[Any], tile: IntegerPointwiseTile, machine: Machine
     ) -> tuple[Kernel, ...]:
         weights, bias, by = constants
-        name = convolution_name("pointwise", work, (tile.pixels, tile.out * BLOCK), machine.isa)
-        function = integer_pointwise(work, tile, machine.isa, machine.threads, name)
+        short = takes_short(machine.isa) and sums_are_short(weights, bias, by, work.types.input)
+        kind = "pointwise_short" if short else "pointwise"
+        name = convolution_name(kind, work, (tile.pixels, tile.out * BLOCK), machine.isa)
+        function = integer_pointwise(work, tile, machine.isa, machine.threads, name, short)
         packed = pack_steps(weights[:, :, 0, 0], tile.out, products_of(machine.isa, work.types))
-        numbers = pack_numbers(weights, bias, by, 1, tile.out * BLOCK)
+        numbers = pack_numbers(weights, bias, by, 1, tile.out * BLOCK, short)
         return (kernel_of(work, machine, name, function, packed, *numbers),)
 
     def oracle(self, work: Convolution, constants: Sequence[Any], inputs: Sequence[Array]) -> Array:

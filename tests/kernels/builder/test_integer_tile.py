@@ -2,8 +2,10 @@
 
 import numpy as np
 
-from rdpass.kernels.builder.integer_tile import pack_numbers
+from rdpass.kernels.builder.integer_tile import pack_numbers, takes_short
 from rdpass.kernels.quantization import Bounds, Requantization
+from rdpass.targets.isa import isa_of
+from rdpass.targets.lookup import find_target
 
 
 def test_the_zero_of_the_input_is_in_the_bias():
@@ -21,3 +23,14 @@ def test_each_group_is_padded_by_itself():
     bias, _, _ = pack_numbers(np.zeros((6, 1, 1, 1), np.int8), np.arange(6, dtype=np.int32), by, 2, 16)
     assert [*bias[:4]] == [0, 1, 2, 0]
     assert [*bias[16:20]] == [3, 4, 5, 0]
+
+
+def test_sums_that_are_short_start_from_a_float():
+    by = Requantization(0, np.ones(2, np.float32), None)
+    weights = np.zeros((2, 1, 1, 1), np.int8)
+    bias, _, _ = pack_numbers(weights, np.array([7, -7], np.int32), by, 1, 16, short=True)
+    assert [*(bias.view(np.float32) - np.float32(1.5 * 2**23))] == [7, -7, *[0] * 14]
+
+
+def test_cores_with_dot_products_take_short_sums():
+    assert [takes_short(isa_of(find_target(name))) for name in ("rpi4", "rpi5", "graviton3")] == [False, True, True]

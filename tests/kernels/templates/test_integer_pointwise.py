@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from rdpass.kernels.templates.integer_pointwise import INTEGER_POINTWISE, Intege
 from rdpass.kernels.workload import Convolution, Epilogue
 from rdpass.targets.isa import ASIMD, AVX2, isa_of
 from rdpass.targets.lookup import find_target
+from tests.kernels import cases
 from tests.kernels.cases import case_of
 from tests.kernels.emulation import check_emulated
 from tests.kernels.examples import ARM
@@ -46,6 +48,17 @@ def test_every_byte_is_right_on_an_emulated_core(name, tmp_path):
     check_emulated([*some_cases(isa_of(target))], target, tmp_path, 1e-6)
 
 
+@pytest.mark.parametrize("name", ["rpi5", "graviton3"])
+def test_large_sums_are_right_on_an_emulated_core_that_takes_short_ones_faster(name, tmp_path, monkeypatch):
+    target = emulated(name)
+    isa = isa_of(target)
+    work = Convolution(1, 40, 50, 7, 9, (1, 1), types=bytes_of(isa))
+    weights, bias, by = constants_of(work)
+    large, wide = bias + 2**25 + 1, replace(by, factors=np.linspace(4e-6, 1e-3, 50, dtype=np.float32))
+    monkeypatch.setattr(cases, "constants_of", lambda *_: (weights, large, wide))
+    check_emulated([case_of(work, IntegerPointwiseTile(4, 1, 20), isa)], target, tmp_path, 0)
+
+
 @st.composite
 def random_cases(draw):
     isa, axis = draw(st.sampled_from(ISAS)), axes((1,), (1, 2))
@@ -75,6 +88,7 @@ def test_a_kernel_says_what_it_multiplies_with_and_keeps_weights_as_bytes(name, 
     machine = machine_of(find_target(name))
     work = Convolution(1, 64, 64, 14, 14, (1, 1), types=bytes_of(machine.isa))
     (kernel,) = build_kernels(work, constants_of(work), choose_default(work, machine), machine)
-    assert kernel.name.startswith("s8_pointwise_64_64_14x14")
+    kind = "pointwise" if name == "rpi4" else "pointwise_short"
+    assert kernel.name.startswith(f"s8_{kind}_64_64_14x14")
     assert kernel.features[-1] == instruction
     assert kernel.constants[0].nbytes == 64 * 64
