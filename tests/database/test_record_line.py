@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from rdpass.core.numeric_types import INT8, INT32, UINT8, NumericTypes
 from rdpass.database.best import read_best
 from rdpass.database.checksum import LONGEST, write_line
 from rdpass.database.folder import add_records, read_records
@@ -15,7 +17,19 @@ from rdpass.database.record_line import line_of, read_record, write_record
 from rdpass.database.repair import check
 from rdpass.kernels.choice import rank_tiles
 from rdpass.kernels.machine import machine_of
-from rdpass.kernels.workload import Convolution, Elementwise, Epilogue, Head, PointwisePair, Pooling, Stem, Workload
+from rdpass.kernels.workload import (
+    Convolution,
+    Dequantization,
+    Elementwise,
+    Epilogue,
+    Head,
+    PointwisePair,
+    Pooling,
+    Quantization,
+    QuantizedStem,
+    Stem,
+    Workload,
+)
 
 from .records import RPI4, network_record, record
 
@@ -37,7 +51,17 @@ ONE = Convolution(1, 8, 24, 8, 8, (1, 1))
 PAIR = PointwisePair(ONE, Convolution(1, 24, 8, 8, 8, (1, 1)))
 
 
-WORKS = (ONE, POOL, Stem(ONE), Stem(ONE, POOL), Head(1, 8, 36, 5), PAIR, Elementwise(1, 8, 36, Epilogue("relu")))
+BYTES = NumericTypes(INT8, INT8, INT32, INT8)
+
+
+BYTE_PAIR = PointwisePair(replace(ONE, types=BYTES), replace(PAIR.second, types=BYTES))
+
+
+WORKS = (
+    ONE, POOL, Stem(ONE), Stem(ONE, POOL), Head(1, 8, 36, 5), PAIR, Elementwise(1, 8, 36, Epilogue("relu")),
+    BYTE_PAIR, QuantizedStem(replace(ONE, channels=3, types=BYTES), source=UINT8), Quantization(1, 8, 36),
+    Dequantization(1, 8, 36),
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("work", WORKS, ids=lambda work: type(work).__name__)
