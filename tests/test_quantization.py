@@ -6,13 +6,16 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from torch import nn
 
 import rdpass
+from benchmarks.efficientnet_lite0 import EXPECTED, photograph, pretrained
 from rdpass.core.errors import ConfigError, DivergedError, ParityError
 from rdpass.onnx.golden import find_golden, golden_path
 from rdpass.onnx.integer_oracle import integer_run
 from rdpass.onnx.source import read_onnx
 from rdpass.quantization import REPORT_KEY
+from rdpass.sources.models import load_model
 from tests.data import batches
 from tests.models import seeded, small_resnet_of_four
 from tests.passes.quantize.nets import images, plain_student
@@ -185,3 +188,70 @@ def test_data_that_fail_end_as_data(tmp_path):
 
     with pytest.raises(DivergedError, match="disk"):
         rdpass.quantize(seeded(small_resnet_of_four), example(), calibrate=broken(), show_progress=False)
+
+
+class Detector(nn.Module):
+    """Two scales, joined by a transposed convolution, and three outputs; SiLU inside, a sigmoid at one end."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Conv2d(3, 16, 3, 2, 1), nn.Conv2d(16, 16, 3, 2, 1)
+        self.up, self.act = nn.ConvTranspose2d(16, 16, 2, 2), nn.SiLU()
+        self.fine, self.coarse = nn.Conv2d(32, 6, 1), nn.Conv2d(16, 6, 1)
+
+    def forward(self, x):
+        near = self.act(self.first(x))
+        far = self.act(self.second(near))
+        joined = torch.cat([self.up(far), near], 1)
+        larger = nn.functional.interpolate(far, scale_factor=2.0, mode="nearest")
+        return torch.sigmoid(self.fine(joined)), self.coarse(far), larger
+
+
+def test_a_detector_keeps_all_its_outputs(tmp_path):
+    images_ = torch.randn(24, 3, 32, 32, generator=torch.Generator().manual_seed(2))
+    torch.manual_seed(0)
+    result = rdpass.quantize(Detector().eval(), calibrate=images_, out=tmp_path / "int8.onnx", show_progress=False)
+    assert len(result.report.outputs) == 3
+    assert min(result.report.outputs) > 30
+    assert (result.report.agreement, result.report.accuracy_before) == (None, None)
+    computing = {node.op_type for node in result.model.graph.node}
+    assert {"ConvTranspose", "Resize", "Concat", "Sigmoid"} <= computing
+    golden = find_golden(read_onnx(result.path))
+    assert [output.shape for output in golden.outputs] == [(1, 6, 16, 16), (1, 6, 8, 8), (1, 16, 16, 16)]
+
+
+def photographs(count, seed):
+    """Crops of three photographs, mirrored at random."""
+    generator = torch.Generator().manual_seed(seed)
+    wide = [photograph(name, 256) for name in EXPECTED]
+    crops = []
+    for index in range(count):
+        top, left = torch.randint(0, 32, (2,), generator=generator).tolist()
+        crop = wide[index % 3][:, :, top : top + 224, left : left + 224]
+        crops.append(crop.flip(-1) if index % 2 else crop)
+    return torch.cat(crops)
+
+
+@pytest.mark.slow
+def test_photographs_keep_their_labels_in_efficientnet_lite0(tmp_path):
+    result = rdpass.quantize(
+        pretrained(), photograph("chelsea"), calibrate=photographs(24, 0), validate=photographs(6, 1),
+        calibrator="minmax", out=tmp_path / "int8.onnx", show_progress=False,
+    )  # fmt: skip
+    assert result.report.agreement == 100
+    for name, label in EXPECTED.items():
+        assert integer_run(result.path, [photograph(name).numpy()])[0].argmax() == label
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["mobilenet_v2", "regnet_y_400mf"])
+def test_networks_of_torchvision_are_integers_from_end_to_end(name):
+    torch.manual_seed(0)
+    model, _ = load_model(f"torchvision:{name}")
+    images_ = torch.randn(12, 3, 64, 64, generator=torch.Generator().manual_seed(2))
+    model.train()(images_)  # batch norms that have seen data
+    result = rdpass.quantize(model.eval(), calibrate=images_, calibrator="minmax", show_progress=False)
+    assert result.report.sqnr > 15
+    made = {output: node for node in result.model.graph.node for output in node.output}
+    layers = [node for node in result.model.graph.node if node.op_type in ("Conv", "Gemm")]
+    assert {made[name].op_type for node in layers for name in node.input} == {"DequantizeLinear"}

@@ -19,6 +19,8 @@ from rdpass.core.comparison import Array
 from rdpass.passes.quantize.moments import Moments
 from rdpass.passes.quantize.qdq_graph import Integers, QdqGraph, integer_bias
 
+BLOCK = 128
+"""Weights of a filter that are rounded before those behind them are told."""
 DAMPING = 0.01
 """Of the mean of M's diagonal, added to it: weights of inputs that are nearly always zero must not grow."""
 
@@ -106,11 +108,17 @@ def _rounded(weights: Array, scale: Array, limits: Array, square: Array) -> Arra
     upper = np.linalg.cholesky(np.linalg.inv(damped[np.ix_(order, order)])).T
     left, bounds = weights[:, order].copy(), limits[:, order]
     integers = np.zeros_like(left)
-    for place in range(left.shape[1]):
-        column = np.rint(left[:, place] / scale[:, 0])
-        integers[:, place] = np.clip(column, -bounds[:, place], bounds[:, place])
-        error = (left[:, place] - integers[:, place] * scale[:, 0]) / upper[place, place]
-        left[:, place + 1 :] -= np.outer(error, upper[place, place + 1 :])
+    for start in range(0, left.shape[1], BLOCK):
+        # Within a block at once, what lies behind it in one product.
+        end = min(start + BLOCK, left.shape[1])
+        errors = np.zeros((len(left), end - start))
+        for place in range(start, end):
+            column = np.rint(left[:, place] / scale[:, 0])
+            integers[:, place] = np.clip(column, -bounds[:, place], bounds[:, place])
+            error = (left[:, place] - integers[:, place] * scale[:, 0]) / upper[place, place]
+            left[:, place + 1 : end] -= np.outer(error, upper[place, place + 1 : end])
+            errors[:, place - start] = error
+        left[:, end:] -= errors @ upper[start:end, end:]
     back = np.empty_like(integers)
     back[:, order] = integers
     return back

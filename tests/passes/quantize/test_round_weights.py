@@ -97,6 +97,15 @@ def test_layers_of_other_scales_and_those_in_float_are_left_alone():
     assert with_rounded(kept, found) == kept
 
 
+def test_blocks_change_nothing_but_the_order_of_sums(monkeypatch):
+    model = prepare(plain_student())
+    nearest = quantised(model)
+    whole, moments = rounded(model, nearest, STUDENT)
+    monkeypatch.setattr("rdpass.passes.quantize.round_weights.BLOCK", 7)
+    for name, of in round_weights(nearest, model, moments).items():
+        assert (of.integers != whole[name].integers).mean() < 0.01
+
+
 def test_what_no_input_ever_shows_is_rounded_to_the_nearest():
     model = prepare(plain_student(1))
     nearest = quantised(model)
