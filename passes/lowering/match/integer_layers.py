@@ -36,16 +36,17 @@ def convolution_layer(flow: Dataflow, variable: Any, machine: Machine) -> Found 
     types = replace(byte_types(machine), output=layer.output)
     work = replace(conv, types=types, epilogue=layer.epilogue, diagonal=not weights.are_bytes)
     inside = (call.args[0], weights.variable, *layer.inside)
-    return Found(layer.root, source.variable, work, inside, layer.by, (weights.numbers, layer.bias))
+    return Found(layer.root, source.variable, work, inside, layer.by, (layer.weights, layer.bias))
 
 
 @dataclass(frozen=True)
 class _Layer:
-    """What comes of sums: up to ``root``, of type ``output``, with a ``bias`` on their scale."""
+    """What comes of sums: up to ``root``, of type ``output``; ``weights`` and ``bias`` on one scale, ``by`` from it."""
 
     root: Any
     output: NumericType
     inside: tuple[Any, ...]
+    weights: Array = field(repr=False)
     bias: Array = field(repr=False)
     by: Requantization = field(repr=False)
     epilogue: Epilogue = NO_EPILOGUE
@@ -53,14 +54,34 @@ class _Layer:
 
 def _ended(flow: Dataflow, sums: Any, source: Scaled, weights: Weights, machine: Machine) -> _Layer:
     scales = source.scale * weights.scales
-    value, bias, inside = _biased(flow, sums, scales)
+    value, whole, inside = _biased(flow, sums, scales)
     end, zero = end_of(flow, value), source.zero_as(machine.isa.byte)
+    numbers, bias, shrunk = _fitting(weights.numbers, whole)
     if end is None:
         within = inside if value.same_as(sums) else (*inside, sums)
-        return _Layer(value, FLOAT32, within, bias, Requantization(zero, scales, None))
+        return _Layer(value, FLOAT32, within, numbers, bias, Requantization(zero, scales * shrunk, None))
     bounds = end.bounds(machine)
-    by = Requantization(zero, scales / end.output.scale, bounds)
-    return _Layer(end.root, machine.isa.byte, (*inside, sums, *end.inside), bias, by, epilogue_of(bounds, machine))
+    by = Requantization(zero, scales / end.output.scale * shrunk, bounds)
+    within = (*inside, sums, *end.inside)
+    return _Layer(end.root, machine.isa.byte, within, numbers, bias, by, epilogue_of(bounds, machine))
+
+
+_ROOM = 2**31 - 2**24
+"""What a sum and everything on the way to it may come to."""
+
+
+def _fitting(weights: Array, bias: Array) -> tuple[Array, Array, Array]:
+    """Weights and biases whose sums fit int32, and what their scale is multiplied by, a power of 2 for each filter.
+
+    A filter of next to no weights has a small scale and on it a large bias: tools choose scales so that it just fits
+    int32. Halved some times, such weights change its sums by less than their bias's rounding.
+    """
+    largest = 256 * np.abs(weights.astype(np.int64)).reshape(len(weights), -1).sum(axis=1) + np.abs(bias)
+    shrunk = 2.0 ** np.maximum(0, np.ceil(np.log2(np.maximum(largest, 1) / _ROOM)))
+    along = shrunk.reshape(-1, *[1] * (weights.ndim - 1))
+    return (
+        np.rint(weights / along).astype(weights.dtype), np.rint(bias / shrunk).astype(np.int32), shrunk.astype(FLOAT32)
+    )  # fmt: skip
 
 
 def _overflows(weights: Array, machine: Machine) -> bool:
@@ -71,7 +92,7 @@ def _overflows(weights: Array, machine: Machine) -> bool:
 
 def _biased(flow: Dataflow, variable: Any, scales: Array) -> tuple[Any, Array, tuple[Any, ...]]:
     """The sums with what is added to them for each channel, that as int32, and the variables that led to it."""
-    nothing = variable, np.zeros(len(scales), np.int32), ()
+    nothing = variable, np.zeros(len(scales), np.int64), ()
     reader = flow.only_reader(variable)
     call: Any = None if reader is None else flow.value(reader)
     if operator_of(call) != "relax.add":
@@ -119,7 +140,7 @@ def dense_layer(flow: Dataflow, variable: Any, machine: Machine) -> Found | None
     types = replace(byte_types(machine), output=layer.output)
     work = Head(batch, channels, pixels, len(kept.numbers), averages=pixels == 1, types=types)
     inside = (*flattening, *through, *layer.inside)
-    numbers = ((kept.numbers, layer.bias, layer.by),)
+    numbers = ((layer.weights, layer.bias, layer.by),)
     return Found(layer.root, source.variable, work, inside, None, numbers, writes="planar")
 
 

@@ -122,7 +122,7 @@ def kept_weights(flow: Dataflow, expression: Any, outputs: int = 0) -> Weights |
 
 
 def kept_bias(flow: Dataflow, expression: Any, scales: Array) -> tuple[Array, tuple[Any, ...]] | None:
-    """A bias as int32 on the ``scales`` of sums, and the variables that led to it; None where it does not fit.
+    """A bias as whole numbers on the ``scales`` of sums, and the variables that led to it; None where it does not fit.
 
     It is a constant of floats, or one kept as int32, reshaped or not.
     """
@@ -146,9 +146,9 @@ def kept_bias(flow: Dataflow, expression: Any, scales: Array) -> tuple[Array, tu
     return _on_scales(np.broadcast_to(array.astype(np.float64).reshape(-1), scales.shape), scales, tuple(inside))
 
 
-_LARGEST_BIAS = 2**30
+_LARGEST_BIAS = 2**40
 
 
 def _on_scales(bias: Array, scales: Array, inside: tuple[Any, ...]) -> tuple[Array, tuple[Any, ...]] | None:
     whole = np.rint(bias / scales.astype(np.float64))
-    return (whole.astype(np.int32), inside) if np.abs(whole).max(initial=0) < _LARGEST_BIAS else None
+    return (whole.astype(np.int64), inside) if np.abs(whole).max(initial=0) < _LARGEST_BIAS else None

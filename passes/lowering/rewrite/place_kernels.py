@@ -98,7 +98,9 @@ def _as_map(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 class _Writer:
-    """Writes one function anew. ``planar`` and ``blocked`` hold what its variables have become, in either layout."""
+    """Writes one function anew. ``planar`` and ``blocked`` hold what its variables have become, in either layout;
+    ``narrower`` floats that a kernel of bytes gave in its blocks, in those of kernels of floats.
+    """
 
     def __init__(
         self, builder: relax.BlockBuilder, callees: dict[Any, Any], function: Any, machine: Machine,
@@ -113,6 +115,7 @@ class _Writer:
         self.homes = homes_of(chosen.placement for chosen in self.chosen.values())
         self.planar: dict[Any, Any] = {parameter: parameter for parameter in function.params}
         self.blocked: dict[Any, Any] = {}
+        self.narrower: dict[Any, Any] = {}
         self.parts: dict[Any, Any] = {}
         self.kernels: dict[str, Any] = {}
 
@@ -243,14 +246,16 @@ class _Writer:
 
     def _blocked(self, variable: Any, lanes: int) -> Any:
         """In blocks of ``lanes`` channels. Bytes are kept as those that the instruction set multiplies."""
-        known = self.blocked.get(variable)
-        if known is not None and (shape_of(known) or ())[-1] == lanes:
-            return known
+        for known in (self.blocked.get(variable), self.narrower.get(variable)):
+            if known is not None and (shape_of(known) or ())[-1] == lanes:
+                return known
         kept = type_of(variable) if type_of(variable).is_float else self.machine.isa.byte
         block = block_channels(lanes, kept)
         planar = self._shaped(self._planar(variable), _as_map(shape_of(variable) or ()))
         found = self.builder.emit_te(block, planar, primfunc_name_hint="blocked")
-        return self.blocked.setdefault(variable, found)
+        layouts = self.narrower if variable in self.blocked else self.blocked
+        layouts[variable] = found
+        return found
 
     def _flat(self, variable: Any) -> Any:
         """A planar map with its pixels in one axis: the same memory."""

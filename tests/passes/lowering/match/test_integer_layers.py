@@ -48,3 +48,19 @@ def test_a_vector_that_is_no_flattened_map_is_left_to_floats():
     net.scales[x] = ("", 0.03)
     y = net.quantised(net.layer(x, "Gemm", (10, 20), 0, transB=1), 0.05)
     assert "u8_head" not in integers_of(called_exactly(net, y, off=1e-2))
+
+
+def test_a_filter_of_next_to_no_weights_has_a_bias_that_just_fits():
+    """As onnxruntime's quantiser writes it: its scale is so small that the bias is near 2^31."""
+    net = QdqNet((1, 20, 7, 7))
+    x = net.quantised("x0", 0.02, 0)
+    weights = net.random.integers(-3, 4, (8, 20, 1, 1)).astype("int8")
+    scale = np.full(8, 1e-3, "float32")
+    scale[3] = 5e-10
+    bias = net.random.integers(-2000, 2000, 8).astype("int32")
+    bias[3] = int(0.9999 * 2**31)
+    names = [net.constant(weights), net.constant(scale), net.constant(np.zeros(8, "int8"))]
+    wide = net.node("DequantizeLinear", *names, axis=0)
+    added = net.node("DequantizeLinear", net.constant(bias), net.constant(np.float32(0.02) * scale), axis=0)
+    y = net.quantised(net.node("Conv", x, wide, added), 0.01, 100)
+    assert integers_of(called_exactly(net, y, off=1e-3)) == ["u8_pointwise"]
