@@ -12,7 +12,12 @@ from rdpass.core.comparison import Array
 
 
 class Net:
-    """Nodes in the order in which they are asked for; every method returns the name of what it computes."""
+    """Nodes in the order in which they are asked for; every method returns the name of what it computes.
+
+    ``input_kind``: numpy's type of all inputs.
+    """
+
+    input_kind = np.dtype(np.float32)
 
     def __init__(self, *shapes: tuple[int, ...], seed: int = 0) -> None:
         self.random = np.random.default_rng(seed)
@@ -77,9 +82,10 @@ class Net:
         return self.node("Add", left, right)
 
     def model(self, *outputs: str, kind: int = TensorProto.FLOAT, opset: int = 18) -> onnx.ModelProto:
+        given = helper.np_dtype_to_tensor_dtype(self.input_kind)
         graph = helper.make_graph(
             self.nodes, "net",
-            [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in self.inputs.items()],
+            [helper.make_tensor_value_info(name, given, shape) for name, shape in self.inputs.items()],
             [helper.make_tensor_value_info(name, kind, None) for name in outputs],
             self.weights,
         )  # fmt: skip
@@ -89,4 +95,10 @@ class Net:
         return shape_inference.infer_shapes(model, strict_mode=True)
 
     def example(self) -> list[Array]:
+        if self.input_kind.kind != "f":
+            info = np.iinfo(self.input_kind)
+            return [
+                self.random.integers(info.min, info.max, shape, self.input_kind, endpoint=True)
+                for shape in self.inputs.values()
+            ]
         return [self.random.standard_normal(shape).astype(np.float32) for shape in self.inputs.values()]

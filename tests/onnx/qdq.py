@@ -24,6 +24,14 @@ class QdqNet(Net):
         self.kind, self.weight_kind = np.dtype(kind), np.dtype(weights)
         self.scales: dict[str, tuple[str, float]] = {}
 
+    def image_of_bytes(self, x: str, scale: float = 0.02, zero: int = 120, kind: str = "uint8") -> str:
+        """The network takes its inputs as bytes; ``x`` of them as the numbers that they stand for."""
+        self.input_kind = np.dtype(kind)
+        names = self.constant(np.float32(scale)), self.constant(np.asarray(zero, kind))
+        name = self.node("DequantizeLinear", x, *names)
+        self.scales[name] = (names[0], scale)
+        return name
+
     def quantised(self, x: str, scale: float = 0.03, zero: int | None = None) -> str:
         """``x`` rounded to integers and read as numbers again."""
         info = np.iinfo(self.kind)

@@ -1,6 +1,7 @@
 """Match where a network of bytes begins and ends in floats.
 
-1. A stem: a convolution that alone reads the quantised image, with the quantisation, and the max pool behind it.
+1. A stem: a convolution that alone reads the quantised image, with the quantisation, or that reads an image of bytes,
+   and the max pool behind it.
 2. A quantisation that no other kernel takes in.
 3. A dequantisation that no kernel takes in: an output of the network, or what a kernel of floats reads.
 """
@@ -16,7 +17,7 @@ import numpy as np
 from rdpass.core.numeric_types import FLOAT32, INT8, INT32, NumericTypes
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.workload import Convolution, Dequantization, Pooling, Quantization, QuantizedStem
-from rdpass.passes.lowering.dataflow import Dataflow, is_float_map, operator_of, shape_of
+from rdpass.passes.lowering.dataflow import Dataflow, is_float_map, operator_of, shape_of, type_of
 from rdpass.passes.lowering.match.integer_parts import Found
 from rdpass.passes.lowering.match.quantized import QUANTIZE, dequantized, quantized
 
@@ -24,24 +25,39 @@ _STEM_CHANNELS = 4
 
 
 def stem_of(flow: Dataflow, layer: Found, found: Mapping[Any, Found]) -> tuple[Found, Found | None] | None:
-    """``layer`` with the quantisation of its image, and with the pool that alone reads it, which is given too."""
-    image = quantized(flow, layer.source) if layer.source in flow.position else None
+    """``layer`` with the quantisation of its image, if there is one, and with the pool that alone reads it, which is
+    given too."""
     conv = layer.work
-    if image is None or not isinstance(conv, Convolution) or layer.addition is not None:
+    if not isinstance(conv, Convolution) or layer.addition is not None:
         return None
-    call: Any = flow.value(layer.source)
-    fits = conv.channels <= _STEM_CHANNELS and conv.groups == conv.subpixels == 1
-    if not fits or call.args[0] not in flow.parameters or flow.only_reader(layer.source) is None:
+    if conv.channels > _STEM_CHANNELS or conv.groups > 1 or conv.subpixels > 1:
         return None
-    stem = replace(
-        layer, source=call.args[0], work=QuantizedStem(conv), inside=(*layer.inside, layer.source), reads="flat",
-        last=(np.asarray(image.scale, FLOAT32),),
-    )  # fmt: skip
-    pool = _pool_behind(flow, layer, found)
-    if pool is None:
-        return stem, None
+    stem = _of_bytes(flow, layer) or _of_floats(flow, layer)
+    pool = None if stem is None else _pool_behind(flow, layer, found)
+    if stem is None or pool is None:
+        return None if stem is None else (stem, None)
     work = replace(stem.work, pooling=pool.work)
     return replace(stem, root=pool.root, work=work, inside=(*stem.inside, layer.root, *pool.inside)), pool
+
+
+def _of_bytes(flow: Dataflow, layer: Found) -> Found | None:
+    """The stem of an image that the network takes in bytes: their scale is in the layer's own numbers."""
+    if layer.source not in flow.parameters:
+        return None
+    work = QuantizedStem(layer.work, source=type_of(layer.source))
+    return replace(layer, work=work, reads="flat", last=(np.asarray(1, FLOAT32),))
+
+
+def _of_floats(flow: Dataflow, layer: Found) -> Found | None:
+    """The stem that quantises the image that the network takes, if it alone reads what that gives."""
+    image = quantized(flow, layer.source) if layer.source in flow.position else None
+    call: Any = flow.value(layer.source)
+    if image is None or call.args[0] not in flow.parameters or flow.only_reader(layer.source) is None:
+        return None
+    return replace(
+        layer, source=call.args[0], work=QuantizedStem(layer.work), inside=(*layer.inside, layer.source), reads="flat",
+        last=(np.asarray(image.scale, FLOAT32),),
+    )  # fmt: skip
 
 
 def _pool_behind(flow: Dataflow, layer: Found, found: Mapping[Any, Found]) -> Found | None:

@@ -5,14 +5,18 @@ import pytest
 from tests.onnx.qdq import QdqNet
 from tests.passes.lowering.quantised import called_exactly
 
+LOWEST = {"uint8": 0, "int8": -128}
 POOL = {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1]}
 
 
 def stem(net, channels=3, pool=True):
-    x = net.quantised("x0", 0.02, 120)
+    return first_layer(net, net.quantised("x0", 0.02, 120), channels, pool)
+
+
+def first_layer(net, x, channels=3, pool=True):
     x = net.layer(x, "Conv", (24, channels, 3, 3), 0, strides=[2, 2], pads=[1, 1, 1, 1])
-    x = net.quantised(net.relu(x), 0.05, 0)
-    return net.quantised(net.node("MaxPool", x, **POOL), 0.05, 0) if pool else x
+    x = net.quantised(net.relu(x), 0.05, LOWEST[str(net.kind)])
+    return net.quantised(net.node("MaxPool", x, **POOL), 0.05, LOWEST[str(net.kind)]) if pool else x
 
 
 @pytest.mark.parametrize("pool", [False, True])
@@ -43,3 +47,27 @@ def test_outputs_are_dequantised_by_a_kernel():
     x = net.quantised(net.layer(net.quantised("x0"), "Conv", (21, 20, 1, 1), 0))
     names = called_exactly(net, x)
     assert names[-1].startswith("u8_f32_dequantize")
+
+
+@pytest.mark.parametrize(("kind", "zero"), [("uint8", 0), ("uint8", 131), ("int8", -7)])
+@pytest.mark.parametrize("pool", [False, True])
+def test_a_stem_takes_an_image_of_bytes_as_it_comes(kind, zero, pool):
+    """Padding is the image's own zero, and bytes of the other sign are shifted."""
+    net = QdqNet((1, 3, 21, 19), kind="int8")
+    names = called_exactly(net, first_layer(net, net.image_of_bytes("x0", zero=zero, kind=kind), pool=pool))
+    assert names[0].startswith("u8_quantized_stem")
+    assert len(names) == 2
+
+
+def test_two_layers_may_read_an_image_of_bytes():
+    net = QdqNet((1, 3, 21, 19))
+    x = net.image_of_bytes("x0")
+    ends = [net.quantised(net.layer(x, "Conv", (8, 3, 3, 3), 0), 0.05) for _ in range(2)]
+    names = called_exactly(net, *ends)
+    assert sum("quantized_stem" in name for name in names) == 2
+
+
+def test_more_channels_of_bytes_than_an_image_has_are_put_into_blocks():
+    net = QdqNet((1, 8, 21, 19))
+    names = called_exactly(net, first_layer(net, net.image_of_bytes("x0"), 8))
+    assert [name.split("_")[0] for name in names] == ["blocked", "u8", "u8", "u8"]
