@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from rdpass.cli.student_file import student_file
+from rdpass.core.errors import ConfigError
 from rdpass.core.numeric_types import BYTES, HALF, SINGLE, Precision
 
 if TYPE_CHECKING:
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
 
 FILE_INPUT_HELP = (
     "Size of FILE's input where it leaves it open, or another: 1x3x224x224; by name, several: a=1x8,b=1x4:int64."
+)
+PRECISION_HELP = "fp16: half precision, where the CPU has it; default: the file's own."
+_DATA_HELP = (
+    "Images to calibrate a run folder in int8 with, as quantize takes them; default: those it was trained on here."
 )
 _NO_CACHE = "Compile all of the runner, without what is kept of it in the cache folder (RDPASS_CACHE)."
 _WORTH_SAYING = 0.001
@@ -39,15 +45,21 @@ class PrecisionChoice(StrEnum):
     bytes = BYTES
 
 
+def as_precision(choice: PrecisionChoice | None) -> Precision | None:
+    """The word of the API."""
+    return cast(Precision, choice.value) if choice else None
+
+
 def compile_command(
-    model: Annotated[Path, typer.Argument(help="The .onnx file.", metavar="FILE.onnx")],
+    source: Annotated[
+        Path, typer.Argument(help="The .onnx file, or the folder that convert wrote.", metavar="FILE.onnx|run/")
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write.")],
     target: Annotated[str, typer.Option(help="A name that `rdpass targets` lists, or a .toml file.")] = "host",
     input_size: Annotated[str | None, typer.Option("--input", help=FILE_INPUT_HELP)] = None,
     runtime: Annotated[RuntimeChoice, typer.Option(help="none: a C library that needs no runtime.")] = RuntimeChoice.vm,
-    precision: Annotated[
-        PrecisionChoice | None, typer.Option(help="fp16, where the CPU has it.", show_default="the file's own")
-    ] = None,
+    precision: Annotated[PrecisionChoice | None, typer.Option(help=PRECISION_HELP)] = None,
+    data: Annotated[str | None, typer.Option(help=_DATA_HELP)] = None,
     prefix: Annotated[
         str | None, typer.Option(help="Prefix of the C library's names.", show_default="rdpass_model")
     ] = None,
@@ -58,30 +70,60 @@ def compile_command(
     no_cache: Annotated[bool, typer.Option("--no-cache", help=_NO_CACHE)] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the manifest as JSON.")] = False,
 ) -> None:
-    """Build FILE.onnx for a CPU and compare what was built with the golden output before it is kept."""
+    """Build FILE.onnx, or a run folder's student, for a CPU and compare what was built with the golden output before it
+    is kept."""
     from rdpass.deploy.aot.names import PREFIX
 
-    with _without_torch():
-        from rdpass.deploy.bundle.building import compile
+    wanted = as_precision(precision)
+    if source.is_dir():
+        _check_run(source, target, out, runtime, wanted, force, input_size, golden)
+    elif data is not None:
+        raise ConfigError("--data is for a run folder in int8; make an int8 file of another one with rdpass quantize")
+    with student_file(source, wanted, data) if source.is_dir() else nullcontext(source) as model:
+        with _without_torch():
+            from rdpass.deploy.bundle.building import compile
 
-    bundle = compile(
-        model,
-        target,
-        out,
-        example=input_size,
-        runtime=runtime.value,
-        precision=cast(Precision, precision.value) if precision else None,
-        prefix=prefix or PREFIX,
-        golden=golden,
-        database=database,
-        sign=sign,
-        force=force,
-        cache=not no_cache,
-    )
+        bundle = compile(
+            model,
+            target,
+            out,
+            example=input_size,
+            runtime=runtime.value,
+            precision=wanted,
+            prefix=prefix or PREFIX,
+            golden=golden,
+            database=database,
+            sign=sign,
+            force=force,
+            cache=not no_cache,
+        )
     if as_json:
         print((bundle.folder / "manifest.json").read_text(), end="")
     else:
         print_bundle(bundle)
+
+
+def _check_run(
+    run: Path, target: str, out: Path, runtime: RuntimeChoice, precision: Precision | None, force: bool,
+    input_size: str | None, golden: Path | None,
+) -> None:  # fmt: skip
+    """Refuse what can be refused before a student is exported and quantised."""
+    from rdpass.core.places import check_free
+    from rdpass.deploy.bundle.manifest import written_files
+    from rdpass.deploy.bundle.runtime_libraries import find_libraries
+    from rdpass.deploy.precision import check_computes
+    from rdpass.runs.folder import written_files as files_of_run
+    from rdpass.targets.lookup import find_target
+    from rdpass.targets.toolchain import find_compiler
+
+    if input_size is not None or golden is not None:
+        raise ConfigError(f"{run} brings its student's input and golden numbers along; leave out --input and --golden")
+    check_free(out, force, written_files, [run / name for name in files_of_run(run) or ()])
+    chosen = find_target(target)
+    check_computes(chosen, precision)
+    find_compiler(chosen)
+    if runtime == RuntimeChoice.vm:
+        find_libraries(chosen)
 
 
 @contextmanager

@@ -61,6 +61,7 @@ def convert_command(
     from rdpass.core.places import check_kept
     from rdpass.runs.folder import check_run
     from rdpass.runs.grouping import Output
+    from rdpass.runs.known_data import remember_data
     from rdpass.runs.settings import read_convert_config
     from rdpass.sources.models import choose_example, files_of, load_data
     from rdpass.training.request import Budget, Data, Select
@@ -95,6 +96,8 @@ def convert_command(
     )
     if not current_world().is_first:
         return
+    if data is not None:
+        remember_data(out, data)
     if as_json:
         print(json.dumps(_summary(conversion, out), indent=1))
     else:

@@ -83,7 +83,7 @@ def quantize_command(
     is_module = not (Path(source).is_dir() or source.endswith(".onnx"))
     if not is_module and (weights is not None or input_shape is not None):
         raise ConfigError(f"{source} brings its weights and input along; leave out --weights and --input")
-    calibrate, validate = _data(data)
+    calibrate, validate = images_of(data)
     model, example = _module(source, weights, input_shape) if is_module else (Path(source), None)
     result = quantize(
         model,
@@ -114,8 +114,12 @@ def _module(source: str, weights: Path | None, input_shape: str | None) -> tuple
     return model, parse_input(input_shape) if input_shape else stored
 
 
-def _data(spec: str) -> tuple[Any, Any]:
-    """Images to calibrate with, and to validate with if there are others."""
+def images_of(spec: str) -> tuple[Any, Any]:
+    """Images to calibrate with, and to validate with if there are others, by what ``--data`` says.
+
+    Raises:
+        ConfigError: there are none of that name.
+    """
     import numpy as np
 
     from rdpass.core.errors import ConfigError

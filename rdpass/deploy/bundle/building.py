@@ -31,7 +31,7 @@ from rdpass.core.comparison import Array, NumericGate, check_close
 from rdpass.core.errors import ConfigError, TargetError
 from rdpass.core.files import new_folder
 from rdpass.core.input_size import InputSizes, as_sizes
-from rdpass.core.numeric_types import BYTES, FLOAT16, FLOAT32, HALF, SINGLE, NumericTypes, Precision
+from rdpass.core.numeric_types import BYTES, FLOAT32, HALF, INT8, SINGLE, UINT8, Precision
 from rdpass.core.places import check_free
 from rdpass.core.progress import Progress, progress
 from rdpass.database.best import Tuned, read_best
@@ -44,6 +44,14 @@ from rdpass.deploy.bundle.manifest import Manifest, Runtime, seal, written_files
 from rdpass.deploy.bundle.runtime_libraries import find_libraries, tvm_versions
 from rdpass.deploy.bundle.signature import read_private_key
 from rdpass.deploy.lowering import Lowered, build, import_onnx, in_float16, run_here, tvm_target, workloads_of
+from rdpass.deploy.precision import (
+    RUNTIME_TOLERANCES,
+    TOLERANCES,
+    check_precision,
+    precision_of,
+    target_for,
+    this_machine,
+)
 from rdpass.kernels.template import Tile
 from rdpass.kernels.workload import Workload
 from rdpass.onnx.golden import Golden, find_golden
@@ -51,19 +59,10 @@ from rdpass.onnx.model_files import model_files
 from rdpass.onnx.oracle import run_onnx
 from rdpass.onnx.source import OnnxSource, read_onnx
 from rdpass.passes.lowering.match.find_workloads import Occurrence
-from rdpass.targets.isa import isa_of
-from rdpass.targets.lookup import HOST, Target, find_target, host_target, with_byte_products
+from rdpass.targets.lookup import HOST, Target, find_target
 from rdpass.targets.toolchain import Compiler, find_compiler, find_launcher
 
 log = logging.getLogger(__name__)
-
-TOLERANCE = 1e-4
-HALF_TOLERANCE = 2e-2
-"""For networks in float16, of the largest output: each number is rounded to 2^-11 of itself, and sums of thousands are
-off by up to a hundredth of their largest."""
-QUANTISED_TOLERANCE, RUNTIME_TOLERANCE = 2e-2, 1e-1
-"""For networks of bytes, of the largest output. Layers of ours that compute in integers are exact, so the error is 0
-where all do; floats between them may round to another byte. Other runtimes round differently in every layer."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +104,7 @@ class _Order:
 
     @property
     def tolerance(self) -> float:
-        return {SINGLE: TOLERANCE, HALF: HALF_TOLERANCE, BYTES: QUANTISED_TOLERANCE}[self.precision]
+        return TOLERANCES[self.precision]
 
 
 def compile(
@@ -162,8 +161,7 @@ def compile(
     """
     if runtime not in get_args(Runtime):
         raise ConfigError(f"there is no runtime {runtime!r}; it is one of {', '.join(get_args(Runtime))}")
-    if precision is not None and precision not in get_args(Precision):
-        raise ConfigError(f"there is no precision {precision!r}; it is one of {', '.join(get_args(Precision))}")
+    check_precision(precision)
     check_prefix(prefix)
     if runtime == "vm" and prefix != PREFIX:
         raise ConfigError("a prefix is for the names of a C library: it goes with the runtime none")
@@ -175,8 +173,8 @@ def compile(
     compiler = find_compiler(chosen)
     tvm_target(chosen)
     source = read_onnx(Path(onnx) if isinstance(onnx, str) else onnx, as_sizes(example))
-    computed = _precision(source, precision, chosen)
-    chosen = _this_machine(source) if target == HOST else chosen
+    chosen = target_for(source, target)
+    computed = precision_of(source, precision, chosen)
     reference = find_golden(source, Path(golden) if golden else None)
     tuned = None if database is None else read_best(Path(database), chosen)
     with progress("compile", 4, show_progress) as shown:
@@ -198,32 +196,6 @@ def compile(
     return Bundle(place, manifest)
 
 
-def _precision(source: OnnxSource, asked: Precision | None, target: Target) -> Precision:
-    """The precision that a network is built in.
-
-    Raises:
-        ConfigError: the network is not of such a kind.
-        TargetError: the target does not compute so.
-    """
-    own: Precision = BYTES if source.is_quantised else SINGLE
-    if asked is None or asked == own:
-        return own
-    if asked == BYTES:
-        raise ConfigError("the network is not quantised; make an int8 file of it first (rdpass quantize)")
-    if own == BYTES:
-        raise ConfigError(f"the network is quantised: it computes in int8, not in {asked}; give the float network")
-    if asked == HALF and not isa_of(target).computes(NumericTypes.all(FLOAT16)):
-        raise TargetError(
-            f"{target.name} ({target.cpu}) does not compute in float16: take a target with asimdhp (rdpass targets)"
-        )
-    return asked
-
-
-def _this_machine(source: OnnxSource) -> Target:
-    """This machine, with what its CPU has beyond its level where a network of bytes computes with that."""
-    return with_byte_products(host_target()) if source.is_quantised else host_target()
-
-
 def _place(model: str | Path | onnx.ModelProto, out: str | Path | None) -> Path:
     if out is not None:
         return Path(out)
@@ -240,7 +212,7 @@ def _input_files(model: str | Path | onnx.ModelProto, *others: object) -> list[P
 def _build_checked(order: _Order, shown: Progress) -> tuple[Lowered | Network, tuple[NumericGate, ...]]:
     """The code for ``target``, once the same passes for this machine have given ONNX Runtime's numbers."""
     shown.step(0, "building for this machine, to compare")
-    here = _this_machine(order.source)
+    here = this_machine(order.source)
     native = build(order.native, here, order.tiles if order.target == here else {})
     inputs = order.golden.inputs
     gates = _gates(order, run_here(native, inputs))
@@ -260,10 +232,10 @@ def _gates(order: _Order, outputs: Sequence[Array]) -> tuple[NumericGate, ...]:
     """What was built for this machine beside ONNX Runtime and, of a quantised network, beside its integers."""
     reference = run_onnx(order.source.reference, order.golden.inputs)
     if not order.source.is_quantised:
-        return (check_close("tvm-host", outputs, reference, TOLERANCE),)
+        return (check_close("tvm-host", outputs, reference, TOLERANCES[SINGLE]),)
     return (
-        check_close("onnxruntime", outputs, reference, RUNTIME_TOLERANCE),
-        check_close("tvm-host", outputs, order.golden.outputs, QUANTISED_TOLERANCE),
+        check_close("onnxruntime", outputs, reference, RUNTIME_TOLERANCES[BYTES]),
+        check_close("tvm-host", outputs, order.golden.outputs, TOLERANCES[BYTES]),
     )
 
 
@@ -309,7 +281,7 @@ def _manifest(order: _Order, code: Lowered | Network, compiler: Compiler) -> Man
 
 def _notes(order: _Order, code: Lowered | Network, compiler: Compiler) -> tuple[str, ...]:
     notes = [] if compiler.links else ["no program ./run: linking one takes the Android NDK (RDPASS_NDK)"]
-    floats = [kernel for kernel in code.kernels if kernel.name.startswith(f"{FLOAT32.abbreviation}_")]
+    floats = [kernel for kernel in code.kernels if _is_of_floats(kernel.name)]
     if order.source.is_quantised and floats:
         share, calls = sum(kernel.share for kernel in floats), sum(kernel.calls for kernel in floats)
         notes.append(
@@ -317,6 +289,13 @@ def _notes(order: _Order, code: Lowered | Network, compiler: Compiler) -> tuple[
             " no kernel of bytes takes these layers (weights of 16 bits, or kept in float)"
         )
     return tuple(notes)
+
+
+def _is_of_floats(kernel: str) -> bool:
+    """Tell whether a kernel, by its name, computes in float32: not one that only makes bytes of an image."""
+    single = f"{FLOAT32.abbreviation}_"
+    to_bytes = tuple(f"{single}{byte.abbreviation}_" for byte in (INT8, UINT8))
+    return kernel.startswith(single) and not kernel.startswith(to_bytes)
 
 
 def _run_once(folder: Path, manifest: Manifest, target: Target, golden: Golden) -> Manifest:

@@ -1,0 +1,74 @@
+"""The student of a run folder as an ONNX file, quantised where int8 is asked for: for commands that build files."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rdpass.core.errors import ConfigError
+from rdpass.core.numeric_types import BYTES, Precision
+
+if TYPE_CHECKING:
+    from rdpass.passes.quantize.report import QuantizationReport
+
+NAME = "student.onnx"
+
+
+@contextmanager
+def student_file(run: Path, precision: Precision | None, data: str | None) -> Iterator[Path]:
+    """The student of ``run`` in deploy form, with golden numbers beside it, for as long as the block runs.
+
+    Raises:
+        ConfigError: ``run`` is no run folder, there are no data to quantise with, or some and nothing to quantise.
+    """
+    images = _images(run, precision, data)
+    with tempfile.TemporaryDirectory(prefix="rdpass-") as place:
+        file = Path(place) / NAME
+        if images is None:
+            from rdpass.runs.folder import load_run
+
+            load_run(run).export_onnx(file)
+        else:
+            _quantise(run, images, file)
+        yield file
+
+
+def _images(run: Path, precision: Precision | None, data: str | None) -> str | None:
+    """The name of the images to calibrate with; None where nothing is quantised."""
+    from rdpass.runs.folder import read_body
+    from rdpass.runs.known_data import known_data
+
+    read_body(run)
+    if precision != BYTES:
+        if data is not None:
+            raise ConfigError(f"--data {data} is for --precision int8, which takes images to calibrate with")
+        return None
+    found = data or known_data(run)
+    if found is None:
+        raise ConfigError(
+            f"{run} in int8 takes images to calibrate with: name them with --data pkg.mod:fn or --data images.npy (the"
+            " data of a run that was trained on this machine are known)"
+        )
+    return found
+
+
+def _quantise(run: Path, images: str, file: Path) -> None:
+    from rdpass.cli.quantize import images_of
+    from rdpass.quantization import quantize
+
+    calibrate, validate = images_of(images)
+    result = quantize(run, calibrate=calibrate, validate=validate, out=file)
+    print(f"rdpass: {_told(result.report, images)}", file=sys.stderr)
+
+
+def _told(report: QuantizationReport, images: str) -> str:
+    before, after = report.accuracy_before, report.accuracy_after
+    accuracy = "" if before is None or after is None else f", top class right {after:.2f} % (float {before:.2f} %)"
+    return (
+        f"quantised with {report.calibrated} images of {images}, compared on {report.validated}: SQNR"
+        f" {report.sqnr:.1f} dB{accuracy}; rdpass quantize has the whole report"
+    )
