@@ -56,6 +56,7 @@ ACROSS = {
     "recipes/test_recipes_on_networks": "every recipe on networks of the zoo",
     "recipes/test_trained_students": "trained students as ordinary modules",
     "training/test_cuda": "the same training on a GPU",
+    "tuning/test_precision": "tuning in every precision, from a file to a bundle",
 }
 """Files of tests that belong to no one module."""
 

@@ -17,7 +17,7 @@ from rdpass.deploy.device.tracker import Tracker, check_servers
 from rdpass.targets.lookup import Target
 from rdpass.tuning.job import Job, Timing, Trouble
 from rdpass.tuning.libraries import Libraries, Unbuildable
-from rdpass.tuning.outcome import Outcome, Rejected, T, Unknown, judged
+from rdpass.tuning.outcome import Outcome, Rejected, T, Unknown, allowed_error, judged
 from rdpass.tuning.task import NetworkTrial, Trial
 from rdpass.tuning.worker_pool import WorkerPool
 
@@ -105,7 +105,7 @@ class Devices:
         """None: it is to be tried again."""
         if isinstance(answer, Timing):
             self._troubles = 0
-            return judged(answer)
+            return judged(answer, allowed_error(ticket.trial))
         self._troubles += 1
         ticket.attempts += 1
         if self._tracker is not None:

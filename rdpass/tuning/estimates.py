@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from rdpass.core.comparison import Array, relative_error
+from rdpass.core.comparison import Array
 from rdpass.core.errors import DeviceError, TargetError
 from rdpass.database.record import Method
 from rdpass.kernels.choice import build_kernels, choose_default
@@ -29,15 +29,19 @@ from rdpass.targets.lookup import Target
 from rdpass.targets.toolchain import find_compiler, find_launcher
 from rdpass.tuning.job import Timing
 from rdpass.tuning.libraries import step_of
-from rdpass.tuning.outcome import Outcome, Rejected, T, Unknown, judged
+from rdpass.tuning.outcome import Outcome, Rejected, T, Unknown, allowed_error, judged
+from rdpass.tuning.references import expected_of
 from rdpass.tuning.task import Network, NetworkTrial, Trial
-from rdpass.tuning.worker import arguments_of
+from rdpass.tuning.worker import arguments_of, error_of
 
 
 @dataclass(frozen=True)
 class _Estimate:
+    """``expected``: the map that ``output`` has to hold to the last bit, of the default tile's where there is one."""
+
     seconds: float
     output: Array
+    expected: Array | None = None
 
 
 class Estimates:
@@ -69,7 +73,10 @@ class Estimates:
             tile = self._estimate(trial.occurrence, trial.tile)
         except DeviceError as error:
             return Rejected(str(error))
-        return judged(Timing(tile.seconds, default.seconds, 1, 0.0, relative_error(tile.output, default.output)))
+        expected = default.output if default.expected is None else default.expected
+        return judged(
+            Timing(tile.seconds, default.seconds, 1, 0.0, error_of(tile.output, expected)), allowed_error(trial)
+        )
 
     def _network(self, trial: NetworkTrial, check: Callable[[], None]) -> Outcome:
         """It takes TVM's runtime for the target, which tiles do not."""
@@ -81,10 +88,11 @@ class Estimates:
             return Unknown(str(error))
         except DeviceError as error:
             return Rejected(str(error))
-        return judged(Timing(self._network_seconds(tuned), self._network_seconds(default), 1, 0.0, tuned.max_rel_error))
+        times = self._network_seconds(tuned), self._network_seconds(default)
+        return judged(Timing(*times, 1, 0.0, tuned.max_rel_error), allowed_error(trial))
 
     def _whole(self, network: Network, tiles: Mapping[Workload, Tile]) -> NetworkCost:
-        return measure_network(network.source, self._target, self._caches, tiles)
+        return measure_network(network.source, self._target, self._caches, tiles, network.precision)
 
     def _network_seconds(self, cost: NetworkCost) -> float:
         return self._seconds(cost.est_cycles[self._core], cost.dram_bytes)
@@ -95,14 +103,14 @@ class Estimates:
     def _default(self, occurrence: Occurrence) -> _Estimate:
         if occurrence.workload not in self._defaults:
             tile = choose_default(occurrence.workload, machine_of(self._target))
-            self._defaults[occurrence.workload] = self._estimate(occurrence, tile)
+            self._defaults[occurrence.workload] = self._estimate(occurrence, tile, is_default=True)
         return self._defaults[occurrence.workload]
 
-    def _estimate(self, occurrence: Occurrence, tile: Tile) -> _Estimate:
+    def _estimate(self, occurrence: Occurrence, tile: Tile, is_default: bool = False) -> _Estimate:
         kernels = build_kernels(occurrence.workload, occurrence.constants, tile, machine_of(self._target))
+        steps = [step_of("kernel", kernel) for kernel in kernels]
         seconds, output = 0.0, None
-        for kernel in kernels:
-            step = step_of("kernel", kernel)
+        for kernel, step in zip(kernels, steps, strict=True):
             arguments = arguments_of(step)
             if output is not None:
                 arguments[0] = output
@@ -115,4 +123,4 @@ class Estimates:
             seconds += self._seconds(cost.cycles[self._core], missed)
             output = cost.outputs[0]
         assert output is not None
-        return _Estimate(seconds, output)
+        return _Estimate(seconds, output, expected_of(occurrence, tile, steps) if is_default else None)

@@ -5,25 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rdpass.core.comparison import Array
-from rdpass.core.numeric_types import ALL_FLOAT32, NumericTypes
+from rdpass.core.numeric_types import NumericType
 from rdpass.deploy.device.tracker import Tracker
 
 
 @dataclass(frozen=True)
 class Step:
-    """One kernel: its function, the shapes of all its parameters, and its constants.
+    """One kernel: its function, the shapes and types of all its parameters, and its constants.
 
     Parameters are the input (and what scales it, if anything does), the constants, the map to add where ``adds``, the
-    output, the workspace. An output that is ``in_place`` holds the map to add. ``types``: of the maps that are read and
-    written; the workspace holds sums.
+    output, the workspace. An output that is ``in_place`` holds the map to add.
     """
 
     function: str
     shapes: tuple[tuple[int, ...], ...]
+    types: tuple[NumericType, ...]
     constants: tuple[Array, ...]
     adds: bool
     in_place: bool
-    types: NumericTypes = ALL_FLOAT32
 
     @property
     def inputs(self) -> int:
@@ -33,10 +32,14 @@ class Step:
 
 @dataclass(frozen=True)
 class Variant:
-    """A library, and the kernels in it that compute a workload, one after the other."""
+    """A library, and the kernels in it that compute a workload, one after the other.
+
+    ``expected``: the map that they have to give to the last bit; None where that is for the default tile to say.
+    """
 
     library: str
     steps: tuple[Step, ...]
+    expected: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,8 @@ class NetworkVariant:
 
 @dataclass(frozen=True)
 class Job:
-    """Time two variants in turn, for ``rounds`` rounds or some more, with ``threads``, and compare their outputs.
+    """Time two variants in turn, for ``rounds`` rounds or some more, with ``threads``, and compare their outputs, the
+    tuned one's with what the default expects, if it says that.
 
     ``flush``: bytes that are read and written before each call of a kernel, so that it finds its weights in memory, not
     in cache; whole networks are called one after another.
@@ -68,7 +72,7 @@ class Job:
 @dataclass(frozen=True)
 class Timing:
     """Seconds of each variant (the shortest of ``repeats`` calls), how far the upper quartile of the tuned one's lies
-    above, relative, and the relative error of its output against the default's."""
+    above, relative, and the relative error of its output against the default's, or what is expected of both."""
 
     seconds: float
     default_seconds: float

@@ -10,6 +10,7 @@ from pathlib import Path
 import tvm
 
 from rdpass.core.errors import TargetError, first_line
+from rdpass.core.numeric_types import NumericType
 from rdpass.core.tvm_messages import without_scope_lines
 from rdpass.deploy.lowering import LINK_OPTIONS, build, tvm_target, write_library
 from rdpass.kernels.choice import build_kernels, choose_default
@@ -21,6 +22,7 @@ from rdpass.passes.tir.pipeline import NAME as TIR_PIPELINE
 from rdpass.targets.lookup import Target
 from rdpass.targets.toolchain import Compiler, find_compiler
 from rdpass.tuning.job import NetworkVariant, Step, Variant
+from rdpass.tuning.references import expected_of
 from rdpass.tuning.task import Network, NetworkTrial, Trial
 
 
@@ -54,7 +56,8 @@ class Libraries:
         """
         key = trial.workload if isinstance(trial, Trial) else trial.network
         if key not in self._kept:
-            self._kept[key] = self.tuned(self._untuned(trial))
+            untuned = self._untuned(trial)
+            self._kept[key] = _with_expected(self.tuned(untuned), untuned)
         return self._kept[key]
 
     def tuned(self, trial: Trial | NetworkTrial) -> Variant | NetworkVariant:
@@ -96,6 +99,12 @@ class Libraries:
         return NetworkVariant(str(path), find_golden(trial.network.source).inputs)
 
 
+def _with_expected(variant: Variant | NetworkVariant, trial: Trial | NetworkTrial) -> Variant | NetworkVariant:
+    if isinstance(variant, NetworkVariant) or isinstance(trial, NetworkTrial):
+        return variant
+    return replace(variant, expected=expected_of(trial.occurrence, trial.tile, variant.steps))
+
+
 @contextmanager
 def _blaming(what: object) -> Iterator[None]:
     """Blame what TVM and LLVM raise on what they build."""
@@ -107,5 +116,7 @@ def _blaming(what: object) -> Iterator[None]:
 
 def step_of(name: str, kernel: Kernel) -> Step:
     """The kernel as a worker calls it."""
-    shapes = tuple(tuple(map(int, parameter.shape)) for parameter in kernel.function.params)
-    return Step(name, shapes, kernel.constants, kernel.epilogue.add, kernel.epilogue.in_place, kernel.types)
+    parameters = kernel.function.params
+    shapes = tuple(tuple(map(int, parameter.shape)) for parameter in parameters)
+    types = tuple(NumericType(str(parameter.dtype)) for parameter in parameters)
+    return Step(name, shapes, types, kernel.constants, kernel.epilogue.add, kernel.epilogue.in_place)

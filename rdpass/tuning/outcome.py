@@ -8,14 +8,13 @@ from typing import Any, Protocol, TypeVar
 
 from rdpass.database.keys import code_key, network_key, target_key
 from rdpass.database.record import Method, NetworkRecord, Record
+from rdpass.deploy.precision import TOLERANCES
 from rdpass.targets.lookup import Target
 from rdpass.tuning.job import Timing
+from rdpass.tuning.references import tolerance_of
 from rdpass.tuning.task import NetworkTrial, Trial
 
 T = TypeVar("T", Trial, NetworkTrial)
-
-TOLERANCE = 1e-4
-"""Largest relative error of the output, of a tile or a whole network, against the default's."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +50,16 @@ class Measurer(Protocol):
         ...
 
 
-def judged(timing: Timing) -> Outcome:
-    """The timing, unless something else is computed than the default does."""
-    if timing.error <= TOLERANCE:
+def judged(timing: Timing, allowed: float) -> Outcome:
+    """The timing, unless its error is larger: then something else is computed than is to be."""
+    if timing.error <= allowed:
         return timing
-    return Rejected(f"its numbers differ from the default's by {timing.error:.2g}, tolerance {TOLERANCE:g}")
+    return Rejected(f"its numbers differ from those expected by {timing.error:.2g}, tolerance {allowed:g}")
+
+
+def allowed_error(trial: Trial | NetworkTrial) -> float:
+    """Largest relative error of the output of a tile, or of a whole network."""
+    return tolerance_of(trial.workload) if isinstance(trial, Trial) else TOLERANCES[trial.network.precision]
 
 
 def record_of(

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 import tvm
 
+from rdpass.core.numeric_types import SINGLE, Precision
 from rdpass.database.best import settled
 from rdpass.database.record import Record, Selection
-from rdpass.deploy.lowering import import_onnx, workloads_of
+from rdpass.deploy.lowering import network_of, workloads_of
 from rdpass.kernels.choice import Ranked, rank_tiles
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.template import Tile
@@ -34,11 +35,12 @@ class Trial:
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """A network that is tuned: a model, imported, and its workloads on the target."""
+    """A network that is tuned: a model, imported as it computes on the target, and its workloads there."""
 
     source: OnnxSource
     module: tvm.IRModule
     workloads: tuple[Occurrence, ...]
+    precision: Precision = SINGLE
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,13 +92,13 @@ class Task:
         return single * self.occurrence.calls
 
 
-def read_network(source: OnnxSource, target: Target) -> Network:
+def read_network(source: OnnxSource, target: Target, precision: Precision = SINGLE) -> Network:
     """
     Raises:
         ConfigError: TVM can't import the model.
     """
-    module = import_onnx(source)
-    return Network(source, module, workloads_of(module, target))
+    module = network_of(source, target, precision)
+    return Network(source, module, workloads_of(module, target), precision)
 
 
 def make_tasks(occurrences: Iterable[Occurrence], machine: Machine, records: Iterable[Record]) -> tuple[Task, ...]:

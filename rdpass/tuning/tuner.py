@@ -21,12 +21,14 @@ import onnx
 from rdpass.core.errors import ConfigError, TargetError
 from rdpass.core.input_size import InputSizes, as_sizes
 from rdpass.core.interruption import Interrupted, Interruption
+from rdpass.core.numeric_types import Precision
 from rdpass.core.progress import progress
 from rdpass.database.best import comparable, read_best, usable
 from rdpass.database.choice import choose_tiles
 from rdpass.database.folder import check_writable, read_records
 from rdpass.database.record import Method
 from rdpass.deploy.device.tracker import parse_tracker
+from rdpass.deploy.precision import check_precision, precision_of, target_for
 from rdpass.kernels.machine import machine_of
 from rdpass.onnx.source import read_onnx
 from rdpass.targets.lookup import HOST, Target, find_target
@@ -49,6 +51,7 @@ def tune(
     database: str | Path = "tune",
     *,
     example: InputSizes = None,
+    precision: Precision | None = None,
     trials: int = TRIALS,
     seconds: float | None = None,
     model: Literal["mca"] | None = None,
@@ -67,6 +70,7 @@ def tune(
         target: a name that ``rdpass targets`` lists, or a target of one's own.
         database: a folder; it is made where there is none. ``compile(..., database=...)`` takes it.
         example: the inputs' sizes, as ``compile`` takes them.
+        precision: "float32", "fp16" or "int8", as ``compile`` takes it. Each has tiles of its own in the database.
         trials: tiles to try in all, those that the database has counted. With 0 only the whole network is timed, once
             more if it was.
         seconds: time after which no tile is begun.
@@ -93,8 +97,11 @@ def tune(
     """
     chosen = find_target(target) if isinstance(target, str) else target
     _check(chosen, trials, seconds, model, rpc, key)
+    check_precision(precision)
     folder = Path(database)
     source = read_onnx(Path(onnx) if isinstance(onnx, str) else onnx, as_sizes(example))
+    chosen = target_for(source, target)
+    computed = precision_of(source, precision, chosen)
     check_writable(folder)
     # A signal is not to unwind from within TVM, which would take it for a failure of its own.
     with (
@@ -102,7 +109,7 @@ def tune(
         progress("tune", trials, show_progress) as shown,
     ):  # fmt: skip
         measurer = _measurer(chosen, model, rpc, key, timeout, Path(place))
-        network = read_network(source, chosen)
+        network = read_network(source, chosen, computed)
         tasks = _tasks(network, chosen, folder, measurer.method)
         search = Search(tasks, trials, chosen.clock_ghz, confirms=measurer.method != "mca")
         session = Session(measurer, chosen, folder, shown, interruption)

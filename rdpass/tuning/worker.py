@@ -23,6 +23,7 @@ _CALLS = 3  # timed calls of a variant in each round
 _AT_MOST = 2.5  # times the rounds asked for, while there is reason to go on
 _SETTLED = 0.97  # of the shortest time so far: what is above is no news
 _ADDED = 9  # seed of the map to add
+_UNWRITTEN = 99  # a byte like any other
 _BIG_CORES = 1  # TVM's number for threads on the fastest cores
 
 
@@ -46,7 +47,7 @@ def time_job(job: Job) -> Timing:
     place: Any = _Here() if job.tracker is None else _Board(job.tracker, job.timeout)
     place.function("runtime.config_threadpool")(_BIG_CORES, job.threads)
     default, tuned = (_load(place, variant) for variant in (job.default, job.tuned))
-    error = max(map(relative_error, tuned.run(), default.run()))
+    error = max(map(error_of, tuned.run(), _expected(job.default, default)))
     times: dict[_Loaded, list[Array]] = {default: [], tuned: []}
     while not _is_enough(list(times.values()), job.rounds):
         for loaded, found in times.items():
@@ -54,6 +55,13 @@ def time_job(job: Job) -> Timing:
     own, base = np.concatenate(times[tuned]), np.concatenate(times[default])
     spread = np.quantile(own, 0.75) / own.min() - 1
     return Timing(float(own.min()), float(base.min()), len(own), float(spread), error)
+
+
+def _expected(variant: Variant | NetworkVariant, loaded: _Loaded) -> list[Array]:
+    """What outputs are held against: what was computed beforehand, or what the default gives here."""
+    outputs = loaded.run()
+    known = variant.expected if isinstance(variant, Variant) else None
+    return outputs if known is None else [known]
 
 
 def _is_enough(times: Sequence[Sequence[Array]], rounds: int) -> bool:
@@ -164,17 +172,48 @@ class _Network:
 
 
 def arguments_of(step: Step) -> list[Array]:
-    """Random maps, the same for every tile of a workload; NaN where nothing is to be read."""
-    shapes, types = list(step.shapes), step.types
-    given = [*(_numbers(number, shapes[number], types.input) for number in range(step.inputs)), *step.constants]
+    """Random maps, the same for every tile of a workload; where nothing is to be read NaN, of integers any number."""
+    kinds = list(zip(step.shapes, step.types, strict=True))
+    given = [*(_numbers(number, *kinds[number]) for number in range(step.inputs)), *step.constants]
     if step.adds and not step.in_place:
-        given.append(_numbers(_ADDED, shapes[len(given)], types.output))
-    output = _numbers(_ADDED, shapes[-2], types.output) if step.in_place else np.full(shapes[-2], np.nan, types.output)
-    return [*given, output, np.full(shapes[-1], np.nan, types.accumulator)]
+        given.append(_numbers(_ADDED, *kinds[len(given)]))
+    output = _numbers(_ADDED, *kinds[-2]) if step.in_place else _poison(*kinds[-2])
+    return [*given, output, _poison(*kinds[-1])]
+
+
+def added_of(step: Step) -> Array | None:
+    """The map that is added, if there is one."""
+    if not step.adds:
+        return None
+    return arguments_of(step)[-2 if step.in_place else -3]
+
+
+def as_map(array: Array, shape: Sequence[int]) -> Array:
+    """A map in the order of ``shape``, (N, C, H, W) or whatever it is, out of the blocks that kernels work on.
+
+    Blocks are (N, C / L, P, L); the channels that fill the last one are left out.
+    """
+    if array.ndim != 4:
+        return array.reshape(shape)
+    batch, count, pixels, lanes = array.shape
+    return array.transpose(0, 1, 3, 2).reshape(batch, count * lanes, pixels)[:, : shape[1]].reshape(shape)
+
+
+def error_of(output: Array, expected: Array) -> float:
+    """The relative error of a kernel's output, ``expected`` being in blocks as it is, or a map."""
+    return relative_error(output if output.shape == expected.shape else as_map(output, expected.shape), expected)
 
 
 def _numbers(seed: int, shape: Sequence[int], numeric: NumericType) -> Array:
-    return np.random.default_rng(seed).standard_normal(shape, np.dtype(FLOAT32)).astype(numeric, copy=False)
+    random = np.random.default_rng(seed)
+    if numeric.is_float:
+        return random.standard_normal(shape, np.dtype(FLOAT32)).astype(numeric, copy=False)
+    info = np.iinfo(numeric.value)
+    return random.integers(info.min, info.max, shape, numeric.value, endpoint=True)
+
+
+def _poison(shape: Sequence[int], numeric: NumericType) -> Array:
+    return np.full(shape, np.nan if numeric.is_float else _UNWRITTEN, numeric)
 
 
 if __name__ == "__main__":

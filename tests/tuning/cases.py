@@ -2,9 +2,13 @@
 
 import numpy as np
 
+from rdpass.core.numeric_types import INT8
 from rdpass.kernels.machine import machine_of
 from rdpass.kernels.workload import Convolution, Elementwise, Epilogue, Head, PointwisePair, Pooling, Stem
+from rdpass.kernels.workload.concatenation import Concatenation
 from rdpass.targets.lookup import find_target
+from tests.kernels.examples import integer_examples
+from tests.kernels.numbers import constants_of
 
 MACHINE = machine_of(find_target("rpi4"))
 
@@ -39,3 +43,17 @@ CASES = {
     "gate and add": (Elementwise(1, 8, 36, ADDED, "gate"), ([numbers(8)],), 2),
     "constant": (Elementwise(1, 8, 36, IN_PLACE, "constant"), ([numbers(8), numbers(8)],), 1),
 }
+
+
+def _maps(work):
+    """Maps that come before the constants."""
+    if isinstance(work, Concatenation):
+        return len(work.parts)
+    return 2 if isinstance(work, Elementwise) and work.scale in ("gate", "map") else 1
+
+
+BYTES = {
+    f"{index} {work.describe()}": (work, constants_of(work), _maps(work))
+    for index, work in enumerate(integer_examples(INT8))
+}
+"""The same of bytes."""

@@ -8,7 +8,7 @@ from rdpass.kernels.machine import machine_of
 from rdpass.onnx.source import read_onnx
 from rdpass.targets.lookup import Target
 from rdpass.tuning.job import Timing
-from rdpass.tuning.outcome import TOLERANCE, Measurer
+from rdpass.tuning.outcome import Measurer, allowed_error
 from rdpass.tuning.task import NetworkTrial, read_network
 from tests.onnx.nets import Net
 
@@ -29,6 +29,6 @@ def timing_of(measurer: Measurer, trial: NetworkTrial) -> Timing:
     ((given, timing),) = measurer.measure(lambda: waiting.pop() if waiting else None, lambda: None)
     assert given is trial
     assert isinstance(timing, Timing), timing
-    assert timing.error <= TOLERANCE
+    assert timing.error <= allowed_error(trial)
     assert min(timing.seconds, timing.default_seconds) > 0
     return timing

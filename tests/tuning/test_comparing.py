@@ -137,7 +137,7 @@ def test_numbers_that_are_wrong_together_are_a_reason_to_leave_tiles_out(
     made_up: Use, tiny_onnx: Path, tmp_path: Path
 ) -> None:
     def wrong(tiles: Selection) -> Outcome:
-        return judged(Timing(1e-3, 1e-2, 30, 0.1, 0.5 if len(tiles) > 1 else 0.0))
+        return judged(Timing(1e-3, 1e-2, 30, 0.1, 0.5 if len(tiles) > 1 else 0.0), 1e-4)
 
     made_up(whole=wrong)
     assert _tune(tiny_onnx, tmp_path / "some").network.tiles == 1

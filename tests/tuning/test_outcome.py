@@ -2,31 +2,42 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from rdpass.core.numeric_types import Precision
 from rdpass.database.keys import code_key, network_key, target_key
 from rdpass.database.record import NetworkRecord, Record, check_timed
 from rdpass.tuning.job import Timing
-from rdpass.tuning.outcome import TOLERANCE, Rejected, judged, record_of
+from rdpass.tuning.outcome import Rejected, allowed_error, judged, record_of
 
 from .made_trials import RPI4, timing, trial
 from .network_trial import network_trial
 
 
-@pytest.mark.parametrize(("error", "kept"), [(0.0, True), (TOLERANCE, True), (1.01 * TOLERANCE, False), (0.5, False)])
+@pytest.mark.parametrize(("error", "kept"), [(0.0, True), (1e-4, True), (1.01e-4, False), (0.5, False)])
 def test_a_tile_of_other_numbers_is_rejected_however_fast_it_is(error: float, kept: bool) -> None:
     fast = timing(0.01, error=error)
-    outcome = judged(fast)
+    outcome = judged(fast, allowed_error(trial()))
     if kept:
         assert outcome is fast
     else:
         assert isinstance(outcome, Rejected)
-        assert "numbers differ from the default's by" in outcome.reason
+        assert "numbers differ from those expected by" in outcome.reason
 
 
 def test_numbers_that_are_none_are_rejected() -> None:
-    assert isinstance(judged(timing(0.5, error=float("nan"))), Rejected)
-    assert isinstance(judged(timing(0.5, error=float("inf"))), Rejected)
+    assert isinstance(judged(timing(0.5, error=float("nan")), 1.0), Rejected)
+    assert isinstance(judged(timing(0.5, error=float("inf")), 1.0), Rejected)
+
+
+@pytest.mark.parametrize(("precision", "allowed"), [("float32", 1e-4), ("fp16", 2e-2), ("int8", 2e-2)])
+def test_a_network_may_be_off_as_far_as_its_precision_is(precision: Precision, allowed: float) -> None:
+    given = network_trial(RPI4)
+    given = replace(given, network=replace(given.network, precision=precision))
+    assert isinstance(judged(timing(0.5, error=allowed), allowed_error(given)), Timing)
+    assert isinstance(judged(timing(0.5, error=1.01 * allowed), allowed_error(given)), Rejected)
 
 
 def test_a_record_has_the_keys_the_tile_and_the_times() -> None:

@@ -62,7 +62,7 @@ def test_a_tile_with_wrong_numbers_is_recorded_as_failed_and_never_chosen(
     made_up: Callable[..., MadeUp], tiny_onnx: Path, tmp_path: Path
 ) -> None:
     def outcome(trial: Trial) -> Outcome:
-        return judged(Timing(1e-6, 1e-3, 9, 0.1, 0.5)) if isinstance(trial.tile, WinogradTile) else Timing(
+        return judged(Timing(1e-6, 1e-3, 9, 0.1, 0.5), 1e-4) if isinstance(trial.tile, WinogradTile) else Timing(
             2e-3, 1e-3, 9, 0.1, 0.0
         )  # fmt: skip
 
