@@ -9,6 +9,7 @@ from functools import partial
 from benchmarks.networks import reference_file
 from benchmarks.peer_runtimes.catalogue import RUNTIMES
 from benchmarks.peer_runtimes.comparison import GRAPHS, NETWORKS
+from rdpass.deploy.precision import RUNTIME_TOLERANCES
 from rdpass.profiling.emulation.plugin import cache_folder
 from rdpass.profiling.runtimes.checking import checked, reason_of
 from rdpass.profiling.runtimes.rows import Row, timed_row
@@ -33,7 +34,7 @@ def measure(net: str, runtimes: Sequence[str], threads: int, rounds: int) -> lis
     for graph, load in loads.items():
         for runtime in runtimes:
             try:
-                inference, error = checked(RUNTIMES[runtime], load, threads)
+                inference, error = checked(RUNTIMES[runtime], load, threads, RUNTIME_TOLERANCES[load.precision])
                 ready[runtime, graph], errors[runtime, graph] = inference, error
             except Exception as problem:  # other people's code raises anything
                 refused.append(Row(runtime, graph, threads, reason=reason_of(problem)))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,9 +12,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
+from rdpass.cli.compile import PRECISION_HELP, PrecisionChoice, as_precision
 from rdpass.cli.verify import KEY_HELP
 from rdpass.core.errors import ConfigError
 from rdpass.core.printable import printable
+from rdpass.targets.boards import HOST
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +26,9 @@ if TYPE_CHECKING:
 
 
 def bench_command(
-    bundle: Annotated[Path, typer.Argument(help="The bundle's folder.", metavar="DIR")],
+    source: Annotated[
+        Path, typer.Argument(help="The bundle's folder, or an .onnx file to build for this host.", metavar="DIR|FILE")
+    ],
     on: Annotated[
         str | None, typer.Option(metavar="USER@BOARD", help="Measure on a board, reached over ssh; default: here.")
     ] = None,
@@ -38,31 +44,52 @@ def bench_command(
         ),
     ] = None,
     onnx: Annotated[Path | None, typer.Option(help="The model DIR was built from, for --vs.", metavar="FILE")] = None,
+    precision: Annotated[PrecisionChoice | None, typer.Option(help=f"To build FILE in. {PRECISION_HELP}")] = None,
     verify_key: Annotated[Path | None, typer.Option(help=KEY_HELP)] = None,
     input_size: Annotated[
         str | None, typer.Option("--input", help="Size of FILE's input, for --vs; default: DIR's, which it must be.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Time DIR's own runner: median, tail and memory.
+    """Time DIR's own runner, or FILE built for this host: median, tail and memory.
 
     With --on, DIR is copied into a temporary folder of the board, checked there, timed, and removed. With --vs, DIR and
     other runtimes take turns in one process of this host instead, on --threads threads (default 1).
     """
     from rdpass.deploy.bundle.benchmark import bench
 
-    if versus is not None:
-        if on is not None or onnx is None or verify_key is not None:
-            raise ConfigError("--vs compares on this host: it takes --onnx FILE, and no --on or --verify-key")
-        if input_size is not None:
-            check_sizes(bundle, input_size)
-        compare_command(bundle, onnx, versus.split(","), threads or 1, runs, as_json)
-        return
-    timing = bench(bundle, runs=runs, threads=threads, on=on, timeout=timeout, key=verify_key)
+    is_file = source.suffix == ".onnx" and not source.is_dir()
+    model = source if is_file and onnx is None else onnx
+    if is_file and (on is not None or onnx is not None or verify_key is not None):
+        raise ConfigError(f"{source} is built for this host: with --on, --onnx and --verify-key give a bundle")
+    if precision is not None and not is_file:
+        raise ConfigError(f"{source} has its precision already: --precision is for an .onnx file")
+    if versus is not None and (on is not None or model is None or verify_key is not None):
+        raise ConfigError("--vs compares on this host: it takes --onnx FILE, and no --on or --verify-key")
+    with _built(source, input_size, precision) if is_file else nullcontext(source) as bundle:
+        if versus is not None and model is not None:
+            if input_size is not None:
+                check_sizes(bundle, input_size)
+            rows = compared(bundle, model, versus.split(","), threads or 1, runs)
+            print_rows(source, rows, as_json)
+            return
+        timing = bench(bundle, runs=runs, threads=threads, on=on, timeout=timeout, key=verify_key)
     if as_json:
-        print(json.dumps({"bundle": str(bundle), **asdict(timing)}, indent=1))
+        print(json.dumps({"bundle": str(source), **asdict(timing)}, indent=1))
     else:
-        print_timing(bundle, timing)
+        print_timing(source, timing)
+
+
+@contextmanager
+def _built(file: Path, input_size: str | None, precision: PrecisionChoice | None) -> Iterator[Path]:
+    """A bundle of a file for this host, for as long as the block runs."""
+    import tempfile
+
+    from rdpass.deploy.bundle.building import compile
+
+    with tempfile.TemporaryDirectory(prefix="rdpass-") as place:
+        folder = Path(place) / f"{file.stem}.rdp"
+        yield compile(file, HOST, folder, example=input_size, precision=as_precision(precision)).folder
 
 
 def check_sizes(bundle: Path, text: str) -> None:
@@ -78,19 +105,25 @@ def check_sizes(bundle: Path, text: str) -> None:
             raise ConfigError(f"--input {size}: {bundle} was built for {built}; compile FILE for that size")
 
 
-def compare_command(bundle: Path, onnx: Path, names: Sequence[str], threads: int, runs: int, as_json: bool) -> None:
-    """Ours beside other runtimes, about ``runs`` timed inferences of each; says so where ours loses."""
-    from rdpass.cli.tables import print_table
-    from rdpass.profiling.runtimes.side_by_side import compare, standings
+def compared(bundle: Path, onnx: Path, names: Sequence[str], threads: int, runs: int) -> tuple[Row, ...]:
+    """Ours beside other runtimes, about ``runs`` timed inferences of each."""
+    from rdpass.profiling.runtimes.side_by_side import compare
     from rdpass.profiling.runtimes.timing import TIMED
 
-    rows = compare(bundle, onnx, names, threads, max(1, runs // TIMED))
+    return compare(bundle, onnx, names, threads, max(1, runs // TIMED))
+
+
+def print_rows(source: Path, rows: Sequence[Row], as_json: bool) -> None:
+    """Each runtime's figures; says so where ours loses."""
+    from rdpass.cli.tables import print_table
+    from rdpass.profiling.runtimes.side_by_side import standings
+
     found = standings(rows)
     if as_json:
-        print(json.dumps({"bundle": str(bundle), "rows": [asdict(row) for row in rows],
+        print(json.dumps({"bundle": str(source), "rows": [asdict(row) for row in rows],
                           "standings": [asdict(standing) for standing in found]}, indent=1))  # fmt: skip
         return
-    print_table(("runtime", ">threads", ">median ms", ">spread", "clock", ">error", ""), map(_cells, rows))
+    print_table(("runtime", "precision", ">threads", ">median ms", ">spread", "clock", ">error", ""), map(_cells, rows))
     for standing in found:
         verdict = "ahead" if standing.ratio >= 1 else "ours loses"
         print(f"ours / {standing.runtime}: {standing.ratio:.2f} x as fast, {verdict}")
@@ -100,9 +133,9 @@ def compare_command(bundle: Path, onnx: Path, names: Sequence[str], threads: int
 
 def _cells(row: Row) -> tuple[str, ...]:
     if row.median_ms is None or row.spread is None:
-        return row.runtime, str(row.threads), "", "", "", "", escape(row.reason or "")
+        return row.runtime, row.precision, str(row.threads), "", "", "", "", escape(row.reason or "")
     figures = f"{row.median_ms:.3f}", f"{row.spread:.0%}", row.clock or "", f"{row.max_rel_error:.1e}"
-    return row.runtime, str(row.threads), *figures, ""
+    return row.runtime, row.precision, str(row.threads), *figures, ""
 
 
 def print_timing(bundle: Path, timing: Timing) -> None:

@@ -48,6 +48,7 @@ def test_the_text_says_so_when_ours_loses_and_why_one_is_not_there(
     [
         (["--vs", "ort"], "it takes --onnx FILE, and no --on"),
         (["--vs", "ort", "--onnx", "net.onnx", "--on", "board"], "it takes --onnx FILE, and no --on"),
+        (["--precision", "fp16"], "has its precision already"),
         (["--runs", "0"], "runs"),
         (["--threads", "0"], "threads"),
     ],
@@ -57,3 +58,16 @@ def test_words_that_do_not_go_together_are_refused(
 ) -> None:
     assert run(["bench", str(host_bundle.folder), *words]) == 2
     assert reason in capfd.readouterr().err
+
+
+def test_a_file_is_built_for_this_host_and_timed(
+    residual_onnx: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(["bench", str(residual_onnx), "--runs", "5", "--json"]) == 0
+    figures = json.loads(capfd.readouterr().out)
+    assert (figures["bundle"], figures["target"], figures["runs"]) == (str(residual_onnx), "host", 5)
+    assert not [*tmp_path.iterdir()]
+    for words, reason in ((["--on", "pi@board"], "give a bundle"), (["--precision", "int8"], "rdpass quantize")):
+        assert run(["bench", str(residual_onnx), *words]) == 2
+        assert reason in capfd.readouterr().err

@@ -6,20 +6,17 @@ from rdpass.core.comparison import relative_error
 from rdpass.profiling.runtimes.catalogue import Loader
 from rdpass.profiling.runtimes.workload import Inference, Workload
 
-TOLERANCE = 1e-3
-"""A runtime that is further than this from torch computes something else (half precision, say), and is not compared."""
 
-
-def checked(loader: Loader, load: Workload, threads: int) -> tuple[Inference, float]:
+def checked(loader: Loader, load: Workload, threads: int, tolerance: float) -> tuple[Inference, float]:
     """The inference, and how far its output is from the expected one, relative.
 
     Raises:
-        ValueError: further than ``TOLERANCE``. The loader raises whatever its runtime does.
+        ValueError: further than ``tolerance``. The loader raises whatever its runtime does.
     """
     inference = loader(load, threads)
     error = relative_error(inference(load.x).reshape(load.expected.shape), load.expected)
-    if not error <= TOLERANCE:
-        raise ValueError(f"its output differs from torch's by {error:.2g} relative")
+    if not error <= tolerance:
+        raise ValueError(f"its output differs from the expected one by {error:.2g} relative, tolerance {tolerance:g}")
     return inference, error
 
 

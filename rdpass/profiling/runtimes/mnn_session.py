@@ -23,6 +23,8 @@ _CONVERT = "import sys, _tools; _tools.mnnconvert(sys.argv)"
 def load_mnn(workload: Workload, threads: int) -> Inference:
     import MNN
 
+    if not workload.x.dtype == workload.expected.dtype == FLOAT32:
+        raise ConfigError("MNN is compared on networks whose inputs and outputs are floats")
     interpreter: Any = MNN.Interpreter(str(_converted(workload)))
     session = interpreter.createSession({"numThread": threads, "precision": "high", "backend": "CPU"})
     source, sink = interpreter.getSessionInput(session), interpreter.getSessionOutput(session)

@@ -13,6 +13,7 @@ import numpy as np
 
 from rdpass.core.comparison import Array
 from rdpass.core.errors import ConfigError
+from rdpass.core.numeric_types import BYTES
 from rdpass.profiling.runtimes.workload import Inference, Workload
 
 _REDUCED = ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic", "use_bf16_storage", "use_int8_inference")
@@ -21,6 +22,8 @@ _REDUCED = ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic", "use_b
 def load_ncnn(workload: Workload, threads: int) -> Inference:
     import ncnn
 
+    if workload.precision == BYTES:
+        raise ConfigError("ncnn quantises networks itself, and takes no ONNX file that is quantised")
     files = _converted(workload)
     net: Any = ncnn.Net()
     net.opt.num_threads = threads

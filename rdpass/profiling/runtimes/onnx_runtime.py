@@ -1,4 +1,4 @@
-"""ONNX Runtime, all graph optimisations on, its own kernels (MLAS)."""
+"""ONNX Runtime, all graph optimisations on, its own kernels (MLAS); of quantised files, those of integers."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ def load_onnxruntime(workload: Workload, threads: int) -> Inference:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL  # QDQ become integer kernels
     session = onnxruntime.InferenceSession(workload.onnx, options, providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
 

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rdpass.core.errors import DeviceError
+from rdpass.core.numeric_types import SINGLE, Precision
 from rdpass.profiling.runtimes.timing import Times, median, spread
 
 
@@ -18,8 +19,8 @@ from rdpass.profiling.runtimes.timing import Times, median, spread
 class Row:
     """One runtime on one graph. ``clock`` is what the median is of: CPU time with one thread, wall time with more.
 
-    ``spread`` is first to ninth decile over the median. Where nothing could be timed, ``reason`` says why and the
-    figures are ``None``.
+    ``spread`` is first to ninth decile over the median. ``precision``: what it computes in. Where nothing could be
+    timed, ``reason`` says why and the figures are ``None``.
     """
 
     runtime: str
@@ -30,12 +31,15 @@ class Row:
     clock: str | None = None
     max_rel_error: float | None = None
     reason: str | None = None
+    precision: Precision = SINGLE
 
 
-def timed_row(runtime: str, graph: str, threads: int, times: Times, error: float) -> Row:
+def timed_row(runtime: str, graph: str, threads: int, times: Times, error: float, precision: Precision = SINGLE) -> Row:
     clock = "cpu" if threads == 1 else "wall"
     values = times.cpu if threads == 1 else times.wall
-    return Row(runtime, graph, threads, round(median(values), 3), round(spread(values), 3), clock, error)
+    return Row(
+        runtime, graph, threads, round(median(values), 3), round(spread(values), 3), clock, error, precision=precision
+    )
 
 
 def rows_of_process(command: Sequence[str], threads: int) -> list[Row]:

@@ -16,9 +16,11 @@ import numpy as np
 
 from rdpass.core.errors import ConfigError
 from rdpass.core.files import file_digest
+from rdpass.core.numeric_types import Precision
 from rdpass.deploy.bundle.manifest import open_sealed, opened
 from rdpass.deploy.bundle.runner import check_cpu
 from rdpass.deploy.bundle.verification import read_golden
+from rdpass.deploy.precision import RUNTIME_TOLERANCES, TOLERANCES
 from rdpass.onnx.pinned_file import pinned_file
 from rdpass.profiling.emulation.plugin import cache_folder
 from rdpass.profiling.runtimes.bundle import load_bundle
@@ -86,11 +88,20 @@ def measure(bundle: Path, onnx: Path, names: Sequence[str], threads: int, rounds
     refused: list[Row] = []
     for name in (OURS, *names):
         try:
-            ready[name], errors[name] = checked(_loader(name, bundle), work, threads)
+            ready[name], errors[name] = checked(_loader(name, bundle), work, threads, _tolerance(name, work))
         except Exception as problem:  # other people's code raises anything
-            refused.append(Row(name, GRAPH, threads, reason=reason_of(problem)))
+            refused.append(Row(name, GRAPH, threads, reason=reason_of(problem), precision=_precision(name, work)))
     times = interleaved({name: partial(inference, work.x) for name, inference in ready.items()}, rounds)
-    return [*(timed_row(name, GRAPH, threads, times[name], errors[name]) for name in ready), *refused]
+    rows = (timed_row(name, GRAPH, threads, times[name], errors[name], _precision(name, work)) for name in ready)
+    return [*rows, *refused]
+
+
+def _precision(name: str, work: Workload) -> Precision:
+    return work.precision if name == OURS else work.theirs
+
+
+def _tolerance(name: str, work: Workload) -> float:
+    return (TOLERANCES if name == OURS else RUNTIME_TOLERANCES)[work.precision]
 
 
 def _check_known(names: Sequence[str]) -> None:
@@ -120,7 +131,7 @@ def _workload(bundle: Path, onnx: Path) -> Workload:
         (x,), (expected,) = read_golden(copy, manifest, "inputs"), read_golden(copy, manifest, "outputs")
     folder = cache_folder() / "peers"
     file = pinned_file(onnx.absolute(), manifest.inputs, folder)
-    return Workload(onnx.stem, file, folder, np.ascontiguousarray(x), expected)
+    return Workload(onnx.stem, file, folder, np.ascontiguousarray(x), expected, manifest.precision)
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from rdpass.core.comparison import Array
+from rdpass.core.numeric_types import BYTES, SINGLE, Precision
 from rdpass.onnx.golden import find_golden
 from rdpass.onnx.source import read_onnx
 
@@ -19,13 +20,23 @@ Inference = Callable[[Array], Array]
 @dataclass(frozen=True)
 class Workload:
     """A network of one input and one output: its name among the reference networks, its ONNX file, an input, what
-    torch makes of it, and a folder for what runtimes convert it to."""
+    torch, or its own integers, make of it, and a folder for what runtimes convert it to.
+
+    ``precision``: what ours computes it in. Other runtimes compute networks of floats in float32 all the same.
+    """
 
     name: str
     onnx: Path
     folder: Path
     x: Array
     expected: Array
+    precision: Precision = SINGLE
+
+    @property
+    def theirs(self) -> Precision:
+        """The precision of other runtimes."""
+        found: Precision = BYTES if self.precision == BYTES else SINGLE
+        return found
 
     def kept(self, name: str, *versions: str) -> Path:
         """The place of a converted file, under a name that changes with the model and the converter."""
@@ -35,6 +46,7 @@ class Workload:
 
 def workload(name: str, onnx: Path, folder: Path) -> Workload:
     """The workload of a reference network, or of any ONNX file with one input and one output."""
-    golden = find_golden(read_onnx(onnx))
+    source = read_onnx(onnx)
+    golden = find_golden(source)
     (x,), (expected,) = golden.inputs, golden.outputs
-    return Workload(name, onnx, folder, np.ascontiguousarray(x), expected)
+    return Workload(name, onnx, folder, np.ascontiguousarray(x), expected, BYTES if source.is_quantised else SINGLE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from rdpass.profiling.runtimes.catalogue import OURS, Loader
 from rdpass.profiling.runtimes.side_by_side import measure, standings
 from rdpass.profiling.runtimes.workload import Inference
 from tests.deploy.conftest import residual_net, two_by_two_net
+from tests.onnx.qdq import QdqNet
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +61,7 @@ def test_a_runtime_that_fails_is_a_row_with_the_reason(
     rows = {row.runtime: row for row in measure(bundle.folder, model, ["ncnn", "mnn"], 1, 1)}
     assert rows[OURS].median_ms is not None
     assert rows["ncnn"].reason == "RuntimeError: operator Max is not known"
-    assert "differs from torch's by 1" in str(rows["mnn"].reason)
+    assert "differs from the expected one by 1" in str(rows["mnn"].reason)
     assert standings(list(rows.values())) == ()
 
 
@@ -89,3 +91,37 @@ def test_a_runtime_that_takes_the_process_down_is_an_error(
     monkeypatch.setattr(side_by_side.sys, "executable", "/bin/false")
     with pytest.raises(DeviceError, match=r"died \(1\): it said nothing"):
         side_by_side.compare(bundle.folder, model, ["ort"], 1, 1)
+
+
+@pytest.fixture(scope="module")
+def quantised(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A QDQ file of an image of bytes and a map of floats."""
+    net = QdqNet((1, 3, 33, 33))
+    x = net.image_of_bytes("x0")
+    for channels, filters in ((3, 24), (24, 24), (24, 16)):
+        x = net.quantised(net.relu(net.layer(x, "Conv", (filters, channels, 3, 3), 0, pads=[1] * 4)), 0.02, 0)
+    path = tmp_path_factory.mktemp("quantised") / "int8.onnx"
+    onnx.save(net.model(x), path)
+    return path
+
+
+def test_a_quantised_file_is_computed_in_integers_by_both(quantised: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["bench", str(quantised), "--vs", "ort,ncnn", "--runs", "6", "--json"]) == 0
+    told = json.loads(capfd.readouterr().out)
+    ours, theirs, refused = told["rows"]
+    assert told["bundle"] == str(quantised)
+    assert (ours["runtime"], theirs["runtime"], refused["runtime"]) == (OURS, "onnxruntime", "ncnn")
+    assert {row["precision"] for row in (ours, theirs, refused)} == {"int8"}
+    assert ours["max_rel_error"] == 0.0
+    assert theirs["max_rel_error"] < 5e-2
+    assert min(ours["median_ms"], theirs["median_ms"]) > 0
+    assert "ncnn" in refused["reason"]
+
+
+def test_what_each_computes_in_and_how_far_off_it_may_be(model: Path, bundle: Bundle) -> None:
+    work = side_by_side._workload(bundle.folder, model)
+    for precision, theirs in (("float32", "float32"), ("fp16", "float32"), ("int8", "int8")):
+        asked = replace(work, precision=precision)  # type: ignore[arg-type]
+        assert side_by_side._precision(OURS, asked) == precision
+        assert side_by_side._precision("mnn", asked) == theirs
+        assert side_by_side._tolerance(OURS, asked) <= side_by_side._tolerance("mnn", asked)
