@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from rdpass.core.comparison import Array
 from rdpass.core.numeric_types import FLOAT16, HALF, SINGLE
 from rdpass.deploy.precision import TOLERANCES
@@ -60,7 +62,8 @@ def expected_of(occurrence: Occurrence, tile: Tile, steps: Sequence[Step]) -> Ar
     maps = list(map(as_map, inputs, shapes))
     if added is not None:
         maps.append(as_map(added, _added(work)))
-    return template_of(tile).oracle(work, occurrence.constants, maps)
+    expected = template_of(tile).oracle(work, occurrence.constants, maps)
+    return np.asarray(expected, work.types.output.value)  # it goes through a pipe with every tile
 
 
 _Shape = tuple[int, int, int, int]

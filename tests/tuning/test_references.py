@@ -51,6 +51,7 @@ def test_every_workload_of_bytes_has_the_oracles_map(work: Any, constants: Any, 
         found.append(expected)
     assert found[0].size == np.prod(written(work))
     assert np.array_equal(*found)
+    assert {each.dtype for each in found} == {np.dtype(work.types.output.value)}
 
 
 def test_floats_have_no_oracle_to_meet() -> None:
