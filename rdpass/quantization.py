@@ -138,7 +138,7 @@ def quantize(
         keep: globs on names of nodes, of their outputs or weights; these stay in float.
         keep_worst: so many layers, of all the ones that cost most SQNR when they alone are quantised, stay in float.
         rounding: of weights: "outputs", by what the layers' outputs see of it, or "nearest".
-        diagonal: give a plain student's folded identities 16 bits where that pays. Few kernels take such weights.
+        diagonal: give a plain student's folded identities 16 bits where that pays; others compute those in float.
         images: rows to calibrate with, at most.
         validate_images: rows to validate with, at most.
         force: replace what is at ``out``.

@@ -63,7 +63,7 @@ def quantize_command(
         Rounding, typer.Option(help="Of weights: by what the layers' outputs see of it, or to the nearest step.")
     ] = Rounding.outputs,
     diagonal: Annotated[
-        bool, typer.Option("--diagonal", help="16 bits for folded identities, where that pays. Few kernels take these.")
+        bool, typer.Option("--diagonal", help="16 bits for folded identities, where it pays; others use float there.")
     ] = False,
     images: Annotated[int, typer.Option(min=1, help="Images to calibrate with, at most.")] = 512,
     validate_images: Annotated[int, typer.Option(min=1, help="Images to validate with, at most.")] = 2000,
