@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Unpack
 
@@ -18,7 +19,7 @@ from rdpass.passes.analysis.shortcuts.census import take_census
 from rdpass.passes.analysis.shortcuts.find_cuts import find_cuts
 from rdpass.recipes.catalogue import find_recipe
 from rdpass.recipes.recipe import Recipe, Removal
-from rdpass.runs.folder import check_run, drop_training_state, save_run, training_state
+from rdpass.runs.folder import check_run, drop_training_state, held, save_run, training_state
 from rdpass.runs.grouping import Flat, Groups, Output, grouped
 from rdpass.runs.result import Conversion
 from rdpass.runs.settings import ConvertConfig
@@ -86,9 +87,10 @@ def convert(
     out = groups.output.folder
     check_run(out, groups.output.resume, groups.output.force)
     request = _request(groups, chosen, config or DistillConfig())
-    conversion = _converted(model, trace(model, example, groups.select.leaf), chosen, request, out)
-    if out is not None and current_world().is_first:
-        save_run(conversion, Path(out), _settings(conversion, groups, request), groups.output.force)
+    with held(out) if current_world().is_first else nullcontext():
+        conversion = _converted(model, trace(model, example, groups.select.leaf), chosen, request, out)
+        if out is not None and current_world().is_first:
+            save_run(conversion, Path(out), _settings(conversion, groups, request), groups.output.force)
     return conversion
 
 

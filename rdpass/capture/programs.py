@@ -27,6 +27,9 @@ from rdpass.core.errors import ConfigError, first_line
 from rdpass.passes.graph.drop_whole_slices import drop_whole_slices
 from rdpass.passes.graph.restore_batch_norm import restore_batch_norm
 
+_OF_THIS_PROCESS = ("stack_trace", "from_node")
+"""What torch notes on nodes: places on this machine, and addresses in memory."""
+
 
 def export_program(module: nn.Module, inputs: tuple[Tensor, ...]) -> ExportedProgram:
     """``module`` as an exported program. Traced with twice the batch, since a batch of one would become a constant."""
@@ -100,9 +103,12 @@ def _writes_through_a_view(node: Node) -> bool:
 
 
 def save_program(module: nn.Module, inputs: tuple[Tensor, ...], path: Path) -> None:
-    """Write ``module`` and its weights to ``path`` (``.pt2``)."""
+    """Write ``module`` and its weights to ``path`` (``.pt2``): equal ones as equal bytes, without names of places."""
     program = export_program(module, inputs)
     program.example_inputs = (inputs, {})
+    for node in program.graph.nodes:
+        for name in _OF_THIS_PROCESS:
+            node.meta.pop(name, None)
     with _quiet():
         torch.export.save(program, path)
 

@@ -12,8 +12,12 @@ While training, ``<folder>.partial`` holds the state to resume from; it goes whe
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +40,7 @@ from rdpass.core.plan import Cost, Cut, Outcome, Plan
 from rdpass.runs.result import Conversion
 from rdpass.runs.settings import ConvertConfig, to_toml
 from rdpass.training.checkpoint import damaged, has_checkpoint, previous
+from rdpass.training.world import current_world
 
 PROGRAM = "student.pt2"
 WEIGHTS = "student.safetensors"
@@ -59,6 +64,9 @@ def check_run(out: str | Path | None, resume: str | None, force: bool) -> None:
         if resume:
             raise ConfigError("resume needs out, the folder of the interrupted run")
         return
+    if current_world().is_first:
+        with held(out):  # nobody else writes there
+            pass
     check_free(Path(out), force, written_files)
     tidy_up(state)
     check_free(state.parent, True, _state_files)
@@ -82,6 +90,40 @@ def training_state(out: str | Path | None) -> Path | None:
     return None if out is None else Path(f"{out}.partial") / STATE
 
 
+@contextmanager
+def held(out: str | Path | None) -> Iterator[None]:
+    """Nobody else writes to ``out`` while the block runs: the folder of its training state is locked.
+
+    Raises:
+        ConfigError: another process writes to it.
+    """
+    state = training_state(out)
+    if state is None or (os.path.lexists(state.parent) and not state.parent.is_dir()):
+        yield  # which check_run refuses
+        return
+    try:
+        state.parent.mkdir(parents=True, exist_ok=True)
+        folder = os.open(state.parent, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise ConfigError(f"{out} can't be written: {error.strerror}") from error
+    try:
+        _lock(folder, Path(f"{out}"))
+        yield
+    finally:
+        os.close(folder)
+        with suppress(OSError):  # it holds something, and stays
+            state.parent.rmdir()
+
+
+def _lock(folder: int, out: Path) -> None:
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise ConfigError(f"another process is writing {out}; wait for it, or give another place") from error
+    except OSError:
+        return  # a file system without locks
+
+
 def drop_training_state(out: str | Path | None) -> None:
     """Remove what an interrupted run towards ``out`` left.
 
@@ -91,7 +133,8 @@ def drop_training_state(out: str | Path | None) -> None:
     state = training_state(out)
     if state is not None and state.parent.is_dir():
         check_free(state.parent, True, _state_files)
-        shutil.rmtree(state.parent, ignore_errors=True)
+        for entry in state.parent.iterdir():  # not the folder itself, which is locked
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
 
 
 def save_run(conversion: Conversion, out: Path, settings: ConvertConfig, force: bool) -> None:

@@ -163,3 +163,14 @@ def test_a_pt2_file_is_a_model_to_every_command(options, tmp_path, capsys):
     assert rdpass.inspect(student, example).regions == ()
     assert options is TRAINED or error_between(student, model, x) <= 1e-5
     assert run(["export", str(tmp_path / "run"), "-o", str(tmp_path / "student.onnx")]) == 0
+
+
+def test_equal_models_are_equal_bytes_that_name_no_place(tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        conversion = rdpass.convert(seeded(small_resnet_of_four), X, recipe="carry", max_macs=20)
+        save_program(conversion.student, (X,), tmp_path / name / "student.pt2")
+    one, two = ((tmp_path / name / "student.pt2").read_bytes() for name in ("one", "two"))
+    assert one == two
+    assert b"site-packages" not in one
+    assert str(tmp_path).encode() not in one

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ import rdpass
 from rdpass.core.checksums import sealed_object
 from rdpass.core.errors import ConfigError, IntegrityError
 from rdpass.report import write_report
+from rdpass.runs.folder import held
 from rdpass.training.config import DistillConfig
 from tests.data import batches
 from tests.models import (
@@ -144,3 +147,47 @@ def test_a_record_that_fits_and_names_what_lies_elsewhere_reads_nothing(run):
         (run / "conversion.json").write_text(json.dumps(forged))
         with pytest.raises(IntegrityError, match="is missing"):
             rdpass.load_run(run)
+
+
+def test_two_processes_do_not_write_one_run(tmp_path):
+    out = tmp_path / "out"
+    with held(out):
+        with pytest.raises(ConfigError, match=r"another process is writing .*out; wait for it, or give another place"):
+            rdpass.convert(seeded(small_resnet), torch.randn(1, 3, 8, 8), max_macs=9, out=out)
+        with held(tmp_path / "other"), held(None):
+            pass
+    assert list(tmp_path.iterdir()) == []
+    rdpass.convert(seeded(small_resnet), torch.randn(1, 3, 8, 8), max_macs=9, out=out)
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_an_output_that_is_taken_while_the_work_goes_on_is_kept_and_so_is_the_training(tmp_path):
+    out = tmp_path / "out"
+
+    def taking():
+        for batch in batches(2):
+            out.mkdir(exist_ok=True)
+            (out / "mine").write_text("keep")
+            yield batch
+
+    class Loader:
+        def __len__(self):
+            return 2
+
+        def __iter__(self):
+            return taking()
+
+    with pytest.raises(ConfigError, match="out exists already"):
+        rdpass.convert(
+            seeded(small_resnet), torch.randn(1, 3, 8, 8), train=Loader(), config=ONCE, out=out, show_progress=False
+        )
+    assert (out / "mine").read_text() == "keep"
+    assert (tmp_path / "out.partial" / "checkpoint.pt").exists()
+
+
+def test_a_lock_goes_with_its_process(tmp_path):
+    code = f"from rdpass.runs.folder import held\nwith held({str(tmp_path / 'out')!r}):\n    import os; os._exit(9)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9
+    with held(tmp_path / "out"):
+        pass
+    assert list(tmp_path.iterdir()) == []
