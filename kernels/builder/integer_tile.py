@@ -81,11 +81,12 @@ class IntegerTile:
         def store(b: int, block: Expr) -> None:
             rows = self.writer.rows(place * self.out + b)
             wide = None if diagonal is None else diagonal.weights_of(block, products.isa)
-            for t in range(size):
-                total = products.total(t, b)
-                if wide is not None and diagonal is not None:
-                    total = diagonal.added(total, wide, t, block, products.isa)
-                self.writer.put(total, rows, out, position(t, block))
+            with self.writer.together():
+                for t in range(size):
+                    total = products.total(t, b)
+                    if wide is not None and diagonal is not None:
+                        total = diagonal.added(total, wide, t, block, products.isa)
+                    self.writer.put(total, rows, out, position(t, block))
 
         for b in range(self.out):
             block = bind(group * self.out + b)
