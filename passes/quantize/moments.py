@@ -14,6 +14,7 @@ import onnx
 from onnx import helper
 
 from rdpass.core.comparison import Array
+from rdpass.core.numeric_types import FLOAT32
 from rdpass.onnx.oracle import Session
 from rdpass.onnx.window_sums import windows_of
 from rdpass.passes.quantize.histograms import with_outputs
@@ -94,4 +95,4 @@ def _rows(x: Array, shape: tuple[int, ...], node: onnx.NodeProto, random: np.ran
     places = int(np.prod(windows.shape[2 : 2 + rank]))
     drawn = np.sort(random.permutation(count * places)[: WINDOWS * count])
     chosen = np.moveaxis(windows, 1, 1 + rank)[np.unravel_index(drawn, (count, *windows.shape[2 : 2 + rank]))]
-    return chosen.reshape(len(drawn), groups, -1).transpose(1, 0, 2).astype(np.float32)
+    return chosen.reshape(len(drawn), groups, -1).transpose(1, 0, 2).astype(FLOAT32)

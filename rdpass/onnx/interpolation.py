@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rdpass.core.comparison import Array
+from rdpass.core.numeric_types import FLOAT32
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def looks_outside(how: Resampling, before: int, after: int, scale: float, roi: t
 
 def _places(way: str, before: int, after: int, exact: float, roi: tuple[float, float]) -> Array:
     """In float32, as runtimes find them: it decides which of two places as near is nearest."""
-    one = np.float32
+    one = np.dtype(FLOAT32).type
     at, scale, half = np.arange(after, dtype=one), one(exact), one(0.5)
     if after == 1 and way in ("pytorch_half_pixel", "align_corners"):
         places = np.zeros(1, one)

@@ -44,7 +44,9 @@ def load_onnx(path: Path, sizes: Sequence[InputSize] = ()) -> tuple[nn.Module, t
     source = read_onnx(path, sizes, guess=True, keep_halves=False)
     model, reference = source.model, source.reference
     if source.is_quantised:
-        log.warning("%s is quantised: read as a float32 network; `rdpass quantize` makes integers of the result", path)
+        log.warning(
+            "%s is quantised: read as a network of floats; `rdpass quantize` makes integers of the result", path
+        )
         model = reference = strip_quantisation(model, str(path))
     module = read_into_torch(model, str(path))
     inputs = [random_input(spec, index) for index, spec in enumerate(source.inputs)]

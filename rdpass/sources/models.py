@@ -18,6 +18,7 @@ from rdpass.capture.programs import load_program
 from rdpass.capture.torchvision_import import prepare_torchvision
 from rdpass.core.errors import ConfigError, DivergedError
 from rdpass.core.input_size import InputSize, parse_sizes
+from rdpass.core.numeric_types import FLOAT32
 from rdpass.onnx.model_files import model_files
 from rdpass.onnx.torch_module import load_onnx
 from rdpass.sources.weights import load_weights
@@ -138,7 +139,7 @@ def parse_input(text: str, seed: int = 0) -> tuple[Tensor, ...]:
 
 
 def _random(size: InputSize, generator: torch.Generator) -> Tensor:
-    dtype = getattr(torch, size.dtype or "float32", None)
+    dtype = getattr(torch, size.dtype or FLOAT32, None)
     if not isinstance(dtype, torch.dtype):
         raise ConfigError(f"--input {size}:{size.dtype}: torch has no such type")
     if dtype.is_floating_point:

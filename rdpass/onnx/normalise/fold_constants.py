@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import logging
 from math import prod
+from typing import Any
 
 import numpy as np
 import onnx_ir as ir
 from onnx_ir.passes import common
 from onnxscript import optimizer
 
+from rdpass.core.numeric_types import FLOAT32
 from rdpass.onnx.normalise.graph import array_of, attribute, input_of, remake
 
 log = logging.getLogger(__name__)
@@ -48,7 +50,12 @@ def fold_constants(model: ir.Model) -> bool:
 
 def _write_tensor(node: ir.Node) -> None:
     """A Constant that stays, as an output of the graph, has its numbers as a tensor."""
-    kinds = {"value_int": np.int64, "value_ints": np.int64, "value_float": np.float32, "value_floats": np.float32}
+    kinds: dict[str, Any] = {
+        "value_int": np.int64,
+        "value_ints": np.int64,
+        "value_float": FLOAT32,
+        "value_floats": FLOAT32,
+    }
     for name, kind in kinds.items():
         if node.op_type == "Constant" and name in node.attributes:
             numbers = np.asarray(attribute(node, name), kind)

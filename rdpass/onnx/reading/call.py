@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.fx import Graph, Node
 
 from rdpass.core.comparison import Array
+from rdpass.core.numeric_types import FLOAT32
 from rdpass.onnx.normalise import graph as onnx_graph
 
 
@@ -83,7 +84,7 @@ class Call:
     def number(self, index: int) -> Any:
         """An input, as a Python number where it is a constant that can be one beside the other inputs."""
         array = self.array(index)
-        if array is None or array.size != 1 or array.dtype not in (np.float32, np.int64, np.bool_):
+        if array is None or array.size != 1 or array.dtype not in (FLOAT32, np.int64, np.bool_):
             return self.value(index)
         others = [
             value for at, value in enumerate(self.node.inputs)

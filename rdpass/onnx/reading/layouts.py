@@ -15,6 +15,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from rdpass.core.numeric_types import FLOAT32
 from rdpass.onnx.reading.arithmetic import dtype_of
 from rdpass.onnx.reading.call import Call, Reader, Unreadable
 from rdpass.onnx.reading.convolutions import torch_padding
@@ -206,7 +207,12 @@ def one_hot(call: Call) -> Any:
 def constant(call: Call) -> Any:
     """One that is an output of the graph; all others are initialisers."""
     given = call.attribute("value")
-    forms = {"value_int": np.int64, "value_ints": np.int64, "value_float": np.float32, "value_floats": np.float32}
+    forms: dict[str, Any] = {
+        "value_int": np.int64,
+        "value_ints": np.int64,
+        "value_float": FLOAT32,
+        "value_floats": FLOAT32,
+    }
     for name, kind in forms.items():
         if name in call.node.attributes:
             return call.buffer("value", torch.from_numpy(np.array(call.attribute(name), kind)))

@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from rdpass.core.comparison import Array
+from rdpass.core.numeric_types import FLOAT32
 from rdpass.onnx.reading.call import Call, Reader, Unreadable
 from rdpass.onnx.reading.convolutions import even_padding, torch_padding
 
@@ -81,7 +82,7 @@ def average(call: Call) -> Any:
     factors = prod(window.kernel) / _covered(window, counts_padding)
     if (factors == 1).all():
         return means
-    return call.call(torch.mul, means, call.buffer("factors", torch.from_numpy(factors.astype(np.float32))))
+    return call.call(torch.mul, means, call.buffer("factors", torch.from_numpy(factors.astype(FLOAT32))))
 
 
 def _dilated_average(call: Call, window: Window, counts_padding: bool) -> Any:
@@ -91,7 +92,7 @@ def _dilated_average(call: Call, window: Window, counts_padding: bool) -> Any:
     ones = call.buffer("ones", torch.ones(channels, 1, *window.kernel))
     convolve = (F.conv1d, F.conv2d, F.conv3d)[window.rank - 1]
     sums = call.call(convolve, padded, ones, None, window.strides, 0, window.dilations, channels)
-    counts = torch.from_numpy(_covered(window, counts_padding).astype(np.float32))
+    counts = torch.from_numpy(_covered(window, counts_padding).astype(FLOAT32))
     return call.call(torch.div, sums, call.buffer("counts", counts))
 
 

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from rdpass.core.numeric_types import FLOAT32
 from rdpass.onnx.interpolation import Resampling, looks_outside, matrix_of
 from rdpass.onnx.normalise.resize import Axis, resampling_of, resized_axes
 from rdpass.onnx.reading.call import Call, Reader, Unreadable
@@ -39,7 +40,7 @@ def _along(call: Call, value: Any, axis: Axis, matrix: Any, how: Resampling) -> 
     if how.mode == "nearest" and matrix.sum(1).all():
         places = call.buffer(f"places_{axis.index}", torch.from_numpy(matrix.argmax(1)))
         return call.call(torch.index_select, value, axis.index, places)
-    weights = call.buffer(f"weights_{axis.index}", torch.from_numpy(matrix.T.astype(np.float32)))
+    weights = call.buffer(f"weights_{axis.index}", torch.from_numpy(matrix.T.astype(FLOAT32)))
     last = call.call(torch.movedim, value, axis.index, -1)
     return call.call(torch.movedim, call.call(torch.matmul, last, weights), -1, axis.index)
 

@@ -14,6 +14,7 @@ from onnx_ir.passes import common
 
 from rdpass.core.comparison import Array
 from rdpass.core.errors import ConfigError
+from rdpass.core.numeric_types import FLOAT32
 from rdpass.onnx.normalise.check_supported import name_of
 from rdpass.onnx.normalise.graph import array_of, attribute, constant, input_of, made_by, replace
 
@@ -35,7 +36,7 @@ def strip_quantisation(model: onnx.ModelProto, label: str) -> onnx.ModelProto:
     left = next((node for node in stripped.graph if _is_quantised(node)), None)
     if left is not None:
         raise ConfigError(
-            f"{label}: node {name_of(left)!r} is a {left.op_type} that is no half of a pair; give the float32 network"
+            f"{label}: node {name_of(left)!r} is a {left.op_type} that is no half of a pair; give the network of floats"
         )
     return ir.to_proto(stripped)
 
@@ -47,7 +48,9 @@ def _is_quantised(node: ir.Node) -> bool:
 def _strip(node: ir.Node, label: str) -> None:
     scale = array_of(input_of(node, 1))
     if scale is None:
-        raise ConfigError(f"{label}: node {name_of(node)!r} has a scale that is no constant; give the float32 network")
+        raise ConfigError(
+            f"{label}: node {name_of(node)!r} has a scale that is no constant; give the network of floats"
+        )
     integers = array_of(input_of(node, 0))
     if integers is not None:
         zero = array_of(input_of(node, 2))
@@ -69,7 +72,7 @@ def _without_rounding(value: ir.Value, label: str) -> ir.Value:
     if moved is None or len(moved.outputs) != 1:
         maker = value.producer()
         name = f"node {name_of(maker)!r}, a {maker.op_type}," if maker is not None else f"the input {value.name!r}"
-        raise ConfigError(f"{label}: {name} gives integers that no QuantizeLinear made; give the float32 network")
+        raise ConfigError(f"{label}: {name} gives integers that no QuantizeLinear made; give the network of floats")
     sources = [_without_rounding(given, label) for given in moved.inputs[: _maps(moved)] if given is not None]
     for index, source in enumerate(sources):
         moved.replace_input_with(index, source)
@@ -86,6 +89,6 @@ def _dequantised(integers: Array, scale: Array, zero: Array | None, axis: int) -
     shape = [1] * integers.ndim
     if scale.ndim and scale.size > 1:
         shape[axis] = scale.size
-    offset = np.zeros(()) if zero is None else zero.astype(np.float32).reshape(shape if zero.size > 1 else ())
-    scaled = (integers.astype(np.float32) - offset) * scale.reshape(shape if scale.size > 1 else ())
-    return np.asarray(scaled, np.float32)
+    offset = np.zeros(()) if zero is None else zero.astype(FLOAT32).reshape(shape if zero.size > 1 else ())
+    scaled = (integers.astype(FLOAT32) - offset) * scale.reshape(shape if scale.size > 1 else ())
+    return np.asarray(scaled, FLOAT32)

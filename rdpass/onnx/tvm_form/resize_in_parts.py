@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
+from rdpass.core.numeric_types import FLOAT32
 from rdpass.onnx.interpolation import Resampling, matrix_of
 from rdpass.onnx.normalise.graph import computed, constant, input_of, remake, replace, shape_of
 from rdpass.onnx.normalise.resize import Axis, resampling_of, resized_axes
@@ -42,7 +43,7 @@ def _is_tvms(axes: tuple[Axis, ...], how: Resampling, rank: int) -> bool:
         return False
     if any(axis.after == 1 for axis in axes) and how.coordinates in _AT_ONE:
         return False
-    return all(np.float32(axis.scale) == np.float32(axis.after / axis.before) for axis in axes)
+    return all(np.asarray(axis.scale, FLOAT32) == np.asarray(axis.after / axis.before, FLOAT32) for axis in axes)
 
 
 def _write_sizes(node: ir.Node) -> bool:
