@@ -13,7 +13,7 @@ import onnx_ir as ir
 
 from rdpass.core.numeric_types import FLOAT32
 from rdpass.onnx.interpolation import Resampling, matrix_of
-from rdpass.onnx.normalise.graph import computed, constant, input_of, remake, replace, shape_of
+from rdpass.onnx.normalise.graph import attribute, computed, constant, input_of, remake, replace, shape_of
 from rdpass.onnx.normalise.resize import Axis, resampling_of, resized_axes
 
 OPERATORS = ("Resize",)
@@ -47,8 +47,8 @@ def _is_tvms(axes: tuple[Axis, ...], how: Resampling, rank: int) -> bool:
 
 
 def _write_sizes(node: ir.Node) -> bool:
-    shape = shape_of(node.outputs[0])
-    if shape is None or not {"axes", "keep_aspect_ratio_policy"} & node.attributes.keys():
+    shape, policy = shape_of(node.outputs[0]), attribute(node, "keep_aspect_ratio_policy", "stretch")
+    if shape is None or ("axes" not in node.attributes and policy == "stretch"):
         return False
     node.resize_inputs(4)
     for index in (1, 2):
