@@ -41,11 +41,12 @@ from onnx.backend.test.case.node import collect_testcases
 from rdpass.core.comparison import Array
 from rdpass.core.errors import ConfigError, RdpassError
 from rdpass.deploy.bundle.building import compile
-from rdpass.deploy.bundle.runner import load
+from rdpass.deploy.bundle.execution import execute
 from rdpass.deploy.lowering import build, import_onnx, run_here
 from rdpass.onnx.reading.network import read_into_torch
 from rdpass.onnx.source import read_onnx
-from rdpass.targets.lookup import host_target
+from rdpass.targets.lookup import find_target, host_target
+from rdpass.targets.toolchain import find_launcher
 
 PARTS = ("torch", "lowering", "emulated")
 TOLERANCE = {"rtol": 1e-3, "atol": 1e-5}
@@ -150,11 +151,12 @@ def through_lowering(case: Case) -> Sequence[Array]:
 def emulated(target: str) -> Callable[[Case], Sequence[Array]]:
     """What a bundle for ``target`` computes."""
 
+    launcher = find_launcher(find_target(target))
+
     def run(case: Case) -> Sequence[Array]:
         with tempfile.TemporaryDirectory() as folder:
             bundle = compile(case.model, target, Path(folder) / "case.rdp", show_progress=False)
-            outputs = load(bundle.folder)(*case.inputs)
-        return tuple(outputs) if isinstance(outputs, tuple | list) else (outputs,)
+            return execute(bundle.folder, bundle.manifest, launcher, case.inputs)
 
     return run
 
