@@ -54,6 +54,8 @@ COMPARED, SENSITIVE, SEEN = 512, 64, 256
 """Rows that calibrators are compared on, and layers; rows that the rounding of weights looks at."""
 FLOAT32 = 100.0
 """dB that two computations of a float network agree to, at least."""
+_APART = 6.0
+"""dB: twice the difference."""
 REPORT_KEY = "rdpass.quantization"
 """Where in the file's metadata the report is, as JSON."""
 
@@ -328,14 +330,17 @@ def _figures(order: _Order, quantised: onnx.ModelProto) -> dict[str, Any]:
 def _check_integers(
     quantised: onnx.ModelProto, feed: Sequence[Array], before: Sequence[Array], after: Sequence[Array]
 ) -> None:
-    """Compare the integer oracle with ONNX Runtime: steps may differ by rounding, by far less than quantisation costs.
+    """Compare the integer oracle with ONNX Runtime.
+
+    Both round in every layer, in different places. So in a deep network well quantised they may be as far apart as
+    the quantised network and the float one, but not farther by ``_APART``.
 
     Raises:
-        ParityError: the two are as far apart as the quantised network and the float one.
+        ParityError: they are.
     """
     for index, (exact, known, real) in enumerate(zip(integer_run(quantised, feed), after, before, strict=True)):
         apart, cost = sqnr(exact, known), min(sqnr(known, real), FLOAT32)
-        if apart < cost:
+        if apart < cost - _APART:
             raise ParityError(
                 f"quantised: output {index} in integers has {apart:.1f} dB against ONNX Runtime's, and quantisation"
                 f" leaves {cost:.1f} dB"
