@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from rdpass.kernels.machine import machine_of
 from rdpass.kernels.workload import Convolution, Elementwise, Epilogue, Head, PointwisePair, Pooling, Stem
 from rdpass.passes.lowering.match.find_placements import find_placements
 from rdpass.passes.lowering.match.placement import Placement
+from rdpass.targets.lookup import host_target
 from tests.onnx.nets import Net
 from tests.passes.lowering.lowered import classes_of, flow_of
 
@@ -22,7 +24,7 @@ def placements() -> dict[type, Placement]:
     y = net.relu(net.add(net.conv(net.relu(net.conv(x, 16, 24)), 24, 16), x))
     gate = net.node("Sigmoid", net.conv(net.node("GlobalAveragePool", y), 16, 16))
     z = net.node("AveragePool", net.relu(net.node("Mul", y, gate)), kernel_shape=[2, 2])
-    found = find_placements(flow_of(net, classes_of(net, z, 16)), 8)
+    found = find_placements(flow_of(net, classes_of(net, z, 16)), machine_of(host_target()))
     return {type(placement.workload): placement for placement in found}
 
 
