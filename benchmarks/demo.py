@@ -13,8 +13,11 @@ import subprocess
 import sys
 import time
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+import onnx
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -23,10 +26,12 @@ from benchmarks.fashion_mnist.data import loaders
 from benchmarks.fashion_mnist.resnet20 import trained
 from rdpass.capture.programs import load_program
 from rdpass.cli.tables import print_table, size
+from rdpass.quantization import REPORT_KEY
 from rdpass.training.evaluation import accuracy
 
 MODEL, DATA = "benchmarks.fashion_mnist.resnet20:trained", "benchmarks.fashion_mnist.data:loaders"
 BOARD = "rpi4"
+NETWORKS = ("teacher", "student", "student-int8")
 # A demonstration: mixed paths, a third of the training's time, are left out.
 TRAINING = ("--set", "train.paths.mixed=false")
 
@@ -56,27 +61,41 @@ def manifest(bundle: Path) -> dict[str, Any]:
 
 
 def closing_table(out: Path, target: str) -> None:
-    """Teacher and student side by side."""
+    """Teacher, student and the student in int8 side by side."""
     record = json.loads((out / "run" / "conversion.json").read_text())
     _, held_out = loaders()
     student, _ = load_program(out / "run" / "student.pt2")
     before, after = record["plan"]["forecast"]["model"], record["cost"]
-    bundles = [out / f"teacher-{target}.rdp", out / f"student-{target}.rdp"]
-    planned = [manifest(bundle)["planned_activation_bytes"] for bundle in bundles]
-    libraries = [(bundle / "model.so").stat().st_size for bundle in bundles]
+    bundles = [out / f"{net}-{target}.rdp" for net in NETWORKS]
+    planned = [size(manifest(bundle)["planned_activation_bytes"]) for bundle in bundles]
+    libraries = [size((bundle / "model.so").stat().st_size) for bundle in bundles]
+    quantised = report_of(out / "student-int8.onnx")["accuracy_after"]
     left = sum(outcome["how"] == "kept" for outcome in record["outcomes"])
     print_table(
-        (f"ResNet-20, {target}", ">teacher", ">student"),
+        (f"ResNet-20, {target}", ">teacher", ">student", ">student, int8"),
         [
             ("accuracy, 2000 held-out images", f"{accuracy(trained(), held_out):.2f} %",
-             f"{accuracy(student, held_out):.2f} %"),
-            ("shortcuts", str(len(record["plan"]["regions"])), str(left)),
-            ("parameters", f"{before['parameters'] / 1e3:.1f} k", f"{after['parameters'] / 1e3:.1f} k"),
-            ("MACs", f"{before['macs'] / 1e6:.2f} M", f"{after['macs'] / 1e6:.2f} M"),
-            ("planned memory, scratch included", size(planned[0]), size(planned[1])),
-            ("model.so", size(libraries[0]), size(libraries[1])),
+             f"{accuracy(student, held_out):.2f} %", f"{quantised:.2f} %"),
+            ("shortcuts", str(len(record["plan"]["regions"])), str(left), str(left)),
+            ("parameters", *thrice(f"{count['parameters'] / 1e3:.1f} k" for count in (before, after))),
+            ("MACs", *thrice(f"{count['macs'] / 1e6:.2f} M" for count in (before, after))),
+            ("planned memory, scratch included", *planned),
+            ("model.so", *libraries),
         ],
     )  # fmt: skip
+
+
+def report_of(model: Path) -> dict[str, Any]:
+    """What ``rdpass quantize`` wrote into a file of what it costs."""
+    properties = {entry.key: entry.value for entry in onnx.load(model).metadata_props}
+    found: dict[str, Any] = json.loads(properties[REPORT_KEY])
+    return found
+
+
+def thrice(figures: Iterable[str]) -> tuple[str, str, str]:
+    """The teacher's and the student's, which int8 leaves as it is."""
+    teacher, student = figures
+    return teacher, student, student
 
 
 def main() -> None:
@@ -90,9 +109,10 @@ def main() -> None:
     rdpass("convert", MODEL, "--data", DATA, "--epochs", str(options.epochs), *TRAINING, "-o", out / "run", "--force")
     rdpass("export", out / "run", "-o", out / "student.onnx", "--force")
     rdpass("export", MODEL, "--data", DATA, "-o", out / "teacher.onnx", "--force")
+    rdpass("quantize", out / "run", "--data", DATA, "-o", out / "student-int8.onnx", "--force")
     missing = missing_for_board()
     for target in ("host",) if missing else ("host", BOARD):
-        for net in ("teacher", "student"):
+        for net in NETWORKS:
             if (net, target) != ("teacher", "host") or missing:
                 bundle = out / f"{net}-{target}.rdp"
                 rdpass("compile", out / f"{net}.onnx", "--target", target, "-o", bundle, "--force")
@@ -101,6 +121,7 @@ def main() -> None:
         print(f"\nnot built for {BOARD}: {missing}")
     else:
         rdpass("verify", out / f"student-{BOARD}.rdp")
+        rdpass("verify", out / f"student-int8-{BOARD}.rdp")
     print()
     closing_table(out, "host" if missing else BOARD)
     print(f"done in {time.monotonic() - started:.0f} s; the bundles are in {out}")

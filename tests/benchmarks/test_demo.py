@@ -1,5 +1,6 @@
 """``make demo`` itself, on few images: with the board's tools, and where they are missing."""
 
+import json
 import sys
 
 import pytest
@@ -21,4 +22,6 @@ def test_the_demo_ends_with_its_table_or_with_what_it_goes_on_without(monkeypatc
     assert (f"not built for rpi4: {found}" in printed) == bool(found)
     assert (tmp_path / "out" / f"student-{board}.rdp" / "manifest.json").exists()
     shortcuts = next(line.split() for line in printed.splitlines() if line.strip().startswith("shortcuts"))
-    assert shortcuts == ["shortcuts", "9", "0"]
+    assert shortcuts == ["shortcuts", "9", "0", "0"]
+    kernels = json.loads((tmp_path / "out" / f"student-int8-{board}.rdp" / "manifest.json").read_text())["kernels"]
+    assert {kernel["name"][:3] for kernel in kernels} == {"u8_" if found else "s8_"}

@@ -30,7 +30,7 @@ def test_it_learns_from_labels_over_every_path_and_not_from_logits():
         ({"teacher": "trained"}, {"loss.own_teacher"}),
         ({"own": False}, set()),
     ],
-    ids=str,
+    ids=lambda given: str(sorted(given) if isinstance(given, set) else given),
 )
 def test_each_part_is_switched_on_and_off(paths, extra):
     result = converted(seeded(three_stages), "joint", paths=PathOptions(**paths))

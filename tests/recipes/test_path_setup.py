@@ -58,7 +58,7 @@ def test_the_objective_works_on_a_copy_of_the_teacher():
         ({"mixed": True, "cuts": ("add_1",)}, {"task", "teacher", "mixed_add_1"}),
         ({"features": 1e-4}, {"task", "teacher", "features"}),
     ],
-    ids=str,
+    ids=lambda given: str(sorted(given) if isinstance(given, set) else given),
 )
 def test_terms_are_those_that_were_asked_for(paths, names):
     found, _ = objective_of(**paths)
