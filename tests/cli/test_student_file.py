@@ -89,7 +89,8 @@ def test_a_run_that_was_trained_here_needs_no_data_named(tmp_path):
     place = tmp_path / "run"
     done = rdpass("convert", RESNET, "--data", DATA, "--recipe", "migrate", "--epochs", "1", "-o", place)
     assert done.returncode == 0, done.stderr
-    done = rdpass("compile", place, "--target", "rpi5", "--precision", "int8", "-o", tmp_path / "student.rdp", "--json")
+    wanted = ("--target", "rpi5", "--precision", "int8", "--runtime", "none")  # the cache has no runtime either
+    done = rdpass("compile", place, *wanted, "-o", tmp_path / "student.rdp", "--json")
     assert done.returncode == 0, done.stderr
     assert f"images of {DATA}" in done.stderr
     assert json.loads(done.stdout)["precision"] == "int8"

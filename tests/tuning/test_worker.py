@@ -24,6 +24,7 @@ def test_every_parameter_has_its_array_of_its_type(work, constants, inputs):
             assert [array.shape for array in arrays] == list(step.shapes)
             assert [array.dtype for array in arrays] == [str(parameter.dtype) for parameter in kernel.function.params]
             assert step.inputs == inputs
+            assert all(isinstance(constant, np.ndarray) for constant in step.constants)  # whatever the workload's are
             *read, output, workspace = arrays
             assert not any(is_poison(array) for array in read)
             assert is_poison(workspace)
