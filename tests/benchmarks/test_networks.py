@@ -18,8 +18,8 @@ from rdpass.core.errors import ConfigError
 from rdpass.inspection import inspect
 from tests.support import Untouched
 
-CONVOLUTIONS = {"plain18": 17, "resnet18": 20, "plain50": 49, "resnet50": 53}
-SHORTCUTS = {"plain18": 0, "resnet18": 8, "plain50": 0, "resnet50": 16}
+CONVOLUTIONS = {"plain18": 17, "resnet18": 20, "plain50": 49, "resnet50": 53, "mobilenet_v2": 52}
+SHORTCUTS = {"plain18": 0, "resnet18": 8, "plain50": 0, "resnet50": 16, "mobilenet_v2": 10}
 
 
 SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in NAMES if name != "plain18"]
