@@ -95,7 +95,7 @@ def test_a_bad_model_is_refused(dynamic_onnx: Path, tmp_path: Path) -> None:
 def test_nothing_is_left_of_a_build_that_fails_in_the_middle(
     residual_onnx: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    def fail(folder: Path, *more: object) -> None:
+    def fail(folder: Path, *more: object, **options: object) -> None:
         (folder / "half").write_text("written")
         raise DeviceError("no more")
 

@@ -13,7 +13,10 @@ from rdpass.passes.lowering import dataflow
 from rdpass.passes.lowering.dataflow import read_dataflow
 
 
-@pytest.mark.parametrize(("dtype", "size"), [("float32", 96), ("float64", None), ("int8", None), ("int64", None)])
+@pytest.mark.parametrize(
+    ("dtype", "size"),
+    [("float32", 96), ("float16", 48), ("int8", 24), ("uint8", 24), ("float64", None), ("int64", None)],
+)
 def test_sizes_are_told_for_types_that_kernels_take(dtype: str, size: int | None) -> None:
     variable = relax.Var("x", relax.TensorType((2, 3, 4), dtype))
     assert dataflow.bytes_of(variable) == size
@@ -89,7 +92,9 @@ def test_variables_are_replaced_wherever_they_stand_callees_too() -> None:
     assert found.args[1].same_as(call.args[1])
 
 
-@pytest.mark.parametrize(("dtype", "is_ours"), [("float32", True), ("float64", False), ("float16", False)])
+@pytest.mark.parametrize(
+    ("dtype", "is_ours"), [("float32", True), ("float16", True), ("float64", False), ("int8", False)]
+)
 def test_numbers_of_every_constant_are_told_and_weights_are_of_a_type_that_kernels_take(
     dtype: str, is_ours: bool
 ) -> None:

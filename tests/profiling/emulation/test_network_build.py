@@ -43,14 +43,15 @@ def test_the_key_changes_with_the_model_the_target_and_the_tiles(residual_onnx: 
     other = read_onnx(two_by_two_net())
     work = Convolution(1, 8, 8, 9, 8, (1, 1))
     keys = [
-        network_build._digest(source, rpi4, compiler, {}),
-        network_build._digest(other, rpi4, compiler, {}),
-        network_build._digest(source, replace(rpi4, cores=2), compiler, {}),
-        network_build._digest(source, rpi4, compiler, {work: PointwiseTile()}),
-        network_build._digest(source, rpi4, compiler, {work: PointwiseTile(4)}),
+        network_build._digest(source, rpi4, compiler, {}, "float32"),
+        network_build._digest(other, rpi4, compiler, {}, "float32"),
+        network_build._digest(source, replace(rpi4, cores=2), compiler, {}, "float32"),
+        network_build._digest(source, rpi4, compiler, {work: PointwiseTile()}, "float32"),
+        network_build._digest(source, rpi4, compiler, {work: PointwiseTile(4)}, "float32"),
+        network_build._digest(source, rpi4, compiler, {}, "fp16"),
     ]
     assert len(set(keys)) == len(keys)
-    assert network_build._digest(read_onnx(residual_onnx), rpi4, compiler, {}) == keys[0]
+    assert network_build._digest(read_onnx(residual_onnx), rpi4, compiler, {}, "float32") == keys[0]
 
 
 def test_what_was_used_last_is_kept(tmp_path: Path) -> None:

@@ -16,9 +16,11 @@ from rdpass.passes.lowering.rewrite.operators_on_blocks import (
     runs_blocked,
     splits_blocks,
 )
+from rdpass.targets.isa import ASIMD, AVX2
 from tests.onnx.nets import Net
 from tests.passes.lowering.lowered import classes_of, lower_checked
 
+SETS = {4: ASIMD, 8: AVX2}
 WIDTH = 16  # whole blocks of any vector
 
 
@@ -98,9 +100,9 @@ def test_on_blocks_a_constant_per_channel_lies_in_blocks_and_a_number_stays() ->
 @pytest.mark.parametrize("axis", [1, -3])
 def test_maps_are_joined_along_whole_blocks_of_channels_alone(axis: int, lanes: int, whole: bool) -> None:
     call = relax.op.concat([X, OTHER], axis)
-    assert joins_blocks(call, {X, OTHER}, lanes) == whole
-    assert not joins_blocks(call, {X}, lanes)
-    assert not joins_blocks(relax.op.concat([X, OTHER], 2), {X, OTHER}, lanes)
+    assert joins_blocks(call, {X, OTHER}, SETS[lanes]) == whole
+    assert not joins_blocks(call, {X}, SETS[lanes])
+    assert not joins_blocks(relax.op.concat([X, OTHER], 2), {X, OTHER}, SETS[lanes])
 
 
 def split(fields: int, returns_all: bool = False) -> tuple[Dataflow, Any]:
@@ -123,10 +125,10 @@ def test_a_map_comes_apart_along_whole_blocks_where_only_its_parts_are_read(
 ) -> None:
     flow, variable = split(fields)
     assert part_shapes(variable) == [(2, 4, 7, 5), (2, 8, 7, 5)]
-    assert splits_blocks(flow, variable, flow.value(variable), {X}, lanes) == whole
-    assert not splits_blocks(flow, variable, flow.value(variable), set(), lanes)
+    assert splits_blocks(flow, variable, flow.value(variable), {X}, SETS[lanes]) == whole
+    assert not splits_blocks(flow, variable, flow.value(variable), set(), SETS[lanes])
 
 
 def test_a_split_that_is_returned_as_it_is_does_not_come_apart() -> None:
     flow, variable = split(1, returns_all=True)
-    assert not splits_blocks(flow, variable, flow.value(variable), {X}, 4)
+    assert not splits_blocks(flow, variable, flow.value(variable), {X}, SETS[4])
