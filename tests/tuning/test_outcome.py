@@ -32,7 +32,7 @@ def test_numbers_that_are_none_are_rejected() -> None:
     assert isinstance(judged(timing(0.5, error=float("inf")), 1.0), Rejected)
 
 
-@pytest.mark.parametrize(("precision", "allowed"), [("float32", 1e-4), ("fp16", 2e-2), ("int8", 2e-2)])
+@pytest.mark.parametrize(("precision", "allowed"), [("float32", 1e-4), ("fp16", 2e-2), ("int8", 5e-2)])
 def test_a_network_may_be_off_as_far_as_its_precision_is(precision: Precision, allowed: float) -> None:
     given = network_trial(RPI4)
     given = replace(given, network=replace(given.network, precision=precision))
