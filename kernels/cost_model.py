@@ -11,7 +11,7 @@ from rdpass.core.numeric_types import INT32, NumericTypes
 from rdpass.kernels.builder.packing import blocks
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.workload import Convolution
-from rdpass.targets.isa import Multiply
+from rdpass.targets.isa import BYTE_BLOCK, Multiply
 
 # The share of L2 that weights and the data they meet may fill and still be found there again.
 HOLDS = 0.75
@@ -21,7 +21,6 @@ KEEPS, PASSING = 0.85, 0.88
 _LOAD = 0.48
 LATENCY = 4
 """Cycles from a multiply to the next that adds to its sum."""
-_BLOCK = 16
 REREAD = 64
 """Bytes a cycle that come from L2 while others are multiplied."""
 
@@ -65,13 +64,13 @@ def integer_cycles(
     # A core that multiplies by long products has one unit for them.
     rate = 1.0 if multiply.name.startswith("SMULL") else machine.multiplies
     each, passes = _instructions(machine, multiply, out), 4 if multiply.name.startswith("SMULL") else 1
-    inner, groups = blocks(channels, _BLOCK), blocks(blocks(filters, _BLOCK), out)
+    inner, groups = blocks(channels, BYTE_BLOCK), blocks(blocks(filters, BYTE_BLOCK), out)
     full, rest = divmod(pixels, size)
     cycles = 0.0
     for count, width in ((full, size), (1 if rest else 0, rest)):
         if count:
             multiplies = max(width * out * each, _LATENCY_OF_PAIRS * rate * each) / rate
-            loads = width * passes + out * _BLOCK
+            loads = width * passes + out * BYTE_BLOCK
             cycles += count * inner * groups * (multiplies + loads * _LOAD / machine.multiplies)
             cycles += count * groups * width * out * _REQUANTIZING / 2
     return cycles
@@ -82,7 +81,7 @@ def _instructions(machine: Machine, multiply: Multiply, out: int) -> float:
     if multiply.instruction in _PRODUCTS:
         return _PRODUCTS[multiply.instruction]
     parts, each = _BROADCASTS[multiply.instruction]
-    return parts * (each * _BLOCK / machine.isa.lanes(INT32) + 1 / out)
+    return parts * (each * BYTE_BLOCK / machine.isa.lanes(INT32) + 1 / out)
 
 
 def short_cycles(tile: tuple[int, int], pixels: int, channels: int, filters: int, machine: Machine) -> float:
@@ -90,14 +89,14 @@ def short_cycles(tile: tuple[int, int], pixels: int, channels: int, filters: int
     size, out = tile
     isa = machine.isa
     # ARM multiplies four by one lane of another, on half of its units; x86 two channels at once, and adds them then.
-    each = _BLOCK * _BLOCK / isa.lanes(INT32)
+    each = BYTE_BLOCK * BYTE_BLOCK / isa.lanes(INT32)
     rate = max(1.0, machine.multiplies / 2) if isa.by_element else machine.multiplies
-    inner, groups = blocks(channels, _BLOCK), blocks(blocks(filters, _BLOCK), out)
+    inner, groups = blocks(channels, BYTE_BLOCK), blocks(blocks(filters, BYTE_BLOCK), out)
     full, rest = divmod(pixels, size)
     cycles = 0.0
     for count, width in ((full, size), (1 if rest else 0, rest)):
         if count:
-            loads = (width * 2 if isa.by_element else width * _BLOCK / 2) + out * each / 2
+            loads = (width * 2 if isa.by_element else width * BYTE_BLOCK / 2) + out * each / 2
             cycles += count * inner * groups * (max(width, 2) * out * each / rate + loads * _LOAD / machine.multiplies)
     return cycles
 

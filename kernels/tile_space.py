@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from rdpass.core.numeric_types import NumericTypes
 from rdpass.kernels.builder.integer_products import products_of
 from rdpass.kernels.machine import Machine
+from rdpass.kernels.workload import Convolution
 from rdpass.targets.isa import Isa
 
 
@@ -49,6 +50,11 @@ def pixel_blocks(pixels: int, tile: int) -> Iterator[int]:
         if tiles * tile < pixels:
             yield tiles * tile
     yield pixels
+
+
+def pixel_block(conv: Convolution, block: int) -> int:
+    """Pixels of a block of a 1 x 1 convolution: so many, or a row of the output where it has a stride."""
+    return conv.out_width if conv.stride != (1, 1) else min(block, conv.out_height * conv.out_width)
 
 
 def splits_of(groups: int, tasks: int, machine: Machine) -> int:

@@ -24,12 +24,11 @@ from rdpass.core.comparison import Array
 from rdpass.core.numeric_types import INT32
 from rdpass.kernels.builder.emit import bind
 from rdpass.kernels.builder.function import Expr
-from rdpass.kernels.builder.intrinsics import arm, interleaved, llvm, section
+from rdpass.kernels.builder.intrinsics import arm, interleaved, section, sum_of_fours, sums_of_twos
 from rdpass.kernels.builder.packing import blocks, pad_axis
 from rdpass.kernels.workload import Convolution
-from rdpass.targets.isa import Isa
+from rdpass.targets.isa import BYTE_BLOCK, Isa
 
-_BLOCK = 16
 _OTHERS = 4
 """Registers for factors, bounds, and one in passing."""
 
@@ -133,8 +132,10 @@ class DepthwiseProducts(ABC):
 
     def pack(self, weights: Array) -> Array:
         """(C, 1, KH, KW) to (C / 16, 16 / channels, steps, bytes)."""
-        count = blocks(len(weights), _BLOCK)
-        padded = pad_axis(weights[:, 0], 0, count * _BLOCK).reshape(count, _BLOCK // self.channels, self.channels, -1)
+        count = blocks(len(weights), BYTE_BLOCK)
+        padded = pad_axis(weights[:, 0], 0, count * BYTE_BLOCK).reshape(
+            count, BYTE_BLOCK // self.channels, self.channels, -1
+        )
         nothing = np.zeros(padded.shape[:-1], np.int8)
         width = self.conv.kernel[1]
         several = [
@@ -153,7 +154,7 @@ class DepthwiseProducts(ABC):
 class LongTaps(DepthwiseProducts):
     """SMULL, SMLAL, SADDW: two taps, wherever they lie."""
 
-    channels, depth = _BLOCK, 2
+    channels, depth = BYTE_BLOCK, 2
     gather_instructions, step_instructions = 0, 8
     operands = depth
 
@@ -179,7 +180,7 @@ class LongTaps(DepthwiseProducts):
         return steps.reshape(*steps.shape[:-2], self.step_bytes)
 
     def split(self, weights: Callable[[int, int], Expr]) -> list[Expr]:
-        return [weights(tap * _BLOCK, _BLOCK) for tap in range(self.depth)]
+        return [weights(tap * BYTE_BLOCK, BYTE_BLOCK) for tap in range(self.depth)]
 
     def gather(self, pixels: list[Expr]) -> tuple[Expr, ...]:
         return tuple(pixels)
@@ -267,17 +268,17 @@ class DotTaps(GatheredTaps):
 class FourfoldTaps(GatheredTaps):
     """VPDPBUSD."""
 
-    channels, depth = _BLOCK, 4
+    channels, depth = BYTE_BLOCK, 4
     gather_instructions, step_instructions = 7, 1
 
     def _product(self, total: Expr, pixels: Expr, weights: Expr) -> Expr:
-        return llvm(f"int32x{self.lanes}", f"x86.avx512.vpdpbusd.{self.lanes * 32}", total, pixels, weights)
+        return sum_of_fours(total, pixels, weights, self.lanes)
 
 
 class TwofoldTaps(GatheredTaps):
     """VPMADDWD, of bytes made int16."""
 
-    channels, depth = _BLOCK, 2
+    channels, depth = BYTE_BLOCK, 2
     gather_instructions, step_instructions = 4, 2
 
     def gather(self, pixels: list[Expr]) -> tuple[Expr, ...]:
@@ -290,8 +291,7 @@ class TwofoldTaps(GatheredTaps):
         return tirx.Cast(f"int16x{self.lanes * self.depth}", value)
 
     def _product(self, total: Expr, pixels: Expr, weights: Expr) -> Expr:
-        name = {4: "sse2.pmadd.wd", 8: "avx2.pmadd.wd", 16: "avx512.pmaddw.d.512"}[self.lanes]
-        return total + llvm(f"int32x{self.lanes}", f"x86.{name}", pixels, weights)
+        return total + sums_of_twos(pixels, weights, self.lanes)
 
 
 _WAYS: dict[str, type[DepthwiseProducts]] = {

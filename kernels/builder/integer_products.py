@@ -21,13 +21,13 @@ from rdpass.core.comparison import Array
 from rdpass.core.numeric_types import INT32, NumericTypes
 from rdpass.kernels.builder.emit import Registers, bind, element
 from rdpass.kernels.builder.function import Buffer, Expr, load, scratch, store, workspace_type
-from rdpass.kernels.builder.intrinsics import arm, bits_as, llvm, section, shuffled
+from rdpass.kernels.builder.intrinsics import arm, bits_as, section, shuffled, sum_of_fours, sums_of_twos
 from rdpass.kernels.builder.packing import blocks, pad_axis
-from rdpass.targets.isa import Isa
+from rdpass.targets.isa import BYTE_BLOCK, Isa
 
 DEPTH = 4
 """Products that a lane of the wide instructions sums at once."""
-BLOCK = 16
+BLOCK = BYTE_BLOCK
 """Channels of a block of bytes."""
 STEP = BLOCK * BLOCK
 """Weights of a step, for one block of outputs."""
@@ -215,8 +215,7 @@ class FourfoldProducts(IntegerProducts):
         return np.moveaxis(split, -2, -3).reshape(*step.shape[:-2], STEP)
 
     def compute(self, size: int, bias: Bias, reduction: Reduction) -> None:
-        bits = self.isa.vector_bytes * 8
-        kind, width = f"int32x{self.lanes}", self.lanes * DEPTH
+        width = self.lanes * DEPTH
         self._start(size, bias)
 
         def step(pixel: Callable[[int], At], weight: Weight) -> None:
@@ -228,7 +227,7 @@ class FourfoldProducts(IntegerProducts):
                     same = bind(bits_as(f"int8x{width}", T.Broadcast(four_bytes, self.lanes)))
                     for v, vector in enumerate(weights):
                         at = t * len(weights) + v
-                        self.totals[at] = llvm(kind, f"x86.avx512.vpdpbusd.{bits}", self.totals[at], same, vector)
+                        self.totals[at] = sum_of_fours(self.totals[at], same, vector, self.lanes)
 
         reduction(step)
 
@@ -254,8 +253,7 @@ class TwofoldProducts(FourfoldProducts):
         return np.moveaxis(split, -2, -3).reshape(*step.shape[:-2], STEP)
 
     def compute(self, size: int, bias: Bias, reduction: Reduction) -> None:
-        kind, width = f"int32x{self.lanes}", self.lanes * 2
-        name = {4: "sse2.pmadd.wd", 8: "avx2.pmadd.wd", 16: "avx512.pmaddw.d.512"}[self.lanes]
+        width = self.lanes * 2
         self._start(size, bias)
 
         def step(pixel: Callable[[int], At], weight: Weight) -> None:
@@ -267,7 +265,7 @@ class TwofoldProducts(FourfoldProducts):
                     same = bind(bits_as(f"int16x{width}", T.Broadcast(element(inputs[t], two), self.lanes)))
                     for v, vector in enumerate(weights):
                         at = t * len(weights) + v
-                        self.totals[at] = self.totals[at] + llvm(kind, f"x86.{name}", same, vector)
+                        self.totals[at] = self.totals[at] + sums_of_twos(same, vector, self.lanes)
 
         reduction(step)
 

@@ -15,6 +15,7 @@ from rdpass.core.numeric_types import FLOAT32, INT32, NumericType, NumericTypes
 from rdpass.kernels.builder.emit import bind, when
 from rdpass.kernels.builder.function import Buffer, Expr, argument, load
 from rdpass.kernels.builder.integer_products import BLOCK, At, Reduction, products_of
+from rdpass.kernels.builder.intrinsics import arm, section
 from rdpass.kernels.builder.packing import pack_grouped_table
 from rdpass.kernels.builder.requantization import Requantizer, scalars_argument
 from rdpass.kernels.quantization import INPUT_ZERO, SHORT, Requantization
@@ -117,15 +118,10 @@ class Diagonal:
             wide = [tirx.Cast(f"int32x{lanes}", part) for part in parts]
             return [bind(sums + w * x) for sums, w, x in zip(total, weights, wide, strict=True)]
         pixel = bind(load(buffer, *index, 0, lanes=BLOCK))
-        halves = [bind(tirx.Cast("int16x8", _part(pixel, half, 8))) for half in (0, 1)]
-        quarters = [(_part(weights[v // 2], v % 2, 4), _part(halves[v // 2], v % 2, 4)) for v in range(4)]
-        products = (tirx.call_llvm_pure_intrin("int32x4", "llvm.aarch64.neon.smull", *pair) for pair in quarters)
+        halves = [bind(tirx.Cast("int16x8", section(pixel, half, 8))) for half in (0, 1)]
+        quarters = [(section(weights[v // 2], v % 2, 4), section(halves[v // 2], v % 2, 4)) for v in range(4)]
+        products = (arm("int32x4", "smull", *pair) for pair in quarters)
         return [bind(sums + product) for sums, product in zip(total, products, strict=True)]
-
-
-def _part(vector: Expr, part: int, lanes: int) -> Expr:
-    order = range(part * lanes, part * lanes + lanes)
-    return tirx.Shuffle([vector], [tirx.const(index, "int32") for index in order])
 
 
 def takes_short(isa: Isa) -> bool:

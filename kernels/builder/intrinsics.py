@@ -38,3 +38,19 @@ def section(vector: Expr, index: int, lanes: int) -> Expr:
 def interleaved(left: Expr, right: Expr, lanes: int) -> Expr:
     """Two vectors of ``lanes`` each, lane by lane in turn."""
     return shuffled([left, right], (index + side * lanes for index in range(lanes) for side in (0, 1)))
+
+
+def sum_of_fours(total: Expr, left: Expr, right: Expr, lanes: int) -> Expr:
+    """VPDPBUSD: each lane of ``total`` and the four products of unsigned and signed bytes that lie under it."""
+    return llvm(f"int32x{lanes}", f"x86.avx512.vpdpbusd.{lanes * _BITS}", total, left, right)
+
+
+def sums_of_twos(left: Expr, right: Expr, lanes: int) -> Expr:
+    """PMADDWD: in each lane the two products of int16 that lie under it."""
+    return llvm(f"int32x{lanes}", f"x86.{_PMADDWD[lanes]}", left, right)
+
+
+_BITS = 32
+"""Of a lane."""
+_PMADDWD = {4: "sse2.pmadd.wd", 8: "avx2.pmadd.wd", 16: "avx512.pmaddw.d.512"}
+"""By lanes."""

@@ -18,7 +18,7 @@ from rdpass.core.numeric_types import INT16, INT32
 from rdpass.kernels.builder.emit import Registers, bind, element
 from rdpass.kernels.builder.function import Expr
 from rdpass.kernels.builder.integer_products import BLOCK, STEP
-from rdpass.kernels.builder.intrinsics import arm, bits_as, llvm, section
+from rdpass.kernels.builder.intrinsics import arm, bits_as, section, sums_of_twos
 from rdpass.kernels.builder.modular import Modular
 from rdpass.kernels.builder.packing import blocks, pad_axis
 from rdpass.targets.isa import Isa
@@ -107,7 +107,6 @@ class PairProducts(ShortProducts):
 
     def step(self, size: int, inputs: Inputs, weights: Weights) -> None:
         width = _PAIR * self.lanes
-        name = {4: "sse2.pmadd.wd", 8: "avx2.pmadd.wd", 16: "avx512.pmaddw.d.512"}[self.lanes]
         for two in range(BLOCK // _PAIR):
             first = two * _PAIR * self.out * BLOCK
             several = [bind(weights(first + v * width, width)) for v in range(self.vectors)]
@@ -115,7 +114,7 @@ class PairProducts(ShortProducts):
                 pair = bits_as(INT32.value, inputs(t, two * _PAIR, _PAIR))
                 same = bind(bits_as(f"int16x{width}", T.Broadcast(pair, self.lanes)))
                 for v, vector in enumerate(several):
-                    self._add(t * self.vectors + v, llvm(f"int32x{self.lanes}", f"x86.{name}", same, vector))
+                    self._add(t * self.vectors + v, sums_of_twos(same, vector, self.lanes))
 
 
 def short_products_of(isa: Isa) -> type[ShortProducts]:

@@ -25,7 +25,7 @@ from rdpass.kernels.machine import Machine
 from rdpass.kernels.naming import convolution_name
 from rdpass.kernels.quantization import sums_are_short
 from rdpass.kernels.template import INTEGERS, Kernel, Template, Tile, kernel_of
-from rdpass.kernels.tile_space import fitting_integers, pixel_blocks, splits_of
+from rdpass.kernels.tile_space import fitting_integers, pixel_block, pixel_blocks, splits_of
 from rdpass.kernels.workload import Convolution
 from rdpass.targets.isa import Isa
 
@@ -52,7 +52,7 @@ def integer_pointwise(
     groups = blocks(outer, tile.out)
     assert groups % tile.splits == 0
     pixels = conv.out_height * conv.out_width
-    block = pixel_block(conv, tile)
+    block = pixel_block(conv, tile.block)
 
     def write() -> None:
         x = argument("input", types.input, conv.batch, inner, conv.height * conv.width, BLOCK)
@@ -88,11 +88,6 @@ def integer_pointwise(
     return function(name, types.input, write)
 
 
-def pixel_block(conv: Convolution, tile: IntegerPointwiseTile) -> int:
-    """Pixels of a block: a row of the output, where the convolution has a stride."""
-    return conv.out_width if conv.stride != (1, 1) else min(tile.block, conv.out_height * conv.out_width)
-
-
 class IntegerPointwise(Template[Convolution, IntegerPointwiseTile]):
     name = "integer_pointwise"
     workload = Convolution
@@ -114,7 +109,7 @@ class IntegerPointwise(Template[Convolution, IntegerPointwiseTile]):
                     yield IntegerPointwiseTile(size, out, block, splits)
 
     def cost(self, work: Convolution, tile: IntegerPointwiseTile, machine: Machine) -> float:
-        block = pixel_block(work, tile)
+        block = pixel_block(work, tile.block)
         passes = -(-work.out_pixels // block) * work.batch
         cycles = 0.0
         for number, size in ((work.out_pixels // block, block), (1, work.out_pixels % block)):

@@ -26,7 +26,7 @@ from rdpass.kernels.cost_model import KEEPS, REREAD, busiest_share, map_bytes, p
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.naming import convolution_name
 from rdpass.kernels.template import FLOATS, Kernel, Template, Tile, kernel_of
-from rdpass.kernels.tile_space import fitting, pixel_blocks, splits_of
+from rdpass.kernels.tile_space import fitting, pixel_block, pixel_blocks, splits_of
 from rdpass.kernels.workload import Convolution
 from rdpass.targets.isa import Isa
 
@@ -52,7 +52,7 @@ def pointwise(conv: Convolution, tile: PointwiseTile, isa: Isa, threads: int, na
     groups = blocks(outer, tile.vectors)
     assert groups % tile.splits == 0
     pixels = conv.out_height * conv.out_width
-    block = pixel_block(conv, tile)
+    block = pixel_block(conv, tile.block)
 
     def write() -> None:
         x = argument("input", conv.types.input, conv.batch, inner, conv.height * conv.width, lanes)
@@ -93,11 +93,6 @@ def pointwise(conv: Convolution, tile: PointwiseTile, isa: Isa, threads: int, na
     return function(name, conv.types.accumulator, write)
 
 
-def pixel_block(conv: Convolution, tile: PointwiseTile) -> int:
-    """Pixels of a block: a row of the output, where the convolution has a stride."""
-    return conv.out_width if conv.stride != (1, 1) else min(tile.block, conv.out_height * conv.out_width)
-
-
 class Pointwise(Template[Convolution, PointwiseTile]):
     name = "pointwise"
     workload = Convolution
@@ -119,7 +114,7 @@ class Pointwise(Template[Convolution, PointwiseTile]):
 
     def cost(self, work: Convolution, tile: PointwiseTile, machine: Machine) -> float:
         pixels = work.out_pixels
-        block = pixel_block(work, tile)
+        block = pixel_block(work, tile.block)
         passes = -(-pixels // block) * work.batch
         last = pixels % block
         cycles = 0.0

@@ -11,7 +11,8 @@ from rdpass.core.numeric_types import FLOAT16, FLOAT32, INT8, INT32, UINT8, Nume
 from rdpass.targets.features import Feature
 from rdpass.targets.target import Target
 
-_BYTES_OF_BLOCK = 16
+BYTE_BLOCK = 16
+"""Channels of a block of bytes, on every instruction set."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class Isa:
 
         Sixteen bytes are a vector of the narrowest sets, and wide ones sum four of them in each lane of an accumulator.
         """
-        return _BYTES_OF_BLOCK if numeric.bytes == 1 else self.lanes(numeric)
+        return BYTE_BLOCK if numeric.bytes == 1 else self.lanes(numeric)
 
     @property
     def byte(self) -> NumericType:

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from rdpass.kernels.choice import build_kernels, choose_default
-from rdpass.kernels.templates.pointwise import POINTWISE, PointwiseTile, pixel_block
+from rdpass.kernels.templates.pointwise import POINTWISE, PointwiseTile
+from rdpass.kernels.tile_space import pixel_block
 from rdpass.kernels.workload import Convolution, Epilogue
 from rdpass.targets.isa import ASIMD, AVX2
 from tests.kernels.cases import case_of, machine_with
@@ -26,8 +27,8 @@ def test_what_is_no_matrix_product_is_refused(change):
 
 
 def test_a_block_is_a_row_of_the_output_where_pixels_are_left_out():
-    assert pixel_block(replace(CONV, stride=(2, 2)), PointwiseTile(block=56)) == 3
-    assert pixel_block(CONV, PointwiseTile(block=8)) == 8
+    assert pixel_block(replace(CONV, stride=(2, 2)), 56) == 3
+    assert pixel_block(CONV, 8) == 8
 
 
 @pytest.mark.parametrize("threads", [1, 4])
