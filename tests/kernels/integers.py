@@ -19,6 +19,9 @@ ISAS: list[Isa] = [*HERE, AVX512, AVX2, SSE]
 ARM_TARGETS = ("rpi4", "rpi5", "graviton3")
 """Cores that multiply bytes by SMULL, by SDOT and by SMMLA."""
 
+each_isa = pytest.mark.parametrize("isa", ISAS, ids=lambda isa: f"{isa.name} {isa.multiplies[1].name}")
+each_core = pytest.mark.parametrize("name", ARM_TARGETS)
+
 
 def bytes_of(isa: Isa) -> NumericTypes:
     """From and to the bytes that an instruction set multiplies."""

@@ -10,11 +10,11 @@ from rdpass.kernels.templates.integer_pointwise import IntegerPointwiseTile
 from rdpass.kernels.workload import Convolution, Epilogue
 from tests.kernels import cases
 from tests.kernels.cases import case_of
-from tests.kernels.integers import ISAS, bytes_of
+from tests.kernels.integers import bytes_of, each_isa
 from tests.kernels.tester import check
 
 
-@pytest.mark.parametrize("isa", ISAS, ids=lambda isa: f"{isa.name} {isa.multiplies[1].name}")
+@each_isa
 @pytest.mark.parametrize("added", [False, True])
 def test_ties_go_to_the_even_neighbour_and_large_sums_stay_at_the_bounds(isa, added, monkeypatch):
     """A channel that passes its input on, times one half: every second sum is a tie. Another is far outside."""

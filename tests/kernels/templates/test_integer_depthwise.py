@@ -27,7 +27,7 @@ from tests.kernels.assembly import assembly_of, loops
 from tests.kernels.cases import case_of
 from tests.kernels.emulation import check_emulated
 from tests.kernels.examples import ARM
-from tests.kernels.integers import ARM_TARGETS, ISAS, bytes_of, emulated
+from tests.kernels.integers import ISAS, bytes_of, each_core, each_isa, emulated
 from tests.kernels.networks import conv
 from tests.kernels.numbers import constants_of
 from tests.kernels.strategies import axes, convolutions
@@ -49,7 +49,7 @@ def some_cases(isa):
     yield case_of(replace(conv, types=replace(conv.types, output=FLOAT32), padding=(2, 0, 0, 2)), tile(1, 1), isa)
 
 
-@pytest.mark.parametrize("isa", ISAS, ids=lambda isa: f"{isa.name} {isa.multiplies[1].name}")
+@each_isa
 def test_every_byte_is_right_on_this_machine(isa):
     for case in some_cases(isa):
         check(case, 1e-6)
@@ -76,7 +76,7 @@ def test_a_core_that_converts_slowly_takes_short_sums(name, word):
         assert kernel.name.startswith(f"s8_{expected}")
 
 
-@pytest.mark.parametrize("name", ARM_TARGETS)
+@each_core
 def test_every_byte_is_right_on_an_emulated_core(name, tmp_path):
     target = emulated(name)
     check_emulated([*some_cases(isa_of(target))], target, tmp_path, 1e-6)

@@ -20,7 +20,7 @@ from tests.kernels.assembly import assembly_of, loops
 from tests.kernels.cases import case_of
 from tests.kernels.emulation import check_emulated
 from tests.kernels.examples import ARM, retyped
-from tests.kernels.integers import ARM_TARGETS, ISAS, bytes_of, emulated
+from tests.kernels.integers import ISAS, bytes_of, each_core, each_isa, emulated
 from tests.kernels.networks import conv
 from tests.kernels.numbers import constants_of
 from tests.kernels.strategies import axes, convolutions
@@ -41,13 +41,13 @@ def some_cases(isa):
     yield case_of(replace(pair, second=floats), tile(3, 1, 16), isa, 2)
 
 
-@pytest.mark.parametrize("isa", ISAS, ids=lambda isa: f"{isa.name} {isa.multiplies[1].name}")
+@each_isa
 def test_every_byte_is_right_on_this_machine(isa):
     for case in some_cases(isa):
         check(case, 1e-6)
 
 
-@pytest.mark.parametrize("name", ARM_TARGETS)
+@each_core
 def test_every_byte_is_right_on_an_emulated_core(name, tmp_path):
     target = emulated(name)
     check_emulated([*some_cases(isa_of(target))], target, tmp_path, 1e-6)
@@ -74,7 +74,7 @@ def test_random_shapes_are_exact(case):
     check(case, 0)
 
 
-@pytest.mark.parametrize("name", ARM_TARGETS)
+@each_core
 @pytest.mark.parametrize(("width", "size"), [(64, 56), (512, 7)])
 def test_a_block_of_the_wide_map_is_all_there_is_of_it(name, width, size):
     machine = replace(machine_of(find_target(name)), threads=1)

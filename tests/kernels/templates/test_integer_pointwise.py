@@ -18,7 +18,7 @@ from tests.kernels import cases
 from tests.kernels.cases import case_of
 from tests.kernels.emulation import check_emulated
 from tests.kernels.examples import ARM
-from tests.kernels.integers import ARM_TARGETS, ISAS, bytes_of, emulated
+from tests.kernels.integers import ISAS, bytes_of, each_core, each_isa, emulated
 from tests.kernels.numbers import constants_of
 from tests.kernels.strategies import axes, convolutions
 from tests.kernels.tester import check
@@ -36,13 +36,13 @@ def some_cases(isa):
     yield case_of(replace(conv, types=replace(conv.types, output=FLOAT32)), tile(5, 1, 56), isa, 2)
 
 
-@pytest.mark.parametrize("isa", ISAS, ids=lambda isa: f"{isa.name} {isa.multiplies[1].name}")
+@each_isa
 def test_every_byte_is_right_on_this_machine(isa):
     for case in some_cases(isa):
         check(case, 1e-6)
 
 
-@pytest.mark.parametrize("name", ARM_TARGETS)
+@each_core
 def test_every_byte_is_right_on_an_emulated_core(name, tmp_path):
     target = emulated(name)
     check_emulated([*some_cases(isa_of(target))], target, tmp_path, 1e-6)

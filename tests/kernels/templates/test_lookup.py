@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,7 +18,7 @@ from tests.kernels.assembly import assembly_of, loops
 from tests.kernels.cases import case_of
 from tests.kernels.emulation import check_emulated
 from tests.kernels.examples import ARM
-from tests.kernels.integers import ARM_TARGETS, ISAS, bytes_of, emulated
+from tests.kernels.integers import ISAS, bytes_of, each_core, each_isa, emulated
 from tests.kernels.numbers import constants_of
 from tests.kernels.tester import check
 
@@ -29,7 +28,7 @@ def some_cases(isa):
     yield case_of(Lookup(1, 16, 3, bytes_of(isa)), LookupTile(1), isa)
 
 
-@pytest.mark.parametrize("isa", ISAS, ids=lambda isa: f"{isa.name} {isa.multiplies[1].name}")
+@each_isa
 def test_every_byte_is_right_on_this_machine(isa):
     for case in some_cases(isa):
         check(case, 0)
@@ -39,7 +38,7 @@ def every_number(*_):
     return [np.arange(256, dtype=np.uint8).view(np.int8).reshape(1, 16, 16, 1)]
 
 
-@pytest.mark.parametrize("name", ARM_TARGETS)
+@each_core
 def test_every_number_is_right_on_an_emulated_core(name, tmp_path, monkeypatch):
     target = emulated(name)
     several = [*some_cases(isa_of(target))]

@@ -19,7 +19,7 @@ from tests.kernels import cases
 from tests.kernels.cases import case_of
 from tests.kernels.emulation import check_emulated
 from tests.kernels.examples import ARM, retyped
-from tests.kernels.integers import ARM_TARGETS, ISAS, bytes_of, emulated
+from tests.kernels.integers import ISAS, bytes_of, each_core, each_isa, emulated
 from tests.kernels.numbers import constants_of
 from tests.kernels.strategies import axes, convolutions, max_pools
 from tests.kernels.tester import check
@@ -41,13 +41,13 @@ def some_cases(isa):
     yield case_of(QuantizedStem(replace(conv, types=replace(conv.types, output=FLOAT32))), tile(3), isa)
 
 
-@pytest.mark.parametrize("isa", ISAS, ids=lambda isa: f"{isa.name} {isa.multiplies[1].name}")
+@each_isa
 def test_every_byte_is_right_on_this_machine(isa):
     for case in some_cases(isa):
         check(case, 1e-6)
 
 
-@pytest.mark.parametrize("name", ARM_TARGETS)
+@each_core
 def test_every_byte_is_right_on_an_emulated_core(name, tmp_path, monkeypatch):
     target = emulated(name)
     isa = isa_of(target)
@@ -63,7 +63,7 @@ def hostile(isa, monkeypatch):
     return case_of(stem, QuantizedStemTile(3, 1, 8), isa)
 
 
-@pytest.mark.parametrize("isa", ISAS, ids=lambda isa: f"{isa.name} {isa.multiplies[1].name}")
+@each_isa
 def test_an_image_of_ties_and_of_what_is_no_number_is_quantised_as_defined(isa, monkeypatch):
     check(hostile(isa, monkeypatch), 0)
 
@@ -104,7 +104,7 @@ def test_a_pool_of_other_numbers_is_refused():
     assert QUANTIZED_STEM.refusal(stem, ARM) is None
 
 
-@pytest.mark.parametrize("name", ARM_TARGETS)
+@each_core
 def test_neither_the_image_nor_the_map_before_the_pool_exists_as_a_whole(name):
     machine = replace(machine_of(find_target(name)), threads=1)
     conv = Convolution(1, 3, 64, 224, 224, (7, 7), (2, 2), (3, 3, 3, 3))
