@@ -52,8 +52,8 @@ AUTO = "auto"
 OUTPUTS, NEAREST = ROUNDINGS = ("outputs", "nearest")
 COMPARED, SENSITIVE, SEEN = 512, 64, 256
 """Rows that calibrators are compared on, and layers; rows that the rounding of weights looks at."""
-FLOAT32 = 100.0
-"""dB that two computations of a float network agree to, at least."""
+EQUAL = 100.0
+"""dB beyond which two computations of one float network may be apart as well."""
 _APART = 6.0
 """dB: twice the difference."""
 REPORT_KEY = "rdpass.quantization"
@@ -339,7 +339,7 @@ def _check_integers(
         ParityError: they are.
     """
     for index, (exact, known, real) in enumerate(zip(integer_run(quantised, feed), after, before, strict=True)):
-        apart, cost = sqnr(exact, known), min(sqnr(known, real), FLOAT32)
+        apart, cost = sqnr(exact, known), min(sqnr(known, real), EQUAL)
         if apart < cost - _APART:
             raise ParityError(
                 f"quantised: output {index} in integers has {apart:.1f} dB against ONNX Runtime's, and quantisation"

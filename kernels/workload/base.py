@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import TypeVar
 
 from rdpass.core.numeric_types import NumericTypes
@@ -44,3 +45,16 @@ class Workload(ABC):
     @abstractmethod
     def describe(self) -> str:
         """The workload in a few words: kind, kernel, channels and size."""
+
+
+@dataclass(frozen=True)
+class OnNumbers(Workload):
+    """One operation for each number of a map, whatever lies around it: a subclass says which, and its ``types``."""
+
+    batch: int
+    channels: int
+    pixels: int
+
+    @property
+    def operations(self) -> int:
+        return self.batch * self.channels * self.pixels

@@ -5,26 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rdpass.core.numeric_types import FLOAT32, INT8, INT32, NumericTypes
-from rdpass.kernels.workload.base import Workload
+from rdpass.kernels.workload.base import OnNumbers
 
 _TYPES = NumericTypes(INT8, INT8, INT32, FLOAT32)
 
 
 @dataclass(frozen=True)
-class Dequantization(Workload):
+class Dequantization(OnNumbers):
     """Blocked bytes as a planar map (N, C, H W) of float32, as DequantizeLinear of ONNX has it.
 
     Its constants: scale and zero, two numbers.
     """
 
-    batch: int
-    channels: int
-    pixels: int
     types: NumericTypes = _TYPES
-
-    @property
-    def operations(self) -> int:
-        return self.batch * self.channels * self.pixels
 
     def describe(self) -> str:
         return f"dequantize {self.channels} {self.pixels} pixels"

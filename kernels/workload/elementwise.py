@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from rdpass.core.numeric_types import ALL_FLOAT32, NumericTypes
-from rdpass.kernels.workload.base import Workload
+from rdpass.kernels.workload.base import OnNumbers
 from rdpass.kernels.workload.epilogue import NO_EPILOGUE, Epilogue
 
 
 @dataclass(frozen=True)
-class Elementwise(Workload):
+class Elementwise(OnNumbers):
     """An epilogue on a map that is there already, in place of a convolution's sum.
 
     ``scale``: before it every channel is multiplied by a number of the table (``constant``), by what another map of one
@@ -19,9 +19,6 @@ class Elementwise(Workload):
     numbers per channel; of bytes one ``Requantization``.
     """
 
-    batch: int
-    channels: int
-    pixels: int
     epilogue: Epilogue = NO_EPILOGUE
     scale: Literal["none", "constant", "gate", "map"] = "none"
     types: NumericTypes = ALL_FLOAT32
@@ -30,10 +27,6 @@ class Elementwise(Workload):
     def rows(self) -> int:
         """Numbers per channel in the kernel's table: the epilogue's, then the scale."""
         return self.epilogue.rows + (self.scale == "constant")
-
-    @property
-    def operations(self) -> int:
-        return self.batch * self.channels * self.pixels
 
     def in_place(self) -> Elementwise:
         return replace(self, epilogue=self.epilogue.placed(True))

@@ -5,26 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rdpass.core.numeric_types import INT8, INT32, NumericTypes
-from rdpass.kernels.workload.base import Workload
+from rdpass.kernels.workload.base import OnNumbers
 
 _SIGNED = NumericTypes(INT8, INT8, INT32, INT8)
 
 
 @dataclass(frozen=True)
-class Lookup(Workload):
+class Lookup(OnNumbers):
     """A function of one byte, for every byte of a map: an activation between two quantisations.
 
     Its constant: the table, 256 numbers of the output's type, by the input's bits read as an unsigned number.
     """
 
-    batch: int
-    channels: int
-    pixels: int
     types: NumericTypes = _SIGNED
-
-    @property
-    def operations(self) -> int:
-        return self.batch * self.channels * self.pixels
 
     def describe(self) -> str:
         return f"table {self.channels} {self.pixels} pixels"

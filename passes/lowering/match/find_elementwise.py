@@ -28,8 +28,8 @@ from rdpass.targets.isa import Isa
 
 
 def find_elementwise(flow: Dataflow, blocked: Set[Any], taken: Set[Any], isa: Isa) -> Iterator[Placement]:
-    """Placements on the maps in ``blocked``, on what becomes of them in blocks, and on those that
-    they write themselves, without variables of ``taken``."""
+    """Placements on the maps in ``blocked``, on what becomes of them in blocks, and on those that placements write,
+    without variables of ``taken``."""
     known, used, split = set(blocked), set(taken), set[Any]()
     for variable, value in flow.bindings:
         start = None if variable in used else _start(flow, variable, known, used)

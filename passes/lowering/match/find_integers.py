@@ -47,13 +47,14 @@ _FINDERS: tuple[_Finder, ...] = (
 def find_integers(flow: Dataflow, machine: Machine) -> tuple[Placement, ...]:
     """All placements of integer kernels; no variable is in two of them."""
     found = {part.root: part for part in find_lookups(flow, machine) if computes(part.work, machine)}
+    taken = _taken(found)
     for variable, _ in flow.bindings:
         parts = (finder(flow, variable, machine) for finder in _FINDERS)
         part = next((part for part in parts if part is not None), None)
-        if part is not None and part.root not in found and computes(part.work, machine):
-            taken = _taken(found)
-            if taken.isdisjoint((part.root, *part.inside)):
-                found[part.root] = part
+        own = () if part is None else (part.root, *part.inside)
+        if part is not None and taken.isdisjoint(own) and computes(part.work, machine):
+            found[part.root] = part
+            taken.update(own)
     for root in [root for root, part in found.items() if part.addition is not None]:
         _join(flow, found, root)
     for layer in list(found.values()):
@@ -66,56 +67,6 @@ def find_integers(flow: Dataflow, machine: Machine) -> tuple[Placement, ...]:
 
 def _taken(found: dict[Any, Found]) -> set[Any]:
     return {variable for part in found.values() for variable in (part.root, *part.inside)}
-
-
-def _begin(flow: Dataflow, found: dict[Any, Found], layer: Found, machine: Machine) -> None:
-    """Let a layer of the image quantise it, and pool what it gives."""
-    changed = stem_of(flow, layer, found)
-    if changed is None or not computes(changed[0].work, machine):
-        return
-    stem, pool = changed
-    for part in (layer, pool):
-        if part is not None:
-            del found[part.root]
-    found[stem.root] = stem
-
-
-def _pair(flow: Dataflow, found: dict[Any, Found], second: Found, machine: Machine) -> None:
-    """Let two pointwise layers of stride 1 be one kernel, if nobody else reads the map between."""
-    first = found.get(second.source)
-    if first is None or first.parts or not _is_of_pair(first) or not _is_of_pair(second) or first.addends:
-        return
-    work = PointwisePair(first.work, second.work)
-    if flow.only_reader(first.root) is None or not computes(work, machine):
-        return
-    numbers = zip((*first.constants, first.by), (*second.constants, second.by), strict=True)
-    del found[first.root]
-    found[second.root] = replace(
-        second, source=first.source, work=work, inside=(*first.inside, first.root, *second.inside), by=None,
-        constants=tuple(numbers), parts=(first, second),
-    )  # fmt: skip
-
-
-def _is_of_pair(part: Found) -> bool:
-    conv = part.work
-    pointwise = isinstance(conv, Convolution) and conv.is_pointwise and conv.stride == (1, 1)
-    return pointwise and conv.height * conv.width > 1
-
-
-def _end(flow: Dataflow, found: dict[Any, Found], machine: Machine) -> None:
-    """Add what quantises and dequantises by itself, beside integer kernels."""
-    for part in quantizations(flow, _taken(found), machine):
-        if computes(part.work, machine) and any(_reads(other, part.root) for other in found.values()):
-            found[part.root] = part
-    blocked = {part.root for part in found.values() if part.writes == "blocked"}
-    for part in list(dequantizations(flow, _taken(found), blocked, machine)):
-        if computes(part.work, machine):
-            found[part.root] = part
-
-
-def _reads(part: Found, variable: Any) -> bool:
-    maps = (part.source, part.gate, *part.addends[1:], *part.others)
-    return any(each is not None and each.same_as(variable) for each in maps)
 
 
 def _join(flow: Dataflow, found: dict[Any, Found], root: Any) -> None:
@@ -142,3 +93,53 @@ def _join(flow: Dataflow, found: dict[Any, Found], root: Any) -> None:
             by=replace(layer.by, addition=addition),
         )  # fmt: skip
         return
+
+
+def _begin(flow: Dataflow, found: dict[Any, Found], layer: Found, machine: Machine) -> None:
+    """Let a layer of the image quantise it, and pool what it gives."""
+    changed = stem_of(flow, layer, found)
+    if changed is None or not computes(changed[0].work, machine):
+        return
+    stem, pool = changed
+    for part in (layer, pool):
+        if part is not None:
+            del found[part.root]
+    found[stem.root] = stem
+
+
+def _end(flow: Dataflow, found: dict[Any, Found], machine: Machine) -> None:
+    """Add what quantises and dequantises by itself, beside integer kernels."""
+    for part in quantizations(flow, _taken(found), machine):
+        if computes(part.work, machine) and any(_reads(other, part.root) for other in found.values()):
+            found[part.root] = part
+    blocked = {part.root for part in found.values() if part.writes == "blocked"}
+    for part in list(dequantizations(flow, _taken(found), blocked, machine)):
+        if computes(part.work, machine):
+            found[part.root] = part
+
+
+def _reads(part: Found, variable: Any) -> bool:
+    maps = (part.source, part.gate, *part.addends[1:], *part.others)
+    return any(each is not None and each.same_as(variable) for each in maps)
+
+
+def _pair(flow: Dataflow, found: dict[Any, Found], second: Found, machine: Machine) -> None:
+    """Let two pointwise layers of stride 1 be one kernel, if nobody else reads the map between."""
+    first = found.get(second.source)
+    if first is None or first.parts or not _is_of_pair(first) or not _is_of_pair(second) or first.addends:
+        return
+    work = PointwisePair(first.work, second.work)
+    if flow.only_reader(first.root) is None or not computes(work, machine):
+        return
+    numbers = zip((*first.constants, first.by), (*second.constants, second.by), strict=True)
+    del found[first.root]
+    found[second.root] = replace(
+        second, source=first.source, work=work, inside=(*first.inside, first.root, *second.inside), by=None,
+        constants=tuple(numbers), parts=(first, second),
+    )  # fmt: skip
+
+
+def _is_of_pair(part: Found) -> bool:
+    conv = part.work
+    pointwise = isinstance(conv, Convolution) and conv.is_pointwise and conv.stride == (1, 1)
+    return pointwise and conv.height * conv.width > 1

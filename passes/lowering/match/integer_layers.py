@@ -91,7 +91,7 @@ def _overflows(weights: Array, machine: Machine) -> bool:
 
 
 def _biased(flow: Dataflow, variable: Any, scales: Array) -> tuple[Any, Array, tuple[Any, ...]]:
-    """The sums with what is added to them for each channel, that as int32, and the variables that led to it."""
+    """The sums with what is added to them for each channel, in whole numbers, and the variables that led to it."""
     nothing = variable, np.zeros(len(scales), np.int64), ()
     reader = flow.only_reader(variable)
     call: Any = None if reader is None else flow.value(reader)
@@ -129,9 +129,7 @@ def dense_layer(flow: Dataflow, variable: Any, machine: Machine) -> Found | None
     (kept, through) = weights
     batch, channels, *extents = shape_of(source.variable) or ()
     pixels = int(np.prod(extents, dtype=int))
-    if kept.numbers.shape[1] != channels * pixels:
-        return None
-    if not kept.are_bytes:
+    if kept.numbers.shape[1] != channels * pixels or not kept.are_bytes:
         return None
     layer = _ended(flow, variable, source, kept, machine)
     if layer.epilogue.activation != "none":
@@ -171,7 +169,7 @@ def _flattened(flow: Dataflow, expression: Any) -> tuple[Scaled, tuple[Any, ...]
         if found is not None:
             if scaled is not None and not scaled.same_scale(found):
                 break
-            scaled = replace(found) if scaled is None else replace(scaled, variable=found.variable)
+            scaled = found
             inside.append(value)
             value = found.variable
         elif operator_of(call) in _FLATTENING:

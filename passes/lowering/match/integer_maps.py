@@ -1,4 +1,4 @@
-"""Match what is done to maps of bytes without weights: sums, products, pools, means."""
+"""Match what is done to maps of bytes without weights: sums, products, pools, means, other extents, concatenations."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rdpass.core.comparison import Array
 from rdpass.core.numeric_types import FLOAT32
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.quantization import Addition, Bounds, Requantization, limits
-from rdpass.kernels.workload import Elementwise, Head
+from rdpass.kernels.workload import Elementwise, Head, Pooling, Resizing
 from rdpass.kernels.workload.concatenation import Concatenation
 from rdpass.passes.lowering.dataflow import Dataflow, operator_of, shape_of, variables_of
 from rdpass.passes.lowering.match.find_heads import is_mean_over_pixels
@@ -76,32 +76,28 @@ def product_of_maps(flow: Dataflow, variable: Any, machine: Machine) -> Found | 
 
 
 def pool_of_map(flow: Dataflow, variable: Any, machine: Machine) -> Found | None:
-    """The maximum over windows, which keeps the scale, or an average."""
+    """The maximum over windows, or an average."""
     pool = pooling_of(flow, variable)
-    call: Any = flow.value(variable)
-    source = None if pool is None else dequantized(flow, call.args[0])
-    end = None if source is None else end_of(flow, variable)
-    if pool is None or source is None or end is None or end.bounds(machine).cuts(machine.isa.byte):
-        return None
-    work = replace(pool, types=byte_types(machine))
-    inside = (call.args[0], *end.inside)
-    if pool.kind == "average":
-        return Found(end.root, source.variable, work, inside, _rescaled(source, end, machine))
-    return Found(end.root, source.variable, work, inside) if source.same_scale(end.output) else None
+    return None if pool is None else _of_one_map(flow, variable, pool, pool.kind == "average", machine)
 
 
 def resized_map(flow: Dataflow, variable: Any, machine: Machine) -> Found | None:
-    """A map at other extents: the nearest bytes, which keep the scale, or mixtures."""
+    """A map at other extents: the nearest bytes, or mixtures."""
     work = resizing_of(flow, variable)
+    return None if work is None else _of_one_map(flow, variable, work, work.kind == "linear", machine)
+
+
+def _of_one_map(flow: Dataflow, variable: Any, work: Pooling | Resizing, mixes: bool, machine: Machine) -> Found | None:
+    """``work`` on one map: bytes are picked, which keep the scale, or mixed, which may have another."""
     call: Any = flow.value(variable)
-    source = None if work is None else dequantized(flow, call.args[0])
-    end = None if source is None else end_of(flow, variable)
-    if work is None or source is None or end is None or end.bounds(machine).cuts(machine.isa.byte):
+    source, end = dequantized(flow, call.args[0]), end_of(flow, variable)
+    if source is None or end is None or end.bounds(machine).cuts(machine.isa.byte):
         return None
-    work, inside = replace(work, types=byte_types(machine)), (call.args[0], *end.inside)
-    if work.kind == "linear":
-        return Found(end.root, source.variable, work, inside, _rescaled(source, end, machine))
-    return Found(end.root, source.variable, work, inside) if source.same_scale(end.output) else None
+    if not mixes and not source.same_scale(end.output):
+        return None
+    by = _rescaled(source, end, machine) if mixes else None
+    own = replace(work, types=byte_types(machine))
+    return Found(end.root, source.variable, own, (call.args[0], *end.inside), by)
 
 
 def joined_maps(flow: Dataflow, variable: Any, machine: Machine) -> Found | None:

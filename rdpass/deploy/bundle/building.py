@@ -286,7 +286,7 @@ def _notes(order: _Order, code: Lowered | Network, compiler: Compiler) -> tuple[
         share, calls = sum(kernel.share for kernel in floats), sum(kernel.calls for kernel in floats)
         notes.append(
             f"of this quantised network {share:.1%} of all work is computed in {FLOAT32}, by {calls} calls of kernels:"
-            " no kernel of bytes takes these layers (weights of 16 bits, or kept in float)"
+            " no kernel of bytes takes these layers"
         )
     return tuple(notes)
 
