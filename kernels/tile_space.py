@@ -57,6 +57,25 @@ def pixel_block(conv: Convolution, block: int) -> int:
     return conv.out_width if conv.stride != (1, 1) else min(block, conv.out_height * conv.out_width)
 
 
+def block_cuts(conv: Convolution, tile: int, groups: int, machine: Machine) -> Iterator[tuple[int, int]]:
+    """(pixels of a block, splits of the output groups) of a 1 x 1 convolution in tiles of so many pixels."""
+    pixels = conv.out_height * conv.out_width
+    for block in pixel_blocks(pixels, tile):
+        count = -(-pixels // block) if conv.stride == (1, 1) else conv.out_height
+        for splits in sorted({splits_of(groups, count * conv.batch, machine), splits_of(groups, 1, machine)}):
+            yield block, splits
+
+
+def row_cuts(conv: Convolution, groups: int, machine: Machine) -> Iterator[tuple[int, int]]:
+    """(rows copied at once, splits of the output groups) of a convolution that goes over copied rows."""
+    for rows in sorted({1, 2, 4, conv.out_height}):
+        if rows <= conv.out_height:
+            tasks = -(-conv.out_height // rows) * conv.batch * conv.groups * conv.subpixels
+            for splits in sorted({splits_of(groups, tasks, machine), 2, 4, 8}):
+                if groups % splits == 0:
+                    yield rows, splits
+
+
 def splits_of(groups: int, tasks: int, machine: Machine) -> int:
     """The number of splits that the output groups are cut into, so that every thread has work."""
     wanted = min(groups, -(-machine.threads // tasks))

@@ -32,7 +32,7 @@ from rdpass.kernels.cost_model import HOLDS, KEEPS, busiest_share, map_bytes, pr
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.naming import convolution_name
 from rdpass.kernels.template import FLOATS, Kernel, Template, Tile, kernel_of
-from rdpass.kernels.tile_space import fitting, splits_of
+from rdpass.kernels.tile_space import fitting, row_cuts
 from rdpass.kernels.workload import Convolution
 from rdpass.targets.isa import Isa
 
@@ -119,22 +119,13 @@ class Direct(Template[Convolution, DirectTile]):
     types = FLOATS
 
     def misfit(self, work: Convolution, machine: Machine) -> str | None:
-        if work.is_pointwise:
-            return "a 1x1 window without padding is a matrix product"
-        if work.is_depthwise:
-            return "a group for every channel leaves nothing to sum over"
-        return "groups and subpixels at once" if work.groups > 1 and work.subpixels > 1 else None
+        return no_direct_window(work)
 
     def tiles(self, work: Convolution, machine: Machine) -> Iterator[DirectTile]:
         outer = blocks(work.filters // work.groups, machine.isa.block(work.types.input))
         for size, vectors in fitting(work.out_width, outer, machine.isa):
-            for rows in sorted({1, 2, 4, work.out_height}):
-                if rows <= work.out_height:
-                    tasks = -(-work.out_height // rows) * work.batch * work.groups * work.subpixels
-                    groups = blocks(outer, vectors)
-                    for splits in sorted({splits_of(groups, tasks, machine), 2, 4, 8}):
-                        if groups % splits == 0:
-                            yield DirectTile(size, vectors, rows, splits)
+            for rows, splits in row_cuts(work, blocks(outer, vectors), machine):
+                yield DirectTile(size, vectors, rows, splits)
 
     def cost(self, work: Convolution, tile: DirectTile, machine: Machine) -> float:
         kh, kw = work.kernel
@@ -180,6 +171,15 @@ class Direct(Template[Convolution, DirectTile]):
 
     def oracle(self, work: Convolution, constants: Sequence[Any], inputs: Sequence[Array]) -> Array:
         return reference.convolution(work, constants, inputs)
+
+
+def no_direct_window(work: Convolution) -> str | None:
+    """The reason why another kernel computes it, of floats and of bytes; None where none does."""
+    if work.is_pointwise:
+        return "a 1x1 window without padding is a matrix product"
+    if work.is_depthwise:
+        return "a group for every channel leaves nothing to sum over"
+    return "groups and subpixels at once" if work.groups > 1 and work.subpixels > 1 else None
 
 
 DIRECT = Direct()

@@ -28,7 +28,8 @@ from rdpass.kernels.cost_model import HOLDS, busiest_share, integer_cycles, map_
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.naming import convolution_name
 from rdpass.kernels.template import INTEGERS, Kernel, Template, Tile, kernel_of
-from rdpass.kernels.tile_space import fitting_integers, splits_of
+from rdpass.kernels.templates.direct import no_direct_window
+from rdpass.kernels.tile_space import fitting_integers, row_cuts
 from rdpass.kernels.workload import Convolution
 from rdpass.targets.isa import Isa, Vector
 
@@ -121,22 +122,13 @@ class IntegerDirect(Template[Convolution, IntegerDirectTile]):
     def misfit(self, work: Convolution, machine: Machine) -> str | None:
         if work.diagonal:
             return None if _is_square(work) else "a diagonal of no square of one group with an odd window"
-        if work.is_pointwise:
-            return "a 1x1 window without padding is a matrix product"
-        if work.is_depthwise:
-            return "a group for every channel leaves nothing to sum over"
-        return "groups and subpixels at once" if work.groups > 1 and work.subpixels > 1 else None
+        return no_direct_window(work)
 
     def tiles(self, work: Convolution, machine: Machine) -> Iterator[IntegerDirectTile]:
         outer = blocks(work.filters // work.groups, BLOCK)
         for size, out in fitting_integers(work.out_width, outer, machine.isa, work.types):
-            for rows in sorted({1, 2, 4, work.out_height}):
-                if rows <= work.out_height:
-                    tasks = -(-work.out_height // rows) * work.batch * work.groups * work.subpixels
-                    groups = blocks(outer, out)
-                    for splits in sorted({splits_of(groups, tasks, machine), 2, 4, 8}):
-                        if groups % splits == 0:
-                            yield IntegerDirectTile(size, out, rows, splits)
+            for rows, splits in row_cuts(work, blocks(outer, out), machine):
+                yield IntegerDirectTile(size, out, rows, splits)
 
     def cost(self, work: Convolution, tile: IntegerDirectTile, machine: Machine) -> float:
         kh, kw = work.kernel

@@ -120,7 +120,7 @@ class IntegerPair(Template[PointwisePair, IntegerPairTile]):
     types = INTEGERS
 
     def misfit(self, work: PointwisePair, machine: Machine) -> str | None:
-        if not all(conv.is_pointwise and conv.stride == (1, 1) for conv in (work.first, work.second)):
+        if not work.is_of_stride_1:
             return "not two 1x1 windows of stride 1"
         if work.first.types.output is not work.second.types.input:
             return "a map of other numbers between both"

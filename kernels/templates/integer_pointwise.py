@@ -25,7 +25,7 @@ from rdpass.kernels.machine import Machine
 from rdpass.kernels.naming import convolution_name
 from rdpass.kernels.quantization import sums_are_short
 from rdpass.kernels.template import INTEGERS, Kernel, Template, Tile, kernel_of
-from rdpass.kernels.tile_space import fitting_integers, pixel_block, pixel_blocks, splits_of
+from rdpass.kernels.tile_space import block_cuts, fitting_integers, pixel_block
 from rdpass.kernels.workload import Convolution
 from rdpass.targets.isa import Isa
 
@@ -102,11 +102,8 @@ class IntegerPointwise(Template[Convolution, IntegerPointwiseTile]):
         outer = blocks(work.filters, BLOCK)
         wide = pixels if work.stride == (1, 1) else work.out_width
         for size, out in fitting_integers(wide, outer, machine.isa, work.types):
-            for block in pixel_blocks(pixels, size):
-                count = -(-pixels // block) if work.stride == (1, 1) else work.out_height
-                groups = blocks(outer, out)
-                for splits in sorted({splits_of(groups, count * work.batch, machine), splits_of(groups, 1, machine)}):
-                    yield IntegerPointwiseTile(size, out, block, splits)
+            for block, splits in block_cuts(work, size, blocks(outer, out), machine):
+                yield IntegerPointwiseTile(size, out, block, splits)
 
     def cost(self, work: Convolution, tile: IntegerPointwiseTile, machine: Machine) -> float:
         block = pixel_block(work, tile.block)

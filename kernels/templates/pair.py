@@ -162,7 +162,7 @@ class Pair(Template[PointwisePair, PairTile]):
     types = FLOATS
 
     def misfit(self, work: PointwisePair, machine: Machine) -> str | None:
-        if not all(conv.is_pointwise and conv.stride == (1, 1) for conv in (work.first, work.second)):
+        if not work.is_of_stride_1:
             return "not two 1x1 windows of stride 1"
         return "a map is added between both" if work.first.epilogue.add else None
 

@@ -26,7 +26,7 @@ from rdpass.kernels.cost_model import KEEPS, REREAD, busiest_share, map_bytes, p
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.naming import convolution_name
 from rdpass.kernels.template import FLOATS, Kernel, Template, Tile, kernel_of
-from rdpass.kernels.tile_space import fitting, pixel_block, pixel_blocks, splits_of
+from rdpass.kernels.tile_space import block_cuts, fitting, pixel_block
 from rdpass.kernels.workload import Convolution
 from rdpass.targets.isa import Isa
 
@@ -106,11 +106,8 @@ class Pointwise(Template[Convolution, PointwiseTile]):
         pixels = work.out_height * work.out_width
         outer = blocks(work.filters, machine.isa.block(work.types.input))
         for size, vectors in fitting(pixels if work.stride == (1, 1) else work.out_width, outer, machine.isa):
-            for block in pixel_blocks(pixels, size):
-                count = -(-pixels // block) if work.stride == (1, 1) else work.out_height
-                groups = blocks(outer, vectors)
-                for splits in sorted({splits_of(groups, count * work.batch, machine), splits_of(groups, 1, machine)}):
-                    yield PointwiseTile(size, vectors, block, splits)
+            for block, splits in block_cuts(work, size, blocks(outer, vectors), machine):
+                yield PointwiseTile(size, vectors, block, splits)
 
     def cost(self, work: Convolution, tile: PointwiseTile, machine: Machine) -> float:
         pixels = work.out_pixels

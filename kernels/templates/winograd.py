@@ -109,8 +109,7 @@ class Winograd(Template[Convolution, WinogradTile]):
     types = FLOATS
 
     def misfit(self, work: Convolution, machine: Machine) -> str | None:
-        plain = work.stride == work.dilation == (1, 1) and work.groups == work.subpixels == 1
-        return None if work.kernel == (3, 3) and plain else "not a 3x3 window of stride 1 without dilation and groups"
+        return None if work.is_plain_3x3 else "not a 3x3 window of stride 1 without dilation and groups"
 
     def tiles(self, work: Convolution, machine: Machine) -> Iterator[WinogradTile]:
         outer = blocks(work.filters, machine.isa.block(work.types.input))

@@ -81,6 +81,12 @@ class Convolution(Workload):
     def is_depthwise(self) -> bool:
         return self.groups == self.channels == self.filters and self.groups > 1
 
+    @property
+    def is_plain_3x3(self) -> bool:
+        """Tell whether it is 3 x 3 of stride 1 without dilation, groups and subpixels."""
+        plain = self.stride == self.dilation == (1, 1) and self.groups == self.subpixels == 1
+        return self.kernel == (3, 3) and plain
+
     def in_place(self) -> Convolution:
         return replace(self, epilogue=self.epilogue.placed(True))
 

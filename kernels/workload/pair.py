@@ -35,6 +35,11 @@ class PointwisePair(Workload):
         return self.second.epilogue
 
     @property
+    def is_of_stride_1(self) -> bool:
+        """Tell whether both are 1 x 1 windows of stride 1."""
+        return all(conv.is_pointwise and conv.stride == (1, 1) for conv in (self.first, self.second))
+
+    @property
     def operations(self) -> int:
         return self.first.operations + self.second.operations
 

@@ -3,14 +3,17 @@
 import pytest
 
 from rdpass.kernels.tile_space import (
+    block_cuts,
     fitting,
     fitting_products,
     pixel_blocks,
     register_tiles,
+    row_cuts,
     rows_of_tiles,
     splits_of,
     waiting_groups,
 )
+from rdpass.kernels.workload import Convolution
 from rdpass.targets.isa import ASIMD, AVX2, SSE
 from tests.kernels.cases import machine_with
 
@@ -74,3 +77,11 @@ def test_groups_wait_together_where_every_thread_still_has_some():
     assert list(waiting_groups((1, 2, 4, 8), 16, machine_with(ASIMD, 4))) == [1, 2, 4]
     assert list(waiting_groups((1, 2, 4), 6, machine_with(ASIMD, 1))) == [1, 2]
     assert list(waiting_groups((1, 2, 4), 3, machine_with(ASIMD, 8))) == [1]
+
+
+def test_cuts_give_every_thread_whole_groups():
+    conv = Convolution(1, 64, 96, 14, 14, (1, 1))
+    assert list(block_cuts(conv, 4, 6, machine_with(ASIMD, 1))) == [(16, 1), (28, 1), (56, 1), (112, 1), (196, 1)]
+    assert all(6 % splits == 0 for _, splits in block_cuts(conv, 4, 6, machine_with(ASIMD, 4)))
+    rows = list(row_cuts(conv, 6, machine_with(ASIMD, 1)))
+    assert rows == [(rows, splits) for rows in (1, 2, 4, 14) for splits in (1, 2)]

@@ -15,7 +15,6 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from rdpass.core.numeric_types import FLOAT32
 from rdpass.onnx.reading.arithmetic import dtype_of
 from rdpass.onnx.reading.call import Call, Reader, Unreadable
 from rdpass.onnx.reading.convolutions import torch_padding
@@ -207,15 +206,6 @@ def one_hot(call: Call) -> Any:
 def constant(call: Call) -> Any:
     """One that is an output of the graph; all others are initialisers."""
     given = call.attribute("value")
-    forms: dict[str, Any] = {
-        "value_int": np.int64,
-        "value_ints": np.int64,
-        "value_float": FLOAT32,
-        "value_floats": FLOAT32,
-    }
-    for name, kind in forms.items():
-        if name in call.node.attributes:
-            return call.buffer("value", torch.from_numpy(np.array(call.attribute(name), kind)))
     if given is None:
         raise Unreadable("its value is no tensor")
     return call.buffer("value", torch.from_numpy(np.array(given.numpy())))
