@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import copy
 import fnmatch
-import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +21,7 @@ from rdpass.capture.tracers import NotFollowed, export, trace_symbolically, trac
 from rdpass.core.agreement import check_agreement
 from rdpass.core.dump import dump
 from rdpass.core.errors import ConfigError, ParityError, TraceError, first_line
+from rdpass.core.named_code import users_line
 from rdpass.core.plan import Traced
 from rdpass.core.tensors import arrays_of
 from rdpass.passes.graph.annotate import annotate
@@ -137,7 +136,7 @@ def _failure(tracer: str, error: Exception) -> _Failure:
         return _Failure(f"{tracer}: {error}")
     path = error.path if isinstance(error, NotFollowed) else ""
     cause = error.__cause__ if isinstance(error, NotFollowed) and error.__cause__ else error
-    return _Failure(f"{tracer}: {_users_line(cause)}{type(cause).__name__}: {first_line(cause)}", path)
+    return _Failure(f"{tracer}: {_place_of(cause)}{type(cause).__name__}: {first_line(cause)}", path)
 
 
 def _message(model: nn.Module, failures: list[_Failure]) -> str:
@@ -150,8 +149,6 @@ def _message(model: nn.Module, failures: list[_Failure]) -> str:
     )
 
 
-def _users_line(error: BaseException) -> str:
-    """``file:line`` of the innermost frame that is neither torch's nor ours, with a colon; empty if there is none."""
-    ours = (str(Path(torch.__file__).parent), str(Path(__file__).parent.parent), "<")
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(ours)]
-    return f"{frames[-1].filename}:{frames[-1].lineno} ({frames[-1].line}): " if frames else ""
+def _place_of(cause: BaseException) -> str:
+    line = users_line(cause)
+    return f"{line}: " if line else ""

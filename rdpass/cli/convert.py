@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from rdpass.runs.result import Conversion
 
 RECIPE_HELP = "auto, merge, carry, migrate, anneal, joint, kd or plain; or one of an installed package."
+LOSS_HELP = (
+    "pkg.mod:fn, a function of (outputs, batch), or a registered loss; default: cross-entropy with class indices."
+)
+DISTANCE_HELP = (
+    "pkg.mod:fn, a function of (student_out, teacher_out), or a registered distance; default: divergence of logits, or,"
+    " with a loss, the relative distance."
+)
 # How `rdpass convert --help` groups the options.
 SELECTION, TRAINING, OUTPUT = "Which shortcuts", "Training", "Output"
 
@@ -40,8 +47,8 @@ def convert_command(
     max_macs: Annotated[
         float | None, _of(SELECTION, help="Budget of exact recipes, relative to the model's MACs.")
     ] = None,
-    loss: Annotated[str | None, _of(TRAINING, help="A registered loss; default: cross-entropy with labels.")] = None,
-    distance: Annotated[str | None, _of(TRAINING, help="A registered distance to the teacher's outputs.")] = None,
+    loss: Annotated[str | None, _of(TRAINING, help=LOSS_HELP)] = None,
+    distance: Annotated[str | None, _of(TRAINING, help=DISTANCE_HELP)] = None,
     epochs: Annotated[int | None, _of(TRAINING, help="Passes over the data.")] = None,
     lr: Annotated[float | None, _of(TRAINING, help="Peak learning rate.")] = None,
     seed: Annotated[int | None, _of(TRAINING, help="Seed of shuffling and of the example.")] = None,

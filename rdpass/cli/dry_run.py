@@ -8,14 +8,18 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
+from rdpass.capture.plain_weights import copy_with_plain_weights
 from rdpass.inspection import inspect
 from rdpass.recipes.catalogue import find_recipe
 from rdpass.runs.settings import ConvertConfig, to_toml
-from rdpass.training.batches import rows_of, unpacking_for
+from rdpass.training.batches import rows_of, step_named, unpacking_for
+from rdpass.training.evaluation import check_measurable
 from rdpass.training.loading import Loading
 from rdpass.training.losses import find_distance, find_loss
+from rdpass.training.request import Request
 
 Parts = tuple[Iterable[Any], Iterable[Any] | None]
 
@@ -31,10 +35,16 @@ def print_dry_run(
     from rdpass.cli.tables import print_table
 
     recipe = find_recipe(settings.recipe, has_data=parts is not None)
-    find_loss(settings.loss), find_distance(settings.distance)
+    loss, distance = find_loss(settings.loss), find_distance(settings.distance)
     plan = inspect(model, example, only=settings.only, skip=settings.skip, leaf=settings.leaf)
     settings = settings.model_copy(update={"recipe": recipe.name, "train": recipe.complete(settings.train)})
-    data = _first_batch(model, parts[0], settings) if parts is not None and recipe.needs_data else {}
+    data = {}
+    if parts is not None and recipe.needs_data:
+        train, validate = parts
+        data = _first_batch(
+            copy_with_plain_weights(model), Request(train=train, validate=validate, loss=loss, distance=distance,
+                                                    config=settings.train)
+        )  # fmt: skip
     if as_json:
         shown = {"dry_run": True, "plan": asdict(plan), "data": data, "config": settings.model_dump()}
         print(json.dumps(shown, indent=1))
@@ -52,9 +62,16 @@ def _fate(verdict: str, recipe: str) -> str:
     return "kept" if verdict == "kept" else f"removed by {recipe}"
 
 
-def _first_batch(model: nn.Module, loader: Iterable[Any], settings: ConvertConfig) -> dict[str, int]:
-    loading = Loading(loader, settings.train)
+@torch.no_grad()
+def _first_batch(model: nn.Module, request: Request) -> dict[str, int]:
+    """Facts of the training data, whose first batch is measured as the training will; that of the validation too."""
+    assert request.train is not None
+    loading = Loading(request.train, request.config)
     index, raw = next(loading.epoch(0))
     batch = unpacking_for(model).batch(raw, index)
-    steps = settings.train.epochs * math.ceil(loading.length / settings.train.accumulate)
+    outputs = model.eval()(*batch.inputs)
+    with step_named([batch], index):
+        request.criteria.terms(outputs, outputs, batch)
+    check_measurable(model, request)
+    steps = request.config.epochs * math.ceil(loading.length / request.config.accumulate)
     return {"batches": loading.length, "rows of the first": rows_of(batch), "steps": steps}

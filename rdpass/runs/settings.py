@@ -24,15 +24,18 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rdpass.core.errors import ConfigError
+from rdpass.core.named_code import names_code
 from rdpass.training.config import DistillConfig, explained
 
 RUNS_CODE = ("data", "model")
+MAY_RUN_CODE = ("loss", "distance")
 
 
 class ConvertConfig(BaseModel):
     """The settings of one conversion, as ``rdpass.convert`` takes them; ``train`` is its ``config``.
 
-    ``loss`` and ``distance`` are names of registered ones; functions that were given in their place are not kept.
+    ``loss`` and ``distance`` are names, of registered ones or of code (``pkg.mod:fn``); functions that were given in
+    their place are not kept.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -59,9 +62,10 @@ def read_convert_config(file: Path | None, sets: Sequence[str], options: Mapping
         if not equals or not name.strip():
             raise ConfigError(f"--set {text!r} is not understood: write --set train.lr=0.05")
         _put(merged, name.strip(), _value(value.strip()))
-    for name, value in options.items():
-        if value is not None:
-            _put(merged, name, value)
+    given = {name: value for name, value in options.items() if value is not None}
+    _refuse_named_code({name: value for name, value in merged.items() if name not in given})
+    for name, value in given.items():
+        _put(merged, name, value)
     _refuse_code(merged)
     try:
         return ConvertConfig.model_validate(merged)
@@ -108,3 +112,12 @@ def _refuse_code(settings: Mapping[str, Any]) -> None:
     found = next((name for name in RUNS_CODE if name in settings), None)
     if found is not None:
         raise ConfigError(f"{found}: a configuration runs no code; name the {found} on the command line")
+
+
+def _refuse_named_code(settings: Mapping[str, Any]) -> None:
+    """A file that somebody handed on may name a registered loss; what imports a module is typed by whoever runs it."""
+    found = next((name for name in MAY_RUN_CODE if names_code(str(settings.get(name, "")))), None)
+    if found is not None:
+        raise ConfigError(
+            f"{found}: a configuration runs no code; name it on the command line: --{found} {settings[found]}"
+        )

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import ast
-import importlib
 import inspect
-import os
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +15,7 @@ from rdpass.capture.programs import load_program
 from rdpass.capture.torchvision_import import prepare_torchvision
 from rdpass.core.errors import ConfigError, DivergedError
 from rdpass.core.input_size import InputSize, parse_sizes
+from rdpass.core.named_code import find_named
 from rdpass.core.numeric_types import FLOAT32
 from rdpass.onnx.model_files import model_files
 from rdpass.onnx.torch_module import load_onnx
@@ -160,17 +158,7 @@ def _of_size(stored: tuple[Tensor, ...] | None, text: str) -> tuple[Tensor, ...]
 
 def call_named(spec: str, what: str) -> Any:
     """Load what ``pkg.mod:name`` names, called if it can be called; the current folder is on the path."""
-    module_name, _, name = spec.partition(":")
-    if not module_name or not name:
-        raise ConfigError(f"{what} {spec!r} is not understood: write pkg.mod:callable")
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
-    try:
-        found = importlib.import_module(module_name)
-        for part in name.split("."):
-            found = getattr(found, part)
-    except (ImportError, AttributeError) as error:
-        raise ConfigError(f"{what} {spec!r} can't be found: {error}") from error
+    found = find_named(spec, what)
     if isinstance(found, nn.Module) or not callable(found):
         return found
     try:

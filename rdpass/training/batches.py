@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.fx import GraphModule
 from torch.utils._pytree import tree_map
 
-from rdpass.core.errors import DivergedError
+from rdpass.core.errors import ConfigError, DivergedError
 from rdpass.training.faults import NotFinite
 from rdpass.training.objective import Batch
 
@@ -116,16 +116,21 @@ def _form(raw: Any) -> str:
 
 
 @contextmanager
-def lone_rows_named(batches: Sequence[Batch], first: int) -> Iterator[None]:
-    """Say where a batch of one row fails: a batch norm behind global pooling has one value there, and no variance.
+def step_named(batches: Sequence[Batch], first: int) -> Iterator[None]:
+    """Say at which batch a step fails for what is in it.
 
-    ``first``: the index of the first of ``batches``.
+    Targets that don't go with the outputs are one reason. Another is a batch of one row: a batch norm behind global
+    pooling has one value there, and no variance. ``first``: the index of the first of ``batches``.
 
     Raises:
+        ConfigError: the outputs or targets can't be measured.
         DivergedError: the step failed on a batch of one row.
     """
     try:
         yield
+    except ConfigError as error:
+        last = first + len(batches) - 1
+        raise ConfigError(f"batch {first}{f' to {last}' if last > first else ''}: {error}") from error
     except ValueError as error:
         lone = [first + index for index, batch in enumerate(batches) if rows_of(batch) == 1]
         if not lone:

@@ -9,19 +9,29 @@ part stands alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rdpass.core.errors import ConfigError
+from rdpass.core.errors import ConfigError, RdpassError, first_line
+from rdpass.core.named_code import find_named, names_code, users_line
 from rdpass.core.registry import Registry, a_callable
 from rdpass.core.tensors import tensors_in
 from rdpass.training.config import DistillConfig
 from rdpass.training.objective import Batch, Distance, Loss
+
+IGNORED = -100
+"""The class index that cross-entropy leaves out, as torch has it."""
+
+REMEDY = "pass loss(outputs, batch) to say what is learnt: --loss pkg.mod:fn, or loss=fn in Python"
+_SUMS_TO_ONE = 1e-3
+
+Function = TypeVar("Function", bound=Callable[..., Tensor])
 
 
 @dataclass(frozen=True)
@@ -50,26 +60,98 @@ class Criteria:
 
     def loss_of(self, outputs: Any, batch: Batch) -> Tensor:
         """The task's loss, unweighted; for logits the cross-entropy with ``batch.targets``, (N, ...) class indices."""
-        return (self.loss or cross_entropy)(outputs, batch)
+        if self.loss is None:
+            return cross_entropy(outputs, batch)
+        return _measured("loss", self.loss, outputs, batch)
 
     def distance_of(self, outputs: Any, wanted: Any) -> Tensor:
         """Distance of the student's outputs from the teacher's, unweighted."""
         if self.distance is not None:
-            return self.distance(outputs, wanted)
+            return _measured("distance", self.distance, outputs, wanted)
         if self.loss is not None:
             return relative_distance(outputs, wanted)
         return divergence(check_logits(outputs), check_logits(wanted), self.config.temperature)
 
 
-def cross_entropy(outputs: Any, batch: Batch) -> Tensor:
-    """Cross-entropy of logits (N, classes, ...) with ``batch.targets``, (N, ...) class indices.
+def _measured(kind: str, function: Callable[[Any, Any], Tensor], outputs: Any, other: Any) -> Tensor:
+    """What a function of the user's gives for ``outputs``, as a scalar.
 
     Raises:
-        ConfigError: the outputs are not logits, or the targets not one tensor.
+        ConfigError: it raised an error, gave something else than one number, or one that nothing can be learnt from.
     """
-    if not isinstance(batch.targets, Tensor):
-        raise ConfigError(f"labels are wanted as one tensor, not {_kind(batch.targets)}; pass loss= to say how")
-    return F.cross_entropy(check_logits(outputs), batch.targets)
+    try:
+        value = function(outputs, other)
+    except RdpassError:
+        raise
+    except Exception as error:
+        said = f"{type(error).__name__}: {first_line(error)}; {users_line(error)}"
+        raise ConfigError(f"the {kind} raised {said.rstrip('; ')}") from error
+    if not isinstance(value, Tensor) or value.numel() != 1:
+        raise ConfigError(f"the {kind} gave {_kind(value)}, and is to give one number: the mean over the batch's rows")
+    learns = torch.is_grad_enabled() and any(output.requires_grad for output in tensors_in(outputs))
+    if learns and not value.requires_grad:
+        raise ConfigError(f"the {kind} has no gradient: compute it from the outputs with torch, without detaching them")
+    return value.reshape(())
+
+
+def cross_entropy(outputs: Any, batch: Batch) -> Tensor:
+    """Cross-entropy of logits (N, classes, ...) with ``batch.targets``; see ``check_classes`` for these.
+
+    Raises:
+        ConfigError: the outputs are not logits, or the targets no classes of them.
+    """
+    logits = check_logits(outputs)
+    return F.cross_entropy(logits, check_classes(logits, batch.targets), ignore_index=IGNORED)
+
+
+def check_classes(logits: Tensor, targets: Any) -> Tensor:
+    """The targets of logits (N, classes, ...), as cross-entropy takes them.
+
+    Args:
+        logits: of two classes or more.
+        targets: class indices (N, ...), ``IGNORED`` for what does not count, of any type of whole numbers; or
+            probabilities (N, classes, ...) whose sum over the classes is 1 (mixed or smoothed labels).
+
+    Raises:
+        ConfigError: they are neither: boxes, images, scores of several labels at once.
+
+    Example:
+        >>> check_classes(torch.zeros(2, 3), torch.tensor([2, 0], dtype=torch.uint8))
+        tensor([2, 0])
+    """
+    if not isinstance(targets, Tensor):
+        raise ConfigError(f"labels are wanted as one tensor, not {_kind(targets)}; {REMEDY}")
+    indices = (*logits.shape[:1], *logits.shape[2:])
+    if targets.is_floating_point():
+        if targets.shape == logits.shape and _are_probabilities(targets):
+            return targets.to(torch.promote_types(logits.dtype, torch.float32))
+    elif tuple(targets.shape) == indices:
+        # Each batch is looked at: on a GPU an index out of range takes the whole process down.
+        return _within(targets.long(), logits.shape[1])
+    raise ConfigError(
+        f"targets of shape {tuple(targets.shape)} and type {_type(targets)} are no class indices for logits of shape"
+        f" {tuple(logits.shape)}: cross-entropy takes whole numbers below {logits.shape[1]} of shape {indices};"
+        f" {REMEDY}"
+    )
+
+
+def _within(indices: Tensor, classes: int) -> Tensor:
+    wrong = indices[((indices < 0) | (indices >= classes)) & (indices != IGNORED)]
+    if wrong.numel():
+        raise ConfigError(
+            f"{int(wrong[0])} is no class index where the logits have {classes} classes (0 to {classes - 1}, {IGNORED}"
+            f" for what does not count); correct the labels, or {REMEDY}"
+        )
+    return indices
+
+
+def _are_probabilities(targets: Tensor) -> bool:
+    sums = targets.sum(1)
+    return bool((targets >= 0).all()) and bool((sums - 1).abs().max() <= _SUMS_TO_ONE)
+
+
+def _type(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
 
 
 def divergence(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
@@ -112,34 +194,66 @@ distances: Registry[Distance] = Registry("distance", "rdpass.distances", DISTANC
 
 
 def find_loss(given: str | Loss | None) -> Loss | None:
-    """A loss by its name, or as it is.
+    """A loss by its registered name, as ``pkg.mod:fn``, or as it is. A class is called without arguments first.
 
     Raises:
-        ConfigError: none has that name, or its package can't be loaded.
+        ConfigError: none has that name, its package or module can't be loaded, or it does not take (outputs, batch).
     """
-    return losses.find(given) if isinstance(given, str) else given
+    return _found(given, losses, ("outputs", "batch"))
 
 
 def find_distance(given: str | Distance | None) -> Distance | None:
-    """A distance by its name, or as it is.
+    """A distance by its registered name, as ``pkg.mod:fn``, or as it is, like ``find_loss``.
 
     Raises:
-        ConfigError: none has that name, or its package can't be loaded.
+        ConfigError: none has that name, its package or module can't be loaded, or it does not take
+            (student_out, teacher_out).
     """
-    return distances.find(given) if isinstance(given, str) else given
+    return _found(given, distances, ("student_out", "teacher_out"))
+
+
+def _found(given: str | Function | None, registry: Registry[Function], arguments: tuple[str, str]) -> Function | None:
+    if given is None:
+        return None
+    what = f"the {registry.kind}"
+    if not isinstance(given, str):
+        found: Any = given
+    else:
+        found = find_named(given, what) if names_code(given) else registry.find(given)
+    if isinstance(found, type):
+        try:
+            found = found()
+        except Exception as error:
+            raise ConfigError(f"{what} {given!r} raised {type(error).__name__}: {first_line(error)}") from error
+    _check_takes(found, f"{what} {given!r}" if isinstance(given, str) else what, arguments)
+    return cast(Function, found)
+
+
+def _check_takes(function: Any, what: str, arguments: tuple[str, str]) -> None:
+    wanted = f"is to be a function of ({', '.join(arguments)})"
+    if not callable(function):
+        raise ConfigError(f"{what} {wanted}, not a {type(function).__name__}")
+    try:
+        signature = inspect.signature(function.forward if isinstance(function, nn.Module) else function)
+    except (TypeError, ValueError):  # of compiled code, which may have none
+        return
+    try:
+        signature.bind(*arguments)
+    except TypeError:
+        raise ConfigError(f"{what} {wanted}, and takes {signature}") from None
 
 
 def check_logits(outputs: Any) -> Tensor:
     """The outputs as one tensor of logits (N, classes, ...).
 
     Raises:
-        ConfigError: they are something else.
+        ConfigError: they are something else, or of one class, which has nothing to learn.
     """
-    if isinstance(outputs, Tensor) and outputs.ndim >= 2:
+    if isinstance(outputs, Tensor) and outputs.ndim >= 2 and outputs.shape[1] > 1:
         return outputs
     raise ConfigError(
-        f"without loss= training is for models that give one tensor of logits (N, classes, …); this one gave"
-        f" {_kind(outputs)}; pass loss(outputs, batch) and, if need be, distance(student_out, teacher_out)"
+        f"without loss= training is for models that give one tensor of logits (N, classes, …) of two classes or more;"
+        f" this one gave {_kind(outputs)}; {REMEDY}; and, if need be, distance(student_out, teacher_out) likewise"
     )
 
 

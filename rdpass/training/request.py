@@ -42,11 +42,11 @@ class Data:
             does not train. docs/training.md lists all forms of a batch.
         validate: batches of the same form, for an accuracy (or a ``loss``) after each epoch; nothing is picked by it.
         loss: ``loss(outputs, batch)``, a scalar tensor, the mean over the batch's rows; ``batch`` has ``inputs`` and
-            ``targets``. Or a name of ``rdpass.registry.losses``. Default: cross-entropy of logits (N, classes, …) with
-            integer labels (N, …).
-        distance: ``distance(student_out, teacher_out)`` beside it, or a name of ``rdpass.registry.distances``. Default:
-            tempered KL divergence of logits (arXiv 1503.02531), or, with a ``loss`` of one's own, the mean squared
-            difference over the mean square.
+            ``targets``. Or a name: of ``rdpass.registry.losses``, or ``pkg.mod:fn``. Default: cross-entropy of logits
+            (N, classes, …) with class indices (N, …); targets of any other kind are refused at the first batch.
+        distance: ``distance(student_out, teacher_out)`` beside it, or a name likewise. Default: tempered KL divergence
+            of logits (arXiv 1503.02531), or, with a ``loss`` of one's own, the mean squared difference over the mean
+            square.
 
     Example:
         >>> import rdpass

@@ -12,9 +12,9 @@ from itertools import islice
 from typing import Any
 
 from rdpass.core.interruption import Interrupted, Interruption
-from rdpass.training.batches import lone_rows_named, placed, rows_of, unpacking_for
+from rdpass.training.batches import placed, rows_of, step_named, unpacking_for
 from rdpass.training.config import DistillConfig
-from rdpass.training.evaluation import evaluate
+from rdpass.training.evaluation import check_measurable, evaluate
 from rdpass.training.faults import NotFinite
 from rdpass.training.generators import Stream, read_generators, seed_generators, set_generators
 from rdpass.training.gradient_share import gradient_share
@@ -71,6 +71,7 @@ class Run:
         return self._position.history
 
     def _begin(self) -> None:
+        check_measurable(self._objective.student, self._request)
         snapshot = self._keeper.load() if self._request.resume else None
         # Where the generators stand between steps; to be read here only, for a loader may be drawing from them.
         seed_generators(self._config.seed, self._world.rank)
@@ -115,7 +116,7 @@ class Run:
         if agreed[1]:
             self._leave_out(fault or NotFinite("another process met inputs that are not finite", group[0][0], True))
         elif (self._position.epoch, group[0][0]) not in self._position.skipped:
-            with lone_rows_named(batches, group[0][0]):
+            with step_named(batches, group[0][0]):
                 self._step(batches, agreed[0], group[0][0])
         position = self._position
         position.consumed += len(group)

@@ -56,6 +56,33 @@ def named():
     return [{"input": images, "labels": labels} for images, labels in batches(2)]
 
 
+def detector():
+    """Gives (N, 6, 4): for each of four cells a box and two scores."""
+    return nn.Sequential(*small_resnet_of_four()[:-1], nn.Linear(8, 24), nn.Unflatten(1, (6, 4)))
+
+
+def boxes():
+    """Images with boxes and scores, in pixels."""
+    generator = torch.Generator().manual_seed(5)
+    return [(images, 8 * torch.rand(len(images), 6, 4, generator=generator)) for images, _ in batches(2)]
+
+
+def boxes_to_validate():
+    return batches(2), boxes()
+
+
+def box_loss(outputs, batch):
+    return (outputs - batch.targets).abs().mean()
+
+
+def box_distance(student_out, teacher_out):
+    return (student_out - teacher_out).abs().mean()
+
+
+def raising_loss(outputs, batch):
+    return (outputs - batch.targets.boxes).abs().mean()
+
+
 def failure(capsys, *arguments):
     """The exit code and the single line on stderr; nothing on stdout."""
     code = run([str(argument) for argument in arguments])

@@ -3,6 +3,8 @@
 import json
 import tomllib
 
+import pytest
+
 from rdpass.cli.app import run
 from rdpass.training.records import read_history
 from tests.cli.given import failure
@@ -54,3 +56,51 @@ def test_batches_in_dicts_give_the_example_too(capsys, here):
     command = ["convert", RESNET, "--data", "tests.cli.given:named", "--recipe", "kd", "--epochs", "1"]
     assert run([*command, "-o", str(here / "run"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["shortcuts_after"] == 0
+
+
+DETECTOR, BOXES = "tests.cli.given:detector", ("--data", "tests.cli.given:boxes")
+BOX_LOSS = ("--loss", "tests.cli.given:box_loss")
+ONCE = ("--recipe", "kd", "--epochs", "1")
+
+
+@pytest.mark.parametrize(
+    ("model", "data", "more", "said"),
+    [
+        (DETECTOR, "boxes", (), "batch 0: targets of shape (16, 6, 4) and type float32 are no class indices"),
+        (RESNET, "boxes_to_validate", (), "no class indices for logits of shape (16, 4)"),
+        (
+            DETECTOR,
+            "boxes",
+            ("--loss", "tests.cli.given:raising_loss"),
+            "batch 0: the loss raised AttributeError",
+        ),
+        (DETECTOR, "boxes", ("--loss", "tests.cli.given:boxes"), "is to be a function of (outputs, batch)"),
+        (DETECTOR, "boxes", ("--loss", "tests.cli.given:nothing"), "the loss 'tests.cli.given:nothing' can't be found"),
+        (DETECTOR, "boxes", ("--set", "loss=tests.cli.given:box_loss"), "--loss tests.cli.given:box_loss"),
+    ],
+    ids=["boxes", "validation", "raises", "no arguments", "missing", "a setting"],
+)
+def test_what_can_not_be_learnt_from_is_refused_at_the_first_batch(capsys, here, model, data, more, said):
+    command = ["convert", model, "--data", f"tests.cli.given:{data}", "--epochs", "2", *more]
+    for dry in ([], ["--dry-run"]):
+        assert run([*command, *dry, "-o", str(here / "run")]) == 2
+        told = capsys.readouterr().err
+        assert said in told
+        assert "epoch 1/2" not in told
+        assert not (here / "run").exists()
+
+
+def test_a_detector_learns_by_a_loss_and_a_distance_of_the_users(capsys, here):
+    distance = ("--distance", "tests.cli.given:box_distance")
+    assert run(["convert", DETECTOR, *BOXES, *BOX_LOSS, *distance, *ONCE, "-o", str(here / "run"), "--json"]) == 0
+    (record,) = json.loads(capsys.readouterr().out)["history"]
+    # What the functions give at the first step can be computed here: the student starts as the teacher without adds.
+    assert record["loss.task"] > 0.1  # a tenth of the mean of boxes up to 8 pixels: not a cross-entropy's share
+    settings = tomllib.loads((here / "run" / "config.toml").read_text())
+    assert (settings["loss"], settings["distance"]) == (BOX_LOSS[1], distance[1])
+    # The settings name code, and a file that was handed on runs none: it is to be named again.
+    again = ["convert", DETECTOR, *BOXES, "--config", str(here / "run" / "config.toml"), "-o", str(here / "again")]
+    code, line = failure(capsys, *again)
+    assert (code, f"--loss {BOX_LOSS[1]}" in line) == (2, True)
+    assert run([*again, *BOX_LOSS, *distance]) == 0
+    assert (here / "again" / "student.safetensors").read_bytes() == (here / "run" / "student.safetensors").read_bytes()

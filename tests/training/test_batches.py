@@ -2,8 +2,9 @@ import pytest
 import torch
 from torch import nn
 
-from rdpass.core.errors import DivergedError
-from rdpass.training.batches import Unpacking, rows_of, unpacking_for
+from rdpass.core.errors import ConfigError, DivergedError
+from rdpass.training.batches import Unpacking, rows_of, step_named, unpacking_for
+from rdpass.training.objective import Batch
 from tests.models import TwoInputs, small_resnet
 
 A, B, Y = torch.randn(2, 3), torch.randn(2, 3), torch.tensor([0, 1])
@@ -62,3 +63,18 @@ def test_the_models_inputs_are_read_off_its_graph_or_its_signature():
 
     assert unpacking_for(Masked()) == Unpacking(("image", "mask"), 1)
     assert unpacking_for(torch.fx.symbolic_trace(Masked(), {"mask": None})).needed == 1
+
+
+def test_a_step_that_fails_names_its_batches():
+    two = [Batch((A,), Y), Batch((A,), Y)]
+    with pytest.raises(ConfigError, match=r"^batch 6 to 7: no labels"), step_named(two, 6):
+        raise ConfigError("no labels")
+    with pytest.raises(ConfigError, match=r"^batch 6: no labels"), step_named(two[:1], 6):
+        raise ConfigError("no labels")
+    with (
+        pytest.raises(DivergedError, match="batch 7 has one row: no variance"),
+        step_named([two[0], Batch((A[:1],), Y[:1])], 6),
+    ):
+        raise ValueError("no variance")
+    with pytest.raises(ValueError, match="something else"), step_named(two, 6):
+        raise ValueError("something else")

@@ -6,7 +6,7 @@ from torch import nn
 
 from rdpass.core.errors import ConfigError, DivergedError
 from rdpass.training.config import DistillConfig
-from rdpass.training.evaluation import accuracy, evaluate, mean_loss
+from rdpass.training.evaluation import accuracy, check_measurable, evaluate, mean_loss
 from rdpass.training.losses import Criteria
 from rdpass.training.request import Request
 from rdpass.training.world import World
@@ -33,6 +33,13 @@ def test_labels_per_pixel_count_each():
     logits[:, 1] = 1
     labels = torch.tensor([[[1, 1], [1, 0]], [[2, 1], [1, 1]]])
     assert accuracy(nn.Identity(), [(logits, labels)]) == 75.0
+
+
+def test_what_is_ignored_does_not_count_and_the_likeliest_class_is_the_label():
+    logits = torch.tensor([[2.0, 0, 1], [0, 3, 1], [0, 3, 1], [1, 0, 0]])
+    assert accuracy(nn.Identity(), [(logits, torch.tensor([0, -100, 2, -100]))]) == 50.0
+    mixed = torch.tensor([[0.7, 0.3, 0], [0.1, 0.1, 0.8], [0, 1, 0], [0.4, 0.3, 0.3]])
+    assert accuracy(nn.Identity(), [(logits, mixed)]) == 75.0
 
 
 def test_the_mean_loss_is_over_rows_too():
@@ -68,8 +75,11 @@ def test_a_task_with_a_loss_of_its_own_is_measured_by_it():
         ([torch.zeros(2, 3)], DivergedError, "validation batch 0 has no labels"),
         ([batch(RIGHT), "text"], DivergedError, "batch 1 is not"),
         ([(torch.zeros(3), torch.tensor(0))], ConfigError, "a tensor of shape"),
+        ([(torch.zeros(2, 4), torch.rand(2, 4) * 8)], ConfigError, "no class indices .* --loss pkg.mod:fn"),
+        ([(torch.zeros(2, 4), {"boxes": torch.rand(2, 4)})], ConfigError, "as one tensor, not dict"),
+        ([(torch.zeros(2, 4), torch.tensor([-100, -100]))], DivergedError, "no label that counts"),
     ],
-    ids=["nothing", "no labels", "no batch", "no logits"],
+    ids=["nothing", "no labels", "no batch", "no logits", "boxes", "a dict", "nothing counts"],
 )
 def test_what_can_not_be_measured_is_named(data, kind, message):
     with pytest.raises(kind, match=message):
@@ -83,3 +93,38 @@ def test_a_loader_that_fails_is_named_with_the_batch():
 
     with pytest.raises(DivergedError, match="the validation loader failed at batch 1: OSError: disk gone"):
         accuracy(nn.Identity(), loader())
+
+
+def test_the_first_validation_batch_is_measured_alone_and_leaves_no_trace():
+    read = []
+
+    class Loader:
+        def __iter__(self):
+            for number, _ in enumerate(range(3)):
+                read.append(number)
+                yield torch.randn(2, 3), torch.tensor([0, 1])
+
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    check_measurable(nn.Dropout(0.5), Request(validate=Loader()))
+    assert read == [0]
+    assert torch.equal(torch.get_rng_state(), before)
+    once = iter([batch(RIGHT)])
+    check_measurable(nn.Identity(), Request(validate=once))
+    assert next(once) is not None  # what can be read but once is left for the evaluation
+    check_measurable(nn.Identity(), Request())
+
+
+@pytest.mark.parametrize(
+    ("request_", "kind", "said"),
+    [
+        (Request(validate=[(torch.zeros(2, 4), torch.rand(2, 4) * 8)]), ConfigError, "no class indices"),
+        (Request(validate=[torch.zeros(2, 4)]), DivergedError, "validation batch 0 has no labels"),
+        (Request(validate=[batch(RIGHT, RIGHT)], loss=lambda out, given: out.mean(1)), ConfigError, "one number"),
+        (Request(validate=[]), DivergedError, "gave no batch"),
+    ],
+    ids=["boxes", "no labels", "a loss of rows", "nothing"],
+)
+def test_what_can_not_be_measured_is_known_from_the_first_batch(request_, kind, said):
+    with pytest.raises(kind, match=said):
+        check_measurable(nn.Identity(), request_)

@@ -1,0 +1,54 @@
+"""A user's code by name: what ``pkg.mod:name`` stands for, and the line of it that raised an error."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+from rdpass.core.errors import ConfigError
+
+
+def names_code(text: str) -> bool:
+    """Tell whether a text is ``pkg.mod:name``, and no name in a registry, which has no colon."""
+    return ":" in text
+
+
+def find_named(spec: str, what: str) -> Any:
+    """What ``pkg.mod:name`` names; the current folder is on the path.
+
+    Args:
+        spec: a module and, behind the colon, a name in it (``Class.method`` too).
+        what: what it is to be, for messages.
+
+    Raises:
+        ConfigError: not such a text, or there is no such module or name.
+
+    Example:
+        >>> find_named("math:tau", "the number")
+        6.283185307179586
+    """
+    module_name, _, name = spec.partition(":")
+    if not module_name or not name:
+        raise ConfigError(f"{what} {spec!r} is not understood: write pkg.mod:callable")
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        found = importlib.import_module(module_name)
+        for part in name.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(f"{what} {spec!r} can't be found: {error}") from error
+    return found
+
+
+def users_line(error: BaseException) -> str:
+    """``file:line (its text)`` of the innermost frame that is neither torch's nor ours; empty if there is none."""
+    ours = [str(Path(__file__).parent.parent), "<"]
+    if "torch" in sys.modules:
+        ours.append(str(Path(str(sys.modules["torch"].__file__)).parent))
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(tuple(ours))]
+    return f"{frames[-1].filename}:{frames[-1].lineno} ({frames[-1].line})" if frames else ""
