@@ -52,6 +52,14 @@ class Dataflow:
         index = self.position.get(variable)
         return None if index is None else self.bindings[index][1]
 
+    def viewed(self, variable: Var) -> Var:
+        """What a chain of reshapes, which move nothing, views; ``variable`` itself where it is none."""
+        value: Any = self.value(variable)
+        while operator_of(value) == "relax.reshape" and isinstance(value.args[0], relax.Var):
+            variable = value.args[0]
+            value = self.value(variable)
+        return variable
+
     def only_reader(self, variable: Var) -> Var | None:
         """The one binding that reads ``variable``, if it is the only one and nobody outside sees it."""
         readers = self.readers[variable]

@@ -78,9 +78,12 @@ def _stems(flow: Dataflow, layers: dict[Any, Layer]) -> Iterator[tuple[Any, Plac
 
 
 def _is_image(flow: Dataflow, source: Any) -> bool:
-    """Tell whether it is the network's own input, as it comes or in another type."""
-    cast: Any = flow.value(source)
-    return (cast.args[0] if operator_of(cast) == "relax.astype" else source) in flow.parameters
+    """Tell whether it is the network's own input, as it comes, in another type or another shape."""
+    call: Any = flow.value(source)
+    while operator_of(call) in ("relax.astype", "relax.reshape"):
+        source = call.args[0]
+        call = flow.value(source)
+    return source in flow.parameters
 
 
 def _stem(flow: Dataflow, layer: Layer) -> Placement:

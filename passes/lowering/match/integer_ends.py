@@ -42,7 +42,7 @@ def stem_of(flow: Dataflow, layer: Found, found: Mapping[Any, Found]) -> tuple[F
 
 def _of_bytes(flow: Dataflow, layer: Found) -> Found | None:
     """The stem of an image that the network takes in bytes: their scale is in the layer's own numbers."""
-    if layer.source not in flow.parameters:
+    if flow.viewed(layer.source) not in flow.parameters:
         return None
     work = QuantizedStem(layer.work, source=type_of(layer.source))
     return replace(layer, work=work, reads="flat", last=(np.asarray(1, FLOAT32),))
@@ -52,7 +52,9 @@ def _of_floats(flow: Dataflow, layer: Found) -> Found | None:
     """The stem that quantises the image that the network takes, if it alone reads what that gives."""
     image = quantized(flow, layer.source) if layer.source in flow.position else None
     call: Any = flow.value(layer.source)
-    if image is None or call.args[0] not in flow.parameters or flow.only_reader(layer.source) is None:
+    if image is None or flow.viewed(call.args[0]) not in flow.parameters:
+        return None
+    if flow.only_reader(layer.source) is None:
         return None
     return replace(
         layer, source=call.args[0], work=QuantizedStem(layer.work), inside=(*layer.inside, layer.source), reads="flat",

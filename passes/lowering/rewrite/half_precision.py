@@ -22,7 +22,7 @@ from rdpass.passes.lowering.dataflow import array_of, operator_of, read_dataflow
 _HALVED = {
     f"relax.{name}"
     for name in (
-        "nn.conv2d", "nn.conv2d_transpose", "nn.conv1d", "nn.max_pool2d", "nn.avg_pool2d", "nn.adaptive_avg_pool2d",
+        "nn.conv2d", "nn.conv2d_transpose", "nn.max_pool2d", "nn.avg_pool2d", "nn.adaptive_avg_pool2d",
         "nn.relu", "nn.leakyrelu", "nn.prelu", "nn.silu", "nn.batch_norm", "nn.pixel_shuffle", "image.resize2d",
         "add", "subtract", "multiply", "maximum", "minimum", "clip", "sigmoid", "matmul", "mean", "concat", "split",
         "reshape", "flatten", "squeeze", "expand_dims", "permute_dims", "strided_slice", "nn.pad",

@@ -104,6 +104,27 @@ def _take_over_output(graph: ir.Graph, node: ir.Node, result: ir.Value, value: i
             graph.outputs[index] = value
 
 
+def put_behind(value: ir.Value, after: ir.Node) -> None:
+    """Let every reader of ``value`` read what ``after`` makes of it, under its name where it is an output of the graph.
+
+    The result of ``after`` gets the type and shape that ``value`` has.
+    """
+    node, (result,) = value.producer(), after.outputs
+    assert node is not None
+    graph = _graph(node)
+    result.type, result.shape = value.type, value.shape
+    readers = [(use.node, use.idx) for use in value.uses() if use.node is not after]
+    if value.is_graph_output():
+        name = value.name
+        value.name, result.name = f"{name}_before", name
+        for index, output in enumerate(graph.outputs):
+            if output is value:
+                graph.outputs[index] = result
+    for reader, index in readers:
+        reader.replace_input_with(index, result)
+    graph.insert_after(node, after)
+
+
 def remake(node: ir.Node, **attributes: Any) -> None:
     """Set attributes, or take those away that are None."""
     for name, value in attributes.items():

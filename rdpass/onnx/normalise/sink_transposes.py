@@ -29,25 +29,26 @@ from rdpass.onnx.normalise.graph import (
     input_of,
     made_by,
     only_reader,
+    put_behind,
     remake,
     shape_of,
 )
 
-_UNARY = {
+UNARY = {
     "Relu", "LeakyRelu", "Sigmoid", "Tanh", "Clip", "Elu", "Selu", "Celu", "HardSigmoid", "HardSwish", "Softplus",
     "Softsign", "Gelu", "Mish", "Erf", "Exp", "Log", "Sqrt", "Abs", "Neg", "Floor", "Ceil", "Round", "Reciprocal",
     "Sign", "Cast", "ThresholdedRelu", "Sin", "Cos", "Not",
 }  # fmt: skip
-_MANY = {
+MANY = {
     "Add", "Sub", "Mul", "Div", "Pow", "Max", "Min", "Sum", "Mean", "PRelu", "Where", "Greater", "Less",
     "GreaterOrEqual", "LessOrEqual", "Equal", "And", "Or",
 }  # fmt: skip
-_REDUCTIONS = {"ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2",
+REDUCTIONS = {"ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2",
                "ReduceSumSquare", "ReduceLogSum", "ReduceLogSumExp"}  # fmt: skip
 _AXIS = {"Softmax", "LogSoftmax", "ArgMax", "ArgMin", "Concat", "Split"}
 
 OPERATORS = tuple(
-    sorted(_UNARY | _MANY | _REDUCTIONS | _AXIS | {"Pad", "Slice", "Resize", "MatMul", "Reshape", "Flatten"})
+    sorted(UNARY | MANY | REDUCTIONS | _AXIS | {"Pad", "Slice", "Resize", "MatMul", "Reshape", "Flatten"})
 )
 Perm = tuple[int, ...]
 
@@ -57,9 +58,9 @@ def sink_transposes(node: ir.Node) -> bool:
     perm = next((found for value in node.inputs if (found := _to_channels_last(value)) is not None), None)
     if perm is None or (len(node.outputs) > 1 and node.op_type != "Split"):
         return False
-    if node.op_type in _UNARY:
+    if node.op_type in UNARY:
         return _sink_first(node, perm)
-    if node.op_type in _MANY or node.op_type == "Concat":
+    if node.op_type in MANY or node.op_type == "Concat":
         return _sink_all(node, perm)
     rule = _RULES.get(node.op_type)
     return rule is not None and _to_channels_last(node.inputs[0]) == perm and rule(node, perm)
@@ -137,24 +138,11 @@ def _reshaped(node: ir.Node, value: ir.Value, shape: tuple[int, ...]) -> ir.Valu
 
 def _transpose_results(node: ir.Node, perm: Perm) -> None:
     """Every reader of the node's results reads their transposes; an output of the graph is the transpose."""
-    graph = node.graph
-    assert isinstance(graph, ir.Graph)
     for result in node.outputs:
         shape = shape_of(result)
         after = ir.node("Transpose", [result], {"perm": list(perm)})
-        (moved,) = after.outputs
-        moved.type, moved.shape = result.type, result.shape
-        readers = [(use.node, use.idx) for use in result.uses() if use.node is not after]
-        if result.is_graph_output():
-            name = result.name
-            result.name, moved.name = f"{name}_channels_first", name
-            for index, output in enumerate(graph.outputs):
-                if output is result:
-                    graph.outputs[index] = moved
-        for reader, index in readers:
-            reader.replace_input_with(index, moved)
+        put_behind(result, after)
         result.shape = None if shape is None else ir.Shape([shape[axis] for axis in _inverse(perm)])
-        graph.insert_after(node, after)
 
 
 def _sink_axis(node: ir.Node, perm: Perm) -> bool:
@@ -269,7 +257,7 @@ def _reorder_flattened(node: ir.Node, perm: Perm) -> bool:
 
 
 _RULES: dict[str, Callable[[ir.Node, Perm], bool]] = {
-    **dict.fromkeys(_REDUCTIONS, _sink_reduction),
+    **dict.fromkeys(REDUCTIONS, _sink_reduction),
     **dict.fromkeys(_AXIS, _sink_axis),
     "Pad": _sink_pad,
     "Slice": _sink_slice,

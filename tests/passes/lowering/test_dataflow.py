@@ -37,6 +37,13 @@ def written(body: Any) -> Any:
     return builder.get()["main"]
 
 
+def test_a_reshape_of_a_reshape_views_what_the_first_one_does() -> None:
+    function = written(lambda builder: builder.emit(relax.op.reshape(builder.emit(relax.op.reshape(X, (6, 4))), (24,))))
+    flow = read_dataflow(function)
+    assert flow.viewed(flow.bindings[-1][0]).same_as(flow.parameters[0])
+    assert flow.viewed(flow.parameters[1]).same_as(flow.parameters[1])
+
+
 def test_an_alias_counts_as_what_it_names() -> None:
     def body(builder: Any) -> Any:
         total = builder.emit(relax.op.add(X, Y))

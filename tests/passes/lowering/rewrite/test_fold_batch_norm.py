@@ -62,7 +62,7 @@ def test_a_one_dimensional_convolution_takes_it_in_too() -> None:
     net = Net((2, 6, 20))
     x = net.node("Conv", "x0", net.numbers(8, 6, 3), net.numbers(8), kernel_shape=[3], pads=[1, 1])
     y = net.relu(net.norm(x, 8))
-    assert folded(net, y) == ["nn.conv1d", "add", "nn.relu"]
+    assert folded(net, y) == ["reshape", "nn.conv2d", "add", "nn.relu", "reshape"]
     lower_checked(net, y)
 
 
