@@ -8,7 +8,9 @@ each output channel brings them to the output's scale:
 in float32, rint to the even of two neighbours, as onnxruntime does it. Where another map is added, this q is what is
 added to it, so nothing differs from a network that stores it in between:
 
-    r = clamp(rint(fma(other - other zero, other factor, (q - zero) x own factor)) + zero', low', high')
+    r = clamp(rint((q - zero) x own factor + (other - other zero) x other factor) + zero', low', high')
+
+Both products and their sum are float32, so either map may be the first.
 
 A mean of n numbers is their sum times one factor, float32(factor / n), the division in float64 (``mean_factors``). A
 product of two maps is the whole product times one factor:
@@ -86,8 +88,8 @@ class Requantization:
 
 _NOTHING = Bounds(0, 0, 0)
 SCALARS = 16
-INPUT_ZERO, ZERO, LOW, HIGH, OTHER_ZERO, SUM_ZERO, SUM_LOW, SUM_HIGH, OWN, OTHER = range(10)
-"""Places among ``Requantization.scalars``."""
+INPUT_ZERO, ZERO, LOW, HIGH, OTHER_ZERO, SUM_ZERO, SUM_LOW, SUM_HIGH, OWN, OTHER, NOTHING = range(11)
+"""Places among ``Requantization.scalars``; the last holds 0."""
 
 
 SHORT = 0x4B400000
@@ -165,8 +167,6 @@ def table_of(byte: NumericType, function: Callable[[Array], Array]) -> Array:
 
 def add(values: Array, other: Array, by: Addition) -> Array:
     """Whole numbers without their zero, and a map of bytes, as the numbers of their sum."""
-    own_factor, other_factor = np.array([by.own, by.other], FLOAT32)
-    own = values.astype(FLOAT32) * own_factor
-    # A product of two float32 and its sum with another are exact in float64, but for the last rounding of all.
-    exact = (other.astype(np.float64) - by.other_zero) * np.float64(other_factor) + own
-    return by.bounds.hold(np.rint(exact.astype(FLOAT32)).astype(np.int64))
+    own, others = np.array([by.own, by.other], FLOAT32)
+    total = values.astype(FLOAT32) * own + (other.astype(np.int64) - by.other_zero).astype(FLOAT32) * others
+    return by.bounds.hold(np.rint(total).astype(np.int64))

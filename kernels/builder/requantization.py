@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from operator import mul
 from typing import Any
 
 import numpy as np
@@ -72,7 +73,9 @@ class Requantizer:
 
     def scale(self, sums: list[Expr], rows: list[Expr], out: Buffer, index: tuple[Expr, ...]) -> None:
         """Store what sums become that are float32 already."""
-        floats = [total * row for total, row in zip(sums, rows, strict=True)]
+        # Short values are rounded by an addition.
+        times = self._product if self.short else mul
+        floats = [times(total, row) for total, row in zip(sums, rows, strict=True)]
         if self.types.output is FLOAT32:
             *outer, last = index
             for v, value in enumerate(floats):
@@ -88,7 +91,8 @@ class Requantizer:
         """Store the sum of whole numbers, less their zero, and the map that is added."""
         others = self.widened(out if self.epilogue.in_place else self.other, index, place.OTHER_ZERO)
         own, times = (self._number(at) for at in (place.OWN, place.OTHER))
-        sums = [self._call("fma", added, times, value * own) for value, added in zip(values, others, strict=True)]
+        pairs = zip(values, others, strict=True)
+        sums = [self._product(value, own) + self._product(added, times) for value, added in pairs]
         self.bytes(sums, (place.SUM_ZERO, place.SUM_LOW, place.SUM_HIGH), out, index)
 
     def widened(self, source: Buffer, index: tuple[Expr, ...], zero: int) -> list[Expr]:
@@ -138,6 +142,15 @@ class Requantizer:
         zero, low, high = map(self._scalar, bounds)
         least, most = (T.Broadcast(tirx.Cast(FLOAT32.value, bound - zero), self.lanes) for bound in (low, high))
         return lowest([highest([value, least], self.isa, self.vector), most], self.isa, self.vector)
+
+    def _product(self, value: Expr, factor: Expr) -> Expr:
+        """A product that is rounded by itself: LLVM would make one instruction, which does not, of it and an addition.
+
+        FMULX is FMUL but for zero times infinity. On x86 a zero is added that LLVM does not know.
+        """
+        if self.isa.by_element:
+            return arm(str(self.vector), "fmulx", value, factor)
+        return self._call("fma", value, factor, self._number(place.NOTHING))
 
     def _scalar(self, at: int) -> Expr:
         return self.scalars[(at,)]
