@@ -15,8 +15,8 @@ TOLERANCES: Mapping[Precision, float] = {SINGLE: 1e-4, HALF: 2e-2, BYTES: 5e-2}
 """Errors of a network's outputs that are allowed, relative to the largest.
 
 In float16 each number is rounded to 2^-11 of itself, and sums of thousands are off by up to a hundredth of their
-largest. Layers of bytes are exact: the error of a network of nothing else is 0. Sums, products and means of maps take
-one factor where the file's form rounds numbers, so a byte next to a half may be another; after floats in between, too.
+largest. Kernels of bytes are exact: the error of a network of nothing else is 0. Where some of it is computed in
+floats, a byte next to a half may be another.
 """
 
 RUNTIME_TOLERANCES: Mapping[Precision, float] = {SINGLE: 1e-3, HALF: 2e-2, BYTES: 1e-1}

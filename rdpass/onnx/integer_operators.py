@@ -11,8 +11,19 @@ import onnx
 
 from rdpass.core.comparison import Array
 from rdpass.core.numeric_types import FLOAT32
-from rdpass.onnx.quantised_values import Bound, Quantised, Sums, Value, bias_integers, quantise, real_of, requantise
-from rdpass.onnx.window_sums import average_pool, convolve, convolve_transposed, max_pool
+from rdpass.onnx.quantised_values import (
+    Bound,
+    Joined,
+    Quantised,
+    Sums,
+    Unrounded,
+    Value,
+    bias_integers,
+    quantise,
+    real_of,
+    requantise,
+)
+from rdpass.onnx.window_sums import convolve, convolve_transposed, linear_mixtures, max_pool, sums_and_counts
 
 QUANTISED_TYPES = ("int8", "uint8", "int16", "uint16", "int32")
 
@@ -52,7 +63,7 @@ def _quantize(call: Call) -> Value | None:
     kept = _default_zero(call, scale) if zero is None else np.asarray(zero)
     if kept.dtype.name not in QUANTISED_TYPES:
         return None
-    if isinstance(value, Sums) and scale.size == 1:
+    if isinstance(value, Unrounded) and scale.size == 1:
         return requantise(value, scale.reshape(()), kept.reshape(()))
     return quantise(real_of(value), scale, kept, int(call.attributes.get("axis", 1)))
 
@@ -118,14 +129,32 @@ def _with_bias(total: Array, left: Quantised, right: Quantised, bias: Value | No
 
 
 def _add(call: Call) -> Value | None:
-    """Sums of the same scale, such as those of a layer and of its diagonal, are added exactly."""
+    """Sums of the same scale, such as those of a layer and of its diagonal, are added exactly; maps wait for one."""
     left, right = call.inputs
+    if _are_maps(left, right):
+        assert isinstance(left, Quantised)
+        assert isinstance(right, Quantised)
+        return Joined(left, right)
     if not isinstance(left, Sums) or not isinstance(right, Sums) or left.bounds or right.bounds:
         return None
     same = left.input_scale == right.input_scale and np.array_equal(left.weight_scale, right.weight_scale)
-    if not same or left.total.shape != right.total.shape or left.axis != right.axis:
+    if not same or left.total.shape != right.total.shape or left.axis != right.axis or left.count is not right.count:
         return None
     return replace(left, total=left.total + right.total)
+
+
+def _multiply(call: Call) -> Value | None:
+    left, right = call.inputs
+    if not _are_maps(left, right):
+        return None
+    assert isinstance(left, Quantised)
+    assert isinstance(right, Quantised)
+    return Sums(left.centred * right.centred, left.scale.reshape(()), right.scale.reshape(()), 1)
+
+
+def _are_maps(left: Value | None, right: Value | None) -> bool:
+    """Tell whether both are integers of one scale each."""
+    return all(isinstance(each, Quantised) and each.is_per_tensor and (each.scale > 0).all() for each in (left, right))
 
 
 def _relu(call: Call) -> Value | None:
@@ -149,8 +178,8 @@ def _min(call: Call) -> Value | None:
 
 
 def _bounded(call: Call, bound: Bound) -> Value | None:
-    sums = call.inputs[0]
-    return replace(sums, bounds=(*sums.bounds, bound)) if isinstance(sums, Sums) else None
+    value = call.inputs[0]
+    return replace(value, bounds=(*value.bounds, bound)) if isinstance(value, Unrounded) else None
 
 
 def _max_pool(call: Call) -> Value | None:
@@ -160,9 +189,55 @@ def _max_pool(call: Call) -> Value | None:
 
 
 def _average_pool(call: Call) -> Value | None:
-    x = call.array(0)
+    return _mean(call, lambda x: sums_and_counts(x, call.attributes))
+
+
+def _global_average_pool(call: Call) -> Value | None:
+    return _mean(call, lambda x: _over(x, tuple(range(2, x.ndim)), keep=True))
+
+
+def _reduce_mean(call: Call) -> Value | None:
+    axes, keep = call.array(1), bool(call.attributes.get("keepdims", 1))
+    chosen = call.attributes.get("axes") if axes is None else axes.astype(int).tolist()
+    return _mean(call, lambda x: _over(x, tuple(chosen), keep)) if chosen else None
+
+
+def _over(x: Array, axes: tuple[int, ...], keep: bool) -> tuple[Array, Array]:
+    return x.sum(axis=axes, keepdims=keep), np.array(np.prod([x.shape[axis] for axis in axes]))
+
+
+def _mean(call: Call, sums_of: Callable[[Array], tuple[Array, Array]]) -> Value | None:
+    """Means by sums and how many numbers each is of; those of integers on one scale wait for another to be divided."""
+    x = call.inputs[0]
+    if isinstance(x, Quantised) and x.is_per_tensor and (x.scale > 0).all():
+        total, count = sums_of(x.centred)
+        return Sums(total, x.scale.reshape(()), np.ones((), FLOAT32), 1, count=count)
     assert x is not None
-    return average_pool(x, call.attributes)
+    total, count = sums_of(real_of(x))
+    return total / count
+
+
+_NEUTRAL = {"antialias": 0, "exclude_outside": 0, "axes": [2, 3], "keep_aspect_ratio_policy": "stretch"}
+"""Attributes of Resize that change nothing with these values."""
+
+
+def _resize(call: Call) -> Value | None:
+    """A linear one of a map of integers on one scale, whose places follow from its sizes."""
+    x, scales, sizes = call.inputs[0], call.array(2), call.array(3)
+    changed = any(call.attributes.get(name, value) != value for name, value in _NEUTRAL.items())
+    if call.attributes.get("mode") != "linear" or changed or not isinstance(x, Quantised) or x.integers.ndim != 4:
+        return None
+    extents = np.array(x.integers.shape)
+    if not x.is_per_tensor or x.scale <= 0:
+        return None
+    wanted = sizes if sizes is not None else None if scales is None else extents[-len(scales) :] * scales
+    if wanted is None or (wanted % 1).any() or (len(wanted) == 4 and (wanted[:2] != extents[:2]).any()):
+        return None
+    mode = call.attributes.get("coordinate_transformation_mode", "half_pixel")
+    mixed = linear_mixtures(x.centred, [int(size) for size in wanted[-2:]], mode)
+    if mixed is None:
+        return None
+    return Sums(mixed[0], x.scale.reshape(()), np.ones((), FLOAT32), 1, count=mixed[1])
 
 
 OPERATORS: Mapping[str, Callable[[Call], Value | None]] = {
@@ -179,4 +254,8 @@ OPERATORS: Mapping[str, Callable[[Call], Value | None]] = {
     "Min": _min,
     "MaxPool": _max_pool,
     "AveragePool": _average_pool,
+    "GlobalAveragePool": _global_average_pool,
+    "ReduceMean": _reduce_mean,
+    "Mul": _multiply,
+    "Resize": _resize,
 }

@@ -6,10 +6,13 @@
 3. Relu, Clip, and Max and Min with a constant, only bound such sums.
 4. ``QuantizeLinear`` of sums: float32(sum) · float32((x_scale · w_scale) / y_scale), in float32, rounded half to even,
    plus the zero point, saturated; then the bounds, rounded likewise. This is what onnxruntime's QLinearConv computes.
-5. Every other operator (Add, Concat, pools, Resize, activations, …) is computed in float64 from the numbers meant, each
-   a float32. ``QuantizeLinear`` of its result: rounded to float32, divided by the scale in float32, rounded half to
-   even, plus the zero point, saturated, as ONNX defines it.
-6. Layers that are not quantised are computed in float64, and so are outputs of the graph that are not integers.
+5. Between maps of integers with one scale each: a product is such a sum, of one number. A mean is, with its factor
+   divided by how many numbers it is of, in float64. Two maps that are added give float32(x) · float32(x_scale /
+   y_scale) each, added in float32. Linear Resize is a mean: positions are fractions, so its weights are whole parts.
+6. Every other operator (Concat, activations, …) is computed in float64 from the numbers meant, each a float32.
+   ``QuantizeLinear`` of its result: rounded to float32, divided by the scale in float32, rounded half to even, plus
+   the zero point, saturated, as ONNX defines it. Rule 5 differs from that by a step, next to a half.
+7. Layers that are not quantised are computed in float64, and so are outputs of the graph that are not integers.
 """
 
 from __future__ import annotations

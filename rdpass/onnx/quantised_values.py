@@ -6,6 +6,7 @@ saturates, as ONNX's QuantizeLinear and onnxruntime's QLinearConv say.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,9 +48,11 @@ class Quantised:
 
 @dataclass(frozen=True)
 class Sums:
-    """Exact sums of products of a layer, bias included, before they are rounded to its output's scale.
+    """Exact whole numbers before they are rounded to an output's scale: of a layer, bias included, of a product, of a
+    mean's numbers.
 
-    ``input_scale`` is a scalar, ``weight_scale`` a scalar or a vector along ``axis``, the output's channels.
+    ``input_scale`` is a scalar, ``weight_scale`` a scalar or a vector along ``axis``, the output's channels. ``count``:
+    what means are divided by, everywhere or at each place.
     """
 
     total: Array
@@ -57,23 +60,54 @@ class Sums:
     weight_scale: Array
     axis: int
     bounds: tuple[Bound, ...] = ()
+    count: Array | None = None
 
     @property
     def real(self) -> Array:
         """The numbers meant, in float64."""
         scale = self.input_scale.astype(np.float64) * self.weight_scale.astype(np.float64)
         real = self.total * along(scale, self.axis, self.total.ndim)
-        for bound in self.bounds:
-            real = clip(real, bound)
-        return real
+        return bounded(real if self.count is None else real / self.count, self.bounds)
+
+    def steps(self, scale: Array) -> Array:
+        """Sums times (x_scale · w_scale) / y_scale, all in float32 and in this order, as onnxruntime's QLinearConv has
+        them; of means this factor is divided in float64."""
+        factor = (self.input_scale.astype(FLOAT32) * self.weight_scale.astype(FLOAT32)) / scale.astype(FLOAT32)
+        spread = along(factor, self.axis, self.total.ndim)
+        each = spread if self.count is None else (spread / self.count).astype(FLOAT32)
+        return np.asarray(self.total.astype(FLOAT32) * each)
 
 
-Value = Quantised | Sums | Array
+@dataclass(frozen=True)
+class Joined:
+    """Two maps of integers, added before they are rounded to an output's scale. Both have one scale."""
+
+    first: Quantised
+    second: Quantised
+    bounds: tuple[Bound, ...] = ()
+
+    @property
+    def real(self) -> Array:
+        """The sum of the numbers meant, in float64."""
+        return bounded(self.first.real + self.second.real, self.bounds)
+
+    def steps(self, scale: Array) -> Array:
+        """Each map's integers times x_scale / y_scale, and their sum, in float32."""
+        return self._scaled(self.first, scale) + self._scaled(self.second, scale)
+
+    @staticmethod
+    def _scaled(value: Quantised, scale: Array) -> Array:
+        factor = value.scale.reshape(()).astype(FLOAT32) / scale.astype(FLOAT32)
+        return np.asarray(value.centred.astype(FLOAT32) * factor)
+
+
+Unrounded = Sums | Joined
+Value = Quantised | Unrounded | Array
 
 
 def real_of(value: Value) -> Array:
     """A value as numbers: float64 where it is not of whole numbers or truth values."""
-    if isinstance(value, Quantised | Sums):
+    if isinstance(value, Quantised | Unrounded):
         return value.real
     return value.astype(np.float64) if value.dtype.kind == "f" else value
 
@@ -85,14 +119,10 @@ def quantise(real: Array, scale: Array, zero: Array, axis: int) -> Array:
     return saturate(steps.astype(np.float64) + along(zero.astype(np.float64), axis, real.ndim), zero.dtype)
 
 
-def requantise(sums: Sums, scale: Array, zero: Array) -> Array:
-    """The sums at an output's scale: sum · ((x_scale · w_scale) / y_scale), rounded, plus the zero point.
-
-    The sum is rounded to float32; all products are in float32, in this order, as onnxruntime's QLinearConv has them.
-    """
-    factor = (sums.input_scale.astype(FLOAT32) * sums.weight_scale.astype(FLOAT32)) / scale.astype(FLOAT32)
-    steps = np.rint(sums.total.astype(FLOAT32) * along(factor, sums.axis, sums.total.ndim)).astype(np.float64)
-    for low, high in sums.bounds:
+def requantise(value: Unrounded, scale: Array, zero: Array) -> Array:
+    """The numbers at an output's scale: ``steps`` rounded half to even, plus the zero point, saturated."""
+    steps = np.rint(value.steps(scale)).astype(np.float64)
+    for low, high in value.bounds:
         # Rounding is monotone, so that bounds may be rounded by themselves.
         steps = clip(steps, (_steps(low, scale), _steps(high, scale)))
     return saturate(steps + zero.astype(np.float64), zero.dtype)
@@ -104,6 +134,13 @@ def bias_integers(bias: Value, input_scale: Array, weight_scale: Array) -> Array
     if isinstance(bias, Quantised) and not bias.zero.any() and np.allclose(bias.scale, product, SAME_SCALE, 0):
         return bias.integers.astype(np.float64)
     return saturate(np.rint(real_of(bias) / product.astype(np.float64)), np.dtype(np.int32)).astype(np.float64)
+
+
+def bounded(values: Array, bounds: Sequence[Bound]) -> Array:
+    """``values`` within each of the bounds in turn."""
+    for bound in bounds:
+        values = clip(values, bound)
+    return values
 
 
 def clip(values: Array, bound: Bound) -> Array:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from rdpass.onnx.integer_oracle import integer_run
+from rdpass.onnx.oracle import run_onnx
 from tests.onnx.qdq import QdqNet, fused_run, steps_apart
 
 
@@ -111,3 +112,93 @@ def test_two_sums_of_the_same_scales_are_added_before_they_are_rounded():
     halves, joined = integer_run(model, net.example())
     assert np.ptp(joined) > 20
     np.testing.assert_array_equal(halves, joined)
+
+
+SIMPLE = (0.02, 0.05, 0.04)
+"""Scales of simple ratios: many sums and products lie half between two steps."""
+
+
+@pytest.mark.parametrize("scales", [SIMPLE, (0.0191, 0.0257, 0.0313)])
+def test_two_maps_are_added_as_onnxruntimes_integer_kernel_does_ties_too(scales):
+    net = QdqNet((2, 4, 20, 30), (2, 4, 20, 30))
+    first, second = net.quantised("x0", scales[0]), net.quantised("x1", scales[1])
+    model, given = net.integers_out(net.quantised(net.add(first, second), scales[2])), net.example()
+    (got,) = integer_run(model, given)
+    assert np.ptp(got.astype(int)) > 60
+    np.testing.assert_array_equal(got, fused_run(model, given)[0])
+
+
+@pytest.mark.parametrize("shape", [(2, 4, 20, 30), (2, 4, 1, 1)])
+def test_a_product_of_two_maps_is_exact_before_it_is_rounded(shape):
+    net = QdqNet((2, 4, 20, 30), shape)
+    first, second = net.quantised("x0", SIMPLE[0], 99), net.quantised("x1", SIMPLE[1], 128)
+    model, given = net.integers_out(net.quantised(net.node("Mul", first, second), SIMPLE[2], 120)), net.example()
+    a, b = (
+        np.clip(np.rint(x / np.float32(s)), -z, 255 - z) for x, s, z in zip(given, SIMPLE[:2], (99, 128), strict=True)
+    )
+    factor = np.float32(0.02) * np.float32(0.05) / np.float32(0.04)
+    expected = np.clip(np.rint((a * b).astype(np.float32) * factor) + 120, 0, 255)
+    np.testing.assert_array_equal(integer_run(model, given)[0], expected)
+
+
+def test_a_sum_is_the_same_whichever_map_comes_first():
+    net = QdqNet((1, 4, 50, 50), (1, 4, 50, 50))
+    first, second = net.quantised("x0", 0.0191), net.quantised("x1", 0.0257)
+    both = [net.quantised(net.add(*pair), 0.0313) for pair in ((first, second), (second, first))]
+    one, other = integer_run(net.integers_out(*both), net.example())
+    np.testing.assert_array_equal(one, other)
+
+
+def test_a_sum_that_floats_read_is_the_numbers_meant():
+    net = QdqNet((1, 4, 5, 5), (1, 4, 5, 5))
+    total = net.relu(net.add(net.quantised("x0", 0.02), net.quantised("x1", 0.05)))
+    model, given = net.model(net.node("Sigmoid", total)), net.example()
+    np.testing.assert_allclose(integer_run(model, given)[0], run_onnx(model, given)[0], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("operator", "attributes"),
+    [
+        ("AveragePool", {"kernel_shape": [2, 2], "pads": [1, 0, 0, 1]}),
+        ("AveragePool", {"kernel_shape": [3, 2], "pads": [1, 0, 0, 1], "count_include_pad": 1}),
+        ("GlobalAveragePool", {}),
+        ("ReduceMean", {"keepdims": 0}),
+    ],
+)
+def test_means_have_one_factor(operator, attributes):
+    """Of four numbers many lie half between two steps, and float32's sums of floats would decide."""
+    net = QdqNet((1, 3, 8, 8))
+    axes = [net.constant(np.array([2, 3]))] if operator == "ReduceMean" else []
+    x = net.quantised("x0", 0.02, 120)
+    y = net.quantised(net.node(operator, x, *axes, **attributes), 0.005, 99)
+    model, given = net.integers_out(y), net.example()
+    q = np.clip(np.rint(given[0] / np.float32(0.02)), -120, 135)
+    counted = np.ones_like(q)
+    if operator == "AveragePool":
+        rows, columns = attributes["kernel_shape"]
+        q, counted = (np.pad(each, ((0, 0), (0, 0), (1, 0), (0, 1))) for each in (q, counted))
+        q, counted = (np.lib.stride_tricks.sliding_window_view(each, (rows, columns), (2, 3)) for each in (q, counted))
+    total, counts = (each.sum((-2, -1)) for each in (q, counted))
+    counts = 6 if "count_include_pad" in attributes else counts
+    factor = (np.float64(np.float32(0.02) / np.float32(0.005)) / counts).astype(np.float32)
+    expected = np.clip(np.rint(total.astype(np.float32) * factor) + 99, 0, 255)
+    (got,) = integer_run(model, given)
+    np.testing.assert_array_equal(got.ravel(), expected.ravel())
+
+
+@pytest.mark.parametrize("scale", [0.02, 0.0313])
+def test_a_linear_resize_is_a_mean_of_whole_parts(scale):
+    net = QdqNet((1, 3, 5, 6))
+    x = net.quantised("x0", 0.02, 120)
+    factors = net.constant(np.array([1, 1, 2, 2], np.float32))
+    y = net.quantised(net.node("Resize", x, "", factors, mode="linear"), scale, 99)
+    model, given = net.integers_out(y), net.example()
+    q = np.clip(np.rint(given[0] / np.float32(0.02)), -120, 135)
+    for axis in (2, 3):
+        ends = [(1, 1) if axis == each else (0, 0) for each in range(4)]
+        padded = np.moveaxis(np.pad(q, ends, mode="edge"), axis, 0)
+        mixed = np.stack([3 * padded[:-1] + padded[1:], padded[:-1] + 3 * padded[1:]], 1)
+        q = np.moveaxis(mixed.reshape(-1, *mixed.shape[2:])[1:-1], 0, axis)
+    factor = np.float32(np.float64(np.float32(0.02) / np.float32(scale)) / 16)
+    expected = np.clip(np.rint(q.astype(np.float32) * factor) + 99, 0, 255)
+    np.testing.assert_array_equal(integer_run(model, given)[0], expected)

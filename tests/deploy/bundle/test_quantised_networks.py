@@ -20,11 +20,11 @@ def quantised(name, folder):
 
 
 def is_integers(manifest):
-    """Kernels of bytes alone, and the same numbers as the network's integers, here and on the core."""
+    """Kernels of bytes alone, and the very numbers of the network's integers, here and on the core."""
     assert {kernel["name"].split("_")[0] for kernel in manifest.kernels} == {"s8"}
     assert sum(fallback["share"] for fallback in manifest.fallbacks) < 1e-3
     errors = {gate.name: gate.error for gate in manifest.gates}
-    return errors["bundle"] == errors["tvm-host"] and errors["bundle"] < 5e-2
+    return errors["bundle"] == errors["tvm-host"] == 0
 
 
 @pytest.mark.slow
@@ -78,5 +78,5 @@ def test_photographs_keep_their_classes_in_half_precision(lite0, tmp_path):
     bundle = compile(tmp_path / "lite0.onnx", "rpi5", tmp_path / "b", precision="fp16", show_progress=False)
     golden = np.load(bundle.folder / bundle.manifest.golden["outputs"][0])
     assert int(np.argmax(golden)) == expected
-    assert bundle.manifest.gates[-1].error < 5e-3  # far less than between the first two classes
-    assert np.sort(golden.ravel())[-2] < golden.max() * (1 - 5e-2)
+    lead = 1 - np.sort(golden.ravel())[-2] / golden.max()
+    assert bundle.manifest.gates[-1].error < min(5e-3, lead / 4)  # so the second class can't be taken for the first
