@@ -15,8 +15,9 @@ def seeded(build: Callable[[], nn.Module], seed: int = 0) -> nn.Module:
     model = build().eval()
     for module in model.modules():
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d):
-            module.running_mean = torch.randn(module.num_features) * 0.3
-            module.running_var = torch.rand(module.num_features) * 2 + 0.3
+            if module.running_mean is not None:
+                module.running_mean = torch.randn(module.num_features) * 0.3
+                module.running_var = torch.rand(module.num_features) * 2 + 0.3
             if module.affine:
                 nn.init.uniform_(module.weight, -1.5, 1.5)
                 nn.init.normal_(module.bias, std=0.5)

@@ -15,7 +15,7 @@ from math import prod
 from torch import Tensor, nn
 from torch.fx import GraphModule, Node
 
-from rdpass.passes.graph.node_kinds import CONVOLUTIONS, TRANSPOSED, callee, module_of, shape_of
+from rdpass.passes.graph.node_kinds import CONVOLUTIONS, TRANSPOSED, callee, kind_of, module_of, shape_of
 
 # Products over those of the direct way, by kernel and stride of a dense layer.
 FAST = {(3, 1): Fraction(36, 144), (3, 2): Fraction(81, 144), (7, 2): Fraction(144, 441)}
@@ -46,9 +46,9 @@ def fast_share(module: nn.Module | None) -> Fraction:
 
 
 def weight_bytes_of_node(graph_module: GraphModule, node: Node) -> int:
-    """Bytes of the weights that a node reads; batch norms fold away, so that they count for nothing."""
+    """Bytes of the weights that a node reads; batch norms with statistics fold away, so that they count for nothing."""
     module = module_of(graph_module, node)
-    if isinstance(module, nn.modules.batchnorm._BatchNorm):
+    if module is not None and kind_of(node) == "batch_norm":
         return 0
     if module is not None:
         return sum(parameter.numel() * parameter.element_size() for parameter in module.parameters())

@@ -22,7 +22,7 @@ KINDS: dict[str, StepKind] = {"conv": "conv", "batch_norm": "affine", "activatio
 WHY_NOT = {
     "concat": "a concatenation",
     "pool": "a pooling",
-    "other_norm": "LayerNorm or GroupNorm, which mixes carried channels with the others",
+    "other_norm": "a norm like GroupNorm, by its own statistics: it would change what is carried",
     "attention": "attention",
     "slice": "a slice",
     "add": "another add",

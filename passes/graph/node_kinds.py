@@ -62,6 +62,7 @@ FUNCTION_KINDS: dict[str, str] = {
     "linear": "linear",
     "avg_pool1d": "pool", "avg_pool2d": "pool", "avg_pool3d": "pool",
     "max_pool1d": "pool", "max_pool2d": "pool", "max_pool3d": "pool",
+    "max_pool1d_with_indices": "pool", "max_pool2d_with_indices": "pool", "max_pool3d_with_indices": "pool",
     "_max_pool1d": "pool", "_max_pool2d": "pool", "_max_pool3d": "pool", "boolean_dispatch": "pool",
     "adaptive_avg_pool1d": "pool", "adaptive_avg_pool2d": "pool", "adaptive_avg_pool3d": "pool",
     "adaptive_max_pool1d": "pool", "adaptive_max_pool2d": "pool", "adaptive_max_pool3d": "pool",
@@ -81,6 +82,7 @@ FUNCTION_KINDS: dict[str, str] = {
     "upsample_bicubic2d": "resize", "_upsample_bilinear2d_aa": "resize", "_upsample_bicubic2d_aa": "resize",
     "size": "shape", "getattr": "shape", "dim": "shape", "sym_size": "shape",
     "layer_norm": "other_norm", "group_norm": "other_norm", "instance_norm": "other_norm", "rms_norm": "other_norm",
+    "_native_batch_norm_legit": "other_norm",
     "scaled_dot_product_attention": "attention", "matmul": "attention", "bmm": "attention", "einsum": "attention",
     "baddbmm": "attention",
     "relu": "activation", "relu6": "activation", "hardtanh": "activation", "clamp": "activation",
@@ -147,9 +149,17 @@ def classify(node: Node, module: nn.Module | None) -> str:
         return node.op
     if module is not None:
         custom: str | None = getattr(type(module), "rdpass_kind", None)
-        return custom or next((kind for types, kind in MODULE_KINDS if isinstance(module, types)), "other")
+        kind = custom or next((kind for types, kind in MODULE_KINDS if isinstance(module, types)), "other")
+        return "other_norm" if isinstance(module, BATCH_NORMS) and module.running_mean is None else kind
     kind = FUNCTION_KINDS.get(callee(node), "other")
+    if kind == "batch_norm" and _normalises_by_its_input(node):
+        return "other_norm"
     return "linear" if kind == "attention" and _reads_a_parameter(node) else kind  # a product with a parameter
+
+
+def _normalises_by_its_input(node: Node) -> bool:
+    """Tell whether a batch norm's function takes the statistics of its input; ``training`` is its sixth argument."""
+    return bool(node.kwargs.get("training", node.args[5] if len(node.args) > 5 else False))
 
 
 def _reads_a_parameter(node: Node) -> bool:

@@ -9,7 +9,7 @@ from torch.fx import GraphModule, Node
 
 from rdpass.core.plan import Skipped
 from rdpass.passes.analysis.shortcuts.dominance import Dominators
-from rdpass.passes.analysis.shortcuts.resolution import widest_path
+from rdpass.passes.analysis.shortcuts.resolution import Sizes, positions, widest_path
 from rdpass.passes.graph.dataflow import data_sources, data_users, gives_tensors
 from rdpass.passes.graph.node_kinds import kind_of, module_of, shape_of
 
@@ -32,7 +32,7 @@ class Branches:
 
 
 def find_branches(
-    graph_module: GraphModule, add: Node, dominators: Dominators, positions: dict[Node, int]
+    graph_module: GraphModule, add: Node, dominators: Dominators, sizes: dict[Node, Sizes]
 ) -> Branches | Skipped:
     """The branches of ``add``, or the reason why it is no shortcut (1 to 5 as numbered in ``census``)."""
     operands = _operands(add, dominators)
@@ -45,7 +45,7 @@ def find_branches(
     if _weight(graph_module, first) < _weight(graph_module, second):
         operands, first, second = (operands[1], operands[0]), second, first
     branches = Branches(fork, tuple(first), tuple(second), *operands)
-    reason = _shared(branches) or _cross_scale(add, branches, positions)
+    reason = _shared(branches) or _cross_scale(graph_module, add, branches, sizes)
     return Skipped(add.name, reason) if reason else _closed(add, branches)
 
 
@@ -94,10 +94,10 @@ def _shared(branches: Branches) -> str:
     return f"both sides use {shared.name}" if shared is not None else ""
 
 
-def _cross_scale(add: Node, branches: Branches, positions: dict[Node, int]) -> str:
-    ends = [positions[end] for end in (branches.fork, add) if end in positions]
+def _cross_scale(graph_module: GraphModule, add: Node, branches: Branches, sizes: dict[Node, Sizes]) -> str:
+    ends = [positions(sizes[end]) for end in (branches.fork, add) if end in sizes]
     for output, branch in ((branches.body_output, branches.body), (branches.shortcut_output, branches.shortcut)):
-        narrowest, node = widest_path(branches.fork, output, branch, positions)
+        narrowest, node = widest_path(graph_module, branches.fork, output, branch, sizes)
         if ends and node is not None and narrowest < min(ends):
             return f"cross-scale: {node.name} lies below the resolution of both ends"
     return ""

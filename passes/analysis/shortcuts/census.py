@@ -6,7 +6,7 @@ An add is a shortcut when the following hold; the first that fails is the reason
 2. Their values meet in one node, the fork: the add's immediate dominator.
 3. Between fork and add lie two branches that share no node.
 4. Neither branch goes below the resolution of both fork and add (UNet, FPN, HRNet would). A gate that multiplies a map
-   (squeeze-and-excitation) may: the best path through a branch counts.
+   (squeeze-and-excitation) may: the best path through a branch counts. So may what lacks padding: it samples nothing.
 5. No tensor of theirs is used elsewhere, but for channels that the add leaves alone and a concatenation puts beside the
    sum (ReXNet). Reading a shape is no use.
 6. The heavier branch has a layer with weights, and the lighter one is a shortcut (``shortcut_kind``).
@@ -24,14 +24,15 @@ from torch.fx import GraphModule, Node
 from rdpass.core.plan import Kind, Region, Skipped, Traced, Verdict
 from rdpass.passes.analysis.shortcuts.branches import LAYERS, find_branches
 from rdpass.passes.analysis.shortcuts.dominance import Dominators, immediate_dominators
-from rdpass.passes.analysis.shortcuts.resolution import resolutions
+from rdpass.passes.analysis.shortcuts.resolution import Sizes, resolutions
 from rdpass.passes.analysis.shortcuts.shortcut_kind import kind_of_shortcut, scales_of
 from rdpass.passes.graph.editing import prefixes
 from rdpass.passes.graph.node_kinds import annotate_kinds, bytes_of, kind_of, module_of, shape_of
 
 KEPT_REASONS = {
     "attention": "attention in the body: no exact form, and no recipe that keeps its accuracy",
-    "other_norm": "LayerNorm, GroupNorm or InstanceNorm in the body: it does not fold into a convolution",
+    "other_norm": "LayerNorm, GroupNorm, InstanceNorm or BatchNorm without running statistics in the body: it does not"
+    " fold into a convolution",
 }
 TOKENS_REASON = "linear layers alone in the body (the MLP of a transformer's block): no recipe for it"
 
@@ -47,13 +48,13 @@ def take_census(
     """
     graph_module = traced.module
     annotate_kinds(graph_module)
-    dominators, positions = immediate_dominators(graph_module.graph), resolutions(graph_module)
+    dominators, sizes = immediate_dominators(graph_module.graph), resolutions(graph_module)
     regions: list[Region] = []
     skipped: list[Skipped] = []
     for node in graph_module.graph.nodes:
         if kind_of(node) != "add":
             continue
-        found = _verdict_on(graph_module, node, dominators, positions)
+        found = _verdict_on(graph_module, node, dominators, sizes)
         if isinstance(found, Region):
             regions.append(_select(found, only, skip))
         else:
@@ -62,9 +63,9 @@ def take_census(
 
 
 def _verdict_on(
-    graph_module: GraphModule, add: Node, dominators: Dominators, positions: dict[Node, int]
+    graph_module: GraphModule, add: Node, dominators: Dominators, sizes: dict[Node, Sizes]
 ) -> Region | Skipped:
-    branches = find_branches(graph_module, add, dominators, positions)
+    branches = find_branches(graph_module, add, dominators, sizes)
     if isinstance(branches, Skipped):
         return branches
     kind = kind_of_shortcut(graph_module, add, branches, dominators)

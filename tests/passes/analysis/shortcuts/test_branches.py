@@ -47,6 +47,10 @@ class Shared(nn.Module):
         return (y * 2) + (y + x)
 
 
+PADDED_AFTERWARDS = nn.Sequential(nn.Conv2d(3, 4, 3, 2), nn.ReLU(), nn.Conv2d(4, 4, 1), nn.ZeroPad2d((0, 1, 0, 1)))
+"""Takes 14 positions to 6, which are padded to 7."""
+
+
 def branches_of(model, *shapes, which=-1):
     traced = trace(seeded(lambda: model), tuple(torch.randn(shape) for shape in shapes))
     graph = traced.module.graph
@@ -89,6 +93,11 @@ def test_a_sum_over_a_part_of_the_channels_is_partial_where_a_concatenation_comp
         (PositionalEmbedding(), [(1, 3, 8, 8)], "one operand is a number"),
         (TwoInputs(), [(1, 3, 8, 8)] * 2, "come from different inputs"),
         (nn.Sequential(nn.Conv2d(3, 3, 1), UNet()), [(1, 3, 8, 8)], "cross-scale"),
+        (Residual(nn.Sequential(nn.Conv2d(3, 3, 2, 2), nn.Upsample(8))), [(1, 3, 8, 8)], "cross-scale"),
+        (Residual(nn.Sequential(nn.Conv2d(3, 3, 3), nn.Conv2d(3, 3, 3), nn.ZeroPad2d(2))), [(1, 3, 7, 7)], None),
+        (Residual(PADDED_AFTERWARDS, nn.Conv2d(3, 4, 1, 2)), [(1, 3, 14, 14)], None),
+        (Residual(nn.Conv2d(3, 4, 1, 2), PADDED_AFTERWARDS), [(1, 3, 14, 14)], None),
+        (Residual(nn.Sequential(nn.Conv1d(3, 3, 9), nn.ConstantPad1d((8, 0), 0.0))), [(1, 3, 12)], None),
         (Escaping(), [(1, 3, 8, 8)], "is also used by output"),
         (Residual(nn.Linear(3, 3)), [(2, 3)], "rank 2"),
         (Residual(nn.Conv2d(3, 1, 1)), [(1, 3, 8, 8)], "is broadcast from"),

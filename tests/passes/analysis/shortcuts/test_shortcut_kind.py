@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from rdpass.capture.programs import export_program, unpack_program
 from rdpass.capture.trace import trace
 from rdpass.passes.analysis.shortcuts.census import take_census
 from tests.models import Residual, classifier, conv_bn, seeded
@@ -70,10 +71,70 @@ def test_the_three_branches_of_a_repvgg_block_share_one_fork_and_the_sum_of_two_
     assert "_1_point_0" in inner.shortcut
 
 
-@pytest.mark.parametrize("between", [nn.ReLU(), nn.MaxPool2d(3, 1, 1), nn.GroupNorm(2, 4)])
+NO_STATISTICS = nn.BatchNorm2d(4, track_running_stats=False)
+
+
+@pytest.mark.parametrize("between", [nn.ReLU(), nn.MaxPool2d(3, 1, 1), nn.GroupNorm(2, 4), NO_STATISTICS])
 def test_one_thing_that_is_not_linear_makes_it_no_merge(between):
     found, _ = census(classifier(Residual(nn.Sequential(conv_bn(4, 4), between)), channels=4), 1, 3, 8, 8)
     assert [region.kind for region in found] == ["identity"]
+
+
+class ByItsBatch(nn.Module):
+    """A batch norm that never had running statistics, as a function."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.rand(4))
+
+    def forward(self, x):
+        return nn.functional.batch_norm(x, None, None, self.weight, training=True)
+
+
+@pytest.mark.parametrize("exported", [False, True])
+@pytest.mark.parametrize("norm", [NO_STATISTICS, ByItsBatch()], ids=["module", "function"])
+def test_a_batch_norm_without_running_statistics_is_a_norm_like_instance_norm(norm, exported):
+    def found(body, shortcut):
+        model, x = classifier(Residual(body, shortcut), channels=4).eval(), torch.randn(1, 3, 8, 8)
+        return take_census(trace(unpack_program(export_program(model, (x,))) if exported else model, x))
+
+    (region,), _ = found(nn.Sequential(nn.Conv2d(4, 4, 1), norm), nn.Identity())
+    assert (region.kind, region.verdict) == ("identity", "kept")
+    assert "BatchNorm without running statistics" in region.reason
+    regions, (skipped,) = found(nn.Sequential(nn.Conv2d(4, 4, 3, 1, 1), nn.ReLU(), nn.Conv2d(4, 4, 1)), norm)
+    assert regions == ()
+    assert "both sides compute (a fusion)" in skipped.reason
+
+
+def cropped(x):
+    return nn.functional.max_pool2d(x, 2, ceil_mode=True)[:, :, :-1, :-1]
+
+
+def cropped_by_indices(x):
+    pooled, _ = nn.functional.max_pool2d(x, 2, ceil_mode=True, return_indices=True)
+    return pooled[..., :-1, :-1]
+
+
+def narrowed(x):
+    return nn.functional.max_pool2d(x, 3, 2, 1).narrow(2, 0, 6).narrow(3, 0, 6)
+
+
+class Applied(nn.Module):
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, x):
+        return self.function(x)
+
+
+@pytest.mark.parametrize("exported", [False, True])
+@pytest.mark.parametrize("shortcut", [cropped, cropped_by_indices, narrowed])
+def test_a_max_pool_and_a_slice_are_padded(shortcut, exported):
+    body = nn.Sequential(conv_bn(4, 4, 3, 2), nn.ReLU(), nn.Conv2d(4, 4, 2))
+    model, x = classifier(Residual(body, Applied(shortcut)), channels=4).eval(), torch.randn(1, 3, 14, 14)
+    (region,), _ = take_census(trace(unpack_program(export_program(model, (x,))) if exported else model, x))
+    assert (region.kind, region.verdict, region.shape) == ("padded", "removable", (1, 4, 6, 6))
 
 
 def test_a_gate_and_weights_that_depend_on_the_input_are_not_linear():
