@@ -54,7 +54,7 @@ def lift_layers(graph_module: GraphModule) -> GraphModule:
             module = _module_for(result, node)
             if module is not None:
                 _replace(result, node, module)
-    return tidy(result)
+    return copy_graph(tidy(result))  # without the tensors that layers alone hold by now
 
 
 def _module_for(graph_module: GraphModule, node: Node) -> nn.Module | None:

@@ -47,7 +47,10 @@ _FILES = frozenset({"from_file", "save", "load"})
 _NODES = (ast.Expression, ast.Call, ast.keyword, ast.Name, ast.Load, ast.Constant, ast.BinOp, ast.UnaryOp, ast.Compare,
           ast.operator, ast.unaryop, ast.cmpop)  # fmt: skip
 _SYMBOL = re.compile(r"[a-z]{1,8}_?\d+")
-_FORMS = frozenset({None, "builtins.tuple", "builtins.list", "builtins.dict", "collections.OrderedDict"})
+_FORMS = frozenset({
+    None, "builtins.tuple", "builtins.list", "builtins.dict", "collections.OrderedDict",
+    "torch.fx.immutable_collections.immutable_list", "torch.fx.immutable_collections.immutable_dict",
+})  # fmt: skip
 _LONGEST_EXPRESSION = 10_000
 
 

@@ -10,6 +10,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from functools import wraps
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,12 @@ from torch._ops import OpOverload
 from torch.export import Dim, ExportedProgram
 from torch.fx import GraphModule, Node
 from torch.fx.graph import CodeGen
+from torch.fx.immutable_collections import immutable_dict, immutable_list
 from torch.utils._pytree import tree_unflatten
 
 from rdpass.capture.data_only import NotDataAlone, checked_archive
 from rdpass.core.errors import ConfigError, first_line
+from rdpass.core.tensors import plain_outputs
 from rdpass.passes.graph.drop_whole_slices import drop_whole_slices
 from rdpass.passes.graph.restore_batch_norm import restore_batch_norm
 
@@ -77,6 +80,8 @@ def _with_outputs_in_the_graph(graph_module: GraphModule) -> GraphModule:
     output = graph.output_node()
     flat: Any = output.args[0]
     formed = tree_unflatten(list(flat), info.out_spec)
+    if isinstance(formed, immutable_list | immutable_dict):
+        formed = plain_outputs(formed)
     if not _is_plain(formed):
         return graph_module
     output.args = (formed,)
@@ -103,14 +108,35 @@ def _writes_through_a_view(node: Node) -> bool:
 
 
 def save_program(module: nn.Module, inputs: tuple[Tensor, ...], path: Path) -> None:
-    """Write ``module`` and its weights to ``path`` (``.pt2``): equal ones as equal bytes, without names of places."""
-    program = export_program(module, inputs)
+    """Write ``module`` and its weights to ``path`` (``.pt2``): equal ones as equal bytes, without names of places.
+
+    Its outputs are in tuples, lists and dicts there, so that no class is needed to read it (``plain_outputs``).
+    """
+    program = export_program(_WithPlainOutputs(module), inputs)
     program.example_inputs = (inputs, {})
     for node in program.graph.nodes:
         for name in _OF_THIS_PROCESS:
             node.meta.pop(name, None)
     with _quiet():
         torch.export.save(program, path)
+
+
+class _WithPlainOutputs(nn.Module):
+    """Holds the very parameters, buffers and layers of a module, under their names, and gives its outputs plainly.
+
+    A graph module would be exported with the containers that its graph holds, whatever its hooks made of them.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        held = ("_parameters", "_buffers", "_non_persistent_buffers_set", "_modules", "training")
+        vars(self).update({name: vars(module)[name] for name in held})
+
+        @wraps(module.forward)  # its inputs have names, by which torch tells their sizes
+        def forward(*inputs: Tensor) -> Any:
+            return plain_outputs(module(*inputs))
+
+        self.forward = forward
 
 
 def load_program(path: Path, *, trusted: bool = False) -> tuple[GraphModule, tuple[Tensor, ...]]:

@@ -1,12 +1,13 @@
-"""Outputs of any form (a tensor, nested tuples, lists, dicts) as a flat list of arrays."""
+"""Outputs of any form (a tensor, nested tuples, lists, dicts, a class of their own) as a flat list or in plain form."""
 
 from __future__ import annotations
 
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_flatten, tree_leaves
 
 from rdpass.core.comparison import Array
 from rdpass.core.errors import ConfigError
@@ -29,6 +30,23 @@ def arrays_of(outputs: Any) -> list[Array]:
         found = "nothing" if foreign is None else type(foreign).__name__
         raise ConfigError(f"a model must return tensors, in tuples, lists or dicts; this one returned {found}")
     return [_array(leaf.detach().cpu()) for leaf in leaves]
+
+
+def plain_outputs(outputs: Any) -> Any:
+    """``outputs`` in tuples, lists and dicts alone, with their tensors in the same order.
+
+    A mapping of any class becomes a dict, and so does a dataclass, without what is None; a named tuple becomes a tuple,
+    and so does whatever else is known to ``torch.utils._pytree``.
+    """
+    if isinstance(outputs, dict):
+        return {key: plain_outputs(value) for key, value in outputs.items()}
+    if is_dataclass(outputs) and not isinstance(outputs, type):
+        named = {field.name: getattr(outputs, field.name) for field in fields(outputs)}
+        return {name: plain_outputs(value) for name, value in named.items() if value is not None}
+    if isinstance(outputs, list | tuple):
+        return (list if isinstance(outputs, list) else tuple)(plain_outputs(value) for value in outputs)
+    parts, _ = tree_flatten(outputs, is_leaf=lambda value: value is not outputs)
+    return outputs if len(parts) == 1 and parts[0] is outputs else tuple(plain_outputs(part) for part in parts)
 
 
 def _array(tensor: Tensor) -> Array:

@@ -16,7 +16,7 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ from typing import Any
 import torch
 from pydantic import TypeAdapter
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor, nn
 
 from rdpass import __version__
 from rdpass.capture.layer_names import restore_layer_names
@@ -141,8 +141,7 @@ def save_run(conversion: Conversion, out: Path, settings: ConvertConfig, force: 
     """Write the folder as a whole, then drop the training state."""
     with new_folder(out, force, written_files) as folder:
         save_program(conversion.student, conversion.example, folder / PROGRAM)
-        state = {name: value.contiguous() for name, value in conversion.student.state_dict().items()}
-        save_file(state, folder / WEIGHTS)
+        save_file(_separate(conversion.student.state_dict()), folder / WEIGHTS)
         (folder / WEIGHTS).chmod(0o644)  # safetensors gives its files to their owner alone
         (folder / SETTINGS).write_text(to_toml(settings.model_dump()))
         _copy_traces(out, folder)
@@ -150,6 +149,17 @@ def save_run(conversion: Conversion, out: Path, settings: ConvertConfig, force: 
         record = sealed_object({**_record(conversion, settings), "files": files})
         (folder / RECORD).write_text(json.dumps(record, indent=1) + "\n")
     drop_training_state(out)
+
+
+def _separate(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors as safetensors takes them, each with memory of its own: two names of one are two copies."""
+    seen: set[int] = set()
+    separate: dict[str, Tensor] = {}
+    for name, value in state.items():
+        shared = value.untyped_storage().data_ptr() in seen
+        separate[name] = value.detach().clone(memory_format=torch.contiguous_format) if shared else value.contiguous()
+        seen.add(value.untyped_storage().data_ptr())
+    return separate
 
 
 def _copy_traces(out: Path, folder: Path) -> None:

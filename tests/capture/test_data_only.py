@@ -20,6 +20,7 @@ from rdpass.capture.programs import load_program, save_program
 from rdpass.cli.app import run
 from rdpass.core.errors import ConfigError
 from tests.models import bottleneck, classifier, inverted_residual, seeded, small_resnet_of_four
+from tests.support import error_between
 
 X = torch.randn(1, 3, 8, 8)
 Parts = dict[str, bytes]
@@ -204,3 +205,21 @@ def test_a_torn_file_is_named(good: Path, size: int) -> None:
     good.write_bytes(good.read_bytes()[:size])
     with pytest.raises(ConfigError, match=r"good\.pt2 is not a readable torch.export program"):
         load_program(good)
+
+
+def test_the_containers_of_a_graph_are_data_and_are_read_as_lists_and_dicts(tmp_path):
+    class Nested(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net = small_resnet_of_four()
+
+        def forward(self, x):
+            return [self.net(x), {"twice": 2 * x}]
+
+    model = seeded(Nested)
+    torch.export.save(torch.export.export(torch.fx.symbolic_trace(model), (X,)), tmp_path / "graph.pt2")
+    assert b"immutable_list" in (tmp_path / "graph.pt2").read_bytes()
+    loaded, _ = load_program(tmp_path / "graph.pt2")
+    outputs = loaded(X)
+    assert (type(outputs), type(outputs[1])) == (list, dict)
+    assert error_between(loaded, model, X) <= 1e-6

@@ -1,11 +1,15 @@
-"""Outputs of any form as flat lists: in order, with all their tensors."""
+"""Outputs of any form as flat lists, and in plain containers: in order, with all their tensors."""
+
+from collections import OrderedDict, deque, namedtuple
 
 import numpy as np
 import pytest
 import torch
+from torch.fx.immutable_collections import immutable_dict, immutable_list
 
 from rdpass.core.errors import ConfigError
-from rdpass.core.tensors import arrays_of, tensors_in
+from rdpass.core.tensors import arrays_of, plain_outputs, tensors_in
+from tests.runs.nets import ModelOutput, Output, Pair
 
 A, B, C = (torch.full((2, 3), float(number)) for number in range(3))
 
@@ -46,3 +50,36 @@ def test_numbers_of_every_type_keep_their_values_and_gradients_do_not_matter(dty
     (array,) = arrays_of(given)
     assert array.tolist() == given.tolist()
     assert array.dtype == (np.float32 if dtype is torch.bfloat16 else torch.empty(0, dtype=dtype).numpy().dtype)
+
+
+Other = namedtuple("Other", "second first")
+
+
+@pytest.mark.parametrize(
+    ("outputs", "plain"),
+    [
+        (A, A),
+        (None, None),
+        ([A, (B, None)], [A, (B, None)]),
+        (Pair(A, [Other(B, C)]), (A, [(B, C)])),
+        (Output(A, B), {"logits": A, "maps": B}),
+        (Output(A), {"logits": A}),
+        (ModelOutput(logits=A, maps=Pair(B, C)), {"logits": A, "maps": (B, C)}),
+        (OrderedDict(b=A, a=B), {"b": A, "a": B}),
+        (immutable_list([A, immutable_dict({0: B})]), [A, {0: B}]),
+        (deque([A, Output(B)]), (A, {"logits": B})),
+    ],
+)
+def test_outputs_of_any_class_become_plain_containers_with_the_same_tensors_in_their_order(outputs, plain):
+    found = plain_outputs(outputs)
+    assert described(found) == described(plain)
+    assert [id(tensor) for tensor in tensors_in(found)] == [id(tensor) for tensor in tensors_in(outputs)]
+
+
+def described(value):
+    """The exact types, and tensors by their numbers."""
+    if isinstance(value, dict):
+        return type(value), [(key, described(each)) for key, each in value.items()]
+    if isinstance(value, list | tuple):
+        return type(value), [described(each) for each in value]
+    return float(value[0, 0]) if value is not None else None

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
 import rdpass
 from rdpass.core.checksums import sealed_object
 from rdpass.core.errors import ConfigError, IntegrityError
+from rdpass.core.tensors import plain_outputs
 from rdpass.report import write_report
 from rdpass.runs.folder import held
 from rdpass.training.config import DistillConfig
@@ -28,6 +30,7 @@ from tests.models import (
     small_resnet,
     small_resnet_of_four,
 )
+from tests.runs.nets import HARD_TO_SAVE
 from tests.support import Untouched, error_between
 
 FIELDS = ("recipe", "plan", "outcomes", "cuts", "cost", "gates", "history")
@@ -56,6 +59,9 @@ def check_same(made: rdpass.Conversion, loaded: rdpass.Conversion, folder: Path)
     assert all(torch.equal(a, b) for a, b in zip(loaded.example, made.example, strict=True))
     mine, theirs = loaded.student.state_dict(), made.student.state_dict()
     assert {name: value.tolist() for name, value in mine.items()} == {n: value.tolist() for n, value in theirs.items()}
+    weights = load_file(Path(folder) / "run" / "student.safetensors")
+    assert weights.keys() == theirs.keys()
+    assert all(torch.equal(weights[name], value) for name, value in theirs.items())
     assert not loaded.student.training
     assert error_between(loaded.student, made.student, *made.example) == 0
     files = [run.export_onnx(folder / f"{name}.onnx") for run, name in ((made, "made"), (loaded, "loaded"))]
@@ -65,6 +71,29 @@ def check_same(made: rdpass.Conversion, loaded: rdpass.Conversion, folder: Path)
 @pytest.mark.parametrize(("build", "channels"), NETWORKS.values(), ids=NETWORKS)
 def test_an_exact_conversion_is_loaded_as_it_was(build, channels, tmp_path):
     check_same(*loaded_again(seeded(build), channels, tmp_path / "run"), tmp_path)
+
+
+@pytest.mark.parametrize("build", HARD_TO_SAVE.values(), ids=HARD_TO_SAVE)
+def test_what_is_hard_to_save_is_loaded_with_the_same_numbers_in_plain_containers(build, tmp_path):
+    model = seeded(build)
+    before = Untouched(model)
+    made, loaded = loaded_again(model, 3, tmp_path / "run")
+    before.check()
+    assert len(made.removed) >= 2
+    for batch in (1, 3):
+        x = torch.randn(batch, 3, 8, 8)
+        assert error_between(loaded.student, made.student, x) == 0
+        assert error_between(loaded.student, model, x) <= 1e-5
+    assert made.student.state_dict().keys() == load_file(tmp_path / "run" / "student.safetensors").keys()
+    outputs, plain = made.student(*made.example), loaded.student(*made.example)
+    assert forms_of(plain) == forms_of(plain_outputs(outputs))
+    assert set(forms_of(plain)) <= {"Tensor", "list", "tuple", "dict", "NoneType"}
+
+
+def forms_of(outputs):
+    """The names of all types in outputs, nested ones behind what holds them."""
+    parts = outputs.values() if isinstance(outputs, dict) else outputs if isinstance(outputs, list | tuple) else ()
+    return [type(outputs).__name__, *(name for part in parts for name in forms_of(part))]
 
 
 @pytest.mark.parametrize("recipe", ["auto", "joint", "anneal"])

@@ -40,6 +40,8 @@ def test_functional_layers_become_modules_that_hold_the_same_parameters():
     ]  # fmt: skip
     assert error_between(result, model, torch.randn(2, 3, 8, 8)) == 0
     assert sum(p.numel() for p in result.parameters()) == sum(p.numel() for p in model.parameters())
+    names = result.state_dict().keys()
+    assert {name.rpartition(".")[0] for name in names} == {"conv2d", "batch_norm", "linear"}  # each tensor once
 
 
 def test_the_other_order_of_batch_norms_arguments_is_understood_too():
