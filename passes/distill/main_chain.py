@@ -17,8 +17,7 @@ from rdpass.passes.graph.editing import body_output
 from rdpass.passes.graph.linear.dirac import identity_tap, zeros_around
 from rdpass.passes.graph.node_kinds import BATCH_NORMS, CONVOLUTIONS, callee, kind_of, module_of, shape_of
 
-# No pad: a convolution behind one reads the output's own position elsewhere (``absorb_padding`` and
-# ``absorb_uneven_padding`` take most of them in).
+# No pad: a convolution behind one reads the output's own position elsewhere (``absorb_padding`` takes most of them in).
 BETWEEN = ("conv", "batch_norm", "activation", "pass", "pool", "mul")
 BEFORE_READER = ("pool", "view", "pass")
 

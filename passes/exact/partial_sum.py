@@ -15,7 +15,7 @@ from torch.fx import GraphModule, Node
 from rdpass.core.plan import Region
 from rdpass.passes.graph.editing import body_output
 from rdpass.passes.graph.linear.linear_layers import data_inputs, linear_map
-from rdpass.passes.graph.linear.linear_map import LinearMap, NotExact
+from rdpass.passes.graph.linear.linear_map import LinearMap, NotExact, pointwise_map
 from rdpass.passes.graph.node_kinds import kind_of, shape_of
 
 
@@ -48,7 +48,7 @@ def sum_of(graph_module: GraphModule, region: Region) -> Sum:
         raise NotExact(f"{joined.name} does not put the body's channels together as they were")
     dims = len(region.shape) - 2
     weight = rows[add].T.reshape(*rows[add].T.shape, *[1] * dims)
-    return Sum(joined, whole, LinearMap(weight, None, (1,) * dims, (0,) * dims, (1,) * dims))
+    return Sum(joined, whole, pointwise_map(weight, None, (1,) * dims))
 
 
 def _rows(graph_module: GraphModule, node: object, whole: Node) -> torch.Tensor:

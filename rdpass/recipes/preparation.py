@@ -8,7 +8,6 @@ from rdpass.core.errors import ConfigError
 from rdpass.core.plan import Plan, Region, Traced
 from rdpass.passes.analysis.shortcuts.census import take_census
 from rdpass.passes.graph.absorb_padding import absorb_padding
-from rdpass.passes.graph.absorb_uneven_padding import absorb_uneven_padding
 from rdpass.passes.graph.drop_checks import drop_checks
 from rdpass.passes.graph.node_kinds import BATCH_NORMS
 from rdpass.passes.graph.pass_manager import Pass, run_passes
@@ -26,7 +25,7 @@ def prepared_teacher(teacher: Traced, *stages: Pass) -> Traced:
     for name, module in teacher.module.named_modules():
         if isinstance(module, BATCH_NORMS) and module.eps <= 0:
             raise ConfigError(f"batch norm {name} has eps {module.eps}, which no training takes; set it to 1e-5")
-    passes = (drop_checks, absorb_padding, absorb_uneven_padding)
+    passes = (drop_checks, absorb_padding)
     ready = (*(Pass(each.__name__, each, TOLERANCE) for each in passes), *stages)
     return replace(run_passes(replace(teacher, gates=()), ready), gates=())
 

@@ -13,8 +13,8 @@ from torch.fx import GraphModule, Node
 from torch.nn import functional
 
 from rdpass.passes.graph.dataflow import data_sources
-from rdpass.passes.graph.linear.dirac import UNEVEN, Convolution
-from rdpass.passes.graph.linear.linear_map import Axes, LinearMap, NotExact, diagonal, identity
+from rdpass.passes.graph.linear.dirac import zeros_around
+from rdpass.passes.graph.linear.linear_map import Axes, LinearMap, NotExact, diagonal, identity, pointwise_map
 from rdpass.passes.graph.linear.linear_slice import slice_map
 from rdpass.passes.graph.node_kinds import BATCH_NORMS, CONVOLUTIONS, callee, kind_of, module_of, shape_of
 from rdpass.passes.graph.zero_padding import pad_arguments
@@ -59,22 +59,12 @@ def _what(kind: str, module: nn.Module | None) -> str:
 def _convolution(node: Node, conv: nn.Module | None) -> LinearMap:
     if not isinstance(conv, CONVOLUTIONS):
         raise NotExact(f"{node.name} computes its weights in the graph")
-    if isinstance(conv, UNEVEN):
-        raise NotExact(f"{node.name} pads more on one side than on the other")
+    before, after = zeros_around(conv)
+    if before != after and conv.padding_mode != "zeros":
+        raise NotExact(f"{node.name} pads more on one side than on the other, and not with zeros")
     bias = None if conv.bias is None else conv.bias.detach().double()
-    weight, padding = conv.weight.detach().double(), _padding(node, conv)
-    return LinearMap(weight, bias, conv.stride, padding, conv.dilation, conv.groups, conv.padding_mode)
-
-
-def _padding(node: Node, conv: Convolution) -> Axes:
-    if conv.padding == "valid":
-        return (0,) * len(conv.kernel_size)
-    if conv.padding != "same":
-        return tuple(int(p) for p in conv.padding)
-    total = [d * (k - 1) for k, d in zip(conv.kernel_size, conv.dilation, strict=True)]
-    if any(t % 2 for t in total):
-        raise NotExact(f"{node.name} pads more on one side than on the other")
-    return tuple(t // 2 for t in total)
+    weight = conv.weight.detach().double()
+    return LinearMap(weight, bias, conv.stride, before, after, conv.dilation, conv.groups, conv.padding_mode)
 
 
 def _batch_norm(node: Node, norm: nn.Module | None, dims: int) -> LinearMap:
@@ -144,7 +134,7 @@ def _average(
         raise NotExact(f"{node.name} divides by fewer values at the borders (count_include_pad=False)")
     area = int(torch.tensor(kernel).prod())
     weight = torch.full((shape[1], 1, *kernel), 1.0 / (divisor or area), dtype=torch.float64)
-    result = LinearMap(weight, None, stride, padding, (1,) * dims, shape[1])
+    result = LinearMap(weight, None, stride, padding, padding, (1,) * dims, shape[1])
     if options["ceil_mode"] and result.size_after(shape[2:]) != (shape_of(node) or ())[2:]:
         raise NotExact(f"{node.name} has windows that are cut off at the border (ceil_mode)")
     return result
@@ -163,12 +153,11 @@ def _channel_pad(graph_module: GraphModule, node: Node, shape: tuple[int, ...]) 
     if mode != "constant" or value != 0 or after[2:] != shape[2:] or after[0] != shape[0] or min(before, added) < 0:
         raise NotExact(f"{node.name} pads otherwise than with zero channels")
     weight = functional.pad(torch.eye(channels, dtype=torch.float64), (0, 0, before, added))
-    return LinearMap(weight.reshape(-1, channels, *[1] * dims), None, (1,) * dims, (0,) * dims, (1,) * dims)
+    return pointwise_map(weight.reshape(-1, channels, *[1] * dims), None, (1,) * dims)
 
 
 def _sampled(channels: int, stride: Axes) -> LinearMap:
-    plain = identity(channels, len(stride))
-    return LinearMap(plain.weight, None, stride, plain.padding, plain.dilation, channels)
+    return pointwise_map(identity(channels, len(stride)).weight, None, stride, channels)
 
 
 def _axes(value: Any, dims: int) -> Axes:

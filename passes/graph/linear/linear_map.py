@@ -1,10 +1,10 @@
 """Linear maps of feature maps, in the one form that convolution, batch norm in eval mode and average pooling share.
 
-    y[o, n] = bias[o] + sum over i, t of weight[o, i, t] * x[i, n * stride - padding + t * dilation]
+    y[o, n] = bias[o] + sum over i, t of weight[o, i, t] * x[i, n * stride - before + t * dilation]
 
-per axis, x being zero outside (or as ``mode`` says), i running over o's group of inputs. Weights are float64, so that
-what is composed here is rounded once, when it becomes a convolution again; on the meta device there are shapes alone,
-which is all that a price takes.
+per axis, x having so many zeros ``before`` and ``after`` it (or what ``mode`` says), i running over o's group of
+inputs. Weights are float64, so that what is composed here is rounded once, when it becomes a convolution again; on the
+meta device there are shapes alone, which is all that a price takes.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ class LinearMap:
     weight: Tensor
     bias: Tensor | None
     stride: Axes
-    padding: Axes
+    before: Axes
+    after: Axes
     dilation: Axes
     groups: int = 1
     mode: str = "zeros"
@@ -52,7 +53,16 @@ class LinearMap:
     @property
     def pointwise(self) -> bool:
         """Tell whether an output reads its own position alone, sampled at the stride."""
-        return set(self.kernel) == {1} and not any(self.padding)
+        return set(self.kernel) == {1} and not self.padded
+
+    @property
+    def padded(self) -> bool:
+        return any((*self.before, *self.after))
+
+    @property
+    def even(self) -> bool:
+        """Tell whether it pads alike on both sides of every axis."""
+        return self.before == self.after
 
     @property
     def depthwise(self) -> bool:
@@ -60,14 +70,20 @@ class LinearMap:
 
     def size_after(self, size: Axes) -> Axes:
         """The spatial shape that a map of spatial shape ``size`` becomes."""
-        geometry = zip(size, self.kernel, self.stride, self.padding, self.dilation, strict=True)
-        return tuple((n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in geometry)
+        geometry = zip(size, self.kernel, self.stride, self.before, self.after, self.dilation, strict=True)
+        return tuple((n + b + a - d * (k - 1) - 1) // s + 1 for n, k, s, b, a, d in geometry)
+
+
+def pointwise_map(weight: Tensor, bias: Tensor | None, stride: Axes, groups: int = 1) -> LinearMap:
+    """A map of the output's own position, sampled at ``stride``; ``weight`` has axes of one for space."""
+    zeros = (0,) * len(stride)
+    return LinearMap(weight, bias, stride, zeros, zeros, (1,) * len(stride), groups)
 
 
 def diagonal(scale: Tensor, shift: Tensor | None, dims: int) -> LinearMap:
     """``scale * x + shift`` per channel."""
     weight = scale.double().reshape(-1, *[1] * (dims + 1))
-    return LinearMap(weight, shift, (1,) * dims, (0,) * dims, (1,) * dims, groups=len(weight))
+    return pointwise_map(weight, shift, (1,) * dims, len(weight))
 
 
 def identity(channels: int, dims: int) -> LinearMap:
@@ -97,7 +113,7 @@ def compose(first: LinearMap, then: LinearMap) -> LinearMap:
         NotExact: the two are not one map at the borders: ``then`` pads what ``first`` gives with zeros, and that is
             not what ``first`` gives there.
     """
-    if any(then.padding):
+    if then.padded:
         _check_padding(first, then)
     if then.pointwise and then.depthwise:
         return _scaled(first, then)
@@ -119,11 +135,16 @@ def compose(first: LinearMap, then: LinearMap) -> LinearMap:
         weight,
         _bias_after(first, then),
         tuple(a * b for a, b in zip(first.stride, then.stride, strict=True)),
-        tuple(p1 + p2 * s1 for p1, p2, s1 in zip(first.padding, then.padding, first.stride, strict=True)),
+        _padding(first.before, then.before, first.stride),
+        _padding(first.after, then.after, first.stride),
         steps,
         groups,
-        then.mode if any(then.padding) else first.mode,
+        then.mode if then.padded else first.mode,
     )
+
+
+def _padding(first: Axes, then: Axes, stride: Axes) -> Axes:
+    return tuple(own + more * step for own, more, step in zip(first, then, stride, strict=True))
 
 
 def _check_padding(first: LinearMap, then: LinearMap) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch.fx import Node
 
 from rdpass.passes.graph.drop_whole_slices import slice_arguments
-from rdpass.passes.graph.linear.linear_map import LinearMap, NotExact
+from rdpass.passes.graph.linear.linear_map import LinearMap, NotExact, pointwise_map
 from rdpass.passes.graph.node_kinds import callee
 
 
@@ -28,7 +28,7 @@ def slice_map(node: Node, channels: int, dims: int) -> LinearMap:
         raise NotExact(f"{node.name} is a slice that crops")
     rows = torch.arange(channels)[chosen]
     weight = torch.eye(channels, dtype=torch.float64)[rows].reshape(-1, channels, *[1] * dims)
-    return LinearMap(weight, None, tuple(p.step or 1 for p in spatial), (0,) * dims, (1,) * dims)
+    return pointwise_map(weight, None, tuple(p.step or 1 for p in spatial))
 
 
 def _indexed_parts(node: Node) -> tuple[slice, ...] | None:

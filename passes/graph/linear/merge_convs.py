@@ -18,10 +18,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rdpass.passes.graph.linear.dirac import Convolution, at
+from rdpass.passes.graph.linear.dirac import UNEVEN, Convolution, at
 from rdpass.passes.graph.linear.linear_map import Axes, LinearMap, NotExact
-
-TYPES: dict[int, type[nn.Module]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+from rdpass.passes.graph.node_kinds import CONVOLUTIONS
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,8 @@ class Block:
 @dataclass(frozen=True)
 class _Frame:
     kernel: Axes
-    padding: Axes
+    before: Axes
+    after: Axes
     dilation: Axes
     mode: str
 
@@ -68,16 +68,18 @@ def join(blocks: Sequence[Block], inputs: int, outputs: int, size: Axes, size_af
             _write(block, weight, frame)
             if bias is not None and block.map.bias is not None:
                 bias[block.outputs] += block.map.bias
-    return LinearMap(weight, bias, stride, frame.padding, frame.dilation, groups, frame.mode)
+    return LinearMap(weight, bias, stride, frame.before, frame.after, frame.dilation, groups, frame.mode)
 
 
 def convolution(linear: LinearMap, like: Tensor) -> Convolution:
     """The module that computes ``linear``, in the type of ``like``."""
-    build: Any = TYPES[len(linear.kernel)]
+    build: Any = (CONVOLUTIONS if linear.even else UNEVEN)[len(linear.kernel) - 1]
     result: Convolution = build(
-        linear.inputs, linear.outputs, linear.kernel, linear.stride, linear.padding, linear.dilation, linear.groups,
-        bias=linear.bias is not None, padding_mode=linear.mode, device="meta",
+        linear.inputs, linear.outputs, linear.kernel, linear.stride, linear.before if linear.even else 0,
+        linear.dilation, linear.groups, bias=linear.bias is not None, padding_mode=linear.mode, device="meta",
     )  # fmt: skip
+    if isinstance(result, UNEVEN):
+        result.before, result.after = linear.before, linear.after
     device = "meta" if linear.weight.is_meta else like.device
     result.weight = nn.Parameter(linear.weight.to(device, like.dtype))
     if linear.bias is not None:
@@ -93,40 +95,43 @@ def _frame(maps: list[LinearMap], size: Axes, size_after: Axes) -> _Frame:
     (mode,) = modes
     for one in maps:
         if all(_covers(one, other) for other in maps) and (one in outside or not outside):
-            return _Frame(one.kernel, one.padding, one.dilation, mode)
+            return _Frame(one.kernel, one.before, one.after, one.dilation, mode)
     if mode != "zeros":
         raise NotExact(f"kernels of different reach with {mode} padding")
     axes = [_axis(maps, axis, size[axis], size_after[axis]) for axis in range(len(size))]
-    kernel, padding, dilation = zip(*axes, strict=True)
-    return _Frame(kernel, padding, dilation, mode)
+    kernel, before, after, dilation = zip(*axes, strict=True)
+    return _Frame(kernel, before, after, dilation, mode)
 
 
 def _reads_outside(one: LinearMap, size: Axes, size_after: Axes) -> bool:
-    geometry = zip(size, size_after, one.kernel, one.stride, one.padding, one.dilation, strict=True)
+    geometry = zip(size, size_after, one.kernel, one.stride, one.before, one.dilation, strict=True)
     return any(p > 0 or (after - 1) * s - p + (k - 1) * d >= n for n, after, k, s, p, d in geometry)
 
 
 def _covers(one: LinearMap, other: LinearMap) -> bool:
     return all(
         taps is not None
-        for taps in (_taps(other, axis, one.kernel, one.padding, one.dilation) for axis in range(len(one.kernel)))
+        for taps in (_taps(other, axis, one.kernel, one.before, one.dilation) for axis in range(len(one.kernel)))
     )
 
 
-def _taps(one: LinearMap, axis: int, kernel: Axes, padding: Axes, dilation: Axes) -> list[int] | None:
+def _taps(one: LinearMap, axis: int, kernel: Axes, before: Axes, dilation: Axes) -> list[int] | None:
     """The frame's taps on an axis at which those of ``one`` lie, in order; None where it has none there."""
     found = []
     for tap in range(one.kernel[axis]):
-        distance = tap * one.dilation[axis] - one.padding[axis] + padding[axis]
+        distance = tap * one.dilation[axis] - one.before[axis] + before[axis]
         if distance % dilation[axis] or not 0 <= distance // dilation[axis] < kernel[axis]:
             return None
         found.append(distance // dilation[axis])
     return found
 
 
-def _axis(maps: list[LinearMap], axis: int, size: int, size_after: int) -> tuple[int, int, int]:
-    """Kernel, padding and dilation of the narrowest frame on an axis that gives maps of the right size."""
-    lows = [-one.padding[axis] for one in maps]
+def _axis(maps: list[LinearMap], axis: int, size: int, size_after: int) -> tuple[int, int, int, int]:
+    """Kernel, padding and dilation of the narrowest frame on an axis that gives maps of the right size.
+
+    It pads alike on both sides where all maps do.
+    """
+    lows, even = [-one.before[axis] for one in maps], all(one.before[axis] == one.after[axis] for one in maps)
     highs = [low + (one.kernel[axis] - 1) * one.dilation[axis] for low, one in zip(lows, maps, strict=True)]
     step = 0
     for one, low in zip(maps, lows, strict=True):
@@ -137,8 +142,9 @@ def _axis(maps: list[LinearMap], axis: int, size: int, size_after: int) -> tuple
     for more in range(2 * max(one.kernel[axis] for one in maps) + 2):
         for left in range(more, -1, -1):
             low, high = start - left * step, max(highs) + (more - left) * step
-            if (size - 2 * low - (high - low) - 1) // stride + 1 == size_after:
-                return (high - low) // step + 1, -low, step
+            after = -low if even else max(0, (size_after - 1) * stride + high - size + 1)
+            if (size + after - high - 1) // stride + 1 == size_after:
+                return (high - low) // step + 1, -low, after, step
     raise NotExact(f"no kernel covers both sides and gives a map of {size_after} from {size}")
 
 
@@ -166,7 +172,7 @@ def _write(block: Block, weight: Tensor, frame: _Frame) -> None:
     one, inner = block.map, weight.shape[1]
     columns = (block.inputs % inner).reshape(one.groups, -1).repeat_interleave(one.outputs // one.groups, 0)
     rows = block.outputs[:, None].expand_as(columns)
-    axes = [_taps(one, axis, frame.kernel, frame.padding, frame.dilation) or [] for axis in range(len(frame.kernel))]
+    axes = [_taps(one, axis, frame.kernel, frame.before, frame.dilation) or [] for axis in range(len(frame.kernel))]
     for source in product(*(range(k) for k in one.kernel)):
         target = tuple(taps[index] for taps, index in zip(axes, source, strict=True))
         at(weight, target)[rows, columns] += at(one.weight, source)

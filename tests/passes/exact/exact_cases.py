@@ -76,6 +76,25 @@ COVERED = {
     "option A": (lambda: strided(7, PaddedChannels(1, 7, 2)), 7),
     "3x3 shortcut": (lambda: strided(6, conv_bn(4, 6, 3, 2)), 6),
     "partial": (lambda: PartialSum(7), 7),
+    "asymmetric": (lambda: body(conv_bn(4, 4), nn.ReLU(), nn.ZeroPad2d((1, 0, 1, 0)), nn.Conv2d(4, 4, 2)), 4),
+    "same, even kernel": (lambda: body(nn.Conv2d(4, 5, 4, padding="same"), nn.ReLU(), nn.Conv2d(5, 4, 3, 1, 1)), 4),
+    "same, strided, as TensorFlow pads": (
+        lambda: Residual(
+            nn.Sequential(nn.ZeroPad2d((0, 1, 0, 1)), nn.Conv2d(4, 5, 3, 2), nn.ReLU(), nn.Conv2d(5, 6, 3, 1, 1)),
+            nn.Conv2d(4, 6, 1, 2),
+        ),
+        6,
+    ),
+    "causal in one axis": (
+        lambda: body(
+            nn.ZeroPad2d((1, 1, 4, 0)),
+            nn.Conv2d(4, 4, 3, dilation=(2, 1), groups=2),
+            nn.ReLU6(),
+            nn.ZeroPad2d((0, 0, 2, 0)),
+            nn.Conv2d(4, 4, (3, 1)),
+        ),
+        4,
+    ),
     "reflecting": (lambda: body(nn.Conv2d(4, 4, 3, 1, 1, padding_mode="reflect"), nn.ReLU(), nn.Conv2d(4, 4, 1)), 4),
 }
 
@@ -84,8 +103,9 @@ REFUSED = {
     "pool inside": (lambda: two(between=lambda: nn.MaxPool2d(3, 1, 1)), 8, 4, "a pooling in"),
     "group norm": (lambda: body(conv_bn(4, 4), nn.GroupNorm(2, 4), nn.ReLU(), conv_bn(4, 4)), 8, 4, "GroupNorm"),
     "concatenation": (lambda: body(conv_bn(4, 4), nn.ReLU(), DenseConcat(4)), 8, 4, "branches"),
-    "asymmetric": (
-        lambda: body(conv_bn(4, 4), nn.ReLU(), nn.ZeroPad2d((1, 0, 1, 0)), nn.Conv2d(4, 4, 2)), 8, 4, "(pad)",
+    "reflecting pad": (
+        lambda: body(conv_bn(4, 4), nn.ReLU(), nn.ReflectionPad2d((1, 0, 1, 0)), nn.Conv2d(4, 4, 2)), 8, 4,
+        "can't pass",
     ),
     "tanh gate": (lambda: two(last=[SqueezeExcite(4, nn.Tanh)]), 8, 4, "the gate's"),
     "cut window": (lambda: resnet_d(ceil_mode=True, count_include_pad=False), 7, 6, "cut off at the border"),

@@ -6,10 +6,13 @@ from hypothesis import assume, given, reject, settings
 from torch import nn
 
 import rdpass
+from rdpass.capture.trace import trace
 from rdpass.core.comparison import relative_error
 from rdpass.core.errors import NothingToConvert
 from rdpass.passes.graph.layers import ChannelClamp
 from rdpass.passes.graph.node_kinds import kind_of
+from rdpass.recipes.pricing import price
+from tests.causal import FORMS, CutOff, causal_network
 from tests.models import (
     Residual,
     SqueezeExcite,
@@ -112,6 +115,33 @@ def test_blocks_of_every_family_go_exactly(name, dtype):
         x = 3 * torch.randn(batch, 3, 8, 10, dtype=dtype)
         assert error_between(conversion.student, model, x) <= EXACT[dtype]
     before.check()
+
+
+@pytest.mark.parametrize("groups", [1, 6])
+@pytest.mark.parametrize("form", FORMS)
+def test_causal_blocks_go_exactly_and_stay_causal(form, groups):
+    model = seeded(lambda: causal_network(form, groups)).double()
+    before = Untouched(model)
+    conversion = carried(model, 1, 3, 33, dtype=torch.float64)
+    before.check()
+    assert hows(conversion) == ["carried"] * 3
+    assert not adds(conversion.student)
+    assert not [node for node in conversion.student.graph.nodes if kind_of(node) in ("pad", "slice")]
+    for length in (9, 33, 50):
+        x = torch.randn(2, 3, length, dtype=torch.float64)
+        assert error_between(conversion.student, model, x) <= 1e-10
+    later = x.clone()
+    later[..., 30:] = 7
+    with torch.no_grad():
+        assert torch.equal(conversion.student(later)[..., :30], conversion.student(x)[..., :30])
+
+
+def test_the_price_of_a_causal_block_is_known_beforehand():
+    model = seeded(lambda: causal_network(CutOff))
+    plan = rdpass.inspect(model, torch.randn(1, 3, 33))
+    prices = price(trace(model, torch.randn(1, 3, 33)), plan.regions)
+    conversion = carried(model, 1, 3, 33)
+    assert [prices[outcome.add].reason for outcome in conversion.outcomes] == [o.reason for o in conversion.outcomes]
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -34,7 +34,8 @@ def last_node(layer):
     "layer",
     [
         nn.Conv2d(4, 6, 3, 2, 1, groups=2), nn.Conv2d(4, 4, 3, padding="same", dilation=2),
-        nn.Conv2d(4, 4, 3, padding="valid"), nn.Conv2d(4, 4, 3, 1, 1, padding_mode="circular"),
+        nn.Conv2d(4, 4, 3, padding="valid"), nn.Conv2d(4, 4, (2, 4), padding="same"),
+        nn.Conv2d(4, 4, 3, 1, 1, padding_mode="circular"),
         nn.BatchNorm2d(4), nn.BatchNorm2d(4, affine=False), nn.Dropout(0.5), nn.AvgPool2d(2), nn.AvgPool2d(3, 2, 1),
         nn.AvgPool2d(2, divisor_override=3), nn.MaxPool2d(1, 2), Scaled(-2.5), LayerScale(4),
         lambda x: F.avg_pool2d(x, 3, 1), lambda x: x[:, 1:3, ::2, ::2],
@@ -60,7 +61,8 @@ def test_zero_channels_before_and_after_are_a_map():
         (nn.ReLU(), r"_0 \(ReLU\) is not linear"), (nn.MaxPool2d(2), "not linear"),
         (nn.AvgPool2d(3, 1, 1, count_include_pad=False), "divides by fewer"),
         (nn.AvgPool2d(2, ceil_mode=True), "cut off at the border"),
-        (nn.Conv2d(4, 4, 2, padding="same"), "more on one side"), (lambda x: x[:, :, 1:], "crops"),
+        (nn.Conv2d(4, 4, 2, padding="same", padding_mode="circular"), "more on one side"),
+        (lambda x: x[:, :, 1:], "crops"),
         (lambda x: F.pad(x, (1, 1)), "otherwise than with zero channels"), (lambda x: x.sigmoid() * x, "not linear"),
     ],
 )  # fmt: skip

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from rdpass.passes.graph.linear.dirac import zeros_around
 from rdpass.passes.graph.linear.linear_map import LinearMap, NotExact, compose, diagonal, identity, regrouped
 from rdpass.passes.graph.linear.merge_convs import convolution
 
@@ -12,9 +13,8 @@ X = torch.randn(2, 4, 11, 10, dtype=torch.float64)
 
 def map_of(conv):
     bias = None if conv.bias is None else conv.bias.detach().double()
-    return LinearMap(
-        conv.weight.detach().double(), bias, conv.stride, conv.padding, conv.dilation, conv.groups, conv.padding_mode
-    )  # fmt: skip
+    geometry = conv.stride, *zeros_around(conv), conv.dilation, conv.groups
+    return LinearMap(conv.weight.detach().double(), bias, *geometry, conv.padding_mode)
 
 
 def run(linear):
@@ -61,7 +61,7 @@ def test_on_the_meta_device_shapes_and_strides_are_those_of_the_numbers():
 
 
 def _geometry(linear):
-    return linear.stride, linear.padding, linear.dilation, linear.groups, linear.mode
+    return linear.stride, linear.before, linear.after, linear.dilation, linear.groups, linear.mode
 
 
 def test_fewer_groups_write_the_same_map():

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from rdpass.passes.graph.linear.dirac import zeros_around
 from rdpass.passes.graph.linear.linear_map import LinearMap, NotExact, identity
 from rdpass.passes.graph.linear.merge_convs import Block, convolution, join
 
@@ -15,7 +16,7 @@ def map_of(conv):
     conv = conv.double()
     bias = None if conv.bias is None else conv.bias.detach()
     return LinearMap(
-        conv.weight.detach(), bias, conv.stride, conv.padding, conv.dilation, conv.groups, conv.padding_mode
+        conv.weight.detach(), bias, conv.stride, *zeros_around(conv), conv.dilation, conv.groups, conv.padding_mode
     )  # fmt: skip
 
 
@@ -56,7 +57,7 @@ def test_the_joint_convolution_does_what_all_do_added_up(blocks, outputs, groups
 
 def test_maps_on_the_meta_device_give_the_same_form_without_numbers():
     one = map_of(nn.Conv2d(8, 4, 3, 1, 1))
-    light = LinearMap(one.weight.to("meta"), one.bias.to("meta"), one.stride, one.padding, one.dilation)
+    light = LinearMap(one.weight.to("meta"), one.bias.to("meta"), one.stride, one.before, one.after, one.dilation)
     joint = join([block(light, range(8), range(4)), block(identity(4, 2), range(4), range(4))], 8, 4, SIZE, SIZE)
     module = convolution(joint, X)
     assert module.weight.is_meta
