@@ -26,6 +26,7 @@ from rdpass.kernels.template import Tile
 from rdpass.kernels.workload import Workload
 from rdpass.onnx.source import OnnxSource
 from rdpass.onnx.tvm_form.pipeline import tvm_form
+from rdpass.passes.lowering.dataflow import operator_of, read_dataflow
 from rdpass.passes.lowering.match.find_workloads import Occurrence, find_workloads
 from rdpass.passes.lowering.memory.planned_memory import PlannedMemory, planned_memory
 from rdpass.passes.lowering.pipeline import halved, lower, lower_to_calls, simplify
@@ -99,6 +100,12 @@ def network_of(source: OnnxSource, target: Target, precision: Precision = SINGLE
 def known_operators() -> frozenset[str]:
     """The names of ONNX's operators that TVM's importer has."""
     return frozenset(onnx_frontend._get_convert_map())
+
+
+def convolutions_of_volumes(module: tvm.IRModule) -> int:
+    """The number of a network's convolutions over three dimensions of space, which no kernel computes."""
+    flow = read_dataflow(module["main"])
+    return sum(operator_of(value) in ("relax.nn.conv3d", "relax.nn.conv3d_transpose") for _, value in flow.bindings)
 
 
 def workloads_of(module: tvm.IRModule, target: Target) -> tuple[Occurrence, ...]:

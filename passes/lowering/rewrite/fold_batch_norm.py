@@ -21,8 +21,8 @@ from rdpass.core.comparison import Array
 from rdpass.passes.lowering.dataflow import Dataflow, array_of, operator_of, read_dataflow, shape_of, weights_of
 from rdpass.passes.lowering.match.batch_norm import affine_of
 
-_CONVOLUTIONS = {"relax.nn.conv2d": "OIHW"}  # and how their weights lie
-_TRANSPOSED = {"relax.nn.conv2d_transpose": "IOHW"}
+_CONVOLUTIONS = {"relax.nn.conv2d": "OIHW", "relax.nn.conv3d": "OIDHW"}  # and how their weights lie
+_TRANSPOSED = {"relax.nn.conv2d_transpose": "IOHW", "relax.nn.conv3d_transpose": "IODHW"}
 
 
 @relax.transform.function_pass(opt_level=0, name="FoldBatchNorm")

@@ -43,7 +43,16 @@ from rdpass.deploy.bundle.execution import execute
 from rdpass.deploy.bundle.manifest import Manifest, Runtime, seal, written_files
 from rdpass.deploy.bundle.runtime_libraries import find_libraries, tvm_versions
 from rdpass.deploy.bundle.signature import read_private_key
-from rdpass.deploy.lowering import Lowered, build, import_onnx, in_float16, run_here, tvm_target, workloads_of
+from rdpass.deploy.lowering import (
+    Lowered,
+    build,
+    convolutions_of_volumes,
+    import_onnx,
+    in_float16,
+    run_here,
+    tvm_target,
+    workloads_of,
+)
 from rdpass.deploy.precision import (
     RUNTIME_TOLERANCES,
     TOLERANCES,
@@ -288,6 +297,9 @@ def _notes(order: _Order, code: Lowered | Network, compiler: Compiler) -> tuple[
             f"of this quantised network {share:.1%} of all work is computed in {FLOAT32}, by {calls} calls of kernels:"
             " no kernel of bytes takes these layers"
         )
+    if volumes := convolutions_of_volumes(order.module):
+        subject = f"{volumes} convolutions have" if volumes > 1 else "a convolution has"
+        notes.append(f"{subject} three dimensions of space, which no kernel takes: TVM lowers them, in {FLOAT32}")
     return tuple(notes)
 
 

@@ -25,6 +25,7 @@ from rdpass.deploy.bundle.verification import verify
 from rdpass.onnx.oracle import run_onnx
 from rdpass.targets.lookup import find_target
 from rdpass.targets.toolchain import find_launcher
+from tests.onnx.nets import Net
 
 TOLERANCE = 1e-5
 
@@ -43,6 +44,19 @@ def _check_outputs(actual: tuple[np.ndarray, ...], expected: list[np.ndarray]) -
     for a, e in zip(actual, expected, strict=True):
         assert a.dtype == e.dtype
         assert relative_error(a, e) <= TOLERANCE
+
+
+def test_convolutions_of_three_dimensions_are_right_and_said_to_be_tvms(tmp_path: Path) -> None:
+    net = Net((1, 3, 6, 7, 9))
+    x = net.node("Conv", "x0", net.numbers(6, 3, 3, 3, 3), kernel_shape=[3, 3, 3], pads=[2, 1, 1, 0, 1, 1])
+    x = net.node("MaxPool", net.relu(net.norm(x, 6)), kernel_shape=[2, 2, 2], strides=[2, 2, 2])
+    y = net.node("ConvTranspose", x, net.numbers(6, 4, 2, 2, 2), kernel_shape=[2, 2, 2], strides=[2, 2, 2])
+    model = net.model(y)
+    bundle = compile(model, target="host", out=tmp_path / "volumes.rdp")
+    (note,) = bundle.manifest.notes
+    assert note.startswith("2 convolutions have three dimensions of space, which no kernel takes: TVM lowers them")
+    given = _another_input(bundle)
+    _check_outputs((load(bundle.folder)(*given),), run_onnx(model, given))
 
 
 def test_a_bundle_holds_the_network_the_runner_its_libraries_golden_numbers_and_a_manifest(host_bundle: Bundle) -> None:

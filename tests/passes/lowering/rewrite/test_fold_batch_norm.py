@@ -66,6 +66,16 @@ def test_a_one_dimensional_convolution_takes_it_in_too() -> None:
     lower_checked(net, y)
 
 
+def test_convolutions_of_volumes_take_it_in_too() -> None:
+    net = Net((1, 4, 5, 6, 7))
+    x = net.node("Conv", "x0", net.numbers(6, 2, 3, 1, 2), net.numbers(6), kernel_shape=[3, 1, 2], group=2)
+    x = net.relu(net.norm(x, 6))
+    y = net.node("ConvTranspose", x, net.numbers(6, 4, 2, 2, 2), kernel_shape=[2, 2, 2], strides=[2, 2, 2], group=2)
+    y = net.norm(y, 8)
+    assert "nn.batch_norm" not in folded(net, y)
+    lower_checked(net, y)
+
+
 def test_a_convolution_that_something_else_reads_stays_what_it_is() -> None:
     net = Net((1, 6, 9, 7))
     x = net.conv("x0", 6, 10, 3)
