@@ -1,0 +1,1 @@
+"""A corpus of small ONNX files: networks as exporters write them, operators by opset, graphs of odd ends."""
