@@ -12,10 +12,14 @@ census    read into torch, its numbers and the shortcuts found
 host      built for this host, and run
 emulated  every --emulate-every th of those that are right, in a bundle for --target, under the emulator
 
-Numbers are compared with those of ONNX Runtime on the file as it was written. A part ends ``right``, ``refused`` (a
-typed error of exit code 2; its text is kept), ``wrong`` (other numbers, or another number of shortcuts, or what is to be
-refused is not) or ``crashed`` (anything else, words of other libraries on stdout or stderr included). What is refused
-though it should be taken is counted apart. The exit code is 1 if anything is wrong or crashed.
+Numbers are compared with those of ONNX Runtime on the file as it was written. A part ends
+
+right      the numbers are right, and so are the shortcuts
+refused    by a typed error of exit code 2, whose text is kept; what should be taken is counted apart
+wrong      other numbers, another number of shortcuts, or what is to be refused is not
+crashed    anything else, words of other libraries on stdout or stderr included
+
+The exit code is 1 if anything is wrong or crashed.
 """
 
 from __future__ import annotations
@@ -30,7 +34,7 @@ import tempfile
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -61,7 +65,7 @@ QUICK = 23
 Part = Callable[[Made, Path], Sequence[Array]]
 
 
-class WrongCensusError(Exception):
+class CensusError(Exception):
     """More or fewer shortcuts than the network has."""
 
 
@@ -87,7 +91,7 @@ def census(made: Made, path: Path) -> Sequence[Array]:
     module, example = load_onnx(path, _sizes(made))
     plan = inspect(module, example)
     if made.shortcuts is not None and len(plan.regions) != made.shortcuts:
-        raise WrongCensusError(f"{len(plan.regions)} shortcuts for {made.shortcuts}: {plan.skipped}")
+        raise CensusError(f"{len(plan.regions)} shortcuts for {made.shortcuts}: {plan.skipped}")
     with torch.no_grad():
         found = module(*(torch.from_numpy(_widened(array)) for array in made.inputs()))
     return [each.numpy() for each in (found if isinstance(found, tuple) else (found,))]
@@ -118,7 +122,7 @@ def _sizes(made: Made) -> tuple:  # type: ignore[type-arg]
     return tuple(parse_sizes(made.sizes)) if made.sizes else ()
 
 
-def run_file(file: File, parts: dict[str, Part]) -> Iterator[Outcome]:
+def run_file(file: File, parts: Mapping[str, Part]) -> Iterator[Outcome]:
     """The file in every part, each in a process of its own, which a fault in foreign code takes down alone."""
     made = file.make()
     expected = [] if file.refused else made.expected()
@@ -170,7 +174,7 @@ def _outcome(file: File, made: Made, expected: Sequence[Array], part: Part) -> t
             found = part(made, path)
         except ConfigError as error:
             return "refused", _short(error).replace(str(path), "net.onnx")
-        except (RdpassError, WrongCensusError) as error:
+        except (RdpassError, CensusError) as error:
             return "wrong", f"{type(error).__name__}: {_short(error)}"
         except Exception as error:
             return "crashed", f"{type(error).__name__}: {_short(error)}"

@@ -121,7 +121,7 @@ class PaddleSizes(Paddle):
         sizes = self.integers(*(size * factor for size in x.shape[1:]))
         whole = self.node("Concat", front, sizes, axis=0)
         places = "asymmetric" if mode == "nearest" else "half_pixel"
-        more = {"nearest_mode": "floor"} if mode == "nearest" else {}
+        more: dict[str, Any] = {"nearest_mode": "floor"} if mode == "nearest" else {}
         name = self.node("Resize", x.name, self.constant([]), self.constant([]), whole, mode=mode,
                          coordinate_transformation_mode=places, **more)  # fmt: skip
         return Value(name, (x.channels, *(size * factor for size in x.shape[1:])))

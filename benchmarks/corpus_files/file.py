@@ -70,7 +70,9 @@ class File:
     refused: bool = False
 
 
-def numbers_for(model: onnx.ModelProto, sizes: Mapping[str, Sequence[int]] | None = None, rows: int = 1) -> dict[str, Array]:
+def numbers_for(
+    model: onnx.ModelProto, sizes: Mapping[str, Sequence[int]] | None = None, rows: int = 1
+) -> dict[str, Array]:
     """Seeded numbers for every input of float; open sizes are taken from ``sizes``, or as one."""
     random = np.random.default_rng(7)
     weights = {tensor.name for tensor in model.graph.initializer}

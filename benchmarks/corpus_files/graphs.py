@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 import numpy as np
-import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from benchmarks.corpus_files.file import File, Made, numbers_for
@@ -288,6 +286,15 @@ def sparse_weights(w: Writer) -> Made:
     return _made(w)
 
 
+def sequence(w: Writer) -> Made:
+    """A list of tensors between, of known parts."""
+    x = _trunk(w)
+    parts = w.node("SplitToSequence", x.name, w.constant(4, np.int64), axis=1)
+    name = w.node("SequenceAt", parts, w.constant(1, np.int64))
+    _declare(w, name, 1, 4, 12, 12)
+    return _made(w)
+
+
 # --- to be refused ---------------------------------------------------------------------------------------------------
 
 
@@ -328,7 +335,9 @@ def scan(w: Writer) -> Made:
     outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("sum", "out")]
     body = helper.make_graph(nodes, "body", inputs, outputs)
     start = w.constant(np.zeros((1, 8, 12)))
-    _, name = w.node("Scan", start, x.name, count=2, body=body, num_scan_inputs=1, scan_input_axes=[2], scan_output_axes=[2])
+    _, name = w.node(
+        "Scan", start, x.name, count=2, body=body, num_scan_inputs=1, scan_input_axes=[2], scan_output_axes=[2]
+    )
     _declare(w, name, 1, 8, 12, 12)
     return _made(w)
 
@@ -367,15 +376,6 @@ def scaled_by_ml(w: Writer) -> Made:
     return Made(model, numbers_for(model))
 
 
-def sequence(w: Writer) -> Made:
-    """A list of tensors between."""
-    x = _trunk(w)
-    parts = w.node("SplitToSequence", x.name, w.constant(4, np.int64), axis=1)
-    name = w.node("SequenceAt", parts, w.constant(1, np.int64))
-    _declare(w, name, 1, 4, 12, 12)
-    return _made(w)
-
-
 def training(w: Writer) -> Made:
     """A dropout that was exported in training mode."""
     x = _trunk(w)
@@ -398,10 +398,10 @@ TAKEN: Sequence[Callable[[Writer], Made]] = (
     output_before_activation, equal_outputs, outputs_transposed, unused_input, two_images, words, masked, rows,
     four_rows, volumes, one_pixel, even_kernels, kernel_of_the_image, weights_from_input, correlation, long_chain,
     a_number, yolo_head, focus, distribution_head, classes_of_pixels, as_picture, tracked_state, if_on_weight,
-    sparse_weights,
+    sparse_weights, sequence,
 )  # fmt: skip
 REFUSED: Sequence[Callable[[Writer], Made]] = (
-    if_on_input, loop, scan, foreign, boxes_left, places_found, scaled_by_ml, sequence, training, sizes_open,
+    if_on_input, loop, scan, foreign, boxes_left, places_found, scaled_by_ml, training, sizes_open,
 )  # fmt: skip
 
 

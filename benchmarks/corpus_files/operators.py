@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -42,8 +43,8 @@ def _resize(mode: str, factor: float, **attributes: Any) -> Form:
 def _resize_to(mode: str, height: int, width: int, **attributes: Any) -> Form:
     def write(w: Writer, x: Value) -> Value:
         empty = w.constant([]) if w.version < 13 else ""
-        sizes = w.integers(1, x.channels, height, width)
-        return Value(w.node("Resize", x.name, empty, empty, sizes, mode=mode, **attributes), (x.channels, height, width))
+        shape = (x.channels, height, width)
+        return Value(w.node("Resize", x.name, empty, empty, w.integers(1, *shape), mode=mode, **attributes), shape)
 
     return write
 
@@ -126,7 +127,7 @@ def _slopes(*shape: int) -> Form:
 def _clip(low: float | None, high: float | None) -> Form:
     def write(w: Writer, x: Value) -> Value:
         if w.version < 11:
-            bounds = {key: bound for key, bound in (("min", low), ("max", high)) if bound is not None}
+            bounds: dict[str, Any] = {key: bound for key, bound in (("min", low), ("max", high)) if bound is not None}
             return Value(w.node("Clip", x.name, **bounds), x.shape)
         given = ["" if bound is None else w.constant(bound) for bound in (low, high)]
         return Value(w.node("Clip", x.name, *given[: 1 if high is None else 2]), x.shape)
@@ -137,7 +138,8 @@ def _clip(low: float | None, high: float | None) -> Form:
 def _depth_to_space(mode: str | None) -> Form:
     def write(w: Writer, x: Value) -> Value:
         y = w.conv(x, 12, 1)
-        name = w.node("DepthToSpace", y.name, blocksize=2, **({"mode": mode} if mode else {}))
+        more: dict[str, Any] = {"mode": mode} if mode else {}
+        name = w.node("DepthToSpace", y.name, blocksize=2, **more)
         return Value(name, (3, 2 * x.shape[1], 2 * x.shape[2]))
 
     return write
@@ -185,7 +187,7 @@ def _split(sizes: tuple[int, ...] | None, how: str) -> Form:
     def write(w: Writer, x: Value) -> Value:
         count = 2 if sizes is None else len(sizes)
         if sizes is None:
-            more = {"num_outputs": 2} if w.version >= 18 else {}
+            more: dict[str, Any] = {"num_outputs": 2} if w.version >= 18 else {}
             names = w.node("Split", x.name, count=2, axis=1, **more)
         elif w.version < 13:
             names = w.node("Split", x.name, count=count, axis=1, split=list(sizes))
@@ -474,7 +476,7 @@ FORMS: dict[str, tuple[Form, tuple[int, ...]]] = {
 def files() -> Iterator[File]:
     for name, (form, opsets) in FORMS.items():
         for opset in opsets:
-            yield File(f"operator/{name}/{opset}", "one operator", lambda form=form, opset=opset: _written(form, opset))
+            yield File(f"operator/{name}/{opset}", "one operator", partial(_written, form, opset))
 
 
 def _written(form: Form, opset: int) -> Made:

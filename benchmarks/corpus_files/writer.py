@@ -79,7 +79,8 @@ class Writer:
 
     def normal(self, *shape: int) -> Array:
         """Numbers of such a size that a layer's sums are as large as its inputs."""
-        return (self.random.standard_normal(shape) / np.sqrt(prod(shape[1:]) or 1)).astype(np.float32)
+        scaled: Array = self.random.standard_normal(shape) / np.sqrt(prod(shape[1:]) or 1)
+        return scaled.astype(np.float32)
 
     def integers(self, *numbers: int) -> str:
         return self.constant(numbers, np.int64)
@@ -99,7 +100,9 @@ class Writer:
 
     def output_tokens(self, name: str, *shape: int) -> None:
         """The same of (1, places, features)."""
-        self.outputs.append(helper.make_tensor_value_info(f"output_{len(self.outputs)}", TensorProto.FLOAT, [1, *shape]))
+        self.outputs.append(
+            helper.make_tensor_value_info(f"output_{len(self.outputs)}", TensorProto.FLOAT, [1, *shape])
+        )
         self.nodes.append(helper.make_node("Identity", [name], [self.outputs[-1].name], name="last"))
 
     def model(self) -> onnx.ModelProto:
@@ -257,7 +260,8 @@ class Writer:
         return Value(self.node("Reshape", name, self.integers(-1, *self.ordered(x.shape))), x.shape)
 
     def pixel_shuffle(self, x: Value, block: int = 2) -> Value:
-        result = self.node("DepthToSpace", self.first(x), blocksize=block, **({"mode": "CRD"} if self.version > 10 else {}))
+        more: dict[str, Any] = {"mode": "CRD"} if self.version > 10 else {}
+        result = self.node("DepthToSpace", self.first(x), blocksize=block, **more)
         return self.last(result, (x.channels // block**2, *(size * block for size in x.shape[1:])))
 
     def tokens(self, x: Value) -> str:
@@ -317,7 +321,8 @@ class Writer:
     def pad(self, name: str, pads: Sequence[int], mode: str = "constant", value: float = 0.0) -> str:
         """``pads``: before every axis, then behind every axis, the batch's and the channels' with them."""
         if self.version < 11:
-            return str(self.node("Pad", name, pads=list(pads), mode=mode, **({"value": value} if value else {})))
+            more: dict[str, Any] = {"value": value} if value else {}
+            return str(self.node("Pad", name, pads=list(pads), mode=mode, **more))
         given = [self.constant(value)] if mode == "constant" else []
         return str(self.node("Pad", name, self.integers(*pads), *given, mode=mode))
 

@@ -18,7 +18,7 @@ from torch.fx import GraphModule
 from rdpass.capture.example import infer_example
 from rdpass.capture.plain_weights import copy_with_plain_weights
 from rdpass.capture.tracers import NotFollowed, export, trace_symbolically, trace_with_leaves
-from rdpass.core.agreement import check_agreement
+from rdpass.core.agreement import check_agreement, run_quietly
 from rdpass.core.dump import dump
 from rdpass.core.errors import ConfigError, ParityError, TraceError, first_line
 from rdpass.core.named_code import users_line
@@ -101,8 +101,7 @@ def _outputs(eager: nn.Module, inputs: Inputs) -> object:
     """The model's outputs on the example, which it is hereby known to take."""
     shapes = ", ".join("x".join(map(str, x.shape)) for x in inputs)
     try:
-        with torch.no_grad():
-            outputs: object = eager(*(x.clone() for x in inputs))
+        outputs = run_quietly(eager, inputs)
     except Exception as error:
         raise ConfigError(
             f"{type(eager).__name__} does not take an input of shape {shapes}: {first_line(error)}"

@@ -17,7 +17,8 @@ from rdpass.core.errors import ConfigError, first_line
 from rdpass.core.files import file_digest
 from rdpass.core.input_size import InputSize
 from rdpass.core.tensor_spec import TensorSpec
-from rdpass.onnx.normalise.pin_sizes import has_slopes, inputs_of
+from rdpass.onnx.normalise.infer_shapes import infer_shapes
+from rdpass.onnx.normalise.pin_sizes import inputs_of
 from rdpass.onnx.normalise.pipeline import normalise
 from rdpass.onnx.tensor_specs import spec_of
 
@@ -76,7 +77,7 @@ def read_onnx(
     for note in normal.notes:
         log.warning("%s", note)
     try:
-        graph = onnx.shape_inference.infer_shapes(normal.model, data_prop=True).graph
+        graph = infer_shapes(normal.model).graph
     except _REFUSALS as error:
         raise ConfigError(f"{label} is not a valid ONNX model: {first_line(error)}") from error
     return OnnxSource(
@@ -94,8 +95,7 @@ def _loaded(source: Path | onnx.ModelProto, label: str) -> onnx.ModelProto:
     try:
         model = source if isinstance(source, onnx.ModelProto) else onnx.load(source)
         onnx.checker.check_model(model)
-        if not has_slopes(model.graph):  # those that do not fit are repaired
-            onnx.shape_inference.infer_shapes(model, strict_mode=True)
+        infer_shapes(model, strict=True)
     except OSError as error:
         raise ConfigError(f"{label} can't be read: {error.strerror or error}") from error
     except _REFUSALS as error:

@@ -38,3 +38,13 @@ def test_a_size_that_the_model_itself_refuses_is_left_out():
 def test_whole_numbers_may_be_indices_and_are_kept():
     table, indices = torch.randn(5, 3), torch.tensor([[4, 0], [1, 2]])
     assert check_agreement("gate", lambda i: table[i], lambda i: table[i], (indices,), 0.0).error == 0
+
+
+def test_a_size_that_a_graph_refuses_leaves_no_traceback_on_stderr(capfd):
+    class Fixed(torch.nn.Module):
+        def forward(self, x):
+            return torch.reshape(x, (2, 48))
+
+    fixed = torch.fx.symbolic_trace(Fixed())
+    assert check_agreement("gate", fixed, fixed, (X,), 0.0).error == 0
+    assert capfd.readouterr().err == ""

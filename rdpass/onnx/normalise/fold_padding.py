@@ -11,11 +11,9 @@ import numpy as np
 import onnx_ir as ir
 
 from rdpass.onnx.normalise.explicit_padding import kernel_of
-from rdpass.onnx.normalise.graph import array_of, attribute, input_of, made_by, remake, shape_of
+from rdpass.onnx.normalise.graph import array_of, attribute, input_of, is_not_negative, made_by, remake, shape_of
 
 OPERATORS = ("Conv", "AveragePool", "MaxPool")
-_NOT_NEGATIVE = {"Relu", "Sigmoid", "HardSigmoid", "Abs", "Softplus", "Softmax"}
-_KEEP_SIGN = {"MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "Identity", "Dropout", "Transpose"}
 
 
 def fold_padding(node: ir.Node) -> bool:
@@ -63,16 +61,4 @@ def _fits(node: ir.Node, pad: ir.Node, own: tuple[int, ...], summed: list[int], 
         return False
     if node.op_type == "AveragePool":
         return number == 0 and (not any(own) or attribute(node, "count_include_pad", 0) == 1)
-    return len(node.outputs) == 1 and (number == -np.inf or (number <= 0 and _is_not_negative(pad.inputs[0])))
-
-
-def _is_not_negative(value: ir.Value | None) -> bool:
-    node = None if value is None else value.producer()
-    if node is None:
-        return False
-    if node.op_type in _KEEP_SIGN:
-        return _is_not_negative(node.inputs[0])
-    if node.op_type == "Clip":
-        low = array_of(input_of(node, 1))
-        return low is not None and float(low) >= 0
-    return node.op_type in _NOT_NEGATIVE
+    return len(node.outputs) == 1 and (number == -np.inf or (number <= 0 and is_not_negative(pad.inputs[0])))

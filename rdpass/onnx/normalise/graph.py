@@ -10,6 +10,8 @@ import onnx_ir as ir
 
 from rdpass.core.comparison import Array
 
+_NOT_NEGATIVE = {"Relu", "Sigmoid", "HardSigmoid", "Abs", "Softplus", "Softmax"}
+_KEEP_SIGN = {"MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "Identity", "Dropout", "Transpose"}
 _COMPARISONS = {"Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual"}
 
 
@@ -50,6 +52,19 @@ def made_by(value: ir.Value | None, *operators: str) -> ir.Node | None:
     """The node that computes a value, if it is one of ONNX's own ``operators``."""
     node = None if value is None else value.producer()
     return node if node is not None and node.domain in ("", "ai.onnx") and node.op_type in operators else None
+
+
+def is_not_negative(value: ir.Value | None) -> bool:
+    """Tell whether the operator that computes a value gives no number below zero."""
+    node = None if value is None else value.producer()
+    if node is None:
+        return False
+    if node.op_type in _KEEP_SIGN:
+        return is_not_negative(node.inputs[0])
+    if node.op_type == "Clip":
+        low = array_of(input_of(node, 1))
+        return low is not None and float(low) >= 0
+    return node.op_type in _NOT_NEGATIVE
 
 
 def constant(node: ir.Node, array: Any, dtype: Any = None) -> ir.Value:

@@ -19,6 +19,7 @@ from onnx import numpy_helper
 
 from rdpass.core.errors import ConfigError, first_line
 from rdpass.core.input_size import InputSize
+from rdpass.onnx.normalise.infer_shapes import infer_shapes
 
 IMAGE = 224
 Extents = tuple[int | None, ...]
@@ -173,7 +174,7 @@ def _infer_sizes(model: onnx.ModelProto, label: str) -> None:
         if value.type.HasField("tensor_type"):
             value.type.tensor_type.ClearField("shape")
     try:
-        inferred = onnx.shape_inference.infer_shapes(model, strict_mode=not has_slopes(graph), data_prop=True)
+        inferred = infer_shapes(model, strict=True)
     except onnx.shape_inference.InferenceError as error:
         raise ConfigError(misfit(graph, label, first_line(error))) from error
     for value, found in zip(graph.output, inferred.graph.output, strict=True):
@@ -184,8 +185,3 @@ def misfit(graph: onnx.GraphProto, label: str, reason: str) -> str:
     """What to say where a network can't have the sizes that its inputs have now."""
     sizes = ", ".join(f"{value.name}={_text(_extents(value))}" for value in inputs_of(graph))
     return f"{label} does not take inputs of the size {sizes} ({reason}); give another with --input"
-
-
-def has_slopes(graph: onnx.GraphProto) -> bool:
-    """Tell whether strict inference may stop at a PRelu that is repaired later."""
-    return any(node.op_type == "PRelu" for node in graph.node)

@@ -32,8 +32,9 @@ from rdpass.onnx.normalise import (
 )
 from rdpass.onnx.normalise.check_supported import check_structure
 from rdpass.onnx.normalise.fold_constants import fold_constants
+from rdpass.onnx.normalise.infer_shapes import infer_shapes
 from rdpass.onnx.normalise.pin_sizes import inputs_of, misfit, pin_sizes
-from rdpass.onnx.normalise.protos import drop_weight_inputs, inline_functions, raise_opset
+from rdpass.onnx.normalise.protos import drop_weight_inputs, fill_sparse, inline_functions, raise_opset
 from rdpass.onnx.normalise.qoperators import has_qoperators, rewrite_qoperators
 from rdpass.onnx.normalise.repair_slopes import repair_slopes
 from rdpass.onnx.normalise.widen_halves import widen_halves
@@ -105,8 +106,8 @@ def normalise(
 
 def _rewritten(reference: onnx.ModelProto, label: str, rewrites: Sequence[Step]) -> onnx.ModelProto:
     """``reference`` itself where nothing in it is to be rewritten."""
-    raised = raise_opset(rewrite_qoperators(inline_functions(reference), label))
-    model = ir.from_proto(raised)
+    raised = raise_opset(rewrite_qoperators(fill_sparse(inline_functions(reference)), label))
+    model = ir.from_proto(infer_shapes(raised))
     changed = fold_constants(model)
     check_structure(model.graph, label)
     changed |= _rewrite(model, rewrites)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 
+import numpy as np
 import onnx
-from onnx import inliner, shape_inference, version_converter
+from onnx import inliner, numpy_helper, version_converter
+
+from rdpass.onnx.normalise.infer_shapes import infer_shapes
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +22,7 @@ _FIRST_COORDINATES = 11
 
 def inferred_shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
     """The known static shapes, by value."""
-    graph = shape_inference.infer_shapes(model, data_prop=True).graph
+    graph = infer_shapes(model).graph
     shapes = {}
     for value in (*graph.input, *graph.value_info, *graph.output):
         extents = value.type.tensor_type.shape.dim
@@ -45,6 +48,37 @@ def drop_weight_inputs(model: onnx.ModelProto) -> onnx.ModelProto:
 def inline_functions(model: onnx.ModelProto) -> onnx.ModelProto:
     """``model`` with the bodies of its own functions where they are called."""
     return inliner.inline_local_functions(model, convert_version=True) if model.functions else model
+
+
+def fill_sparse(model: onnx.ModelProto) -> onnx.ModelProto:
+    """``model`` with its sparse weights, in Constant nodes or as initialisers, as tensors; itself where none is."""
+    constants = [node for node in model.graph.node if node.op_type == "Constant" and _sparse_value(node) is not None]
+    if not constants and not model.graph.sparse_initializer:
+        return model
+    filled = onnx.ModelProto()
+    filled.CopyFrom(model)
+    for node in filled.graph.node:
+        sparse = _sparse_value(node) if node.op_type == "Constant" else None
+        if sparse is not None:
+            node.attribute[0].CopyFrom(onnx.helper.make_attribute("value", _dense(sparse)))
+    filled.graph.initializer.extend(_dense(sparse) for sparse in filled.graph.sparse_initializer)
+    del filled.graph.sparse_initializer[:]
+    return filled
+
+
+def _sparse_value(node: onnx.NodeProto) -> onnx.SparseTensorProto | None:
+    return next((a.sparse_tensor for a in node.attribute if a.name == "sparse_value"), None)
+
+
+def _dense(sparse: onnx.SparseTensorProto) -> onnx.TensorProto:
+    """Places are numbers in the flat tensor, or one row of axes each."""
+    values, places = numpy_helper.to_array(sparse.values), numpy_helper.to_array(sparse.indices)
+    array = np.zeros(tuple(sparse.dims), values.dtype)
+    if places.ndim == 1:
+        array.reshape(-1)[places] = values
+    else:
+        array[tuple(places.T)] = values
+    return numpy_helper.from_array(array, sparse.values.name)
 
 
 def raise_opset(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -1,6 +1,6 @@
 """PRelu with one slope a channel as a vector (C), as MXNet writes it: (C, 1, ...) by ONNX's rules of broadcasting.
 
-Where the last axis has C places too the file is taken at its word.
+Where the last axis has C places in all of them the file is taken at its word.
 """
 
 from __future__ import annotations
@@ -23,33 +23,22 @@ def repair_slopes(model: onnx.ModelProto, label: str) -> tuple[onnx.ModelProto, 
     repaired = onnx.ModelProto()
     repaired.CopyFrom(model)
     named = []
-    shapes = inferred_shapes(_without_slopes(model))
-    for index, node in enumerate(repaired.graph.node):
-        shape = shapes.get(node.input[0]) if node.op_type == "PRelu" and node.input[1] in slopes else None
-        if shape is None or len(shape) < 3:
-            continue
-        slope = numpy_helper.to_array(slopes[node.input[1]])
-        if slope.size > 1 and slope.size == shape[1] != shape[-1]:
-            name = f"{node.input[1]}_per_channel_{index}"
-            shaped = slope.reshape(-1, *[1] * (len(shape) - 2))
-            repaired.graph.initializer.append(numpy_helper.from_array(shaped, name))
-            node.input[1] = name
-            named.append(node.name or node.output[0])
-    if not named:
+    shapes = inferred_shapes(model)
+    by_channel = [
+        (index, node, shape) for index, node in enumerate(repaired.graph.node)
+        if node.op_type == "PRelu" and node.input[1] in slopes and len(shape := shapes.get(node.input[0], ())) > 2
+        and 1 < slopes[node.input[1]].dims[0] == shape[1]
+    ]  # fmt: skip
+    if all(shape[1] == shape[-1] for _, _, shape in by_channel):
         return model, ()
+    for index, node, shape in by_channel:
+        name = f"{node.input[1]}_per_channel_{index}"
+        shaped = numpy_helper.to_array(slopes[node.input[1]]).reshape(-1, *[1] * (len(shape) - 2))
+        repaired.graph.initializer.append(numpy_helper.from_array(shaped, name))
+        node.input[1] = name
+        named.append(node.name or node.output[0])
     first, more = named[0], f" and {len(named) - 1} more" if len(named) > 1 else ""
     return repaired, (
         f"{label}: PRelu {first!r}{more} has its slopes as a vector, which ONNX would lay along the last axis; read"
         " as one a channel, as MXNet means it",
     )
-
-
-def _without_slopes(model: onnx.ModelProto) -> onnx.ModelProto:
-    """For shape inference alone: it would stop at a slope that does not fit."""
-    plain = onnx.ModelProto()
-    plain.CopyFrom(model)
-    for node in plain.graph.node:
-        if node.op_type == "PRelu":
-            node.op_type = "Relu"
-            del node.input[1:]
-    return plain

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import re
 from collections.abc import Callable
 from typing import Any
@@ -46,8 +47,8 @@ class Network:
 
     def hold(self, name: str, held: Tensor | nn.Module) -> str:
         """Keep a module or a constant under a free name, and return that."""
-        stem = re.sub(r"\W", "_", name).strip("_") or "value"
-        stem = f"_{stem}" if stem[0].isdigit() else stem
+        stem = re.sub(r"\W", "_", name, flags=re.ASCII).strip("_") or "value"
+        stem = f"_{stem}" if stem[0].isdigit() or keyword.iskeyword(stem) or stem == "self" else stem
         free, count = stem, 0
         while hasattr(self.root, free) or hasattr(torch.nn.Module, free):
             count += 1

@@ -34,8 +34,13 @@ def transpose(call: Call) -> Any:
 
 
 def expand(call: Call) -> Any:
-    after = call.result_shape()
-    return call.call(torch.Tensor.expand, call.value(0), after) if call.shape() != after else call.value(0)
+    before, after = call.shape(), call.result_shape()
+    if before == after:
+        return call.value(0)
+    kept = (1,) * (len(after) - len(before)) + before
+    extents = [-1 if own == extent and at >= len(after) - len(before) else extent
+               for at, (own, extent) in enumerate(zip(kept, after, strict=True))]  # fmt: skip
+    return call.call(torch.Tensor.expand, call.value(0), tuple(extents))
 
 
 def identity(call: Call) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import re
 
 import onnx
@@ -12,6 +13,7 @@ from torch.fx import GraphModule
 
 from rdpass.core.errors import ConfigError
 from rdpass.onnx.normalise.check_supported import name_of
+from rdpass.onnx.normalise.infer_shapes import infer_shapes
 from rdpass.onnx.reading.arithmetic import dtype_of
 from rdpass.onnx.reading.call import Call, Network, Unreadable
 from rdpass.onnx.reading.registry import READERS
@@ -30,8 +32,7 @@ def read_into_torch(model: onnx.ModelProto, label: str) -> GraphModule:
     graph = _with_shapes(model).graph
     network = Network()
     for value in graph.inputs:
-        name = re.sub(r"\W", "_", value.name or "x")
-        network.values[value] = network.graph.placeholder(name if name.isidentifier() else f"x_{name}")
+        network.values[value] = network.graph.placeholder(_argument(value.name or "x"))
     for node in graph:
         _read(node, network, label)
     outputs = tuple(network.value(value) for value in graph.outputs)
@@ -44,7 +45,7 @@ def read_into_torch(model: onnx.ModelProto, label: str) -> GraphModule:
 
 
 def _with_shapes(model: onnx.ModelProto) -> ir.Model:
-    inferred = ir.from_proto(onnx.shape_inference.infer_shapes(model, data_prop=True))
+    inferred = ir.from_proto(infer_shapes(model))
     common.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(inferred)
     return inferred
 
@@ -73,6 +74,13 @@ def _check_types(node: ir.Node) -> None:
             dtype_of(int(value.dtype))
 
 
+def _argument(name: str) -> str:
+    """A name of an argument of ``forward``: ASCII, and no word of Python's."""
+    plain = re.sub(r"\W", "_", name, flags=re.ASCII)
+    return plain if plain.isidentifier() and not keyword.iskeyword(plain) and plain != "self" else f"x_{plain}"
+
+
 def _class_name(name: str | None) -> str:
-    plain = re.sub(r"\W", "_", name or "")
-    return plain if plain.isidentifier() and not plain.startswith("_") else "OnnxNetwork"
+    plain = re.sub(r"\W", "_", name or "", flags=re.ASCII)
+    fits = plain.isidentifier() and not plain.startswith("_") and not keyword.iskeyword(plain)
+    return plain if fits else "OnnxNetwork"

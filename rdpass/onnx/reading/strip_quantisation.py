@@ -2,7 +2,11 @@
 
 1. ``DequantizeLinear`` of constants is computed.
 2. A pair ``QuantizeLinear``, ``DequantizeLinear`` gives what it is given, and what only moves integers between them
-   moves that. The clipping of the pair goes with it.
+   moves that. The clipping of the pair goes with it, but for 3.
+3. Quantisers leave out a ReLU in front of integers that begin at zero, which clip as it would, and a ReLU6 in front of
+   those that end at six as well. It is put back.
+4. ``DynamicQuantizeLinear`` gives what it is given, at a scale of 1; the sums that its integers made were cast to
+   integers and back, which goes as well.
 """
 
 from __future__ import annotations
@@ -16,10 +20,25 @@ from rdpass.core.comparison import Array
 from rdpass.core.errors import ConfigError
 from rdpass.core.numeric_types import FLOAT32
 from rdpass.onnx.normalise.check_supported import name_of
-from rdpass.onnx.normalise.graph import array_of, attribute, constant, input_of, made_by, replace
+from rdpass.onnx.normalise.fold_constants import fold_constants
+from rdpass.onnx.normalise.graph import (
+    array_of,
+    attribute,
+    computed,
+    constant,
+    input_of,
+    is_not_negative,
+    made_by,
+    replace,
+    shape_of,
+)
 
 MOVING = ("MaxPool", "Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze", "Slice", "Gather", "Concat", "Resize",
           "DepthToSpace", "SpaceToDepth", "Expand", "Tile", "Identity", "GlobalMaxPool", "Relu")  # fmt: skip
+
+_SIX = 6.0
+_NEAR = 1e-3
+"""How near to six, relative to it, the last integer's number is where a ReLU6 was left out."""
 
 
 def strip_quantisation(model: onnx.ModelProto, label: str) -> onnx.ModelProto:
@@ -30,8 +49,12 @@ def strip_quantisation(model: onnx.ModelProto, label: str) -> onnx.ModelProto:
     """
     stripped = ir.from_proto(model)
     for node in list(stripped.graph):
+        if node.op_type == "DynamicQuantizeLinear":
+            _strip_dynamic(node)
+    for node in list(stripped.graph):
         if node.op_type == "DequantizeLinear":
             _strip(node, label)
+    fold_constants(stripped)
     common.RemoveUnusedNodesPass()(stripped)
     left = next((node for node in stripped.graph if _is_quantised(node)), None)
     if left is not None:
@@ -62,13 +85,33 @@ def _strip(node: ir.Node, label: str) -> None:
         replace(node, _without_rounding(source, label))
 
 
+def _strip_dynamic(node: ir.Node) -> None:
+    """Case 4."""
+    source, (integers, scale, _) = node.inputs[0], node.outputs
+    assert source is not None
+    for reader in [use.node for use in integers.uses()]:
+        if reader.op_type == "DequantizeLinear":
+            sums = [use.node for use in reader.outputs[0].uses()]
+            replace(reader, source)
+            for computing in sums:
+                _drop_casts(computing)
+    scale.replace_all_uses_with(constant(node, np.asarray(1, FLOAT32)))
+
+
+def _drop_casts(node: ir.Node) -> None:
+    """Take away the Cast of a node's sums to integers, and those back."""
+    for rounding in [use.node for use in node.outputs[0].uses() if use.node.op_type == "Cast"]:
+        for back in [use.node for use in rounding.outputs[0].uses() if use.node.op_type == "Cast"]:
+            replace(back, node.outputs[0])
+
+
 def _without_rounding(value: ir.Value, label: str) -> ir.Value:
     """The float32 numbers that integers mean, where a QuantizeLinear made them and nodes that move them lie between."""
     if value.dtype is not None and value.dtype.is_floating_point():
         return value  # another DequantizeLinear reads it, too
     quantised, moved = made_by(value, "QuantizeLinear"), made_by(value, *MOVING)
-    if quantised is not None and quantised.inputs[0] is not None:
-        return quantised.inputs[0]
+    if quantised is not None:
+        return _clipped(quantised)
     if moved is None or len(moved.outputs) != 1:
         maker = value.producer()
         name = f"node {name_of(maker)!r}, a {maker.op_type}," if maker is not None else f"the input {value.name!r}"
@@ -78,6 +121,25 @@ def _without_rounding(value: ir.Value, label: str) -> ir.Value:
         moved.replace_input_with(index, source)
     value.type = sources[0].type
     return value
+
+
+def _clipped(quantised: ir.Node) -> ir.Value:
+    """What a QuantizeLinear reads, behind the activation that it stands in for (case 3)."""
+    source, scale, zero = quantised.inputs[0], array_of(input_of(quantised, 1)), array_of(input_of(quantised, 2))
+    assert source is not None
+    if zero is None or scale is None or zero.size != 1 or source.producer() is None or is_not_negative(source):
+        return source
+    range_ = np.iinfo(zero.dtype)
+    if int(zero.reshape(())) != range_.min:
+        return source
+    highest, shape = (int(range_.max) - int(range_.min)) * float(scale.reshape(())), shape_of(source)
+    if abs(highest - _SIX) < _NEAR * _SIX:
+        bounds = [constant(quantised, np.asarray(bound, FLOAT32)) for bound in (0, _SIX)]
+        active = computed(quantised, "Clip", [source, *bounds], shape)
+    else:
+        active = computed(quantised, "Relu", [source], shape)
+    quantised.replace_input_with(0, active)
+    return active
 
 
 def _maps(node: ir.Node) -> int:

@@ -9,6 +9,7 @@ import onnx_ir as ir
 from onnx_ir.passes import common
 
 from rdpass.onnx.normalise.fold_constants import fold_constants
+from rdpass.onnx.normalise.infer_shapes import infer_shapes
 from rdpass.onnx.tvm_form import lift_rows, norms_in_parts, plain_operators, resize_in_parts
 from rdpass.onnx.tvm_form.check_importable import check_importable
 from rdpass.onnx.tvm_form.expand_functions import expand_functions
@@ -44,7 +45,7 @@ def tvm_form(model: onnx.ModelProto, known: Set[str], label: str) -> onnx.ModelP
 
 
 def _with_shapes(model: onnx.ModelProto) -> ir.Model:
-    inferred = ir.from_proto(onnx.shape_inference.infer_shapes(model, data_prop=True))
+    inferred = ir.from_proto(infer_shapes(model))
     common.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(inferred)
     return inferred
 

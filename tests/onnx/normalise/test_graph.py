@@ -11,6 +11,7 @@ from rdpass.onnx.normalise.graph import (
     computed,
     constant,
     input_of,
+    is_not_negative,
     made_by,
     only_reader,
     remake,
@@ -58,3 +59,11 @@ def test_an_output_that_must_keep_two_names_has_an_identity() -> None:
     replace(relu, graph.inputs[0])
     assert [node.op_type for node in graph] == ["Identity"]
     assert [value.name for value in graph.outputs] == ["y"]
+
+
+def test_what_is_never_below_zero() -> None:
+    graph = _graph("a = Relu(x) b = MaxPool<kernel_shape=[2, 2]>(a) c = Clip(b, low) d = Neg(c)", low=np.float32(-1))
+    relu, pool, clip, neg = graph
+    assert [is_not_negative(node.outputs[0]) for node in (relu, pool, clip, neg)] == [True, True, False, False]
+    assert not is_not_negative(relu.inputs[0])
+    assert not is_not_negative(None)

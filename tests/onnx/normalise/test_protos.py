@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import numpy as np
 import onnx
 import pytest
+from onnx import numpy_helper
 
-from rdpass.onnx.normalise.protos import OPSET, drop_weight_inputs, inferred_shapes, inline_functions, raise_opset
+from rdpass.onnx.normalise.protos import (
+    OPSET,
+    drop_weight_inputs,
+    fill_sparse,
+    inferred_shapes,
+    inline_functions,
+    raise_opset,
+)
 from tests.onnx.normalise.models import normalised, numbers, operators, parsed
 
 
@@ -45,3 +54,22 @@ def test_functions_of_the_file_are_inlined() -> None:
 
 def test_shapes_are_inferred() -> None:
     assert inferred_shapes(parsed("a = Relu(x) y = Flatten(a)"))["y"] == (1, 192)
+
+
+@pytest.mark.parametrize("places", [[1, 11], [[0, 1], [2, 3]]])
+@pytest.mark.parametrize("as_initialiser", [False, True])
+def test_sparse_weights_are_filled_with_zeros(places: list[int], as_initialiser: bool) -> None:
+    values = numpy_helper.from_array(np.float32([0.5, -2]), "w")
+    sparse = onnx.helper.make_sparse_tensor(values, numpy_helper.from_array(np.int64(places)), [3, 4])
+    model = parsed("y = MatMul(x, w)", "float[2, 3] x", weights={"w": numbers(3, 4)})
+    del model.graph.initializer[:]
+    if as_initialiser:
+        model.graph.sparse_initializer.append(sparse)
+    else:
+        model.graph.node.insert(0, onnx.helper.make_node("Constant", [], ["w"], sparse_value=sparse))
+    filled = fill_sparse(model)
+    assert not filled.graph.sparse_initializer
+    dense = filled.graph.initializer[0] if as_initialiser else filled.graph.node[0].attribute[0].t
+    assert numpy_helper.to_array(dense).tolist() == [[0, 0.5, 0, 0], [0] * 4, [0, 0, 0, -2]]
+    assert fill_sparse(filled) is filled
+    assert operators(normalised(model)) == ["MatMul"]

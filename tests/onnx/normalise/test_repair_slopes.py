@@ -26,3 +26,9 @@ def test_slopes_that_fit_stay(shape: tuple[int, ...]) -> None:
 def test_where_the_last_axis_has_as_many_places_the_file_is_taken_at_its_word() -> None:
     model = parsed("y = PRelu(x, a)", "float[1, 3, 8, 3] x", weights={"a": SLOPES})
     assert normalised(model).notes == ()
+
+
+def test_one_that_does_not_fit_tells_how_the_others_are_meant() -> None:
+    body = "a = PRelu(x, s) p = MaxPool<kernel_shape=[1, 2]>(a) y = PRelu(p, s)"
+    result = normalised(parsed(body, "float[1, 3, 8, 3] x", weights={"s": SLOPES}))
+    assert "PRelu 'a' and 1 more has its slopes as a vector" in result.notes[0]

@@ -60,3 +60,8 @@ def test_reshapes_that_keep_the_batch_take_any() -> None:
 
 def test_an_output_that_is_a_constant_or_an_input() -> None:
     read("y = Shape(x) z = Identity(x)", outputs="int64[] y, float[] z")
+
+
+def test_an_expanded_map_takes_batches_of_any_size() -> None:
+    module = read("p = GlobalAveragePool(x) y = Expand(p, s)", "float[1, 4, 6, 5] x", s=np.array([1, 4, 6, 5]))
+    assert module(torch.zeros(3, 4, 6, 5)).shape == (3, 4, 6, 5)

@@ -36,6 +36,16 @@ def test_names_that_are_no_names_in_python() -> None:
     assert torch.equal(read_into_torch(model, "net")(-torch.ones(1, 3, 8, 8)), torch.zeros(1, 3, 8, 8))
 
 
+@pytest.mark.parametrize("word", ["class", "self", "für", "层", "0"])
+def test_words_of_python_and_other_scripts_are_names(word: str) -> None:
+    model = parsed("c = Conv(x, w) y = Relu(c)", weights={"w": numbers(4, 3, 3, 3)})
+    model.graph.input[0].name = model.graph.node[0].input[0] = word
+    model.graph.node[0].name = model.graph.node[1].name = model.graph.name = word
+    module = read_into_torch(model, "net")
+    assert module(torch.zeros(2, 3, 8, 8)).shape == (2, 4, 6, 6)
+    assert module.code.isascii()
+
+
 def test_a_weight_that_two_layers_share_is_right_in_both() -> None:
     assert layers(read("a = Conv(x, w) b = Conv(x, w) y = Add(a, b)", w=numbers(6, 6, 3, 3))) == ["Conv2d", "Conv2d"]
 
