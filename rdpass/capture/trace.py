@@ -11,7 +11,6 @@ import fnmatch
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 from torch.fx import GraphModule
 
