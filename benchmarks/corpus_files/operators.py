@@ -473,10 +473,15 @@ FORMS: dict[str, tuple[Form, tuple[int, ...]]] = {
 """By name: how it is written, and in which opsets."""
 
 
+RECURRENT = ("LSTM", "GRU", "RNN")
+
+
 def files() -> Iterator[File]:
     for name, (form, opsets) in FORMS.items():
         for opset in opsets:
-            yield File(f"operator/{name}/{opset}", "one operator", partial(_written, form, opset))
+            refused = name.startswith(RECURRENT)
+            habit = "recurrent layers" if refused else "one operator"
+            yield File(f"operator/{name}/{opset}", habit, partial(_written, form, opset), refused)
 
 
 def _written(form: Form, opset: int) -> Made:

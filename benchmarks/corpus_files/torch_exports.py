@@ -228,6 +228,8 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], int | None]]
 }  # fmt: skip
 """By name: how one is made, its input, and its residual adds (None where nobody counts them)."""
 
+RECURRENT = ("lstm", "gru")
+
 WAYS: dict[str, dict[str, Any]] = {
     "torch.onnx": {"dynamo": False, "opset_version": 17},
     "torch.onnx, opset 11": {"dynamo": False, "opset_version": 11},
@@ -248,7 +250,7 @@ def files() -> Iterator[File]:
     for place, (way, more) in enumerate(WAYS.items()):
         names = [name for name in NETWORKS if name not in ("attention", "activations") or "11" not in way]
         for name in names[place % _FEWER[way] :: _FEWER[way]]:
-            yield File(f"{way}/{name}", way, partial(_exported, name, dict(more)))
+            yield File(f"{way}/{name}", way, partial(_exported, name, dict(more)), name in RECURRENT)
 
 
 def _exported(name: str, more: dict[str, Any]) -> Made:

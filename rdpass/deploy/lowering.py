@@ -20,7 +20,7 @@ from tvm.relax.frontend.onnx import from_onnx, onnx_frontend
 from rdpass.core.comparison import Array
 from rdpass.core.errors import ConfigError, TargetError, first_line
 from rdpass.core.numeric_types import HALF, SINGLE, Precision
-from rdpass.core.tvm_messages import without_scope_lines
+from rdpass.core.tvm_messages import without_tvm_lines
 from rdpass.kernels.machine import machine_of
 from rdpass.kernels.template import Tile
 from rdpass.kernels.workload import Workload
@@ -69,6 +69,7 @@ _BEYOND_LEVELS = {Feature.AVX_VNNI: "avxvnni", Feature.AVX512_VNNI: "avx512vnni"
 """LLVM's names of what x86 CPUs have beyond the level that they are built for."""
 
 
+@without_tvm_lines()
 def import_onnx(source: OnnxSource) -> tvm.IRModule:
     """The model as a Relax module, its weights as constants.
 
@@ -85,6 +86,7 @@ def import_onnx(source: OnnxSource) -> tvm.IRModule:
         raise ConfigError(f"TVM can't import {label}: {first_line(error)}") from error
 
 
+@without_tvm_lines()
 def in_float16(module: tvm.IRModule, target: Target) -> tvm.IRModule:
     """``module`` (left as it was), a network of float32, as one that computes in float16."""
     return halved(module, tvm_target(target))
@@ -108,22 +110,26 @@ def convolutions_of_volumes(module: tvm.IRModule) -> int:
     return sum(operator_of(value) in ("relax.nn.conv3d", "relax.nn.conv3d_transpose") for _, value in flow.bindings)
 
 
+@without_tvm_lines()
 def workloads_of(module: tvm.IRModule, target: Target) -> tuple[Occurrence, ...]:
     """Every distinct workload that kernels compute of ``module`` (left as it was), built for ``target``."""
     machine = machine_of(target)
     return find_workloads(simplify(module, tvm_target(target), machine), machine)
 
 
+@without_tvm_lines()
 def lower_for(module: tvm.IRModule, target: Target, tuned: Mapping[Workload, Tile] | None = None) -> tvm.IRModule:
     """``module`` (left as it was) after every pass, for ``target``; a workload in ``tuned`` has its tile there."""
     return lower(module, tvm_target(target), machine_of(target), tuned)
 
 
+@without_tvm_lines()
 def calls_for(module: tvm.IRModule, target: Target, tuned: Mapping[Workload, Tile] | None = None) -> tvm.IRModule:
     """``module`` (left as it was) as a sequence of calls of functions for ``target``, no memory planned."""
     return lower_to_calls(module, tvm_target(target), machine_of(target), tuned)
 
 
+@without_tvm_lines()
 def build(module: tvm.IRModule, target: Target, tuned: Mapping[Workload, Tile] | None = None) -> Lowered:
     """Lower ``module`` (left as it was) as ``lower_for`` does, and compile it for ``target``."""
     lowered = lower_for(module, target, tuned)
@@ -133,7 +139,7 @@ def build(module: tvm.IRModule, target: Target, tuned: Mapping[Workload, Tile] |
 
 def run_here(lowered: Lowered, inputs: Sequence[Array]) -> tuple[Array, ...]:
     """The outputs of a network built for this machine."""
-    with without_scope_lines():
+    with without_tvm_lines():
         machine = relax.VirtualMachine(lowered.executable, tvm.cpu())
     result = machine["main"](*(tvm.runtime.tensor(np.asarray(value, order="C")) for value in inputs))
     outputs = [result] if isinstance(result, tvm.runtime.Tensor) else list(result)
@@ -146,7 +152,7 @@ def write_library(lowered: Lowered, path: Path, compiler: Compiler) -> None:
     Raises:
         TargetError: the compiler failed.
     """
-    with tempfile.TemporaryDirectory() as workspace, without_scope_lines():
+    with tempfile.TemporaryDirectory() as workspace, without_tvm_lines():
         try:
             lowered.executable.export_library(
                 path, cc=compiler.command, options=list(LINK_OPTIONS), workspace_dir=workspace

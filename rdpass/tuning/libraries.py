@@ -11,7 +11,7 @@ import tvm
 
 from rdpass.core.errors import TargetError, first_line
 from rdpass.core.numeric_types import NumericType
-from rdpass.core.tvm_messages import without_scope_lines
+from rdpass.core.tvm_messages import without_tvm_lines
 from rdpass.deploy.lowering import LINK_OPTIONS, build, tvm_target, write_library
 from rdpass.kernels.choice import build_kernels, choose_default
 from rdpass.kernels.machine import machine_of
@@ -86,7 +86,7 @@ class Libraries:
         with _blaming(tile):
             built = tvm.tirx.build(tvm.IRModule(functions), target=tvm_target(self.target), pipeline=TIR_PIPELINE)
         try:
-            with without_scope_lines():
+            with without_tvm_lines():
                 built.export_library(str(path), cc=self._compiler.command, options=list(LINK_OPTIONS))
         except (RuntimeError, OSError) as error:
             raise TargetError(f"{self._compiler.version} could not link a kernel: {error}") from error

@@ -78,7 +78,7 @@ def other(made: Made, path: Path):
         (raising(ParityError("differs")), "wrong", "ParityError: differs"),
         (raising(CensusError("3 shortcuts for 2")), "wrong", "3 shortcuts"),
         (raising(KeyError("x")), "crashed", "KeyError"),
-        (saying, "crashed", "said: a warning of somebody else's"),
+        (saying, "crashed", "right, but said: a warning of somebody else's"),
         (lambda made, path: os.abort(), "crashed", "the process ended with -6"),
     ],
 )

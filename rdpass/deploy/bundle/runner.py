@@ -19,7 +19,7 @@ import numpy as np
 from rdpass.core.comparison import Array
 from rdpass.core.errors import ConfigError, IntegrityError
 from rdpass.core.tensor_spec import TensorSpec
-from rdpass.core.tvm_messages import without_scope_lines
+from rdpass.core.tvm_messages import without_tvm_lines
 from rdpass.deploy.bundle.manifest import Manifest, opened
 from rdpass.targets.lookup import cpu_features
 
@@ -49,7 +49,7 @@ class Runner:
         import tvm_ffi
 
         self.manifest = manifest
-        with without_scope_lines():
+        with without_tvm_lines():
             self._machine = tvm_ffi.load_module(str(library))["vm_load_executable"]()
         self._machine["vm_initialization"](_CPU, 0, _POOLED_ALLOCATOR)
         self._main = self._machine["main"]

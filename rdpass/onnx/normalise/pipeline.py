@@ -20,6 +20,7 @@ from rdpass.core.errors import ConfigError, ParityError, PassError
 from rdpass.core.input_size import InputSize
 from rdpass.core.tensor_spec import TensorSpec
 from rdpass.onnx.normalise import (
+    drop_empty_inputs,
     drop_no_ops,
     drop_transposes,
     explicit_padding,
@@ -53,6 +54,7 @@ Rewrite = Callable[[ir.Node], bool]
 Step = tuple[str, tuple[str, ...], Rewrite]
 
 REWRITES: tuple[Step, ...] = (
+    ("drop_empty_inputs", drop_empty_inputs.OPERATORS, drop_empty_inputs.drop_empty_inputs),
     ("drop_no_ops", drop_no_ops.OPERATORS, drop_no_ops.drop_no_op),
     ("explicit_padding", explicit_padding.OPERATORS, explicit_padding.make_padding_explicit),
     ("fold_padding", fold_padding.OPERATORS, fold_padding.fold_padding),

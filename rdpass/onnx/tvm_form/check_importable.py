@@ -34,6 +34,8 @@ def _reason(node: ir.Node, known: Set[str]) -> str:
         return "TVM does not know it; replace it by other operators, or cut the network before it"
     if node.op_type in _FIRST_RESULT_ALONE and any(v.uses() or v.is_graph_output() for v in node.outputs[1:]):
         return "more than its first result is read"
+    if node.op_type == "Einsum":
+        return "it takes a diagonal or broadcasts along a letter; write it in other operators"
     if node.op_type == "TopK" and first is not None and first.dtype in _UNSIGNED:
         return "TVM sorts no unsigned integers of 32 bits or more; cast them before"
     if node.op_type == "Mod" and not attribute(node, "fmod", 0) and _is_float(first):

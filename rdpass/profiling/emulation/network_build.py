@@ -28,7 +28,7 @@ from tvm import relax
 import rdpass
 from rdpass.core.files import new_folder
 from rdpass.core.numeric_types import SINGLE, Precision
-from rdpass.core.tvm_messages import without_scope_lines
+from rdpass.core.tvm_messages import without_tvm_lines
 from rdpass.deploy.bundle.objects import Compilation, compile_objects, run_compiler
 from rdpass.deploy.bundle.runner_program import RUNTIME
 from rdpass.deploy.bundle.runtime_libraries import find_libraries, tvm_versions
@@ -132,7 +132,7 @@ def _write_golden(folder: Path, source: OnnxSource, golden: Golden) -> None:
 
 
 def _link(folder: Path, lowered: Lowered, compiler: Compiler, libraries: tuple[Path, ...]) -> None:
-    with without_scope_lines():
+    with without_tvm_lines():
         lowered.executable.export_library(
             folder / "model.so", cc=compiler.command, options=["-Wl,--build-id=none"], workspace_dir=str(folder)
         )
