@@ -5,12 +5,15 @@ import subprocess
 import sys
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 
+import onnx
 import pytest
 
-from benchmarks.fault_campaigns import bundles, inputs, records, untrusted, writing
+from benchmarks.fault_campaigns import bundles, graphs, inputs, records, same_bytes, untrusted, writing
 from benchmarks.fault_campaigns.trials import Tally, mutated
 from benchmarks.faults import CAMPAIGNS
+from rdpass.core.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,14 +26,42 @@ ROOT = Path(__file__).parents[2]
         pytest.param(bundles.campaign, 20, marks=pytest.mark.slow),
         pytest.param(inputs.campaign, 20, marks=pytest.mark.slow),
         pytest.param(untrusted.campaign, 15, marks=pytest.mark.slow),
+        pytest.param(graphs.campaign, 6, marks=pytest.mark.slow),
+        pytest.param(same_bytes.campaign, 2, marks=pytest.mark.slow),
     ],
-    ids=["records", "writing", "bundles", "inputs", "untrusted"],
+    ids=["records", "writing", "bundles", "inputs", "untrusted", "graphs", "bytes"],
 )
 def test_a_few_faults_of_each_campaign_survive(campaign, size, tmp_path):
     tally = campaign(size, tmp_path)
     assert tally.tried >= size
     assert tally.seen == []
     assert tally.survived == tally.tried
+
+
+def test_random_graphs_have_many_operators_and_are_drawn_again_alike():
+    drawn = [graphs.sound_graph(seed) for seed in range(60)]
+    assert len({node.op_type for model in drawn for node in model.graph.node}) >= 40
+    assert any(len(model.graph.output) > 1 for model in drawn)
+    assert graphs.sound_graph(7).SerializeToString() == drawn[7].SerializeToString()
+
+
+@pytest.mark.parametrize(("difference", "survived"), [(0.0, True), (1e-3, False)])
+def test_a_graph_with_another_number_does_not_survive(difference, survived, tmp_path, monkeypatch):
+    exact = graphs.run_onnx
+    monkeypatch.setattr(graphs, "compile", lambda path, *_, **__: SimpleNamespace(folder=path))
+    monkeypatch.setattr(graphs, "_given", lambda path, x, _: [y + difference for y in exact(onnx.load(path), x)])
+    tally = graphs.campaign(3, tmp_path)
+    assert tally.survived == (3 if survived else 0)
+
+
+def test_more_refused_than_one_in_five_is_a_fault(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise ConfigError("no")
+
+    monkeypatch.setattr(graphs, "compile", refuse)
+    tally = graphs.campaign(5, tmp_path)
+    assert (tally.tried, tally.survived) == (6, 5)
+    assert tally.seen == ["5 of 5 refused: [('ConfigError: no', 5)]"]
 
 
 def test_what_does_not_survive_is_counted_and_told(tmp_path, monkeypatch):

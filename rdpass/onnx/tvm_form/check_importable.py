@@ -8,10 +8,11 @@ import onnx_ir as ir
 
 from rdpass.core.errors import ConfigError
 from rdpass.onnx.normalise.check_supported import name_of
-from rdpass.onnx.normalise.graph import attribute
+from rdpass.onnx.normalise.graph import attribute, shape_of
 
 _RECURRENT = {"LSTM", "GRU", "RNN"}
 _FIRST_RESULT_ALONE = {"MaxPool", "BatchNormalization", "LayerNormalization", "Dropout"}
+_POOLS = {"MaxPool", "AveragePool", "LpPool"}
 _UNSIGNED = (ir.DataType.UINT32, ir.DataType.UINT64)
 
 
@@ -40,7 +41,20 @@ def _reason(node: ir.Node, known: Set[str]) -> str:
         return "TVM sorts no unsigned integers of 32 bits or more; cast them before"
     if node.op_type == "Mod" and not attribute(node, "fmod", 0) and _is_float(first):
         return "TVM's remainder of floats by the divisor's sign has other results at infinities; set fmod to 1"
+    if node.op_type in _POOLS and _is_wider_than_its_map(node):
+        return "its window is larger than the map with its padding; make it as large as the map"
     return ""
+
+
+def _is_wider_than_its_map(pool: ir.Node) -> bool:
+    """ONNX Runtime gives one pixel there, of the part of the window that lies on the map; ONNX says nothing of it."""
+    shape = shape_of(pool.inputs[0])
+    window = attribute(pool, "kernel_shape", ())
+    pads, dilations = attribute(pool, "pads", (0,) * 2 * len(window)), attribute(pool, "dilations", (1,) * len(window))
+    if shape is None:
+        return False
+    padded = [size + sum(pads[axis :: len(window)]) for axis, size in enumerate(shape[2:])]
+    return any(size <= d * (w - 1) for size, d, w in zip(padded, dilations, window, strict=True))
 
 
 def _is_float(value: ir.Value | None) -> bool:
