@@ -123,6 +123,12 @@ def space_price(scratch: int, machine: Machine) -> float:
     return scratch * machine.threads / 64
 
 
+def plain_cycles(operations: int, moved: int, types: NumericTypes, machine: Machine) -> float:
+    """Cycles on all threads of a kernel that no more is known of: its operations at full rate, or its bytes from L2."""
+    rate = 2 * machine.multiplies * machine.isa.lanes(types.accumulator)
+    return max(operations / rate, moved / (REREAD / 4)) / machine.threads
+
+
 def spilt_bytes(scratch: int, machine: Machine) -> int:
     """Bytes of scratch that do not stay in L2 and come back from memory."""
     return max(0, scratch - machine.l2 // 2) * 2

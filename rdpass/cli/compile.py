@@ -26,7 +26,7 @@ _DATA_HELP = (
     "Images to calibrate a run folder in int8 with, as quantize takes them; default: those it was trained on here."
 )
 _NO_CACHE = "Compile all of the runner, without what is kept of it in the cache folder (RDPASS_CACHE)."
-_WORTH_SAYING = 0.001
+_WORTH_SAYING = 0.01
 """Functions of TVM's with less of the work than this are named in the manifest alone."""
 
 
@@ -152,7 +152,8 @@ def print_bundle(bundle: Bundle) -> None:
     )
     for fallback in manifest.fallbacks:
         if fallback["share"] >= _WORTH_SAYING:
-            print(f"lowered by TVM, no kernel computes it: {fallback['function']}, {fallback['share']:.1%} of all work")
+            share = f"about {fallback['share']:.1%} of the time"
+            print(f"lowered by TVM, no kernel computes it: {fallback['function']}, {share}")
     if tuning := manifest.tuning:
         print("tuned: {tuned} of {workloads} distinct workloads, {estimated} of them by estimates".format(**tuning))
         print(f"whole network: {tuning['network']['reason']}")

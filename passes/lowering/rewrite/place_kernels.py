@@ -21,12 +21,14 @@ from tvm import relax
 from rdpass.core.numeric_types import NumericType
 from rdpass.kernels.builder.function import WORKSPACE
 from rdpass.kernels.builder.integer_products import BLOCK
+from rdpass.kernels.choice import template_of
+from rdpass.kernels.cost_model import plain_cycles
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.template import Kernel, Tile
 from rdpass.kernels.templates.concatenation import CopyKind, copy_kernel
 from rdpass.kernels.workload import Workload
 from rdpass.kernels.workload.concatenation import Concatenation
-from rdpass.passes.lowering.dataflow import read_dataflow, replaced, shape_of, type_of, variables_of
+from rdpass.passes.lowering.dataflow import bytes_of, read_dataflow, replaced, shape_of, type_of, variables_of
 from rdpass.passes.lowering.match.choose_placements import ChosenPlacement, choose_placements, homes_of
 from rdpass.passes.lowering.match.placement import Placement
 from rdpass.passes.lowering.rewrite.blocked_layout import as_type, block_channels, blocked_shape, unblock_channels
@@ -41,6 +43,8 @@ from rdpass.passes.lowering.rewrite.operators_on_blocks import (
 SCHEDULED = "tirx.is_scheduled"
 OPERATIONS = "rdpass.operations"
 """The attribute of a kernel that tells its operations, in decimal digits: they may be more than an int32 holds."""
+CYCLES = "rdpass.cycles"
+"""The attribute of a kernel that tells how long it is estimated to take, in cycles, in decimal digits."""
 RESULTS, PARTS = "rdpass.results", "rdpass.parts"
 """The attributes of a kernel that tell how many maps it writes, the last arguments before the workspace, and of a
 concatenation or split (``concatenate``, ``split``) that it does nothing else."""
@@ -165,7 +169,9 @@ class _Writer:
         if other is not None:
             arguments.append(other)
         parts = "concatenate" if _only_copies(chosen.workload) else ""
-        results = self._call(kernel, chosen.workload.operations, arguments, [written], chosen.in_place, parts)
+        cost = template_of(chosen.tile).cost(chosen.workload, chosen.tile, self.machine)
+        count = chosen.workload.operations
+        results = self._call(kernel, count, arguments, [written], chosen.in_place, parts, cost)
         return self.builder.emit(relax.TupleGetItem(results, 0))
 
     def _source(self, placement: Placement, lanes: int) -> Any:
@@ -179,12 +185,19 @@ class _Writer:
 
     def _call(
         self, kernel: Kernel, count: int, arguments: list[Any], written: Sequence[tuple[int, ...]],
-        in_place: bool = False, parts: str = "",
+        in_place: bool = False, parts: str = "", cost: float = 0.0,
     ) -> Any:  # fmt: skip
-        """The tuple of what is ``written``, arrays of such shapes, and the workspace."""
+        """The tuple of what is ``written``, arrays of such shapes, and the workspace.
+
+        ``cost``: cycles by the cost model; 0 where it knows nothing of the kernel.
+        """
         if kernel.name not in self.kernels:
             function = kernel.function.with_attr(SCHEDULED, True).with_attr("op_pattern", _OPAQUE)
             function = function.with_attr(OPERATIONS, str(count)).with_attr(RESULTS, len(written))
+            moved = sum(bytes_of(argument) or 0 for argument in arguments)
+            moved += sum(kernel.types.output.size(shape) for shape in written)
+            cycles = cost or plain_cycles(count, moved, kernel.types, self.machine)
+            function = function.with_attr(CYCLES, str(round(cycles)))
             if parts:
                 function = function.with_attr(PARTS, parts)
             self.kernels[kernel.name] = self.builder.add_func(function.without_attr("global_symbol"), kernel.name)

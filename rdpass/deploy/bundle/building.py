@@ -233,7 +233,9 @@ def _build_checked(order: _Order, shown: Progress) -> tuple[Lowered | Network, t
         same = order.target == here and order.native is order.module
         code = native if same else build(order.module, order.target, order.tiles)
     for fallback in code.fallbacks:
-        log.debug("%s: TVM's own function, %d calls, %d operations, share %.4f", *asdict(fallback).values())
+        log.debug(
+            "%s: TVM's own function, %d calls, %d operations, %d bytes, share of time %.4f", *asdict(fallback).values()
+        )
     return code, gates
 
 

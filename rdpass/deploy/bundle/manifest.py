@@ -57,7 +57,7 @@ class Manifest:
         planned_activation_bytes: the activations' blocks and the outputs; without a runtime the arena, with all scratch
             and without the outputs.
         planned_workspace_bytes: the scratch of the one function that needs most; 0 without a runtime.
-        fallbacks: the functions that no kernel of ours computes, each with its share of the work.
+        fallbacks: the functions that no kernel of ours computes, each with its share of the time, as estimated.
         versions: of what it was built with.
         files: SHA-256 of every file by name.
         notes: what else there is to say.
