@@ -17,6 +17,7 @@ from rdpass.kernels.template import Tile
 from rdpass.kernels.workload import Workload
 from rdpass.passes.lowering.memory.plan_arena import PlanArena
 from rdpass.passes.lowering.memory.share_maps import ShareMaps
+from rdpass.passes.lowering.rewrite.bound_takes import BoundTakes
 from rdpass.passes.lowering.rewrite.fold_batch_norm import FoldBatchNorm
 from rdpass.passes.lowering.rewrite.half_precision import HalfPrecision
 from rdpass.passes.lowering.rewrite.keep_integers import KeepIntegers, ReleaseIntegers
@@ -28,6 +29,7 @@ from rdpass.passes.lowering.rewrite.restore_extrema import RestoreExtrema
 def simplification(machine: Machine) -> tuple[Any, ...]:
     """The passes before any kernel: what these leave is what kernels are found in."""
     return (
+        BoundTakes(),
         KeepIntegers(),
         RestoreExtrema(),
         transform.CanonicalizeBindings(),
@@ -87,7 +89,7 @@ def lowering(machine: Machine, tuned: Mapping[Workload, Tile]) -> tuple[Any, ...
 
 def halved(module: tvm.IRModule, target: tvm.target.Target) -> tvm.IRModule:
     """A network of float32 that computes in float16; ``module`` is left as it was."""
-    passes = RestoreExtrema(), transform.CanonicalizeBindings(), transform.FoldConstant(), FoldBatchNorm()
+    passes = BoundTakes(), RestoreExtrema(), transform.CanonicalizeBindings(), transform.FoldConstant(), FoldBatchNorm()
     return _run((*passes, HalfPrecision()), module, target)
 
 
