@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Unpack
 
@@ -10,7 +12,6 @@ import torch
 from torch import nn
 
 from rdpass.capture.trace import Example, trace
-from rdpass.core.comparison import users_tolerance
 from rdpass.core.errors import ConfigError, NothingToConvert, PassError
 from rdpass.core.numeric_types import FLOAT32
 from rdpass.core.plan import Plan, Traced
@@ -22,6 +23,7 @@ from rdpass.recipes.catalogue import find_recipe
 from rdpass.recipes.recipe import Recipe, Removal
 from rdpass.runs.folder import check_run, drop_training_state, held, save_run, training_state
 from rdpass.runs.grouping import Flat, Groups, Output, grouped
+from rdpass.runs.rehearsal import rehearse
 from rdpass.runs.result import Conversion
 from rdpass.runs.settings import ConvertConfig
 from rdpass.training.config import DistillConfig
@@ -40,7 +42,6 @@ def convert(
     budget: Budget | None = None,
     output: Output | None = None,
     config: DistillConfig | None = None,
-    tolerance: float | None = None,
     **flat: Unpack[Flat],
 ) -> Conversion:
     """Remove the shortcuts of ``model``: exactly where no data are given, by distillation where they are.
@@ -61,8 +62,6 @@ def convert(
         budget: what a student may cost (``max_macs``); see ``Budget``.
         output: where it is saved and what is shown (``out``, ``resume``, ``force``, ``show_progress``); see ``Output``.
         config: training settings; what is left unsaid is the recipe's choice.
-        tolerance: the largest relative error that every gate in float32 allows, in the place of its own, for a model
-            whose numbers float32 does not hold; the gates say that it is the user's.
         **flat: fields of the groups.
 
     Returns:
@@ -91,11 +90,16 @@ def convert(
     out = groups.output.folder
     check_run(out, groups.output.resume, groups.output.force)
     request = _request(groups, chosen, config or DistillConfig())
-    with users_tolerance(tolerance), held(out) if current_world().is_first else nullcontext():
-        conversion = _converted(model, trace(model, example, groups.select.leaf), chosen, request, out)
-        if out is not None and current_world().is_first:
-            save_run(conversion, Path(out), _settings(conversion, groups, request, tolerance), groups.output.force)
-    return conversion
+    with held(out) if current_world().is_first else nullcontext():
+        traced = trace(model, example, groups.select.leaf)
+        if out is None or not current_world().is_first:
+            return _converted(model, traced, chosen, request, out)
+
+        def save_first(trial: Conversion) -> None:
+            rehearse(trial, Path(out), _settings(trial, groups, request))
+
+        conversion = _converted(model, traced, chosen, request, out, save_first)
+        return save_run(conversion, Path(out), _settings(conversion, groups, request), groups.output.force)
 
 
 def _request(groups: Groups, chosen: Recipe, config: DistillConfig) -> Request:
@@ -108,17 +112,22 @@ def _request(groups: Groups, chosen: Recipe, config: DistillConfig) -> Request:
     )  # fmt: skip
 
 
-def _settings(conversion: Conversion, groups: Groups, request: Request, tolerance: float | None) -> ConvertConfig:
+def _settings(conversion: Conversion, groups: Groups, request: Request) -> ConvertConfig:
     loss, distance = groups.data.loss, groups.data.distance
     return ConvertConfig(
-        recipe=conversion.recipe, tolerance=tolerance, max_macs=request.max_macs, only=request.only, skip=request.skip,
+        recipe=conversion.recipe, max_macs=request.max_macs, only=request.only, skip=request.skip,
         leaf=tuple(groups.select.leaf), loss=loss if isinstance(loss, str) else None,
         distance=distance if isinstance(distance, str) else None, train=request.config,
     )  # fmt: skip
 
 
 def _converted(
-    model: nn.Module, traced: Traced, chosen: Recipe, request: Request, out: str | Path | None
+    model: nn.Module,
+    traced: Traced,
+    chosen: Recipe,
+    request: Request,
+    out: str | Path | None,
+    save_first: Callable[[Conversion], None] | None = None,
 ) -> Conversion:
     _check_precision(traced)
     plan = plan_of(traced, request.only, request.skip)
@@ -126,7 +135,12 @@ def _converted(
         raise NothingToConvert(f"{type(model).__name__} has no shortcut to remove: {_why(plan)}")
     if not request.resume:
         drop_training_state(out)
-    removal = chosen.remove(traced, plan, request)
+
+    def check_saved(student: Traced) -> None:
+        if save_first is not None:
+            save_first(_conversion(model, traced, plan, Removal(student, (), ()), chosen.name))
+
+    removal = chosen.remove(traced, plan, replace(request, check_saved=check_saved if save_first is not None else None))
     if not isinstance(removal, Removal):  # of a recipe that a package brought along
         raise ConfigError(f"recipe {chosen.name!r} is to give a Removal, not a {type(removal).__name__}")
     _check_removed(removal)

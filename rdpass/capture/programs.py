@@ -21,7 +21,6 @@ from torch._ops import OpOverload
 from torch.export import Dim, ExportedProgram
 from torch.fx import GraphModule, Node
 from torch.fx.graph import CodeGen
-from torch.fx.immutable_collections import immutable_dict, immutable_list
 from torch.utils._pytree import tree_unflatten
 
 from rdpass.capture.data_only import NotDataAlone, checked_archive
@@ -67,8 +66,8 @@ def _unpacked(program: ExportedProgram) -> GraphModule:
 def _with_outputs_in_the_graph(graph_module: GraphModule) -> GraphModule:
     """In place: the graph gives what the model gave, where it gave a flat tuple that its code then put into form.
 
-    Whoever copies nodes into another graph copies no code. Inputs that are nested, and outputs of a class that a graph
-    can't hold, stay in the hands of the code.
+    Whoever copies nodes into another graph copies no code. Outputs of a class of their own come in plain containers, a
+    Hugging Face model's as a dict. Inputs that are nested stay in the hands of the code.
     """
     graph = graph_module.graph
     info = getattr(graph._codegen, "pytree_info", None)
@@ -79,9 +78,7 @@ def _with_outputs_in_the_graph(graph_module: GraphModule) -> GraphModule:
         return graph_module
     output = graph.output_node()
     flat: Any = output.args[0]
-    formed = tree_unflatten(list(flat), info.out_spec)
-    if isinstance(formed, immutable_list | immutable_dict):
-        formed = plain_outputs(formed)
+    formed = plain_outputs(tree_unflatten(list(flat), info.out_spec))
     if not _is_plain(formed):
         return graph_module
     output.args = (formed,)
@@ -93,7 +90,7 @@ def _with_outputs_in_the_graph(graph_module: GraphModule) -> GraphModule:
 def _is_plain(value: Any) -> bool:
     """Tell whether a graph can hold it: nodes and constants, in lists, tuples and dicts."""
     if type(value) is dict:
-        return all(isinstance(key, str) and _is_plain(each) for key, each in value.items())
+        return all(isinstance(key, str | int) and _is_plain(each) for key, each in value.items())
     if type(value) in (list, tuple):
         return all(_is_plain(each) for each in value)
     return value is None or isinstance(value, Node | int | float | str)
@@ -111,8 +108,17 @@ def save_program(module: nn.Module, inputs: tuple[Tensor, ...], path: Path) -> N
     """Write ``module`` and its weights to ``path`` (``.pt2``): equal ones as equal bytes, without names of places.
 
     Its outputs are in tuples, lists and dicts there, so that no class is needed to read it (``plain_outputs``).
+
+    Raises:
+        ConfigError: torch can't write it, or not without code.
     """
-    program = export_program(_WithPlainOutputs(module), inputs)
+    try:
+        program = export_program(_WithPlainOutputs(module), inputs)
+    except Exception as error:
+        raise ConfigError(
+            f"{type(module).__name__} can't be saved as a program: {first_line(error)}; what torch.export can't follow"
+            " in a module that tracing left whole has to be written with PyTorch's own operators"
+        ) from error
     program.example_inputs = (inputs, {})
     for node in program.graph.nodes:
         for name in _OF_THIS_PROCESS:

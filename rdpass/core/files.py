@@ -44,7 +44,7 @@ def new_folder(path: Path, force: bool = False, written: Written | None = None) 
         ConfigError: the place is taken or can't be written, or the disk is full.
     """
     ours = written or _nothing
-    with _work_folder(path) as work, _told(path):
+    with work_folder(path) as work, _told(path):
         check_free(path, force, ours)
         folder = work / _NEW
         folder.mkdir()
@@ -62,7 +62,7 @@ def new_file(path: Path, force: bool = False) -> Iterator[Path]:
     Raises:
         ConfigError: the place is taken or can't be written, or the disk is full.
     """
-    with _work_folder(path) as work, _told(path):
+    with work_folder(path) as work, _told(path):
         check_free(path, force)
         file = work / path.name
         yield file
@@ -129,7 +129,7 @@ def _put_new(source: Path, path: Path) -> None:
 
 
 @contextmanager
-def _work_folder(path: Path) -> Iterator[Path]:
+def work_folder(path: Path) -> Iterator[Path]:
     """A hidden folder beside ``path``, locked while the block runs, and gone afterwards."""
     with _told(path, every=True):
         path.absolute().parent.mkdir(parents=True, exist_ok=True)

@@ -41,11 +41,10 @@ def _remove(trained: Recipe, teacher: Traced, plan: Plan, request: Request) -> R
     changed = _seen_anew(plan, before.student) if first else plan
     training = _without(changed, free)
     if training.removable:
-        during = trained.remove(before.student, training, request)
+        during = trained.remove(before.student, training, _seen_merged(request, plan, free - first))
     else:
         during = Removal(run_passes(replace(before.student, gates=()), DEPLOY_FORM[:-1]), (), ())
-    rest = _only(_seen_anew(plan, during.student), free - first)
-    after = deployed(remove_shortcuts_exactly(during.student, rest, request, ("merge",), dearest=0))
+    after = _merged(during.student, plan, free - first, request)
     went = {outcome.add: outcome for outcome in during.outcomes}
     went |= {outcome.add: outcome for each in (before, after) for outcome in each.outcomes if outcome.how == "merged"}
     went |= {outcome.add: outcome for outcome in after.outcomes if outcome.add not in went}
@@ -55,6 +54,19 @@ def _remove(trained: Recipe, teacher: Traced, plan: Plan, request: Request) -> R
         (*before.gates, *during.gates, *after.gates),
         during.history,
     )
+
+
+def _merged(student: Traced, plan: Plan, adds: set[str], request: Request) -> Removal:
+    rest = _only(_seen_anew(plan, student), adds)
+    return deployed(remove_shortcuts_exactly(student, rest, request, ("merge",), dearest=0))
+
+
+def _seen_merged(request: Request, plan: Plan, adds: set[str]) -> Request:
+    """The request of a recipe whose student is to be merged after it, and is saved so."""
+    check = request.check_saved
+    if check is None:
+        return request
+    return replace(request, check_saved=lambda student: check(_merged(student, plan, adds, request).student))
 
 
 def _inside_of_others(plan: Plan, free: set[str]) -> set[str]:

@@ -12,7 +12,7 @@ from rdpass.passes.distill.initialise_student import fold_dirac, initialise_stud
 from rdpass.passes.distill.remove_shortcuts import remove_shortcuts
 from rdpass.passes.graph.editing import body_output
 from rdpass.passes.graph.pass_manager import Pass, run_passes
-from rdpass.recipes.finishing import counterpart_of, finished_student, removal_of
+from rdpass.recipes.finishing import counterpart_of, finished_student, rehearse, removal_of
 from rdpass.recipes.fresh_statistics import refresh_statistics
 from rdpass.recipes.path_setup import path_objective
 from rdpass.recipes.preparation import chosen_regions, prepared_teacher
@@ -36,9 +36,11 @@ def remove_by_cutting(teacher: Traced, plan: Plan, request: Request) -> Removal:
     bare = prepared_teacher(prepared, Pass("reset_scales", lambda module: reset_scales(module, regions), None))
     student = _student(bare, regions, request)
     objective = path_objective(student.module, prepared, plan, request, ends_of_bodies(bare, regions))
+    folds, counterpart = (fold_dirac, fold_scales), counterpart_of(bare, regions)
+    rehearse(student, folds, counterpart, request)
     history = train(objective, request)
     refresh_statistics(student.module, request, 1.0)
-    folded = finished_student(student, (fold_dirac, fold_scales), counterpart_of(bare, regions))
+    folded = finished_student(student, folds, counterpart)
     went = {region.add: f"cut; trained from {HOW[options.initialise]}" for region in regions}
     return removal_of(folded, plan, went, gates=folded.gates, history=tuple(history))
 

@@ -16,7 +16,7 @@ from rdpass.passes.distill.reparam_init import Start, initialise_branches
 from rdpass.passes.distill.reparam_plan import Reparam, plan_reparam
 from rdpass.passes.graph.annotate import annotate
 from rdpass.passes.graph.pass_manager import Pass
-from rdpass.recipes.finishing import counterpart_of, finished_student, removal_of
+from rdpass.recipes.finishing import counterpart_of, finished_student, rehearse, removal_of
 from rdpass.recipes.fresh_statistics import refresh_statistics
 from rdpass.recipes.path_setup import path_objective
 from rdpass.recipes.preparation import chosen_regions, prepared_teacher
@@ -56,12 +56,14 @@ def remove_by_fading(name: str, teacher: Traced, plan: Plan, request: Request, t
     schedule = FadeSchedule(fades_of(request.config, fading, reparams), request.config.student)
     listener = _FadeListener(fading, schedule)
     objective = path_objective(fading.module, prepared, plan, request, {}, listener)
+    student, counterpart = Traced(fading.module, teacher.example), counterpart_of(prepared, regions)
+    fading.set_faded(1.0)
+    rehearse(student, (fold_branches,), counterpart, request)
+    fading.set_faded(0.0)
     history = train(objective, request)
     fading.set_faded(1.0)
     refresh_statistics(fading.module, request, 1 - schedule.end)
-    folded = finished_student(
-        Traced(fading.module, teacher.example), (fold_branches,), counterpart_of(prepared, regions)
-    )
+    folded = finished_student(student, (fold_branches,), counterpart)
     went = {region.add: _went(fading, region.add, takes_over, refused) for region in regions}
     return removal_of(folded, plan, went, gates=(start, *folded.gates), history=tuple(history))
 

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import torch
 from torch.fx import GraphModule
 
 from rdpass.core.agreement import check_agreement
-from rdpass.core.comparison import ROUNDINGS, WORST_ROUNDING, own_tolerances
 from rdpass.core.errors import DivergedError, ParityError, PassError
 from rdpass.core.plan import Outcome, Plan, Region, Traced
 from rdpass.core.tensors import tensors_in
 from rdpass.passes.analysis.cost import macs_of
 from rdpass.passes.analysis.shortcuts.check_plain import check_plain, find_not_plain
+from rdpass.passes.distill.initialise_student import initialise_student
 from rdpass.passes.distill.remove_shortcuts import remove_shortcuts
 from rdpass.passes.graph.deploy_form import DEPLOY_FORM
 from rdpass.passes.graph.double_precision import in_double, in_single, rounding_of
 from rdpass.passes.graph.pass_manager import Pass, run_passes
 from rdpass.recipes.recipe import Removal
+from rdpass.training.generators import kept_generators
+from rdpass.training.request import Request
 
 STUDENT_TOLERANCE = 1e-4
 EXACT = 1e-9
+WORST_ROUNDING = 0.01  # beyond it single precision has no answer to give
 REMEDY = "its activations have run away: train longer, at a lower rate, or clip the gradient"
 
 
@@ -44,12 +47,45 @@ def finished_student(
     doubled = in_double(replace(student, gates=()))
     tolerance = EXACT if doubled.module is not student.module else STUDENT_TOLERANCE
     stages = (*(Pass(each.__name__, each, tolerance) for each in folds), *DEPLOY_FORM)
-    with own_tolerances():  # the user's is for what float32 makes of it
-        folded = run_passes(doubled, stages)
+    folded = run_passes(doubled, stages)
     if doubled.module is not student.module:
         folded = _rounded(folded, student)
-    # Only its form counts: nobody trained it, and its values may be beyond all measure.
-    plain = run_passes(replace(counterpart, gates=()), [replace(stage, tolerance=None) for stage in DEPLOY_FORM])
+    _check_form(folded, counterpart)
+    return folded
+
+
+def rehearse(
+    student: Traced, folds: tuple[Callable[[GraphModule], GraphModule], ...], counterpart: Traced, request: Request
+) -> None:
+    """Fold a copy of ``student`` before it is trained, and see whether the result can be saved.
+
+    The copy's layers are initialised anew: the numbers of a student that has not learnt to do without its shortcuts may
+    be beyond all measure. Where those of the copy are not finite either, there is nothing to compare.
+
+    Raises:
+        ConfigError: a student of this form can't be saved, or not be read without the model's code.
+        PassError: something is left in the student that should have folded.
+    """
+    if request.check_saved is None:
+        return
+    with kept_generators():
+        torch.manual_seed(request.config.seed)
+        fresh = Pass("initialise_student", lambda module: initialise_student(module, "random", ()), None)
+        copied = run_passes(replace(student, gates=()), (fresh,))
+    copied.module.eval()
+    folded = _form_of(copied, (*(Pass(each.__name__, each, None) for each in folds), *DEPLOY_FORM))
+    _check_form(folded, counterpart)
+    if _is_finite(folded):
+        request.check_saved(folded)
+
+
+def _form_of(traced: Traced, stages: Sequence[Pass]) -> Traced:
+    """The graph after the stages, whatever its values: nobody trained it, and they may be beyond all measure."""
+    return run_passes(replace(traced, gates=()), [replace(stage, tolerance=None) for stage in stages])
+
+
+def _check_form(folded: Traced, counterpart: Traced) -> None:
+    plain = _form_of(counterpart, DEPLOY_FORM)
     if find_not_plain(plain.module) is None:
         check_plain(folded.module)
     if macs_of(folded.module) != macs_of(plain.module):
@@ -57,13 +93,16 @@ def finished_student(
             f"the student has {macs_of(folded.module)} MACs, the teacher without these shortcuts"
             f" {macs_of(plain.module)}"
         )
-    return folded
+
+
+def _is_finite(student: Traced) -> bool:
+    with torch.no_grad():
+        outputs = tensors_in(student.module(*(x.clone() for x in student.example)))
+    return all(bool(torch.isfinite(output).all()) for output in outputs if output.is_floating_point())
 
 
 def _check_finite(student: Traced) -> None:
-    with torch.no_grad():
-        outputs = tensors_in(student.module(*(x.clone() for x in student.example)))
-    if not all(torch.isfinite(output).all() for output in outputs if output.is_floating_point()):
+    if not _is_finite(student):
         raise DivergedError(f"the trained student's outputs are not finite on the example; {REMEDY}")
 
 
@@ -72,7 +111,7 @@ def _rounded(folded: Traced, student: Traced) -> Traced:
     where the trained one itself moves with the precision, to ten times as far."""
     rounded = in_single(folded)
     moves = rounding_of(student)
-    tolerance = min(max(STUDENT_TOLERANCE, ROUNDINGS * moves), WORST_ROUNDING)
+    tolerance = min(max(STUDENT_TOLERANCE, 10 * moves), WORST_ROUNDING)
     try:
         gate = check_agreement("settled", rounded.module, student.module, student.example, tolerance)
     except ParityError as error:

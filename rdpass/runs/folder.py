@@ -16,9 +16,9 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +32,12 @@ from rdpass.capture.layer_names import restore_layer_names
 from rdpass.capture.programs import load_program, save_program
 from rdpass.capture.trace import trace
 from rdpass.core.checksums import open_object, sealed_object
-from rdpass.core.comparison import NumericGate
+from rdpass.core.comparison import Array, NumericGate, check_close
 from rdpass.core.errors import ConfigError, IntegrityError, first_line
 from rdpass.core.files import file_digest, new_folder, tidy_up
 from rdpass.core.places import check_free, file_names
 from rdpass.core.plan import Cost, Cut, Outcome, Plan
+from rdpass.core.tensors import arrays_of
 from rdpass.runs.result import Conversion
 from rdpass.runs.settings import ConvertConfig, to_toml
 from rdpass.training.checkpoint import damaged, has_checkpoint, previous
@@ -48,6 +49,7 @@ RECORD = "conversion.json"
 SETTINGS = "config.toml"
 STATE = "checkpoint.pt"
 TRACES = ("history.jsonl", "tensorboard")
+SAVED_TOLERANCE = 1e-5
 
 
 def check_run(out: str | Path | None, resume: str | None, force: bool) -> None:
@@ -137,18 +139,55 @@ def drop_training_state(out: str | Path | None) -> None:
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
 
 
-def save_run(conversion: Conversion, out: Path, settings: ConvertConfig, force: bool) -> None:
-    """Write the folder as a whole, then drop the training state."""
+def save_run(conversion: Conversion, out: Path, settings: ConvertConfig, force: bool) -> Conversion:
+    """Write the folder as a whole, then drop the training state; returns what ``load_run`` will.
+
+    Raises:
+        ConfigError: the place is taken, or the student can't be saved.
+        ParityError: the student that was saved gives other numbers.
+    """
     with new_folder(out, force, written_files) as folder:
-        save_program(conversion.student, conversion.example, folder / PROGRAM)
-        save_file(_separate(conversion.student.state_dict()), folder / WEIGHTS)
-        (folder / WEIGHTS).chmod(0o644)  # safetensors gives its files to their owner alone
-        (folder / SETTINGS).write_text(to_toml(settings.model_dump()))
         _copy_traces(out, folder)
-        files = {name: file_digest(folder / name) for name in file_names(folder)}
-        record = sealed_object({**_record(conversion, settings), "files": files})
-        (folder / RECORD).write_text(json.dumps(record, indent=1) + "\n")
+        saved = write_run(conversion, folder, settings)
     drop_training_state(out)
+    return saved
+
+
+def write_run(conversion: Conversion, folder: Path, settings: ConvertConfig) -> Conversion:
+    """Write everything but the training's traces into an empty folder, and the record of all that lies there.
+
+    The student is read back and compared, as the gate ``saved`` says; the conversion is returned with it.
+    """
+    save_program(conversion.student, conversion.example, folder / PROGRAM)
+    save_file(_separate(conversion.student.state_dict()), folder / WEIGHTS)
+    (folder / WEIGHTS).chmod(0o644)  # safetensors gives its files to their owner alone
+    (folder / SETTINGS).write_text(to_toml(settings.model_dump()))
+    student, _ = _read_student(folder)
+    gate = check_saved(_run(student, conversion.example), conversion)
+    saved = replace(conversion, gates=(*conversion.gates, gate))
+    files = {name: file_digest(folder / name) for name in file_names(folder)}
+    record = sealed_object({**_record(saved, settings), "files": files})
+    (folder / RECORD).write_text(json.dumps(record, indent=1) + "\n")
+    return saved
+
+
+def check_saved(read: Sequence[Array], conversion: Conversion) -> NumericGate:
+    """Compare what a student that was read back gives on the example with what the conversion's does.
+
+    Raises:
+        ParityError: they differ.
+    """
+    return check_close("saved", read, _run(conversion.student, conversion.example), SAVED_TOLERANCE)
+
+
+def _run(student: nn.Module, example: tuple[Tensor, ...]) -> list[Array]:
+    with torch.no_grad():
+        return arrays_of(student(*(x.clone() for x in example)))
+
+
+def _read_student(folder: Path) -> tuple[nn.Module, tuple[Tensor, ...]]:
+    program, example = load_program(folder / PROGRAM)
+    return restore_layer_names(program, trace(program, example).module).eval(), example
 
 
 def _separate(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -259,9 +298,8 @@ def load_run(path: str | Path, *, teacher: nn.Module | None = None) -> Conversio
         raise ConfigError(f"teacher= takes the torch.nn.Module that was converted, not a {type(teacher).__name__}")
     folder = Path(path)
     record = read_record(folder)
-    program, example = load_program(folder / PROGRAM)
-    student = restore_layer_names(program, trace(program, example).module)
-    return Conversion(teacher=teacher, student=student.eval(), example=example, **vars(record))
+    student, example = _read_student(folder)
+    return Conversion(teacher=teacher, student=student, example=example, **vars(record))
 
 
 def _record(conversion: Conversion, settings: ConvertConfig) -> dict[str, Any]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rdpass.core.plan import Traced
 from rdpass.training.config import DistillConfig
 from rdpass.training.losses import Criteria
 from rdpass.training.objective import Distance, Loss
@@ -88,7 +89,8 @@ class Request:
 
     ``max_macs``: ratio to the teacher's. ``loss(outputs, batch)`` and ``distance(student_out, teacher_out)`` say what a
     task other than classification is measured by (``criteria``). ``checkpoint``: a file to save to after each epoch
-    and, with ``resume``, to go on from.
+    and, with ``resume``, to go on from. ``check_saved``: what a trained recipe calls before it trains, with a student
+    of the form that its own is going to have; it raises where such a student can't be saved.
     """
 
     only: tuple[str, ...] = ()
@@ -102,6 +104,7 @@ class Request:
     checkpoint: Path | None = None
     resume: bool = False
     show_progress: bool = True
+    check_saved: Callable[[Traced], None] | None = None
 
     @property
     def criteria(self) -> Criteria:

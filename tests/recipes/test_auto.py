@@ -1,10 +1,16 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
 
 import rdpass
+from rdpass.capture.trace import trace
+from rdpass.inspection import plan_of
 from rdpass.passes.analysis.shortcuts.check_plain import find_not_plain
+from rdpass.recipes.catalogue import find_recipe
 from rdpass.training.config import DistillConfig
+from rdpass.training.request import Request
 from tests.data import batches
 from tests.models import Branches, Residual, basic_block, classifier, conv_bn, seeded
 from tests.support import Untouched, error_between
@@ -47,6 +53,21 @@ def test_branches_beside_a_residual_block_are_merged_after_it_was_trained():
     names = [gate.name for gate in conversion.gates]
     assert names.index("fold_branches") < len(names) - 1 - names[::-1].index("merge")
     before.check()
+
+
+def test_what_is_saved_before_the_training_is_the_student_as_it_will_be_merged():
+    model, saved = seeded(lambda: classifier(repvgg(4), basic_block(4, 4), channels=4, classes=4)), []
+    traced = trace(model, EXAMPLE)
+    request = Request(
+        train=batches(1), config=DistillConfig(epochs=1), show_progress=False, check_saved=saved.append
+    )  # fmt: skip
+    recipe = find_recipe("auto", has_data=True)
+    removal = recipe.remove(traced, plan_of(traced), replace(request, config=recipe.complete(request.config)))
+    (student,) = saved
+    assert find_not_plain(student.module) is None
+    assert student.module.code == removal.student.module.code
+    weights, final = student.module.state_dict(), removal.student.module.state_dict()
+    assert {name: value.shape for name, value in weights.items()} == {n: value.shape for n, value in final.items()}
 
 
 def test_branches_inside_a_residual_block_are_merged_first_so_that_it_is_a_chain():

@@ -9,8 +9,10 @@ from torch import nn
 from rdpass.capture.trace import trace
 from rdpass.core.errors import DivergedError, ParityError, PassError
 from rdpass.passes.distill.reparam_fold import fold_branches
-from rdpass.recipes.finishing import finished_student
+from rdpass.recipes.finishing import finished_student, rehearse
+from rdpass.training.request import Request
 from tests.models import basic_block, classifier, seeded
+from tests.support import Untouched
 
 EXAMPLE = torch.randn(1, 3, 8, 8)
 
@@ -65,3 +67,42 @@ def test_a_student_that_costs_more_than_the_plain_network_is_a_bug():
     wide, narrow = (seeded(lambda c=c: classifier(basic_block(4, c), channels=c)) for c in (8, 6))
     with pytest.raises(PassError, match="MACs"):
         finished_student(trace(wide, EXAMPLE), (), trace(narrow, EXAMPLE))
+
+
+def rehearsed(model, folds=(fold_branches,), counterpart=None, weight=None):
+    """The students that were to be saved; ``weight``: what the first layer's are set to."""
+    saved, traced = [], trace(model, EXAMPLE)
+    if weight is not None:
+        next(traced.module.parameters()).data.fill_(weight)
+    before, generator = Untouched(traced.module), torch.get_rng_state()
+    rehearse(traced, folds, trace(counterpart or model, EXAMPLE), Request(check_saved=saved.append))
+    before.check()
+    assert torch.equal(torch.get_rng_state(), generator)
+    return saved
+
+
+def test_a_student_is_rehearsed_in_its_final_form_whatever_its_numbers_are():
+    model = seeded(lambda: classifier(nn.Sequential(nn.Conv2d(8, 8, 3, 1, 1), nn.BatchNorm2d(8))))
+    (student,) = rehearsed(model, weight=1e38)
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in student.module.modules())
+    assert all(torch.isfinite(parameter).all() for parameter in student.module.parameters())
+    assert len(rehearsed(seeded(lambda: Chaotic(7)))) == 1
+
+
+def test_what_does_not_fold_is_told_before_the_training_and_what_has_no_numbers_is_not_saved():
+    wide, narrow = (seeded(lambda c=c: classifier(basic_block(4, c), channels=c)) for c in (8, 6))
+    with pytest.raises(PassError, match="MACs"):
+        rehearsed(wide, (), narrow)
+
+    class Endless(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.scale = nn.Conv2d(3, 4, 1), nn.Parameter(torch.ones(()))
+
+        def forward(self, x):
+            return self.conv(x) * self.scale
+
+    endless = Endless()
+    traced = trace(endless, EXAMPLE)
+    traced.module.scale.data.fill_(float("inf"))
+    rehearse(traced, (), traced, Request(check_saved=lambda student: pytest.fail("no numbers to compare")))
