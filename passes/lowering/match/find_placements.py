@@ -1,6 +1,7 @@
 """Find the places of kernels: every part of the network that one kernel computes, largest parts first.
 
-1. A stem: a layer that reads the network's own input of at most four channels, and the max pool that alone reads it.
+1. A stem: a layer that reads the network's own input of at most four channels, be it prepared (turned, cut, scaled), and
+   the max pool that alone reads it.
 2. A pair: two pointwise layers of stride 1, the second the only reader of the first.
 3. Every other layer (``find_layers``).
 4. Poolings (``find_poolings``), and maps at other extents (``find_resizings``).
@@ -19,7 +20,7 @@ from tvm import relax
 
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.workload import PointwisePair, Stem
-from rdpass.passes.lowering.dataflow import Dataflow, is_float_map, operator_of
+from rdpass.passes.lowering.dataflow import Dataflow, is_float_map, operator_of, variables_of
 from rdpass.passes.lowering.match.find_elementwise import find_elementwise
 from rdpass.passes.lowering.match.find_heads import find_heads
 from rdpass.passes.lowering.match.find_integers import find_integers
@@ -67,6 +68,14 @@ def _suits(placement: Placement, machine: Machine) -> bool:
 
 # 1. Stems
 
+_PREPARATIONS = {
+    f"relax.{name}"
+    for name in (
+        "astype", "reshape", "permute_dims", "strided_slice", "concat", "add", "subtract", "multiply", "divide", "clip",
+    )
+}  # fmt: skip
+"""What networks do to an image first. TVM does it in one pass, and leaves the image planar, as a stem reads it."""
+
 
 def _stems(flow: Dataflow, layers: dict[Any, Layer]) -> Iterator[tuple[Any, Placement]]:
     """By the root of their layer."""
@@ -78,12 +87,12 @@ def _stems(flow: Dataflow, layers: dict[Any, Layer]) -> Iterator[tuple[Any, Plac
 
 
 def _is_image(flow: Dataflow, source: Any) -> bool:
-    """Tell whether it is the network's own input, as it comes, in another type or another shape."""
+    """Tell whether it is the network's own input, as it comes or prepared: turned, cut, of another type, scaled."""
+    if source in flow.parameters:
+        return True
     call: Any = flow.value(source)
-    while operator_of(call) in ("relax.astype", "relax.reshape"):
-        source = call.args[0]
-        call = flow.value(source)
-    return source in flow.parameters
+    read = variables_of(call) if operator_of(call) in _PREPARATIONS else ()
+    return bool(read) and all(_is_image(flow, variable) for variable in read)
 
 
 def _stem(flow: Dataflow, layer: Layer) -> Placement:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from rdpass.kernels.machine import machine_of
@@ -61,6 +62,39 @@ def test_a_layer_of_the_input_is_a_stem_where_it_reads_at_most_four_channels(cha
     (placement,) = find_placements(flow_of(net, net.conv("x0", channels, 8, 3)), HERE)
     assert isinstance(placement.workload, Stem) == stem
     assert placement.reads == ("flat" if stem else "blocked")
+
+
+def _turned(net: Net) -> str:
+    return net.node("Transpose", "x0", perm=[0, 3, 1, 2])
+
+
+def _scaled(net: Net) -> str:
+    centred = net.node("Sub", _turned(net), net.constant(np.float32([[[104]], [[117]], [[124]]])))
+    return net.node("Div", centred, net.constant(np.float32(58)))
+
+
+def _cut(net: Net) -> str:
+    return net.node("Slice", _turned(net), *map(net.constant, ([1, 2], [14, 12], [2, 3])))
+
+
+@pytest.mark.parametrize("prepare", [_turned, _scaled, _cut])
+def test_the_first_layer_and_its_pool_are_a_stem_where_the_image_is_prepared_before(prepare) -> None:
+    net = Net((1, 15, 13, 3))
+    x = net.relu(net.conv(prepare(net), 3, 8, 3))
+    pooled = net.node("MaxPool", x, kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4)
+    (placement,) = find_placements(flow_of(net, pooled), HERE)
+    assert isinstance(placement.workload, Stem)
+    assert placement.workload.pooling is not None
+    _, called = lower_checked(net, pooled)
+    assert kinds_of(called).count("stem") == 1
+    assert not any("blocked" in name for name in called)
+
+
+def test_a_layer_of_what_another_layer_gives_is_no_stem() -> None:
+    net = Net((1, 3, 9, 9))
+    x = net.node("Transpose", net.conv("x0", 3, 4, 3), perm=[0, 1, 3, 2])
+    found = find_placements(flow_of(net, net.conv(x, 4, 8, 3)), HERE)
+    assert [type(p.workload) for p in found] == [Stem, Convolution]
 
 
 @pytest.mark.parametrize("kind", ["MaxPool", "AveragePool"])
