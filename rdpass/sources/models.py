@@ -17,6 +17,7 @@ from rdpass.core.errors import ConfigError, DivergedError
 from rdpass.core.input_size import InputSize, parse_sizes
 from rdpass.core.named_code import find_named
 from rdpass.core.numeric_types import FLOAT32
+from rdpass.core.other_formats import check_format
 from rdpass.onnx.model_files import model_files
 from rdpass.onnx.torch_module import load_onnx
 from rdpass.sources.weights import load_weights
@@ -63,6 +64,7 @@ def is_untrained(spec: str, weights: Path | None) -> bool:
 
 
 def _named_model(spec: str, sizes: Sequence[InputSize], trusted: bool) -> tuple[nn.Module, tuple[Tensor, ...] | None]:
+    check_format(spec)
     if spec.endswith(".pt2"):
         module, example = load_program(Path(spec), trusted=trusted)
         return module, example or None

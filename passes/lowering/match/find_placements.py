@@ -1,6 +1,6 @@
 """Find the places of kernels: every part of the network that one kernel computes, largest parts first.
 
-1. A stem: a layer that reads the network's own input of at most four channels, be it prepared (turned, cut, scaled), and
+1. A stem: a layer that reads the network's own input of at most four channels, be it turned, cut or scaled before, and
    the max pool that alone reads it.
 2. A pair: two pointwise layers of stride 1, the second the only reader of the first.
 3. Every other layer (``find_layers``).
