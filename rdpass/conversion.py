@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from rdpass.capture.trace import Example, trace
+from rdpass.core.comparison import users_tolerance
 from rdpass.core.errors import ConfigError, NothingToConvert, PassError
 from rdpass.core.numeric_types import FLOAT32
 from rdpass.core.plan import Plan, Traced
@@ -42,6 +43,7 @@ def convert(
     budget: Budget | None = None,
     output: Output | None = None,
     config: DistillConfig | None = None,
+    tolerance: float | None = None,
     **flat: Unpack[Flat],
 ) -> Conversion:
     """Remove the shortcuts of ``model``: exactly where no data are given, by distillation where they are.
@@ -62,6 +64,8 @@ def convert(
         budget: what a student may cost (``max_macs``); see ``Budget``.
         output: where it is saved and what is shown (``out``, ``resume``, ``force``, ``show_progress``); see ``Output``.
         config: training settings; what is left unsaid is the recipe's choice.
+        tolerance: the largest relative error that every gate in float32 allows, in the place of its own, for a model
+            whose numbers float32 does not hold; the gates say that it is the user's.
         **flat: fields of the groups.
 
     Returns:
@@ -90,16 +94,16 @@ def convert(
     out = groups.output.folder
     check_run(out, groups.output.resume, groups.output.force)
     request = _request(groups, chosen, config or DistillConfig())
-    with held(out) if current_world().is_first else nullcontext():
+    with users_tolerance(tolerance), held(out) if current_world().is_first else nullcontext():
         traced = trace(model, example, groups.select.leaf)
         if out is None or not current_world().is_first:
             return _converted(model, traced, chosen, request, out)
 
         def save_first(trial: Conversion) -> None:
-            rehearse(trial, Path(out), _settings(trial, groups, request))
+            rehearse(trial, Path(out), _settings(trial, groups, request, tolerance))
 
         conversion = _converted(model, traced, chosen, request, out, save_first)
-        return save_run(conversion, Path(out), _settings(conversion, groups, request), groups.output.force)
+        return save_run(conversion, Path(out), _settings(conversion, groups, request, tolerance), groups.output.force)
 
 
 def _request(groups: Groups, chosen: Recipe, config: DistillConfig) -> Request:
@@ -112,10 +116,10 @@ def _request(groups: Groups, chosen: Recipe, config: DistillConfig) -> Request:
     )  # fmt: skip
 
 
-def _settings(conversion: Conversion, groups: Groups, request: Request) -> ConvertConfig:
+def _settings(conversion: Conversion, groups: Groups, request: Request, tolerance: float | None) -> ConvertConfig:
     loss, distance = groups.data.loss, groups.data.distance
     return ConvertConfig(
-        recipe=conversion.recipe, max_macs=request.max_macs, only=request.only, skip=request.skip,
+        recipe=conversion.recipe, tolerance=tolerance, max_macs=request.max_macs, only=request.only, skip=request.skip,
         leaf=tuple(groups.select.leaf), loss=loss if isinstance(loss, str) else None,
         distance=distance if isinstance(distance, str) else None, train=request.config,
     )  # fmt: skip

@@ -24,12 +24,12 @@ import torch
 from torch import Tensor, nn
 
 from rdpass.capture.trace import Example, as_inputs
-from rdpass.core.comparison import Array, sqnr
+from rdpass.core.comparison import INTEGERS, Array, sqnr
 from rdpass.core.errors import ConfigError, ParityError, RdpassError, first_line
 from rdpass.core.places import check_free
 from rdpass.core.progress import Progress, progress
 from rdpass.onnx.export import export_onnx
-from rdpass.onnx.golden import INTEGERS, Golden, golden_path, save_with_golden
+from rdpass.onnx.golden import Golden, golden_path, save_with_golden
 from rdpass.onnx.integer_oracle import integer_run
 from rdpass.onnx.model_files import model_files
 from rdpass.onnx.source import GATES_KEY, OnnxSource, read_onnx

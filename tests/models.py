@@ -272,3 +272,53 @@ class ShapeFlow(nn.Module):
 
 def small_resnet_of_four() -> nn.Module:
     return seeded(lambda: classifier(basic_block(4, 4), basic_block(4, 8, 2), classes=4))
+
+
+class Cancelling(nn.Module):
+    """(N, 6) to (N, 1): sums in which terms of a thousand cancel, so that float32 has about five digits of the result.
+
+    ``backwards`` adds the same terms in the other order.
+    """
+
+    def __init__(self, large: float = 1e3) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(6))
+        around = large * (1 + torch.rand(5))
+        self.register_buffer("offsets", torch.cat([around, -around.sum()[None]]))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self._added([*range(6)], x)
+
+    def backwards(self, x: Tensor) -> Tensor:
+        return self._added([*range(5, -1, -1)], x)
+
+    def _added(self, order: list[int], x: Tensor) -> Tensor:
+        total = torch.zeros_like(x[:, :1])
+        for index in order:
+            total = total + x[:, index : index + 1] * self.weight[index] + self.offsets[index]
+        return total
+
+
+class Scores(nn.Module):
+    """Maps of scores, a sigmoid of a convolution of ``body``'s maps, ``gain`` times as steep, less ``shift``."""
+
+    def __init__(self, body: nn.Module, channels: int, gain: float) -> None:
+        super().__init__()
+        self.body, self.head, self.gain = body, nn.Conv2d(channels, 4, 1), gain
+        self.register_buffer("shift", torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.sigmoid(self.logits(x))
+
+    def logits(self, x: Tensor) -> Tensor:
+        return self.gain * self.head(self.body(x)) - self.shift
+
+
+def faint_detector(gain: float = 60.0) -> tuple[nn.Module, Tensor]:
+    """A detector that sees nothing: scores of 1e-7 at most on the example that comes with it."""
+    example = torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    stem = nn.Sequential(*conv_bn(3, 16, stride=2), nn.ReLU())
+    model = seeded(lambda: Scores(nn.Sequential(stem, basic_block(16, 16), basic_block(16, 16)), 16, gain))
+    with torch.no_grad():
+        model.shift += model.logits(example).max() + 16
+    return model, example

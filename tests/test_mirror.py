@@ -34,6 +34,7 @@ ACROSS = {
     "deploy/bundle/test_precision": "bundles in every precision, as a whole",
     "deploy/bundle/test_quantised_files": "files that were quantised, by rdpass and by others",
     "deploy/bundle/test_quantised_networks": "networks in int8 and float16, as a whole",
+    "deploy/bundle/test_rounding": "networks that float32 hardly holds, from torch to a bundle",
     "deploy/bundle/test_refusals": "what a build refuses, and what it leaves behind when it fails",
     "deploy/runtime/test_runner_faults": "the runner in C++ under sanitizers",
     "deploy/runtime/test_runner_files": "the runner in C++ on bundles that somebody spoiled",

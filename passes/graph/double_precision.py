@@ -10,9 +10,9 @@ from copy import deepcopy
 from dataclasses import replace
 
 import torch
-from torch import Tensor, nn
 
-from rdpass.core.agreement import check_agreement
+from rdpass.core.agreement import check_agreement, in_precision, precisions_of
+from rdpass.core.comparison import own_tolerances
 from rdpass.core.plan import Traced
 from rdpass.passes.graph.annotate import annotate
 
@@ -20,9 +20,11 @@ from rdpass.passes.graph.annotate import annotate
 def in_double(traced: Traced) -> Traced:
     """A copy that computes in double precision; ``traced`` itself where it is not in single precision throughout, or
     changes precision in its own code."""
-    if _precisions(traced.module) != {torch.float32}:
+    if precisions_of(traced.module) != {torch.float32}:
         return traced
-    doubled = replace(traced, module=deepcopy(traced.module).double(), example=_as(traced.example, torch.float64))
+    doubled = replace(
+        traced, module=deepcopy(traced.module).double(), example=in_precision(traced.example, torch.float64)
+    )
     try:
         with torch.no_grad():
             doubled.module(*(x.clone() for x in doubled.example))
@@ -34,7 +36,7 @@ def in_double(traced: Traced) -> Traced:
 
 def in_single(traced: Traced) -> Traced:
     """``traced`` rounded to single precision, in place."""
-    rounded = replace(traced, module=traced.module.float(), example=_as(traced.example, torch.float32))
+    rounded = replace(traced, module=traced.module.float(), example=in_precision(traced.example, torch.float32))
     annotate(rounded.module, rounded.example)
     return rounded
 
@@ -42,14 +44,7 @@ def in_single(traced: Traced) -> Traced:
 def rounding_of(traced: Traced) -> float:
     """The relative change of the outputs when the graph computes in double precision."""
     module = in_double(traced).module
-    return check_agreement(
-        "rounding", traced.module, lambda *x: module(*_as(x, torch.float64)), traced.example, float("inf")
-    ).error
-
-
-def _precisions(module: nn.Module) -> set[torch.dtype]:
-    return {value.dtype for value in (*module.parameters(), *module.buffers()) if value.is_floating_point()}
-
-
-def _as(example: tuple[Tensor, ...], dtype: torch.dtype) -> tuple[Tensor, ...]:
-    return tuple(x.to(dtype) if x.is_floating_point() else x for x in example)
+    with own_tolerances():
+        return check_agreement(
+            "rounding", traced.module, lambda *x: module(*in_precision(x, torch.float64)), traced.example, float("inf")
+        ).error

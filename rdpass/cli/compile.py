@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from rdpass.cli.inspect import TOLERANCE_HELP
 from rdpass.cli.student_file import student_file
 from rdpass.core.errors import ConfigError
 from rdpass.core.numeric_types import BYTES, HALF, SINGLE, Precision
@@ -64,6 +65,7 @@ def compile_command(
         str | None, typer.Option(help="Prefix of the C library's names.", show_default="rdpass_model")
     ] = None,
     golden: Annotated[Path | None, typer.Option(help="Golden numbers (.npz); default: those beside FILE.")] = None,
+    tolerance: Annotated[float | None, typer.Option(help=TOLERANCE_HELP)] = None,
     database: Annotated[Path | None, typer.Option("--db", help="A folder that `rdpass tune` wrote.")] = None,
     sign: Annotated[Path | None, typer.Option(help="An Ed25519 private key (PEM) to sign the manifest with.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing folder.")] = False,
@@ -72,6 +74,7 @@ def compile_command(
 ) -> None:
     """Build FILE.onnx, or a run folder's student, for a CPU and compare what was built with the golden output before it
     is kept."""
+    from rdpass.core.comparison import users_tolerance
     from rdpass.deploy.aot.names import PREFIX
 
     wanted = as_precision(precision)
@@ -79,7 +82,8 @@ def compile_command(
         _check_run(source, target, out, runtime, wanted, force, input_size, golden)
     elif data is not None:
         raise ConfigError("--data is for a run folder in int8; make an int8 file of another one with rdpass quantize")
-    with student_file(source, wanted, data) if source.is_dir() else nullcontext(source) as model:
+    given = student_file(source, wanted, data) if source.is_dir() else nullcontext(source)
+    with users_tolerance(tolerance), given as model:
         with _without_torch():
             from rdpass.deploy.bundle.building import compile
 
@@ -92,6 +96,7 @@ def compile_command(
             precision=wanted,
             prefix=prefix or PREFIX,
             golden=golden,
+            tolerance=tolerance,
             database=database,
             sign=sign,
             force=force,
@@ -141,7 +146,7 @@ def _without_torch() -> Iterator[None]:
 
 def print_bundle(bundle: Bundle) -> None:
     """Print its place, its sizes, and every gate that was passed on the way to it."""
-    from rdpass.cli.tables import print_table, size
+    from rdpass.cli.tables import print_gates, size
 
     manifest = bundle.manifest
     library = (bundle.folder / manifest.library).stat().st_size
@@ -157,9 +162,6 @@ def print_bundle(bundle: Bundle) -> None:
     if tuning := manifest.tuning:
         print("tuned: {tuned} of {workloads} distinct workloads, {estimated} of them by estimates".format(**tuning))
         print(f"whole network: {tuning['network']['reason']}")
-    print_table(
-        ("gate", ">largest error", ">tolerance"),
-        [(gate.name, f"{gate.error:.2e}", f"{gate.tolerance:.0e}") for gate in manifest.gates],
-    )
+    print_gates(manifest.gates)
     for note in manifest.notes:
         print(f"note: {note}")

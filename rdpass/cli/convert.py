@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rdpass.cli.inspect import INPUT_HELP, LEAF_HELP, MODEL_HELP, TRUST_HELP, WEIGHTS_HELP
+from rdpass.cli.inspect import INPUT_HELP, LEAF_HELP, MODEL_HELP, TOLERANCE_HELP, TRUST_HELP, WEIGHTS_HELP
 from rdpass.cli.named_model import load_named_model
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def convert_command(
     ] = None,
     loss: Annotated[str | None, _of(TRAINING, help=LOSS_HELP)] = None,
     distance: Annotated[str | None, _of(TRAINING, help=DISTANCE_HELP)] = None,
+    tolerance: Annotated[float | None, _of(OUTPUT, help=TOLERANCE_HELP)] = None,
     epochs: Annotated[int | None, _of(TRAINING, help="Passes over the data.")] = None,
     lr: Annotated[float | None, _of(TRAINING, help="Peak learning rate.")] = None,
     seed: Annotated[int | None, _of(TRAINING, help="Seed of shuffling and of the example.")] = None,
@@ -65,6 +66,7 @@ def convert_command(
 ) -> None:
     """Remove the shortcuts of MODEL: exactly without --data, by distillation with it."""
     from rdpass.conversion import convert
+    from rdpass.core.comparison import users_tolerance
     from rdpass.core.places import check_kept
     from rdpass.runs.folder import check_run
     from rdpass.runs.grouping import Output
@@ -77,12 +79,14 @@ def convert_command(
     check_kept(out, [*files_of(model), *(each for each in (weights, config) if each)])
     check_run(out, resume, force)
     settings = read_convert_config(config, sets or (), {
-        "recipe": recipe, "max_macs": max_macs, "only": only or None, "skip": skip or None, "leaf": leaf or None,
+        "recipe": recipe, "tolerance": tolerance, "max_macs": max_macs,
+        "only": only or None, "skip": skip or None, "leaf": leaf or None,
         "loss": loss, "distance": distance, "train.epochs": epochs, "train.lr": lr, "train.seed": seed,
         "train.device": device, "train.amp": amp, "train.accumulate": accumulate, "train.clip": clip,
         "train.on_nan": on_nan, "train.tensorboard": tensorboard,
     })  # fmt: skip
-    loaded, stored = load_named_model(model, weights, trust_pickle, input_shape)
+    with users_tolerance(settings.tolerance):
+        loaded, stored = load_named_model(model, weights, trust_pickle, input_shape)
     parts = load_data(data) if data else None
     example = choose_example(loaded, input_shape, parts, settings.train.seed, stored)
     if dry_run:
@@ -100,6 +104,7 @@ def convert_command(
         budget=Budget(settings.max_macs),
         output=Output(out, resume, force),
         config=settings.train,
+        tolerance=settings.tolerance,
     )
     if not current_world().is_first:
         return
@@ -125,12 +130,11 @@ def _summary(conversion: Conversion, out: Path) -> dict[str, object]:
 
 
 def _print_conversion(conversion: Conversion, out: Path) -> None:
-    from rdpass.cli.tables import print_table
+    from rdpass.cli.tables import print_gates, print_table
 
     kinds = {region.add: region.kind for region in conversion.plan.regions}
     rows = [(outcome.add, kinds[outcome.add], outcome.how, outcome.reason) for outcome in conversion.outcomes]
     print_table(("shortcut", "kind", "went", "how"), rows)
-    print_table(("gate", ">max relative error", ">tolerance"),
-                [(gate.name, f"{gate.error:.2g}", f"{gate.tolerance:.0e}") for gate in conversion.gates])  # fmt: skip
+    print_gates(conversion.gates)
     left = len(conversion.plan.regions) - len(conversion.removed)
     print(f"{len(conversion.removed)} of {len(conversion.plan.regions)} shortcuts removed, {left} left; saved to {out}")

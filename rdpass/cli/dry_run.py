@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from rdpass.capture.plain_weights import copy_with_plain_weights
+from rdpass.core.comparison import users_tolerance
 from rdpass.inspection import inspect
 from rdpass.recipes.catalogue import find_recipe
 from rdpass.runs.settings import ConvertConfig, to_toml
@@ -36,7 +37,8 @@ def print_dry_run(
 
     recipe = find_recipe(settings.recipe, has_data=parts is not None)
     loss, distance = find_loss(settings.loss), find_distance(settings.distance)
-    plan = inspect(model, example, only=settings.only, skip=settings.skip, leaf=settings.leaf)
+    with users_tolerance(settings.tolerance):
+        plan = inspect(model, example, only=settings.only, skip=settings.skip, leaf=settings.leaf)
     settings = settings.model_copy(update={"recipe": recipe.name, "train": recipe.complete(settings.train)})
     data = {}
     if parts is not None and recipe.needs_data:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rdpass.cli.inspect import INPUT_HELP, TRUST_HELP, WEIGHTS_HELP
+from rdpass.cli.inspect import INPUT_HELP, TOLERANCE_HELP, TRUST_HELP, WEIGHTS_HELP
 from rdpass.cli.named_model import load_named_model
 
 
@@ -17,11 +17,13 @@ def export_command(
     weights: Annotated[Path | None, typer.Option(help=WEIGHTS_HELP + " For a MODEL.")] = None,
     input_shape: Annotated[str | None, typer.Option("--input", help=INPUT_HELP + " For a MODEL.")] = None,
     data: Annotated[str | None, typer.Option(help="pkg.mod:fn, to take the example from. For a MODEL.")] = None,
+    tolerance: Annotated[float | None, typer.Option(help=TOLERANCE_HELP)] = None,
     trust_pickle: Annotated[bool, typer.Option("--trust-pickle", help=TRUST_HELP)] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
 ) -> None:
     """Write simplified ONNX with batch norm folded, checked against torch, and golden numbers beside it."""
     from rdpass.capture.trace import as_inputs
+    from rdpass.core.comparison import users_tolerance
     from rdpass.core.errors import ConfigError
     from rdpass.core.places import check_kept
     from rdpass.onnx.export import export_onnx
@@ -35,8 +37,9 @@ def export_command(
         if weights is not None:
             raise ConfigError(f"{source} brings its student's weights along; leave out --weights {weights}")
         check_kept(out, [Path(source, name) for name in written_files(Path(source)) or ()])
-        print(load_run(source).export_onnx(out, force=force))
+        print(load_run(source).export_onnx(out, tolerance=tolerance, force=force))
     else:
-        loaded, stored = load_named_model(source, weights, trust_pickle, input_shape)
+        with users_tolerance(tolerance):
+            loaded, stored = load_named_model(source, weights, trust_pickle, input_shape)
         found = choose_example(loaded, input_shape, load_data(data) if data else None, stored=stored)
-        print(export_onnx(loaded, as_inputs(loaded, found), out, force=force))
+        print(export_onnx(loaded, as_inputs(loaded, found), out, tolerance=tolerance, force=force))

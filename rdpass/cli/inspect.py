@@ -15,6 +15,10 @@ MODEL_HELP = (
 WEIGHTS_HELP = "The model's trained weights: a state dict, as torch.save or .safetensors has it."
 LEAF_HELP = "Keep the submodules of such paths whole where tracing can't follow them."
 TRUST_HELP = "Read a .pt2 file that holds more than data. It may run code: only for files whose maker you trust."
+TOLERANCE_HELP = (
+    "Largest relative error of every gate, in the place of its own (1e-5 to 1e-4), for a network whose numbers single"
+    " precision does not hold. The record says that it is yours."
+)
 INPUT_HELP = "Input shape, as 1x3x224x224 or 1x8:int64; several with commas between. Guessed if left out, and said so."
 
 
@@ -28,6 +32,7 @@ def inspect_command(
     svg: Annotated[Path | None, typer.Option(help="Draw kernels and live bytes into this file.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing SVG file.")] = False,
     trust_pickle: Annotated[bool, typer.Option("--trust-pickle", help=TRUST_HELP)] = False,
+    tolerance: Annotated[float | None, typer.Option(help=TOLERANCE_HELP)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Show every add of MODEL and forecast, before anyone trains, what removing its shortcuts would gain. Reads only.
@@ -36,17 +41,19 @@ def inspect_command(
     """
     from rdpass.cli.forecast_tables import print_plan
     from rdpass.cli.plan_json import plan_as_json
+    from rdpass.core.comparison import users_tolerance
     from rdpass.core.places import check_kept
     from rdpass.inspection import inspect
     from rdpass.sources.models import choose_example, files_of, load_model
 
     if svg is not None:
         check_kept(svg, files_of(model))
-    loaded, stored = load_model(model, None, input_shape, trusted=trust_pickle)
-    example = choose_example(loaded, input_shape, None, stored=stored)
-    plan = inspect(
-        loaded, example, only=only or (), skip=skip or (), leaf=leaf or (), target=target, svg=svg, force=force
-    )
+    with users_tolerance(tolerance):
+        loaded, stored = load_model(model, None, input_shape, trusted=trust_pickle)
+        example = choose_example(loaded, input_shape, None, stored=stored)
+        plan = inspect(
+            loaded, example, only=only or (), skip=skip or (), leaf=leaf or (), target=target, svg=svg, force=force
+        )
     if as_json:
         print(json.dumps(plan_as_json(plan), indent=1))
     else:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rdpass.cli.inspect import INPUT_HELP, MODEL_HELP, WEIGHTS_HELP
+from rdpass.cli.inspect import INPUT_HELP, MODEL_HELP, TOLERANCE_HELP, WEIGHTS_HELP
 from rdpass.cli.named_model import load_named_model
 
 if TYPE_CHECKING:
@@ -67,10 +67,12 @@ def quantize_command(
     ] = False,
     images: Annotated[int, typer.Option(min=1, help="Images to calibrate with, at most.")] = 512,
     validate_images: Annotated[int, typer.Option(min=1, help="Images to validate with, at most.")] = 2000,
+    tolerance: Annotated[float | None, typer.Option(help=f"Of the float network. {TOLERANCE_HELP}")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Write int8 ONNX (QDQ) of a network, its ranges calibrated on --data, and report what that costs."""
+    from rdpass.core.comparison import users_tolerance
     from rdpass.core.errors import ConfigError
     from rdpass.core.places import check_free
     from rdpass.onnx.golden import golden_path
@@ -84,23 +86,24 @@ def quantize_command(
     if not is_module and (weights is not None or input_shape is not None):
         raise ConfigError(f"{source} brings its weights and input along; leave out --weights and --input")
     calibrate, validate = images_of(data)
-    model, example = _module(source, weights, input_shape) if is_module else (Path(source), None)
-    result = quantize(
-        model,
-        example,
-        calibrate=calibrate,
-        validate=validate,
-        out=out,
-        activations=activations.value,
-        calibrator=calibrator.value,
-        keep=keep or (),
-        keep_worst=keep_worst,
-        rounding=rounding.value,
-        diagonal=diagonal,
-        images=images,
-        validate_images=validate_images,
-        force=force,
-    )
+    with users_tolerance(tolerance):
+        model, example = _module(source, weights, input_shape) if is_module else (Path(source), None)
+        result = quantize(
+            model,
+            example,
+            calibrate=calibrate,
+            validate=validate,
+            out=out,
+            activations=activations.value,
+            calibrator=calibrator.value,
+            keep=keep or (),
+            keep_worst=keep_worst,
+            rounding=rounding.value,
+            diagonal=diagonal,
+            images=images,
+            validate_images=validate_images,
+            force=force,
+        )
     if as_json:
         print(json.dumps({"out": str(out), **asdict(result.report)}, indent=1))
     else:

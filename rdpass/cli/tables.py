@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -12,6 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from rdpass.core.printable import printable
+
+if TYPE_CHECKING:
+    from rdpass.core.comparison import NumericGate
 
 WIDTH_OFF_TERMINAL = 150
 LONGEST_CELL = 2000
@@ -33,6 +37,13 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: st
     for row in rows:
         table.add_row(*map(_cell, row))
     console().print(table)
+
+
+def print_gates(gates: Iterable[NumericGate]) -> None:
+    """A table of gates: what each was compared with, and how far float32 itself is off, where that is known."""
+    from rdpass.core.comparison import gate_words
+
+    print_table(("gate", ">largest error", ">tolerance", "against", ">single precision is off"), map(gate_words, gates))
 
 
 def _cell(words: str) -> Text:

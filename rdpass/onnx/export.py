@@ -15,6 +15,7 @@ import tempfile
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 import onnx
@@ -24,12 +25,13 @@ from torch import Tensor, nn
 
 from rdpass.capture.plain_weights import copy_with_plain_weights
 from rdpass.capture.trace import trace
-from rdpass.core.agreement import check_agreement
-from rdpass.core.comparison import NumericGate, check_close
+from rdpass.core.agreement import check_agreement, outputs_in_double
+from rdpass.core.comparison import Array, NumericGate, check_close, users_tolerance
 from rdpass.core.errors import ParityError, TraceError
 from rdpass.core.places import check_free
 from rdpass.core.plan import Traced
 from rdpass.core.tensors import arrays_of
+from rdpass.onnx.double_oracle import exact_of
 from rdpass.onnx.golden import TORCH, Golden, golden_path, save_with_golden
 from rdpass.onnx.oracle import run_onnx
 from rdpass.onnx.source import GATES_KEY
@@ -37,7 +39,7 @@ from rdpass.passes.graph.deploy_form import DEPLOY_FORM, FOLD_TOLERANCE
 from rdpass.passes.graph.pass_manager import run_passes
 
 OPSET = 18
-ONNX_TOLERANCE = 1e-5
+TOLERANCE = 1e-5
 
 
 def export_onnx(
@@ -46,6 +48,7 @@ def export_onnx(
     path: str | Path,
     *,
     gates: Sequence[NumericGate] = (),
+    tolerance: float | None = None,
     force: bool = False,
 ) -> Path:
     """Write ``module`` to ``path`` for the example's very shapes, and return the path.
@@ -54,6 +57,8 @@ def export_onnx(
         module: any module that ``trace`` takes; copied.
         example: its inputs; their values become the golden ones.
         gates: comparisons passed before, to be recorded first.
+        tolerance: the largest relative error of every gate, in the place of its own; the gates say that it is the
+            user's.
         force: replace a file that is there.
 
     Raises:
@@ -64,18 +69,27 @@ def export_onnx(
     path = Path(path)
     for place in (path, golden_path(path)):
         check_free(place, force)
-    deploy = _deploy_form(module, example)
-    inputs = [x.detach().cpu().numpy() for x in example]
-    with torch.no_grad():
-        expected = arrays_of(deploy.module.eval()(*example))
-    exported = _exported(deploy.module, example)
-    passed = [*gates, *deploy.gates, check_close("onnx", run_onnx(exported, inputs), expected, ONNX_TOLERANCE)]
-    simplified = _simplified(exported)
-    passed.append(check_close("onnx-simplified", run_onnx(simplified, inputs), expected, ONNX_TOLERANCE))
+    with users_tolerance(tolerance):
+        deploy = _deploy_form(module, example)
+        inputs = [x.detach().cpu().numpy() for x in example]
+        with torch.no_grad():
+            expected = arrays_of(deploy.module.eval()(*example))
+        exported = _exported(deploy.module, example)
+        passed = [*gates, *deploy.gates, _gate("onnx", exported, deploy, expected)]
+        simplified = _simplified(exported)
+        passed.append(_gate("onnx-simplified", simplified, deploy, expected))
     del simplified.metadata_props[:]
     simplified.metadata_props.add(key=GATES_KEY, value=json.dumps([asdict(gate) for gate in passed]))
     save_with_golden(simplified, Golden(tuple(inputs), tuple(expected), TORCH), path, force)
     return path
+
+
+def _gate(name: str, model: onnx.ModelProto, deploy: Traced, expected: Sequence[Array]) -> NumericGate:
+    """What ONNX Runtime makes of the file against torch, or, where its rounding is in the way, both in float64."""
+    inputs = [x.detach().cpu().numpy() for x in deploy.example]
+    exact = partial(outputs_in_double, deploy.module, deploy.example)
+    found = run_onnx(model, inputs)
+    return check_close(name, found, expected, TOLERANCE, exact, actual_exact=exact_of(model, inputs))
 
 
 def _deploy_form(module: nn.Module, example: tuple[Tensor, ...]) -> Traced:

@@ -3,7 +3,8 @@
 1. A file given, or the one beside the model (``student.onnx`` has ``student.golden.npz``): torch's own numbers, which
    export writes, or the integer oracle's, which quantize writes.
 2. Else standard-normal numbers from a fixed seed, and what ONNX Runtime makes of them.
-3. For a quantised network the outputs are those of its integers (``integer_oracle``), whatever the inputs come from:
+3. Where float32 is no good oracle of a network, ``compile`` puts outputs computed in float64 in their place.
+4. For a quantised network the outputs are those of its integers (``integer_oracle``), whatever the inputs come from:
    runtimes round such networks differently.
 
 Such a file holds ``input_0``, ..., ``output_0``, ..., ``source``, what computed these (torch if it does not say), and
@@ -21,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from rdpass.core.comparison import Array
+from rdpass.core.comparison import INTEGERS, Array
 from rdpass.core.errors import ConfigError, first_line
 from rdpass.core.files import file_digest, new_file
 from rdpass.core.tensor_spec import TensorSpec
@@ -35,8 +36,7 @@ log = logging.getLogger(__name__)
 _ROOM = 1 << 20  # bytes: headers, the digest, the source
 
 TORCH = "torch"
-INTEGERS = "integers"
-"""What computed golden outputs."""
+RUNTIME = "onnxruntime"
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def _found(model: OnnxSource, given: Path | None) -> Golden:
         except ConfigError as error:
             log.warning("%s; ONNX Runtime's output is used instead", error)
     inputs = tuple(random_input(spec, index) for index, spec in enumerate(model.inputs))
-    return Golden(inputs, tuple(run_onnx(model.reference, inputs)), "onnxruntime")
+    return Golden(inputs, tuple(run_onnx(model.reference, inputs)), RUNTIME)
 
 
 def golden_path(model: Path) -> Path:

@@ -12,7 +12,7 @@ from pathlib import Path
 import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
-from rdpass.core.comparison import NumericGate
+from rdpass.core.comparison import NumericGate, gate_of
 from rdpass.core.errors import ConfigError, first_line
 from rdpass.core.files import file_digest
 from rdpass.core.input_size import InputSize
@@ -109,6 +109,6 @@ def _loaded(source: Path | onnx.ModelProto, label: str) -> onnx.ModelProto:
 def _recorded_gates(model: onnx.ModelProto, label: str) -> tuple[NumericGate, ...]:
     text = next((entry.value for entry in model.metadata_props if entry.key == GATES_KEY), "[]")
     try:
-        return tuple(NumericGate(str(g["name"]), float(g["error"]), float(g["tolerance"])) for g in json.loads(text))
-    except (ValueError, TypeError, KeyError) as error:
+        return tuple(map(gate_of, json.loads(text)))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ConfigError(f"{label}: its metadata {GATES_KEY!r} is damaged; export it again") from error

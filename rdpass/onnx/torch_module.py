@@ -14,6 +14,7 @@ from rdpass.core.comparison import Array, check_close
 from rdpass.core.errors import ConfigError
 from rdpass.core.input_size import InputSize
 from rdpass.core.tensors import arrays_of
+from rdpass.onnx.double_oracle import exact_of
 from rdpass.onnx.oracle import run_onnx
 from rdpass.onnx.reading.network import read_into_torch
 from rdpass.onnx.reading.strip_quantisation import strip_quantisation
@@ -53,5 +54,5 @@ def load_onnx(path: Path, sizes: Sequence[InputSize] = ()) -> tuple[nn.Module, t
     example = tuple(torch.from_numpy(array) for array in inputs)
     with torch.no_grad():
         found: list[Array] = [np.asarray(array) for array in arrays_of(module(*example))]
-    check_close("onnx-torch", found, run_onnx(reference, inputs), TOLERANCE)
+    check_close("onnx-torch", found, run_onnx(reference, inputs), TOLERANCE, exact_of(reference, inputs))
     return module, example

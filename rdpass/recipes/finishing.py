@@ -9,6 +9,7 @@ import torch
 from torch.fx import GraphModule
 
 from rdpass.core.agreement import check_agreement
+from rdpass.core.comparison import ROUNDINGS, WORST_ROUNDING, own_tolerances
 from rdpass.core.errors import DivergedError, ParityError, PassError
 from rdpass.core.plan import Outcome, Plan, Region, Traced
 from rdpass.core.tensors import tensors_in
@@ -25,7 +26,6 @@ from rdpass.training.request import Request
 
 STUDENT_TOLERANCE = 1e-4
 EXACT = 1e-9
-WORST_ROUNDING = 0.01  # beyond it single precision has no answer to give
 REMEDY = "its activations have run away: train longer, at a lower rate, or clip the gradient"
 
 
@@ -47,7 +47,8 @@ def finished_student(
     doubled = in_double(replace(student, gates=()))
     tolerance = EXACT if doubled.module is not student.module else STUDENT_TOLERANCE
     stages = (*(Pass(each.__name__, each, tolerance) for each in folds), *DEPLOY_FORM)
-    folded = run_passes(doubled, stages)
+    with own_tolerances():  # the user's is for what float32 makes of it
+        folded = run_passes(doubled, stages)
     if doubled.module is not student.module:
         folded = _rounded(folded, student)
     _check_form(folded, counterpart)
@@ -111,7 +112,7 @@ def _rounded(folded: Traced, student: Traced) -> Traced:
     where the trained one itself moves with the precision, to ten times as far."""
     rounded = in_single(folded)
     moves = rounding_of(student)
-    tolerance = min(max(STUDENT_TOLERANCE, 10 * moves), WORST_ROUNDING)
+    tolerance = min(max(STUDENT_TOLERANCE, ROUNDINGS * moves), WORST_ROUNDING)
     try:
         gate = check_agreement("settled", rounded.module, student.module, student.example, tolerance)
     except ParityError as error:

@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from rdpass.core.comparison import gate_of, gate_words
 from rdpass.core.errors import ConfigError
 from rdpass.core.files import new_file
 from rdpass.core.places import check_free
@@ -53,7 +54,7 @@ def _facts(folder: Path, record: dict[str, Any]) -> dict[str, Any]:
         "went": Counter(outcome["how"] for outcome in record["outcomes"]),
         "outcomes": [{**outcome, **_place(regions[outcome["add"]])} for outcome in record["outcomes"]],
         "skipped": record["plan"]["skipped"],
-        "gates": record["gates"],
+        "gates": [(gate, gate_words(gate_of(gate))) for gate in record["gates"]],
         "costs": _costs(record["plan"]["forecast"]["model"], record["cost"]),
         "figures": [(figure.title, Markup(Chart(figure).draw())) for figure in figures],
         "settings": settings.read_text() if settings.exists() else "",

@@ -52,8 +52,8 @@ class Conversion:
         """The outcomes of the shortcuts that are gone."""
         return tuple(outcome for outcome in self.outcomes if outcome.how != "kept")
 
-    def export_onnx(self, path: str | Path, *, force: bool = False) -> Path:
+    def export_onnx(self, path: str | Path, *, tolerance: float | None = None, force: bool = False) -> Path:
         """Write the student as simplified ONNX, checked against torch; see ``rdpass.onnx.export.export_onnx``."""
         from rdpass.onnx.export import export_onnx
 
-        return export_onnx(self.student, self.example, path, gates=self.gates, force=force)
+        return export_onnx(self.student, self.example, path, gates=self.gates, tolerance=tolerance, force=force)

@@ -41,6 +41,7 @@ class ConvertConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     recipe: str = "auto"
+    tolerance: float | None = Field(default=None, ge=0)
     max_macs: float = Field(default=1.3, gt=0)
     loss: str | None = None
     distance: str | None = None

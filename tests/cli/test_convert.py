@@ -3,6 +3,7 @@
 import json
 import tomllib
 
+import onnx
 import pytest
 
 from rdpass.cli.app import run
@@ -104,3 +105,31 @@ def test_a_detector_learns_by_a_loss_and_a_distance_of_the_users(capsys, here):
     assert (code, f"--loss {BOX_LOSS[1]}" in line) == (2, True)
     assert run([*again, *BOX_LOSS, *distance]) == 0
     assert (here / "again" / "student.safetensors").read_bytes() == (here / "run" / "student.safetensors").read_bytes()
+
+
+def test_a_tolerance_of_the_users_holds_for_every_gate_and_is_in_the_record(capsys, here):
+    command = ["convert", RESNET, "--input", "1x3x8x8", "--max-macs", "9", "--tolerance", "0.002", "-o"]
+    assert run([*command, str(here / "run"), "--json"]) == 0
+    gates = json.loads(capsys.readouterr().out)["gates"]
+    assert {(gate["tolerance"], gate["tolerance_by"], gate["oracle"]) for gate in gates} == {(0.002, "user", "float32")}
+    assert tomllib.loads((here / "run" / "config.toml").read_text())["tolerance"] == 0.002
+    assert run([*command, str(here / "shown")]) == 0
+    assert "2e-03 (yours)" in capsys.readouterr().out
+    # What was recorded stays the user's, and what comes behind has its own tolerance again.
+    assert run(["export", str(here / "run"), "-o", str(here / "s.onnx")]) == 0
+    recorded = json.loads(onnx.load(here / "s.onnx").metadata_props[0].value)
+    assert [(gate["tolerance_by"], gate["tolerance"]) for gate in recorded[-1:]] == [("rdpass", 1e-5)]
+    assert recorded[0]["tolerance_by"] == "user"
+
+
+@pytest.mark.parametrize("given", ["-1e-3", "nan", "inf"])
+def test_a_tolerance_that_is_no_error_is_refused_by_every_command_with_gates(capsys, here, given):
+    for command in (
+        ["convert", RESNET, "--input", "1x3x8x8", "-o", here / "run"],
+        ["export", RESNET, "--input", "1x3x8x8", "-o", here / "s.onnx"],
+        ["inspect", RESNET, "--input", "1x3x8x8"],
+    ):
+        code, line = failure(capsys, *command, f"--tolerance={given}")
+        assert code == 2
+        assert "tolerance" in line
+    assert list(here.iterdir()) == []

@@ -1,4 +1,5 @@
 import json
+from dataclasses import asdict
 
 import numpy as np
 import onnx
@@ -10,10 +11,11 @@ import rdpass
 from rdpass.core.comparison import NumericGate
 from rdpass.core.errors import ConfigError, ParityError
 from rdpass.core.files import file_digest
+from rdpass.onnx.double_oracle import run_in_double
 from rdpass.onnx.export import export_onnx
 from rdpass.onnx.golden import golden_path
 from rdpass.onnx.oracle import run_onnx
-from tests.models import classifier, inverted_residual, seeded, small_resnet
+from tests.models import classifier, faint_detector, inverted_residual, seeded, small_resnet
 from tests.support import Untouched
 
 
@@ -87,7 +89,9 @@ def test_clamps_per_channel_and_gates_given_are_exported(tmp_path):
     before.check()
     graph = onnx.load(path)
     assert {"Max", "Min"} <= {node.op_type for node in graph.graph.node}
-    assert json.loads(graph.metadata_props[0].value)[0] == {"name": "mine", "error": 0.5, "tolerance": 1.0}
+    first = json.loads(graph.metadata_props[0].value)[0]
+    assert first == asdict(NumericGate("mine", 0.5, 1.0))
+    assert first["oracle"] == "float32"
 
 
 def test_several_inputs_and_outputs_keep_their_order(tmp_path):
@@ -105,3 +109,31 @@ def test_several_inputs_and_outputs_keep_their_order(tmp_path):
     golden = np.load(golden_path(path))
     assert golden["output_0"].shape == (1, 4, 3, 3)
     assert golden["output_1"].shape == (1, 2, 6, 6)
+
+
+def test_scores_that_onnx_runtime_can_not_tell_apart_are_compared_in_float64(tmp_path):
+    model, example = faint_detector()
+    path = export_onnx(model, (example,), tmp_path / "faint.onnx")
+    gates = {gate["name"]: gate for gate in json.loads(onnx.load(path).metadata_props[0].value)}
+    for name in ("onnx", "onnx-simplified"):
+        assert (gates[name]["oracle"], gates[name]["tolerance"]) == ("float64", 1e-5)
+        assert 0 < gates[name]["oracle_error"] < 1e-5  # torch's own
+    assert gates["onnx"]["error"] < 1e-9
+
+
+def test_a_file_that_computes_something_else_is_refused_however_coarse_the_runtime(monkeypatch, tmp_path):
+    model, example = faint_detector()
+    real = run_in_double
+    monkeypatch.setattr("rdpass.onnx.double_oracle.run_in_double", lambda *given: [y * 1.0001 for y in real(*given)])
+    with pytest.raises(ParityError, match=r"onnx: output 0 .*in float64 they differ by 0\.0001"):
+        export_onnx(model, (example,), tmp_path / "faint.onnx")
+
+
+def test_a_tolerance_of_the_users_is_recorded_as_theirs(tmp_path):
+    model = seeded(small_resnet)
+    path = export_onnx(model, (torch.randn(1, 3, 9, 9),), tmp_path / "s.onnx", tolerance=1e-3)
+    gates = json.loads(onnx.load(path).metadata_props[0].value)
+    assert {(gate["tolerance"], gate["tolerance_by"]) for gate in gates} == {(1e-3, "user")}
+    with pytest.raises(ParityError), np.errstate(all="ignore"):
+        export_onnx(model, (torch.randn(1, 3, 9, 9),), tmp_path / "t.onnx", tolerance=1e-12)
+    assert not (tmp_path / "t.onnx").exists()

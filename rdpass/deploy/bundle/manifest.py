@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from rdpass.core.comparison import NumericGate
+from rdpass.core.comparison import NumericGate, gate_of
 from rdpass.core.errors import IntegrityError, first_line
 from rdpass.core.files import file_digest
 from rdpass.core.numeric_types import SINGLE, Precision
@@ -208,7 +208,7 @@ def _from_json(body: dict[str, Any]) -> Manifest:
     fields = {key: value for key, value in body.items() if key != "sha256"}
     for key in ("inputs", "outputs"):
         fields[key] = tuple(TensorSpec(s["name"], tuple(s["shape"]), s["dtype"]) for s in fields[key])
-    fields["gates"] = tuple(NumericGate(**gate) for gate in fields["gates"])
+    fields["gates"] = tuple(map(gate_of, fields["gates"]))
     for key in ("fallbacks", "kernels", "notes"):
         fields[key] = tuple(fields[key])
     return Manifest(**fields)

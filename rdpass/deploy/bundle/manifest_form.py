@@ -68,6 +68,14 @@ def _object(**fields: Check) -> Check:
     )
 
 
+def _object_if_there(**fields: Check) -> Check:
+    return lambda value: all(is_right(value[name]) for name, is_right in fields.items() if name in value)
+
+
+def _both(first: Check, second: Check) -> Check:
+    return lambda value: first(value) and second(value)
+
+
 def _is_name(value: Any) -> bool:
     return _is_text(value) and _NAME.fullmatch(value) is not None
 
@@ -77,13 +85,17 @@ def _is_shape(value: Any) -> bool:
 
 
 _SPEC = _object(name=_is_text, dtype=lambda value: _is_text(value) and bool(_DTYPE.fullmatch(value)), shape=_is_shape)
+_GATE_TOO = _object_if_there(
+    oracle=_is_text, oracle_error=lambda value: value is None or _is_error(value), tolerance_by=_is_text
+)
+"""Of a gate, that manifests of earlier versions don't have."""
 _FIELDS: dict[str, Check] = {
     "source": _is_text,
     "target": _object(name=_is_text, triple=_is_text, cpu=_is_text, features=_list(_is_text)),
     "inputs": _list(_SPEC),
     "outputs": _list(_SPEC),
     "library": lambda value: _is_name(value) and "/" not in value,
-    "gates": _list(_object(name=_is_text, error=_is_error, tolerance=_is_error)),
+    "gates": _list(_both(_object(name=_is_text, error=_is_error, tolerance=_is_error), _GATE_TOO)),
     "golden": _object(source=_is_text, tolerance=_is_number, inputs=_list(_is_name), outputs=_list(_is_name)),
     "planned_activation_bytes": _is_count,
     "planned_workspace_bytes": _is_count,

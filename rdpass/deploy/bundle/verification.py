@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from rdpass.core.comparison import Array, NumericGate, check_close
+from rdpass.core.comparison import Array, NumericGate, check_close, oracle_of
 from rdpass.core.errors import IntegrityError, first_line
 from rdpass.core.tensor_spec import TensorSpec
 from rdpass.deploy.bundle.execution import execute
@@ -44,9 +45,12 @@ def verify(folder: str | Path, *, tolerance: float | None = None, key: str | Pat
     with opened(Path(folder), key=None if key is None else Path(key)) as (copy, manifest):
         launcher = find_launcher(target_of(manifest))
         inputs, expected = (read_golden(copy, manifest, kind) for kind in ("inputs", "outputs"))
-        allowed = float(manifest.golden["tolerance"]) if tolerance is None else tolerance
+        golden = manifest.golden
+        allowed = float(golden["tolerance"]) if tolerance is None else tolerance
         outputs = execute(copy, manifest, launcher, inputs, allow_nonfinite=True)
-        return check_close("bundle", outputs, expected, allowed)
+        gate = check_close("bundle", outputs, expected, allowed, oracle=oracle_of(str(golden["source"])))
+    is_users = tolerance is not None or golden.get("tolerance_by") == "user"
+    return replace(gate, tolerance_by="user") if is_users else gate
 
 
 def read_golden(folder: Path, manifest: Manifest, kind: Literal["inputs", "outputs"]) -> list[Array]:
