@@ -118,6 +118,21 @@ def scatter_elements(call: Call) -> Any:
     return call.call(torch.scatter_reduce, call.value(0), axis, places, call.value(2), way)
 
 
+def scatter_nd(call: Call) -> Any:
+    """Numbers, or whole parts, put at constant places; those of the only row of a batch are put in every row."""
+    if call.attribute("reduction", "none") != "none":
+        raise Unreadable("it adds or multiplies what is there")
+    places, shape = call.constant(1, "indices"), call.shape()
+    if places.shape[-1] == 0:
+        raise Unreadable("its indices have no axes")
+    columns = np.moveaxis(places, -1, 0)
+    along = [np.where(column < 0, column + shape[axis], column) for axis, column in enumerate(columns)]
+    indices = [call.buffer(f"places_{axis}", torch.from_numpy(each)) for axis, each in enumerate(along)]
+    if shape[0] == 1 and len(along) > 1:
+        return call.call(torch.ops.aten.index_put, call.value(0), [None, *indices[1:]], call.value(2))
+    return call.call(torch.index_put, call.value(0), tuple(indices), call.value(2))
+
+
 def pad(call: Call) -> Any:
     shape = call.shape()
     amounts = call.integers("pads", 1)
@@ -232,6 +247,7 @@ READERS: Mapping[str, Reader] = {
     "Gather": gather,
     "GatherElements": gather_elements,
     "ScatterElements": scatter_elements,
+    "ScatterND": scatter_nd,
     "Pad": pad,
     "Tile": tile,
     "DepthToSpace": depth_to_space,

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from rdpass.core.errors import ConfigError
 from tests.onnx.normalise.models import numbers
 from tests.onnx.reading.read import layers, read
 
@@ -65,3 +66,24 @@ def test_an_output_that_is_a_constant_or_an_input() -> None:
 def test_an_expanded_map_takes_batches_of_any_size() -> None:
     module = read("p = GlobalAveragePool(x) y = Expand(p, s)", "float[1, 4, 6, 5] x", s=np.array([1, 4, 6, 5]))
     assert module(torch.zeros(3, 4, 6, 5)).shape == (3, 4, 6, 5)
+
+
+@pytest.mark.parametrize(
+    ("places", "updates"),
+    [([[0], [-1]], (2, 6, 5)), ([[0, 1], [3, -2], [2, 0]], (3, 5)), ([[[0, 0, 1], [1, 5, -1]]], (1, 2))],
+)
+def test_numbers_and_parts_at_places(places: list[object], updates: tuple[int, ...]) -> None:
+    read("y = ScatterND(x, p, u)", "float[4, 6, 5] x", p=np.array(places), u=numbers(*updates))
+
+
+def test_what_is_put_in_the_only_row_of_a_batch_is_put_in_every_row() -> None:
+    body, places = "y = ScatterND(x, p, u)", np.array([[[0, 1, 3], [0, 2, -1]]])
+    module = read(body, "float[1, 4, 6, 5] x", p=places, u=numbers(1, 2, 5))
+    found = module(torch.zeros(3, 4, 6, 5))
+    assert torch.equal(found[0], found[2])
+    assert torch.equal(found[0, 2, 5], torch.from_numpy(numbers(1, 2, 5))[0, 1])
+
+
+def test_sums_at_places_are_refused() -> None:
+    with pytest.raises(ConfigError, match="it adds or multiplies what is there"):
+        read('y = ScatterND<reduction="add">(x, p, u)', "float[4, 6] x", p=np.array([[0]]), u=numbers(1, 6))
