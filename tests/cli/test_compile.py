@@ -76,3 +76,16 @@ def test_a_file_of_open_sizes_is_built_for_those_given_and_compared_at_them(
     assert [row["reason"] for row in json.loads(capfd.readouterr().out)["rows"]] == [None, None]
     assert run([*bench, "--input", "1x3x17x15"]) == 2
     assert "was built for x=2x3x17x15; compile FILE for that size" in capfd.readouterr().err
+
+
+def test_a_tolerance_of_the_users_is_in_the_manifest_and_what_is_none_is_refused_at_once(
+    two_by_two_onnx: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    command = ["compile", str(two_by_two_onnx), "-o", str(tmp_path / "two.rdp")]
+    assert run([*command, "--tolerance", "nan"]) == 2
+    assert "it is a relative error" in capfd.readouterr().err
+    assert not (tmp_path / "two.rdp").exists()
+    assert run([*command, "--tolerance", "0.002", "--json"]) == 0
+    manifest = json.loads(capfd.readouterr().out)
+    assert {(gate["tolerance"], gate["tolerance_by"]) for gate in manifest["gates"]} == {(0.002, "user")}
+    assert (manifest["golden"]["tolerance"], manifest["golden"]["tolerance_by"]) == (0.002, "user")
