@@ -22,7 +22,7 @@ def quantised(name, folder):
 def is_integers(manifest):
     """Kernels of bytes alone, and the very numbers of the network's integers, here and on the core."""
     assert {kernel["name"].split("_")[0] for kernel in manifest.kernels} == {"s8"}
-    assert sum(fallback["share"] for fallback in manifest.fallbacks) < 1e-3
+    assert sum(fallback["share"] for fallback in manifest.fallbacks) < 5e-3  # the classes, as floats
     errors = {gate.name: gate.error for gate in manifest.gates}
     return errors["bundle"] == errors["tvm-host"] == 0
 
