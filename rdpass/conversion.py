@@ -8,13 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Unpack
 
-import torch
 from torch import nn
 
 from rdpass.capture.trace import Example, trace
 from rdpass.core.comparison import users_tolerance
 from rdpass.core.errors import ConfigError, NothingToConvert, PassError
-from rdpass.core.numeric_types import FLOAT32
 from rdpass.core.plan import Plan, Traced
 from rdpass.inspection import plan_of
 from rdpass.passes.analysis.cost import cost_of
@@ -133,7 +131,6 @@ def _converted(
     out: str | Path | None,
     save_first: Callable[[Conversion], None] | None = None,
 ) -> Conversion:
-    _check_precision(traced)
     plan = plan_of(traced, request.only, request.skip)
     if not plan.removable:
         raise NothingToConvert(f"{type(model).__name__} has no shortcut to remove: {_why(plan)}")
@@ -149,15 +146,6 @@ def _converted(
         raise ConfigError(f"recipe {chosen.name!r} is to give a Removal, not a {type(removal).__name__}")
     _check_removed(removal)
     return _conversion(model, traced, plan, removal, chosen.name)
-
-
-def _check_precision(traced: Traced) -> None:
-    halves = {p.dtype for p in traced.module.parameters() if p.dtype in (torch.float16, torch.bfloat16)}
-    if halves:
-        raise ConfigError(
-            f"the model's parameters are {', '.join(map(str, halves))}: too coarse to fold and compare; give it and the"
-            f" example in {FLOAT32} (model.float())"
-        )
 
 
 def _conversion(model: nn.Module, traced: Traced, plan: Plan, removal: Removal, recipe: str) -> Conversion:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from rdpass.capture.plain_weights import copy_with_plain_weights
+from rdpass.capture.plain_copy import plain_copy
 from rdpass.core.errors import ConfigError
 from rdpass.runs.result import Conversion
 from rdpass.training.config import DistillConfig
@@ -61,7 +61,7 @@ def distill(
             "the conversion has no teacher to learn from; a run folder holds none: load it with"
             " rdpass.load_run(path, teacher=model)"
         )
-    student, teacher = copy.deepcopy(conversion.student), copy_with_plain_weights(conversion.teacher)
+    student, teacher = copy.deepcopy(conversion.student), plain_copy(conversion.teacher).module
     request = Request(
         train=train, validate=validate, loss=find_loss(loss), distance=find_distance(distance),
         config=config or DistillConfig(), show_progress=show_progress,

@@ -37,16 +37,6 @@ def test_the_record_names_cuts_cost_and_gates():
     assert len(conversion.removed) == 3
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_a_model_in_half_precision_is_inspected_but_not_converted(dtype):
-    model = seeded(small_resnet).to(dtype)
-    before = Untouched(model)
-    assert len(rdpass.inspect(model, X.to(dtype)).regions) == 3
-    with pytest.raises(ConfigError, match="in float32"):
-        exact(model, X.to(dtype))
-    before.check()
-
-
 NORMS = {
     "parametrised weight norm": nn.utils.parametrizations.weight_norm,
     "parametrised spectral norm": nn.utils.parametrizations.spectral_norm,

@@ -40,6 +40,7 @@ PACKAGES = (
 # Imports inside functions, each of what must not be loaded before it is needed.
 LATE = {
     "cli": "the command line answers --help and --version without torch and TVM",
+    "capture.programs": "the converter of TorchScript, which loads torch's compiler",
     "capture.torchvision_import": "the extra zoo",
     "deploy.bundle.runner": "TVM's runtime: a bundle is read and checked without it",
     "deploy.bundle.signature": "the extra sign",

@@ -1,54 +1,49 @@
-"""A copy of a model whose weights are stored, not computed anew at every call (weight norm, spectral norm, …).
+"""Weights that are stored, not computed anew at every call (weight norm, spectral norm, pruning, …).
 
 Passes read and fold weights, and such a layer would overwrite what they fold. Two mechanisms of torch do so:
-parametrizations, and the hooks before a forward of ``torch.nn.utils.weight_norm`` and ``spectral_norm``.
+parametrizations, and the hooks before a forward of ``torch.nn.utils.weight_norm``, ``spectral_norm`` and ``prune``.
 """
 
 from __future__ import annotations
 
-import copy
-
 from torch import Tensor, nn
-from torch.nn.utils import parametrize
+from torch.nn.utils import parametrize, prune
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
-from rdpass.core.errors import ConfigError, first_line
+_Hook = WeightNorm | SpectralNorm | prune.BasePruningMethod
 
 
-def copy_with_plain_weights(model: nn.Module) -> nn.Module:
-    """The copy, in eval mode, with the weights that the model has in eval mode; the model stays as it was.
-
-    Raises:
-        ConfigError: something in it can't be copied.
-    """
-    try:
-        copied = copy.deepcopy(model, _computed(model)).eval()
-    except Exception as error:
-        raise ConfigError(
-            f"{type(model).__name__} can't be copied ({first_line(error)}); clear what it cached of an earlier call"
-        ) from error
-    for module in list(copied.modules()):
-        _end_hooks(module)
-        _end_parametrizations(module)
-    return copied
-
-
-def _computed(model: nn.Module) -> dict[int, Tensor]:
-    """For ``deepcopy``: copies of the weights that hooks have left behind, which it refuses as they have a gradient."""
+def computed_weights(model: nn.Module) -> dict[int, Tensor]:
+    """Copies of the weights that hooks left behind, by ``id``: ``deepcopy`` refuses them, as they have a gradient."""
     hooked = [(module, hook) for module in model.modules() for hook in _hooks(module)]
-    weights = [vars(module).get(hook.name) for module, hook in hooked]
+    weights = [vars(module).get(_weight_of(hook)) for module, hook in hooked]
     return {id(weight): weight.detach().clone() for weight in weights if isinstance(weight, Tensor)}
 
 
-def _hooks(module: nn.Module) -> list[WeightNorm | SpectralNorm]:
-    return [hook for hook in module._forward_pre_hooks.values() if isinstance(hook, WeightNorm | SpectralNorm)]
+def store_weights(model: nn.Module) -> None:
+    """In place, in eval mode: each such weight becomes a parameter with the numbers that it has."""
+    for module in list(model.modules()):
+        for hook in _hooks(module):
+            _end(hook, module)
+        _end_parametrizations(module)
 
 
-def _end_hooks(module: nn.Module) -> None:
-    for hook in _hooks(module):
-        end = nn.utils.remove_weight_norm if isinstance(hook, WeightNorm) else nn.utils.remove_spectral_norm
-        end(module, hook.name)
+def _hooks(module: nn.Module) -> list[_Hook]:
+    return [hook for hook in module._forward_pre_hooks.values() if isinstance(hook, _Hook)]
+
+
+def _weight_of(hook: _Hook) -> str:
+    return str(hook._tensor_name if isinstance(hook, prune.BasePruningMethod) else hook.name)
+
+
+def _end(hook: _Hook, module: nn.Module) -> None:
+    if isinstance(hook, WeightNorm):
+        nn.utils.remove_weight_norm(module, hook.name)
+    elif isinstance(hook, SpectralNorm):
+        nn.utils.remove_spectral_norm(module, hook.name)
+    else:
+        prune.remove(module, _weight_of(hook))  # type: ignore[no-untyped-call]
 
 
 def _end_parametrizations(module: nn.Module) -> None:

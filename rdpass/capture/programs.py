@@ -21,6 +21,7 @@ from torch._ops import OpOverload
 from torch.export import Dim, ExportedProgram
 from torch.fx import GraphModule, Node
 from torch.fx.graph import CodeGen
+from torch.jit import ScriptModule
 from torch.utils._pytree import tree_unflatten
 
 from rdpass.capture.data_only import NotDataAlone, checked_archive
@@ -28,6 +29,7 @@ from rdpass.core.errors import ConfigError, first_line
 from rdpass.core.tensors import plain_outputs
 from rdpass.passes.graph.drop_whole_slices import drop_whole_slices
 from rdpass.passes.graph.restore_batch_norm import restore_batch_norm
+from rdpass.passes.graph.restore_convolutions import restore_convolutions
 
 _OF_THIS_PROCESS = ("stack_trace", "from_node")
 """What torch notes on nodes: places on this machine, and addresses in memory."""
@@ -44,16 +46,37 @@ def export_program(module: nn.Module, inputs: tuple[Tensor, ...]) -> ExportedPro
             return torch.export.export(module, inputs)
 
 
+def read_script(script: ScriptModule, inputs: tuple[Any, ...]) -> GraphModule:
+    """What TorchScript runs as a graph module of aten operators, likewise of any batch size."""
+    from torch._export.converter import TS2EPConverter
+
+    doubled = tuple(torch.cat([x, x]) if isinstance(x, Tensor) and x.ndim else x for x in inputs)
+    with _quiet():
+        read = unpack_program(TS2EPConverter(script, doubled).convert())
+    for node in read.graph.nodes:
+        node.meta.clear()  # of the converter's own tensors, which have no numbers and can't be copied
+    for name, tensor in list(read.named_buffers()):
+        if not tensor.is_leaf:  # what the parameters of a copied script are
+            path, _, field = name.rpartition(".")
+            owner = read.get_submodule(path)
+            delattr(owner, field)
+            owner.register_parameter(field, nn.Parameter(tensor.detach().clone()))
+    return read
+
+
 def unpack_program(program: ExportedProgram) -> GraphModule:
     """The program as a graph module of aten operators, without run-time guards on shapes and slices that take all.
 
     One that writes into a part of a tensor, or into one of which a view is read, is made functional by torch first.
+    Layers that a decomposition took apart or renamed are what they were.
     """
     unpacked = drop_whole_slices(_unpacked(program))
     if any(_writes_through_a_view(node) for node in unpacked.graph.nodes):
         with _quiet():
             functional = program.run_decompositions({})
-        unpacked = restore_batch_norm(drop_whole_slices(_unpacked(functional)))
+        unpacked = drop_whole_slices(_unpacked(functional))
+    for restore in (restore_batch_norm, restore_convolutions):
+        unpacked = restore(unpacked)
     return _with_outputs_in_the_graph(unpacked)
 
 

@@ -6,8 +6,8 @@ computes wins.
 
 from __future__ import annotations
 
-import copy
 import fnmatch
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -15,18 +15,26 @@ from torch import Tensor, nn
 from torch.fx import GraphModule
 
 from rdpass.capture.example import infer_example
-from rdpass.capture.plain_weights import copy_with_plain_weights
+from rdpass.capture.float_form import widened
+from rdpass.capture.hooks import drop_observers
+from rdpass.capture.own_functions import copy_with_functions
+from rdpass.capture.plain_copy import plain_copy
+from rdpass.capture.plain_running import running_plainly
+from rdpass.capture.scripted_parts import without_script
 from rdpass.capture.tracers import NotFollowed, export, trace_symbolically, trace_with_leaves
 from rdpass.core.agreement import check_agreement, run_quietly
 from rdpass.core.dump import dump
 from rdpass.core.errors import ConfigError, ParityError, TraceError, first_line
 from rdpass.core.named_code import users_line
+from rdpass.core.numeric_types import FLOAT32
 from rdpass.core.plan import Traced
 from rdpass.core.tensors import arrays_of
 from rdpass.passes.graph.annotate import annotate
 from rdpass.passes.graph.bake_weights import bake_weights
 from rdpass.passes.graph.functionalise import functionalise
 from rdpass.passes.graph.lift_layers import lift_layers
+
+log = logging.getLogger(__name__)
 
 TRACE_TOLERANCE = 1e-5
 Example = Tensor | Sequence[Tensor] | None
@@ -50,10 +58,18 @@ def trace(model: nn.Module, example: Example = None, leaf: Sequence[str] = ()) -
     if not isinstance(model, nn.Module):
         raise ConfigError(f"expected a torch.nn.Module, got {type(model).__name__}")
     inputs = as_inputs(model, example)
-    eager = copy_with_plain_weights(model)
+    copied = plain_copy(model)
+    eager, notes = copied.module, copied.notes
     leaves = _existing(eager, tuple(leaf))
     ran = _copy_sharing_parameters(eager)  # what runs may cache things, and is not traced
-    outputs = _outputs(ran, inputs)
+    with running_plainly() as asked:
+        outputs = drop_observers(eager, ran, lambda: _outputs(ran, inputs))
+        for note in (*notes, *_notes_on_autocast(eager, asked)):
+            log.warning(note)
+        return _traced(without_script(eager, inputs, leaves), ran, inputs, outputs, leaves)
+
+
+def _traced(eager: nn.Module, ran: nn.Module, inputs: Inputs, outputs: object, leaves: tuple[str, ...]) -> Traced:
     failures: list[_Failure] = []
     for name, tracer in _ladder(eager, inputs, leaves):
         try:
@@ -64,13 +80,29 @@ def trace(model: nn.Module, example: Example = None, leaf: Sequence[str] = ()) -
 
 
 def as_inputs(model: nn.Module, example: Example) -> Inputs:
-    """The example as a tuple of tensors, inferred where it is None."""
-    if example is None:
-        return (infer_example(model),)
-    inputs = (example,) if isinstance(example, Tensor) else tuple(example)
+    """The example as a tuple of tensors, inferred where it is None; in float32 where it has 16 bits, and in float64
+    where the model's numbers have it.
+
+    Raises:
+        ConfigError: it is something else.
+        TraceError: there is nothing to infer it from.
+    """
+    inputs = (infer_example(model),) if example is None else (example,) if isinstance(example, Tensor) else example
+    inputs = tuple(inputs)
     if not inputs or not all(isinstance(x, Tensor) for x in inputs):
         raise ConfigError("the example must be a tensor or a tuple of tensors, as the model takes them")
-    return tuple(x.detach() for x in inputs)
+    kinds = {parameter.dtype for parameter in model.parameters()}
+    doubled = kinds == {torch.float64}
+    return tuple(_of_the_models_type(x.detach(), doubled) for x in inputs)
+
+
+def _of_the_models_type(x: Tensor, doubled: bool) -> Tensor:
+    return x.double() if doubled and x.is_floating_point() else widened(x)
+
+
+def _notes_on_autocast(eager: nn.Module, asked: Sequence[torch.dtype]) -> tuple[str, ...]:
+    kinds = " and ".join(sorted({str(kind).removeprefix("torch.") for kind in asked}))
+    return (f"{type(eager).__name__} computes under autocast ({kinds}): read in {FLOAT32}",) if kinds else ()
 
 
 def _ladder(
@@ -85,7 +117,7 @@ def _ladder(
 
 def _copy_sharing_parameters(model: nn.Module) -> nn.Module:
     """A copy for those who change no weights; these are most of a model."""
-    return copy.deepcopy(model, {id(parameter): parameter for parameter in model.parameters()})
+    return copy_with_functions(model, {id(parameter): parameter for parameter in model.parameters()})
 
 
 def _existing(model: nn.Module, leaves: tuple[str, ...]) -> tuple[str, ...]:
@@ -98,7 +130,7 @@ def _existing(model: nn.Module, leaves: tuple[str, ...]) -> tuple[str, ...]:
 
 def _outputs(eager: nn.Module, inputs: Inputs) -> object:
     """The model's outputs on the example, which it is hereby known to take."""
-    shapes = ", ".join("x".join(map(str, x.shape)) for x in inputs)
+    shapes = ", ".join(f"{'x'.join(map(str, x.shape))}:{str(x.dtype).removeprefix('torch.')}" for x in inputs)
     try:
         outputs = run_quietly(eager, inputs)
     except Exception as error:

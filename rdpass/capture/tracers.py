@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.fx import Graph, GraphModule
 
+from rdpass.capture.hooks import is_changed
 from rdpass.capture.programs import export_program, unpack_program
 
 Inputs = tuple[Tensor, ...]
@@ -24,7 +25,10 @@ MOST_LEAVES = 64
 
 
 class _Tracer(torch.fx.Tracer):
-    """Keeps the modules that ``leaves`` (globs on paths) name, and remembers the innermost one it failed in."""
+    """Keeps the modules that ``leaves`` (globs on paths) name, and remembers the innermost one it failed in.
+
+    A layer with hooks, or with a forward of its own, is followed like any other code.
+    """
 
     def __init__(self, leaves: tuple[str, ...] = ()) -> None:
         super().__init__()  # a pickled graph builds its tracer anew, without arguments
@@ -33,7 +37,14 @@ class _Tracer(torch.fx.Tracer):
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         named = any(fnmatchcase(module_qualified_name, glob) for glob in self.leaves)
-        return named or super().is_leaf_module(m, module_qualified_name)
+        return named or (super().is_leaf_module(m, module_qualified_name) and not is_changed(m))
+
+    def create_args_for_root(
+        self, root_fn: Callable[..., Any], is_module: bool, concrete_args: Any = None
+    ) -> tuple[Any, list[Any]]:
+        """Called as ``model(…)`` is: torch would take the class's forward, and no hooks."""
+        called, args = super().create_args_for_root(root_fn, is_module, concrete_args)
+        return (nn.Module._call_impl if is_changed(self.root) else called), args
 
     def call_module(
         self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]

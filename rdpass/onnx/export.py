@@ -23,7 +23,8 @@ import onnxsim
 import torch
 from torch import Tensor, nn
 
-from rdpass.capture.plain_weights import copy_with_plain_weights
+from rdpass.capture.plain_copy import plain_copy
+from rdpass.capture.plain_running import running_plainly
 from rdpass.capture.trace import trace
 from rdpass.core.agreement import check_agreement, outputs_in_double
 from rdpass.core.comparison import Array, NumericGate, check_close, users_tolerance
@@ -71,6 +72,7 @@ def export_onnx(
         check_free(place, force)
     with users_tolerance(tolerance):
         deploy = _deploy_form(module, example)
+        example = deploy.example
         inputs = [x.detach().cpu().numpy() for x in example]
         with torch.no_grad():
             expected = arrays_of(deploy.module.eval()(*example))
@@ -95,8 +97,9 @@ def _gate(name: str, model: onnx.ModelProto, deploy: Traced, expected: Sequence[
 def _deploy_form(module: nn.Module, example: tuple[Tensor, ...]) -> Traced:
     """The graph as it is deployed, with one gate: against ``module`` itself."""
     folded = run_passes(trace(module, example), DEPLOY_FORM)
-    eager = copy_with_plain_weights(module)
-    gate = check_agreement("deploy-form", folded.module, eager, example, FOLD_TOLERANCE)
+    eager = plain_copy(module).module
+    with running_plainly():
+        gate = check_agreement("deploy-form", folded.module, eager, folded.example, FOLD_TOLERANCE)
     return replace(folded, gates=(gate,))
 
 

@@ -1,12 +1,11 @@
-"""A copy whose weights are stored: the same numbers, and the model as it was."""
+"""Weights of the copy are stored: the same numbers, and the model as it was."""
 
 import pytest
 import torch
 from torch import nn
-from torch.nn.utils import parametrizations, parametrize
+from torch.nn.utils import parametrizations, parametrize, prune
 
-from rdpass.capture.plain_weights import copy_with_plain_weights
-from rdpass.core.errors import ConfigError
+from rdpass.capture.plain_copy import plain_copy
 from tests.support import Untouched, error_between
 
 X = torch.randn(2, 3, 6, 5)
@@ -23,12 +22,19 @@ def halved(layer):
     return layer
 
 
+def pruned(layer):
+    prune.l1_unstructured(layer, "weight", 0.4)
+    prune.random_unstructured(layer, "weight", 0.2)
+    return prune.l1_unstructured(layer, "bias", 1)
+
+
 FORMS = {
     "weight norm": lambda layer: parametrizations.weight_norm(layer),
     "spectral norm": lambda layer: parametrizations.spectral_norm(layer),
     "weight norm of hooks": lambda layer: nn.utils.weight_norm(layer),
     "spectral norm of hooks": lambda layer: nn.utils.spectral_norm(layer),
     "two parametrizations": halved,
+    "pruning, twice": pruned,
     "none": lambda layer: layer,
 }
 
@@ -46,7 +52,7 @@ def network(form):
 def test_the_copy_computes_what_the_model_does_in_eval_mode_from_weights_that_are_stored(form):
     model = network(form).train()
     before = Untouched(model)
-    copied = copy_with_plain_weights(model)
+    copied = plain_copy(model).module
     before.check()
     assert not any(module.training for module in copied.modules())
     assert isinstance(copied[0].weight, nn.Parameter)
@@ -61,7 +67,7 @@ def test_the_copy_computes_what_the_model_does_in_eval_mode_from_weights_that_ar
 @pytest.mark.parametrize("form", FORMS)
 def test_a_weight_that_is_folded_into_the_copy_stays_folded(form):
     model = network(form)
-    copied = copy_with_plain_weights(model)
+    copied = plain_copy(model).module
     with torch.no_grad():
         copied[0].weight.zero_()
         wanted = copied[3](torch.relu(copied[1](copied[0].bias.reshape(1, -1, 1, 1).expand(2, 4, 4, 3))))
@@ -71,13 +77,6 @@ def test_a_weight_that_is_folded_into_the_copy_stays_folded(form):
 
 def test_layers_that_share_their_weights_share_them_in_the_copy():
     layer = nn.Conv2d(3, 3, 1)
-    copied = copy_with_plain_weights(nn.Sequential(layer, nn.ReLU(), layer))
+    copied = plain_copy(nn.Sequential(layer, nn.ReLU(), layer)).module
     assert copied[0] is copied[2]
     assert copied[0] is not layer
-
-
-def test_what_can_not_be_copied_is_told_with_what_to_do():
-    model = nn.Conv2d(3, 3, 1)
-    model.seen = model(torch.randn(1, 3, 4, 4))
-    with pytest.raises(ConfigError, match=r"Conv2d can't be copied \(.*\); clear what it cached"):
-        copy_with_plain_weights(model)

@@ -10,6 +10,7 @@ from rdpass.capture.torchvision_import import prepare_torchvision
 from rdpass.capture.trace import trace
 from rdpass.inspection import plan_of
 from rdpass.passes.analysis.cost import cost_of, fusion_variants_of
+from rdpass.passes.graph.annotate import annotate
 from tests.models import (
     PreActivation,
     Residual,
@@ -48,12 +49,13 @@ class Half(nn.Module):
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 def test_bytes_follow_the_type_and_operations_do_not(dtype):
-    single, other = (
-        fusion_variants_of(
-            trace(seeded(lambda: basic_block(8, 16, 2)).to(t), torch.randn(1, 8, 12, 12, dtype=t)).module
-        )
-        for t in (torch.float32, dtype)
+    module, x = (
+        trace(seeded(lambda: basic_block(8, 16, 2)), torch.randn(1, 8, 12, 12)).module,
+        torch.randn(1, 8, 12, 12),
     )
+    single = fusion_variants_of(module)
+    annotate(module.to(dtype), (x.to(dtype),))
+    other = fusion_variants_of(module)
     assert (other.cost.macs, other.cost.parameters) == (single.cost.macs, single.cost.parameters)
     for way in ("separate", "fused", "tiled"):
         steps, known = getattr(other, way).steps, getattr(single, way).steps
