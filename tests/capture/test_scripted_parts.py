@@ -68,7 +68,7 @@ def test_a_frozen_part_whose_weights_are_constants_hides_nothing_either():
     model = seeded(small_resnet)
     model[1] = torch.jit.freeze(torch.jit.script(model[1]))
     assert not list(model[1].parameters())
-    with pytest.raises(TraceError, match="1 is a TorchScript module.*--leaf 1"):
+    with pytest.raises(TraceError, match=r"1 is a TorchScript module.*--leaf 1"):
         trace(model, X)
 
 
