@@ -35,7 +35,7 @@ def convert_command(
     model: Annotated[str, typer.Argument(help=MODEL_HELP)],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the result.")],
     data: Annotated[str | None, typer.Option(help="pkg.mod:fn giving a loader, or (train, validate).")] = None,
-    weights: Annotated[Path | None, typer.Option(help=WEIGHTS_HELP)] = None,
+    weights: Annotated[str | None, typer.Option(help=WEIGHTS_HELP)] = None,
     input_shape: Annotated[str | None, typer.Option("--input", help=INPUT_HELP)] = None,
     trust_pickle: Annotated[bool, typer.Option("--trust-pickle", help=TRUST_HELP)] = False,
     recipe: Annotated[str | None, typer.Option(help=RECIPE_HELP)] = None,
@@ -72,11 +72,11 @@ def convert_command(
     from rdpass.runs.grouping import Output
     from rdpass.runs.known_data import remember_data
     from rdpass.runs.settings import read_convert_config
-    from rdpass.sources.models import choose_example, files_of, load_data
+    from rdpass.sources.models import choose_example, files_of, files_of_weights, load_data
     from rdpass.training.request import Budget, Data, Select
     from rdpass.training.world import current_world
 
-    check_kept(out, [*files_of(model), *(each for each in (weights, config) if each)])
+    check_kept(out, [*files_of(model), *files_of_weights(weights), *([config] if config else [])])
     check_run(out, resume, force)
     settings = read_convert_config(config, sets or (), {
         "recipe": recipe, "tolerance": tolerance, "max_macs": max_macs,

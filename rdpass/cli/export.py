@@ -14,7 +14,7 @@ from rdpass.cli.named_model import load_named_model
 def export_command(
     source: Annotated[str, typer.Argument(help="The folder that convert wrote, or a MODEL as inspect takes it.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The .onnx file to write.")],
-    weights: Annotated[Path | None, typer.Option(help=WEIGHTS_HELP + " For a MODEL.")] = None,
+    weights: Annotated[str | None, typer.Option(help=WEIGHTS_HELP + " For a MODEL.")] = None,
     input_shape: Annotated[str | None, typer.Option("--input", help=INPUT_HELP + " For a MODEL.")] = None,
     data: Annotated[str | None, typer.Option(help="pkg.mod:fn, to take the example from. For a MODEL.")] = None,
     tolerance: Annotated[float | None, typer.Option(help=TOLERANCE_HELP)] = None,
@@ -29,10 +29,10 @@ def export_command(
     from rdpass.onnx.export import export_onnx
     from rdpass.onnx.golden import golden_path
     from rdpass.runs.folder import load_run, written_files
-    from rdpass.sources.models import choose_example, files_of, load_data
+    from rdpass.sources.models import choose_example, files_of, files_of_weights, load_data
 
     for place in (out, golden_path(out)):
-        check_kept(place, [*files_of(source), *([weights] if weights else [])])
+        check_kept(place, [*files_of(source), *files_of_weights(weights)])
     if Path(source).is_dir():
         if weights is not None:
             raise ConfigError(f"{source} brings its student's weights along; leave out --weights {weights}")

@@ -12,7 +12,9 @@ MODEL_HELP = (
     "pkg.mod:callable, torchvision:NAME, timm:NAME, or the latter as 'timm:NAME(num_classes=10)', a torch.export file"
     " (.pt2) or an .onnx file."
 )
-WEIGHTS_HELP = "The model's trained weights: a state dict, as torch.save or .safetensors has it."
+WEIGHTS_HELP = (
+    "The model's trained weights: a checkpoint, as torch.save or .safetensors has it; FILE:key to say which in it."
+)
 LEAF_HELP = "Keep the submodules of such paths whole where tracing can't follow them."
 TRUST_HELP = "Read a .pt2 file that holds more than data. It may run code: only for files whose maker you trust."
 TOLERANCE_HELP = (

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def load_named_model(
-    spec: str, weights: Path | None, trusted: bool = False, input_shape: str | None = None
+    spec: str, weights: str | Path | None, trusted: bool = False, input_shape: str | None = None
 ) -> tuple[nn.Module, tuple[Tensor, ...] | None]:
     """Load a model as ``models.load_model`` does, and say so where it has random weights."""
     from rdpass.sources.models import is_untrained, load_model

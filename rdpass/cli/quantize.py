@@ -51,7 +51,7 @@ def quantize_command(
     source: Annotated[str, typer.Argument(help=SOURCE_HELP, metavar="MODEL|run/|FILE.onnx")],
     data: Annotated[str, typer.Option(help=DATA_HELP)],
     out: Annotated[Path, typer.Option("--out", "-o", help="The .onnx file to write.")],
-    weights: Annotated[Path | None, typer.Option(help=WEIGHTS_HELP + " For a MODEL.")] = None,
+    weights: Annotated[str | None, typer.Option(help=WEIGHTS_HELP + " For a MODEL.")] = None,
     input_shape: Annotated[str | None, typer.Option("--input", help=INPUT_HELP + " For a MODEL.")] = None,
     activations: Annotated[ActivationType, typer.Option(help="Both have a zero point.")] = ActivationType.u8,
     calibrator: Annotated[
@@ -77,9 +77,9 @@ def quantize_command(
     from rdpass.core.places import check_free
     from rdpass.onnx.golden import golden_path
     from rdpass.quantization import quantize
-    from rdpass.sources.models import files_of
+    from rdpass.sources.models import files_of, files_of_weights
 
-    read = [*files_of(source), *([weights] if weights else []), *([Path(data)] if data.endswith(".npy") else [])]
+    read = [*files_of(source), *files_of_weights(weights), *([Path(data)] if data.endswith(".npy") else [])]
     for place in (out, golden_path(out)):
         check_free(place, force, inputs=read)
     is_module = not (Path(source).is_dir() or source.endswith(".onnx"))
@@ -110,7 +110,7 @@ def quantize_command(
         _print_report(result)
 
 
-def _module(source: str, weights: Path | None, input_shape: str | None) -> tuple[Any, tuple[Tensor, ...] | None]:
+def _module(source: str, weights: str | None, input_shape: str | None) -> tuple[Any, tuple[Tensor, ...] | None]:
     from rdpass.sources.models import parse_input
 
     model, stored = load_named_model(source, weights)

@@ -20,6 +20,7 @@ from rdpass.core.numeric_types import FLOAT32
 from rdpass.core.other_formats import check_format
 from rdpass.onnx.model_files import model_files
 from rdpass.onnx.torch_module import load_onnx
+from rdpass.sources.checkpoints import split_key
 from rdpass.sources.weights import load_weights
 from rdpass.training.batches import unpacking_for
 from rdpass.training.loading import failures_named
@@ -28,9 +29,9 @@ LIBRARIES = ("torchvision:", "timm:")
 
 
 def load_model(
-    spec: str, weights: Path | None = None, input_shape: str | None = None, *, trusted: bool = False
+    spec: str, weights: str | Path | None = None, input_shape: str | None = None, *, trusted: bool = False
 ) -> tuple[nn.Module, tuple[Tensor, ...] | None]:
-    """The model that ``spec`` names, with the ``weights`` of a file, and the example that came with it, if any.
+    """The model that ``spec`` names, with ``weights`` (``FILE`` or ``FILE:key``), and the example that came with it.
 
     An ONNX file is read for the sizes in ``input_shape``.
 
@@ -58,7 +59,12 @@ def files_of(spec: str) -> tuple[Path, ...]:
     return (Path(spec),) if spec.endswith(".pt2") else ()
 
 
-def is_untrained(spec: str, weights: Path | None) -> bool:
+def files_of_weights(weights: str | Path | None) -> tuple[Path, ...]:
+    """The file that ``load_model`` reads for ``weights``, if any."""
+    return () if weights is None else (split_key(weights)[0],)
+
+
+def is_untrained(spec: str, weights: str | Path | None) -> bool:
     """Tell whether ``load_model`` gives random weights: a library's architecture, and no file."""
     return spec.startswith(LIBRARIES) and weights is None
 
