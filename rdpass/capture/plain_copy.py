@@ -11,7 +11,7 @@ from torch import nn
 from rdpass.capture.float_form import check_floats, in_float32
 from rdpass.capture.own_functions import copy_with_functions
 from rdpass.capture.plain_weights import computed_weights, store_weights
-from rdpass.capture.unwrapping import unwrapped, wrappers_in
+from rdpass.capture.unwrapping import check_runs, unwrapped, wrappers_in
 from rdpass.core.errors import ConfigError, first_line
 
 _OF_A_RUN = ("_trainer", "_fabric")
@@ -30,9 +30,10 @@ def plain_copy(model: nn.Module) -> PlainCopy:
     """A copy without wrappers, computed weights, fake quantisation and halves; ``model`` stays as it was.
 
     Raises:
-        ConfigError: something in it can't be copied, or its weights are integers.
+        ConfigError: it can't be called or copied, or its weights are integers.
     """
     network = unwrapped(model)
+    check_runs(network)
     check_floats(network)
     copies: dict[int, Any] = {**computed_weights(network), **_without_trainers(network)}
     try:

@@ -7,6 +7,9 @@ torchvision itself. timm imports torchvision too.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from typing import Any
+
 import torch
 
 NAMES = ("nms", "qnms")
@@ -29,3 +32,23 @@ def prepare_torchvision() -> None:
             for name in NAMES:
                 signature = f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
                 _library.define(signature)  # type: ignore[no-untyped-call]
+
+
+def beside_torchvision(attempt: Callable[[], Any]) -> Any:
+    """What ``attempt`` gives; where it fails because torchvision does not import, once more after preparing it.
+
+    A user's module may import torchvision, or what imports it (timm, transformers, lightning).
+    """
+    try:
+        return attempt()
+    except Exception as error:
+        if not any("torchvision::" in str(each) for each in _causes(error)):
+            raise
+        prepare_torchvision()
+    return attempt()
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

@@ -6,6 +6,8 @@ import importlib
 import os
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,7 @@ def find_named(spec: str, what: str) -> Any:
         what: what it is to be, for messages.
 
     Raises:
-        ConfigError: not such a text, or there is no such module or name.
+        ConfigError: not such a text, there is no such module or name, or the module can't be imported.
 
     Example:
         >>> find_named("math:tau", "the number")
@@ -36,13 +38,33 @@ def find_named(spec: str, what: str) -> Any:
         raise ConfigError(f"{what} {spec!r} is not understood: write pkg.mod:callable")
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
-    try:
-        found = importlib.import_module(module_name)
-        for part in name.split("."):
-            found = getattr(found, part)
-    except (ImportError, AttributeError) as error:
-        raise ConfigError(f"{what} {spec!r} can't be found: {error}") from error
+    with failures_told(f"{what} {spec!r} can't be imported:"):
+        try:
+            found = importlib.import_module(module_name)
+            for part in name.split("."):
+                found = getattr(found, part)
+        except (ImportError, AttributeError) as error:
+            raise ConfigError(f"{what} {spec!r} can't be found: {error}") from error
     return found
+
+
+@contextmanager
+def failures_told(what: str) -> Iterator[None]:
+    """A block that runs a user's code: whatever that ends with is one line, with the place in the code.
+
+    Raises:
+        ConfigError: it raised something, or ended the program, as a script does that reads its arguments.
+    """
+    try:
+        yield
+    except ConfigError:
+        raise
+    except (Exception, SystemExit) as error:
+        remedy = "; keep what runs a script behind `if __name__ == '__main__':`" if isinstance(error, SystemExit) else ""
+        line = users_line(error)
+        raise ConfigError(
+            f"{what} {type(error).__name__}: {error}{remedy}{f', at {line}' if line else ''}"
+        ) from error
 
 
 def users_line(error: BaseException) -> str:

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from rdpass.capture.programs import load_program
-from rdpass.capture.torchvision_import import prepare_torchvision
+from rdpass.capture.torchvision_import import beside_torchvision, prepare_torchvision
 from rdpass.core.errors import ConfigError, DivergedError
 from rdpass.core.input_size import InputSize, parse_sizes
-from rdpass.core.named_code import find_named
+from rdpass.core.named_code import failures_told, find_named
 from rdpass.core.numeric_types import FLOAT32
 from rdpass.core.other_formats import check_format
 from rdpass.onnx.model_files import model_files
@@ -165,14 +165,16 @@ def _of_size(stored: tuple[Tensor, ...] | None, text: str) -> tuple[Tensor, ...]
 
 
 def call_named(spec: str, what: str) -> Any:
-    """Load what ``pkg.mod:name`` names, called if it can be called; the current folder is on the path."""
-    found = find_named(spec, what)
+    """Load what ``pkg.mod:name`` names, called if it can be called; the current folder is on the path.
+
+    Raises:
+        ConfigError: it can't be found or imported, or the call fails.
+    """
+    found: Any = beside_torchvision(lambda: find_named(spec, what))
     if isinstance(found, nn.Module) or not callable(found):
         return found
-    try:
-        return found()
-    except Exception as error:
-        raise ConfigError(f"{what} {spec!r} raised {type(error).__name__}: {error}") from error
+    with failures_told(f"{what} {spec!r} raised"):
+        return beside_torchvision(found)
 
 
 def _from_library(library: str, call: str) -> nn.Module:

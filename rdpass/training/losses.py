@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from rdpass.capture.torchvision_import import beside_torchvision
 from rdpass.core.errors import ConfigError, RdpassError, first_line
 from rdpass.core.named_code import find_named, names_code, users_line
 from rdpass.core.registry import Registry, a_callable
@@ -219,7 +220,7 @@ def _found(given: str | Function | None, registry: Registry[Function], arguments
     if not isinstance(given, str):
         found: Any = given
     else:
-        found = find_named(given, what) if names_code(given) else registry.find(given)
+        found = beside_torchvision(lambda: find_named(given, what)) if names_code(given) else registry.find(given)
     if isinstance(found, type):
         try:
             found = found()
@@ -244,17 +245,25 @@ def _check_takes(function: Any, what: str, arguments: tuple[str, str]) -> None:
 
 
 def check_logits(outputs: Any) -> Tensor:
-    """The outputs as one tensor of logits (N, classes, ...).
+    """The outputs as one tensor of logits (N, classes, ...): the only one, or what is called ``logits`` among several.
 
     Raises:
         ConfigError: they are something else, or of one class, which has nothing to learn.
     """
-    if isinstance(outputs, Tensor) and outputs.ndim >= 2 and outputs.shape[1] > 1:
-        return outputs
+    logits = _sole_tensor(outputs)
+    if logits is not None and logits.ndim >= 2 and logits.shape[1] > 1:
+        return logits
     raise ConfigError(
         f"without loss= training is for models that give one tensor of logits (N, classes, …) of two classes or more;"
         f" this one gave {_kind(outputs)}; {REMEDY}; and, if need be, distance(student_out, teacher_out) likewise"
     )
+
+
+def _sole_tensor(outputs: Any) -> Tensor | None:
+    if isinstance(outputs, Mapping) and isinstance(outputs.get("logits"), Tensor):  # transformers' outputs are such
+        return cast(Tensor, outputs["logits"])
+    tensors = tensors_in(outputs)
+    return tensors[0] if len(tensors) == 1 else None
 
 
 def _kind(value: Any) -> str:
