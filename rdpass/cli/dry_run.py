@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rdpass.capture.plain_weights import copy_with_plain_weights
+from rdpass.capture.plain_copy import plain_copy
 from rdpass.core.comparison import users_tolerance
 from rdpass.inspection import inspect
 from rdpass.recipes.catalogue import find_recipe
@@ -44,7 +44,7 @@ def print_dry_run(
     if parts is not None and recipe.needs_data:
         train, validate = parts
         data = _first_batch(
-            copy_with_plain_weights(model), Request(train=train, validate=validate, loss=loss, distance=distance,
+            plain_copy(model).module, Request(train=train, validate=validate, loss=loss, distance=distance,
                                                     config=settings.train)
         )  # fmt: skip
     if as_json:

@@ -60,11 +60,10 @@ def failures_told(what: str) -> Iterator[None]:
     except ConfigError:
         raise
     except (Exception, SystemExit) as error:
-        remedy = "; keep what runs a script behind `if __name__ == '__main__':`" if isinstance(error, SystemExit) else ""
+        ended = isinstance(error, SystemExit)
+        remedy = "; keep what runs a script behind `if __name__ == '__main__':`" if ended else ""
         line = users_line(error)
-        raise ConfigError(
-            f"{what} {type(error).__name__}: {error}{remedy}{f', at {line}' if line else ''}"
-        ) from error
+        raise ConfigError(f"{what} {type(error).__name__}: {error}{remedy}{f', at {line}' if line else ''}") from error
 
 
 def users_line(error: BaseException) -> str:

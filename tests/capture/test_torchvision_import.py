@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from rdpass.capture import torchvision_import
-from rdpass.capture.torchvision_import import NAMES, prepare_torchvision
+from rdpass.capture.torchvision_import import NAMES, beside_torchvision, prepare_torchvision
 
 
 @pytest.fixture
@@ -50,4 +50,44 @@ def test_where_it_imports_is_missing_or_is_broken_otherwise_nothing_is_defined_o
     defined, raised = importing
     raised[0] = error
     prepare_torchvision()
+    assert defined == []
+
+
+def failing_once(error):
+    """What a user's module does: the first import of torchvision in it fails."""
+    errors = [error]
+
+    def attempt():
+        if errors:
+            raise errors.pop()
+        return "loaded"
+
+    return attempt
+
+
+def behind_another(error):
+    """As transformers tells of it."""
+    hidden = ImportError("Could not import module 'ResNetModel'")
+    hidden.__cause__ = error
+    return hidden
+
+
+MISSING = RuntimeError("operator torchvision::nms does not exist")
+
+
+@pytest.mark.parametrize("error", [MISSING, behind_another(MISSING)])
+def test_code_that_stumbles_over_the_missing_names_is_tried_again_with_them(importing, error):
+    defined, raised = importing
+    raised[0] = MISSING
+    assert beside_torchvision(failing_once(error)) == "loaded"
+    assert defined[0] == ("torchvision", "FRAGMENT")
+
+
+@pytest.mark.parametrize("error", [RuntimeError("something else"), ImportError("no such module")])
+def test_code_that_fails_otherwise_is_not_run_again(importing, error):
+    defined, raised = importing
+    raised[0] = MISSING
+    with pytest.raises(type(error)) as told:
+        beside_torchvision(failing_once(error))
+    assert told.value is error
     assert defined == []

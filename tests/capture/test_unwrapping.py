@@ -9,6 +9,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 import rdpass
 from rdpass.capture.trace import trace
 from rdpass.capture.unwrapping import unwrapped, wrappers_in
+from rdpass.core.errors import ConfigError
 from tests.models import seeded, small_resnet
 from tests.support import Untouched, error_between
 
@@ -142,3 +143,40 @@ def test_a_module_of_ones_own_with_such_a_name_or_attribute_is_no_wrapper():
     model = DataParallel()
     assert unwrapped(model) is model
     assert list(wrappers_in(model)) == []
+
+
+class Held(nn.Module):
+    """As Lightning holds a network that its training step alone calls."""
+
+    def __init__(self, *networks):
+        super().__init__()
+        for index, network in enumerate(networks):
+            self.add_module(f"net{index}", network)
+        self.loss = nn.CrossEntropyLoss()
+
+
+def refuse_as_lightning_does(self, *inputs):
+    return nn.Module.forward(self, *inputs)
+
+
+class HeldByLightning(Held):
+    forward = refuse_as_lightning_does
+
+
+refuse_as_lightning_does.__module__ = "lightning.pytorch.core.module"
+
+
+@pytest.mark.parametrize("kind", [Held, HeldByLightning])
+def test_a_module_without_forward_stands_round_the_one_network_in_it(kind):
+    model = kind(nn.DataParallel(seeded(small_resnet)))
+    before = Untouched(model)
+    assert rdpass.inspect(model, X) == rdpass.inspect(seeded(small_resnet), X)
+    before.check()
+
+
+@pytest.mark.parametrize("kind", [Held, HeldByLightning])
+def test_of_several_networks_without_a_forward_none_is_chosen_and_all_are_named(kind):
+    with pytest.raises(ConfigError, match=r"has no forward; give the network in it to be read \(of: net0, net1\)"):
+        trace(kind(seeded(small_resnet), seeded(small_resnet)), X)
+    with pytest.raises(ConfigError, match=r"has no forward.*\(of: none\)"):
+        trace(kind(), X)

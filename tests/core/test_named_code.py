@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from rdpass.core.errors import ConfigError
-from rdpass.core.named_code import find_named, names_code, users_line
+from rdpass.core.named_code import failures_told, find_named, names_code, users_line
 
 
 def test_a_function_a_method_and_a_value_are_found_and_not_called(tmp_path, monkeypatch):
@@ -46,3 +46,28 @@ def test_the_users_line_is_the_innermost_that_is_not_torchs():
     assert users_line(raised.value).startswith(__file__)
     assert "# the line meant" in users_line(raised.value)
     assert users_line(ValueError("never raised")) == ""
+
+
+BROKEN = {
+    "an error": (
+        "raise RuntimeError('no device')",
+        r"imported: RuntimeError: no device, at \S+broken_code\.py:1",
+    ),
+    "bad syntax": ("def f(:", "can't be imported: SyntaxError"),
+    "a missing package": ("import no_such_package", "can't be found: No module named 'no_such_package'"),
+    "a script": ("import sys; sys.exit(2)", "SystemExit: 2; keep what runs a script behind `if __name__"),
+}
+
+
+@pytest.mark.parametrize(("text", "said"), BROKEN.values(), ids=BROKEN)
+def test_a_module_that_can_not_be_imported_is_one_line_with_its_place(tmp_path, monkeypatch, text, said):
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "broken_code", raising=False)
+    (tmp_path / "broken_code.py").write_text(text)
+    with pytest.raises(ConfigError, match=said):
+        find_named("broken_code:model", "the model")
+
+
+def test_what_is_typed_already_is_passed_on():
+    with pytest.raises(ConfigError, match=r"^mine$"), failures_told("the model"):
+        raise ConfigError("mine")

@@ -1,6 +1,7 @@
 """Losses of outputs: labels, tempered divergence, relative distance."""
 
 import re
+from collections import OrderedDict
 
 import pytest
 import torch
@@ -63,7 +64,8 @@ def test_the_relative_distance_is_free_of_scale_and_over_all_floating_outputs():
     ("outputs", "said"),
     [
         (torch.zeros(3), r"a tensor of shape \(3,\)"),
-        ((torch.zeros(2, 3),), "tuple"),
+        ((torch.zeros(2, 3), torch.zeros(2, 3)), "tuple"),
+        ({"features": torch.zeros(2, 3), "logits": torch.zeros(2)}, "dict"),
         ({}, "dict"),
         (torch.zeros(2, 1, 8, 8), r"a tensor of shape \(2, 1, 8, 8\)"),  # whose softmax is 1 whatever it learns
     ],
@@ -71,6 +73,16 @@ def test_the_relative_distance_is_free_of_scale_and_over_all_floating_outputs():
 def test_what_are_no_logits_are_named(outputs, said):
     with pytest.raises(ConfigError, match=f"this one gave {said}"):
         check_logits(outputs)
+
+
+class Output(OrderedDict):
+    """As transformers gives its outputs: by name, without those that were not asked for."""
+
+
+def test_the_only_tensor_of_the_outputs_is_logits_and_so_is_what_is_called_so_among_several():
+    logits, others = torch.zeros(2, 3), torch.ones(2, 4)
+    for outputs in (logits, (logits,), [logits, None], {"out": logits}, Output(logits=logits, hidden_states=(others,))):
+        assert check_logits(outputs) is logits
 
 
 REMEDY = "pass loss(outputs, batch) to say what is learnt: --loss pkg.mod:fn, or loss=fn in Python"
