@@ -7,7 +7,9 @@ from torch import nn
 
 import rdpass
 from rdpass.core.errors import ConfigError
+from rdpass.training.config import DistillConfig
 from tests.models import SharedLayer, basic_block, seeded, small_resnet
+from tests.runs.nets import Giving, ModelOutput
 from tests.support import Untouched, error_between
 
 X = torch.randn(1, 3, 9, 9)
@@ -118,3 +120,16 @@ def test_what_is_said_twice_or_is_unknown_is_named(given, message):
 def test_an_unknown_keyword_is_an_error_of_python():
     with pytest.raises(TypeError, match=r"convert\(\) got an unexpected keyword argument 'maxmacs'"):
         rdpass.convert(seeded(small_resnet), X, maxmacs=2)
+
+
+def test_logits_in_an_output_of_a_packages_class_are_learnt_from_batches_of_dicts():
+    model = seeded(lambda: Giving(lambda logits, maps: ModelOutput(logits=logits, maps=maps)))
+    batches = [{"x": torch.randn(4, 3, 8, 8), "labels": torch.randint(0, 4, (4,))} for _ in range(2)]
+    before = Untouched(model)
+    conversion = rdpass.convert(
+        model, torch.randn(1, 3, 8, 8), recipe="kd", train=batches, validate=batches,
+        config=DistillConfig(epochs=1), show_progress=False,
+    )  # fmt: skip
+    before.check()
+    assert len(conversion.removed) == 2
+    assert "accuracy" in conversion.history[-1]

@@ -27,6 +27,7 @@ from rdpass.training.faults import NotFinite
 from rdpass.training.objective import Batch
 
 Split = tuple[Any, Any]
+_TARGETS = ("labels", "label", "targets", "target")
 
 
 @dataclass(frozen=True)
@@ -82,12 +83,17 @@ class Unpacking:
 
 
 def unpacking_for(model: nn.Module) -> Unpacking:
-    """Read off the model's graph, or off the signature of its ``forward``."""
+    """Read off the model's graph, or off the signature of its ``forward``: optional labels, by which some models give
+    their loss, are a batch's targets.
+    """
     if isinstance(model, GraphModule):
         nodes = [node for node in model.graph.nodes if node.op == "placeholder"]
         return Unpacking(tuple(str(node.target) for node in nodes), sum(not node.args for node in nodes))
     parameters = inspect.signature(model.forward).parameters.values()
-    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    positional = [
+        p for p in parameters
+        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) and (p.default is p.empty or p.name not in _TARGETS)
+    ]  # fmt: skip
     return Unpacking(tuple(p.name for p in positional), sum(p.default is p.empty for p in positional))
 
 

@@ -65,6 +65,27 @@ def test_the_models_inputs_are_read_off_its_graph_or_its_signature():
     assert unpacking_for(torch.fx.symbolic_trace(Masked(), {"mask": None})).needed == 1
 
 
+class Labelled(nn.Module):
+    """As transformers' models take their inputs, all of them optional, and labels to give a loss for."""
+
+    def forward(self, pixel_values=None, labels=None, output_hidden_states=None):
+        raise NotImplementedError
+
+
+def test_labels_that_a_model_may_take_are_targets_and_those_that_it_needs_are_inputs():
+    x, y = torch.zeros(2, 3), torch.zeros(2, dtype=torch.int64)
+    batch = unpacking_for(Labelled()).batch({"pixel_values": x, "labels": y}, 0)
+    assert batch.inputs == (x,)
+    assert batch.targets is y
+
+    class Needed(nn.Module):
+        def forward(self, pixel_values, labels):
+            raise NotImplementedError
+
+    batch = unpacking_for(Needed()).batch({"pixel_values": x, "labels": y}, 0)
+    assert batch.inputs == (x, y)
+
+
 def test_a_step_that_fails_names_its_batches():
     two = [Batch((A,), Y), Batch((A,), Y)]
     with pytest.raises(ConfigError, match=r"^batch 6 to 7: no labels"), step_named(two, 6):
