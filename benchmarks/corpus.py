@@ -43,6 +43,7 @@ if __name__ == "__main__":
 
 import numpy as np
 import torch
+import tvm
 
 from benchmarks.corpus_files import graphs, habits, operators, torch_exports
 from benchmarks.corpus_files.file import File, Made
@@ -139,6 +140,7 @@ def _isolated(file: File, part: str, run: Callable[[], tuple[str, str]]) -> Outc
     child = os.fork()
     if child == 0:
         os.close(reading)
+        _use_one_thread()
         with os.fdopen(writing, "wb") as pipe:
             pickle.dump(_heard(run), pipe)
         os._exit(0)
@@ -149,6 +151,12 @@ def _isolated(file: File, part: str, run: Callable[[], tuple[str, str]]) -> Outc
     result, reason = pickle.loads(sent) if sent else ("crashed", f"the process ended with {status}")
     expected = result in (_AS_REFUSED[part] if file.refused else ("right",))
     return Outcome(file.name, file.habit, part, result, reason, expected, round(time.monotonic() - started, 2))
+
+
+def _use_one_thread() -> None:
+    """The parent's pools of threads are not there in its child, which would wait for them for ever."""
+    torch.set_num_threads(1)
+    tvm.get_global_func("runtime.config_threadpool")(1, 1)
 
 
 def _heard(run: Callable[[], tuple[str, str]]) -> tuple[str, str]:

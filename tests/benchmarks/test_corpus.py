@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from benchmarks import corpus
 from benchmarks.corpus import CensusError, census, files, run_all, run_file, table
@@ -42,6 +43,17 @@ def test_none_is_wrong_and_none_crashes() -> None:
     outcomes = list(run_all(files()[::EVERY], ("census", "host"), "host", 1))
     assert [each for each in outcomes if each.result in ("wrong", "crashed")] == []
     assert sum(not each.expected for each in outcomes) <= 1
+
+
+def test_a_part_does_not_wait_for_threads_that_its_process_lacks() -> None:
+    threads, file = torch.get_num_threads(), one("keras/residual")
+    torch.set_num_threads(2)
+    try:
+        torch.ones(512, 512) @ torch.ones(512, 512)
+        outcomes = [*run_file(file, {"census": census, "host": corpus.host})]
+    finally:
+        torch.set_num_threads(threads)
+    assert [outcome.result for outcome in outcomes] == ["right", "right"]
 
 
 @pytest.mark.parametrize("make", graphs.REFUSED)
