@@ -25,6 +25,7 @@ The exit code is 1 if anything is wrong or crashed.
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import json
 import logging
 import os
@@ -140,6 +141,7 @@ def _isolated(file: File, part: str, run: Callable[[], tuple[str, str]]) -> Outc
     child = os.fork()
     if child == 0:
         os.close(reading)
+        faulthandler.disable()  # the status of the process says it, in the place of a page of frames
         _use_one_thread()
         with os.fdopen(writing, "wb") as pipe:
             pickle.dump(_heard(run), pipe)
