@@ -23,6 +23,8 @@ LATENCY = 4
 """Cycles from a multiply to the next that adds to its sum."""
 REREAD = 64
 """Bytes a cycle that come from L2 while others are multiplied."""
+_MOVED = 16
+"""Bytes a cycle that a kernel reads and writes which does little else."""
 
 
 def product_cycles(
@@ -126,7 +128,7 @@ def space_price(scratch: int, machine: Machine) -> float:
 def plain_cycles(operations: int, moved: int, types: NumericTypes, machine: Machine) -> float:
     """Cycles on all threads of a kernel that no more is known of: its operations at full rate, or its bytes from L2."""
     rate = 2 * machine.multiplies * machine.isa.lanes(types.accumulator)
-    return max(operations / rate, moved / (REREAD / 4)) / machine.threads
+    return max(operations / rate, moved / _MOVED) / machine.threads
 
 
 def spilt_bytes(scratch: int, machine: Machine) -> int:

@@ -46,7 +46,7 @@ def check_floats(model: nn.Module) -> None:
         )
 
 
-def in_float32(model: nn.Module) -> tuple[nn.Module, tuple[str, ...]]:
+def in_single(model: nn.Module) -> tuple[nn.Module, tuple[str, ...]]:
     """``model``, changed in place or another module in its place, and a sentence on each change.
 
     Args:

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from rdpass.capture.float_form import check_floats, in_float32
+from rdpass.capture.float_form import check_floats, in_single
 from rdpass.capture.own_functions import copy_with_functions
 from rdpass.capture.plain_weights import computed_weights, store_weights
 from rdpass.capture.unwrapping import check_runs, unwrapped, wrappers_in
@@ -45,7 +45,7 @@ def plain_copy(model: nn.Module) -> PlainCopy:
             f"{type(network).__name__} can't be copied ({first_line(error)}); clear what it cached of an earlier call"
         ) from error
     store_weights(copied)
-    return PlainCopy(*in_float32(copied))
+    return PlainCopy(*in_single(copied))
 
 
 def _without_trainers(network: nn.Module) -> dict[int, None]:

@@ -9,7 +9,7 @@ from torch.ao import quantization
 from torch.ao.quantization import quantize_fx
 
 import rdpass
-from rdpass.capture.float_form import check_floats, in_float32
+from rdpass.capture.float_form import check_floats, in_single
 from rdpass.capture.trace import trace
 from rdpass.core.errors import ConfigError
 from rdpass.inspection import plan_of
@@ -145,7 +145,7 @@ def test_a_model_of_both_kinds_is_widened_with_what_it_shares_and_keeps_its_inte
     model[0].half()
     model[1].bfloat16()
     model.tied = model[0][0]
-    widened, notes = in_float32(model.eval())
+    widened, notes = in_single(model.eval())
     assert widened is model
     assert notes == ("Sequential is in bfloat16 and float16: computed in float32, which is the more exact",)
     assert model.tied is model[0][0]
@@ -156,7 +156,7 @@ def test_a_model_of_both_kinds_is_widened_with_what_it_shares_and_keeps_its_inte
 def test_a_float32_model_is_left_alone_and_nothing_is_said():
     model = seeded(small_resnet)
     before = Untouched(model)
-    assert in_float32(model) == (model, ())
+    assert in_single(model) == (model, ())
     before.check()
 
 
