@@ -8,6 +8,7 @@ module. Where there is none, no tile is told.
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -81,4 +82,4 @@ def placement_kind() -> Any:
 
 
 def _fields(kind: type) -> set[str]:
-    return set(vars(kind).get("__annotations__", {}))
+    return set(inspect.get_annotations(kind))

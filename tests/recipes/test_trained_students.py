@@ -108,6 +108,7 @@ def test_ddp_wraps_it_and_finds_a_gradient_for_every_parameter(trained, tmp_path
 
 
 WRAPPED = """
+import os
 import sys
 import torch
 import torch.distributed as dist
@@ -122,6 +123,7 @@ if dist.get_rank() == 0:
     torch.save({name: p.grad for name, p in model.named_parameters()}, sys.argv[1] + ".gradients")
 dist.barrier()  # who leaves first may abort the other's threads
 dist.destroy_process_group()
+os._exit(0)  # torch's own may still run while the interpreter takes them down, and abort
 """
 
 
