@@ -209,10 +209,8 @@ def check_close(
         for index, (a, e, actual_double, double) in enumerate(zip(actual, expected, *doubles, strict=True))
     ]
     found = loosest(gates or [NumericGate(name, 0.0, allowed)])
-    by: By = "rdpass" if _users.get() is None else "user"
-    return replace(
-        found, name=name, oracle=oracle if oracle and found.oracle != DOUBLE else found.oracle, tolerance_by=by
-    )
+    judge = oracle if oracle and found.oracle != DOUBLE else found.oracle
+    return replace(found, name=name, oracle=judge, tolerance_by=tolerance_by())
 
 
 def _judged(
