@@ -23,6 +23,7 @@ from torch.fx import GraphModule
 
 from rdpass.core.errors import ConfigError
 from rdpass.core.numeric_types import FLOAT32
+from rdpass.core.tensors import type_names
 
 HALVES = (torch.float16, torch.bfloat16)
 _WATCHERS = (FakeQuantizeBase, ObserverBase, AffineQuantizedObserverBase)
@@ -59,10 +60,10 @@ def in_single(model: nn.Module) -> tuple[nn.Module, tuple[str, ...]]:
             f"{name} is prepared for quantisation: read as the network of floats that it is without; `rdpass quantize`"
             " makes integers of the result"
         )
-    halves = sorted({str(each.dtype).removeprefix("torch.") for each in _tensors(model) if each.dtype in HALVES})
+    halves = type_names(each.dtype for each in _tensors(model) if each.dtype in HALVES)
     if halves:
         model._apply(widened)  # type: ignore[no-untyped-call]
-        notes.append(f"{name} is in {' and '.join(halves)}: computed in {FLOAT32}, which is the more exact")
+        notes.append(f"{name} is in {halves}: computed in {FLOAT32}, which is the more exact")
     return model, tuple(notes)
 
 
@@ -86,7 +87,7 @@ def _integers_in(model: nn.Module) -> Iterator[str]:
             yield from (f"its graph calls {called}" for node in module.graph.nodes if (called := _integer(node.target)))
     for name, tensor in (*model.named_parameters(), *model.named_buffers()):
         if tensor.is_quantized:
-            yield f"{name} is {str(tensor.dtype).removeprefix('torch.')}"
+            yield f"{name} is {type_names([tensor.dtype])}"
 
 
 def _integer(target: str | Callable[..., object]) -> str:

@@ -29,7 +29,7 @@ from rdpass.core.errors import ConfigError, ParityError, TraceError, first_line
 from rdpass.core.named_code import users_line
 from rdpass.core.numeric_types import FLOAT32
 from rdpass.core.plan import Traced
-from rdpass.core.tensors import arrays_of
+from rdpass.core.tensors import arrays_of, type_names
 from rdpass.passes.graph.annotate import annotate
 from rdpass.passes.graph.bake_weights import bake_weights
 from rdpass.passes.graph.functionalise import functionalise
@@ -102,7 +102,7 @@ def _of_the_models_type(x: Tensor, doubled: bool) -> Tensor:
 
 
 def _notes_on_autocast(eager: nn.Module, asked: Sequence[torch.dtype]) -> tuple[str, ...]:
-    kinds = " and ".join(sorted({str(kind).removeprefix("torch.") for kind in asked}))
+    kinds = type_names(asked)
     return (f"{type(eager).__name__} computes under autocast ({kinds}): read in {FLOAT32}",) if kinds else ()
 
 
@@ -131,7 +131,7 @@ def _existing(model: nn.Module, leaves: tuple[str, ...]) -> tuple[str, ...]:
 
 def _outputs(eager: nn.Module, inputs: Inputs) -> object:
     """The model's outputs on the example, which it is hereby known to take."""
-    shapes = ", ".join(f"{'x'.join(map(str, x.shape))}:{str(x.dtype).removeprefix('torch.')}" for x in inputs)
+    shapes = ", ".join(f"{'x'.join(map(str, x.shape))}:{type_names([x.dtype])}" for x in inputs)
     try:
         outputs = run_quietly(eager, inputs)
     except Exception as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -47,6 +48,16 @@ def plain_outputs(outputs: Any) -> Any:
         return (list if isinstance(outputs, list) else tuple)(plain_outputs(value) for value in outputs)
     parts, _ = tree_flatten(outputs, is_leaf=lambda value: value is not outputs)
     return outputs if len(parts) == 1 and parts[0] is outputs else tuple(plain_outputs(part) for part in parts)
+
+
+def type_names(types: Iterable[torch.dtype]) -> str:
+    """Torch's types as people write them.
+
+    Example:
+        >>> type_names([torch.float16, torch.bfloat16, torch.float16])
+        'bfloat16 and float16'
+    """
+    return " and ".join(sorted({str(kind).removeprefix("torch.") for kind in types}))
 
 
 def _array(tensor: Tensor) -> Array:

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from rdpass.capture.unwrapping import unwrapped
 from rdpass.core.errors import ConfigError
+from rdpass.core.tensors import type_names
 from rdpass.sources.checkpoints import State, read_states, split_key
 
 log = logging.getLogger(__name__)
@@ -203,7 +204,7 @@ def _is_copied(value: Tensor, own: Tensor) -> bool:
 
 def _kind(value: Tensor) -> str:
     where = "meta" if value.is_meta else str(value.layout).removeprefix("torch.")
-    return f"{where} {str(value.dtype).removeprefix('torch.')}"
+    return f"{where} {type_names([value.dtype])}"
 
 
 def _listed(what: str, names: Sequence[str]) -> str:

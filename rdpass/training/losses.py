@@ -22,7 +22,7 @@ from rdpass.capture.torchvision_import import beside_torchvision
 from rdpass.core.errors import ConfigError, RdpassError, first_line
 from rdpass.core.named_code import find_named, names_code, users_line
 from rdpass.core.registry import Registry, a_callable
-from rdpass.core.tensors import tensors_in
+from rdpass.core.tensors import tensors_in, type_names
 from rdpass.training.config import DistillConfig
 from rdpass.training.objective import Batch, Distance, Loss
 
@@ -130,8 +130,8 @@ def check_classes(logits: Tensor, targets: Any) -> Tensor:
         # Each batch is looked at: on a GPU an index out of range takes the whole process down.
         return _within(targets.long(), logits.shape[1])
     raise ConfigError(
-        f"targets of shape {tuple(targets.shape)} and type {_type(targets)} are no class indices for logits of shape"
-        f" {tuple(logits.shape)}: cross-entropy takes whole numbers below {logits.shape[1]} of shape {indices};"
+        f"targets of shape {tuple(targets.shape)} and type {type_names([targets.dtype])} are no class indices for"
+        f" logits of shape {tuple(logits.shape)}: cross-entropy takes whole numbers below {logits.shape[1]} of shape {indices};"
         f" {REMEDY}"
     )
 
@@ -149,10 +149,6 @@ def _within(indices: Tensor, classes: int) -> Tensor:
 def _are_probabilities(targets: Tensor) -> bool:
     sums = targets.sum(1)
     return bool((targets >= 0).all()) and bool((sums - 1).abs().max() <= _SUMS_TO_ONE)
-
-
-def _type(tensor: Tensor) -> str:
-    return str(tensor.dtype).removeprefix("torch.")
 
 
 def divergence(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
