@@ -131,8 +131,8 @@ def check_classes(logits: Tensor, targets: Any) -> Tensor:
         return _within(targets.long(), logits.shape[1])
     raise ConfigError(
         f"targets of shape {tuple(targets.shape)} and type {type_names([targets.dtype])} are no class indices for"
-        f" logits of shape {tuple(logits.shape)}: cross-entropy takes whole numbers below {logits.shape[1]} of shape {indices};"
-        f" {REMEDY}"
+        f" logits of shape {tuple(logits.shape)}: cross-entropy takes whole numbers below {logits.shape[1]} of shape"
+        f" {indices}; {REMEDY}"
     )
 
 
