@@ -6,10 +6,9 @@
 
 from __future__ import annotations
 
-import numpy as np
 import onnx_ir as ir
 
-from rdpass.onnx.normalise.graph import attribute, computed, constant, made_by, remake, replace, shape_of
+from rdpass.onnx.normalise.graph import attribute, made_by, remake, replace, reshaped, shape_of
 
 OPERATORS = ("Transpose",)
 
@@ -30,5 +29,5 @@ def drop_transpose(node: ir.Node) -> bool:
     if moved != sorted(moved) or perm == tuple(range(len(perm))):
         return False
     target = tuple(shape[axis] for axis in perm)
-    replace(node, computed(node, "Reshape", [source, constant(node, np.array(target), np.int64)], target))
+    replace(node, reshaped(node, source, target))
     return True

@@ -97,6 +97,11 @@ def computed(
     return value
 
 
+def reshaped(node: ir.Node, value: ir.Value, shape: Sequence[int]) -> ir.Value:
+    """``value`` in another shape, computed before ``node``."""
+    return computed(node, "Reshape", [value, constant(node, shape, np.int64)], shape)
+
+
 def replace(node: ir.Node, value: ir.Value) -> None:
     """Put ``value`` in the place of the node's one result, and take the node away."""
     graph, (result,) = _graph(node), node.outputs

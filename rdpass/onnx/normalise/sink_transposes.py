@@ -31,6 +31,7 @@ from rdpass.onnx.normalise.graph import (
     only_reader,
     put_behind,
     remake,
+    reshaped,
     shape_of,
 )
 
@@ -124,16 +125,12 @@ def _way(node: ir.Node, value: ir.Value | None, perm: Perm) -> Callable[[], ir.V
         return lambda: constant(node, array.reshape(whole).transpose(_inverse(perm)))
     moved = tuple(whole[axis] for axis in _inverse(perm))
     if _order_of_many(whole, range(len(perm))) == _order_of_many(whole, _inverse(perm)):
-        return lambda: _reshaped(node, value, moved)
+        return lambda: reshaped(node, value, moved)
     return None
 
 
 def _order_of_many(shape: tuple[int, ...], axes: Any) -> list[int]:
     return [axis for axis in axes if shape[axis] != 1]
-
-
-def _reshaped(node: ir.Node, value: ir.Value, shape: tuple[int, ...]) -> ir.Value:
-    return computed(node, "Reshape", [value, constant(node, shape, np.int64)], shape)
 
 
 def _transpose_results(node: ir.Node, perm: Perm) -> None:

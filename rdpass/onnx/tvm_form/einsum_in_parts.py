@@ -18,7 +18,7 @@ from string import ascii_letters
 import numpy as np
 import onnx_ir as ir
 
-from rdpass.onnx.normalise.graph import attribute, computed, constant, replace, shape_of
+from rdpass.onnx.normalise.graph import attribute, computed, constant, replace, reshaped, shape_of
 
 OPERATORS = ("Einsum",)
 Term = tuple[str, ir.Value]
@@ -82,12 +82,12 @@ def _product(node: ir.Node, left: Term, right: Term, kept: set[str], extents: Ex
     ]  # fmt: skip
     sizes = [prod(extents[c] for c in group) for group in (batch, rows, columns)]
     letters = "".join((*batch, *rows, *columns))
-    return letters, _reshaped(node, computed(node, "MatMul", matrices, sizes), [extents[c] for c in letters])
+    return letters, _in_shape(node, computed(node, "MatMul", matrices, sizes), [extents[c] for c in letters])
 
 
 def _flattened(node: ir.Node, term: Term, groups: Sequence[Sequence[str]], extents: Extents) -> ir.Value:
     turned = _ordered(node, term, "".join(c for group in groups for c in group), extents)
-    return _reshaped(node, turned, [prod(extents[c] for c in group) for group in groups])
+    return _in_shape(node, turned, [prod(extents[c] for c in group) for group in groups])
 
 
 def _summed(node: ir.Node, term: Term, kept: set[str], extents: Extents) -> Term:
@@ -108,7 +108,5 @@ def _ordered(node: ir.Node, term: Term, order: str, extents: Extents) -> ir.Valu
     return computed(node, "Transpose", [value], [extents[c] for c in order], perm=perm)
 
 
-def _reshaped(node: ir.Node, value: ir.Value, shape: Sequence[int]) -> ir.Value:
-    if shape_of(value) == tuple(shape):
-        return value
-    return computed(node, "Reshape", [value, constant(node, shape, np.int64)], shape)
+def _in_shape(node: ir.Node, value: ir.Value, shape: Sequence[int]) -> ir.Value:
+    return value if shape_of(value) == tuple(shape) else reshaped(node, value, shape)

@@ -27,13 +27,13 @@ import onnx_ir as ir
 from rdpass.onnx.normalise.graph import (
     array_of,
     attribute,
-    computed,
     constant,
     input_of,
     made_by,
     put_behind,
     remake,
     replace,
+    reshaped,
     shape_of,
 )
 from rdpass.onnx.normalise.sink_transposes import MANY, REDUCTIONS, UNARY
@@ -94,15 +94,15 @@ def _in_rows(node: ir.Node, value: ir.Value) -> ir.Value | None:
         return value
     if array is not None:
         return constant(node, array.reshape(_row_shape(shape)))
-    return _reshaped(node, value, _row_shape(shape))
+    return _viewed(node, value, _row_shape(shape))
 
 
-def _reshaped(node: ir.Node, value: ir.Value, shape: tuple[int, ...]) -> ir.Value:
+def _viewed(node: ir.Node, value: ir.Value, shape: tuple[int, ...]) -> ir.Value:
     """``value`` in another shape; one view serves all that read it so."""
     for reader, _ in value.uses():
         if made_by(reader.outputs[0], "Reshape") and shape_of(reader.outputs[0]) == shape:
             return reader.outputs[0]
-    return computed(node, "Reshape", [value, constant(node, shape, np.int64)], shape)
+    return reshaped(node, value, shape)
 
 
 def _lift(node: ir.Node, operands: range, **attributes: object) -> bool:
@@ -229,7 +229,7 @@ def _view_row(node: ir.Node) -> bool:
     shape, row = shape_of(node.outputs[0]), _row_behind(node.inputs[0])
     if shape is None or row is None or 0 in shape:
         return False
-    replace(node, row if shape == shape_of(row) else _reshaped(node, row, shape))
+    replace(node, row if shape == shape_of(row) else _viewed(node, row, shape))
     return True
 
 

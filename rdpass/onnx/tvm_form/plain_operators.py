@@ -16,7 +16,7 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
-from rdpass.onnx.normalise.graph import array_of, attribute, computed, constant, input_of, replace, shape_of
+from rdpass.onnx.normalise.graph import array_of, attribute, computed, constant, input_of, replace, reshaped, shape_of
 
 
 def write_plainly(node: ir.Node) -> bool:
@@ -49,10 +49,10 @@ def _space_to_depth(node: ir.Node, source: ir.Value, shape: tuple[int, ...]) -> 
         return None
     block, (batch, channels, height, width) = attribute(node, "blocksize"), shape
     apart = (batch, channels, height // block, block, width // block, block)
-    parts = computed(node, "Reshape", [source, constant(node, apart, np.int64)], apart)
+    parts = reshaped(node, source, apart)
     turned = computed(node, "Transpose", [parts], None, perm=[0, 1, 3, 5, 2, 4])
     target = (batch, channels * block**2, height // block, width // block)
-    return computed(node, "Reshape", [turned, constant(node, target, np.int64)], target)
+    return reshaped(node, turned, target)
 
 
 def _power(node: ir.Node, source: ir.Value, shape: tuple[int, ...]) -> ir.Value | None:
@@ -95,7 +95,7 @@ def _one_hot(node: ir.Node, source: ir.Value, shape: tuple[int, ...]) -> ir.Valu
     wrapped = computed(node, "Add", [places, constant(node, classes, np.int64)], shape)
     held = computed(node, "Where", [below, wrapped, places], shape)
     apart = (*shape[:axis], 1, *shape[axis:])
-    column = computed(node, "Reshape", [held, constant(node, apart, np.int64)], apart)
+    column = reshaped(node, held, apart)
     row = [1] * len(after)
     row[axis] = classes
     hot = computed(node, "Equal", [column, constant(node, np.arange(classes).reshape(row), np.int64)], after)
