@@ -131,9 +131,7 @@ def _with_bias(total: Array, left: Quantised, right: Quantised, bias: Value | No
 def _add(call: Call) -> Value | None:
     """Sums of the same scale, such as those of a layer and of its diagonal, are added exactly; maps wait for one."""
     left, right = call.inputs
-    if _are_maps(left, right):
-        assert isinstance(left, Quantised)
-        assert isinstance(right, Quantised)
+    if isinstance(left, Quantised) and isinstance(right, Quantised) and left.is_map and right.is_map:
         return Joined(left, right)
     if not isinstance(left, Sums) or not isinstance(right, Sums) or left.bounds or right.bounds:
         return None
@@ -145,16 +143,9 @@ def _add(call: Call) -> Value | None:
 
 def _multiply(call: Call) -> Value | None:
     left, right = call.inputs
-    if not _are_maps(left, right):
+    if not isinstance(left, Quantised) or not isinstance(right, Quantised) or not (left.is_map and right.is_map):
         return None
-    assert isinstance(left, Quantised)
-    assert isinstance(right, Quantised)
     return Sums(left.centred * right.centred, left.scale.reshape(()), right.scale.reshape(()), 1)
-
-
-def _are_maps(left: Value | None, right: Value | None) -> bool:
-    """Tell whether both are integers of one scale each."""
-    return all(isinstance(each, Quantised) and each.is_per_tensor and (each.scale > 0).all() for each in (left, right))
 
 
 def _relu(call: Call) -> Value | None:
@@ -206,12 +197,15 @@ def _over(x: Array, axes: tuple[int, ...], keep: bool) -> tuple[Array, Array]:
     return x.sum(axis=axes, keepdims=keep), np.array(np.prod([x.shape[axis] for axis in axes]))
 
 
+def _mean_of_integers(x: Quantised, total: Array, count: Array) -> Sums:
+    return Sums(total, x.scale.reshape(()), np.ones((), FLOAT32), 1, count=count)
+
+
 def _mean(call: Call, sums_of: Callable[[Array], tuple[Array, Array]]) -> Value | None:
     """Means by sums and how many numbers each is of; those of integers on one scale wait for another to be divided."""
     x = call.inputs[0]
-    if isinstance(x, Quantised) and x.is_per_tensor and (x.scale > 0).all():
-        total, count = sums_of(x.centred)
-        return Sums(total, x.scale.reshape(()), np.ones((), FLOAT32), 1, count=count)
+    if isinstance(x, Quantised) and x.is_map:
+        return _mean_of_integers(x, *sums_of(x.centred))
     assert x is not None
     total, count = sums_of(real_of(x))
     return total / count
@@ -222,22 +216,27 @@ _NEUTRAL = {"antialias": 0, "exclude_outside": 0, "axes": [2, 3], "keep_aspect_r
 
 
 def _resize(call: Call) -> Value | None:
-    """A linear one of a map of integers on one scale, whose places follow from its sizes."""
-    x, scales, sizes = call.inputs[0], call.array(2), call.array(3)
+    """A linear one of a map of integers, whose places follow from its sizes."""
+    x = call.inputs[0]
     changed = any(call.attributes.get(name, value) != value for name, value in _NEUTRAL.items())
-    if call.attributes.get("mode") != "linear" or changed or not isinstance(x, Quantised) or x.integers.ndim != 4:
+    if call.attributes.get("mode") != "linear" or changed or not isinstance(x, Quantised) or not x.is_map:
         return None
-    extents = np.array(x.integers.shape)
-    if not x.is_per_tensor or x.scale <= 0:
-        return None
-    wanted = sizes if sizes is not None else None if scales is None else extents[-len(scales) :] * scales
-    if wanted is None or (wanted % 1).any() or (len(wanted) == 4 and (wanted[:2] != extents[:2]).any()):
-        return None
+    sizes = _sizes_wanted(call, x.integers.shape)
     mode = call.attributes.get("coordinate_transformation_mode", "half_pixel")
-    mixed = linear_mixtures(x.centred, [int(size) for size in wanted[-2:]], mode)
-    if mixed is None:
+    mixed = None if sizes is None else linear_mixtures(x.centred, sizes, mode)
+    return None if mixed is None else _mean_of_integers(x, *mixed)
+
+
+def _sizes_wanted(call: Call, shape: tuple[int, ...]) -> tuple[int, int] | None:
+    """The extents that a Resize asks for, where it is of (N, C, H, W) and gives (N, C, H', W')."""
+    scales, sizes = call.array(2), call.array(3)
+    if len(shape) != 4 or (scales is None and sizes is None):
         return None
-    return Sums(mixed[0], x.scale.reshape(()), np.ones((), FLOAT32), 1, count=mixed[1])
+    wanted = np.array(shape)[-len(scales) :] * scales if sizes is None and scales is not None else sizes
+    assert wanted is not None
+    if (wanted % 1).any() or (len(wanted) == 4 and tuple(wanted[:2]) != shape[:2]):
+        return None
+    return int(wanted[-2]), int(wanted[-1])
 
 
 OPERATORS: Mapping[str, Callable[[Call], Value | None]] = {

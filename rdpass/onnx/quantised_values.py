@@ -35,6 +35,11 @@ class Quantised:
         return self.scale.size == 1
 
     @property
+    def is_map(self) -> bool:
+        """Tell whether it has one scale, as maps have."""
+        return self.is_per_tensor and bool((self.scale > 0).all())
+
+    @property
     def centred(self) -> Array:
         """The integers less their zero point, exactly, as float64."""
         return self.integers.astype(np.float64) - along(self.zero.astype(np.float64), self.axis, self.integers.ndim)
