@@ -11,6 +11,7 @@ import onnx
 
 from rdpass.core.comparison import Array
 from rdpass.core.numeric_types import FLOAT32
+from rdpass.onnx.interpolation import linear_mixtures
 from rdpass.onnx.quantised_values import (
     Bound,
     Joined,
@@ -23,7 +24,7 @@ from rdpass.onnx.quantised_values import (
     real_of,
     requantise,
 )
-from rdpass.onnx.window_sums import convolve, convolve_transposed, linear_mixtures, max_pool, sums_and_counts
+from rdpass.onnx.window_sums import convolve, convolve_transposed, max_pool, sums_and_counts
 
 QUANTISED_TYPES = ("int8", "uint8", "int16", "uint16", "int32")
 

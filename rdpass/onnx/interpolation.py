@@ -10,13 +10,17 @@
     nearest:  the input at the rounded place · linear, cubic: weights of the inputs around it
     antialias: the kernel widened by 1 / s where s < 1
 
+Of whole numbers a linear one is exact in whole parts (``linear_mixtures``): where s is m / n, places are fractions.
+
 Source: ONNX's operator specification of Resize.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 
@@ -113,3 +117,36 @@ def _cubic(x: Array, a: float) -> Array:
     near = ((a + 2) * x - (a + 3)) * x * x + 1
     far = ((a * x - 5 * a) * x + 8 * a) * x - 4 * a
     return np.where(x <= 1, near, np.where(x < 2, far, 0))
+
+
+def linear_mixtures(x: Array, sizes: Sequence[int], mode: str) -> tuple[Array, Array] | None:
+    """Linear ``Resize`` of x (N, C, H, W) to ``sizes``: sums by whole weights, and how many parts these make.
+
+    ``mode``: the coordinates'. None where it is none whose places are fractions of the sizes.
+    """
+    ways = [_mixing(given, wanted, mode) for given, wanted in zip(x.shape[2:], sizes, strict=True)]
+    if any(way is None for way in ways):
+        return None
+    (down, rows), (across, columns) = (way for way in ways if way is not None)
+    return np.einsum("ih,nchw,jw->ncij", down, x.astype(np.float64), across), np.array(rows * columns)
+
+
+def _mixing(given: int, wanted: int, mode: str) -> tuple[Array, int] | None:
+    """(wanted, given): how many parts of each input every output takes, and how many there are."""
+    if mode == "half_pixel" or (mode == "pytorch_half_pixel" and wanted > 1):
+        step = Fraction(given, wanted)
+        start = (step - 1) / 2
+    elif mode == "align_corners" and wanted > 1:
+        step, start = Fraction(given - 1, wanted - 1), Fraction(0)
+    elif mode == "asymmetric":
+        step, start = Fraction(given, wanted), Fraction(0)
+    else:
+        return None
+    parts = math.lcm(step.denominator, start.denominator)
+    matrix = np.zeros((wanted, given))
+    for index in range(wanted):
+        place = min(max(step * index + start, Fraction(0)), Fraction(given - 1))
+        low, rest = math.floor(place), int(place % 1 * parts)
+        matrix[index, low] += parts - rest
+        matrix[index, min(low + 1, given - 1)] += rest
+    return matrix, parts

@@ -1,5 +1,4 @@
-"""Sums over windows in numpy, for the oracle of quantised networks: convolution, its transpose, pooling, of any rank,
-and linear resizing of images.
+"""Sums over windows in numpy, for the oracle of quantised networks: convolution, its transpose, pooling, any rank.
 
 All are computed in float64. Sums of products of integers are exact there, in any order, below 2^53: far more than a
 network of 16-bit numbers reaches.
@@ -7,9 +6,7 @@ network of 16-bit numbers reaches.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
-from fractions import Fraction
 from itertools import product
 from typing import Any
 
@@ -68,39 +65,6 @@ def sums_and_counts(x: Array, attributes: Attributes) -> tuple[Array, Array]:
     counts = windows_of(np.ones((1, 1, *x.shape[2:])), kernel, attributes, padding, 0.0).sum(axes)
     totals: Array = windows_of(x, kernel, attributes, 0.0).sum(axes)
     return totals, counts
-
-
-def linear_mixtures(x: Array, sizes: Sequence[int], mode: str) -> tuple[Array, Array] | None:
-    """Linear ``Resize`` of x (N, C, H, W) to ``sizes``: sums by whole weights, and how many parts these make.
-
-    ``mode``: the coordinates'. None where it is none whose places are fractions of the sizes.
-    """
-    ways = [_mixing(given, wanted, mode) for given, wanted in zip(x.shape[2:], sizes, strict=True)]
-    if any(way is None for way in ways):
-        return None
-    (down, rows), (across, columns) = (way for way in ways if way is not None)
-    return np.einsum("ih,nchw,jw->ncij", down, x.astype(np.float64), across), np.array(rows * columns)
-
-
-def _mixing(given: int, wanted: int, mode: str) -> tuple[Array, int] | None:
-    """(wanted, given): how many parts of each input every output takes, and how many there are."""
-    if mode == "half_pixel" or (mode == "pytorch_half_pixel" and wanted > 1):
-        step = Fraction(given, wanted)
-        start = (step - 1) / 2
-    elif mode == "align_corners" and wanted > 1:
-        step, start = Fraction(given - 1, wanted - 1), Fraction(0)
-    elif mode == "asymmetric":
-        step, start = Fraction(given, wanted), Fraction(0)
-    else:
-        return None
-    parts = math.lcm(step.denominator, start.denominator)
-    matrix = np.zeros((wanted, given))
-    for index in range(wanted):
-        place = min(max(step * index + start, Fraction(0)), Fraction(given - 1))
-        low, rest = math.floor(place), int(place % 1 * parts)
-        matrix[index, low] += parts - rest
-        matrix[index, min(low + 1, given - 1)] += rest
-    return matrix, parts
 
 
 def windows_of(

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from rdpass.onnx.interpolation import Resampling, looks_outside, matrix_of
+from rdpass.onnx.interpolation import Resampling, linear_mixtures, looks_outside, matrix_of
+from rdpass.onnx.oracle import run_onnx
+from tests.onnx.nets import Net
 
 WAYS = ["half_pixel", "asymmetric", "align_corners", "pytorch_half_pixel", "half_pixel_symmetric"]
 
@@ -36,3 +40,27 @@ def test_outside_of_a_region() -> None:
     assert outside.tolist() == [True, False, False, False]
     assert not matrix_of(how, 4, 4, 1.0, (-0.5, 1.0))[0].any()
     assert not looks_outside(Resampling("linear"), 4, 4, 1.0, (0, 1)).any()
+
+
+@given(
+    st.integers(1, 9),
+    st.integers(1, 19),
+    st.sampled_from(WAYS[:-1]),
+)
+def test_linear_mixtures_are_onnxruntimes_and_of_whole_parts(given_: int, wanted: int, mode: str) -> None:
+    net = Net((2, 3, given_, 4))
+    sizes = net.constant(np.array([2, 3, wanted, 6], np.int64))
+    resized = net.node("Resize", "x0", "", "", sizes, mode="linear", coordinate_transformation_mode=mode)
+    x = np.round(9 * net.example()[0])
+    mixed = linear_mixtures(x, (wanted, 6), mode)
+    if mixed is None:
+        assert wanted == 1
+        return
+    total, parts = mixed
+    (expected,) = run_onnx(net.model(resized), [x])
+    assert (total == np.rint(total)).all()
+    np.testing.assert_allclose(total / parts, expected, atol=1e-4)
+
+
+def test_places_that_do_not_follow_from_sizes_are_left_alone() -> None:
+    assert linear_mixtures(np.zeros((1, 1, 4, 4)), (2, 2), "tf_crop_and_resize") is None

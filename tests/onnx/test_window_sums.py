@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from rdpass.onnx.oracle import run_onnx
-from rdpass.onnx.window_sums import convolve, convolve_transposed, linear_mixtures, max_pool, sums_and_counts
+from rdpass.onnx.window_sums import convolve, convolve_transposed, max_pool, sums_and_counts
 from tests.onnx.nets import Net
 
 
@@ -73,27 +73,3 @@ def test_one_axis_and_three_are_no_different():
 def test_sums_of_integers_are_exact():
     x, w = np.full((1, 4096, 1, 1), 255), np.full((1, 4096, 1, 1), 32767)
     assert convolve(x, w, {}).item() == 255 * 32767 * 4096
-
-
-@given(
-    st.integers(1, 9),
-    st.integers(1, 19),
-    st.sampled_from(["half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric"]),
-)
-def test_linear_mixtures_are_onnxruntimes_and_of_whole_parts(given_, wanted, mode):
-    net = Net((2, 3, given_, 4))
-    sizes = net.constant(np.array([2, 3, wanted, 6], np.int64))
-    resized = net.node("Resize", "x0", "", "", sizes, mode="linear", coordinate_transformation_mode=mode)
-    x = np.round(9 * net.example()[0])
-    mixed = linear_mixtures(x, (wanted, 6), mode)
-    if mixed is None:
-        assert wanted == 1
-        return
-    total, parts = mixed
-    (expected,) = run_onnx(net.model(resized), [x])
-    assert (total == np.rint(total)).all()
-    np.testing.assert_allclose(total / parts, expected, atol=1e-4)
-
-
-def test_places_that_do_not_follow_from_sizes_are_left_alone():
-    assert linear_mixtures(numbers(1, 1, 4, 4), (2, 2), "tf_crop_and_resize") is None
