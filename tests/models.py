@@ -30,6 +30,17 @@ def conv_bn(channels_in: int, channels: int, kernel: int = 3, stride: int = 1, *
     return nn.Sequential(conv, nn.BatchNorm2d(channels))
 
 
+class Applied(nn.Module):
+    """A function as a layer."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, x):
+        return self.function(x)
+
+
 class Residual(nn.Module):
     """``after(body(x) + shortcut(x))``."""
 

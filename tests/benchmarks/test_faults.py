@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import onnx
 import pytest
 
-from benchmarks.fault_campaigns import bundles, graphs, inputs, records, same_bytes, untrusted, writing
+from benchmarks.fault_campaigns import bundles, graphs, inputs, random_graphs, records, same_bytes, untrusted, writing
 from benchmarks.fault_campaigns.trials import Tally, mutated
 from benchmarks.faults import CAMPAIGNS
 from rdpass.core.errors import ConfigError
@@ -39,10 +39,10 @@ def test_a_few_faults_of_each_campaign_survive(campaign, size, tmp_path):
 
 
 def test_random_graphs_have_many_operators_and_are_drawn_again_alike():
-    drawn = [graphs.sound_graph(seed) for seed in range(60)]
+    drawn = [random_graphs.sound_graph(seed) for seed in range(60)]
     assert len({node.op_type for model in drawn for node in model.graph.node}) >= 40
     assert any(len(model.graph.output) > 1 for model in drawn)
-    assert graphs.sound_graph(7).SerializeToString() == drawn[7].SerializeToString()
+    assert random_graphs.sound_graph(7).SerializeToString() == drawn[7].SerializeToString()
 
 
 @pytest.mark.parametrize(("difference", "survived"), [(0.0, True), (1e-3, False)])

@@ -9,7 +9,7 @@ from rdpass.capture.programs import export_program, unpack_program
 from rdpass.capture.trace import trace
 from rdpass.passes.analysis.shortcuts.resolution import positions, resolutions, widest_path
 from rdpass.passes.graph.node_kinds import kind_of
-from tests.models import SqueezeExcite, seeded
+from tests.models import Applied, SqueezeExcite, seeded
 
 
 class Layouts(nn.Module):
@@ -63,15 +63,6 @@ def test_a_branch_that_samples_down_and_up_again_is_as_narrow_as_its_narrowest_m
     fork, *branch = list(graph_module.graph.nodes)[:-1]
     narrowest, node = widest_path(graph_module, fork, branch[-1], branch, resolutions(graph_module))
     assert (narrowest, node) == (4, branch[1])
-
-
-class Applied(nn.Module):
-    def __init__(self, function):
-        super().__init__()
-        self.function = function
-
-    def forward(self, x):
-        return self.function(x)
 
 
 def applied(*functions):

@@ -7,7 +7,7 @@ from torch import nn
 from rdpass.capture.programs import export_program, unpack_program
 from rdpass.capture.trace import trace
 from rdpass.passes.analysis.shortcuts.census import take_census
-from tests.models import Residual, classifier, conv_bn, seeded
+from tests.models import Applied, Residual, classifier, conv_bn, seeded
 
 
 def census(model, *shape):
@@ -117,15 +117,6 @@ def cropped_by_indices(x):
 
 def narrowed(x):
     return nn.functional.max_pool2d(x, 3, 2, 1).narrow(2, 0, 6).narrow(3, 0, 6)
-
-
-class Applied(nn.Module):
-    def __init__(self, function):
-        super().__init__()
-        self.function = function
-
-    def forward(self, x):
-        return self.function(x)
 
 
 @pytest.mark.parametrize("exported", [False, True])
