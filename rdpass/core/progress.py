@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -76,5 +77,17 @@ def progress(title: str, total: int, show: bool = True) -> Iterator[Progress]:
     else:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
                    TextColumn("{task.fields[text]}"))  # fmt: skip
-        with RichProgress(*columns, console=Console(stderr=True)) as bar:
+        with _terminal() as console, RichProgress(*columns, console=console) as bar:
             yield _Bar(bar, title, total)
+
+
+@contextmanager
+def _terminal() -> Iterator[Console]:
+    """Stderr as it is now: what others write there may be held for minutes (``tvm_messages``), and a bar moves on."""
+    try:
+        copied = os.dup(sys.stderr.fileno())
+    except OSError:  # no file, as in a notebook
+        yield Console(stderr=True)
+        return
+    with os.fdopen(copied, "w", encoding=sys.stderr.encoding, errors="backslashreplace") as terminal:
+        yield Console(file=terminal)

@@ -1,4 +1,8 @@
 import io
+import os
+import pty
+import subprocess
+import sys
 
 import pytest
 
@@ -35,3 +39,35 @@ def test_on_a_terminal_a_bar_shows_the_time_left_and_silence_shows_nothing(monke
     text = terminal.getvalue()
     assert ("teacher 0.4" in text and "2/4" in text and "epoch 1/2" in text) == show
     assert (text == "") == (not show)
+
+
+HELD = """
+import os, sys
+from rdpass.core.progress import progress
+from rdpass.core.tvm_messages import without_tvm_lines
+with progress("compile", 4) as shown, without_tvm_lines():
+    shown.step(1, "building for the board")
+    shown._bar.refresh()
+    os.write(1, b"here\\n")
+    sys.stdin.read()
+"""
+
+
+def test_the_bar_moves_on_while_what_others_write_to_stderr_is_held():
+    terminal, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "160"}
+    command = [sys.executable, "-c", HELD]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=theirs, env=environment
+    ) as own:
+        os.close(theirs)
+        try:
+            assert own.stdout.readline() == b"here\n"
+            os.set_blocking(terminal, False)
+            assert b"building for the board" in os.read(terminal, 1 << 16)
+        finally:
+            os.set_blocking(terminal, True)
+            own.stdin.close()
+            own.wait()
+    os.close(terminal)
+    assert own.returncode == 0
