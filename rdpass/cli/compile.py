@@ -96,7 +96,6 @@ def compile_command(
             precision=wanted,
             prefix=prefix or PREFIX,
             golden=golden,
-            tolerance=tolerance,
             database=database,
             sign=sign,
             force=force,
