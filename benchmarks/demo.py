@@ -17,17 +17,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import onnx
-
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.fashion_mnist.data import loaders
 from benchmarks.fashion_mnist.resnet20 import trained
-from rdpass.capture.programs import load_program
 from rdpass.cli.tables import print_table, size
-from rdpass.quantization import REPORT_KEY
-from rdpass.training.evaluation import accuracy
+from rdpass.evaluation import evaluate
 
 MODEL, DATA = "benchmarks.fashion_mnist.resnet20:trained", "benchmarks.fashion_mnist.data:loaders"
 BOARD = "rpi4"
@@ -63,19 +59,17 @@ def manifest(bundle: Path) -> dict[str, Any]:
 def closing_table(out: Path, target: str) -> None:
     """Teacher, student and the student in int8 side by side."""
     record = json.loads((out / "run" / "conversion.json").read_text())
-    _, held_out = loaders()
-    student, _ = load_program(out / "run" / "student.pt2")
+    accuracies, differences = compared(out)
     before, after = record["plan"]["forecast"]["model"], record["cost"]
     bundles = [out / f"{net}-{target}.rdp" for net in NETWORKS]
     planned = [size(manifest(bundle)["planned_activation_bytes"]) for bundle in bundles]
     libraries = [size((bundle / "model.so").stat().st_size) for bundle in bundles]
-    quantised = report_of(out / "student-int8.onnx")["accuracy_after"]
     left = sum(outcome["how"] == "kept" for outcome in record["outcomes"])
     print_table(
         (f"ResNet-20, {target}", ">teacher", ">student", ">student, int8"),
         [
-            ("accuracy, 2000 held-out images", f"{accuracy(trained(), held_out):.2f} %",
-             f"{accuracy(student, held_out):.2f} %", f"{quantised:.2f} %"),
+            ("accuracy in %, 2000 held-out images", *accuracies),
+            ("less the teacher's, image by image", *differences),
             ("shortcuts", str(len(record["plan"]["regions"])), str(left), str(left)),
             ("parameters", *thrice(f"{count['parameters'] / 1e3:.1f} k" for count in (before, after))),
             ("MACs", *thrice(f"{count['macs'] / 1e6:.2f} M" for count in (before, after))),
@@ -85,11 +79,13 @@ def closing_table(out: Path, target: str) -> None:
     )  # fmt: skip
 
 
-def report_of(model: Path) -> dict[str, Any]:
-    """What ``rdpass quantize`` wrote into a file of what it costs."""
-    properties = {entry.key: entry.value for entry in onnx.load(model).metadata_props}
-    found: dict[str, Any] = json.loads(properties[REPORT_KEY])
-    return found
+def compared(out: Path) -> tuple[list[str], list[str]]:
+    """Accuracies with their standard errors, and how they differ from the teacher's on the same images."""
+    _, held_out = loaders()
+    nets = {"teacher": trained(), "student": out / "run", "student, int8": out / "student-int8.onnx"}
+    found = evaluate(nets, held_out, show_progress=False).networks
+    differences = [net.differences.get("top-1") for net in found]
+    return [str(net.figures["top-1"]) for net in found], ["" if d is None else str(d) for d in differences]
 
 
 def thrice(figures: Iterable[str]) -> tuple[str, str, str]:

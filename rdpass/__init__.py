@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rdpass.deploy.bundle.runner import Runner, load
     from rdpass.deploy.bundle.verification import verify
     from rdpass.distillation import distill
+    from rdpass.evaluation import Evaluated, Evaluation, evaluate
     from rdpass.inspection import inspect
     from rdpass.quantization import Quantization, quantize
     from rdpass.runs.folder import load_run
@@ -38,6 +39,8 @@ _HOME = {
     "Conversion": "runs.result",
     "Cut": "core.plan",
     "Data": "training.request",
+    "Evaluated": "evaluation",
+    "Evaluation": "evaluation",
     "Manifest": "deploy.bundle.manifest",
     "Output": "runs.grouping",
     "Plan": "core.plan",
@@ -55,6 +58,7 @@ _HOME = {
     "compile": "deploy.bundle.building",
     "convert": "conversion",
     "distill": "distillation",
+    "evaluate": "evaluation",
     "inspect": "inspection",
     "load": "deploy.bundle.runner",
     "load_run": "runs.folder",
@@ -70,6 +74,8 @@ __all__ = [
     "Conversion",
     "Cut",
     "Data",
+    "Evaluated",
+    "Evaluation",
     "Manifest",
     "Output",
     "Plan",
@@ -88,6 +94,7 @@ __all__ = [
     "compile",
     "convert",
     "distill",
+    "evaluate",
     "inspect",
     "load",
     "load_run",

@@ -22,6 +22,7 @@ from rdpass.cli.convert import convert_command
 from rdpass.cli.db import app as db_app
 from rdpass.cli.device import device_app
 from rdpass.cli.doctor import doctor_command
+from rdpass.cli.evaluate import evaluate_command
 from rdpass.cli.export import export_command
 from rdpass.cli.inspect import inspect_command
 from rdpass.cli.quantize import quantize_command
@@ -48,6 +49,7 @@ app.command("inspect")(inspect_command)
 app.command("convert")(convert_command)
 app.command("export")(export_command)
 app.command("quantize")(quantize_command)
+app.command("evaluate")(evaluate_command)
 app.command("compile")(compile_command)
 app.command("tune")(tune_command)
 app.command("run")(run_command)

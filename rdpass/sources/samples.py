@@ -106,7 +106,7 @@ def _rows(
         if raw is None:
             return
         batch = unpacking.batch(tree_map(lambda x: torch.from_numpy(x) if isinstance(x, np.ndarray) else x, raw), index)
-        arrays = [_fitting(x, spec, f"batch {index} of the {what} data") for x, spec in
+        arrays = [fitting(x, spec, f"batch {index} of the {what} data") for x, spec in
                   zip(batch.inputs, inputs, strict=True)]  # fmt: skip
         labels = _labels(batch.targets, len(arrays[0]))
         for row in range(len(arrays[0])):
@@ -114,7 +114,12 @@ def _rows(
         index += 1
 
 
-def _fitting(x: Tensor, spec: TensorSpec, where: str) -> Array:
+def fitting(x: Tensor, spec: TensorSpec, where: str) -> Array:
+    """Rows of a loader as what a model's input takes, in the input's type.
+
+    Raises:
+        ConfigError: the rows have another shape, or are of another kind of numbers.
+    """
     array = x.detach().cpu().numpy()
     if array.shape[1:] != spec.shape[1:]:
         raise ConfigError(

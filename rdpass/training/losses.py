@@ -105,13 +105,14 @@ def cross_entropy(outputs: Any, batch: Batch) -> Tensor:
     return F.cross_entropy(logits, check_classes(logits, batch.targets), ignore_index=IGNORED)
 
 
-def check_classes(logits: Tensor, targets: Any) -> Tensor:
+def check_classes(logits: Tensor, targets: Any, remedy: str = REMEDY) -> Tensor:
     """The targets of logits (N, classes, ...), as cross-entropy takes them.
 
     Args:
         logits: of two classes or more.
         targets: class indices (N, ...), ``IGNORED`` for what does not count, of any type of whole numbers; or
             probabilities (N, classes, ...) whose sum over the classes is 1 (mixed or smoothed labels).
+        remedy: what the message says that can be done.
 
     Raises:
         ConfigError: they are neither: boxes, images, scores of several labels at once.
@@ -121,27 +122,27 @@ def check_classes(logits: Tensor, targets: Any) -> Tensor:
         tensor([2, 0])
     """
     if not isinstance(targets, Tensor):
-        raise ConfigError(f"labels are wanted as one tensor, not {_kind(targets)}; {REMEDY}")
+        raise ConfigError(f"labels are wanted as one tensor, not {_kind(targets)}; {remedy}")
     indices = (*logits.shape[:1], *logits.shape[2:])
     if targets.is_floating_point():
         if targets.shape == logits.shape and _are_probabilities(targets):
             return targets.to(torch.promote_types(logits.dtype, torch.float32))
     elif tuple(targets.shape) == indices:
         # Each batch is looked at: on a GPU an index out of range takes the whole process down.
-        return _within(targets.long(), logits.shape[1])
+        return _within(targets.long(), logits.shape[1], remedy)
     raise ConfigError(
         f"targets of shape {tuple(targets.shape)} and type {type_names([targets.dtype])} are no class indices for"
         f" logits of shape {tuple(logits.shape)}: cross-entropy takes whole numbers below {logits.shape[1]} of shape"
-        f" {indices}; {REMEDY}"
+        f" {indices}; {remedy}"
     )
 
 
-def _within(indices: Tensor, classes: int) -> Tensor:
+def _within(indices: Tensor, classes: int, remedy: str) -> Tensor:
     wrong = indices[((indices < 0) | (indices >= classes)) & (indices != IGNORED)]
     if wrong.numel():
         raise ConfigError(
             f"{int(wrong[0])} is no class index where the logits have {classes} classes (0 to {classes - 1}, {IGNORED}"
-            f" for what does not count); correct the labels, or {REMEDY}"
+            f" for what does not count); correct the labels, or {remedy}"
         )
     return indices
 
@@ -240,22 +241,29 @@ def _check_takes(function: Any, what: str, arguments: tuple[str, str]) -> None:
         raise ConfigError(f"{what} {wanted}, and takes {signature}") from None
 
 
-def check_logits(outputs: Any) -> Tensor:
+def check_logits(outputs: Any, remedy: str | None = None) -> Tensor:
     """The outputs as one tensor of logits (N, classes, ...): the only one, or what is called ``logits`` among several.
+
+    Args:
+        outputs: of a model.
+        remedy: what the message says that can be done; None where a training is meant.
 
     Raises:
         ConfigError: they are something else, or of one class, which has nothing to learn.
     """
-    logits = _sole_tensor(outputs)
+    logits = sole_tensor(outputs)
     if logits is not None and logits.ndim >= 2 and logits.shape[1] > 1:
         return logits
+    if remedy is not None:
+        raise ConfigError(f"no logits (N, classes, …) of two classes or more in {_kind(outputs)}; {remedy}")
     raise ConfigError(
         f"without loss= training is for models that give one tensor of logits (N, classes, …) of two classes or more;"
         f" this one gave {_kind(outputs)}; {REMEDY}; and, if need be, distance(student_out, teacher_out) likewise"
     )
 
 
-def _sole_tensor(outputs: Any) -> Tensor | None:
+def sole_tensor(outputs: Any) -> Tensor | None:
+    """The only tensor among the outputs, or what is called ``logits`` among several; else None."""
     if isinstance(outputs, Mapping) and isinstance(outputs.get("logits"), Tensor):  # transformers' outputs are such
         return cast(Tensor, outputs["logits"])
     tensors = tensors_in(outputs)

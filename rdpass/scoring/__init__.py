@@ -1,0 +1,1 @@
+"""How good a network is on a user's images, whatever form it has."""
