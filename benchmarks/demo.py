@@ -20,6 +20,8 @@ from typing import Any
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from torch import nn
+
 from benchmarks.fashion_mnist.data import loaders
 from benchmarks.fashion_mnist.resnet20 import trained
 from rdpass.cli.tables import print_table, size
@@ -82,7 +84,11 @@ def closing_table(out: Path, target: str) -> None:
 def compared(out: Path) -> tuple[list[str], list[str]]:
     """Accuracies with their standard errors, and how they differ from the teacher's on the same images."""
     _, held_out = loaders()
-    nets = {"teacher": trained(), "student": out / "run", "student, int8": out / "student-int8.onnx"}
+    nets: dict[str, nn.Module | Path] = {
+        "teacher": trained(),
+        "student": out / "run",
+        "student, int8": out / "student-int8.onnx",
+    }
     found = evaluate(nets, held_out, show_progress=False).networks
     differences = [net.differences.get("top-1") for net in found]
     return [str(net.figures["top-1"]) for net in found], ["" if d is None else str(d) for d in differences]
