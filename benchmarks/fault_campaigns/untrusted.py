@@ -1,4 +1,4 @@
-"""Files that somebody else made: weights, programs, models, golden numbers, targets, records of tuning.
+"""Files that somebody else made: weights, programs, scripts, models, golden numbers, targets, records of tuning.
 
 A trial survives if no code of the file has run and the command ends with one of rdpass's own exit codes. An error of
 another kind counts as one that did not.
@@ -32,6 +32,23 @@ def network() -> torch.nn.Module:
     torch.manual_seed(0)
     layers = torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU(), torch.nn.Conv2d(4, 4, 3), torch.nn.AdaptiveAvgPool2d(1)
     return torch.nn.Sequential(*layers).eval()
+
+
+class Writes(torch.nn.Module):
+    """A network that leaves a file as it runs, which TorchScript can."""
+
+    def __init__(self, mark: Path) -> None:
+        super().__init__()
+        self.mark = str(mark)
+        self.conv = torch.nn.Conv2d(3, 4, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        torch.save(x, self.mark)
+        return self.conv(x)  # type: ignore[no-any-return]
+
+
+def _save_script(module: torch.nn.Module, path: Path) -> None:
+    torch.jit.save(torch.jit.script(module), path)  # type: ignore[no-untyped-call]
 
 
 Words = list[str | Path]
@@ -81,6 +98,8 @@ def _uses(folder: Path) -> list[tuple[Path, Use]]:
     weights, program, model = folder / "w.pt", folder / "p.pt2", small_network(folder / "net.onnx")
     torch.save(network().state_dict(), weights)
     save_program(network(), (torch.zeros(1, 3, 8, 8),), program)
+    script = folder / "s.pt"
+    _save_script(network(), script)
     golden, target, records = folder / "golden.npz", folder / "board.toml", folder / "db" / "a.jsonl"
     np.savez(golden, input_0=np.zeros((1, 3, 6, 5), np.float32), output_0=np.zeros((1, 4, 1, 1), np.float32))
     target.write_text(target_toml(find_target("rpi4")))
@@ -90,6 +109,7 @@ def _uses(folder: Path) -> list[tuple[Path, Use]]:
     return [
         (weights, ["export", MODEL, *SHAPE, "--weights", weights, "-o", out / "s.onnx", "--force"]),
         (program, ["inspect", program]),
+        (script, ["inspect", script, *SHAPE]),
         (model, ["compile", model, "--target", target, "-o", "/dev/null"]),
         (golden, ["compile", model, "--golden", golden, "-o", folder / "n.rdp"]),
         (target, ["inspect", MODEL, *SHAPE, "--target", target]),
@@ -112,10 +132,12 @@ def _hostile(folder: Path, mark: Path) -> list[tuple[str, Words]]:
     with zipfile.ZipFile(bad / "good.pt2") as good, zipfile.ZipFile(bad / "example.pt2", "w") as spoiled:
         for name in good.namelist():
             spoiled.writestr(name, stream.getvalue() if "sample_inputs" in name else good.read(name))
+    _save_script(Writes(mark), bad / "writes.pt")
     model = small_network(bad / "net.onnx")
     weights: list[Words] = [
         ["export", MODEL, *SHAPE, "--weights", bad / name, "-o", bad / "s.onnx"] for name in ("w.pt", "plain.pt")
     ]
     programs: list[Words] = [["inspect", bad / name] for name in ("p.pt2", "example.pt2")]
+    programs.append(["inspect", bad / "writes.pt", *SHAPE])
     golden: Words = ["compile", model, "--golden", bad / "g.npz", "-o", bad / "n.rdp"]
     return [(" ".join(map(str, words)), words) for words in (*weights, *programs, golden)]

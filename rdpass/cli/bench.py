@@ -56,11 +56,12 @@ def bench_command(
     With --on, DIR is copied into a temporary folder of the board, checked there, timed, and removed. With --vs, DIR and
     other runtimes take turns in one process of this host instead, on --threads threads (default 1).
     """
-    from rdpass.core.other_formats import check_format
+    from rdpass.core.other_formats import check_onnx_format
     from rdpass.deploy.bundle.benchmark import bench
 
-    check_format(source)
-    is_file = source.suffix == ".onnx" and not source.is_dir()
+    if not source.is_dir():
+        check_onnx_format(source)
+    is_file = source.suffix.lower() == ".onnx" and not source.is_dir()
     model = source if is_file and onnx is None else onnx
     if is_file and (on is not None or onnx is not None or verify_key is not None):
         raise ConfigError(f"{source} is built for this host: with --on, --onnx and --verify-key give a bundle")

@@ -10,13 +10,15 @@ import typer
 
 MODEL_HELP = (
     "pkg.mod:callable, torchvision:NAME, timm:NAME, or the latter as 'timm:NAME(num_classes=10)', a torch.export file"
-    " (.pt2) or an .onnx file."
+    " (.pt2), an .onnx file or one of TorchScript."
 )
 WEIGHTS_HELP = (
     "The model's trained weights: a checkpoint, as torch.save or .safetensors has it; FILE:key to say which in it."
 )
 LEAF_HELP = "Keep the submodules of such paths whole where tracing can't follow them."
-TRUST_HELP = "Read a .pt2 file that holds more than data. It may run code: only for files whose maker you trust."
+TRUST_HELP = (
+    "Read a .pt2 or TorchScript file that does more than hold data and compute tensors: if you trust its maker."
+)
 TOLERANCE_HELP = (
     "Largest relative error of every gate, in the place of its own (1e-5 to 1e-4), for a network whose numbers single"
     " precision does not hold. The record says that it is yours."

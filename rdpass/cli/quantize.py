@@ -82,7 +82,7 @@ def quantize_command(
     read = [*files_of(source), *files_of_weights(weights), *([Path(data)] if data.endswith(".npy") else [])]
     for place in (out, golden_path(out)):
         check_free(place, force, inputs=read)
-    is_module = not (Path(source).is_dir() or source.endswith(".onnx"))
+    is_module = not (Path(source).is_dir() or source.lower().endswith(".onnx"))
     if not is_module and (weights is not None or input_shape is not None):
         raise ConfigError(f"{source} brings its weights and input along; leave out --weights and --input")
     calibrate, validate = images_of(data)

@@ -39,9 +39,12 @@ def student_file(run: Path, precision: Precision | None, data: str | None) -> It
 
 def _images(run: Path, precision: Precision | None, data: str | None) -> str | None:
     """The name of the images to calibrate with; None where nothing is quantised."""
-    from rdpass.runs.folder import read_body
+    from rdpass.core.other_formats import check_format
+    from rdpass.runs.folder import RECORD, read_body
     from rdpass.runs.known_data import known_data
 
+    if not Path(run, RECORD).exists():
+        check_format(run)
     read_body(run)
     if precision != BYTES:
         if data is not None:

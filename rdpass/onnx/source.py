@@ -16,7 +16,7 @@ from rdpass.core.comparison import NumericGate, gate_of
 from rdpass.core.errors import ConfigError, first_line
 from rdpass.core.files import file_digest
 from rdpass.core.input_size import InputSize
-from rdpass.core.other_formats import check_format
+from rdpass.core.other_formats import check_onnx_format
 from rdpass.core.tensor_spec import TensorSpec
 from rdpass.onnx.normalise.infer_shapes import infer_shapes
 from rdpass.onnx.normalise.pin_sizes import inputs_of
@@ -73,7 +73,7 @@ def read_onnx(
     """
     path = None if isinstance(source, onnx.ModelProto) else source
     if path is not None:
-        check_format(path)
+        check_onnx_format(path)
     label = "the ONNX model" if path is None else str(path)
     loaded = _loaded(source, label)
     normal = normalise(loaded, sizes, label, guess, keep_halves)

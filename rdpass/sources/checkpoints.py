@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from rdpass.capture.script_files import is_script
 from rdpass.core.errors import ConfigError, first_line
 
 State = dict[str, Tensor]
@@ -51,6 +52,35 @@ def read_states(file: Path) -> dict[str, State]:
     return states
 
 
+def no_network(file: Path) -> ConfigError:
+    """Why ``file``, which was given as a model, is none, and what to do: weights, a pickled module, anything else."""
+    if not file.is_file():
+        what = "a folder of no kind that is read" if file.is_dir() else "not there, or no file"
+        return ConfigError(f"the model {file} is {what}; give a file (.onnx, .pt2, TorchScript) or pkg.mod:callable")
+    try:
+        _read(file)
+    except ConfigError as error:
+        if isinstance(error.__cause__, pickle.UnpicklingError) and _is_of_torch(file):
+            return ConfigError(
+                f"{file} is a pickled module, and reading one runs code. If you trust it, write a function in a file of"
+                f" your own that returns torch.load({str(file)!r}, weights_only=False), and give FILE:function"
+            )
+        return ConfigError(
+            f"the model {file} is of no kind that is read: an ONNX file is named .onnx, a torch.export program .pt2;"
+            " files of torch.jit.save are known by what they hold"
+        )
+    return ConfigError(
+        f"{file} holds weights without a network; give the network, and this as its weights: pkg.mod:callable"
+        f" --weights {file}"
+    )
+
+
+def _is_of_torch(file: Path) -> bool:
+    """Tell whether torch.save wrote it: an archive, or the pickles of old."""
+    with file.open("rb") as opened:
+        return opened.read(2) in (b"PK", b"\x80\x02")
+
+
 def _states(found: Any, path: str) -> Iterator[tuple[str, State]]:
     if not isinstance(found, Mapping) or not all(isinstance(name, str) for name in found):
         return
@@ -63,6 +93,10 @@ def _states(found: Any, path: str) -> Iterator[tuple[str, State]]:
 
 
 def _read(file: Path) -> Any:
+    if is_script(file):
+        raise ConfigError(
+            f"{file} is a TorchScript archive; write its weights with torch.save(torch.jit.load(FILE).state_dict(), …)"
+        )
     try:
         if file.suffix == ".safetensors":
             return load_file(file)
@@ -76,9 +110,4 @@ def _read(file: Path) -> Any:
             " torch.save(model.state_dict(), …)"
         ) from error
     except Exception as error:  # a torn file ends in whatever torch meets first
-        if "TorchScript" in str(error):
-            raise ConfigError(
-                f"{file} is a TorchScript archive; write its weights with"
-                " torch.save(torch.jit.load(FILE).state_dict(), …)"
-            ) from error
         raise ConfigError(f"the weights {file} can't be read: {type(error).__name__}: {first_line(error)}") from error

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from rdpass.capture.programs import load_program
+from rdpass.capture.script_files import is_script, load_script
 from rdpass.capture.torchvision_import import beside_torchvision, prepare_torchvision
 from rdpass.core.errors import ConfigError, DivergedError
 from rdpass.core.input_size import InputSize, parse_sizes
@@ -20,12 +21,13 @@ from rdpass.core.numeric_types import FLOAT32
 from rdpass.core.other_formats import check_format
 from rdpass.onnx.model_files import model_files
 from rdpass.onnx.torch_module import load_onnx
-from rdpass.sources.checkpoints import split_key
+from rdpass.sources.checkpoints import no_network, split_key
 from rdpass.sources.weights import load_weights
 from rdpass.training.batches import unpacking_for
 from rdpass.training.loading import failures_named
 
 LIBRARIES = ("torchvision:", "timm:")
+_FILES = (".onnx", ".pt2", ".pt", ".pth", ".ckpt", ".torchscript", ".ts", ".ptl")
 
 
 def load_model(
@@ -37,14 +39,15 @@ def load_model(
 
     ``pkg.mod:callable`` calls it without arguments (or takes a module that stands there); ``torchvision:NAME`` and
     ``timm:NAME`` build the architecture with random weights, for nothing is downloaded, and take keywords, as
-    ``timm:resnet18(num_classes=10)``; ``FILE.pt2`` is a ``torch.export`` program, ``FILE.onnx`` is read: both bring
-    their weights along. A ``.pt2`` file that holds more than data is read if it is ``trusted`` alone.
+    ``timm:resnet18(num_classes=10)``; ``FILE.pt2`` is a ``torch.export`` program, ``FILE.onnx`` is read, and so is a
+    file of ``torch.jit.save``, whatever its name: all bring their weights along. A file of torch's that may do more
+    than compute tensors is read if it is ``trusted`` alone.
 
     Raises:
         ConfigError: nothing of the kind can be loaded, or the weights are not this model's; the message names what
             failed.
     """
-    if weights is not None and spec.endswith((".pt2", ".onnx")):
+    if weights is not None and _is_file(spec):
         raise ConfigError(f"{spec} brings its weights along; leave out --weights {weights}")
     model, example = _named_model(spec, parse_sizes(input_shape) if input_shape else (), trusted)
     if weights is not None:
@@ -54,9 +57,9 @@ def load_model(
 
 def files_of(spec: str) -> tuple[Path, ...]:
     """The files that ``load_model`` reads for ``spec``: none where it names code."""
-    if spec.endswith(".onnx"):
+    if _ending(spec) == ".onnx":
         return model_files(Path(spec))
-    return (Path(spec),) if spec.endswith(".pt2") else ()
+    return (Path(spec),) if _is_file(spec) else ()
 
 
 def files_of_weights(weights: str | Path | None) -> tuple[Path, ...]:
@@ -71,17 +74,31 @@ def is_untrained(spec: str, weights: str | Path | None) -> bool:
 
 def _named_model(spec: str, sizes: Sequence[InputSize], trusted: bool) -> tuple[nn.Module, tuple[Tensor, ...] | None]:
     check_format(spec)
-    if spec.endswith(".pt2"):
+    if is_script(Path(spec)):
+        script, traced = load_script(Path(spec), trusted=trusted)
+        return script, _of_sizes(traced, 0) or None
+    if _ending(spec) == ".pt2":
         module, example = load_program(Path(spec), trusted=trusted)
         return module, example or None
-    if spec.endswith(".onnx"):
+    if _ending(spec) == ".onnx":
         return load_onnx(Path(spec), sizes)
+    if _is_file(spec):
+        raise no_network(Path(spec))
     if spec.startswith(LIBRARIES):
         return _from_library(*spec.split(":", 1)), None
     made = call_named(spec, "the model")
     if not isinstance(made, nn.Module):
         raise ConfigError(f"{spec} gave a {type(made).__name__}, not a torch.nn.Module")
     return made, None
+
+
+def _ending(spec: str) -> str:
+    return Path(spec).suffix.lower()
+
+
+def _is_file(spec: str) -> bool:
+    """Tell whether it names a file, be there one or not, and no code."""
+    return _ending(spec) in _FILES or Path(spec).exists()
 
 
 def load_data(spec: str) -> tuple[Iterable[Any], Iterable[Any] | None]:
@@ -140,8 +157,12 @@ def parse_input(text: str, seed: int = 0) -> tuple[Tensor, ...]:
     Raises:
         ConfigError: not such a text.
     """
+    return _of_sizes(parse_sizes(text), seed)
+
+
+def _of_sizes(sizes: Sequence[InputSize], seed: int) -> tuple[Tensor, ...]:
     generator = torch.Generator().manual_seed(seed)
-    return tuple(_random(size, generator) for size in parse_sizes(text))
+    return tuple(_random(size, generator) for size in sizes)
 
 
 def _random(size: InputSize, generator: torch.Generator) -> Tensor:

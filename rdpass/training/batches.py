@@ -20,6 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.fx import GraphModule
+from torch.jit import ScriptModule
 from torch.utils._pytree import tree_map
 
 from rdpass.core.errors import ConfigError, DivergedError
@@ -89,12 +90,20 @@ def unpacking_for(model: nn.Module) -> Unpacking:
     if isinstance(model, GraphModule):
         nodes = [node for node in model.graph.nodes if node.op == "placeholder"]
         return Unpacking(tuple(str(node.target) for node in nodes), sum(not node.args for node in nodes))
-    parameters = inspect.signature(model.forward).parameters.values()
-    positional = [
-        p for p in parameters
-        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) and (p.default is p.empty or p.name not in _TARGETS)
-    ]  # fmt: skip
-    return Unpacking(tuple(p.name for p in positional), sum(p.default is p.empty for p in positional))
+    needed = {name: is_needed for name, is_needed in _arguments(model) if is_needed or name not in _TARGETS}
+    return Unpacking(tuple(needed), sum(needed.values()))
+
+
+def _arguments(model: nn.Module) -> Iterator[tuple[str, bool]]:
+    """The names of what its ``forward`` takes in order, and whether it can't do without."""
+    if isinstance(model, ScriptModule):  # a function without a signature
+        forward: Any = model.forward
+        arguments = forward.schema.arguments[1:]  # but for itself
+        yield from ((argument.name, not argument.has_default_value()) for argument in arguments)
+        return
+    for parameter in inspect.signature(model.forward).parameters.values():
+        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
+            yield parameter.name, parameter.default is parameter.empty
 
 
 def rows_of(batch: Batch) -> int:

@@ -86,6 +86,14 @@ def test_labels_that_a_model_may_take_are_targets_and_those_that_it_needs_are_in
     assert batch.inputs == (x, y)
 
 
+def test_a_script_names_its_inputs_too():
+    class Masked(nn.Module):
+        def forward(self, image: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+            return image if mask is None else image * mask
+
+    assert unpacking_for(torch.jit.script(Masked())) == Unpacking(("image", "mask"), 1)
+
+
 def test_a_step_that_fails_names_its_batches():
     two = [Batch((A,), Y), Batch((A,), Y)]
     with pytest.raises(ConfigError, match=r"^batch 6 to 7: no labels"), step_named(two, 6):
