@@ -68,7 +68,7 @@ def block_cuts(conv: Convolution, tile: int, groups: int, machine: Machine) -> I
 
 def row_cuts(conv: Convolution, groups: int, machine: Machine) -> Iterator[tuple[int, int]]:
     """(rows copied at once, splits of the output groups) of a convolution that goes over copied rows."""
-    for rows in sorted({1, 2, 4, conv.out_height}):
+    for rows in sorted({1, 2, 4, 8, conv.out_height}):
         if rows <= conv.out_height:
             tasks = -(-conv.out_height // rows) * conv.batch * conv.groups * conv.subpixels
             for splits in sorted({splits_of(groups, tasks, machine), 2, 4, 8}):

@@ -33,6 +33,9 @@ from rdpass.kernels.tile_space import fitting_integers, row_cuts
 from rdpass.kernels.workload import Convolution
 from rdpass.targets.isa import Isa, Vector
 
+_EQUAL = 0.002
+"""The share of a kernel's cycles that its copied rows may cost more where they take less memory."""
+
 
 @dataclass(frozen=True)
 class IntegerDirectTile(Tile):
@@ -129,6 +132,15 @@ class IntegerDirect(Template[Convolution, IntegerDirectTile]):
         for size, out in fitting_integers(work.out_width, outer, machine.isa, work.types):
             for rows, splits in row_cuts(work, blocks(outer, out), machine):
                 yield IntegerDirectTile(size, out, rows, splits)
+
+    def default(self, work: Convolution, machine: Machine) -> IntegerDirectTile | None:
+        """The cheapest tile, with the fewest rows copied at once that cost as good as nothing more."""
+        best = super().default(work, machine)
+        if best is None:
+            return None
+        bound = (1 + _EQUAL) * self.cost(work, best, machine)
+        fewer = (replace(best, rows=rows) for rows in sorted({tile.rows for tile in self.tiles(work, machine)}))
+        return next(tile for tile in fewer if self.cost(work, tile, machine) <= bound)
 
     def cost(self, work: Convolution, tile: IntegerDirectTile, machine: Machine) -> float:
         kh, kw = work.kernel

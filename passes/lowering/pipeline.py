@@ -15,6 +15,7 @@ from tvm.relax import transform
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.template import Tile
 from rdpass.kernels.workload import Workload
+from rdpass.passes.lowering.memory.order_layers import OrderLayers
 from rdpass.passes.lowering.memory.plan_arena import PlanArena
 from rdpass.passes.lowering.memory.share_maps import ShareMaps
 from rdpass.passes.lowering.rewrite.bound_takes import BoundTakes
@@ -38,6 +39,7 @@ def simplification(machine: Machine) -> tuple[Any, ...]:
         ReleaseIntegers(machine),
         transform.FoldConstant(),
         transform.DeadCodeElimination(),
+        OrderLayers(machine),
     )
 
 

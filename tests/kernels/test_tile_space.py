@@ -84,4 +84,4 @@ def test_cuts_give_every_thread_whole_groups():
     assert list(block_cuts(conv, 4, 6, machine_with(ASIMD, 1))) == [(16, 1), (28, 1), (56, 1), (112, 1), (196, 1)]
     assert all(6 % splits == 0 for _, splits in block_cuts(conv, 4, 6, machine_with(ASIMD, 4)))
     rows = list(row_cuts(conv, 6, machine_with(ASIMD, 1)))
-    assert rows == [(rows, splits) for rows in (1, 2, 4, 14) for splits in (1, 2)]
+    assert rows == [(rows, splits) for rows in (1, 2, 4, 8, 14) for splits in (1, 2)]

@@ -8,9 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rdpass.kernels.choice import build_kernels, refusals
+from rdpass.kernels.machine import machine_of
 from rdpass.kernels.templates.integer_direct import INTEGER_DIRECT, IntegerDirectTile
 from rdpass.kernels.workload import Convolution, Epilogue
 from rdpass.targets.isa import ASIMD, isa_of
+from rdpass.targets.lookup import find_target
 from tests.kernels.cases import case_of
 from tests.kernels.emulation import check_emulated
 from tests.kernels.examples import ARM
@@ -88,6 +90,18 @@ def test_a_border_of_the_inputs_zero_stands_for_nothing():
 )
 def test_what_others_compute_is_refused(change, reason):
     assert reason in INTEGER_DIRECT.refusal(replace(CONV, types=bytes_of(ASIMD), **change), ARM)
+
+
+@pytest.mark.parametrize("board", ["rpi4", "rpi5"])
+@pytest.mark.parametrize(("channels", "size", "stride"), [(64, 56, 1), (128, 56, 2)])
+def test_few_rows_are_copied_at_once_where_that_costs_next_to_nothing(board, channels, size, stride):
+    target = find_target(board)
+    conv = Convolution(1, channels, channels, size, size, (3, 3), (stride, stride), (1, 1, 1, 1))
+    work, machine = replace(conv, types=bytes_of(isa_of(target))), replace(machine_of(target), threads=1)
+    tile = INTEGER_DIRECT.default(work, machine)
+    assert tile.rows <= 8
+    cheapest = min(INTEGER_DIRECT.cost(work, each, machine) for each in INTEGER_DIRECT.tiles(work, machine))
+    assert INTEGER_DIRECT.cost(work, tile, machine) <= 1.002 * cheapest
 
 
 def test_a_diagonal_of_sixteen_bits_has_a_word_in_the_name_and_is_refused_elsewhere():
