@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import zip_longest
 from typing import Any
 
@@ -43,7 +44,7 @@ def choose_default(work: Workload, machine: Machine, templates: Templates | None
     Raises:
         TargetError: no template computes ``work`` on ``machine``; the message has each one's reason.
     """
-    return _default(work, machine, templates).tile
+    return _default(work, machine, _known(templates)).tile
 
 
 def default_cost(work: Workload, machine: Machine, templates: Templates | None = None) -> float:
@@ -52,10 +53,12 @@ def default_cost(work: Workload, machine: Machine, templates: Templates | None =
     Raises:
         TargetError: as ``choose_default``.
     """
-    return _default(work, machine, templates).cycles
+    return _default(work, machine, _known(templates)).cycles
 
 
-def _default(work: Workload, machine: Machine, templates: Templates | None) -> Ranked:
+@lru_cache(maxsize=1024)
+def _default(work: Workload, machine: Machine, templates: Templates) -> Ranked:
+    """Networks have most layers several times, and are asked for again with their shortcuts taken out."""
     chosen: Ranked | None = None
     for template in _accepting(work, machine, templates):
         tile = template.default(work, machine)

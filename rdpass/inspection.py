@@ -13,14 +13,17 @@ from rdpass.capture.trace import Example, trace
 from rdpass.core.errors import ConfigError
 from rdpass.core.files import new_file
 from rdpass.core.places import check_free
-from rdpass.core.plan import BlockCost, Forecast, Plan, Region, Skipped, Traced
+from rdpass.core.plan import BlockCost, Forecast, Plan, Region, Skipped, Traced, Worth
 from rdpass.passes.analysis.cost import FusionVariants, fusion_variants_of
 from rdpass.passes.analysis.memory.held_bytes import held_bytes
 from rdpass.passes.analysis.roofline import latencies
 from rdpass.passes.analysis.shortcuts.census import is_named, take_census
+from rdpass.profiling.account.choices import estimate_choices
 from rdpass.recipes.pricing import price
 from rdpass.report.drawing.page import draw
 from rdpass.report.verdict import verdict
+from rdpass.report.worth import worth as judge_worth
+from rdpass.targets.boards import DEFAULT_BOARD
 from rdpass.targets.lookup import Target, find_target
 
 
@@ -34,6 +37,7 @@ def inspect(
     target: str | Target | None = None,
     svg: str | Path | None = None,
     force: bool = False,
+    worth: bool = False,
 ) -> Plan:
     """Every add of ``model`` with its verdict, and a forecast. The model is copied, never run or changed.
 
@@ -46,6 +50,9 @@ def inspect(
         target: a name that ``rdpass targets`` lists, or a target of one's own, for an estimated range of latency.
         svg: a file to draw the network into, with the bytes live at every kernel beside it.
         force: replace what lies there.
+        worth: estimate in milliseconds and megabytes what the model costs as it is and without shortcuts, from the
+            kernels that would be compiled for ``target`` (``rpi4`` if none is given), and whether removal pays:
+            ``plan.forecast.worth``. Takes seconds.
 
     Returns:
         The plan; sizes are in bytes, latencies in milliseconds.
@@ -66,13 +73,16 @@ def inspect(
     """
     if svg is not None:
         check_free(Path(svg), force)
+    if target is None and worth:
+        target = DEFAULT_BOARD
     board = find_target(target) if isinstance(target, str) else target
     traced = trace(model, example, leaf)
     plan, variants = _planned(traced, tuple(only), tuple(skip), board)
     if svg is not None:
         with new_file(Path(svg), force) as path:
             path.write_text(draw(traced.module, plan, *variants, title=type(model).__name__), encoding="utf-8")
-    return replace(plan, forecast=replace(plan.forecast, blocks=_priced(plan, traced)))
+    judged = _worth(traced, plan, board) if worth and board is not None else None
+    return replace(plan, forecast=replace(plan.forecast, blocks=_priced(plan, traced), worth=judged))
 
 
 def plan_of(traced: Traced, only: tuple[str, ...] = (), skip: tuple[str, ...] = ()) -> Plan:
@@ -116,6 +126,11 @@ def _blocks(model: FusionVariants, regions: tuple[Region, ...]) -> tuple[BlockCo
         BlockCost(held.add, held.most, len(held.bytes_at), held.bytes_at.get(peak_at, 0), None, 0, "not priced")
         for held in held_bytes(model.inference, model.fused, regions)
     )
+
+
+def _worth(traced: Traced, plan: Plan, board: Target) -> Worth:
+    choices, skipped = estimate_choices(traced, plan.removable, board)
+    return judge_worth(board.name, choices, skipped)
 
 
 def _priced(plan: Plan, traced: Traced) -> tuple[BlockCost, ...]:

@@ -51,12 +51,12 @@ def test_the_shipped_resnet20_is_as_accurate_as_its_training_said():
 def test_a_trained_resnet_goes_from_torch_to_an_emulated_board_by_the_command_line(tmp_path, capsys):
     model = "benchmarks.fashion_mnist.resnet20:trained"
     out, onnx_file, bundle = (str(tmp_path / name) for name in ("run", "student.onnx", "student.rdp"))
-    assert run(["inspect", model, "--input", "1x1x28x28", "--json"]) == 0
+    assert run(["inspect", model, "--input", "1x1x28x28", "--quick", "--json"]) == 0
     plan = json.loads(capsys.readouterr().out)
     assert [region["kind"] for region in plan["regions"]].count("projection") == 2
     assert len(plan["regions"]) == 9
     assert run(["convert", model, "--data", "tests.test_road:few_images", "--epochs", "1", "-o", out]) == 0
-    assert run(["inspect", f"{out}/student.pt2"]) == 0
+    assert run(["inspect", f"{out}/student.pt2", "--quick"]) == 0
     assert run(["export", out, "-o", onnx_file]) == 0
     assert run(["compile", onnx_file, "--target", BOARD, "-o", bundle]) == 0
     assert run(["verify", bundle]) == 0

@@ -1,4 +1,4 @@
-"""Fingerprints of what ``rdpass inspect --json`` says of the zoo's architectures with golden counts.
+"""Fingerprints of what ``rdpass inspect --quick --json`` says of the zoo's architectures with golden counts.
 
 Weights are random, drawn anew with the same seed for each.
 """
@@ -36,4 +36,4 @@ def inspected(spec: str) -> str:
     """The JSON that the command prints."""
     size = next((size for part, size in _SIZES.items() if part in spec), _USUAL)
     torch.manual_seed(0)
-    return rdpass("inspect", spec, "--input", f"1x3x{size}x{size}", "--json")
+    return rdpass("inspect", spec, "--input", f"1x3x{size}x{size}", "--quick", "--json")

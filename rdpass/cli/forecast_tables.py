@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from rich.markup import escape
 
 from rdpass.cli.tables import console, print_table, size
-from rdpass.core.plan import BlockCost, Cost, Forecast, Latency, Memory, Plan, Region
+from rdpass.core.plan import BlockCost, Choice, Cost, Forecast, Latency, Memory, Plan, Region, Worth
+from rdpass.report.worth import choice_name
 
 Row = tuple[str, ...]
 
@@ -29,7 +30,24 @@ def print_plan(plan: Plan) -> None:
     _print_forecast(plan)
     if plan.forecast.latency:
         _print_latency(plan.forecast)
-    console().print(plan.forecast.verdict, soft_wrap=True)
+    if plan.forecast.worth is None:
+        console().print(plan.forecast.verdict, soft_wrap=True)
+    else:
+        print_worth(plan.forecast.worth)
+
+
+def print_worth(worth: Worth) -> None:
+    """The cost of each choice, why others have none, and the verdict."""
+    columns = (f"one core of {worth.target}, estimated", ">ms", ">peak", ">weights", ">read from memory")
+    print_table(columns, (_choice_row(choice) for choice in worth.choices))
+    for skipped in worth.skipped:
+        console().print(f"{skipped.add}: not estimated: {escape(skipped.reason)}", soft_wrap=True)
+    console().print(escape(worth.verdict), soft_wrap=True)
+
+
+def _choice_row(choice: Choice) -> Row:
+    sizes = map(size, (choice.peak_bytes, choice.weight_bytes, choice.dram_bytes))
+    return (choice_name(choice), f"{choice.ms:.3g}", *sizes)
 
 
 def _add_rows(plan: Plan) -> Iterator[Row]:

@@ -23,6 +23,8 @@ TOLERANCE_HELP = (
     "Largest relative error of every gate, in the place of its own (1e-5 to 1e-4), for a network whose numbers single"
     " precision does not hold. The record says that it is yours."
 )
+TARGET_HELP = "Estimate time and memory on this target, rpi4 by default; see rdpass targets."
+QUICK_HELP = "Leave out the estimate from the kernels that would be compiled, which takes seconds."
 INPUT_HELP = "Input shape, as 1x3x224x224 or 1x8:int64; several with commas between. Guessed if left out, and said so."
 
 
@@ -32,16 +34,18 @@ def inspect_command(
     only: Annotated[list[str] | None, typer.Option(help="Select by a glob on node name or module path.")] = None,
     skip: Annotated[list[str] | None, typer.Option(help="Leave out by a glob, likewise.")] = None,
     leaf: Annotated[list[str] | None, typer.Option(help=LEAF_HELP)] = None,
-    target: Annotated[str | None, typer.Option(help="Estimate the latency on this target; see rdpass targets.")] = None,
+    target: Annotated[str | None, typer.Option(help=TARGET_HELP)] = None,
     svg: Annotated[Path | None, typer.Option(help="Draw kernels and live bytes into this file.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing SVG file.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help=QUICK_HELP)] = False,
     trust_pickle: Annotated[bool, typer.Option("--trust-pickle", help=TRUST_HELP)] = False,
     tolerance: Annotated[float | None, typer.Option(help=TOLERANCE_HELP)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Show every add of MODEL and forecast, before anyone trains, what removing its shortcuts would gain. Reads only.
 
-    Exit code 0 whatever it finds: a network without shortcuts is not an error.
+    It ends with the cost of every choice in milliseconds and megabytes on a board, and whether removal pays. Exit code
+    0 whatever it finds: a network without shortcuts is not an error.
     """
     from rdpass.cli.forecast_tables import print_plan
     from rdpass.cli.plan_json import plan_as_json
@@ -56,8 +60,9 @@ def inspect_command(
         loaded, stored = load_model(model, None, input_shape, trusted=trust_pickle)
         example = choose_example(loaded, input_shape, None, stored=stored)
         plan = inspect(
-            loaded, example, only=only or (), skip=skip or (), leaf=leaf or (), target=target, svg=svg, force=force
-        )
+            loaded, example, only=only or (), skip=skip or (), leaf=leaf or (), target=target, svg=svg, force=force,
+            worth=not quick,
+        )  # fmt: skip
     if as_json:
         print(json.dumps(plan_as_json(plan), indent=1))
     else:

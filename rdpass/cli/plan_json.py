@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from rdpass.core.plan import BlockCost, Cost, Memory, Plan, Region
+from rdpass.core.plan import BlockCost, Cost, Memory, Plan, Region, Worth
 
 SCHEMA_VERSION = 1
 """Raised when a field goes or changes its meaning; new fields may come without."""
@@ -24,6 +24,7 @@ def plan_as_json(plan: Plan) -> dict[str, object]:
             "verdict": plan.forecast.verdict,
             "target": plan.forecast.target,
             "latency": [asdict(latency) for latency in plan.forecast.latency],
+            "worth": None if plan.forecast.worth is None else _worth(plan.forecast.worth),
         },
     }
 
@@ -32,6 +33,11 @@ def _region(region: Region, block: BlockCost) -> dict[str, object]:
     held = {"bytes": block.held_bytes, "kernels": block.held_kernels, "at_peak_bytes": block.at_peak_bytes}
     exact = {"recipe": block.recipe, "extra_macs": block.extra_macs, "reason": block.exact_reason}
     return {**asdict(region), "held": held, "exact": exact}
+
+
+def _worth(worth: Worth) -> dict[str, object]:
+    skipped = [{"choice": each.add, "reason": each.reason} for each in worth.skipped]
+    return {**asdict(worth), "skipped": skipped}
 
 
 def _cost(cost: Cost) -> dict[str, object]:

@@ -32,7 +32,7 @@ class NumericType(StrEnum):
     @property
     def bits(self) -> int:
         """Bits of one number."""
-        return int("".join(filter(str.isdigit, self.value)))
+        return _BITS[self.value]
 
     @property
     def bytes(self) -> int:
@@ -56,6 +56,9 @@ class NumericType(StrEnum):
     def __repr__(self) -> str:
         return self.abbreviation
 
+
+_BITS = {numeric.value: int("".join(filter(str.isdigit, numeric.value))) for numeric in NumericType}
+"""Asked for a million times where tiles are chosen."""
 
 FLOAT32 = NumericType.FLOAT32
 FLOAT16 = NumericType.FLOAT16

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from rdpass.core.comparison import NumericGate
+from rdpass.core.numeric_types import Precision
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -156,9 +157,48 @@ class Latency:
 
 
 @dataclass(frozen=True)
+class Choice:
+    """What one inference costs on one core of a board, of one network in one precision: estimated, from the kernels
+    that would be compiled. docs/inspect.md says how, and how far such estimates were off.
+
+    Args:
+        network: 'as it is' or 'plain'.
+        precision: 'float32', 'fp16' or 'int8'.
+        ms: milliseconds.
+        cycles: of the core, no cache missed.
+        dram_bytes: that come from memory, counted into ``ms``.
+        peak_bytes: that the compiled network plans for activations, outputs and scratch.
+        weight_bytes: of weights as the kernels want them.
+    """
+
+    network: str
+    precision: Precision
+    ms: float
+    cycles: float
+    dram_bytes: int
+    peak_bytes: int
+    weight_bytes: int
+
+
+@dataclass(frozen=True)
+class Worth:
+    """Every choice's cost on ``target``, and whether removal pays: ``gains`` says so, ``verdict`` why.
+
+    ``skipped``: choices that could not be estimated (their names for ``add``), and the reason.
+    """
+
+    target: str
+    choices: tuple[Choice, ...]
+    skipped: tuple[Skipped, ...]
+    gains: bool
+    verdict: str
+
+
+@dataclass(frozen=True)
 class Forecast:
     """The cost of the model as it is and of its strictly plain student (every removable shortcut gone), before anyone
-    trains. ``verdict`` says in words what removal gains; ``latency`` is there if a target was given."""
+    trains. ``verdict`` says in words what removal gains; ``latency`` is there if a target was given, ``worth`` if it
+    was asked for."""
 
     model: Cost
     plain: Cost
@@ -166,6 +206,7 @@ class Forecast:
     verdict: str
     target: str | None = None
     latency: tuple[Latency, ...] = ()
+    worth: Worth | None = None
 
 
 @dataclass(frozen=True)

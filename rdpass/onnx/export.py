@@ -22,6 +22,7 @@ import onnx
 import onnxsim
 import torch
 from torch import Tensor, nn
+from torch.fx import GraphModule
 
 from rdpass.capture.plain_copy import plain_copy
 from rdpass.capture.plain_running import running_plainly
@@ -84,6 +85,16 @@ def export_onnx(
     simplified.metadata_props.add(key=GATES_KEY, value=json.dumps([asdict(gate) for gate in passed]))
     save_with_golden(simplified, Golden(tuple(inputs), tuple(expected), TORCH), path, force)
     return path
+
+
+def draft_onnx(module: GraphModule, example: tuple[Tensor, ...]) -> onnx.ModelProto:
+    """A traced ``module`` as ``export_onnx`` would write it, nothing compared: what estimates of its cost read.
+
+    Raises:
+        TraceError: it can't be exported.
+    """
+    stages = [replace(stage, tolerance=None) for stage in DEPLOY_FORM]
+    return _simplified(_exported(run_passes(Traced(module, example), stages).module.eval(), example))
 
 
 def _gate(name: str, model: onnx.ModelProto, deploy: Traced, expected: Sequence[Array]) -> NumericGate:

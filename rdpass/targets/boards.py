@@ -9,6 +9,8 @@ from rdpass.core.registry import Registry
 from rdpass.targets.target import Target
 
 HOST = "host"
+DEFAULT_BOARD = "rpi4"
+"""The board that estimates are for where none is named."""
 _ARM = "aarch64-linux-gnu"
 _KB, _MB = 1024, 1024 * 1024
 _V8_0 = ("asimd",)

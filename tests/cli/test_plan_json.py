@@ -14,10 +14,18 @@ from tests.inspected import INPUT, RESNET, resnet
 
 
 def test_the_command_prints_json_that_follows_the_schema(capsys):
-    assert run(["inspect", RESNET, *INPUT, "--target", "graviton3", "--json"]) == 0
+    assert run(["inspect", RESNET, *INPUT, "--target", "rpi5", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
-    jsonschema.validate(document, schema())
-    assert document["forecast"]["target"] == "graviton3"
+    described = schema()
+    jsonschema.validate(document, described)
+    check_all_named(document, described, described)
+    assert document["forecast"]["target"] == document["forecast"]["worth"]["target"] == "rpi5"
+    choices = document["forecast"]["worth"]["choices"]
+    assert [(choice["network"], choice["precision"]) for choice in choices] == [
+        ("as it is", "float32"),
+        ("plain", "float32"),
+    ]
+    assert choices[1]["cycles"] < choices[0]["cycles"]
     assert document["regions"][1]["exact"]["recipe"] == "carry"
 
 

@@ -1,0 +1,452 @@
+"""Count the instructions of a TIR function from its loops.
+
+1. Statements in a row, with no loop between them, are a *block*: it runs so many times, and what it does is counted by
+   the units of a core that do it. Vectors of more than 128 bits are several; a sum of a product is one instruction.
+2. Loops multiply. Where an extent or a condition depends on a loop's variable (borders, shares of threads), the loop is
+   gone through value by value, a long one at evenly spread values.
+3. Local arrays are registers: reading and writing them is free. Addresses are a few instructions a block.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import tvm
+from tvm import s_tir, tirx
+from tvm.ir.expr import TensorLoad
+
+VECTOR = 128
+"""Bits of a register."""
+_TRIED = 64
+"""Values of a variable that a loop is gone through for."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """Instructions of one run of a block, by the unit that does them.
+
+    ``multiplies``: of vectors or floats, added to something or not. ``vectors``: all else on these. ``chain``: the
+    longest row of multiplies that each wait for the one before, from one run to the next. ``divisions``: divisions and
+    roots. ``calls``: of functions of the C library, one a number. ``pointers``: arrays it reads or writes.
+    """
+
+    multiplies: int = 0
+    vectors: int = 0
+    loads: int = 0
+    stores: int = 0
+    chain: int = 0
+    divisions: int = 0
+    calls: int = 0
+    pointers: int = 0
+    in_loop: bool = False
+
+
+def count_blocks(function: Any) -> Mapping[Block, float]:
+    """The blocks of ``function``, a ``tirx.PrimFunc`` of static shapes, with how often each runs in a call."""
+    return _Reader().read(function.body).runs({})
+
+
+# 1. A tree of loops, branches and blocks
+
+Values = Mapping[Any, int]
+Number = Callable[[Values], int]
+
+
+@dataclass
+class _Node:
+    """A statement; ``needs``: the loop variables that decide what runs in it."""
+
+    needs: frozenset[Any] = frozenset()
+    known: dict[tuple[int, ...], Counter[Block]] = field(default_factory=dict)
+
+    def runs(self, values: Values) -> Counter[Block]:
+        key = tuple(values.get(variable, 0) for variable in self.needs)
+        if key not in self.known:
+            self.known[key] = self._count(values)
+        return self.known[key]
+
+    def _count(self, values: Values) -> Counter[Block]:
+        raise NotImplementedError
+
+
+@dataclass
+class _Straight(_Node):
+    block: Block = Block()
+
+    def _count(self, values: Values) -> Counter[Block]:
+        return Counter({self.block: 1.0})
+
+
+@dataclass
+class _Row(_Node):
+    parts: Sequence[_Node] = ()
+
+    def _count(self, values: Values) -> Counter[Block]:
+        found: Counter[Block] = Counter()
+        for part in self.parts:
+            for block, runs in part.runs(values).items():
+                found[block] += runs
+        return found
+
+
+@dataclass
+class _Loop(_Node):
+    variable: Any = None
+    first: Number = lambda values: 0
+    extent: Number = lambda values: 1
+    body: _Node = field(default_factory=_Node)
+
+    def _count(self, values: Values) -> Counter[Block]:
+        first, extent = self.first(values), max(0, self.extent(values))
+        if self.variable not in self.body.needs:
+            return _times(self.body.runs(values), extent) if extent else Counter()
+        tried = range(extent) if extent <= _TRIED else [extent * (2 * i + 1) // (2 * _TRIED) for i in range(_TRIED)]
+        found: Counter[Block] = Counter()
+        for value in tried:
+            for block, runs in self.body.runs({**values, self.variable: first + value}).items():
+                found[block] += runs
+        return _times(found, extent / max(1, len(tried)))
+
+
+@dataclass
+class _Branch(_Node):
+    condition: Number = lambda values: 1
+    then: _Node = field(default_factory=_Node)
+    otherwise: _Node = field(default_factory=_Node)
+
+    def _count(self, values: Values) -> Counter[Block]:
+        return (self.then if self.condition(values) else self.otherwise).runs(values)
+
+
+def _times(runs: Mapping[Block, float], factor: float) -> Counter[Block]:
+    return Counter({block: count * factor for block, count in runs.items()})
+
+
+class _Reader:
+    """Reads statements. ``numbers``: what variables bound to whole numbers are, and the loops' variables in them.
+    ``registers``: the local arrays.
+    """
+
+    def __init__(self) -> None:
+        self.numbers: dict[Any, tuple[Number, frozenset[Any]]] = {}
+        self.registers: set[Any] = set()
+
+    def read(self, statement: Any, in_loop: bool = False) -> _Node:
+        parts: list[_Node] = []
+        tally = _Tally(self)
+        for part in _flat(statement):
+            inner = self._structure(part)
+            if inner is None:
+                tally.statement(part)
+                continue
+            parts += tally.blocks(in_loop)
+            parts.append(inner)
+            tally = _Tally(self)
+        parts += tally.blocks(in_loop)
+        return parts[0] if len(parts) == 1 else _Row(frozenset().union(*(p.needs for p in parts)), parts=parts)
+
+    def _structure(self, statement: Any) -> _Node | None:
+        """A loop or a branch; None for what belongs to a block."""
+        match statement:
+            case tirx.For():
+                first, extent = self.number(statement.min), self.number(statement.extent)
+                body = self.read(statement.body, in_loop=True)
+                needs = (body.needs - {statement.loop_var}) | first[1] | extent[1]
+                return _Loop(needs, variable=statement.loop_var, first=first[0], extent=extent[0], body=body)
+            case tirx.IfThenElse():
+                condition = self.number(statement.condition)
+                then = self.read(statement.then_case)
+                otherwise = _Row() if statement.else_case is None else self.read(statement.else_case)
+                needs = condition[1] | then.needs | otherwise.needs
+                return _Branch(needs, condition=condition[0], then=then, otherwise=otherwise)
+            case tirx.While():
+                return self.read(statement.body)
+            case _:
+                return None
+
+    def number(self, expression: Any) -> tuple[Number, frozenset[Any]]:
+        """A whole number or a truth as a function of loops' variables, and which. What can't be known is 1."""
+        match expression:
+            case int():
+                return _constant(expression)
+            case tirx.IntImm():
+                return _constant(int(expression.value))
+            case tirx.Cast():
+                return self.number(expression.value)
+            case tirx.Not():
+                value, needs = self.number(expression.a)
+                return (lambda values: not value(values)), needs
+            case tirx.Var():
+                return self.numbers.get(expression, (lambda values: values.get(expression, 0), frozenset({expression})))
+            case tirx.Select():
+                condition, then, otherwise = map(
+                    self.number, (expression.condition, expression.true_value, expression.false_value)
+                )
+                chosen: Number = lambda values: (then if condition[0](values) else otherwise)[0](values)  # noqa: E731
+                return chosen, condition[1] | then[1] | otherwise[1]
+            case _ if type(expression) in _OPERATIONS:
+                (left, left_needs), (right, right_needs) = self.number(expression.a), self.number(expression.b)
+                operation = _OPERATIONS[type(expression)]
+                return (lambda values: operation(left(values), right(values))), left_needs | right_needs
+            case _:
+                return _constant(1)
+
+
+def _constant(value: int) -> tuple[Number, frozenset[Any]]:
+    return (lambda values: value), frozenset()
+
+
+_OPERATIONS: Mapping[type, Callable[[int, int], int]] = {
+    tirx.Add: lambda a, b: a + b,
+    tirx.Sub: lambda a, b: a - b,
+    tirx.Mul: lambda a, b: a * b,
+    tirx.FloorDiv: lambda a, b: a // b if b else 0,
+    tirx.FloorMod: lambda a, b: a % b if b else 0,
+    tirx.Min: min,
+    tirx.Max: max,
+    tirx.LT: lambda a, b: a < b,
+    tirx.LE: lambda a, b: a <= b,
+    tirx.GT: lambda a, b: a > b,
+    tirx.GE: lambda a, b: a >= b,
+    tirx.EQ: lambda a, b: a == b,
+    tirx.NE: lambda a, b: a != b,
+    tirx.And: lambda a, b: bool(a) and bool(b),
+    tirx.Or: lambda a, b: bool(a) or bool(b),
+}
+
+
+def _flat(statement: Any) -> Iterator[Any]:
+    """Statements in a row, out of whatever holds them."""
+    match statement:
+        case tirx.SeqStmt():
+            for part in statement.seq:
+                yield from _flat(part)
+        case tirx.AttrStmt():
+            yield from _flat(statement.body)
+        case s_tir.SBlockRealize():
+            for variable, value in zip(statement.block.iter_vars, statement.iter_values, strict=True):
+                yield tirx.Bind(variable.var, value)
+            yield from _flat(statement.block)
+        case s_tir.SBlock():
+            for buffer in statement.alloc_buffers:
+                yield tirx.AllocBuffer(buffer)
+            if statement.init is not None:
+                yield statement  # counted once by its body; what starts the sum runs once for each sum
+            yield from _flat(statement.body)
+        case _:
+            yield statement
+
+
+# 2. What a block does
+
+_FREE = (tirx.Var, tirx.IntImm, tirx.FloatImm, tirx.Ramp)
+_CALLED = ("exp", "exp2", "exp10", "log", "log2", "log1p", "tanh", "erf", "pow", "sin", "cos", "tan", "atan", "sigmoid")
+_ROOTS = ("sqrt", "rsqrt", "fdiv")
+_MULTIPLIES = ("smull", "umull", "sdot", "udot", "smmla", "usdot", "pmull", "fmulx", "sqdmulh", "sqrdmulh", "fma",
+               "fmla", "fmuladd")  # fmt: skip
+_NOTHING = ("reinterpret", "vector.extract", "likely", "address_of", "bitcast")
+
+
+class _Tally:
+    """Counts the statements of one block."""
+
+    def __init__(self, reader: _Reader) -> None:
+        self.reader = reader
+        self.counts: Counter[str] = Counter()
+        self.sums: Counter[Any] = Counter()
+        self.started: set[Any] = set()
+        self.arrays: set[Any] = set()
+        self.any = False
+
+    def blocks(self, in_loop: bool) -> list[_Node]:
+        if not self.any:
+            return []
+        names = ("multiplies", "vectors", "loads", "stores", "divisions", "calls")
+        counted = {name: self.counts[name] for name in names}
+        chain = max((count for place, count in self.sums.items() if place not in self.started), default=0)
+        block = Block(**counted, chain=chain, pointers=len(self.arrays), in_loop=in_loop)
+        return [_Straight(block=block)]
+
+    def statement(self, statement: Any) -> None:
+        match statement:
+            case tirx.Bind():
+                if _is_whole(statement.value):
+                    self.reader.numbers[statement.var] = self.reader.number(statement.value)
+                else:
+                    self.any = True
+                    self.value(statement.value)
+            case tirx.BufferStore():
+                self.any = True
+                self._store(statement)
+            case tirx.Evaluate():
+                self.any = True
+                self.value(statement.value)
+            case tirx.AllocBuffer():
+                if str(statement.buffer.scope()) == "local":
+                    self.reader.registers.add(statement.buffer)
+            case _:
+                pass
+
+    def _store(self, statement: Any) -> None:
+        if statement.buffer in self.reader.registers:
+            place = (statement.buffer, *map(str, statement.indices))
+            if _adds_product(statement.value):
+                self.sums[place] += 1
+            else:
+                self.started.add(place)
+            if _is_copy(statement.value):
+                self.counts["vectors"] += _registers(statement.value)
+            self.value(statement.value)
+            return
+        self.value(statement.value)
+        self.counts["stores"] += _registers(statement.value)
+        self.arrays.add(statement.buffer)
+
+    def value(self, expression: Any) -> None:
+        if isinstance(expression, _FREE):
+            return
+        count = next((count for kinds, count in _COUNTED if isinstance(expression, kinds)), _Tally._other)
+        count(self, expression)
+
+    def _load(self, load: Any) -> None:
+        if load.source not in self.reader.registers:
+            self.counts["loads"] += _registers(load)
+            self.arrays.add(load.source)
+
+    def _sum(self, added: Any) -> None:
+        if not (_is_product(added.a) or _is_product(added.b)):
+            self._other(added)
+            return
+        product, other = (added.b, added.a) if _is_product(added.b) else (added.a, added.b)
+        self.counts["multiplies"] += _registers(added)
+        self._factors(product)
+        self.value(other)
+
+    def _product(self, product: Any) -> None:
+        self.counts["multiplies"] += _registers(product)
+        self._factors(product)
+
+    def _division(self, division: Any) -> None:
+        self.counts["divisions"] += _registers(division)
+        self._values(division.a, division.b)
+
+    def _cast(self, cast: Any) -> None:
+        self.counts["vectors"] += max(_registers(cast), _registers(cast.value))
+        self.value(cast.value)
+
+    def _select(self, select: Any) -> None:
+        self.counts["vectors"] += _registers(select)
+        self._values(select.condition, select.true_value, select.false_value)
+
+    def _shuffle(self, shuffle: Any) -> None:
+        if len(shuffle.indices) > 1:
+            self.counts["vectors"] += _registers(shuffle)
+        self._values(*shuffle.vectors)
+
+    def _let(self, let: Any) -> None:
+        self._values(let.value, let.body)
+
+    def _other(self, expression: Any) -> None:
+        """An operation on one value or two; addresses, which are whole numbers, are not counted."""
+        if not _is_whole(expression):
+            self.counts["vectors"] += _registers(expression)
+        self._values(*(getattr(expression, name) for name in ("a", "b") if hasattr(expression, name)))
+
+    def _values(self, *expressions: Any) -> None:
+        for expression in expressions:
+            self.value(expression)
+
+    def _factors(self, product: Any) -> None:
+        """Of a product; a lane of a vector is taken from it as it is multiplied."""
+        for factor in (product.a, product.b):
+            if isinstance(factor, tirx.Broadcast) and isinstance(factor.value, tirx.Shuffle):
+                self.value(factor.value)
+            else:
+                self.value(factor)
+
+    def _broadcast(self, expression: Any) -> None:
+        if isinstance(expression.value, _FREE):
+            return
+        self.counts["vectors"] += 1
+        self.value(expression.value)
+
+    def _call(self, call: Any) -> None:
+        name, operands = _called(call)
+        if any(word == name for word in _CALLED):
+            self.counts["calls"] += _lanes(call)
+        elif any(word == name for word in _ROOTS):
+            self.counts["divisions"] += _registers(call)
+        elif name.rpartition(".")[2] in _MULTIPLIES:
+            self.counts["multiplies"] += _registers(call)
+        elif name == "if_then_else":
+            self.counts["vectors"] += _registers(call)
+        elif not any(name.startswith(word) or name.endswith(word) for word in _NOTHING):
+            self.counts["vectors"] += max(_registers(call), *(map(_registers, operands)), 1)
+        for operand in operands:
+            if isinstance(operand, tirx.Broadcast) and isinstance(operand.value, tirx.Shuffle):
+                self.value(operand.value)
+            else:
+                self.value(operand)
+
+
+_COUNTED: tuple[tuple[Any, Callable[[_Tally, Any], None]], ...] = (
+    (TensorLoad, _Tally._load),
+    (tirx.Broadcast, _Tally._broadcast),
+    ((tirx.Add, tirx.Sub), _Tally._sum),
+    (tirx.Mul, _Tally._product),
+    (tirx.Div, _Tally._division),
+    (tirx.Cast, _Tally._cast),
+    (tirx.Select, _Tally._select),
+    (tirx.Shuffle, _Tally._shuffle),
+    (tirx.Let, _Tally._let),
+    (tvm.ir.Call, _Tally._call),
+)
+"""How each kind of expression is counted."""
+
+
+def _called(call: Any) -> tuple[str, list[Any]]:
+    """A function's or an intrinsic's name without its prefix, and the operands."""
+    name = str(getattr(call.op, "name", getattr(call.op, "name_hint", "")))
+    operands = list(call.args)
+    if "call_llvm" in name:
+        return tvm.target.codegen.llvm_get_intrinsic_name(int(operands[0].value)).removeprefix("llvm."), operands[1:]
+    if name.endswith(("call_pure_extern", "call_extern")):
+        return str(operands[0].value), operands[1:]
+    return name.rpartition(".")[2], operands
+
+
+def _adds_product(value: Any) -> bool:
+    if isinstance(value, tirx.Add | tirx.Sub):
+        return _is_product(value.a) or _is_product(value.b)
+    return isinstance(value, tvm.ir.Call) and _called(value)[0].rpartition(".")[2] in ("sdot", "udot", "smmla")
+
+
+def _is_copy(value: Any) -> bool:
+    """Tell whether it is a vector that is there already, or one constant: what a sum starts from."""
+    return isinstance(value, tirx.Var) or (isinstance(value, tirx.Broadcast) and isinstance(value.value, _FREE))
+
+
+def _is_product(expression: Any) -> bool:
+    return isinstance(expression, tirx.Mul) and "float" in _type(expression)
+
+
+def _is_whole(expression: Any) -> bool:
+    """Tell whether it is one whole number or truth, as addresses are made of."""
+    kind = tvm.DataType(_type(expression))
+    return int(kind.lanes) == 1 and not str(kind).startswith(("float", "bfloat", "handle"))
+
+
+def _registers(expression: Any) -> int:
+    kind = tvm.DataType(_type(expression))
+    return max(1, -(-int(kind.bits) * int(kind.lanes) // VECTOR))
+
+
+def _lanes(expression: Any) -> int:
+    return int(tvm.DataType(_type(expression)).lanes)
+
+
+def _type(expression: Any) -> str:
+    return str(expression.ty.dtype)

@@ -1,0 +1,37 @@
+"""The choices of a user, each with its account, or the reason why it has none."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from rdpass.capture.trace import trace
+from rdpass.passes.analysis.shortcuts.census import take_census
+from rdpass.profiling.account.choices import estimate_choices
+from rdpass.targets.lookup import find_target
+from tests.models import Applied, bottleneck, classifier, seeded
+from tests.support import Untouched
+
+RPI4 = find_target("rpi4")
+
+
+def test_a_bottleneck_network_costs_less_without_its_shortcuts_and_is_left_as_it_was() -> None:
+    model = seeded(lambda: classifier(bottleneck(32, 8), bottleneck(32, 8), channels=32))
+    before = Untouched(model)
+    traced = trace(model, torch.randn(1, 3, 32, 32))
+    regions, _ = take_census(traced)
+    (own, plain), skipped = estimate_choices(traced, regions, RPI4)
+    before.check()
+    assert skipped == ()
+    assert [(c.network, c.precision) for c in (own, plain)] == [("as it is", "float32"), ("plain", "float32")]
+    assert plain.cycles < own.cycles
+    assert plain.peak_bytes < own.peak_bytes
+    assert plain.weight_bytes <= own.weight_bytes
+
+
+def test_what_no_onnx_can_say_is_skipped_with_its_reason_and_the_census_stands() -> None:
+    traced = trace(nn.Sequential(nn.Conv2d(3, 4, 1), Applied(torch.special.i0)), torch.rand(1, 3, 4, 4))
+    choices, skipped = estimate_choices(traced, (), RPI4)
+    assert choices == ()
+    assert [each.add for each in skipped] == ["as it is"]
+    assert "ONNX" in skipped[0].reason

@@ -1,0 +1,100 @@
+"""Instructions counted from loops, against what each loop was written to do."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+from tvm import tirx
+
+from rdpass.core.numeric_types import FLOAT32
+from rdpass.kernels.builder.emit import Registers, bind, broadcast, lane, serial, tiles, when
+from rdpass.kernels.builder.function import argument, function, load, store
+from rdpass.kernels.choice import build_kernels, choose_default
+from rdpass.kernels.machine import machine_of
+from rdpass.kernels.workload import Convolution
+from rdpass.profiling.account.loops import Block, count_blocks
+from rdpass.targets.isa import Vector
+from rdpass.targets.lookup import find_target
+
+FOUR = Vector(FLOAT32, 4)
+
+
+def totals(written: Any) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for block, runs in count_blocks(written).items():
+        for name in ("multiplies", "vectors", "loads", "stores", "divisions", "calls"):
+            found[name] += round(runs * getattr(block, name))
+    return +found
+
+
+def written(body: Any) -> Any:
+    def whole() -> None:
+        body(argument("x", FLOAT32, 64), argument("y", FLOAT32, 64))
+
+    return function("kernel", FLOAT32, whole)
+
+
+def test_loops_multiply_and_tiles_count_with_their_rest() -> None:
+    def body(x: Any, y: Any) -> None:
+        with serial(3):
+            tiles(10, 4, lambda first, size: store(y, load(x, first * 4, lanes=4), first * 4, lanes=4))
+
+    assert totals(written(body)) == {"loads": 9, "stores": 9}
+
+
+def test_a_sum_of_a_product_is_one_instruction_and_registers_are_free() -> None:
+    def body(x: Any, y: Any) -> None:
+        sums = Registers(2, FOUR)
+        value = bind(load(x, 0, lanes=4))
+        for index in range(2):
+            sums[index] = value
+        with serial(5) as step:
+            weight = bind(load(x, step * 4, lanes=4))
+            for index in range(2):
+                sums[index] = sums[index] + weight * lane(value, index, 4)
+        store(y, sums[0] + sums[1], 0, lanes=4)
+
+    blocks = count_blocks(written(body))
+    assert totals(written(body)) == {"multiplies": 10, "vectors": 3, "loads": 6, "stores": 1}
+    (loop,) = (block for block in blocks if block.multiplies)
+    assert (loop.chain, blocks[loop]) == (1, 5)
+
+
+def test_wide_vectors_are_several_and_a_division_is_told_apart() -> None:
+    def body(x: Any, y: Any) -> None:
+        value = bind(load(x, 0, lanes=16))
+        store(y, broadcast(1.0, Vector(FLOAT32, 16)) / value, 0, lanes=16)
+
+    assert totals(written(body)) == {"loads": 4, "divisions": 4, "stores": 4}
+
+
+@pytest.mark.parametrize(("border", "expected"), [(0, 8), (1, 7), (8, 0)])
+def test_a_condition_on_a_loops_variable_is_asked_for_every_value(border: int, expected: int) -> None:
+    def body(x: Any, y: Any) -> None:
+        with serial(8) as row:
+            inside = bind(row - border)
+            when(inside >= 0, lambda: store(y, load(x, 0, lanes=4), 0, lanes=4))
+
+    assert totals(written(body))["stores"] == expected
+
+
+def test_a_loop_that_ends_where_another_says_is_as_long_as_it_is() -> None:
+    def body(x: Any, y: Any) -> None:
+        with serial(5) as outer, serial(tirx.min(outer, 3)):
+            store(y, load(x, 0, lanes=4), 0, lanes=4)
+
+    assert totals(written(body))["stores"] == 0 + 1 + 2 + 3 + 3
+
+
+def test_a_convolution_multiplies_as_often_as_it_has_products() -> None:
+    work = Convolution(1, 16, 32, 9, 7, (1, 1))
+    constants = np.ones((32, 16, 1, 1), FLOAT32), np.ones((1, 32), FLOAT32)
+    machine = machine_of(find_target("rpi4"))
+    (kernel,) = build_kernels(work, constants, choose_default(work, machine), machine)
+    found = totals(kernel.function)
+    assert found["multiplies"] == 16 * 32 * 9 * 7 // 4
+    assert found["stores"] == 32 * 9 * 7 // 4
+    assert Block() not in count_blocks(kernel.function)
