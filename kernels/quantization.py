@@ -26,6 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 import numpy as np
 
@@ -98,6 +99,17 @@ than themselves; and a value to which it is added as a float is rounded, the eve
 _SHORT_SUMS, _SHORT_VALUES = 1 << 22, (1 << 15) - 1
 
 
+class Short(StrEnum):
+    """What can be read from a larger float, or rounded into one: see ``SHORT``. Its value is a word in kernels' names.
+
+    ``VALUES``: what sums become is below 2^15. ``SUMS``: so it is, and the sums are below 2^22.
+    """
+
+    NOTHING = ""
+    VALUES = "_short_values"
+    SUMS = "_short"
+
+
 def limits(numeric: NumericType) -> tuple[int, int]:
     """The smallest and the largest number of an integer type."""
     info = np.iinfo(numeric.value)
@@ -134,19 +146,24 @@ def scale(sums: Array, factors: Array, by: Requantization) -> Array:
     return np.asarray(scaled) if by.bounds is None else by.bounds.hold(np.rint(scaled).astype(np.int64))
 
 
-def sums_are_short(weights: Array, bias: Array, by: Requantization, byte: NumericType) -> bool:
-    """Tell whether no sum of such layers can reach 2^22, nor what becomes of it 2^15: see ``SHORT``."""
+def what_is_short(weights: Array, bias: Array, by: Requantization, byte: NumericType) -> Short:
+    """What no input can make long of a layer (O, I, ...) that reads such bytes.
+
+    Example:
+        >>> by = Requantization(0, np.ones(1, np.float32), Bounds(0, -128, 127))
+        >>> what_is_short(np.full((1, 1, 1, 1), 2, np.int8), np.zeros(1, np.int32), by, NumericType.INT8)
+        <Short.SUMS: '_short'>
+    """
     low, high = (end - by.input_zero for end in limits(byte))
     flat = weights.reshape(len(weights), -1).astype(np.int64)
     ends = (np.minimum(flat * low, flat * high).sum(axis=1), np.maximum(flat * low, flat * high).sum(axis=1))
     # The bias holds the zero of the input as well.
     folded = by.input_zero * flat.sum(axis=1)
     reach = np.max([np.abs(end + bias.astype(np.int64)) for end in ends], axis=0)
-    return bool(
-        (reach < _SHORT_SUMS).all()
-        and (np.abs(bias - folded) < _SHORT_SUMS).all()
-        and (reach * np.abs(by.factors.astype(np.float64)) < _SHORT_VALUES).all()
-    )
+    if (reach * np.abs(by.factors.astype(np.float64)) >= _SHORT_VALUES).any():
+        return Short.NOTHING
+    sums = (reach < _SHORT_SUMS).all() and (np.abs(bias - folded) < _SHORT_SUMS).all()
+    return Short.SUMS if sums else Short.VALUES
 
 
 def mean_factors(by: Requantization, counts: Array) -> Array:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 from tvm import tirx
@@ -18,7 +19,7 @@ from rdpass.kernels.builder.integer_products import BLOCK, At, Reduction, produc
 from rdpass.kernels.builder.intrinsics import arm, section
 from rdpass.kernels.builder.packing import pack_grouped_table
 from rdpass.kernels.builder.requantization import Requantizer, scalars_argument
-from rdpass.kernels.quantization import INPUT_ZERO, SHORT, Requantization
+from rdpass.kernels.quantization import INPUT_ZERO, SHORT, Requantization, Short, what_is_short
 from rdpass.kernels.workload import Epilogue
 from rdpass.targets.isa import Isa
 
@@ -50,12 +51,12 @@ class Numbers:
 class IntegerTile:
     """Sums and stores tiles of at most ``pixels`` x ``out`` blocks of sixteen channels.
 
-    ``short``: biases start from ``quantization.SHORT``.
+    ``short``: what is short of the layer; where sums are, biases start from ``quantization.SHORT``.
     """
 
     def __init__(
         self, isa: Isa, types: NumericTypes, epilogue: Epilogue, size: tuple[int, int], numbers: Numbers,
-        other: Buffer | None = None, short: bool = False,
+        other: Buffer | None = None, short: Short = Short.NOTHING,
     ) -> None:  # fmt: skip
         self.pixels, self.out = size
         self.products = products_of(isa, types)(isa, self.pixels, self.out)
@@ -124,9 +125,14 @@ class Diagonal:
         return [bind(sums + product) for sums, product in zip(total, products, strict=True)]
 
 
-def takes_short(isa: Isa) -> bool:
-    """Tell whether cores with such vectors round short sums faster by additions: those since ARMv8.2."""
-    return any(multiply.instruction == "SDOT" for multiply in isa.multiplies)
+def short_of(isa: Isa, constants: Sequence[Any], byte: NumericType) -> Short:
+    """What a kernel makes use of being short, given a layer's weights, biases and requantization.
+
+    Cores since ARMv8.2 convert between integers and floats slower than they add.
+    """
+    weights, bias, by = constants
+    adds = any(multiply.instruction == "SDOT" for multiply in isa.multiplies)
+    return what_is_short(weights, bias, by, byte) if adds else Short.NOTHING
 
 
 def split_diagonal(weights: Array) -> tuple[Array, Array]:
@@ -139,15 +145,15 @@ def split_diagonal(weights: Array) -> tuple[Array, Array]:
 
 
 def pack_numbers(
-    weights: Array, bias: Array, by: Requantization, groups: int, width: int, short: bool = False
+    weights: Array, bias: Array, by: Requantization, groups: int, width: int, short: Short = Short.NOTHING
 ) -> tuple[Array, Array, Array]:
     """What ``Numbers.arguments`` takes, each of ``groups`` padded to whole ``width`` channels by itself.
 
-    ``short``: sums start from ``quantization.SHORT``. The zero of the input is in the bias: the sum of
+    ``short``: short sums start from ``quantization.SHORT``. The zero of the input is in the bias: the sum of
     weight x (q - zero) is that of weight x q less zero x weight.
     """
     whole = bias.astype(np.int64) - by.input_zero * weights.astype(np.int64).reshape(len(weights), -1).sum(axis=1)
-    start = np.int32(SHORT if short else 0)
+    start = np.int32(SHORT if short is Short.SUMS else 0)
     return (
         pack_grouped_table([whole.astype(np.int32)], groups, width, INT32)[0] + start,
         pack_grouped_table([by.factors], groups, width, FLOAT32)[0],

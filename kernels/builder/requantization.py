@@ -20,6 +20,7 @@ from rdpass.kernels import quantization as place
 from rdpass.kernels.builder.emit import bind, highest, lowest
 from rdpass.kernels.builder.function import Buffer, Expr, argument, load, store
 from rdpass.kernels.builder.intrinsics import arm, bits_as, llvm, section, shuffled
+from rdpass.kernels.quantization import Short
 from rdpass.kernels.workload import Epilogue
 from rdpass.targets.isa import Isa
 
@@ -29,13 +30,13 @@ _SHORT = float(np.int32(place.SHORT).view(FLOAT32.value))
 class Requantizer:
     """Writes epilogues. ``factors``: a buffer (padded filters) of float32; ``scalars``: ``Requantization.scalars``.
 
-    ``channels``: how many are stored at once, sixteen or eight. ``short``: sums started from ``quantization.SHORT``, on
-    ARM: cores that convert slower than they add then convert nothing.
+    ``channels``: how many are stored at once, sixteen or eight. ``short``, on ARM: what is
+    short is added to a larger float instead of converted, short sums having started from ``quantization.SHORT``.
     """
 
     def __init__(
         self, epilogue: Epilogue, isa: Isa, types: NumericTypes, factors: Buffer, scalars: Buffer,
-        other: Buffer | None = None, channels: int = 16, short: bool = False,
+        other: Buffer | None = None, channels: int = 16, short: Short = Short.NOTHING,
     ) -> None:  # fmt: skip
         self.epilogue, self.isa, self.types = epilogue, isa, types
         self.factors, self.scalars, self.other = factors, scalars, other
@@ -135,7 +136,7 @@ class Requantizer:
     def _float(self, total: Expr) -> Expr:
         """Sums as float32."""
         kind = str(self.vector)
-        return bits_as(kind, total) - _short(self.lanes) if self.short else tirx.Cast(kind, total)
+        return bits_as(kind, total) - _short(self.lanes) if self.short is Short.SUMS else tirx.Cast(kind, total)
 
     def _held(self, value: Expr, bounds: tuple[int, int, int]) -> Expr:
         """Values between the bounds, both less the zero."""

@@ -25,13 +25,13 @@ from rdpass.kernels.builder.emit import Registers, bind, parallel, serial
 from rdpass.kernels.builder.epilogue import other_argument
 from rdpass.kernels.builder.function import Buffer, Expr, argument, function, load
 from rdpass.kernels.builder.integer_products import BLOCK
-from rdpass.kernels.builder.integer_tile import Numbers, pack_numbers, takes_short
+from rdpass.kernels.builder.integer_tile import Numbers, pack_numbers, short_of
 from rdpass.kernels.builder.packing import blocks
 from rdpass.kernels.builder.requantization import Requantizer
 from rdpass.kernels.cost_model import busiest_share
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.naming import convolution_name
-from rdpass.kernels.quantization import sums_are_short
+from rdpass.kernels.quantization import Short
 from rdpass.kernels.template import INTEGERS, Kernel, Template, Tile, kernel_of
 from rdpass.kernels.workload import Convolution
 from rdpass.targets.isa import Isa
@@ -58,11 +58,11 @@ class IntegerDepthwiseTile(Tile):
 
 
 def integer_depthwise(
-    conv: Convolution, tile: IntegerDepthwiseTile, isa: Isa, threads: int, name: str, short: bool = False
+    conv: Convolution, tile: IntegerDepthwiseTile, isa: Isa, threads: int, name: str, short: Short = Short.NOTHING
 ) -> tirx.PrimFunc:
     """Arguments: input (N, C/16, H W, 16), weights (C/16, parts, steps, bytes), biases and factors (C), scalars, the
-    map to add (where there is one and it is not the output), output (N, C/16, H' W', 16). ``short``: biases start
-    from ``SHORT``.
+    map to add (where there is one and it is not the output), output (N, C/16, H' W', 16). ``short``: what is short
+    of its numbers.
     """
     assert conv.is_depthwise
     count, types = blocks(conv.channels, BLOCK), conv.types
@@ -244,9 +244,8 @@ class IntegerDepthwise(Template[Convolution, IntegerDepthwiseTile]):
     ) -> tuple[Kernel, ...]:
         weights, bias, by = constants
         products = depthwise_products(work, tile.rows, machine.isa)
-        short = takes_short(machine.isa) and sums_are_short(weights, bias, by, work.types.input)
-        kind = "depthwise_short" if short else "depthwise"
-        name = convolution_name(kind, work, (tile.rows, tile.pixels), machine.isa)
+        short = short_of(machine.isa, constants, work.types.input)
+        name = convolution_name(f"depthwise{short}", work, (tile.rows, tile.pixels), machine.isa)
         function = integer_depthwise(work, tile, machine.isa, machine.threads, name, short)
         numbers = pack_numbers(weights, bias, by, 1, BLOCK, short)
         return (kernel_of(work, machine, name, function, products.pack(weights), *numbers),)

@@ -21,12 +21,13 @@ from rdpass.kernels.builder.emit import bind, parallel, serial, spans, tiles
 from rdpass.kernels.builder.epilogue import other_argument
 from rdpass.kernels.builder.function import Expr, argument, function, load
 from rdpass.kernels.builder.integer_products import BLOCK, STEP, Step, pack_steps, products_of
-from rdpass.kernels.builder.integer_tile import Diagonal, IntegerTile, Numbers, pack_numbers, split_diagonal
+from rdpass.kernels.builder.integer_tile import Diagonal, IntegerTile, Numbers, pack_numbers, short_of, split_diagonal
 from rdpass.kernels.builder.packing import blocks, merge_groups, pack_grouped_table
 from rdpass.kernels.builder.row_buffer import RowBuffer
 from rdpass.kernels.cost_model import HOLDS, busiest_share, integer_cycles, map_bytes, space_price
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.naming import convolution_name
+from rdpass.kernels.quantization import Short
 from rdpass.kernels.template import INTEGERS, Kernel, Template, Tile, kernel_of
 from rdpass.kernels.templates.direct import no_direct_window
 from rdpass.kernels.tile_space import fitting_integers, row_cuts
@@ -47,10 +48,13 @@ class IntegerDirectTile(Tile):
     splits: int = 1
 
 
-def integer_direct(conv: Convolution, tile: IntegerDirectTile, isa: Isa, threads: int, name: str) -> tirx.PrimFunc:
+def integer_direct(
+    conv: Convolution, tile: IntegerDirectTile, isa: Isa, threads: int, name: str, short: Short = Short.NOTHING
+) -> tirx.PrimFunc:
     """Arguments: input (N, C/16, H W, 16), weights (G, groups, C/G/16, KH, KW, 256 B), biases and factors
     (G groups 16 B), scalars, the diagonal's weights (groups 16 B) where there are such, the map to add (where there is
-    one and it is not the output), output (N, F/16, H' W', 16). G: its groups, or subpixels.
+    one and it is not the output), output (N, F/16, H' W', 16). G: its groups, or subpixels. ``short``: what is short
+    of its numbers.
     """
     types = conv.types
     assert conv.groups == 1 or conv.subpixels == 1
@@ -72,7 +76,7 @@ def integer_direct(conv: Convolution, tile: IntegerDirectTile, isa: Isa, threads
         def cover(n: Expr, of: Expr, first: Expr, count: int, split: Expr) -> None:
             row_buffer = RowBuffer(conv, count, inner, Vector(types.input, BLOCK), border=numbers.border(types.input))
             rows = row_buffer.allocate()
-            sums = IntegerTile(isa, types, conv.epilogue, (tile.pixels, tile.out), numbers, other)
+            sums = IntegerTile(isa, types, conv.epilogue, (tile.pixels, tile.out), numbers, other, short)
             group_of, subpixel = (of, 0) if conv.subpixels == 1 else (0, of)
             row_buffer.fill(rows, x, n, group_of * inner, first)
             down_by, across_by = tirx.floordiv(subpixel, across), tirx.floormod(subpixel, across)
@@ -169,11 +173,12 @@ class IntegerDirect(Template[Convolution, IntegerDirectTile]):
         rest, wide = split_diagonal(weights) if work.diagonal else (weights, None)
         merged, groups = merge_groups(rest, work.groups, BLOCK)
         conv, own, width = replace(work, groups=groups), groups * work.subpixels, tile.out * BLOCK
-        name = convolution_name("direct", conv, (tile.pixels, width), machine.isa)
-        function = integer_direct(conv, tile, machine.isa, machine.threads, name)
+        short = short_of(machine.isa, constants, work.types.input)
+        name = convolution_name(f"direct{short}", conv, (tile.pixels, width), machine.isa)
+        function = integer_direct(conv, tile, machine.isa, machine.threads, name, short)
         way = products_of(machine.isa, work.types)
         packed = np.stack([pack_steps(of, tile.out, way) for of in np.split(merged, own)])
-        numbers = [packed, *pack_numbers(weights, bias, by, own, width)]
+        numbers = [packed, *pack_numbers(weights, bias, by, own, width, short)]
         if wide is not None:
             numbers.append(pack_grouped_table([wide], 1, width, INT16)[0])
         return (kernel_of(work, machine, name, function, *numbers),)

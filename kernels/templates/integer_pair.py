@@ -22,11 +22,12 @@ from rdpass.kernels.builder.emit import bind, parallel, serial, spans, tiles
 from rdpass.kernels.builder.epilogue import other_argument
 from rdpass.kernels.builder.function import Buffer, Expr, argument, function, load, scratch
 from rdpass.kernels.builder.integer_products import BLOCK, STEP, At, Step, pack_steps, products_of
-from rdpass.kernels.builder.integer_tile import IntegerTile, Numbers, Position, pack_numbers
+from rdpass.kernels.builder.integer_tile import IntegerTile, Numbers, Position, pack_numbers, short_of
 from rdpass.kernels.builder.packing import blocks
 from rdpass.kernels.cost_model import KEEPS, REREAD, busiest_share, integer_cycles, space_price, traffic_cycles
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.naming import kernel_name
+from rdpass.kernels.quantization import Short
 from rdpass.kernels.template import INTEGERS, Kernel, Template, Tile, kernel_of
 from rdpass.kernels.tile_space import fitting_integers, pixel_blocks
 from rdpass.kernels.workload import Convolution, PointwisePair
@@ -45,10 +46,16 @@ class IntegerPairTile(Tile):
     groups_parallel: bool = False
 
 
-def integer_pair(pair: PointwisePair, tile: IntegerPairTile, isa: Isa, threads: int, name: str) -> tirx.PrimFunc:
+_NOTHING_SHORT = Short.NOTHING, Short.NOTHING
+
+
+def integer_pair(
+    pair: PointwisePair, tile: IntegerPairTile, isa: Isa, threads: int, name: str,
+    short: tuple[Short, Short] = _NOTHING_SHORT,
+) -> tirx.PrimFunc:  # fmt: skip
     """Arguments: input (N, C/16, P, 16), then weights (groups, C/16, 256 B), biases and factors (groups 16 B), and
     scalars of the first and of the second convolution, the map to add (where there is one and it is not the output),
-    output (N, F/16, P, 16).
+    output (N, F/16, P, 16). ``short``: what is short of either's numbers.
     """
     first, second = pair.first, pair.second
     pixels, block = first.height * first.width, min(tile.block, first.height * first.width)
@@ -58,7 +65,8 @@ def integer_pair(pair: PointwisePair, tile: IntegerPairTile, isa: Isa, threads: 
 
     def write() -> None:
         x = argument("input", first.types.input, first.batch, blocks(first.channels, BLOCK), pixels, BLOCK)
-        widen, shrink = (_Layer(conv, tile, suffix) for conv, suffix in ((first, "_1"), (second, "_2")))
+        layers = zip((first, second), short, ("_1", "_2"), strict=True)
+        widen, shrink = (_Layer(conv, tile, of, suffix) for conv, of, suffix in layers)
         other = other_argument(second.epilogue, second.types.output, second.batch, outer, pixels, BLOCK)
         y = argument("output", second.types.output, second.batch, outer, pixels, BLOCK)
 
@@ -85,8 +93,8 @@ def integer_pair(pair: PointwisePair, tile: IntegerPairTile, isa: Isa, threads: 
 class _Layer:
     """One of both convolutions: its arguments, and its sums for a group of outputs."""
 
-    def __init__(self, conv: Convolution, tile: IntegerPairTile, suffix: str) -> None:
-        self.conv, self.tile = conv, tile
+    def __init__(self, conv: Convolution, tile: IntegerPairTile, short: Short, suffix: str) -> None:
+        self.conv, self.tile, self.short = conv, tile, short
         self.inner, self.outer = (blocks(channels, BLOCK) for channels in (conv.channels, conv.filters))
         self.groups = blocks(self.outer, tile.out)
         self.weights = argument(f"weights{suffix}", conv.types.weight, self.groups, self.inner, STEP * tile.out)
@@ -98,7 +106,7 @@ class _Layer:
     ) -> None:  # fmt: skip
         """Store a group of outputs of ``count`` pixels, read from ``source(block of channels, pixel)``."""
         size = self.tile.pixels, self.tile.out
-        sums = IntegerTile(isa, self.conv.types, self.conv.epilogue, size, self.numbers, other)
+        sums = IntegerTile(isa, self.conv.types, self.conv.epilogue, size, self.numbers, other, self.short)
 
         def product(offset: Expr, width: int) -> None:
             def reduction(step: Step) -> None:
@@ -158,12 +166,15 @@ class IntegerPair(Template[PointwisePair, IntegerPairTile]):
     ) -> tuple[Kernel, ...]:
         first, second, width = work.first, work.second, tile.out * BLOCK
         shape = f"_{first.channels}_{first.filters}_{second.filters}_{first.height}x{first.width}"
-        name = kernel_name("pair", work, f"{shape}_{tile.pixels}x{width}", machine.isa)
-        function = integer_pair(work, tile, machine.isa, machine.threads, name)
+        layers = (*zip(*constants, strict=True),)
+        wide, narrow = (short_of(machine.isa, layer, work.types.input) for layer in layers)
+        word = wide if wide is narrow else f"{wide}_then{narrow}"
+        name = kernel_name(f"pair{word}", work, f"{shape}_{tile.pixels}x{width}", machine.isa)
+        function = integer_pair(work, tile, machine.isa, machine.threads, name, (wide, narrow))
         packed: list[Array] = []
-        for weights, bias, by in zip(*constants, strict=True):
+        for (weights, bias, by), short in zip(layers, (wide, narrow), strict=True):
             packed.append(pack_steps(weights[:, :, 0, 0], tile.out, products_of(machine.isa, work.types)))
-            packed += pack_numbers(weights, bias, by, 1, width)
+            packed += pack_numbers(weights, bias, by, 1, width, short)
         return (kernel_of(work, machine, name, function, *packed),)
 
     def oracle(self, work: PointwisePair, constants: Sequence[Any], inputs: Sequence[Array]) -> Array:

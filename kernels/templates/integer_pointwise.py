@@ -18,12 +18,12 @@ from rdpass.kernels.builder.emit import bind, parallel, serial, spans, tiles
 from rdpass.kernels.builder.epilogue import other_argument
 from rdpass.kernels.builder.function import Expr, argument, function, load
 from rdpass.kernels.builder.integer_products import BLOCK, STEP, Step, pack_steps, products_of
-from rdpass.kernels.builder.integer_tile import IntegerTile, Numbers, pack_numbers, takes_short
+from rdpass.kernels.builder.integer_tile import IntegerTile, Numbers, pack_numbers, short_of
 from rdpass.kernels.builder.packing import blocks
 from rdpass.kernels.cost_model import REREAD, busiest_share, integer_cycles, map_bytes, traffic_cycles
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.naming import convolution_name
-from rdpass.kernels.quantization import sums_are_short
+from rdpass.kernels.quantization import Short
 from rdpass.kernels.template import INTEGERS, Kernel, Template, Tile, kernel_of
 from rdpass.kernels.tile_space import block_cuts, fitting_integers, pixel_block
 from rdpass.kernels.workload import Convolution
@@ -41,11 +41,11 @@ class IntegerPointwiseTile(Tile):
 
 
 def integer_pointwise(
-    conv: Convolution, tile: IntegerPointwiseTile, isa: Isa, threads: int, name: str, short: bool = False
+    conv: Convolution, tile: IntegerPointwiseTile, isa: Isa, threads: int, name: str, short: Short = Short.NOTHING
 ) -> tirx.PrimFunc:
     """Arguments: input (N, C/16, H W, 16), weights (groups, C/16, 256 B), biases and factors (groups 16 B), scalars,
-    the map to add (where there is one and it is not the output), output (N, F/16, H' W', 16). ``short``: biases start
-    from ``quantization.SHORT``.
+    the map to add (where there is one and it is not the output), output (N, F/16, H' W', 16). ``short``: what is
+    short of its numbers.
     """
     types = conv.types
     inner, outer = blocks(conv.channels, BLOCK), blocks(conv.filters, BLOCK)
@@ -124,9 +124,8 @@ class IntegerPointwise(Template[Convolution, IntegerPointwiseTile]):
         self, work: Convolution, constants: Sequence[Any], tile: IntegerPointwiseTile, machine: Machine
     ) -> tuple[Kernel, ...]:
         weights, bias, by = constants
-        short = takes_short(machine.isa) and sums_are_short(weights, bias, by, work.types.input)
-        kind = "pointwise_short" if short else "pointwise"
-        name = convolution_name(kind, work, (tile.pixels, tile.out * BLOCK), machine.isa)
+        short = short_of(machine.isa, constants, work.types.input)
+        name = convolution_name(f"pointwise{short}", work, (tile.pixels, tile.out * BLOCK), machine.isa)
         function = integer_pointwise(work, tile, machine.isa, machine.threads, name, short)
         packed = pack_steps(weights[:, :, 0, 0], tile.out, products_of(machine.isa, work.types))
         numbers = pack_numbers(weights, bias, by, 1, tile.out * BLOCK, short)

@@ -25,13 +25,13 @@ from rdpass.kernels.builder.epilogue import other_argument
 from rdpass.kernels.builder.function import Buffer, Expr, Scratch, argument, function, load, scratch, store
 from rdpass.kernels.builder.image_rows import ImageRows, pieces
 from rdpass.kernels.builder.integer_products import BLOCK, STEP, Step, pack_steps, products_of
-from rdpass.kernels.builder.integer_tile import IntegerTile, Numbers, pack_numbers
+from rdpass.kernels.builder.integer_tile import IntegerTile, Numbers, pack_numbers, short_of
 from rdpass.kernels.builder.packing import blocks
 from rdpass.kernels.builder.pool_ring import PoolRing, Position
 from rdpass.kernels.builder.quantizer import Quantizer
 from rdpass.kernels.cost_model import busiest_share, integer_cycles, space_price
 from rdpass.kernels.machine import Machine
-from rdpass.kernels.quantization import INPUT_ZERO
+from rdpass.kernels.quantization import INPUT_ZERO, Short
 from rdpass.kernels.template import INTEGERS, Kernel, Template, Tile, kernel_of
 from rdpass.kernels.templates.stem import block_heights, stem_name
 from rdpass.kernels.tile_space import fitting_integers
@@ -59,10 +59,12 @@ class QuantizedStemTile(Tile):
     pooled: int = 4
 
 
-def quantized_stem(work: QuantizedStem, tile: QuantizedStemTile, isa: Isa, threads: int, name: str) -> tirx.PrimFunc:
+def quantized_stem(
+    work: QuantizedStem, tile: QuantizedStemTile, isa: Isa, threads: int, name: str, short: Short = Short.NOTHING
+) -> tirx.PrimFunc:
     """Arguments: input (N, C, H W), planar; weights (groups, K/16, 256 B), biases and factors (groups 16 B), scalars,
     the image's scale (where it is float32), the map to add (where there is one and it is not the output), output
-    (N, F/16, H' W', 16), H' and W' after the pool.
+    (N, F/16, H' W', 16), H' and W' after the pool. ``short``: what is short of its numbers.
     """
     conv, pool, types = work.convolution, work.pooling, work.types
     outer = blocks(conv.filters, BLOCK)
@@ -84,7 +86,7 @@ def quantized_stem(work: QuantizedStem, tile: QuantizedStemTile, isa: Isa, threa
             )
             successive = pool is None or pool.kernel[0] >= pool.stride[0]
             image = ImageRows(conv, x, work.source, quantizer, successive)
-            sums = IntegerTile(isa, types, conv.epilogue, (tile.pixels, tile.out), numbers, other)
+            sums = IntegerTile(isa, types, conv.epilogue, (tile.pixels, tile.out), numbers, other, short)
             row = _Row(conv, tile, image, w, sums)
             if pool is None:
                 with serial(count) as step:
@@ -208,12 +210,13 @@ class QuantizedStemTemplate(Template[QuantizedStem, QuantizedStemTile]):
         self, work: QuantizedStem, constants: Sequence[Any], tile: QuantizedStemTile, machine: Machine
     ) -> tuple[Kernel, ...]:
         weights, bias, by, scale = constants
-        name = stem_name(self.name, work, (tile.pixels, tile.out * BLOCK), machine.isa)
-        function = quantized_stem(work, tile, machine.isa, machine.threads, name)
+        short = short_of(machine.isa, (weights, bias, by), work.types.input)
+        name = stem_name(f"{self.name}{short}", work, (tile.pixels, tile.out * BLOCK), machine.isa)
+        function = quantized_stem(work, tile, machine.isa, machine.threads, name, short)
         flattened = weights.transpose(0, 2, 3, 1).reshape(len(weights), -1)
         packed = pack_steps(flattened, tile.out, products_of(machine.isa, work.types))
         image = [np.array([scale], FLOAT32)] if work.source.is_float else []
-        numbers = pack_numbers(weights, bias, by, 1, tile.out * BLOCK)
+        numbers = pack_numbers(weights, bias, by, 1, tile.out * BLOCK, short)
         return (kernel_of(work, machine, name, function, packed, *numbers, *image),)
 
     def oracle(self, work: QuantizedStem, constants: Sequence[Any], inputs: Sequence[Array]) -> Array:

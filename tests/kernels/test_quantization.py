@@ -12,6 +12,7 @@ from rdpass.kernels.quantization import (
     Addition,
     Bounds,
     Requantization,
+    Short,
     add,
     dequantize,
     limits,
@@ -19,8 +20,8 @@ from rdpass.kernels.quantization import (
     quantize,
     requantize,
     scale,
-    sums_are_short,
     table_of,
+    what_is_short,
 )
 
 
@@ -76,17 +77,18 @@ def test_a_table_is_in_the_order_of_bits():
 @pytest.mark.parametrize(
     ("weight", "bias", "factor", "expected"),
     [
-        (127, 0, 1e-3, True),
-        (127, 2**22, 1e-3, False),
-        (127, -(2**21), 1e-3, True),
-        (127, 0, 1.0, False),
-        (1, 0, 1.0, True),
+        (127, 0, 1e-3, Short.SUMS),
+        (127, 2**22, 1e-3, Short.VALUES),
+        (127, -(2**21), 1e-3, Short.SUMS),
+        (127, 0, 1.0, Short.NOTHING),
+        (1, 0, 1.0, Short.SUMS),
+        (127, 2**26, 1e-3, Short.NOTHING),
     ],
 )
-def test_sums_are_short_where_neither_they_nor_what_becomes_of_them_can_be_large(weight, bias, factor, expected):
+def test_sums_and_what_becomes_of_them_are_short_where_no_input_makes_them_large(weight, bias, factor, expected):
     weights, biases = np.full((2, 1, 3, 3), weight, np.int8), np.array([0, bias], np.int32)
     by = Requantization(-20, np.array([1e-3, factor], np.float32), Bounds(0, -128, 127))
-    assert sums_are_short(weights, biases, by, INT8) == expected
+    assert what_is_short(weights, biases, by, INT8) is expected
 
 
 def test_short_sums_read_as_floats_are_themselves_and_a_constant():

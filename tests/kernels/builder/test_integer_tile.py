@@ -1,9 +1,11 @@
 """The numbers that integer kernels read besides maps and weights."""
 
 import numpy as np
+import pytest
 
-from rdpass.kernels.builder.integer_tile import pack_numbers, takes_short
-from rdpass.kernels.quantization import Bounds, Requantization
+from rdpass.core.numeric_types import INT8
+from rdpass.kernels.builder.integer_tile import pack_numbers, short_of
+from rdpass.kernels.quantization import Bounds, Requantization, Short
 from rdpass.targets.isa import isa_of
 from rdpass.targets.lookup import find_target
 
@@ -28,9 +30,11 @@ def test_each_group_is_padded_by_itself():
 def test_sums_that_are_short_start_from_a_float():
     by = Requantization(0, np.ones(2, np.float32), None)
     weights = np.zeros((2, 1, 1, 1), np.int8)
-    bias, _, _ = pack_numbers(weights, np.array([7, -7], np.int32), by, 1, 16, short=True)
+    bias, _, _ = pack_numbers(weights, np.array([7, -7], np.int32), by, 1, 16, short=Short.SUMS)
     assert [*(bias.view(np.float32) - np.float32(1.5 * 2**23))] == [7, -7, *[0] * 14]
 
 
-def test_cores_with_dot_products_take_short_sums():
-    assert [takes_short(isa_of(find_target(name))) for name in ("rpi4", "rpi5", "graviton3")] == [False, True, True]
+@pytest.mark.parametrize(("name", "expected"), [("rpi4", ""), ("rpi5", "_short"), ("graviton3", "_short")])
+def test_cores_with_dot_products_make_use_of_short_sums(name, expected):
+    constants = np.ones((2, 1, 1, 1), np.int8), np.zeros(2, np.int32), Requantization(0, np.ones(2, np.float32), None)
+    assert short_of(isa_of(find_target(name)), constants, INT8) == expected

@@ -66,14 +66,17 @@ def test_large_sums_are_right_on_an_emulated_core_that_takes_short_ones_faster(t
     check_emulated([case_of(work, IntegerDepthwiseTile(2, 4), isa)], target, tmp_path, 0)
 
 
-@pytest.mark.parametrize(("name", "word"), [("rpi4", "depthwise_k"), ("rpi5", "depthwise_short_k")])
-def test_a_core_that_converts_slowly_takes_short_sums(name, word):
+@pytest.mark.parametrize(
+    ("name", "words"), [("rpi4", ("", "", "")), ("rpi5", ("_short", "_short_values", ""))], ids=["rpi4", "rpi5"]
+)
+def test_a_core_that_converts_slowly_makes_use_of_what_is_short(name, words):
     machine = machine_of(find_target(name))
     work = replace(CONV, types=bytes_of(machine.isa))
     weights, bias, by = constants_of(work)
-    for biases, expected in ((bias, word), (bias + 2**23, "depthwise_k")):
-        (kernel,) = build_kernels(work, (weights, biases, by), IntegerDepthwiseTile(1, 1), machine)
-        assert kernel.name.startswith(f"s8_{expected}")
+    small = replace(by, factors=np.full(20, 1e-3, np.float32))
+    for more, word in zip((0, 2**23, 2**25), words, strict=True):
+        (kernel,) = build_kernels(work, (weights, bias + more, small), IntegerDepthwiseTile(1, 1), machine)
+        assert kernel.name.startswith(f"s8_depthwise{word}_k")
 
 
 @each_core

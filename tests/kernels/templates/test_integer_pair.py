@@ -16,6 +16,7 @@ from rdpass.kernels.workload import Convolution, Epilogue, PointwisePair
 from rdpass.passes.tir.pipeline import NAME
 from rdpass.targets.isa import ASIMD, isa_of
 from rdpass.targets.lookup import find_target
+from tests.kernels import cases
 from tests.kernels.assembly import assembly_of, loops
 from tests.kernels.cases import case_of
 from tests.kernels.emulation import check_emulated
@@ -83,9 +84,32 @@ def test_a_block_of_the_wide_map_is_all_there_is_of_it(name, width, size):
     tile = choose_default(work, machine)
     assert isinstance(tile, IntegerPairTile)
     (kernel,) = build_kernels(work, constants_of(work), tile, machine)
-    assert kernel.name.startswith(f"s8_pair_{width}_{4 * width}_{width}_{size}x{size}")
+    assert kernel.name.startswith("s8_pair")
+    assert f"_{width}_{4 * width}_{width}_{size}x{size}" in kernel.name
     totals = 2 * 64 * tile.pixels  # of a register tile of each layer, where they wait between passes
     assert int(kernel.function.attrs[WORKSPACE]) <= 4 * width * min(tile.block, size * size) + totals
+
+
+@pytest.mark.parametrize(
+    ("name", "added", "word"),
+    [
+        ("rpi4", (0, 0), "pair_20"),
+        ("rpi5", (0, 0), "pair_short_20"),
+        ("rpi5", (0, 2**23), "pair_short_then_short_values_20"),
+        ("rpi5", (2**23, 0), "pair_short_values_then_short_20"),
+        ("rpi5", (2**23, 2**23), "pair_short_values_20"),
+    ],
+)
+def test_a_name_says_what_is_short_of_either_layer(name, added, word, tmp_path, monkeypatch):
+    target = emulated(name)
+    work = retyped(PAIR, bytes_of(isa_of(target)))
+    weights, biases, bys = constants_of(work)
+    small = tuple(replace(by, factors=by.factors / 8) for by in bys)
+    constants = weights, tuple(bias + more for bias, more in zip(biases, added, strict=True)), small
+    (kernel,) = build_kernels(work, constants, IntegerPairTile(2), machine_of(target))
+    assert kernel.name.startswith(f"s8_{word}_50_35")
+    monkeypatch.setattr(cases, "constants_of", lambda *_: constants)
+    check_emulated([case_of(work, IntegerPairTile(2), isa_of(target))], target, tmp_path, 0)
 
 
 @pytest.mark.parametrize(("name", "product", "share"), [("rpi5", "sdot", 0.78), ("graviton3", "smmla", 0.63)])

@@ -8,8 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rdpass.core.numeric_types import FLOAT32
+from rdpass.kernels.builder.integer_tile import short_of
 from rdpass.kernels.choice import build_kernels, choose_default
 from rdpass.kernels.machine import machine_of
+from rdpass.kernels.quantization import Short
 from rdpass.kernels.templates.integer_pointwise import INTEGER_POINTWISE, IntegerPointwiseTile
 from rdpass.kernels.workload import Convolution, Epilogue
 from rdpass.targets.isa import ASIMD, AVX2, isa_of
@@ -50,13 +52,19 @@ def test_every_byte_is_right_on_an_emulated_core(name, tmp_path):
 
 @pytest.mark.parametrize("name", ["rpi5", "graviton3"])
 def test_large_sums_are_right_on_an_emulated_core_that_takes_short_ones_faster(name, tmp_path, monkeypatch):
+    """Sums of which float32 does not hold every one, and which become values below 2^15, or up to that and above."""
     target = emulated(name)
     isa = isa_of(target)
     work = Convolution(1, 40, 50, 7, 9, (1, 1), types=bytes_of(isa))
     weights, bias, by = constants_of(work)
-    large, wide = bias + 2**25 + 1, replace(by, factors=np.linspace(4e-6, 1e-3, 50, dtype=np.float32))
-    monkeypatch.setattr(cases, "constants_of", lambda *_: (weights, large, wide))
-    check_emulated([case_of(work, IntegerPointwiseTile(4, 1, 20), isa)], target, tmp_path, 0)
+    several, shorts = [], []
+    for most in (9e-4, 1e-3):
+        large, wide = bias + 2**25 + 1, replace(by, factors=np.linspace(4e-6, most, 50, dtype=np.float32))
+        monkeypatch.setattr(cases, "constants_of", lambda *_, of=(weights, large, wide): of)
+        several.append(case_of(work, IntegerPointwiseTile(4, 1, 20), isa))
+        shorts.append(short_of(isa, (weights, large, wide), work.types.input))
+    assert shorts == [Short.VALUES, Short.NOTHING]
+    check_emulated(several, target, tmp_path, 0)
 
 
 @st.composite

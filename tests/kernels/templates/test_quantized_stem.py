@@ -111,7 +111,8 @@ def test_neither_the_image_nor_the_map_before_the_pool_exists_as_a_whole(name):
     work = QuantizedStem(conv, Pooling(1, 64, 112, 112, "max", (3, 3), (2, 2), (1, 1, 1, 1)))
     work = retyped(work, bytes_of(machine.isa))
     (kernel,) = build_kernels(work, constants_of(work), choose_default(work, machine), machine)
-    assert kernel.name.startswith("s8_quantized_stem_pool3x3_k7x7_s2_3_64_224x224")
+    word = "" if name == "rpi4" else "_short"
+    assert kernel.name.startswith(f"s8_quantized_stem{word}_pool3x3_k7x7_s2_3_64_224x224")
     assert kernel.constants[0].nbytes == 64 * 160
     assert int(kernel.function.attrs[WORKSPACE]) < 64 << 10
 
