@@ -47,7 +47,12 @@ Bias = Callable[[int], Expr]
 
 
 class IntegerProducts(ABC):
-    """A register tile of at most ``pixels`` x ``out`` blocks. ``vectors``: of sums that hold one block of outputs."""
+    """A register tile of at most ``pixels`` x ``out`` blocks. ``vectors``: of sums that hold one block of outputs.
+
+    ``holds_pixels``: a pixel's channels stay in a register as they are, from which the next tap can take them.
+    """
+
+    holds_pixels = False
 
     def __init__(self, isa: Isa, pixels: int, out: int) -> None:
         self.isa, self.pixels, self.out = isa, pixels, out
@@ -77,6 +82,8 @@ class IntegerProducts(ABC):
 
 class DotProducts(IntegerProducts):
     """SDOT by element: four channels of a pixel times four channels of four outputs."""
+
+    holds_pixels = True
 
     @staticmethod
     def fits(isa: Isa, pixels: int, out: int) -> bool:

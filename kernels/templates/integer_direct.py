@@ -38,6 +38,10 @@ _EQUAL = 0.002
 """The share of a kernel's cycles that its copied rows may cost more where they take less memory."""
 
 
+_TOGETHER = 3
+"""Taps of a row that are written out together at most, so that pixels which several of them read are loaded once."""
+
+
 @dataclass(frozen=True)
 class IntegerDirectTile(Tile):
     """The integers to tune: pixels and blocks of outputs of a register tile, rows copied at once, splits of groups."""
@@ -86,11 +90,19 @@ def integer_direct(
 
                     def product(begin: Expr, size: int) -> None:
                         def reduction(step: Step) -> None:
-                            with serial(inner) as k, serial(kh) as i, serial(kw) as j:
+                            def tap(k: Expr, i: Expr, j: Expr) -> None:
                                 step(
                                     lambda t: (rows, (k, row * sh + i * dh, (begin + t) * sw + j * dw)),
                                     lambda place, lanes: load(w, of, group, k, i, j, place, lanes=lanes),
                                 )
+
+                            with serial(inner) as k, serial(kh) as i:
+                                if kw <= _TOGETHER and sums.products.holds_pixels:
+                                    for j in range(kw):
+                                        tap(k, i, j)
+                                else:
+                                    with serial(kw) as j:
+                                        tap(k, i, j)
 
                         diagonal = (
                             None

@@ -1,5 +1,6 @@
 """Windows over bytes: borders hold the input's zero, groups and subpixels are cut right, every byte is exact."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -9,14 +10,17 @@ from hypothesis import strategies as st
 
 from rdpass.kernels.choice import build_kernels, refusals
 from rdpass.kernels.machine import machine_of
-from rdpass.kernels.templates.integer_direct import INTEGER_DIRECT, IntegerDirectTile
+from rdpass.kernels.templates.integer_direct import INTEGER_DIRECT, IntegerDirectTile, integer_direct
 from rdpass.kernels.workload import Convolution, Epilogue
+from rdpass.passes.tir.pipeline import NAME
 from rdpass.targets.isa import ASIMD, isa_of
 from rdpass.targets.lookup import find_target
+from tests.kernels.assembly import assembly_of, loops
 from tests.kernels.cases import case_of
 from tests.kernels.emulation import check_emulated
 from tests.kernels.examples import ARM
 from tests.kernels.integers import ISAS, bytes_of, each_core, each_isa, emulated
+from tests.kernels.networks import conv
 from tests.kernels.numbers import constants_of
 from tests.kernels.strategies import axes, convolutions
 from tests.kernels.tester import check
@@ -112,3 +116,18 @@ def test_a_diagonal_of_sixteen_bits_has_a_word_in_the_name_and_is_refused_elsewh
     others = refusals(work, ARM)
     assert all("diagonal" in others[name] for name in others if name.startswith("integer_"))
     assert repr(replace(work, diagonal=False)) == repr(work)  # names of other kernels stay as they were
+
+
+def test_pixels_that_several_taps_of_a_row_read_are_loaded_once():
+    target = find_target("rpi5")
+    isa = isa_of(target)
+    work = replace(conv(64, 64, 56, 3, epilogue=Epilogue()), types=bytes_of(isa))
+    kernel = integer_direct(work, IntegerDirectTile(5), isa, 1, "kernel")
+    hot = max((loop.instructions for loop in loops(assembly_of(kernel, target, NAME))), key=products)
+    loaded = sum(2 if line.startswith("ldp") else 1 for line in hot if re.match(r"ld[rp]\s+q|ldur\s+q", line))
+    weights, pixels = 3 * 16, 5 + 2
+    assert (products(hot), loaded) == (3 * 5 * 16, weights + pixels)
+
+
+def products(instructions):
+    return sum(line.startswith("sdot") for line in instructions)
