@@ -22,10 +22,10 @@ if __name__ == "__main__":
 
 from torch import nn
 
-from benchmarks.fashion_mnist.data import loaders
 from benchmarks.fashion_mnist.resnet20 import trained
 from rdpass.cli.tables import print_table, size
-from rdpass.evaluation import evaluate
+from rdpass.evaluation import Evaluation, evaluate
+from rdpass.sources.models import load_data
 
 MODEL, DATA = "benchmarks.fashion_mnist.resnet20:trained", "benchmarks.fashion_mnist.data:loaders"
 BOARD = "rpi4"
@@ -61,7 +61,8 @@ def manifest(bundle: Path) -> dict[str, Any]:
 def closing_table(out: Path, target: str) -> None:
     """Teacher, student and the student in int8 side by side."""
     record = json.loads((out / "run" / "conversion.json").read_text())
-    accuracies, differences = compared(out)
+    found = compared(out)
+    gaps = [net.differences.get("top-1") for net in found.networks]
     before, after = record["plan"]["forecast"]["model"], record["cost"]
     bundles = [out / f"{net}-{target}.rdp" for net in NETWORKS]
     planned = [size(manifest(bundle)["planned_activation_bytes"]) for bundle in bundles]
@@ -70,8 +71,8 @@ def closing_table(out: Path, target: str) -> None:
     print_table(
         (f"ResNet-20, {target}", ">teacher", ">student", ">student, int8"),
         [
-            ("accuracy in %, 2000 held-out images", *accuracies),
-            ("less the teacher's, image by image", *differences),
+            (f"accuracy in %, {found.images} held-out images", *(str(net.figures["top-1"]) for net in found.networks)),
+            ("less the teacher's, image by image", *("" if gap is None else str(gap) for gap in gaps)),
             ("shortcuts", str(len(record["plan"]["regions"])), str(left), str(left)),
             ("parameters", *thrice(f"{count['parameters'] / 1e3:.1f} k" for count in (before, after))),
             ("MACs", *thrice(f"{count['macs'] / 1e6:.2f} M" for count in (before, after))),
@@ -81,17 +82,13 @@ def closing_table(out: Path, target: str) -> None:
     )  # fmt: skip
 
 
-def compared(out: Path) -> tuple[list[str], list[str]]:
-    """Accuracies with their standard errors, and how they differ from the teacher's on the same images."""
-    _, held_out = loaders()
+def compared(out: Path) -> Evaluation:
+    """Teacher, student and the student in int8 on the same images."""
+    data, held_out = load_data(DATA)
     nets: dict[str, nn.Module | Path] = {
-        "teacher": trained(),
-        "student": out / "run",
-        "student, int8": out / "student-int8.onnx",
-    }
-    found = evaluate(nets, held_out, show_progress=False).networks
-    differences = [net.differences.get("top-1") for net in found]
-    return [str(net.figures["top-1"]) for net in found], ["" if d is None else str(d) for d in differences]
+        "teacher": trained(), "student": out / "run", "student, int8": out / "student-int8.onnx"
+    }  # fmt: skip
+    return evaluate(nets, data if held_out is None else held_out, show_progress=False)
 
 
 def thrice(figures: Iterable[str]) -> tuple[str, str, str]:

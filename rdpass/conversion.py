@@ -25,6 +25,7 @@ from rdpass.runs.grouping import Flat, Groups, Output, grouped
 from rdpass.runs.rehearsal import rehearse
 from rdpass.runs.result import Conversion
 from rdpass.runs.settings import ConvertConfig
+from rdpass.scoring.student import compare_on_held_out
 from rdpass.training.config import DistillConfig
 from rdpass.training.losses import find_distance, find_loss
 from rdpass.training.request import Budget, Data, Request, Select
@@ -145,7 +146,10 @@ def _converted(
     if not isinstance(removal, Removal):  # of a recipe that a package brought along
         raise ConfigError(f"recipe {chosen.name!r} is to give a Removal, not a {type(removal).__name__}")
     _check_removed(removal)
-    return _conversion(model, traced, plan, removal, chosen.name)
+    conversion = _conversion(model, traced, plan, removal, chosen.name)
+    if not current_world().is_first:
+        return conversion
+    return replace(conversion, compared=compare_on_held_out(traced.module, conversion.student, request))
 
 
 def _conversion(model: nn.Module, traced: Traced, plan: Plan, removal: Removal, recipe: str) -> Conversion:

@@ -10,6 +10,7 @@ from typing import Any
 from rdpass.capture.plain_copy import plain_copy
 from rdpass.core.errors import ConfigError
 from rdpass.runs.result import Conversion
+from rdpass.scoring.student import compare_on_held_out
 from rdpass.training.config import DistillConfig
 from rdpass.training.engine import train as run_training
 from rdpass.training.knowledge_distillation import KnowledgeDistillation
@@ -67,4 +68,5 @@ def distill(
         config=config or DistillConfig(), show_progress=show_progress,
     )  # fmt: skip
     history = run_training(KnowledgeDistillation(student, teacher, request.criteria), request)
-    return replace(conversion, student=student.eval(), history=(*conversion.history, *history))
+    compared = compare_on_held_out(teacher, student, request)
+    return replace(conversion, student=student.eval(), history=(*conversion.history, *history), compared=compared)

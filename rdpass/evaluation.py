@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import chain, count
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_map
 
 from rdpass.core.comparison import Array
 from rdpass.core.errors import ConfigError, DivergedError
@@ -23,9 +22,8 @@ from rdpass.passes.quantize.fidelity import MOST
 from rdpass.runs.result import Conversion
 from rdpass.scoring.figures import Figure, Mean, Measure, measures_of
 from rdpass.scoring.networks import Network, first_rows, opened
+from rdpass.scoring.reading import read_batches
 from rdpass.training.batches import rows_of
-from rdpass.training.generators import Stream
-from rdpass.training.loading import failures_named
 from rdpass.training.losses import sole_tensor
 from rdpass.training.objective import Batch
 
@@ -200,7 +198,7 @@ class _Tally:
 
 def _run(tallies: Sequence[_Tally], data: Any, limit: int | None, show: bool) -> int:
     """Run all networks on each batch; returns the rows."""
-    raws = _batches(data)
+    raws = read_batches(data, "evaluation")
     first = next(raws, None)
     if first is None:
         raise DivergedError("the data are empty: there is no batch to evaluate on")
@@ -221,18 +219,3 @@ def _run(tallies: Sequence[_Tally], data: Any, limit: int | None, show: bool) ->
             if limit is not None and rows >= limit:
                 break
     return rows
-
-
-def _batches(data: Any) -> Iterator[Any]:
-    """Batches as torch has them; what a loader draws is the same in every call."""
-    if isinstance(data, np.ndarray | Tensor):
-        data = [data]
-    stream = Stream(0, 0, 2)
-    with failures_named("evaluation", 0), stream:
-        given = iter(data)
-    for index in count():
-        with failures_named("evaluation", index), stream:
-            raw = next(given, given)
-        if raw is given:
-            return
-        yield tree_map(lambda x: torch.from_numpy(x) if isinstance(x, np.ndarray) else x, raw)

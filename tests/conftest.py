@@ -1,8 +1,14 @@
-"""What holds for the whole suite: where examples come from, and in which order files run."""
+"""What holds for the whole suite: where examples come from, in which order files run, where a saved run is read."""
 
 import os
 
+import pytest
+import torch
 from hypothesis import HealthCheck, settings
+
+from rdpass.core.tensors import arrays_of
+from rdpass.runs import rehearsal
+from rdpass.runs.folder import load_run
 
 # The suite draws the same examples on every run: what fails was touched. New ones are ``benchmarks.random_search``'s to
 # find; the seed that it prints is all that they depend on.
@@ -18,3 +24,20 @@ def pytest_collection_modifyitems(config, items):
     if hasattr(config, "workerinput"):
         heavy = {item.path for item in items if item.get_closest_marker("slow")}
         items.sort(key=lambda item: item.path not in heavy)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def runs_are_read_here():
+    """A saved run is read by the process that the tests are in: a fresh one takes four seconds for every training.
+
+    What a fresh process is for, ``tests/runs/test_rehearsal.py`` tests in fresh ones.
+    """
+
+    def read(folder):
+        run = load_run(folder)
+        with torch.no_grad():
+            return arrays_of(run.student(*run.example))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rehearsal, "read_elsewhere", read)
+        yield

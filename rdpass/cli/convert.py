@@ -126,6 +126,7 @@ def _summary(conversion: Conversion, out: Path) -> dict[str, object]:
         "cost": asdict(conversion.cost),
         "gates": [asdict(gate) for gate in conversion.gates],
         "history": list(conversion.history),
+        "compared": [asdict(each) for each in conversion.compared],
     }
 
 
@@ -136,5 +137,9 @@ def _print_conversion(conversion: Conversion, out: Path) -> None:
     rows = [(outcome.add, kinds[outcome.add], outcome.how, outcome.reason) for outcome in conversion.outcomes]
     print_table(("shortcut", "kind", "went", "how"), rows)
     print_gates(conversion.gates)
+    if conversion.compared:
+        print_table((f"{conversion.compared[0].images} images held out", ">teacher", ">student", ">difference"), [
+            (each.name, str(each.teacher), str(each.student), str(each.difference)) for each in conversion.compared
+        ])  # fmt: skip
     left = len(conversion.plan.regions) - len(conversion.removed)
     print(f"{len(conversion.removed)} of {len(conversion.plan.regions)} shortcuts removed, {left} left; saved to {out}")

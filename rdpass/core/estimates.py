@@ -22,6 +22,21 @@ class Estimate:
         return f"{self.value:.2f}" if self.error is None else f"{self.value:.2f} ± {self.error:.2f}"
 
 
+@dataclass(frozen=True)
+class Compared:
+    """A figure of a teacher and its student on the same images; the ``difference`` is the student's less the teacher's,
+    with the error of pairs."""
+
+    name: str
+    images: int
+    teacher: Estimate
+    student: Estimate
+    difference: Estimate
+
+    def __str__(self) -> str:
+        return f"{self.name}: teacher {self.teacher}, student {self.student}, difference {self.difference}"
+
+
 def mean_of(scores: Array, weights: Array) -> Estimate:
     """The weighted mean of rows, each drawn by itself; its error is that of a ratio of two means.
 

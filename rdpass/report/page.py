@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from rdpass.core.comparison import gate_of, gate_words
 from rdpass.core.errors import ConfigError
+from rdpass.core.estimates import Estimate
 from rdpass.core.files import new_file
 from rdpass.core.places import check_free
 from rdpass.report.chart import Chart
@@ -55,6 +56,7 @@ def _facts(folder: Path, record: dict[str, Any]) -> dict[str, Any]:
         "outcomes": [{**outcome, **_place(regions[outcome["add"]])} for outcome in record["outcomes"]],
         "skipped": record["plan"]["skipped"],
         "gates": [(gate, gate_words(gate_of(gate))) for gate in record["gates"]],
+        "compared": _compared(record.get("compared", [])),
         "costs": _costs(record["plan"]["forecast"]["model"], record["cost"]),
         "figures": [(figure.title, Markup(Chart(figure).draw())) for figure in figures],
         "settings": settings.read_text() if settings.exists() else "",
@@ -63,6 +65,12 @@ def _facts(folder: Path, record: dict[str, Any]) -> dict[str, Any]:
 
 def _place(region: dict[str, Any]) -> dict[str, Any]:
     return {"path": region["path"], "kind": region["kind"], "shape": "x".join(map(str, region["shape"]))}
+
+
+def _compared(found: list[dict[str, Any]]) -> list[tuple[str, int, str, str, str]]:
+    """Rows of name, images, teacher, student, difference."""
+    sides = ("teacher", "student", "difference")
+    return [(each["name"], each["images"], *(str(Estimate(**each[side])) for side in sides)) for each in found]  # type: ignore[misc]
 
 
 def _costs(before: dict[str, Any], after: dict[str, Any]) -> list[tuple[str, str, str, str]]:

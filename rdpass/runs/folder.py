@@ -34,6 +34,7 @@ from rdpass.capture.trace import trace
 from rdpass.core.checksums import open_object, sealed_object
 from rdpass.core.comparison import Array, NumericGate, check_close
 from rdpass.core.errors import ConfigError, IntegrityError, first_line
+from rdpass.core.estimates import Compared
 from rdpass.core.files import file_digest, new_folder, tidy_up
 from rdpass.core.places import check_free, file_names
 from rdpass.core.plan import Cost, Cut, Outcome, Plan
@@ -222,6 +223,7 @@ class Record:
     cost: Cost
     gates: tuple[NumericGate, ...]
     history: tuple[dict[str, float], ...]
+    compared: tuple[Compared, ...] = ()
 
 
 _RECORD = TypeAdapter(Record)
@@ -311,6 +313,7 @@ def _record(conversion: Conversion, settings: ConvertConfig) -> dict[str, Any]:
         "cost": asdict(conversion.cost),
         "gates": [asdict(gate) for gate in conversion.gates],
         "history": list(conversion.history),
+        "compared": [asdict(each) for each in conversion.compared],
         "config": settings.model_dump(),
         "versions": {"rdpass": __version__, "torch": torch.__version__},
     }

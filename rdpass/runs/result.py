@@ -8,6 +8,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from rdpass.core.comparison import NumericGate
+from rdpass.core.estimates import Compared
 from rdpass.core.plan import Cost, Cut, Outcome, Plan
 
 
@@ -26,6 +27,7 @@ class Conversion:
         history: a dict of numbers for each epoch; empty where nothing was trained.
         example: the inputs that the graph was traced on.
         recipe: its name.
+        compared: figures of teacher and student on the images held out, with standard errors; empty without such.
 
     Example:
         >>> import rdpass
@@ -46,6 +48,7 @@ class Conversion:
     history: tuple[dict[str, float], ...]
     example: tuple[Tensor, ...]
     recipe: str
+    compared: tuple[Compared, ...] = ()
 
     @property
     def removed(self) -> tuple[Outcome, ...]:

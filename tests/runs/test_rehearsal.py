@@ -28,6 +28,8 @@ from tests.support import Untouched
 
 ONCE = DistillConfig(epochs=1)
 X = torch.randn(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+READ_ELSEWHERE = rehearsal.read_elsewhere
+"""As users have it; the suite reads runs where it is."""
 
 
 @torch.library.custom_op("rdpass_tests::doubled", mutates_args=())
@@ -64,20 +66,8 @@ class Untrained:
             yield batch
 
 
-@pytest.fixture
-def in_this_process(monkeypatch):
-    """Read runs where the tests are, for what is no matter of the process."""
-
-    def read(folder):
-        run = rdpass.load_run(folder)
-        with torch.no_grad():
-            return arrays_of(run.student(*run.example))
-
-    monkeypatch.setattr(rehearsal, "read_elsewhere", read)
-
-
 @pytest.mark.parametrize("recipe", ["auto", "anneal", "joint", "kd"])
-def test_what_only_its_own_operators_can_read_is_refused_before_the_training(recipe, tmp_path, in_this_process):
+def test_what_only_its_own_operators_can_read_is_refused_before_the_training(recipe, tmp_path):
     model, data = seeded(with_own_operator), Untrained()
     before = Untouched(model)
     settings = DistillConfig(epochs=1, student={"statistics_images": 16})
@@ -122,7 +112,7 @@ def test_a_module_that_was_left_whole_and_can_not_be_written_is_named_before_the
 
 
 @pytest.mark.parametrize("recipe", ["migrate", "plain"])
-def test_the_rehearsal_leaves_the_training_as_it_is(recipe, tmp_path, in_this_process):
+def test_the_rehearsal_leaves_the_training_as_it_is(recipe, tmp_path):
     data, config = batches(3), DistillConfig(epochs=1, lr=0.01)
     torch.manual_seed(5)
     saved, bare = (
@@ -148,7 +138,7 @@ def logits_of(outputs, batch):
         ("one block twice", "joint"), ("standardised weights", "auto"), ("no running statistics", "joint"),
     ],
 )  # fmt: skip
-def test_what_is_hard_to_save_is_rehearsed_trained_and_loaded(name, recipe, tmp_path, in_this_process):
+def test_what_is_hard_to_save_is_rehearsed_trained_and_loaded(name, recipe, tmp_path):
     made = convert(
         seeded(HARD_TO_SAVE[name]), X, recipe=recipe, train=batches(1), loss=logits_of, config=ONCE,
         out=tmp_path / "run", show_progress=False,
@@ -241,10 +231,10 @@ def test_a_run_of_a_users_package_is_read_where_the_package_is_not(options, tmp_
 def test_what_a_fresh_process_says_is_passed_on(tmp_path):
     (tmp_path / "run").mkdir()
     with pytest.raises(ConfigError, match=r"not be read in a fresh process: .*is not the output folder of rdpass conv"):
-        rehearsal.read_elsewhere(tmp_path / "run")
+        READ_ELSEWHERE(tmp_path / "run")
 
 
 def test_no_interpreter_is_a_word_and_not_a_traceback(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "executable", str(Path(tmp_path) / "none"))
     with pytest.raises(ConfigError, match="can't be started: No such file"):
-        rehearsal.read_elsewhere(tmp_path / "run")
+        READ_ELSEWHERE(tmp_path / "run")
