@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rdpass.core.plan import Memory
 from rdpass.passes.analysis.memory.buffers import Inference
 from rdpass.passes.analysis.memory.fusion_groups import Adds, Step, fusion_groups
-from rdpass.passes.analysis.memory.liveness import Problem, problem_of
+from rdpass.passes.analysis.memory.liveness import Problem, Task
 from rdpass.passes.analysis.memory.schedule import Schedule, schedule
 
 
@@ -40,5 +41,20 @@ class FusedSchedule:
 def fused_schedule_of(inference: Inference, adds: Adds = "fused", tiles: bool = False) -> FusedSchedule:
     """The schedule of a network whose adds and neighbours are fused as ``fusion_groups`` says."""
     steps = fusion_groups(inference, adds, tiles)
-    problem = problem_of(inference, steps)
+    problem = _problem_of(inference, steps)
     return FusedSchedule(steps, problem, schedule(problem))
+
+
+def _problem_of(inference: Inference, steps: Sequence[Step]) -> Problem:
+    """The scheduling problem of a network's kernels."""
+    names = [*inference.inputs, *(step.writes for step in steps)]
+    number = {name: index for index, name in enumerate(names)}
+    return Problem(
+        sizes=(*inference.inputs.values(), *(step.bytes for step in steps)),
+        inputs=len(inference.inputs),
+        tasks=tuple(
+            Task(tuple(number[name] for name in step.reads), tuple(number[name] for name in step.over))
+            for step in steps
+        ),
+        outputs=frozenset(number[name] for name in inference.outputs),
+    )

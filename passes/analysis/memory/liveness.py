@@ -10,11 +10,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-
-from rdpass.passes.analysis.memory.buffers import Inference
-from rdpass.passes.analysis.memory.fusion_groups import Step
 
 
 @dataclass(frozen=True)
@@ -37,21 +34,6 @@ class Problem:
 
     def written(self, task: int) -> int:
         return self.inputs + task
-
-
-def problem_of(inference: Inference, steps: Sequence[Step]) -> Problem:
-    """The scheduling problem of a network's kernels."""
-    names = [*inference.inputs, *(step.writes for step in steps)]
-    number = {name: index for index, name in enumerate(names)}
-    return Problem(
-        sizes=(*inference.inputs.values(), *(step.bytes for step in steps)),
-        inputs=len(inference.inputs),
-        tasks=tuple(
-            Task(tuple(number[name] for name in step.reads), tuple(number[name] for name in step.over))
-            for step in steps
-        ),
-        outputs=frozenset(number[name] for name in inference.outputs),
-    )
 
 
 def readers_of(problem: Problem) -> list[list[int]]:
