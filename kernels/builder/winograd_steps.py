@@ -16,6 +16,7 @@ from functools import partial
 
 from tvm import tirx
 
+from rdpass.kernels.builder.chunked_sums import add_in_chunks
 from rdpass.kernels.builder.emit import Registers, bind, broadcast, serial, tiles, when
 from rdpass.kernels.builder.epilogue import EpilogueWriter
 from rdpass.kernels.builder.function import Buffer, Expr, load, scratch, store
@@ -164,12 +165,15 @@ def multiply(tiling: Tiling, u: Buffer, v: Buffer, m: Buffer, turns: Expr, first
             column = tirx.floordiv(begin, tiling.pixels)
             for index in range(size * vectors):
                 sums[index] = broadcast(0.0, tiling.vector)
-            with serial(tiling.own) as k:
-                multiply_block(
+            # Chunks half as long: the way back subtracts sums of one size, and is left with their errors.
+            add_in_chunks(
+                sums, size * vectors, tiling.own, 2 * lanes,
+                lambda k: multiply_block(
                     sums, tiling.isa, (size, vectors),
                     lambda t: (v, (number, column, k, t)),
                     lambda c, vector: weight(group, number, k, c, vector),
-                )  # fmt: skip
+                ),
+            )  # fmt: skip
             for t in range(size):
                 for vector in range(vectors):
                     value = sums[t * vectors + vector]

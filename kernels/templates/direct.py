@@ -22,6 +22,7 @@ from tvm import tirx
 
 from rdpass.core.comparison import Array
 from rdpass.kernels import reference
+from rdpass.kernels.builder.chunked_sums import add_in_chunks
 from rdpass.kernels.builder.emit import Registers, bind, parallel, serial, spans, tiles
 from rdpass.kernels.builder.epilogue import EpilogueWriter, other_argument
 from rdpass.kernels.builder.function import Expr, argument, function, load
@@ -85,17 +86,18 @@ def direct(conv: Convolution, tile: DirectTile, isa: Isa, threads: int, name: st
 
                     def product(begin: Expr, size: int) -> None:
                         shape = (size, tile.vectors)
+
+                        def add(k: Expr) -> None:
+                            with serial(kh) as i:
+                                for j in range(kw):
+
+                                    def pixel(t: int, j: int = j) -> At:
+                                        return rows, (k, row * sh + i * dh, (begin + t) * sw + j * dw)
+
+                                    multiply_block(sums, isa, shape, pixel, partial(weight, of, group, k, i, j))
+
                         writer.start(sums, shape, of * groups + group)
-                        with serial(inner) as k, serial(kh) as i:
-                            for j in range(kw):
-
-                                def pixel(t: int, j: int = j) -> At:
-                                    return rows, (k, row * sh + i * dh, (begin + t) * sw + j * dw)
-
-                                multiply_block(
-                                    sums, isa, shape, pixel,
-                                    partial(weight, of, group, k, i, j),
-                                )  # fmt: skip
+                        add_in_chunks(sums, size * tile.vectors, inner, kh * kw * lanes, add)
                         at = bind((((first + row) * down + down_by) * width + begin) * across + across_by)
 
                         def position(t: int, block: Expr) -> tuple[Expr, ...]:

@@ -18,7 +18,9 @@ from typing import Any
 from tvm import tirx
 
 from rdpass.core.comparison import Array
+from rdpass.core.numeric_types import FLOAT32
 from rdpass.kernels import reference
+from rdpass.kernels.builder.chunked_sums import add_in_chunks
 from rdpass.kernels.builder.emit import Registers, bind, broadcast, element, parallel, serial, tiles, when
 from rdpass.kernels.builder.function import Buffer, Expr, argument, function, load, scratch, store
 from rdpass.kernels.builder.packing import blocks, pack_dense, pack_flattened, pack_grouped_table
@@ -27,7 +29,7 @@ from rdpass.kernels.machine import Machine
 from rdpass.kernels.naming import kernel_name
 from rdpass.kernels.template import FLOATS, Kernel, Template, Tile, kernel_of
 from rdpass.kernels.workload import Head
-from rdpass.targets.isa import Isa
+from rdpass.targets.isa import Isa, Vector
 
 _TOGETHER = 2
 """Blocks of channels of one turn of the dense layer's loop: so many weights can be loaded in pairs by one pointer."""
@@ -70,13 +72,18 @@ def head(work: Head, tile: HeadTile, isa: Isa, threads: int, name: str) -> tirx.
 
 
 def _mean(work: Head, tile: HeadTile, isa: Isa, threads: int, x: Buffer, out: Buffer) -> None:
-    """Sum every S-th pixel apart, so that an addition need not wait for the one before."""
-    apart, vector = min(tile.sums, work.pixels), isa.vector(work.types.accumulator)
-    with parallel(work.batch, blocks(work.channels, vector.lanes), threads=threads) as (n, block):
+    """Sum every S-th pixel apart, so that an addition need not wait for the one before.
+
+    In float32, also of float16: the sum of a large map's pixels is more than that holds.
+    """
+    apart, own = min(tile.sums, work.pixels), isa.vector(work.types.accumulator)
+    vector, lanes = Vector(FLOAT32, own.lanes), own.lanes
+    with parallel(work.batch, blocks(work.channels, lanes), threads=threads) as (n, block):
         sums = Registers(apart, vector)
 
         def pixel(at: Expr) -> Expr:
-            return load(x, n, block, at, 0, lanes=vector.lanes)
+            value = load(x, n, block, at, 0, lanes=lanes)
+            return value if own == vector else tirx.Cast(str(vector), value)
 
         for s in range(apart):
             sums[s] = pixel(s)
@@ -88,7 +95,8 @@ def _mean(work: Head, tile: HeadTile, isa: Isa, threads: int, x: Buffer, out: Bu
         total = sums[0]
         for s in range(1, apart):
             total = total + sums[s]
-        store(out, total * broadcast(1 / work.pixels, vector), n, block, 0, 0, lanes=vector.lanes)
+        mean = total * broadcast(1 / work.pixels, vector)
+        store(out, mean if own == vector else tirx.Cast(str(own), mean), n, block, 0, 0, lanes=lanes)
 
 
 def _dense(work: Head, tile: HeadTile, isa: Isa, threads: int, x: Buffer, w: Buffer, table: Buffer, y: Buffer) -> None:
@@ -105,14 +113,23 @@ def _dense(work: Head, tile: HeadTile, isa: Isa, threads: int, x: Buffer, w: Buf
                 bias = bind(load(table, 0, (group * vectors + v) * lanes, lanes=lanes))
                 for t in range(images):
                     sums[t * vectors + v] = bias
-            with serial(turns) as turn:
 
+            def turn(turn: Expr) -> None:
                 def several(first: Expr, size: int) -> None:
                     for at in (first + step for step in range(size)):
                         place = (turn, at) if read > 1 else (at, 0)
                         _add(sums, isa, (images, vectors), x, (n, place), w, (group, turn * length + at))
 
-                tiles(length, _TOGETHER, several)
+                full, rest = divmod(length, _TOGETHER)
+                if full:
+                    add_in_chunks(
+                        sums, images * vectors, full, _TOGETHER * lanes,
+                        lambda step: several(step * _TOGETHER, _TOGETHER),
+                    )  # fmt: skip
+                if rest:
+                    several(full * _TOGETHER, rest)
+
+            add_in_chunks(sums, images * vectors, turns, length * lanes, turn)
             whole = _stores(tile, sums, y, n, group, images, vectors * lanes)
             cut = _stores(tile, sums, y, n, group, images, last)
             when(group < groups - 1 if last else True, whole, cut)

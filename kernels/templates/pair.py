@@ -18,8 +18,10 @@ from typing import Any
 from tvm import tirx
 
 from rdpass.core.comparison import Array
+from rdpass.core.numeric_types import FLOAT16
 from rdpass.kernels import reference
-from rdpass.kernels.builder.emit import Registers, bind, indices, parallel, serial, spans, tiles, when
+from rdpass.kernels.builder.chunked_sums import add_in_chunks
+from rdpass.kernels.builder.emit import Registers, bind, broadcast, indices, parallel, serial, spans, tiles, when
 from rdpass.kernels.builder.epilogue import EpilogueWriter, other_argument
 from rdpass.kernels.builder.function import Buffer, Expr, argument, function, load, scratch, store
 from rdpass.kernels.builder.packing import blocks, pack_dense, pack_grouped_table, pad_axis
@@ -112,12 +114,14 @@ class _Pair:
         n, pixel = at[0], bind(at[1] + offset)
         group = bind(chunk * self.chunk + turn)
         self.widened.start(sums, shape, group)
-        with serial(self.inner) as k:
-            multiply_block(
+        add_in_chunks(
+            sums, size * self.tile.vectors, self.inner, lanes,
+            lambda k: multiply_block(
                 sums, self.isa, shape,
                 lambda t: (self.x, (n, k, pixel + t)),
                 lambda c, v: load(self.w1, group, k, c, v * lanes, lanes=lanes),
-            )  # fmt: skip
+            ),
+        )  # fmt: skip
         self.widened.end(
             sums, shape, turn, self.depth, hidden, lambda t, block: (block, offset + t, 0), table_group=group
         )
@@ -135,7 +139,11 @@ class _Pair:
 
         def resume() -> None:
             for index, place in waiting:
-                sums[index] = load(self.y, *place, lanes=lanes)
+                sums[index] = broadcast(0.0, self.vector) if short else load(self.y, *place, lanes=lanes)
+
+        def join() -> None:
+            for index, place in waiting:
+                sums[index] = load(self.y, *place, lanes=lanes) + sums[index]
 
         def suspend() -> None:
             for index, place in waiting:
@@ -145,13 +153,19 @@ class _Pair:
             self.shrunk.end(sums, shape, group, self.outer, self.y, lambda t, block: (n, block, pixel + t, 0))
 
         once = self.tile.chunks == 1
+        # Sums of float16 are to stay short (``chunked_sums``): those of a chunk begin at zero.
+        short = self.vector.numeric is FLOAT16
         when(once or chunk == 0, lambda: self.shrunk.start(sums, shape, group), resume)
-        with serial(self.depth) as k:
-            multiply_block(
+        add_in_chunks(
+            sums, size * self.tile.vectors, self.depth, lanes,
+            lambda k: multiply_block(
                 sums, self.isa, shape,
                 lambda t: (hidden, (k, offset + t)),
                 lambda c, v: load(self.w2, group, chunk * self.depth + k, c, v * lanes, lanes=lanes),
-            )  # fmt: skip
+            ),
+        )  # fmt: skip
+        if short and not once:
+            when(chunk > 0, join)
         when(once or chunk == self.tile.chunks - 1, complete, suspend)
 
 

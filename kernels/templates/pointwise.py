@@ -17,6 +17,7 @@ from tvm import tirx
 
 from rdpass.core.comparison import Array
 from rdpass.kernels import reference
+from rdpass.kernels.builder.chunked_sums import add_in_chunks
 from rdpass.kernels.builder.emit import Registers, bind, parallel, serial, spans, tiles
 from rdpass.kernels.builder.epilogue import EpilogueWriter, other_argument
 from rdpass.kernels.builder.function import Expr, argument, function, load
@@ -76,12 +77,14 @@ def pointwise(conv: Convolution, tile: PointwiseTile, isa: Isa, threads: int, na
                         return x, (n, k, begin + t * conv.stride[1])
 
                     writer.start(sums, shape, group)
-                    with serial(inner) as k:
-                        multiply_block(
+                    add_in_chunks(
+                        sums, size * tile.vectors, inner, lanes,
+                        lambda k: multiply_block(
                             sums, isa, shape,
                             lambda t: pixel(k, t),
                             lambda c, v: load(w, group, k, c, v * lanes, lanes=lanes),
-                        )  # fmt: skip
+                        ),
+                    )  # fmt: skip
                     writer.end(sums, shape, group, outer, y, lambda t, block: (n, block, at + t, 0))
 
                 tiles(count, tile.pixels, product)
