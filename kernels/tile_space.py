@@ -30,12 +30,17 @@ def fitting(pixels: int, outer: int, isa: Isa) -> Iterator[tuple[int, int]]:
             yield tile, vectors
 
 
-def fitting_integers(pixels: int, outer: int, isa: Isa, types: NumericTypes) -> Iterator[tuple[int, int]]:
-    """(pixels, blocks of outputs) of register tiles of integer products, no larger than what fills them."""
+def fitting_integers(
+    pixels: int, outer: int, isa: Isa, types: NumericTypes, taps: int = 1
+) -> Iterator[tuple[int, int]]:
+    """(pixels, blocks of outputs) of register tiles of integer products, no larger than what fills them.
+
+    ``taps``: of a row, whose pixels are held together.
+    """
     way = products_of(isa, types)
     for out in (1, 2, 3, 4):
         for size in range(14, 0, -1):
-            if size <= max(pixels, 1) and out <= outer and way.fits(isa, size, out):
+            if size <= max(pixels, 1) and out <= outer and way.fits(isa, size, out, taps):
                 yield size, out
 
 

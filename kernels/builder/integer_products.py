@@ -62,8 +62,8 @@ class IntegerProducts(ABC):
 
     @staticmethod
     @abstractmethod
-    def fits(isa: Isa, pixels: int, out: int) -> bool:
-        """Tell whether the registers hold such a tile."""
+    def fits(isa: Isa, pixels: int, out: int, taps: int = 1) -> bool:
+        """Tell whether the registers hold such a tile; ``taps``: of a row, whose pixels are held together."""
 
     @staticmethod
     @abstractmethod
@@ -86,9 +86,9 @@ class DotProducts(IntegerProducts):
     holds_pixels = True
 
     @staticmethod
-    def fits(isa: Isa, pixels: int, out: int) -> bool:
+    def fits(isa: Isa, pixels: int, out: int, taps: int = 1) -> bool:
         vectors = BLOCK // isa.lanes(INT32)
-        return pixels * out * vectors + pixels + vectors <= isa.registers - 1
+        return pixels * out * vectors + pixels + taps - 1 + vectors <= isa.registers - 1
 
     @staticmethod
     def order(step: Array) -> Array:
@@ -135,7 +135,7 @@ class LongProducts(IntegerProducts):
         self.memory, self.kind = scratch(pixels * self.vectors, self.width), str(isa.vector(numeric))
 
     @staticmethod
-    def fits(isa: Isa, pixels: int, out: int) -> bool:
+    def fits(isa: Isa, pixels: int, out: int, taps: int = 1) -> bool:
         return out == 1 and pixels * LongProducts._TOGETHER + pixels + 3 <= isa.registers
 
     @staticmethod
@@ -173,10 +173,14 @@ class LongProducts(IntegerProducts):
 class MatrixProducts(IntegerProducts):
     """SMMLA: eight channels of two pixels times those of two outputs, four sums in a register."""
 
+    holds_pixels = True
+
     @staticmethod
-    def fits(isa: Isa, pixels: int, out: int) -> bool:
+    def fits(isa: Isa, pixels: int, out: int, taps: int = 1) -> bool:
         pairs = -(-pixels // 2)
-        return out == 1 and pairs * 8 + 2 * pairs + 2 <= isa.registers
+        # Of several taps, all pixels and half of every two neighbours; of one, both halves of its pairs.
+        inputs = 2 * pairs if taps == 1 else 2 * (pixels + taps) - 3
+        return out == 1 and pairs * 8 + inputs + 2 <= isa.registers - 1
 
     @staticmethod
     def order(step: Array) -> Array:
@@ -211,7 +215,7 @@ class FourfoldProducts(IntegerProducts):
     """VPDPBUSD: four channels of a pixel, broadcast, times four channels of every output of a vector."""
 
     @staticmethod
-    def fits(isa: Isa, pixels: int, out: int) -> bool:
+    def fits(isa: Isa, pixels: int, out: int, taps: int = 1) -> bool:
         vectors = out * BLOCK // isa.lanes(INT32)
         return pixels * vectors + vectors + 1 <= isa.registers
 

@@ -97,7 +97,7 @@ def integer_direct(
                                 )
 
                             with serial(inner) as k, serial(kh) as i:
-                                if kw <= _TOGETHER and sums.products.holds_pixels:
+                                if _taps_together(conv, isa) == kw:
                                     for j in range(kw):
                                         tap(k, i, j)
                                 else:
@@ -145,7 +145,9 @@ class IntegerDirect(Template[Convolution, IntegerDirectTile]):
 
     def tiles(self, work: Convolution, machine: Machine) -> Iterator[IntegerDirectTile]:
         outer = blocks(work.filters // work.groups, BLOCK)
-        for size, out in fitting_integers(work.out_width, outer, machine.isa, work.types):
+        for size, out in fitting_integers(
+            work.out_width, outer, machine.isa, work.types, _taps_together(work, machine.isa)
+        ):
             for rows, splits in row_cuts(work, blocks(outer, out), machine):
                 yield IntegerDirectTile(size, out, rows, splits)
 
@@ -197,6 +199,12 @@ class IntegerDirect(Template[Convolution, IntegerDirectTile]):
 
     def oracle(self, work: Convolution, constants: Sequence[Any], inputs: Sequence[Array]) -> Array:
         return integer_reference.convolution(work, constants, inputs)
+
+
+def _taps_together(conv: Convolution, isa: Isa) -> int:
+    """Taps of a row that are written out together: all or one."""
+    wide = conv.kernel[1]
+    return wide if wide <= _TOGETHER and products_of(isa, conv.types).holds_pixels else 1
 
 
 def _is_square(conv: Convolution) -> bool:

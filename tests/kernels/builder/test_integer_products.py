@@ -47,7 +47,7 @@ def test_missing_channels_weigh_nothing(out):
     [
         (isa_of(find_target("rpi5")), DotProducts, (5, 1)),
         (ASIMD, LongProducts, (5, 1)),
-        (isa_of(find_target("graviton3")), MatrixProducts, (6, 1)),
+        (isa_of(find_target("graviton3")), MatrixProducts, (4, 1)),
         (AVX512, TwofoldProducts, (30, 1)),
         (AVX2, TwofoldProducts, (6, 1)),
         (SSE, TwofoldProducts, (2, 1)),
@@ -58,3 +58,11 @@ def test_the_largest_tile_fills_the_registers(isa, way, largest):
     assert products_of(isa, bytes_of(isa)) is way
     assert way.fits(isa, pixels, out)
     assert not way.fits(isa, pixels + 1, out)
+
+
+@pytest.mark.parametrize(("board", "largest"), [("rpi5", 5), ("graviton3", 4)])
+def test_three_taps_of_a_row_are_held_by_the_largest_tile(board, largest):
+    isa = isa_of(find_target(board))
+    way = products_of(isa, bytes_of(isa))
+    assert way.holds_pixels
+    assert [way.fits(isa, largest, 1, taps) for taps in (3, 7)] == [True, False]

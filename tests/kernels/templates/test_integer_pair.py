@@ -116,7 +116,7 @@ def test_a_name_says_what_is_short_of_either_layer(name, added, word, tmp_path, 
 def test_hot_loops_are_products(name, product, share):
     target = find_target(name)
     machine = replace(machine_of(target), threads=1)
-    pair = retyped(PointwisePair(conv(64, 256, 56, 1), conv(256, 64, 56, 1)), bytes_of(machine.isa))
+    pair = retyped(PointwisePair(conv(256, 1024, 14, 1), conv(1024, 256, 14, 1)), bytes_of(machine.isa))
     kernel = integer_pair(pair, choose_default(pair, machine), machine.isa, 1, "kernel")
     hot = sorted(
         (sum(line.startswith(product) for line in loop.instructions) / len(loop.instructions), len(loop.instructions))
