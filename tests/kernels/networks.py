@@ -3,8 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
-from rdpass.kernels.workload import Convolution, Elementwise, Epilogue, Head, PointwisePair, Pooling, Stem
+from rdpass.core.numeric_types import NumericTypes
+from rdpass.kernels.workload import (
+    Convolution,
+    Elementwise,
+    Epilogue,
+    Head,
+    PointwisePair,
+    Pooling,
+    QuantizedStem,
+    Stem,
+    Workload,
+)
+from rdpass.kernels.workload.lookup import Lookup
+from tests.kernels.examples import retyped
 
 Layer = Stem | Convolution | PointwisePair | Pooling | Head | Elementwise
 
@@ -155,3 +170,31 @@ def label(layer: Layer) -> str:
             return f"head-{layer.channels}-{layer.pixels}-{layer.classes}"
         case Elementwise():
             return f"{layer.scale}-{layer.epilogue.activation}-{layer.channels}-{layer.pixels}"
+
+
+def layers_of_bytes(types: NumericTypes) -> tuple[Workload, ...]:
+    """The same layers as a quantised network has them: activations are bounds or tables, a sum comes behind them."""
+    found = (each for layer in all_layers() for each in _of_bytes(layer))
+    return tuple(dict.fromkeys(retyped(layer, types) for layer in found))
+
+
+def _of_bytes(layer: Layer) -> Iterator[Workload]:
+    match layer:
+        case Stem(convolution, pooling):
+            yield QuantizedStem(_bounded(convolution), pooling)
+        case Head() if layer.classes and layer.pixels > 1:
+            yield replace(layer, classes=0)
+            yield replace(layer, pixels=1)
+        case PointwisePair(first, second):
+            yield PointwisePair(_bounded(first), _bounded(second))
+        case Convolution() | Elementwise():
+            yield _bounded(layer)
+            if layer.epilogue.activation == "sigmoid":
+                yield Lookup(1, layer.filters, layer.out_pixels)
+        case _:
+            yield layer
+
+
+def _bounded(layer: Any) -> Any:
+    bounded, added = layer.epilogue.activation in ("relu", "clip"), layer.epilogue.add
+    return replace(layer, epilogue=Epilogue("clip" if bounded else "none", add=added, late=added))
