@@ -58,10 +58,15 @@ class NotDataAlone(ValueError):
     """The file could run code."""
 
 
+class OfIntegers(NotDataAlone):
+    """The program calls operators of quantised networks, which are torch's, but none of ATen's."""
+
+
 def checked_archive(content: bytes) -> io.BytesIO:
     """An archive of the same program, for ``torch.export.load``.
 
     Raises:
+        OfIntegers: it is a quantised network's.
         NotDataAlone: the file holds more than data; the message says what.
         ValueError, KeyError, zipfile.BadZipFile: it is no archive of a program.
     """
@@ -157,6 +162,8 @@ def _is_known(node: ast.AST) -> bool:
 
 
 def _check_operator(name: Any) -> None:
+    if str(name).startswith("torch.ops.quantized"):
+        raise OfIntegers(f"it calls {str(name)[:80]}")
     if not _is_aten(str(name)) and not _PYTHON.fullmatch(str(name)):
         raise NotDataAlone(f"its operator {str(name)[:80]!r} is none of ATen's")
 

@@ -12,6 +12,7 @@ ONNX files are read by the same rules.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +21,7 @@ from torch.ao.nn.intrinsic import qat as fused_qat
 from torch.ao.quantization import FakeQuantizeBase, ObserverBase
 from torch.ao.quantization.observer import AffineQuantizedObserverBase
 from torch.fx import GraphModule
+from torch.jit import ScriptModule
 
 from rdpass.core.errors import ConfigError
 from rdpass.core.numeric_types import FLOAT32
@@ -29,7 +31,7 @@ HALVES = (torch.float16, torch.bfloat16)
 _WATCHERS = (FakeQuantizeBase, ObserverBase, AffineQuantizedObserverBase)
 _INTEGER_PACKAGES = ("torch.ao.nn.quantized.", "torch.ao.nn.intrinsic.quantized.", "torch.ao.nn.sparse.quantized.")
 _OF_FLOATS = (quantized.FloatFunctional, quantized.FXFloatFunctional)  # they stand among those of integers
-_INTEGER_OPERATORS = ("quantized::", "quantized_decomposed::", "aten::quantize_per_")
+INTEGER_OPERATORS = ("quantized::", "quantized_decomposed::", "aten::quantize_per_")
 _WATCHER = "activation_post_process"
 
 
@@ -41,10 +43,15 @@ def check_floats(model: nn.Module) -> None:
     """
     found = next(_integers_in(model), None)
     if found is not None:
-        raise ConfigError(
-            f"{type(model).__name__} is quantised ({found}), and shortcuts are removed from networks of floats; give"
-            " the float network that it was made from, and make integers of the student with `rdpass quantize`"
-        )
+        raise quantised(type(model).__name__, found)
+
+
+def quantised(name: str, where: str) -> ConfigError:
+    """Why a network of integers is not taken, and what to do."""
+    return ConfigError(
+        f"{name} is quantised ({where}), and shortcuts are removed from networks of floats; give the float network that"
+        " it was made from, and make integers of the student with `rdpass quantize`"
+    )
 
 
 def in_single(model: nn.Module) -> tuple[nn.Module, tuple[str, ...]]:
@@ -83,6 +90,9 @@ def _integers_in(model: nn.Module) -> Iterator[str]:
         kind = type(module)
         if kind.__module__.startswith(_INTEGER_PACKAGES) and not isinstance(module, _OF_FLOATS):
             yield f"{path or 'it'} is a {kind.__module__}.{kind.__name__}"
+        if isinstance(module, ScriptModule):
+            kinds = (kind for _, kind in script_operators(module) if kind.startswith(INTEGER_OPERATORS))
+            yield from (f"{path or 'it'} calls {kind}" for kind in kinds)
         if isinstance(module, GraphModule):
             yield from (f"its graph calls {called}" for node in module.graph.nodes if (called := _integer(node.target)))
     for name, tensor in (*model.named_parameters(), *model.named_buffers()):
@@ -95,7 +105,23 @@ def _integer(target: str | Callable[..., object]) -> str:
     if target in (torch.quantize_per_tensor, torch.quantize_per_channel):
         return str(getattr(target, "__name__", target))
     schema = getattr(target, "_schema", None) or getattr(target, "_qualified_op_name", "")
-    return str(target) if str(getattr(schema, "name", schema)).startswith(_INTEGER_OPERATORS) else ""
+    return str(target) if str(getattr(schema, "name", schema)).startswith(INTEGER_OPERATORS) else ""
+
+
+def script_operators(script: ScriptModule) -> Iterator[tuple[str, str]]:
+    """Every operator of TorchScript that a method of a module calls, by the method's name."""
+    compiled: Any = script._c
+    for method in compiled._method_names():
+        graph = compiled._get_method(method).inlined_graph  # held, for its nodes go with it
+        yield from ((method, kind) for kind in _kinds(graph))
+
+
+def _kinds(block: Any) -> Iterator[str]:
+    """The kinds of all nodes, those in branches and loops too."""
+    for node in block.nodes():
+        yield node.kind()
+        for inner in node.blocks():
+            yield from _kinds(inner)
 
 
 def _without_watchers(model: nn.Module) -> nn.Module:

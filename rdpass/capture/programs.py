@@ -24,7 +24,8 @@ from torch.fx.graph import CodeGen
 from torch.jit import ScriptModule
 from torch.utils._pytree import tree_unflatten
 
-from rdpass.capture.data_only import NotDataAlone, checked_archive
+from rdpass.capture.data_only import NotDataAlone, OfIntegers, checked_archive
+from rdpass.capture.float_form import quantised
 from rdpass.core.errors import ConfigError, first_line
 from rdpass.core.tensors import plain_outputs
 from rdpass.passes.graph.drop_whole_slices import drop_whole_slices
@@ -184,6 +185,8 @@ def load_program(path: Path, *, trusted: bool = False) -> tuple[GraphModule, tup
         archive = BytesIO(content) if trusted else checked_archive(content)
         with _quiet():
             program = torch.export.load(archive)
+    except OfIntegers as error:
+        raise quantised(str(path), str(error)) from error
     except NotDataAlone as error:
         raise ConfigError(
             f"{path} could run code: {error}. Nothing of it was read. If you trust who made it, --trust-pickle reads it"

@@ -16,13 +16,13 @@ import pickle
 import re
 import warnings
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch.jit import ScriptModule
 
+from rdpass.capture.float_form import quantised, script_operators
 from rdpass.core.errors import ConfigError, first_line
 from rdpass.core.input_size import InputSize
 
@@ -30,6 +30,7 @@ _PARTS = re.compile(r"version|byteorder|(data|constants|traced_inputs)(\.pkl|/\d
 _LEFT_OUT = re.compile(r"\.data/serialization_id|code/[\w./]+\.debug_pkl|bytecode\.pkl|mobile_\w+\.pkl|extra/.*")
 """Places in its maker's code, another form of the same for phones, and what people put beside."""
 _WHEN_LOADED = (b"__setstate__", b"torch.classes")
+_OF_INTEGERS = b"torch.classes.quantized"
 _WORLD = frozenset({"from_file", "save", "load", "_print", "warn", "owner", "owner_name", "to_here", "is_owner",
                     "confirmed_by_owner"})  # fmt: skip
 """ATen's operators on files, terminals and other machines."""
@@ -76,13 +77,15 @@ def load_script(path: Path, *, trusted: bool = False) -> tuple[ScriptModule, tup
     try:
         parts = _read(path.read_bytes())
         if not trusted:
-            _check_text(parts)
+            _check_text(parts, path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that torch.jit is deprecated
             loaded: ScriptModule = torch.jit.load(_archive(parts), map_location="cpu")  # type: ignore[no-untyped-call]
         if not trusted:
             _check_operators(loaded)
         return loaded, _traced_sizes(parts)
+    except ConfigError:
+        raise
     except _RunsMore as error:
         raise ConfigError(
             f"{path} could do more than compute tensors: {error}. Nothing of it was run. Give the network that it was"
@@ -95,9 +98,11 @@ def load_script(path: Path, *, trusted: bool = False) -> tuple[ScriptModule, tup
         ) from error
 
 
-def _check_text(parts: dict[str, bytes]) -> None:
+def _check_text(parts: dict[str, bytes], path: Path) -> None:
     for name, part in parts.items():
         if name.endswith((".py", ".pkl")):
+            if _OF_INTEGERS in part:
+                raise quantised(str(path), f"its part {name!r} has {_OF_INTEGERS.decode()}")
             found = next((text for text in _WHEN_LOADED if text in part), None)
             if found is not None:
                 raise _RunsMore(f"its part {name!r} has {found.decode()}")
@@ -156,18 +161,7 @@ def _read(content: bytes) -> dict[str, bytes]:
 
 def _check_operators(script: ScriptModule) -> None:
     for path, module in script.named_modules():
-        compiled: Any = module._c
-        for method in compiled._method_names():
-            for operator in _operators(compiled._get_method(method).inlined_graph):
-                space, _, name = operator.partition("::")
-                if not (space == "aten" and name not in _WORLD) and not (space == "prim" and name in _PRIMITIVES):
-                    where = f"{path}.{method}" if path else method
-                    raise _RunsMore(f"{where} calls {operator}")
-
-
-def _operators(block: Any) -> Iterator[str]:
-    """The kinds of all nodes of a graph, those in its branches and loops too."""
-    for node in block.nodes():
-        yield node.kind()
-        for inner in node.blocks():
-            yield from _operators(inner)
+        for method, operator in script_operators(module):
+            space, _, name = operator.partition("::")
+            if not (space == "aten" and name not in _WORLD) and not (space == "prim" and name in _PRIMITIVES):
+                raise _RunsMore(f"{path}.{method} calls {operator}" if path else f"{method} calls {operator}")

@@ -103,6 +103,11 @@ INTEGERS = {
     "converted": (lambda: converted(observed), r"quant is a torch\.ao\.nn\.quantized\.modules\.Quantize"),
     "converted from QAT": (lambda: converted(qat), "quant is a torch"),
     "converted in a graph": (lambda: quantize_fx.convert_fx(in_a_graph(False)), "torch.ao.nn|quantize_per_tensor"),
+    "a script": (lambda: torch.jit.script(converted(observed)), "it calls aten::quantize_per_tensor"),
+    "a script in a part": (
+        lambda: nn.Sequential(torch.jit.script(converted(observed))),
+        "0 calls aten::quantize_per_tensor",
+    ),
     "dynamic": (
         lambda: quantization.quantize_dynamic(seeded(small_resnet), {nn.Linear}),
         r"is a torch\.ao\.nn\.quantized\.dynamic\.modules\.linear\.Linear",

@@ -11,6 +11,7 @@ import rdpass
 from rdpass.capture.programs import export_program, save_program, unpack_program
 from rdpass.capture.trace import trace
 from rdpass.cli.app import run
+from rdpass.core.errors import ConfigError
 from rdpass.sources.models import load_model
 from rdpass.training.config import DistillConfig
 from tests.data import batches
@@ -174,3 +175,16 @@ def test_equal_models_are_equal_bytes_that_name_no_place(tmp_path):
     assert one == two
     assert b"site-packages" not in one
     assert str(tmp_path).encode() not in one
+
+
+def test_a_file_of_a_quantised_program_is_said_to_be_one(tmp_path):
+    from torch.ao.quantization.fx import _decomposed  # noqa: F401  (defines the operators)
+
+    class Rounded(nn.Module):
+        def forward(self, x):
+            q = torch.ops.quantized_decomposed.quantize_per_tensor(x, 0.05, 0, -128, 127, torch.int8)
+            return torch.ops.quantized_decomposed.dequantize_per_tensor(q, 0.05, 0, -128, 127, torch.int8)
+
+    torch.export.save(torch.export.export(Rounded(), (X,)), tmp_path / "net.pt2")
+    with pytest.raises(ConfigError, match=r"net\.pt2 is quantised \(it calls .*the float network.*rdpass quantize"):
+        load_model(str(tmp_path / "net.pt2"))

@@ -148,6 +148,16 @@ def test_what_does_more_than_compute_is_refused_before_any_of_it_runs(build, whe
     assert capfd.readouterr().out == ""
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_a_file_of_integers_is_said_to_be_one(tmp_path):
+    packed = torch.ao.nn.quantized.Conv2d(3, 2, 3)
+    path = saved(torch.jit.script(nn.Sequential(packed)), tmp_path / "net.pt")
+    with pytest.raises(ConfigError, match=r"net\.pt is quantised \(.*the float network.*rdpass quantize"):
+        load_script(path)
+    with pytest.raises(ConfigError, match="is quantised"):
+        inspect(load_script(path, trusted=True)[0], X)
+
+
 def test_whoever_trusts_a_file_gets_all_of_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     module, _ = load_script(saved(torch.jit.script(Writes()), tmp_path / "net.pt"), trusted=True)

@@ -69,7 +69,7 @@ def add(call: Call) -> Any:
             continue
         before = Call(node, call.network)
         channels = before.array(1)
-        if channels is None:
+        if channels is None or (before.has(2) and before.array(2) is None):
             continue
         if node.op_type == "Conv" and _is_bias(added, channels.shape[0], channels.ndim - 2):
             return with_bias_added(before, tensor_of(added.reshape(-1)))

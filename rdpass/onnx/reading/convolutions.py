@@ -1,4 +1,7 @@
-"""Conv and ConvTranspose as torch's modules; uneven padding is a ZeroPad before the convolution."""
+"""Conv and ConvTranspose as torch's modules; uneven padding is a ZeroPad before the convolution.
+
+A Conv whose weights or bias are computed, as trackers and hypernetworks have it, is a call of torch's function.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,24 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from rdpass.onnx.reading.call import Call, Reader, Unreadable
 
 CONVOLUTIONS: tuple[Any, ...] = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 TRANSPOSED: tuple[Any, ...] = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+FUNCTIONS: tuple[Any, ...] = (functional.conv1d, functional.conv2d, functional.conv3d)
 PADS: tuple[Any, ...] = (nn.ZeroPad1d, nn.ZeroPad2d, nn.ZeroPad3d)
 
 
 def convolution(call: Call) -> Any:
     padded, padding = _padded(call)
+    if call.array(1) is None or (call.has(2) and call.array(2) is None):
+        rank = _rank(len(call.shape(1)) - 2)
+        bias = call.value(2) if call.has(2) else None
+        strides, dilations = (tuple(call.attribute(name, (1,) * rank)) for name in ("strides", "dilations"))
+        function = FUNCTIONS[rank - 1]
+        return call.call(function, padded, call.value(1), bias, strides, padding, dilations, call.attribute("group", 1))
     return call.module(_convolution(call, padding, _bias(call)), padded)
 
 
@@ -107,7 +118,7 @@ def _cropped(call: Call, whole: Any, before: tuple[int, ...], after: tuple[int, 
     """``whole`` without its edges; where the output padding is more than what is cut off, with the bias there."""
     if bias is not None and any(amount < 0 for amount in after):
         raise Unreadable("its output_padding reaches behind all of its windows, where there is its bias alone")
-    return call.call(nn.functional.pad, whole, torch_padding(tuple(-b for b in before), tuple(-a for a in after)))
+    return call.call(functional.pad, whole, torch_padding(tuple(-b for b in before), tuple(-a for a in after)))
 
 
 READERS: Mapping[str, Reader] = {"Conv": convolution, "ConvTranspose": transposed}

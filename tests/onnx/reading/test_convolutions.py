@@ -62,8 +62,23 @@ def test_transposed(rank: int, attributes: str) -> None:
     assert layers(module) == [f"ConvTranspose{rank}d"]
 
 
-def test_weights_that_are_computed_are_refused_by_name() -> None:
-    with pytest.raises(
-        ConfigError, match="node 'y' is a Conv, which can't be read into torch: its weight is no constant"
-    ):
-        read("y = Conv(x, w)", "float[1, 6, 8, 8] x, float[6, 6, 3, 3] w")
+@pytest.mark.parametrize(
+    ("body", "inputs", "layers_left"),
+    [
+        ("y = Conv(x, w)", "float[1, 6, 8, 8] x, float[6, 6, 3, 3] w", []),
+        ("t = Tanh(w) c = Conv<pads=[0, 1, 2, 1]>(x, t) y = Add(c, a)", "float[1, 6, 8, 8] x, float[6, 6, 3, 3] w",
+         ["Tanh", "ZeroPad2d"]),
+        ("y = Conv<group=2, strides=[2], dilations=[2]>(x, w, b)", "float[2, 4, 9] x, float[4, 2, 3] w, float[4] b",
+         []),
+        ("c = Conv(x, k, b) y = Add(c, a)", "float[1, 6, 8, 8] x, float[6] b", []),
+    ],
+)  # fmt: skip
+def test_weights_and_biases_that_are_computed_are_given_to_torchs_function(body, inputs, layers_left) -> None:
+    module = read(body, inputs, k=numbers(6, 6, 3, 3), a=numbers(6, 1, 1))
+    assert layers(module) == layers_left
+    assert "conv" in module.code
+
+
+def test_transposed_weights_that_are_computed_are_refused_by_name() -> None:
+    with pytest.raises(ConfigError, match="node 'y' is a ConvTranspose, which can't be read into torch: its weight is"):
+        read("y = ConvTranspose(x, w)", "float[1, 6, 8, 8] x, float[6, 6, 3, 3] w")
