@@ -6,7 +6,7 @@
     python benchmarks/corpus.py --keep corpus.jsonl          # again, it goes on where it was stopped
 
 The files are written anew each time, from fixed seeds: networks in the habits of exporters, single operators by opset,
-graphs of odd ends, what torch's exporters make. Each goes through these parts:
+graphs of odd ends, what torch's exporters make, what quantisers write. Each goes through these parts:
 
 census    read into torch, its numbers and the shortcuts found
 host      built for this host, and run
@@ -46,7 +46,7 @@ import numpy as np
 import torch
 import tvm
 
-from benchmarks.corpus_files import graphs, habits, operators, torch_exports
+from benchmarks.corpus_files import graphs, habits, operators, quantisers, torch_exports
 from benchmarks.corpus_files.file import File, Made
 from rdpass.core.comparison import Array
 from rdpass.core.errors import ConfigError, RdpassError
@@ -88,7 +88,7 @@ class Outcome:
 
 
 def files() -> list[File]:
-    return [*habits.files(), *operators.files(), *graphs.files(), *torch_exports.files()]
+    return [*habits.files(), *operators.files(), *graphs.files(), *torch_exports.files(), *quantisers.files()]
 
 
 def census(made: Made, path: Path) -> Sequence[Array]:
@@ -98,7 +98,8 @@ def census(made: Made, path: Path) -> Sequence[Array]:
     if made.shortcuts is not None and len(plan.regions) != made.shortcuts:
         raise CensusError(f"{len(plan.regions)} shortcuts for {made.shortcuts}: {plan.skipped}")
     with torch.no_grad():
-        found = module(*(torch.from_numpy(_widened(array)) for array in made.inputs()))
+        given = made.meant(made.model.graph.input, made.inputs()) if made.meanings else made.inputs()
+        found = module(*(torch.from_numpy(_widened(array)) for array in given))
     return [each.numpy() for each in (found if isinstance(found, tuple) else (found,))]
 
 
@@ -195,7 +196,11 @@ def _outcome(file: File, made: Made, expected: Sequence[Array], part: Part) -> t
             return "crashed", f"{type(error).__name__}: {_short(error)}"
     if file.refused:
         return ("right", "") if part is census else ("wrong", "it was taken, though it should be refused")
-    reason = _difference(found, expected, made.tolerance, part is census)
+    tolerance = made.tolerance
+    if part is census:
+        expected = made.meant(made.model.graph.output, expected) if made.meanings else expected
+        tolerance = made.float_tolerance or tolerance
+    reason = _difference(found, expected, tolerance, part is census)
     return ("wrong", reason) if reason else ("right", "")
 
 

@@ -24,7 +24,8 @@ class Made:
     ``sizes``: what a user writes behind ``--input``, if the file needs it. ``feed``: numbers by input. ``batch``: rows
     that the file itself takes, of which the first is compared. ``twin``: the same network in a form that ONNX Runtime
     takes. ``tolerance``: relative to the largest output. ``shortcuts``: residual adds, None where nobody counts them.
-    ``external``: weights in a file beside it.
+    ``external``: weights in a file beside it. ``float_tolerance``: of what is read into torch, if it is another.
+    ``meanings``: scale and zero point of inputs and outputs in integers.
     """
 
     model: onnx.ModelProto
@@ -35,6 +36,8 @@ class Made:
     tolerance: float = TOLERANCE
     shortcuts: int | None = None
     external: bool = False
+    float_tolerance: float | None = None
+    meanings: Mapping[str, tuple[Array, Array]] = field(default_factory=dict)
 
     def inputs(self) -> list[Array]:
         """One row of each input, in the model's order."""
@@ -51,6 +54,14 @@ class Made:
         session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         outputs = session.run(None, dict(self.feed))
         return [np.asarray(array)[:1] if self.batch > 1 else np.asarray(array) for array in outputs]
+
+    def meant(self, values: Sequence[onnx.ValueInfoProto], arrays: Sequence[Array]) -> list[Array]:
+        """``arrays`` as floats, where the inputs or outputs that they are stand for such."""
+        pairs = ((self.meanings.get(value.name), array) for value, array in zip(values, arrays, strict=True))
+        return [
+            array if pair is None else ((array.astype(np.float32) - pair[1].astype(np.float32)) * pair[0])
+            for pair, array in pairs
+        ]
 
     def write(self, path: Path) -> None:
         if not self.external:

@@ -15,11 +15,12 @@ from rdpass.core.errors import ConfigError
 from rdpass.core.input_size import InputSize
 from rdpass.core.tensors import arrays_of
 from rdpass.onnx.double_oracle import exact_of
+from rdpass.onnx.normalise.pin_sizes import inputs_of
 from rdpass.onnx.oracle import run_onnx
 from rdpass.onnx.reading.network import read_into_torch
 from rdpass.onnx.reading.strip_quantisation import strip_quantisation
 from rdpass.onnx.source import read_onnx
-from rdpass.onnx.tensor_specs import random_input
+from rdpass.onnx.tensor_specs import random_input, spec_of
 
 log = logging.getLogger(__name__)
 
@@ -43,14 +44,15 @@ def load_onnx(path: Path, sizes: Sequence[InputSize] = ()) -> tuple[nn.Module, t
     if not path.is_file():
         raise ConfigError(f"{path}: there is no such file")
     source = read_onnx(path, sizes, guess=True, keep_halves=False)
-    model, reference = source.model, source.reference
+    model, reference, specs = source.model, source.reference, source.inputs
     if source.is_quantised:
         log.warning(
             "%s is quantised: read as a network of floats; `rdpass quantize` makes integers of the result", path
         )
         model = reference = strip_quantisation(model, str(path))
+        specs = tuple(spec_of(value, str(path)) for value in inputs_of(model.graph))  # integers became floats
     module = read_into_torch(model, str(path))
-    inputs = [random_input(spec, index) for index, spec in enumerate(source.inputs)]
+    inputs = [random_input(spec, index) for index, spec in enumerate(specs)]
     example = tuple(torch.from_numpy(array) for array in inputs)
     with torch.no_grad():
         found: list[Array] = [np.asarray(array) for array in arrays_of(module(*example))]

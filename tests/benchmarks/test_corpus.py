@@ -26,7 +26,7 @@ def one(name: str) -> File:
 
 def test_names_are_unique_and_every_habit_has_its_files() -> None:
     found = files()
-    assert len({file.name for file in found}) == len(found) > 800
+    assert len({file.name for file in found}) == len(found) > 1000
     counts = Counter(file.habit for file in found)
     assert len(counts) > 40
     assert counts["keras"] > 10

@@ -78,7 +78,9 @@ def shift_to(given: NumericType, wanted: NumericType) -> int:
 def quantized(flow: Dataflow, variable: Any) -> Scaled | None:
     """The map that ``variable`` is, if it is bound to a quantisation of a float map."""
     value: Any = flow.value(variable)
-    return _scaled(variable, value, type_of(variable)) if operator_of(value) == QUANTIZE else None
+    if operator_of(value) != QUANTIZE or shape_of(variable) is None:
+        return None
+    return _scaled(variable, value, type_of(variable))
 
 
 def dequantized(flow: Dataflow, expression: Any) -> Scaled | None:

@@ -10,11 +10,19 @@ from onnx_ir.passes import common
 
 from rdpass.onnx.normalise.fold_constants import fold_constants
 from rdpass.onnx.normalise.infer_shapes import infer_shapes
-from rdpass.onnx.tvm_form import einsum_in_parts, lift_rows, norms_in_parts, plain_operators, resize_in_parts
+from rdpass.onnx.tvm_form import (
+    einsum_in_parts,
+    lift_clips,
+    lift_rows,
+    norms_in_parts,
+    plain_operators,
+    resize_in_parts,
+)
 from rdpass.onnx.tvm_form.check_importable import check_importable
 from rdpass.onnx.tvm_form.expand_functions import expand_functions
 
 REWRITES: tuple[tuple[tuple[str, ...], Callable[[ir.Node], bool]], ...] = (
+    (lift_clips.OPERATORS, lift_clips.lift_clip),
     (resize_in_parts.OPERATORS, resize_in_parts.resize_in_parts),
     (einsum_in_parts.OPERATORS, einsum_in_parts.einsum_in_parts),
     (norms_in_parts.OPERATORS, norms_in_parts.norm_in_parts),

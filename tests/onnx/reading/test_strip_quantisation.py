@@ -32,13 +32,62 @@ def test_what_moves_integers_moves_the_numbers_they_mean() -> None:
     assert [node.op_type for node in stripped.graph.node] == ["MaxPool", "Add"]
 
 
-def test_integers_at_an_end_are_refused() -> None:
-    model = parsed("y = QuantizeLinear(x, t, u)", outputs="uint8[] y", weights=WEIGHTS)
-    with pytest.raises(ConfigError, match="is a QuantizeLinear that is no half of a pair"):
-        strip_quantisation(model, "net")
-    model = parsed("d = DequantizeLinear(x, t) y = Relu(d)", "uint8[3] x", weights={"t": np.float32(0.1)})
+ENDS = {
+    "both": ("d = DequantizeLinear(x, t, u) r = Relu(d) y = QuantizeLinear(r, t, u)", ["Relu"]),
+    "read twice": (
+        """d = DequantizeLinear(x, t, u) e = DequantizeLinear(x, t, u) a = Add(d, e) r = Tanh(a)
+        y = QuantizeLinear(r, t, u)""", ["Add", "Tanh"],
+    ),
+    "moved": (
+        """p = Transpose<perm=[0, 2, 3, 1]>(x) d = DequantizeLinear(p, t, u) r = Relu(d) q = QuantizeLinear(r, t, u)
+        y = Transpose<perm=[0, 3, 1, 2]>(q)""", ["Transpose", "Relu", "Transpose"],
+    ),
+    "read inside too": (
+        """d = DequantizeLinear(x, t, u) r = Relu(d) y = QuantizeLinear(r, t, u) e = DequantizeLinear(y, t, u)
+        o = Tanh(e)""", ["Relu", "Tanh"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("body", "left"), ENDS.values(), ids=ENDS)
+def test_integers_at_the_ends_become_the_floats_that_they_stand_for(body, left) -> None:
+    outputs = "uint8[] y" + (", float[] o" if "o = T" in body else "")
+    model = parsed(body, "uint8[1, 2, 3, 4] x", outputs, weights=WEIGHTS)
+    before = model.SerializeToString()
+    stripped = strip_quantisation(model, "net")
+    assert model.SerializeToString() == before
+    assert sorted(node.op_type for node in stripped.graph.node) == sorted(left)
+    assert {value.type.tensor_type.elem_type for value in (*stripped.graph.input, *stripped.graph.output)} == {1}
+    integers = np.arange(24, dtype=np.uint8).reshape(1, 2, 3, 4) * 10
+    floats = (integers.astype(np.float32) - 128) * np.float32(0.05)
+    expected = run_onnx(model, [integers])
+    found = run_onnx(stripped, [floats])
+    assert np.abs(found[0] - (expected[0].astype(np.float32) - 128) * np.float32(0.05)).max() <= 0.026
+
+
+def test_integers_that_stand_for_no_floats_are_refused() -> None:
+    model = parsed("d = DequantizeLinear(x, t) i = Cast<to=1>(x) y = Add(d, i)", "uint8[3] x", weights=WEIGHTS)
     with pytest.raises(ConfigError, match="the input 'x' gives integers that no QuantizeLinear made"):
         strip_quantisation(model, "net")
+
+
+@pytest.mark.parametrize(("zero", "low", "kept"), [(0, -7, []), (0, 0, ["Relu"]), (-3, -3, ["Relu"]), (-3, -8, [])])
+def test_a_clip_of_integers_goes_and_leaves_a_relu_where_it_begins_at_zero(zero, low, kept) -> None:
+    body = """c = Conv(x, k) q = QuantizeLinear(c, t, u) b = Clip(q, lo, hi) d = DequantizeLinear(b, t, u)
+        y = MaxPool<kernel_shape=[2, 2]>(d)"""
+    weights = {"k": 0.1 * numbers(4, 3, 3, 3), "t": np.float32(0.5), "u": np.int8(zero), "lo": np.int8(low),
+               "hi": np.int8(7)}  # fmt: skip
+    model = parsed(body, weights=weights)
+    stripped = strip_quantisation(model, "net")
+    assert [node.op_type for node in stripped.graph.node] == ["Conv", *kept, "MaxPool"]
+    x = numbers(1, 3, 8, 8)
+    assert np.abs(run_onnx(stripped, [x])[0] - run_onnx(model, [x])[0]).max() <= 0.26
+
+
+def test_integers_from_zero_on_without_a_zero_point_stand_in_for_a_relu_too() -> None:
+    body = "c = Conv(x, k) q = QuantizeLinear(c, t) d = DequantizeLinear(q, t) y = MaxPool<kernel_shape=[2, 2]>(d)"
+    model = parsed(body, weights={"k": numbers(4, 3, 3, 3), "t": np.float32(0.05)})
+    assert [node.op_type for node in strip_quantisation(model, "net").graph.node] == ["Conv", "Relu", "MaxPool"]
 
 
 CLIPPED = """c = Conv(x, k) q = QuantizeLinear(c, t, u) d = DequantizeLinear(q, t, u) e = DequantizeLinear(q, t, u)
