@@ -4,25 +4,15 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import onnx
 
 from rdpass.core.comparison import Array
 from rdpass.core.errors import ConfigError
 from rdpass.passes.quantize.fidelity import Feeds, fidelity, outputs_of
+from rdpass.passes.quantize.report import LayerNoise
 
 WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
-
-
-@dataclass(frozen=True)
-class LayerNoise:
-    """A layer, its weight's name, and the SQNR of the outputs, in dB, with this layer alone quantised."""
-
-    layer: str
-    operator: str
-    weight: str
-    sqnr: float
 
 
 def weighted_layers(model: onnx.ModelProto) -> tuple[onnx.NodeProto, ...]:

@@ -70,7 +70,7 @@ def _round_layer(node: onnx.NodeProto, stored: Integers, weights: Array, moments
     transposed = node.op_type == "Gemm" and not any(a.name == "transB" and a.i for a in node.attribute)
     rows = weights.T if transposed else weights
     scale = np.broadcast_to(stored.scale.astype(np.float64).reshape(-1), (len(rows),))
-    limits = _limits(stored.values.T if transposed else stored.values)
+    limits = limits_of(stored.values.T if transposed else stored.values)
     groups = len(moments.square)
     flat = rows.reshape(groups, len(rows) // groups, -1).astype(np.float64)
     steps, bounds = scale.reshape(groups, -1, 1), limits.reshape(flat.shape)
@@ -81,7 +81,7 @@ def _round_layer(node: onnx.NodeProto, stored: Integers, weights: Array, moments
     return Rounded((whole.T if transposed else whole).astype(stored.values.dtype), stored.scale, shift)
 
 
-def _limits(integers: Array) -> Array:
+def limits_of(integers: Array) -> Array:
     """How large each integer may become: 127, or for the wide ones of int16 what they are and the 16 bits allow."""
     wide = np.abs(integers.astype(np.int64)) > np.iinfo(np.int8).max
     return np.where(wide, np.iinfo(np.int16).max, np.iinfo(np.int8).max)

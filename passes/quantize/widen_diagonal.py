@@ -11,8 +11,6 @@ adds the diagonal's products from 16 bits (``split_diagonal`` takes both apart).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import onnx
 from onnx.numpy_helper import to_array
@@ -20,18 +18,11 @@ from onnx.numpy_helper import to_array
 from rdpass.core.comparison import Array
 from rdpass.core.numeric_types import FLOAT32
 from rdpass.passes.quantize.qdq_graph import QdqGraph, integer_bias
+from rdpass.passes.quantize.report import Widened
 
 WORTH = 6.0
 """dB of noise of a layer's weights below which its diagonal is left at 8 bits."""
 LARGEST, WIDEST = 127, 32767
-
-
-@dataclass(frozen=True)
-class Widened:
-    """A layer whose diagonal was widened, and how many dB of its weights' noise that takes away."""
-
-    layer: str
-    gain: float
 
 
 def widen_diagonals(quantised: onnx.ModelProto, model: onnx.ModelProto) -> tuple[onnx.ModelProto, tuple[Widened, ...]]:

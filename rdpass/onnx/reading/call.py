@@ -22,6 +22,8 @@ class Unreadable(Exception):
     """A node has no form in torch; the message says what about it."""
 
 
+ONNX_NODE = "onnx_node"
+"""Where a torch node that calls a module tells the name of the ONNX node that it was read from."""
 Reader = Callable[["Call"], Any]
 """Builds a node, and gives its result, or a tuple of its results."""
 
@@ -160,7 +162,9 @@ class Call:
     def module(self, module: nn.Module, *inputs: Any) -> Node:
         """A call of a module, held under the node's name."""
         name = self.node.name or self.node.outputs[0].name or self.node.op_type
-        return self.network.graph.call_module(self.network.hold(name, module.eval()), inputs or (self.value(0),))
+        made = self.network.graph.call_module(self.network.hold(name, module.eval()), inputs or (self.value(0),))
+        made.meta[ONNX_NODE] = self.node.name
+        return made
 
     def buffer(self, name: str, tensor: Tensor) -> Node:
         """A constant of the reader's own."""

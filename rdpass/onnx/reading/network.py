@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keyword
 import re
+from collections.abc import Mapping
 
 import onnx
 import onnx_ir as ir
@@ -15,16 +16,17 @@ from rdpass.core.errors import ConfigError
 from rdpass.onnx.normalise.check_supported import name_of
 from rdpass.onnx.normalise.infer_shapes import infer_shapes
 from rdpass.onnx.reading.arithmetic import dtype_of
-from rdpass.onnx.reading.call import Call, Network, Unreadable
+from rdpass.onnx.reading.call import Call, Network, Reader, Unreadable
 from rdpass.onnx.reading.registry import READERS
 
 
-def read_into_torch(model: onnx.ModelProto, label: str) -> GraphModule:
+def read_into_torch(model: onnx.ModelProto, label: str, readers: Mapping[str, Reader] = READERS) -> GraphModule:
     """The network, in eval mode.
 
     Args:
         model: normalised, of static shapes.
         label: what to call it in messages.
+        readers: of the operators, by their names.
 
     Raises:
         ConfigError: a node has no form in torch; the message names it.
@@ -34,7 +36,7 @@ def read_into_torch(model: onnx.ModelProto, label: str) -> GraphModule:
     for value in graph.inputs:
         network.values[value] = network.graph.placeholder(_argument(value.name or "x"))
     for node in graph:
-        _read(node, network, label)
+        _read(node, network, label, readers)
     outputs = tuple(network.value(value) for value in graph.outputs)
     network.graph.output(outputs[0] if len(outputs) == 1 else outputs)
     module = GraphModule(network.root, network.graph, _class_name(graph.name))
@@ -50,8 +52,8 @@ def _with_shapes(model: onnx.ModelProto) -> ir.Model:
     return inferred
 
 
-def _read(node: ir.Node, network: Network, label: str) -> None:
-    reader = READERS.get(node.op_type) if node.domain in ("", "ai.onnx") else None
+def _read(node: ir.Node, network: Network, label: str, readers: Mapping[str, Reader]) -> None:
+    reader = readers.get(node.op_type) if node.domain in ("", "ai.onnx") else None
     try:
         if reader is None:
             raise Unreadable("no reader knows it")
