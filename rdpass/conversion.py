@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Unpack
@@ -13,11 +13,14 @@ from torch import nn
 from rdpass.capture.trace import Example, trace
 from rdpass.core.comparison import users_tolerance
 from rdpass.core.errors import ConfigError, NothingToConvert, PassError
-from rdpass.core.plan import Plan, Traced
+from rdpass.core.numeric_types import BYTES
+from rdpass.core.plan import Outcome, Plan, Traced
 from rdpass.inspection import plan_of
 from rdpass.passes.analysis.cost import cost_of
 from rdpass.passes.analysis.shortcuts.census import take_census
 from rdpass.passes.analysis.shortcuts.find_cuts import find_cuts
+from rdpass.passes.graph.deploy_form import DEPLOY_FORM
+from rdpass.passes.graph.pass_manager import run_passes
 from rdpass.recipes.catalogue import find_recipe
 from rdpass.recipes.recipe import Recipe, Removal
 from rdpass.runs.folder import check_run, drop_training_state, held, save_run, training_state
@@ -29,7 +32,7 @@ from rdpass.scoring.student import compare_on_held_out
 from rdpass.training.config import DistillConfig
 from rdpass.training.losses import find_distance, find_loss
 from rdpass.training.request import Budget, Data, Request, Select
-from rdpass.training.world import current_world
+from rdpass.training.world import current_world, joined_world, own_device
 
 
 def convert(
@@ -42,6 +45,7 @@ def convert(
     budget: Budget | None = None,
     output: Output | None = None,
     config: DistillConfig | None = None,
+    quantize: str | None = None,
     tolerance: float | None = None,
     **flat: Unpack[Flat],
 ) -> Conversion:
@@ -63,6 +67,8 @@ def convert(
         budget: what a student may cost (``max_macs``); see ``Budget``.
         output: where it is saved and what is shown (``out``, ``resume``, ``force``, ``show_progress``); see ``Output``.
         config: training settings; what is left unsaid is the recipe's choice.
+        quantize: "int8" trains the student with fake quantisation at the end (``config.quantize``) and gives it as QDQ
+            ONNX beside the float one (``Conversion.int8``, ``student-int8.onnx``); also where no shortcut leaves.
         tolerance: the largest relative error that every gate in float32 allows, in the place of its own, for a model
             whose numbers float32 does not hold; the gates say that it is the user's.
         **flat: fields of the groups.
@@ -73,7 +79,7 @@ def convert(
     Raises:
         ConfigError: a wrong argument, a group and one of its fields at once, or an output place that can't be used.
         TraceError: the model can't be turned into a graph.
-        NothingToConvert: it has no shortcut that could be removed.
+        NothingToConvert: it has no shortcut that could be removed, and ``quantize`` is None.
         ParityError: the student is not what it should be equal to.
         DivergedError: training failed on the data.
 
@@ -89,20 +95,48 @@ def convert(
         True
     """
     groups = grouped(select, data, budget, output, flat)
+    check_quantize(quantize, groups.data.train)
     chosen = find_recipe(recipe, has_data=groups.data.train is not None)
     out = groups.output.folder
     check_run(out, groups.output.resume, groups.output.force)
     request = _request(groups, chosen, config or DistillConfig())
-    with users_tolerance(tolerance), held(out) if current_world().is_first else nullcontext():
+    first = current_world().is_first
+    with ExitStack() as stack:
+        stack.enter_context(users_tolerance(tolerance))
+        stack.enter_context(held(out) if first else nullcontext())
+        if quantize is not None:  # two trainings, by one group of processes
+            stack.enter_context(joined_world(own_device(request.config.device)))
         traced = trace(model, example, groups.select.leaf)
-        if out is None or not current_world().is_first:
-            return _converted(model, traced, chosen, request, out)
+        if out is None or not first:
+            return _converted(model, traced, chosen, request, quantize, out)
+
+        def settings(conversion: Conversion) -> ConvertConfig:
+            return _settings(conversion, groups, request, quantize, tolerance)
 
         def save_first(trial: Conversion) -> None:
-            rehearse(trial, Path(out), _settings(trial, groups, request, tolerance))
+            rehearse(trial, Path(out), settings(trial))
 
-        conversion = _converted(model, traced, chosen, request, out, save_first)
-        return save_run(conversion, Path(out), _settings(conversion, groups, request, tolerance), groups.output.force)
+        conversion = _converted(model, traced, chosen, request, quantize, out, save_first)
+        return save_run(conversion, Path(out), settings(conversion), groups.output.force)
+
+
+def check_quantize(quantize: str | None, train: object) -> None:
+    """
+    Raises:
+        ConfigError: no such precision, or no data that can be read several times.
+    """
+    if quantize not in (None, BYTES):
+        raise ConfigError(f"quantize is {BYTES!r} or left out, not {quantize!r}")
+    if quantize is not None and train is None:
+        raise ConfigError(
+            f"quantize={quantize!r} trains: give it data (train=loader, or --data pkg.mod:fn); without a training"
+            " `rdpass quantize` makes int8 of a network, of images alone"
+        )
+    if quantize is not None and isinstance(train, Iterator):
+        raise ConfigError(
+            f"an iterator can't be read again, and quantize={quantize!r} calibrates and trains with the data; give a"
+            " loader"
+        )
 
 
 def _request(groups: Groups, chosen: Recipe, config: DistillConfig) -> Request:
@@ -115,12 +149,15 @@ def _request(groups: Groups, chosen: Recipe, config: DistillConfig) -> Request:
     )  # fmt: skip
 
 
-def _settings(conversion: Conversion, groups: Groups, request: Request, tolerance: float | None) -> ConvertConfig:
+def _settings(
+    conversion: Conversion, groups: Groups, request: Request, quantize: str | None, tolerance: float | None
+) -> ConvertConfig:
     loss, distance = groups.data.loss, groups.data.distance
     return ConvertConfig(
         recipe=conversion.recipe, tolerance=tolerance, max_macs=request.max_macs, only=request.only, skip=request.skip,
         leaf=tuple(groups.select.leaf), loss=loss if isinstance(loss, str) else None,
         distance=distance if isinstance(distance, str) else None, train=request.config,
+        quantize=BYTES if quantize is not None else None,
     )  # fmt: skip
 
 
@@ -129,11 +166,12 @@ def _converted(
     traced: Traced,
     chosen: Recipe,
     request: Request,
+    quantize: str | None,
     out: str | Path | None,
     save_first: Callable[[Conversion], None] | None = None,
 ) -> Conversion:
     plan = plan_of(traced, request.only, request.skip)
-    if not plan.removable:
+    if not plan.removable and quantize is None:
         raise NothingToConvert(f"{type(model).__name__} has no shortcut to remove: {_why(plan)}")
     if not request.resume:
         drop_training_state(out)
@@ -141,15 +179,43 @@ def _converted(
     def check_saved(student: Traced) -> None:
         if save_first is not None:
             save_first(_conversion(model, traced, plan, Removal(student, (), ()), chosen.name))
+        if quantize is not None and current_world().is_first:
+            _check_quantisable(student)
 
-    removal = chosen.remove(traced, plan, replace(request, check_saved=check_saved if save_first is not None else None))
+    checked = check_saved if save_first is not None or quantize is not None else None
+    remove = chosen.remove if plan.removable else _kept_whole
+    removal = remove(traced, plan, replace(request, check_saved=checked))
     if not isinstance(removal, Removal):  # of a recipe that a package brought along
         raise ConfigError(f"recipe {chosen.name!r} is to give a Removal, not a {type(removal).__name__}")
     _check_removed(removal)
     conversion = _conversion(model, traced, plan, removal, chosen.name)
-    if not current_world().is_first:
+    if current_world().is_first:
+        conversion = replace(conversion, compared=compare_on_held_out(traced.module, conversion.student, request))
+    if quantize is None:
         return conversion
-    return replace(conversion, compared=compare_on_held_out(traced.module, conversion.student, request))
+    if not removal.history:  # nothing was trained yet, so nothing has been checked before
+        check_saved(removal.student)
+    return _with_int8(conversion, removal.student, traced, request)
+
+
+def _kept_whole(teacher: Traced, plan: Plan, request: Request) -> Removal:
+    """The network as it is, in deploy form: it is to be trained in int8, and has no shortcut that could leave."""
+    student = run_passes(replace(teacher, gates=()), DEPLOY_FORM)
+    outcomes = tuple(Outcome(region.add, "kept", region.reason) for region in plan.regions)
+    return Removal(student, outcomes, student.gates)
+
+
+def _check_quantisable(student: Traced) -> None:
+    from rdpass.recipes.quantised_training import check_quantisable
+
+    check_quantisable(student)
+
+
+def _with_int8(conversion: Conversion, student: Traced, teacher: Traced, request: Request) -> Conversion:
+    from rdpass.recipes.quantised_training import train_quantised
+
+    int8, gates = train_quantised(student, teacher.module, request)
+    return replace(conversion, int8=int8, gates=(*conversion.gates, *gates))
 
 
 def _conversion(model: nn.Module, traced: Traced, plan: Plan, removal: Removal, recipe: str) -> Conversion:

@@ -1,20 +1,14 @@
 """``quantize``: a float network in, the same network in int8 out, as QDQ ONNX; what is given is never touched.
 
 1. The network becomes ONNX in deploy form, opset 21, and the images become batches of its size.
-2. Every tensor's histogram over the images for calibration; each calibrator chooses ranges from these.
-3. The calibrators are compared on other images by the SQNR of the outputs, and the best one is taken.
-4. Where asked, each layer is quantised alone, and those that cost most stay in float.
-5. Weights are rounded by what the layers' outputs see of it (``round_weights``); where asked, folded identities get 16
-   bits (``widen_diagonal``).
-6. The result is compared with the float network, ONNX Runtime's numbers with the integer oracle's, and written.
+2. It is calibrated, rounded and compared (``passes/quantize/post_training.py``), and written.
 """
 
 from __future__ import annotations
 
-import json
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,40 +18,20 @@ import torch
 from torch import Tensor, nn
 
 from rdpass.capture.trace import Example, as_inputs
-from rdpass.core.comparison import INTEGERS, Array, sqnr
-from rdpass.core.errors import ConfigError, ParityError, RdpassError, first_line
+from rdpass.core.comparison import Array
+from rdpass.core.errors import ConfigError
 from rdpass.core.places import check_free
-from rdpass.core.progress import Progress, progress
 from rdpass.onnx.export import export_onnx
-from rdpass.onnx.golden import Golden, golden_path, save_with_golden
-from rdpass.onnx.integer_oracle import integer_run
+from rdpass.onnx.golden import golden_path, save_with_golden
 from rdpass.onnx.model_files import model_files
-from rdpass.onnx.source import GATES_KEY, OnnxSource, read_onnx
-from rdpass.passes.quantize.calibrators import CALIBRATORS, Range
-from rdpass.passes.quantize.fidelity import Fidelity, accuracy, fidelity, outputs_of
-from rdpass.passes.quantize.histograms import Histogram, take_histograms
-from rdpass.passes.quantize.layers import LayerNoise, layer_noises, named_nodes, weighted_layers
-from rdpass.passes.quantize.moments import take_moments
-from rdpass.passes.quantize.place_qdq import ACTIVATIONS, place_qdq
-from rdpass.passes.quantize.prepare import prepare
-from rdpass.passes.quantize.report import QuantizationReport, Trial
-from rdpass.passes.quantize.round_weights import Rounded, round_weights, with_rounded
-from rdpass.passes.quantize.widen_diagonal import Widened, widen_diagonals
+from rdpass.onnx.source import OnnxSource, read_onnx
+from rdpass.passes.quantize.calibrators import CALIBRATORS
+from rdpass.passes.quantize.place_qdq import ACTIVATIONS
+from rdpass.passes.quantize.post_training import AUTO, OUTPUTS, ROUNDINGS, How, finished, material_of, rounded
+from rdpass.passes.quantize.report import QuantizationReport
 from rdpass.runs.folder import load_run, written_files
 from rdpass.runs.result import Conversion
 from rdpass.sources.models import first_sample
-from rdpass.sources.samples import Samples, hold_out, read_samples
-
-AUTO = "auto"
-OUTPUTS, NEAREST = ROUNDINGS = ("outputs", "nearest")
-COMPARED, SENSITIVE, SEEN = 512, 64, 256
-"""Rows that calibrators are compared on, and layers; rows that the rounding of weights looks at."""
-EQUAL = 100.0
-"""dB beyond which two computations of one float network may be apart as well."""
-_APART = 6.0
-"""dB: twice the difference."""
-REPORT_KEY = "rdpass.quantization"
-"""Where in the file's metadata the report is, as JSON."""
 
 
 @dataclass(frozen=True)
@@ -80,33 +54,6 @@ class Quantization:
     model: onnx.ModelProto
     path: Path | None
     report: QuantizationReport
-
-
-@dataclass(frozen=True)
-class _Order:
-    """A network to quantise, how, with which nodes left in float, and what it is compared on.
-
-    ``rounded``: integers of its layers; none where each weight is rounded to the nearest.
-    """
-
-    model: onnx.ModelProto
-    activations: str
-    diagonal: bool
-    kept: tuple[str, ...]
-    validation: Samples
-    shown: _Counter
-    rounded: Mapping[str, Rounded] = field(default_factory=dict)
-
-
-class _Counter:
-    """Progress in rows that a network was run on."""
-
-    def __init__(self, shown: Progress) -> None:
-        self.shown, self.done, self.text = shown, 0, ""
-
-    def __call__(self, rows: int) -> None:
-        self.done += rows
-        self.shown.step(self.done, self.text)
 
 
 def quantize(
@@ -167,58 +114,30 @@ def quantize(
         >>> result.report.calibrated, result.report.validated, result.report.held_out
         (24, 8, True)
     """
-    _check(activations, calibrator, rounding, images, validate_images, keep_worst)
+    how = How(activations, calibrator, keep, keep_worst, rounding, diagonal)
+    _check(how, images, validate_images)
     place = None if out is None else Path(out)
     given = _files(model)
     for path in () if place is None else (place, golden_path(place)):
         check_free(path, force, inputs=given)
-    source = _source(model, example, calibrate)
-    prepared = prepare(source.model)
-    kept = named_nodes(prepared, keep)
-    if keep_worst > (count := len(weighted_layers(prepared))):
-        raise ConfigError(f"keep_worst is {keep_worst}, and the network has {count} layers")
-    calibration, validation = _samples(source, calibrate, validate, images, validate_images)
-    names = list(CALIBRATORS) if calibrator == AUTO else [calibrator]
-    compared, sensitive = validation.first(COMPARED), validation.first(SENSITIVE)
-    seen = calibration.first(SEEN) if rounding == OUTPUTS else None
-    work = (
-        2 * calibration.rows
-        + (0 if seen is None else seen.rows)
-        + compared.rows * (1 + len(names))
-        + 2 * validation.rows
-    )
-    work += sensitive.rows * (count + 1) if keep_worst else 0
-    with progress("quantize", work, show_progress) as shown:
-        order = _Order(prepared, activations, diagonal, kept, compared, _Counter(shown))
-        ranges = _ranges(order, calibration, names)
-        order = order if seen is None else replace(order, rounded=_rounded(order, ranges[names[0]], seen))
-        trials = _trials(order, ranges)
-        chosen = max(trials, key=lambda trial: trial.sqnr).calibrator
-        noises = _noises(replace(order, validation=sensitive), ranges[chosen]) if keep_worst else ()
-        worst = tuple(noise.layer for noise in noises if noise.layer not in kept)[:keep_worst]
-        final = replace(order, kept=(*kept, *worst), validation=validation)
-        quantised, widened = _quantised(final, ranges[chosen])
-        report = QuantizationReport(
-            activations=activations, rounding=rounding, calibrator=chosen,
-            trials=trials, layers=noises, kept=final.kept, widened=widened,
-            calibrated=calibration.rows, compared=compared.rows, validated=validation.rows, held_out=validate is None,
-            **_figures(final, quantised),
-        )  # fmt: skip
-    return _finished(quantised, source, report, validation.feeds[0], place, force)
+    material = material_of(_source(model, example, calibrate), calibrate, validate, images, validate_images)
+    quantised, report = rounded(material, how, show_progress)
+    named, golden = finished(quantised, material, report)
+    if place is not None:
+        save_with_golden(named, golden, place, force)
+    return Quantization(named, place, report)
 
 
-def _check(
-    activations: str, calibrator: str, rounding: str, images: int, validate_images: int, keep_worst: int
-) -> None:
-    if activations not in ACTIVATIONS:
-        raise ConfigError(f"activations are {' or '.join(ACTIVATIONS)}, not {activations!r}")
-    if calibrator not in (AUTO, *CALIBRATORS):
-        raise ConfigError(f"there is no calibrator {calibrator!r}; it is one of {', '.join((AUTO, *CALIBRATORS))}")
-    if rounding not in ROUNDINGS:
-        raise ConfigError(f"rounding is {' or '.join(ROUNDINGS)}, not {rounding!r}")
+def _check(how: How, images: int, validate_images: int) -> None:
+    if how.activations not in ACTIVATIONS:
+        raise ConfigError(f"activations are {' or '.join(ACTIVATIONS)}, not {how.activations!r}")
+    if how.calibrator not in (AUTO, *CALIBRATORS):
+        raise ConfigError(f"there is no calibrator {how.calibrator!r}; it is one of {', '.join((AUTO, *CALIBRATORS))}")
+    if how.rounding not in ROUNDINGS:
+        raise ConfigError(f"rounding is {' or '.join(ROUNDINGS)}, not {how.rounding!r}")
     if min(images, validate_images) < 1:
         raise ConfigError("images and validate_images are at least 1")
-    if keep_worst < 0:
+    if how.keep_worst < 0:
         raise ConfigError("keep_worst is at least 0")
 
 
@@ -257,109 +176,3 @@ def _first_row(model: nn.Module, data: Any) -> tuple[Tensor, ...]:
     if isinstance(data, np.ndarray | Tensor):
         return (torch.as_tensor(data)[:1].clone(),)
     return first_sample(model, data)
-
-
-def _samples(source: OnnxSource, calibrate: Any, validate: Any, images: int, others: int) -> tuple[Samples, Samples]:
-    if validate is None:
-        return hold_out(read_samples(calibrate, source.inputs, images, "calibration"))
-    calibration = read_samples(calibrate, source.inputs, images, "calibration")
-    return calibration, read_samples(validate, source.inputs, others, "validation")
-
-
-def _ranges(order: _Order, calibration: Samples, names: Sequence[str]) -> dict[str, dict[str, Range]]:
-    """The ranges of all tensors by each calibrator."""
-    order.shown.text = "calibrating"
-    histograms: Mapping[str, Histogram] = take_histograms(order.model, calibration.feeds, order.shown)
-    return {name: {tensor: CALIBRATORS[name](found) for tensor, found in histograms.items()} for name in names}
-
-
-def _rounded(order: _Order, ranges: Mapping[str, Range], seen: Samples) -> dict[str, Rounded]:
-    """Integers of all layers, on scales that do not depend on the ranges."""
-    order.shown.text = "rounding weights"
-    moments = take_moments(order.model, seen.feeds, order.shown)
-    return round_weights(_quantised(order, ranges)[0], order.model, moments)
-
-
-def _trials(order: _Order, ranges: Mapping[str, Mapping[str, Range]]) -> tuple[Trial, ...]:
-    order.shown.text = "comparing calibrators"
-    expected = outputs_of(order.model, order.validation.feeds, order.shown)
-    trials = []
-    for name, chosen in ranges.items():
-        found = _fidelity(order, _quantised(order, chosen)[0], expected)
-        trials.append(Trial(name, found.sqnr, found.agreement))
-    return tuple(trials)
-
-
-def _noises(order: _Order, ranges: Mapping[str, Range]) -> tuple[LayerNoise, ...]:
-    order.shown.text = "quantising one layer at a time"
-    expected = outputs_of(order.model, order.validation.feeds, order.shown)
-
-    def alone(layer: str) -> onnx.ModelProto:
-        return _quantised(order, ranges, only=(layer,))[0]
-
-    return layer_noises(order.model, alone, order.validation.feeds, expected, order.shown)
-
-
-def _quantised(
-    order: _Order, ranges: Mapping[str, Range], only: Sequence[str] = ()
-) -> tuple[onnx.ModelProto, tuple[Widened, ...]]:
-    try:
-        placed = place_qdq(order.model, ranges, order.activations, () if only else order.kept, only)
-        placed, widened = widen_diagonals(placed, order.model) if order.diagonal else (placed, ())
-        return with_rounded(placed, order.rounded), widened
-    except RdpassError:
-        raise
-    except Exception as error:  # the quantiser raises what it likes
-        raise ConfigError(f"onnxruntime's quantiser can't take this network: {first_line(error)}") from error
-
-
-def _fidelity(order: _Order, quantised: onnx.ModelProto, expected: Sequence[Array]) -> Fidelity:
-    return fidelity(outputs_of(quantised, order.validation.feeds, order.shown), expected)
-
-
-def _figures(order: _Order, quantised: onnx.ModelProto) -> dict[str, Any]:
-    """Fields of the report: the quantised network beside the float one, on all images of the validation."""
-    order.shown.text = "validating"
-    samples = order.validation
-    before, after = (outputs_of(each, samples.feeds, order.shown) for each in (order.model, quantised))
-    _check_integers(quantised, samples.feeds[0], [values[0] for values in before], [values[0] for values in after])
-    figures: Callable[[Sequence[Array]], float | None] = lambda outputs: accuracy(outputs, samples.labels)  # noqa: E731
-    return {**asdict(fidelity(after, before)), "accuracy_before": figures(before), "accuracy_after": figures(after)}
-
-
-def _check_integers(
-    quantised: onnx.ModelProto, feed: Sequence[Array], before: Sequence[Array], after: Sequence[Array]
-) -> None:
-    """Compare the integer oracle with ONNX Runtime.
-
-    Both round in every layer, in different places. So in a deep network well quantised they may be as far apart as
-    the quantised network and the float one, but not farther by ``_APART``.
-
-    Raises:
-        ParityError: they are.
-    """
-    for index, (exact, known, real) in enumerate(zip(integer_run(quantised, feed), after, before, strict=True)):
-        apart, cost = sqnr(exact, known), min(sqnr(known, real), EQUAL)
-        if apart < cost - _APART:
-            raise ParityError(
-                f"quantised: output {index} in integers has {apart:.1f} dB against ONNX Runtime's, and quantisation"
-                f" leaves {cost:.1f} dB"
-            )
-
-
-def _finished(
-    quantised: onnx.ModelProto, source: OnnxSource, report: QuantizationReport, feed: Sequence[Array],
-    place: Path | None, force: bool,
-) -> Quantization:  # fmt: skip
-    """The result, written with its golden numbers where there is a place."""
-    quantised.producer_name, quantised.producer_version, quantised.doc_string = "rdpass", "", ""
-    gates = json.dumps([asdict(gate) for gate in source.gates])
-    del quantised.metadata_props[:]
-    quantised.metadata_props.add(key=GATES_KEY, value=gates)
-    quantised.metadata_props.add(key=REPORT_KEY, value=json.dumps(asdict(report)))
-    onnx.checker.check_model(quantised, full_check=True)
-    if place is not None:
-        kinds = [spec.dtype for spec in source.outputs]
-        outputs = tuple(y.astype(kind) for y, kind in zip(integer_run(quantised, feed), kinds, strict=True))
-        save_with_golden(quantised, Golden(tuple(feed), outputs, INTEGERS), place, force)
-    return Quantization(quantised, place, report)

@@ -12,7 +12,11 @@ TESTS = Path(__file__).parent
 ROOT = TESTS.parent / "rdpass"  # with links to the packages that lie at the top
 PACKAGES = sorted(path.parent.name for path in ROOT.glob("*/__init__.py"))
 
-TESTED_ELSEWHERE = {"__main__": "cli/test_app", "passes/quantize/report": "test_quantization"}
+TESTED_ELSEWHERE = {
+    "__main__": "cli/test_app",
+    "passes/quantize/post_training": "test_quantization",
+    "passes/quantize/report": "test_quantization",
+}
 """Modules without a file of tests of their name, and the file that tests them."""
 
 ACROSS = {

@@ -14,7 +14,7 @@ from rdpass.core.errors import ConfigError, DivergedError, ParityError
 from rdpass.onnx.golden import find_golden, golden_path
 from rdpass.onnx.integer_oracle import integer_run
 from rdpass.onnx.source import read_onnx
-from rdpass.quantization import REPORT_KEY
+from rdpass.passes.quantize.post_training import REPORT_KEY
 from rdpass.sources.models import load_model
 from tests.data import batches
 from tests.models import seeded, small_resnet_of_four
@@ -158,7 +158,7 @@ def test_what_can_not_be_is_refused_before_any_work(options, message, monkeypatc
     def refuse(*arguments):
         raise AssertionError("work has begun")
 
-    monkeypatch.setattr("rdpass.quantization.take_histograms", refuse)
+    monkeypatch.setattr("rdpass.passes.quantize.post_training.take_histograms", refuse)
     given = {"model": plain_student(), "calibrate": np.zeros((4, 3, 9, 9), np.float32), **options}
     with pytest.raises(ConfigError, match=message):
         rdpass.quantize(show_progress=False, **given)
@@ -171,7 +171,7 @@ def test_a_file_is_not_replaced_without_force_and_a_failure_leaves_nothing(tmp_p
     with pytest.raises(ConfigError, match="exists already"):
         rdpass.quantize(plain_student(), out=place, **options)
     with monkeypatch.context() as patched:
-        patched.setattr("rdpass.quantization.integer_run", lambda model, feed: [np.full((1, 5), 9.0)])
+        patched.setattr("rdpass.passes.quantize.post_training.integer_run", lambda model, feed: [np.full((1, 5), 9.0)])
         with pytest.raises(ParityError, match="quantised: output 0 in integers has"):
             rdpass.quantize(plain_student(), out=place, force=True, **options)
     assert [path.name for path in tmp_path.iterdir()] == ["int8.golden.npz"]

@@ -26,8 +26,8 @@ from rdpass.core.numeric_types import FLOAT32
 from rdpass.onnx.reading.call import ONNX_NODE, Call, Unreadable, tensor_of
 from rdpass.onnx.reading.network import read_into_torch
 from rdpass.onnx.reading.registry import READERS
-from rdpass.passes.quantize.layers import WEIGHTED
 from rdpass.passes.graph.node_kinds import CONVOLUTIONS, TRANSPOSED
+from rdpass.passes.quantize.layers import WEIGHTED
 from rdpass.passes.quantize.qdq_graph import Integers, QdqGraph
 from rdpass.passes.quantize.round_weights import limits_of
 from rdpass.passes.quantize.straight_through import FakeQuantize, IntegerWeights
@@ -99,7 +99,8 @@ def fake_quantised(quantised: onnx.ModelProto, label: str) -> FakeQuantised:
     paths = {
         node.meta[ONNX_NODE]: str(node.target)
         for node in module.graph.nodes
-        if node.op == "call_module" and isinstance(module.get_submodule(node.target), (*CONVOLUTIONS, *TRANSPOSED, nn.Linear))
+        if node.op == "call_module"
+        and isinstance(module.get_submodule(node.target), (*CONVOLUTIONS, *TRANSPOSED, nn.Linear))
     }
     found: dict[str, nn.Parameter] = {}
     learnt = []

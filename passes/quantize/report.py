@@ -24,6 +24,13 @@ class Widened:
     gain: float
 
 
+_MEASURES = {
+    "accuracy": ("top class right", " %"),
+    "validation_loss": ("validation loss", ""),
+    "distance": ("distance from the teacher, on training images", ""),
+}
+
+
 @dataclass(frozen=True)
 class Trial:
     """A calibrator on the images of the comparison: SQNR of the outputs (dB), agreement of the top class (per cent)."""
@@ -53,6 +60,21 @@ class TrainingReport:
     trained: float
     kept: Literal["trained", "rounded"]
     history: tuple[dict[str, float], ...]
+
+    @property
+    def words(self) -> tuple[str, str, str, str]:
+        """What was measured, and the three figures, for people."""
+        what, unit = _MEASURES[self.measure]
+        form = "{:.2f}" if unit else "{:.4g}"
+        figures = (form.format(each) + unit for each in (self.float_network, self.rounded, self.trained))
+        return (what, *figures)  # type: ignore[return-value]
+
+    @property
+    def verdict(self) -> str:
+        """Which int8 network the file holds, and why."""
+        if self.kept == "trained":
+            return "the int8 file holds the trained network"
+        return "training ended worse than rounding alone: the int8 file holds the rounded network"
 
 
 @dataclass(frozen=True)

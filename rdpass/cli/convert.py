@@ -23,6 +23,10 @@ DISTANCE_HELP = (
     "pkg.mod:fn, a function of (student_out, teacher_out), or a registered distance; default: divergence of logits, or,"
     " with a loss, the relative distance."
 )
+QUANTIZE_HELP = (
+    "int8: train with fake quantisation at the end, and write student-int8.onnx too; for any network, with shortcuts or"
+    " without. --set train.quantize.epochs=3."
+)
 # How `rdpass convert --help` groups the options.
 SELECTION, TRAINING, OUTPUT = "Which shortcuts", "Training", "Output"
 
@@ -49,6 +53,7 @@ def convert_command(
     ] = None,
     loss: Annotated[str | None, _of(TRAINING, help=LOSS_HELP)] = None,
     distance: Annotated[str | None, _of(TRAINING, help=DISTANCE_HELP)] = None,
+    quantize: Annotated[str | None, _of(TRAINING, help=QUANTIZE_HELP)] = None,
     tolerance: Annotated[float | None, _of(OUTPUT, help=TOLERANCE_HELP)] = None,
     epochs: Annotated[int | None, _of(TRAINING, help="Passes over the data.")] = None,
     lr: Annotated[float | None, _of(TRAINING, help="Peak learning rate.")] = None,
@@ -79,7 +84,7 @@ def convert_command(
     check_kept(out, [*files_of(model), *files_of_weights(weights), *([config] if config else [])])
     check_run(out, resume, force)
     settings = read_convert_config(config, sets or (), {
-        "recipe": recipe, "tolerance": tolerance, "max_macs": max_macs,
+        "recipe": recipe, "quantize": quantize, "tolerance": tolerance, "max_macs": max_macs,
         "only": only or None, "skip": skip or None, "leaf": leaf or None,
         "loss": loss, "distance": distance, "train.epochs": epochs, "train.lr": lr, "train.seed": seed,
         "train.device": device, "train.amp": amp, "train.accumulate": accumulate, "train.clip": clip,
@@ -104,6 +109,7 @@ def convert_command(
         budget=Budget(settings.max_macs),
         output=Output(out, resume, force),
         config=settings.train,
+        quantize=settings.quantize,
         tolerance=settings.tolerance,
     )
     if not current_world().is_first:
@@ -127,11 +133,13 @@ def _summary(conversion: Conversion, out: Path) -> dict[str, object]:
         "gates": [asdict(gate) for gate in conversion.gates],
         "history": list(conversion.history),
         "compared": [asdict(each) for each in conversion.compared],
+        "int8": None if conversion.int8 is None else asdict(conversion.int8.report),
     }
 
 
 def _print_conversion(conversion: Conversion, out: Path) -> None:
     from rdpass.cli.tables import print_gates, print_table
+    from rdpass.runs.folder import INT8
 
     kinds = {region.add: region.kind for region in conversion.plan.regions}
     rows = [(outcome.add, kinds[outcome.add], outcome.how, outcome.reason) for outcome in conversion.outcomes]
@@ -141,5 +149,8 @@ def _print_conversion(conversion: Conversion, out: Path) -> None:
         print_table((f"{conversion.compared[0].images} images held out", ">teacher", ">student", ">difference"), [
             (each.name, str(each.teacher), str(each.student), str(each.difference)) for each in conversion.compared
         ])  # fmt: skip
+    if conversion.int8 is not None and (training := conversion.int8.report.training) is not None:
+        print_table(("", ">float", ">int8, rounded alone", ">int8, trained"), [training.words])
+        print(f"{training.verdict}: {out / INT8}")
     left = len(conversion.plan.regions) - len(conversion.removed)
     print(f"{len(conversion.removed)} of {len(conversion.plan.regions)} shortcuts removed, {left} left; saved to {out}")

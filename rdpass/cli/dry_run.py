@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from rdpass.capture.plain_copy import plain_copy
+from rdpass.conversion import check_quantize
 from rdpass.core.comparison import users_tolerance
 from rdpass.inspection import inspect
 from rdpass.recipes.catalogue import find_recipe
@@ -37,15 +38,17 @@ def print_dry_run(
 
     recipe = find_recipe(settings.recipe, has_data=parts is not None)
     loss, distance = find_loss(settings.loss), find_distance(settings.distance)
+    check_quantize(settings.quantize, None if parts is None else parts[0])
     with users_tolerance(settings.tolerance):
         plan = inspect(model, example, only=settings.only, skip=settings.skip, leaf=settings.leaf)
     settings = settings.model_copy(update={"recipe": recipe.name, "train": recipe.complete(settings.train)})
     data = {}
-    if parts is not None and recipe.needs_data:
+    if parts is not None and (recipe.needs_data or settings.quantize is not None):
         train, validate = parts
         data = _first_batch(
             plain_copy(model).module, Request(train=train, validate=validate, loss=loss, distance=distance,
-                                                    config=settings.train)
+                                                    config=settings.train),
+            settings.quantize is not None,
         )  # fmt: skip
     if as_json:
         shown = {"dry_run": True, "plan": asdict(plan), "data": data, "config": settings.model_dump()}
@@ -65,7 +68,7 @@ def _fate(verdict: str, recipe: str) -> str:
 
 
 @torch.no_grad()
-def _first_batch(model: nn.Module, request: Request) -> dict[str, int]:
+def _first_batch(model: nn.Module, request: Request, in_int8: bool) -> dict[str, int]:
     """Facts of the training data, whose first batch is measured as the training will; that of the validation too."""
     assert request.train is not None
     loading = Loading(request.train, request.config)
@@ -75,5 +78,6 @@ def _first_batch(model: nn.Module, request: Request) -> dict[str, int]:
     with step_named([batch], index):
         request.criteria.terms(outputs, outputs, batch)
     check_measurable(model, request)
-    steps = request.config.epochs * math.ceil(loading.length / request.config.accumulate)
-    return {"batches": loading.length, "rows of the first": rows_of(batch), "steps": steps}
+    each = math.ceil(loading.length / request.config.accumulate)
+    facts = {"batches": loading.length, "rows of the first": rows_of(batch), "steps": request.config.epochs * each}
+    return facts | ({"steps in int8": request.config.quantize.epochs * each} if in_int8 else {})

@@ -22,9 +22,15 @@ NAME = "student.onnx"
 def student_file(run: Path, precision: Precision | None, data: str | None) -> Iterator[Path]:
     """The student of ``run`` in deploy form, with golden numbers beside it, for as long as the block runs.
 
+    One that was trained in int8 is taken as it is, unless there are ``data`` to quantise with.
+
     Raises:
         ConfigError: ``run`` is no run folder, there are no data to quantise with, or some and nothing to quantise.
     """
+    trained = _trained(run) if precision == BYTES and data is None else None
+    if trained is not None:
+        yield trained
+        return
     images = _images(run, precision, data)
     with tempfile.TemporaryDirectory(prefix="rdpass-") as place:
         file = Path(place) / NAME
@@ -35,6 +41,19 @@ def student_file(run: Path, precision: Precision | None, data: str | None) -> It
         else:
             _quantise(run, images, file)
         yield file
+
+
+def _trained(run: Path) -> Path | None:
+    """The int8 file that a run was trained to, if it was; what it is is said on stderr."""
+    from rdpass.runs.folder import INT8, read_record
+
+    report = read_record(run).int8
+    if report is None or report.training is None:
+        return None
+    what, before, rounded, trained = report.training.words
+    figures = f"{what} {trained if report.training.kept == 'trained' else rounded} (float {before})"
+    print(f"rdpass: {run / INT8} is taken as it is: {report.training.verdict}, {figures}", file=sys.stderr)
+    return run / INT8
 
 
 def _images(run: Path, precision: Precision | None, data: str | None) -> str | None:

@@ -66,11 +66,11 @@ def _in_integers(model: OnnxSource, golden: Golden) -> Golden:
 
 def _found(model: OnnxSource, given: Path | None) -> Golden:
     if given is not None:
-        return _read(model, given)
+        return read_golden(model, given)
     beside = golden_path(model.path) if model.path else None
     if beside is not None and beside.exists():
         try:
-            return _read(model, beside)
+            return read_golden(model, beside)
         except ConfigError as error:
             log.warning("%s; ONNX Runtime's output is used instead", error)
     inputs = tuple(random_input(spec, index) for index, spec in enumerate(model.inputs))
@@ -102,7 +102,12 @@ def save_with_golden(model: onnx.ModelProto, golden: Golden, path: Path, force: 
         raise ConfigError(f"{path} can't be written: {error.strerror}") from error
 
 
-def _read(model: OnnxSource, path: Path) -> Golden:
+def read_golden(model: OnnxSource, path: Path) -> Golden:
+    """The golden numbers of ``model`` in a file, as they were written.
+
+    Raises:
+        ConfigError: they can't be read, or belong to another model.
+    """
     try:
         _check_size(model, path)
         with np.load(path, allow_pickle=False) as file:

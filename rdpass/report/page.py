@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ from rdpass.core.errors import ConfigError
 from rdpass.core.estimates import Estimate
 from rdpass.core.files import new_file
 from rdpass.core.places import check_free
+from rdpass.passes.quantize.report import TrainingReport
 from rdpass.report.chart import Chart
-from rdpass.report.series import figures_of
+from rdpass.report.series import Figure, figures_of
 from rdpass.runs.folder import RECORD, SETTINGS, read_body, written_files
+from rdpass.training.checkpoint import LAST_STAGE
 from rdpass.training.records import HISTORY, read_history
 
 TEMPLATE = "page.html.jinja"
@@ -47,6 +50,7 @@ def write_report(run: str | Path, html: str | Path, *, force: bool = False) -> P
 def _facts(folder: Path, record: dict[str, Any]) -> dict[str, Any]:
     regions = {region["add"]: region for region in record["plan"]["regions"]}
     figures = figures_of(read_history(folder / HISTORY))
+    told = (record.get("int8") or {}).get("training")
     settings = folder / SETTINGS
     return {
         "name": folder.resolve().name,
@@ -55,12 +59,18 @@ def _facts(folder: Path, record: dict[str, Any]) -> dict[str, Any]:
         "went": Counter(outcome["how"] for outcome in record["outcomes"]),
         "outcomes": [{**outcome, **_place(regions[outcome["add"]])} for outcome in record["outcomes"]],
         "skipped": record["plan"]["skipped"],
+        "int8": None if told is None else TrainingReport(**told),
+        "int8_figures": _drawn(figures_of(read_history(folder / LAST_STAGE / HISTORY))),
         "gates": [(gate, gate_words(gate_of(gate))) for gate in record["gates"]],
         "compared": _compared(record.get("compared", [])),
         "costs": _costs(record["plan"]["forecast"]["model"], record["cost"]),
-        "figures": [(figure.title, Markup(Chart(figure).draw())) for figure in figures],
+        "figures": _drawn(figures),
         "settings": settings.read_text() if settings.exists() else "",
     }
+
+
+def _drawn(figures: Sequence[Figure]) -> list[tuple[str, Markup]]:
+    return [(figure.title, Markup(Chart(figure).draw())) for figure in figures]
 
 
 def _place(region: dict[str, Any]) -> dict[str, Any]:

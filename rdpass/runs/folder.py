@@ -6,6 +6,8 @@
     config.toml            the settings, all of them, as --config takes them
     history.jsonl          a line per logged step and per epoch, where something was trained
     tensorboard/           the same numbers, where that was asked for
+    student-int8.onnx      the student in int8 with golden numbers beside it, where it was trained so; data alone
+    int8/                  history.jsonl and tensorboard/ of that training
 
 While training, ``<folder>.partial`` holds the state to resume from; it goes when the folder is there.
 """
@@ -20,7 +22,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from pydantic import TypeAdapter
@@ -39,17 +41,22 @@ from rdpass.core.files import file_digest, new_folder, tidy_up
 from rdpass.core.places import check_free, file_names
 from rdpass.core.plan import Cost, Cut, Outcome, Plan
 from rdpass.core.tensors import arrays_of
+from rdpass.passes.quantize.report import QuantizationReport
 from rdpass.runs.result import Conversion
 from rdpass.runs.settings import ConvertConfig, to_toml
-from rdpass.training.checkpoint import damaged, has_checkpoint, previous
+from rdpass.training.checkpoint import LAST_STAGE, damaged, has_checkpoint, last_stage, previous
 from rdpass.training.world import current_world
+
+if TYPE_CHECKING:
+    from rdpass.recipes.quantised_training import Int8Student
 
 PROGRAM = "student.pt2"
 WEIGHTS = "student.safetensors"
 RECORD = "conversion.json"
 SETTINGS = "config.toml"
 STATE = "checkpoint.pt"
-TRACES = ("history.jsonl", "tensorboard")
+INT8, INT8_GOLDEN = "student-int8.onnx", "student-int8.golden.npz"
+TRACES = ("history.jsonl", "tensorboard", f"{LAST_STAGE}/history.jsonl", f"{LAST_STAGE}/tensorboard")
 SAVED_TOLERANCE = 1e-5
 
 
@@ -73,7 +80,7 @@ def check_run(out: str | Path | None, resume: str | None, force: bool) -> None:
     check_free(Path(out), force, written_files)
     tidy_up(state)
     check_free(state.parent, True, _state_files)
-    if has_checkpoint(state) and not resume and not force:
+    if any(map(has_checkpoint, (state, last_stage(state)))) and not resume and not force:
         raise ConfigError(f"an interrupted run lies in {state.parent}; resume it (--resume auto), or --force anew")
 
 
@@ -81,11 +88,13 @@ def written_files(folder: Path) -> set[str] | None:
     """What ``convert`` writes into a run folder; None for another folder."""
     if not (folder / RECORD).is_file():
         return None
-    return {PROGRAM, WEIGHTS, RECORD, SETTINGS, *TRACES, *(f"{name}/" for name in TRACES)}
+    traces = {*TRACES, *(f"{name}/" for name in TRACES)}
+    return {PROGRAM, WEIGHTS, RECORD, SETTINGS, INT8, INT8_GOLDEN, *traces}
 
 
 def _state_files(folder: Path) -> set[str]:
-    return {STATE, previous(Path(STATE)).name, damaged(Path(STATE)).name, *TRACES, *(f"{name}/" for name in TRACES)}
+    states = {STATE, previous(Path(STATE)).name, damaged(Path(STATE)).name}
+    return {*states, *(f"{LAST_STAGE}/{name}" for name in states), *TRACES, *(f"{name}/" for name in TRACES)}
 
 
 def training_state(out: str | Path | None) -> Path | None:
@@ -163,6 +172,8 @@ def write_run(conversion: Conversion, folder: Path, settings: ConvertConfig) -> 
     save_file(_separate(conversion.student.state_dict()), folder / WEIGHTS)
     (folder / WEIGHTS).chmod(0o644)  # safetensors gives its files to their owner alone
     (folder / SETTINGS).write_text(to_toml(settings.model_dump()))
+    if conversion.int8 is not None:
+        conversion.int8.save(folder / INT8)
     student, _ = _read_student(folder)
     gate = check_saved(_run(student, conversion.example), conversion)
     saved = replace(conversion, gates=(*conversion.gates, gate))
@@ -209,12 +220,13 @@ def _copy_traces(out: Path, folder: Path) -> None:
         if state is not None and (state.parent / name).is_dir():
             shutil.copytree(state.parent / name, folder / name)
         elif state is not None and (state.parent / name).is_file():
+            (folder / name).parent.mkdir(exist_ok=True)
             shutil.copyfile(state.parent / name, folder / name)
 
 
 @dataclass(frozen=True)
 class Record:
-    """Contents of ``conversion.json``; the fields are those of ``Conversion``."""
+    """Contents of ``conversion.json``; the fields are those of ``Conversion``, of ``int8`` its report."""
 
     recipe: str
     plan: Plan
@@ -224,6 +236,7 @@ class Record:
     gates: tuple[NumericGate, ...]
     history: tuple[dict[str, float], ...]
     compared: tuple[Compared, ...] = ()
+    int8: QuantizationReport | None = None
 
 
 _RECORD = TypeAdapter(Record)
@@ -301,7 +314,19 @@ def load_run(path: str | Path, *, teacher: nn.Module | None = None) -> Conversio
     folder = Path(path)
     record = read_record(folder)
     student, example = _read_student(folder)
-    return Conversion(teacher=teacher, student=student, example=example, **vars(record))
+    int8 = None if record.int8 is None else _read_int8(folder, record.int8)
+    return Conversion(teacher=teacher, student=student, example=example, **{**vars(record), "int8": int8})
+
+
+def _read_int8(folder: Path, report: QuantizationReport) -> Int8Student:
+    import onnx
+
+    from rdpass.onnx.golden import read_golden
+    from rdpass.onnx.source import read_onnx
+    from rdpass.recipes.quantised_training import Int8Student
+
+    golden = read_golden(read_onnx(folder / INT8), folder / INT8_GOLDEN)
+    return Int8Student(onnx.load(folder / INT8), golden, report)
 
 
 def _record(conversion: Conversion, settings: ConvertConfig) -> dict[str, Any]:
@@ -314,6 +339,7 @@ def _record(conversion: Conversion, settings: ConvertConfig) -> dict[str, Any]:
         "gates": [asdict(gate) for gate in conversion.gates],
         "history": list(conversion.history),
         "compared": [asdict(each) for each in conversion.compared],
+        "int8": None if conversion.int8 is None else asdict(conversion.int8.report),
         "config": settings.model_dump(),
         "versions": {"rdpass": __version__, "torch": torch.__version__},
     }

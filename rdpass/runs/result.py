@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
 from rdpass.core.comparison import NumericGate
 from rdpass.core.estimates import Compared
 from rdpass.core.plan import Cost, Cut, Outcome, Plan
+
+if TYPE_CHECKING:
+    from rdpass.recipes.quantised_training import Int8Student
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,7 @@ class Conversion:
         example: the inputs that the graph was traced on.
         recipe: its name.
         compared: figures of teacher and student on the images held out, with standard errors; empty without such.
+        int8: the student in int8, where it was trained so (``quantize="int8"``): ``model``, ``report``, ``save(path)``.
 
     Example:
         >>> import rdpass
@@ -49,6 +54,7 @@ class Conversion:
     example: tuple[Tensor, ...]
     recipe: str
     compared: tuple[Compared, ...] = ()
+    int8: Int8Student | None = None
 
     @property
     def removed(self) -> tuple[Outcome, ...]:

@@ -19,7 +19,7 @@ import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -43,6 +43,7 @@ class ConvertConfig(BaseModel):
     recipe: str = "auto"
     tolerance: float | None = Field(default=None, ge=0)
     max_macs: float = Field(default=1.3, gt=0)
+    quantize: Literal["int8"] | None = None
     loss: str | None = None
     distance: str | None = None
     only: tuple[str, ...] = ()

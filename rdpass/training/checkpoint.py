@@ -23,6 +23,8 @@ from rdpass.core.files import new_file, sync, tidy_up
 log = logging.getLogger(__name__)
 
 State = dict[str, Any]
+LAST_STAGE = "int8"
+"""The folder beside a training's state where a last stage, in int8, keeps its own."""
 
 
 def save_checkpoint(path: Path, state: State) -> None:
@@ -84,3 +86,8 @@ def previous(path: Path) -> Path:
 def damaged(path: Path) -> Path:
     """The place of a newest generation that was damaged."""
     return path.with_name(f"{path.stem}.damaged{path.suffix}")
+
+
+def last_stage(path: Path) -> Path:
+    """The place of the state of the stage that comes after the training that keeps its own at ``path``."""
+    return path.parent / LAST_STAGE / path.name

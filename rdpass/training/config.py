@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rdpass.core.errors import ConfigError
-from rdpass.training.options import PathOptions, StudentOptions
+from rdpass.training.options import PathOptions, QuantizeOptions, StudentOptions
 
 
 class DistillConfig(BaseModel):
@@ -48,6 +48,7 @@ class DistillConfig(BaseModel):
 
     What the recipes are told:
         student, paths: see there.
+        quantize: of the last stage, where the student is trained in int8 too; see there.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -75,6 +76,7 @@ class DistillConfig(BaseModel):
     max_rollbacks: int = Field(default=3, ge=1)
     student: StudentOptions = StudentOptions()
     paths: PathOptions = PathOptions()
+    quantize: QuantizeOptions = QuantizeOptions()
 
 
 Settings = TypeVar("Settings", bound=BaseModel)

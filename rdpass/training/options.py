@@ -1,4 +1,4 @@
-"""Options of a student and of the paths it is trained on; a part of ``DistillConfig``.
+"""Options of a student, of the paths it is trained on, and of its training in int8; a part of ``DistillConfig``.
 
 What is not said is the recipe's own choice (``Recipe.defaults``).
 """
@@ -60,3 +60,17 @@ class PathOptions(BaseModel):
     features: float = Field(default=0.0, ge=0)
     transform: bool = True
     teacher: Literal["frozen", "trained"] = "frozen"
+
+
+class QuantizeOptions(BaseModel):
+    """The last stage of a conversion with ``quantize="int8"``: training with fake quantisation.
+
+    ``epochs``: passes over the data. ``lr``: peak learning rate, of weights as shares of their filter's largest one.
+    ``clip``: longest gradient; the student has no batch norms left.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    epochs: int = Field(default=3, ge=1)
+    lr: float = Field(default=1e-3, gt=0)
+    clip: float | None = Field(default=1.0, gt=0)

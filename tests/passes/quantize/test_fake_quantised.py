@@ -51,7 +51,9 @@ def turned_and_shared():
     x = net.node("Conv", "x0", weights, bias, kernel_shape=[3, 3], pads=[1] * 4)
     x = net.node("PRelu", x, net.constant(np.float32([[[0.1]], [[0.2]], [[0.3]], [[0.4]]])))
     x = net.relu(net.node("Conv", x, weights, bias, kernel_shape=[3, 3], pads=[1] * 4))
-    x = net.relu(net.node("ConvTranspose", x, net.numbers(4, 3, 2, 2), net.numbers(3), kernel_shape=[2, 2], strides=[2, 2]))
+    x = net.relu(
+        net.node("ConvTranspose", x, net.numbers(4, 3, 2, 2), net.numbers(3), kernel_shape=[2, 2], strides=[2, 2])
+    )
     x = net.node("Flatten", net.node("GlobalAveragePool", x))
     x = net.relu(net.node("Gemm", x, net.numbers(3, 5), net.numbers(5)))
     return net.model(net.node("Gemm", x, net.numbers(6, 5), net.numbers(6), transB=1))
