@@ -6,11 +6,16 @@ import torch
 from torch import nn
 
 import rdpass
-from rdpass.core.errors import ConfigError
+from rdpass.core.errors import ConfigError, IntegrityError
+from rdpass.onnx.golden import golden_path
+from rdpass.runs.folder import INT8, INT8_GOLDEN
 from rdpass.training.config import DistillConfig
-from tests.models import SharedLayer, basic_block, seeded, small_resnet
+from rdpass.training.options import QuantizeOptions
+from tests.data import batches
+from tests.models import SharedLayer, basic_block, seeded, small_resnet, small_resnet_of_four
 from tests.runs.nets import Giving, ModelOutput
 from tests.support import Untouched, error_between
+from tests.training.support import Shuffled
 
 X = torch.randn(1, 3, 9, 9)
 
@@ -133,3 +138,91 @@ def test_logits_in_an_output_of_a_packages_class_are_learnt_from_batches_of_dict
     before.check()
     assert len(conversion.removed) == 2
     assert "accuracy" in conversion.history[-1]
+
+
+IMAGES = torch.randn(1, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+
+
+class InterruptedOnce(Shuffled):
+    """Raises KeyboardInterrupt before the first batch that is asked for once ``file`` is there."""
+
+    def __init__(self, file):
+        super().__init__()
+        self.file, self.done = file, False
+
+    def __iter__(self):
+        for batch in super().__iter__():
+            if self.file.exists() and not self.done:
+                self.done = True
+                raise KeyboardInterrupt
+            yield batch
+
+
+def trained_in_int8(out, loader, **more):
+    config = DistillConfig(epochs=1, checkpoint_steps=1, quantize=QuantizeOptions(epochs=2, lr=0.2))
+    return rdpass.convert(
+        small_resnet_of_four(), IMAGES, recipe="migrate", quantize="int8", train=loader, validate=batches(2, seed=3),
+        config=config, out=out, show_progress=False, **more,
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_run_that_is_interrupted_in_its_last_stage_goes_on_bit_for_bit(tmp_path):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    made = trained_in_int8(whole, Shuffled())
+    loader = InterruptedOnce(tmp_path / "parts.partial" / "int8" / "checkpoint.pt")
+    with pytest.raises(KeyboardInterrupt):
+        trained_in_int8(parts, loader)
+    assert not parts.exists()
+    with pytest.raises(ConfigError, match="an interrupted run lies in"):
+        trained_in_int8(parts, loader)
+    again = trained_in_int8(parts, loader, resume="auto")
+    assert loader.done
+    assert not (tmp_path / "parts.partial").exists()
+    names = sorted(str(path.relative_to(whole)) for path in whole.rglob("*") if path.is_file())
+    assert names == sorted([
+        "config.toml", "conversion.json", "history.jsonl", "int8/history.jsonl", "student-int8.golden.npz",
+        "student-int8.onnx", "student.pt2", "student.safetensors",
+    ])  # fmt: skip
+    assert golden_path(whole / INT8).name == INT8_GOLDEN
+    for name in ("student-int8.onnx", "student.safetensors", "config.toml", "history.jsonl", "int8/history.jsonl"):
+        assert (whole / name).read_bytes() == (parts / name).read_bytes(), name
+    assert again.int8 == made.int8
+    assert again.gates == made.gates
+    loaded = rdpass.load_run(whole)
+    assert loaded.int8 == made.int8
+    assert all((a == b).all() for a, b in zip(loaded.int8.golden.outputs, made.int8.golden.outputs, strict=True))
+    # Both are under the record's digests.
+    (parts / "student-int8.onnx").write_bytes(b"")
+    with pytest.raises(IntegrityError, match=r"student-int8\.onnx has changed"):
+        rdpass.load_run(parts)
+
+
+def test_a_network_whose_shortcuts_stay_is_trained_in_int8_as_it_is():
+    model = small_resnet_of_four()
+    before = Untouched(model)
+    config = DistillConfig(quantize=QuantizeOptions(epochs=1))
+    result = rdpass.convert(
+        model, IMAGES, skip=["*"], quantize="int8", train=batches(2), config=config, show_progress=False
+    )
+    before.check()
+    assert result.removed == ()
+    assert result.history == ()
+    assert len(result.int8.report.training.history) == 1
+    assert error_between(result.student, model, IMAGES) < 1e-5
+    assert sum(node.op_type == "Add" for node in result.int8.model.graph.node) == 2
+    assert [gate.name for gate in result.gates][-2:] == ["int8-start", "int8-trained"]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"quantize": "int4", "train": batches(1)}, "quantize is 'int8' or left out, not 'int4'"),
+        ({"quantize": "int8"}, "trains: give it data"),
+        ({"quantize": "int8", "train": iter(batches(1))}, "an iterator can't be read again"),
+    ],
+)
+def test_int8_without_data_that_can_be_read_again_is_refused_before_anything_starts(given, message, tmp_path):
+    with pytest.raises(ConfigError, match=message):
+        rdpass.convert(small_resnet_of_four(), IMAGES, out=tmp_path / "run", **given)
+    assert list(tmp_path.iterdir()) == []

@@ -7,6 +7,8 @@ import onnx
 import pytest
 
 from rdpass.cli.app import run
+from rdpass.cli.student_file import student_file
+from rdpass.report import write_report
 from rdpass.training.records import read_history
 from tests.cli.given import failure
 
@@ -132,4 +134,38 @@ def test_a_tolerance_that_is_no_error_is_refused_by_every_command_with_gates(cap
         code, line = failure(capsys, *command, f"--tolerance={given}")
         assert code == 2
         assert "tolerance" in line
+    assert list(here.iterdir()) == []
+
+
+def test_quantize_trains_in_int8_says_what_that_is_worth_and_compile_takes_it_as_it_is(capsys, here):
+    command = ["convert", RESNET, *DATA, "--epochs", "1", "--quantize", "int8", "--set", "train.quantize.epochs=1"]
+    assert run([*command, "--dry-run", "-o", str(here / "run")]) == 0
+    assert "steps in int8 2" in capsys.readouterr().out
+    assert run([*command, "-o", str(here / "run")]) == 0
+    printed = capsys.readouterr().out
+    training = json.loads((here / "run" / "conversion.json").read_text())["int8"]["training"]
+    for figure in ("float_network", "rounded", "trained"):
+        assert f"{training[figure]:.2f} %" in printed
+    assert "the int8 file holds the trained network" in printed
+    assert tomllib.loads((here / "run" / "config.toml").read_text())["quantize"] == "int8"
+    with student_file(here / "run", "int8", None) as file:
+        assert file == here / "run" / "student-int8.onnx"
+    said = capsys.readouterr().err
+    assert "student-int8.onnx is taken as it is: the int8 file holds the trained network, top class right" in said
+    with student_file(here / "run", "int8", DATA[1]) as file:  # unless it is to be quantised anew
+        assert file != here / "run" / "student-int8.onnx"
+    page = write_report(here / "run", here / "page.html").read_text()
+    assert "int8, rounded alone" in page
+    assert f"{training['trained']:.2f} %" in page
+    assert "Loss, in int8" in page
+
+
+def test_quantize_takes_int8_alone_and_needs_data(capsys, here):
+    for words, said in (
+        (("--quantize", "int4", *DATA), "quantize"),
+        (("--quantize", "int8", "--input", "1x3x8x8"), "give it data"),
+    ):
+        code, line = failure(capsys, "convert", RESNET, *words, "-o", here / "run")
+        assert code == 2
+        assert said in line
     assert list(here.iterdir()) == []

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import rdpass
 from rdpass.training.checkpoint import load_checkpoint
 from rdpass.training.records import read_history
 from tests.training.support import distance, network, objective, trained
@@ -115,18 +116,24 @@ from tests.data import batches
 from tests.models import small_resnet_of_four
 
 done = rdpass.convert(small_resnet_of_four(), torch.randn(1, 3, 8, 8), train=batches(4), validate=batches(3, seed=1),
-                      recipe="migrate", config=DistillConfig(epochs=2), out=sys.argv[1])
-torch.save(done.student.state_dict(), f"{sys.argv[1]}.{os.environ['RANK']}.pt")
+                      recipe="migrate", config=DistillConfig(epochs=2, quantize={"epochs": 2, "lr": 0.2}),
+                      quantize="int8", out=sys.argv[1])
+state = {"student": done.student.state_dict(), "int8": done.int8.model.SerializeToString(deterministic=True)}
+torch.save(state, f"{sys.argv[1]}.{os.environ['RANK']}.pt")
 """
 
 
 @pytest.mark.slow
-def test_a_conversion_under_torchrun_leaves_one_folder_and_the_same_student_everywhere(tmp_path):
+def test_a_conversion_under_torchrun_leaves_one_folder_and_the_same_student_everywhere_in_int8_too(tmp_path):
     path = tmp_path / "convert.py"
     path.write_text(CONVERT)
     finish(torchrun(str(path), tmp_path / "run"))
     states = [torch.load(tmp_path / f"run.{rank}.pt", weights_only=True) for rank in (0, 1)]
-    for name, value in states[0].items():
-        assert torch.equal(value, states[1][name]), name
+    for name, value in states[0]["student"].items():
+        assert torch.equal(value, states[1]["student"][name]), name
+    assert states[0]["int8"] == states[1]["int8"]
     assert (tmp_path / "run" / "student.pt2").exists()
+    assert rdpass.load_run(tmp_path / "run").int8.model.SerializeToString(deterministic=True) == states[0]["int8"]
+    steps = [line["step"] for line in read_history(tmp_path / "run" / "int8" / "history.jsonl")]
+    assert steps[-1] == 8
     assert not (tmp_path / "run.partial").exists()
