@@ -41,7 +41,8 @@ def distill(
         show_progress: show on stderr how far it is.
 
     Returns:
-        The conversion with the new student, and its epochs after those that were in ``history``.
+        The conversion with the new student, and its epochs after those that were in ``history``. A student in int8 was
+        made of the one before, and is left out.
 
     Raises:
         ConfigError: the conversion has no teacher, or no loss or distance has that name.
@@ -69,4 +70,7 @@ def distill(
     )  # fmt: skip
     history = run_training(KnowledgeDistillation(student, teacher, request.criteria), request)
     compared = compare_on_held_out(teacher, student, request)
-    return replace(conversion, student=student.eval(), history=(*conversion.history, *history), compared=compared)
+    # A student in int8 was made of the one before.
+    return replace(
+        conversion, student=student.eval(), history=(*conversion.history, *history), compared=compared, int8=None
+    )
