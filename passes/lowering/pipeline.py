@@ -25,6 +25,7 @@ from rdpass.passes.lowering.rewrite.keep_integers import KeepIntegers, ReleaseIn
 from rdpass.passes.lowering.rewrite.legalize import LegalizeOpsButViews
 from rdpass.passes.lowering.rewrite.place_kernels import PlaceKernels
 from rdpass.passes.lowering.rewrite.restore_extrema import RestoreExtrema
+from rdpass.passes.lowering.rewrite.widen_sums import WidenSums
 
 
 def simplification(machine: Machine) -> tuple[Any, ...]:
@@ -51,6 +52,7 @@ def lowering_to_calls(machine: Machine, tuned: Mapping[Workload, Tile]) -> tuple
     return (
         # 1. Operators as the network means them, every constant computed
         *simplification(machine),
+        WidenSums(machine),
         # 2. Our kernels, and the constants they packed
         PlaceKernels(machine, tuned),
         transform.FoldConstant(),
