@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from rdpass.core.numeric_types import NumericTypes
 from rdpass.kernels.builder.integer_products import products_of
@@ -31,16 +31,16 @@ def fitting(pixels: int, outer: int, isa: Isa) -> Iterator[tuple[int, int]]:
 
 
 def fitting_integers(
-    pixels: int, outer: int, isa: Isa, types: NumericTypes, taps: int = 1
+    pixels: int, outer: int, isa: Isa, types: NumericTypes, held: Callable[[int], int] = lambda size: 0
 ) -> Iterator[tuple[int, int]]:
     """(pixels, blocks of outputs) of register tiles of integer products, no larger than what fills them.
 
-    ``taps``: of a row, whose pixels are held together.
+    ``held``: of a tile of so many pixels, those that stay in registers for several taps of a row.
     """
     way = products_of(isa, types)
     for out in (1, 2, 3, 4):
         for size in range(14, 0, -1):
-            if size <= max(pixels, 1) and out <= outer and way.fits(isa, size, out, taps):
+            if size <= max(pixels, 1) and out <= outer and way.fits(isa, size, out, held(size)):
                 yield size, out
 
 

@@ -62,8 +62,8 @@ class IntegerProducts(ABC):
 
     @staticmethod
     @abstractmethod
-    def fits(isa: Isa, pixels: int, out: int, taps: int = 1) -> bool:
-        """Tell whether the registers hold such a tile; ``taps``: of a row, whose pixels are held together."""
+    def fits(isa: Isa, pixels: int, out: int, held: int = 0) -> bool:
+        """Tell whether the registers hold such a tile; ``held``: pixels that stay there for several taps of a row."""
 
     @staticmethod
     @abstractmethod
@@ -86,9 +86,9 @@ class DotProducts(IntegerProducts):
     holds_pixels = True
 
     @staticmethod
-    def fits(isa: Isa, pixels: int, out: int, taps: int = 1) -> bool:
+    def fits(isa: Isa, pixels: int, out: int, held: int = 0) -> bool:
         vectors = BLOCK // isa.lanes(INT32)
-        return pixels * out * vectors + pixels + taps - 1 + vectors <= isa.registers - 1
+        return pixels * out * vectors + max(pixels, held) + vectors <= isa.registers - 1
 
     @staticmethod
     def order(step: Array) -> Array:
@@ -135,7 +135,7 @@ class LongProducts(IntegerProducts):
         self.memory, self.kind = scratch(pixels * self.vectors, self.width), str(isa.vector(numeric))
 
     @staticmethod
-    def fits(isa: Isa, pixels: int, out: int, taps: int = 1) -> bool:
+    def fits(isa: Isa, pixels: int, out: int, held: int = 0) -> bool:
         return out == 1 and pixels * LongProducts._TOGETHER + pixels + 3 <= isa.registers
 
     @staticmethod
@@ -176,11 +176,9 @@ class MatrixProducts(IntegerProducts):
     holds_pixels = True
 
     @staticmethod
-    def fits(isa: Isa, pixels: int, out: int, taps: int = 1) -> bool:
+    def fits(isa: Isa, pixels: int, out: int, held: int = 0) -> bool:
         pairs = -(-pixels // 2)
-        # Of several taps, all pixels and half of every two neighbours; of one, both halves of its pairs.
-        inputs = 2 * pairs if taps == 1 else 2 * (pixels + taps) - 3
-        return out == 1 and pairs * 8 + inputs + 2 <= isa.registers - 1
+        return out == 1 and pairs * 8 + 2 * pairs + held + 2 <= isa.registers - 1
 
     @staticmethod
     def order(step: Array) -> Array:
@@ -215,7 +213,7 @@ class FourfoldProducts(IntegerProducts):
     """VPDPBUSD: four channels of a pixel, broadcast, times four channels of every output of a vector."""
 
     @staticmethod
-    def fits(isa: Isa, pixels: int, out: int, taps: int = 1) -> bool:
+    def fits(isa: Isa, pixels: int, out: int, held: int = 0) -> bool:
         vectors = out * BLOCK // isa.lanes(INT32)
         return pixels * vectors + vectors + 1 <= isa.registers
 

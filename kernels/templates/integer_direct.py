@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -97,7 +98,7 @@ def integer_direct(
                                 )
 
                             with serial(inner) as k, serial(kh) as i:
-                                if _taps_together(conv, isa) == kw:
+                                if _are_together(conv, isa):
                                     for j in range(kw):
                                         tap(k, i, j)
                                 else:
@@ -146,7 +147,7 @@ class IntegerDirect(Template[Convolution, IntegerDirectTile]):
     def tiles(self, work: Convolution, machine: Machine) -> Iterator[IntegerDirectTile]:
         outer = blocks(work.filters // work.groups, BLOCK)
         for size, out in fitting_integers(
-            work.out_width, outer, machine.isa, work.types, _taps_together(work, machine.isa)
+            work.out_width, outer, machine.isa, work.types, partial(_held, work, machine.isa)
         ):
             for rows, splits in row_cuts(work, blocks(outer, out), machine):
                 yield IntegerDirectTile(size, out, rows, splits)
@@ -201,10 +202,17 @@ class IntegerDirect(Template[Convolution, IntegerDirectTile]):
         return integer_reference.convolution(work, constants, inputs)
 
 
-def _taps_together(conv: Convolution, isa: Isa) -> int:
-    """Taps of a row that are written out together: all or one."""
-    wide = conv.kernel[1]
-    return wide if wide <= _TOGETHER and products_of(isa, conv.types).holds_pixels else 1
+def _are_together(conv: Convolution, isa: Isa) -> bool:
+    """Tell whether all taps of a row are written out together."""
+    return conv.kernel[1] <= _TOGETHER and products_of(isa, conv.types).holds_pixels
+
+
+def _held(conv: Convolution, isa: Isa, pixels: int) -> int:
+    """Pixels of the input that the taps of a row read for so many of the output; none where each tap loads its own."""
+    if not _are_together(conv, isa):
+        return 0
+    stride, dilation = conv.stride[1], conv.dilation[1]
+    return len({t * stride + tap * dilation for t in range(pixels) for tap in range(conv.kernel[1])})
 
 
 def _is_square(conv: Convolution) -> bool:
