@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 import rdpass
+from benchmarks.research.arms.cured_arm import CuredArm
 from benchmarks.research.arms.exits import Exits
 from benchmarks.research.arms.footprint import footprint_of, plain_footprint
 from benchmarks.research.arms.leaving import at_threshold, highest_threshold
@@ -45,6 +46,8 @@ def is_slow(run):
     arm, block = run.cell.arm, run.cell.net.block
     if run.grid == "ablation":
         return block == "bottleneck" or not arm.name.startswith(("migrate: linear", "joint Dirac"))
+    if isinstance(arm, CuredArm):
+        return block == "basic" or arm.of is None or arm.cure not in ("outputs", "trained")
     if arm.recipe in ("int8", "transfer"):
         return block == "basic" or not arm.name.startswith(("residual", "migrate"))
     if run.grid == "small":

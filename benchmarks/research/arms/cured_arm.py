@@ -61,18 +61,22 @@ class CuredArm:
             "lost_on_validation": round(before.validation - scores.validation, 2),
         }
         steps = bench.steps if self.of else 0
-        steps += EPOCHS * len(bench.image_set.train) if self.cure == "trained" else 0
         form = "plain" if self.of else "residual"
         return Result(scores, form, footprint_of(model, bench.image_set.example), steps, {**lost, **facts})
 
 
+def together(bench: Bench) -> int:
+    """Images in a batch of the file: no more than there are of any kind."""
+    return min(TOGETHER, len(bench.image_set.train.images), len(bench.image_set.validation.images))
+
+
 def rounded(model: nn.Module, bench: Bench, cure: Cure, place: Path) -> dict[str, Any]:
-    """Write the network in int8 without training, for batches of ``TOGETHER``."""
+    """Write the network in int8 without training, for batches of many."""
     import rdpass
 
     images, validation = bench.image_set.train.images.cpu(), bench.image_set.validation.on("cpu").images
     made = rdpass.quantize(
-        model, images[:TOGETHER], calibrate=images[:CALIBRATED], validate=validation[:CHOOSING], out=place,
+        model, images[: together(bench)], calibrate=images[:CALIBRATED], validate=validation[:CHOOSING], out=place,
         rounding="nearest" if cure == "nearest" else "outputs", diagonal=cure == "diagonal", show_progress=False,
     )  # fmt: skip
     return {"calibrator": made.report.calibrator, "sqnr": round(made.report.sqnr, 1)}
@@ -95,13 +99,13 @@ def trained(model: nn.Module, bench: Bench, place: Path) -> dict[str, Any]:
         "quantize": {"epochs": EPOCHS, "lr": RATE},
     }  # fmt: skip
     request = Request(
-        train=image_set.train, validate=list(image_set.validation.on("cpu").batches(TOGETHER)),
+        train=image_set.train, validate=list(image_set.validation.on("cpu").batches(together(bench))),
         config=DistillConfig(**told), show_progress=False,
     )  # fmt: skip
-    student = run_passes(trace(model, (image_set.train.images[:TOGETHER].cpu(),)), DEPLOY_FORM)
+    student = run_passes(trace(model, (image_set.train.images[: together(bench)].cpu(),)), DEPLOY_FORM)
     made, _ = train_quantised(student, bench.teacher, request)
     made.save(place)
     training = made.report.training
     assert training is not None
     return {"rounded_on_validation": round(training.rounded, 2), "trained_on_validation": round(training.trained, 2),
-            "kept": training.kept}  # fmt: skip
+            "kept": training.kept, "steps_in_int8": EPOCHS * len(image_set.train)}  # fmt: skip

@@ -80,18 +80,20 @@ def quantised(model: nn.Module, calibration: Tensor, folder: Path, per_channel: 
 
 
 def feeds(path: Path, images: Tensor) -> Iterator[Feed]:
-    """Whole batches, the last one filled up with the first images."""
-    name = session(path).get_inputs()[0].name
-    for start in range(0, len(images), TOGETHER):
-        batch = images[start : start + TOGETHER]
-        rows = (np.arange(TOGETHER) % len(batch)).tolist()
-        yield {name: batch[rows].numpy()}
+    """Whole batches of the file's size, the last one filled up with the first images."""
+    given = session(path).get_inputs()[0]
+    together = given.shape[0]
+    for start in range(0, len(images), together):
+        batch = images[start : start + together]
+        rows = (np.arange(together) % len(batch)).tolist()
+        yield {given.name: batch[rows].numpy()}
 
 
 def accuracy_of(path: Path, part: Part) -> float:
     """Per cent right under onnxruntime."""
     runner, right = session(path), 0
-    for feed, (_, labels) in zip(feeds(path, part.images), part.batches(TOGETHER), strict=True):
+    together = runner.get_inputs()[0].shape[0]
+    for feed, (_, labels) in zip(feeds(path, part.images), part.batches(together), strict=True):
         logits = runner.run(None, feed)[0][: len(labels)]
         right += int((logits.argmax(1) == labels.numpy()).sum())
     return 100 * right / len(part.labels)
