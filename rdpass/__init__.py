@@ -5,10 +5,14 @@ Names are loaded on first use: a board has numpy and the TVM runtime, neither to
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+# ONNX Runtime from 1.29 on tells its makers names and digests of the models that it is given, unless this says not to.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
     from rdpass import registry

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 import rdpass
+from benchmarks.fault_campaigns.trials import small_network
 
 ROOT = Path(__file__).parent.parent
+_OF_REPORTS = ("ORT_DISABLE_TELEMETRY", "CI", "XDG_CACHE_HOME")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
@@ -22,6 +24,22 @@ def python(code, *, executable=sys.executable, cwd=ROOT):
 def test_importing_rdpass_loads_neither_torch_nor_tvm_nor_numpy():
     heavy = python("import sys, rdpass; print(sorted({'torch', 'tvm', 'tvm_ffi', 'numpy'} & set(sys.modules)))")
     assert heavy == "[]"
+
+
+def test_onnx_runtime_is_told_to_report_to_nobody(tmp_path):
+    model = small_network(tmp_path / "net.onnx")
+    (tmp_path / "home").mkdir()
+    script = (
+        "import sys, onnx, rdpass.onnx.oracle as oracle, numpy as np;"
+        "oracle.run_onnx(onnx.load(sys.argv[1]), [np.zeros((1, 3, 6, 5), np.float32)])"
+    )
+    variables = {name: value for name, value in os.environ.items() if name not in _OF_REPORTS}
+    said = subprocess.run(
+        [sys.executable, "-c", script, str(model)], env={**variables, "HOME": str(tmp_path / "home")},
+        capture_output=True, check=True, text=True,
+    )  # fmt: skip
+    assert said.stderr == ""
+    assert list((tmp_path / "home").rglob("*")) == []  # where it keeps a number for this machine, and what it will send
 
 
 def test_every_public_name_is_there_and_listed():

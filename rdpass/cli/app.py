@@ -6,7 +6,9 @@ Results go to stdout, everything else to stderr. Subcommands import what is heav
 
 from __future__ import annotations
 
+import errno
 import os
+import resource
 import signal
 import sys
 import traceback
@@ -38,6 +40,8 @@ from rdpass.core.printable import printable
 TERMINATED = 143
 OUTPUT_FAILED = 1
 LONGEST_MESSAGE = 2000
+LEAST_SPACE, LEAST_FILES = 2**31, 64
+"""Bytes of address space and open files that every command on a small network does with."""
 
 app = typer.Typer(
     help="Take the shortcuts out of a trained residual network and deploy it on ARM.",
@@ -110,11 +114,30 @@ def run(arguments: list[str] | None = None) -> int:
     except RdpassError as error:
         print(f"rdpass: {printable(' '.join(str(error).split()), LONGEST_MESSAGE)}", file=sys.stderr)
         return error.exit_code
-    except OSError as error:
-        if error.errno not in FULL or error.filename is not None:
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in FULL and error.filename is None:
+            return _output_failed(error)
+        limit = _limit_met(error)
+        if limit is None:
             raise
-        return _output_failed(error)
+        print(f"rdpass: {limit}", file=sys.stderr)
+        return ConfigError.exit_code
     return 0
+
+
+def _limit_met(error: Exception) -> str | None:
+    """What this process has too little of, if that is why it failed; libraries say so in many ways.
+
+    Where the whole address space is small, any failure may come of it: what can't be loaded, or is half loaded.
+    """
+    space, files = (resource.getrlimit(kind)[0] for kind in (resource.RLIMIT_AS, resource.RLIMIT_NOFILE))
+    number = error.errno if isinstance(error, OSError) else None
+    if number in (errno.EMFILE, errno.ENFILE):
+        return f"no more files can be opened: this process may have {files} open (ulimit -n); {LEAST_FILES} are enough"
+    if isinstance(error, MemoryError) or number == errno.ENOMEM or space <= LEAST_SPACE:
+        may = "" if space == resource.RLIM_INFINITY else f": this process may use {space >> 20} MB (ulimit -v)"
+        return f"there is not enough memory{may}; a small network takes {LEAST_SPACE >> 20} MB"
+    return None
 
 
 def _has_current_folder() -> bool:

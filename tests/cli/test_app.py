@@ -9,7 +9,8 @@ import pytest
 import torch
 
 import rdpass
-from rdpass.cli.app import run
+from benchmarks.fault_campaigns.trials import small_network
+from rdpass.cli.app import LEAST_FILES, LEAST_SPACE, run
 from tests.cli.given import INPUT, RESNET, failure, resnet
 
 
@@ -21,7 +22,7 @@ from tests.cli.given import INPUT, RESNET, failure, resnet
         (("inspect", "tests.cli.given:nothing_there"), 2, "can't be found"),
         (("inspect", "no_such_package:model"), 2, "can't be found"),
         (("inspect", "tests.cli.given:raising"), 2, "raised RuntimeError: no weights here"),
-        (("inspect", "model.pth"), 2, "write pkg.mod:callable"),
+        (("inspect", "model.pth"), 2, "model.pth is not there, or no file"),
         (("inspect", "absent.pt2"), 2, "absent.pt2"),
         (("inspect", "model.onnx"), 2, "model.onnx: there is no such file"),
         (("inspect", RESNET, "--input", "1x4x8x8"), 2, "does not take an input of shape 1x4x8x8"),
@@ -142,6 +143,41 @@ def test_a_full_stdout_is_told_in_one_line(words):
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr == "rdpass: stdout can't be written: No space left on device\n"
+
+
+def limited(here, kind, limit, *words):
+    """A command whose process may use no more than ``limit`` of ``kind``."""
+    script = (
+        f"import os, resource, sys; resource.setrlimit({kind}, ({limit},) * 2); os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(rdpass.__file__).parent.parent), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", script, sys.executable, "-P", "-m", "rdpass", *words]
+    return subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("kind", "limit", "told"),
+    [
+        ("resource.RLIMIT_AS", 300 * 2**20, "there is not enough memory: this process may use 300 MB (ulimit -v)"),
+        ("resource.RLIMIT_NOFILE", 8, "no more files can be opened: this process may have 8 open (ulimit -n)"),
+    ],
+)
+def test_a_process_that_may_take_too_little_says_so_in_one_line(here, kind, limit, told):
+    small_network(here / "net.onnx")
+    done = limited(here, kind, limit, "compile", "net.onnx", "-o", "net.rdp")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert done.stderr.startswith(f"rdpass: {told}")
+    assert not (here / "net.rdp").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "limit"), [("resource.RLIMIT_AS", LEAST_SPACE), ("resource.RLIMIT_NOFILE", LEAST_FILES)]
+)
+def test_what_the_line_says_is_enough(here, kind, limit):
+    small_network(here / "net.onnx")
+    done = limited(here, kind, limit, "compile", "net.onnx", "-o", "net.rdp")
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_current_folder_that_is_gone_is_told_in_one_line(here):
