@@ -41,7 +41,7 @@ def evaluate_command(
     from rdpass.cli.quantize import images_of
     from rdpass.evaluation import evaluate
 
-    models = [source for source in sources if not (Path(source).is_dir() or source.endswith(".onnx"))]
+    models = [source for source in sources if not (Path(source).is_dir() or source.lower().endswith(".onnx"))]
     if weights is not None and len(models) != 1:
         raise ConfigError(f"--weights is for one MODEL, and there are {len(models)}")
     if twice := sorted({source for source in sources if sources.count(source) > 1}):
