@@ -11,9 +11,10 @@ Tuning tries them so that a search that is cut short has seen the best-looking t
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import zip_longest
+from math import inf
 from typing import Any
 
 from rdpass.core.errors import TargetError
@@ -69,6 +70,17 @@ def _default(work: Workload, machine: Machine, templates: Templates) -> Ranked:
         reasons = "; ".join(refusals(work, machine, templates).values()) or "no template serves such workloads"
         raise TargetError(f"no kernel computes {work.describe()} with {machine.isa.name}: {reasons}")
     return chosen
+
+
+def memory_bytes(work: Workload, tile: Tile, machine: Machine, templates: Templates | None = None) -> float:
+    """Bytes that one thread's kernel has from memory by the cost model; 0 where it knows nothing of them.
+
+    They are what a slower memory adds to the cost.
+    """
+    alone = replace(machine, threads=1, l2=max(machine.l2, machine.last))
+    cost = template_of(tile, templates).cost
+    slow, fast = (cost(work, tile, replace(alone, bandwidth=bytes_a_cycle)) for bytes_a_cycle in (1.0, inf))
+    return slow - fast
 
 
 def rank_tiles(work: Workload, machine: Machine, templates: Templates | None = None) -> tuple[Ranked, ...]:

@@ -16,7 +16,8 @@ class Machine:
     """A core and its share of the memory.
 
     ``threads``: how many a kernel's parallel loops are cut for. ``multiplies``: vector multiply-accumulates of float32
-    a cycle. ``l1``, ``l2``: bytes of data cache. ``bandwidth``: bytes a cycle from memory.
+    a cycle. ``l1``, ``l2``: bytes of data cache. ``bandwidth``: bytes a cycle from memory. ``last``: bytes of the cache
+    before memory, where that is another than ``l2``.
     """
 
     isa: Isa
@@ -25,6 +26,7 @@ class Machine:
     l1: int
     l2: int
     bandwidth: float
+    last: int = 0
 
 
 def machine_of(target: Target) -> Machine:
@@ -37,4 +39,5 @@ def machine_of(target: Target) -> Machine:
         l1=target.l1d_bytes or _UNKNOWN_L1,
         l2=target.l2_bytes or _UNKNOWN_L2,
         bandwidth=target.dram_gbps / target.clock_ghz if target.dram_gbps and target.clock_ghz else _UNKNOWN_BANDWIDTH,
+        last=target.l3_bytes,
     )

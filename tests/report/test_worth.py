@@ -63,3 +63,11 @@ def test_there_is_no_verdict_on_what_could_not_be_estimated() -> None:
 def test_a_choice_is_named_with_its_precision_unless_that_is_single() -> None:
     assert choice_name(choice("plain", 1, 1)) == "plain"
     assert choice_name(choice("as it is", 1, 1, "fp16")) == "as it is in fp16"
+
+
+def test_a_precision_that_can_not_be_estimated_leaves_the_verdict_on_the_others() -> None:
+    choices = [choice("as it is", 100, 1_000_000), choice("plain", 80, 1_000_000)]
+    found = worth("rpi4", choices, [Skipped("plain in int8", "no layer that int8 takes")])
+    assert found.gains
+    assert found.verdict.endswith("Worth training: without shortcuts it takes 20 % less time and as much memory at the"
+                                  " peak.")  # fmt: skip

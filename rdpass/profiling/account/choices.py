@@ -1,23 +1,30 @@
-"""Accounts of the choices that a user has: the model as it is, and its plain student.
+"""Accounts of the choices that a user has: the model as it is, and its plain student, in every precision.
 
 Each becomes ONNX as ``export`` writes it, but without its gates, and goes through every pass of lowering. The weights
-are the model's own, and what their values do to the choice of kernels with them.
+are the model's own, and what their values do to the choice of kernels with them. For int8 the ranges are those of one
+random input: which kernels there are, and what they cost, does not depend on more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
 
+import numpy as np
 from torch.fx import GraphModule
 
-from rdpass.core.errors import first_line
-from rdpass.core.numeric_types import SINGLE, Precision
+from rdpass.core.comparison import Array
+from rdpass.core.errors import ConfigError, TargetError, first_line
+from rdpass.core.numeric_types import BYTES, HALF, SINGLE, Precision
 from rdpass.core.plan import Choice, Region, Skipped, Traced
 from rdpass.deploy.lowering import lower_for, network_of
+from rdpass.deploy.precision import check_computes
 from rdpass.onnx.export import draft_onnx
 from rdpass.onnx.source import OnnxSource, read_onnx
 from rdpass.passes.distill.remove_shortcuts import remove_shortcuts
+from rdpass.passes.quantize.calibrators import minmax
+from rdpass.passes.quantize.histograms import take_histograms
+from rdpass.passes.quantize.place_qdq import place_qdq
+from rdpass.passes.quantize.prepare import prepare
 from rdpass.profiling.account.network import account_of
 from rdpass.targets.target import Target
 
@@ -25,32 +32,92 @@ from rdpass.targets.target import Target
 def estimate_choices(
     traced: Traced, removable: Sequence[Region], target: Target
 ) -> tuple[tuple[Choice, ...], tuple[Skipped, ...]]:
-    """What the model costs on one core of ``target`` as it is, and without the shortcuts ``removable``.
+    """What the model costs on one core of ``target`` as it is and without the shortcuts ``removable``, in float32, in
+    int8, and in float16 where the core computes so.
 
     Returns:
-        The choices that could be estimated, and the others' reasons.
+        The choices that could be estimated, and the others' reasons, under ``choice_key``.
     """
-    networks: dict[str, Callable[[], GraphModule]] = {"as it is": lambda: traced.module}
+    networks = {"as it is": traced.module}
     if removable:
-        networks["plain"] = partial(remove_shortcuts, traced.module, removable)
-    choices, skipped = [], []
-    for network, build in networks.items():
-        try:
-            source = read_onnx(draft_onnx(build(), traced.example))
-            choices.append(estimate(network, source, target))
-        except Exception as error:  # whatever exporter and importer raise: the census stands without an estimate
-            skipped.append(Skipped(network, first_line(error)))
+        networks["plain"] = remove_shortcuts(traced.module, removable)
+    choices: list[Choice] = []
+    skipped: list[Skipped] = []
+    for network, module in networks.items():
+        for precision, found in _estimates(network, module, traced, target):
+            if isinstance(found, Choice):
+                choices.append(found)
+            else:
+                skipped.append(Skipped(choice_key(network, precision), found))
     return tuple(choices), tuple(skipped)
 
 
+def choice_key(network: str, precision: Precision) -> str:
+    """The name of a choice: plain, plain in int8."""
+    return network if precision == SINGLE else f"{network} in {precision}"
+
+
+def _estimates(
+    network: str, module: GraphModule, traced: Traced, target: Target
+) -> Iterator[tuple[Precision, Choice | str]]:
+    """The choice of each precision, or the reason why there is none."""
+    try:
+        source = read_onnx(draft_onnx(module, traced.example))
+    except Exception as error:  # the exporter raises what it likes; the census stands without an estimate
+        yield SINGLE, first_line(error)
+        return
+    for precision in precisions_of(target):
+        try:
+            yield precision, estimate(network, source, target, precision)
+        except Exception as error:  # so do quantiser and importer
+            yield precision, first_line(error)
+
+
+def precisions_of(target: Target) -> tuple[Precision, ...]:
+    """The precisions that a core computes in."""
+    try:
+        check_computes(target, HALF)
+    except TargetError:
+        return SINGLE, BYTES
+    return SINGLE, HALF, BYTES
+
+
 def estimate(network: str, source: OnnxSource, target: Target, precision: Precision = SINGLE) -> Choice:
-    """What an ONNX network costs on one core of ``target``, computing in ``precision``.
+    """What an ONNX network costs on one core of ``target``, computing in ``precision``. A float network is quantised
+    for int8.
 
     Raises:
-        ConfigError: TVM can't import the network.
+        ConfigError: it can't be quantised, or TVM can't import it.
         TargetError: the target does not compute so, or a figure of it is not known.
     """
-    account = account_of(lower_for(network_of(source, target, precision), target), target)
+    module = network_of(as_precision(source, precision), target, precision)
+    account = account_of(lower_for(module, target), target)
     return Choice(
         network, precision, account.ms, account.cycles, account.dram_bytes, account.peak_bytes, account.weight_bytes
     )
+
+
+def as_precision(source: OnnxSource, precision: Precision) -> OnnxSource:
+    """The network to compute in ``precision``: for int8 with every weight and tensor quantised as ``quantize`` does.
+
+    Raises:
+        ConfigError: it can't be quantised.
+    """
+    return _quantised(source) if precision == BYTES and not source.is_quantised else source
+
+
+def _quantised(source: OnnxSource) -> OnnxSource:
+    model = prepare(source.model)
+    feed = [_made_up(spec.shape, spec.dtype) for spec in source.inputs]
+    ranges = {name: minmax(found) for name, found in take_histograms(model, [feed], lambda rows: None).items()}
+    found = read_onnx(place_qdq(model, ranges))
+    if not found.is_quantised:
+        raise ConfigError("the network has no layer that int8 takes")
+    return found
+
+
+def _made_up(shape: Sequence[int], dtype: str) -> Array:
+    """Normal numbers; of whole ones zeros, which index anything."""
+    if not dtype.startswith("float"):
+        return np.zeros(shape, dtype)
+    return np.random.default_rng(0).standard_normal(shape).astype(dtype)

@@ -17,11 +17,13 @@ from rdpass.targets.target import Target
 
 @dataclass(frozen=True)
 class CoreTimes:
-    """Cycles from one instruction of a kind to the next; ``start``: of any; ``wait``: from a multiply to one that adds
-    to its sum."""
+    """Cycles from one instruction of a kind to the next, as ``Block`` tells them apart. ``start``: of any kind;
+    ``wait``: from a multiply to one that adds to its sum; ``dispatch``: what the runtime spends on a call."""
 
     multiply: float
-    vector: float
+    float_: float
+    product: float
+    integer: float
     load: float
     store: float
     start: float
@@ -29,35 +31,33 @@ class CoreTimes:
     division: float
     call: float
     dispatch: float
-    pointer: float = 1.0
 
     def cycles(self, block: Block) -> float:
         """Cycles of one run."""
-        instructions: float = block.multiplies + block.vectors + block.loads + block.stores
-        instructions += self.pointer * block.pointers + (2 if block.in_loop else 0)
-        return (
-            max(
-                block.multiplies * self.multiply,
-                (block.multiplies + block.vectors) * self.vector,
-                block.loads * self.load,
-                block.stores * self.store,
-                instructions * self.start,
-                block.chain * self.wait,
-                1.0,
-            )
-            + block.divisions * self.division
-            + block.calls * self.call
+        floats, integers = block.multiplies + block.floats, block.products + block.integers
+        # An address for each array, and the counter and branch of a loop.
+        others = block.pointers + (2 if block.in_loop else 0)
+        busiest = max(
+            block.multiplies * self.multiply,
+            block.products * self.product,
+            floats * self.float_ + integers * self.integer,
+            block.loads * self.load,
+            block.stores * self.store,
+            (floats + integers + block.loads + block.stores + others) * self.start,
+            block.chain * self.wait,
+            1.0,
         )
+        return busiest + block.divisions * self.division + block.calls * self.call
 
 
 SMALL = CoreTimes(
-    multiply=1.0, vector=1.0, load=1.0, store=1.0, start=1 / 3, wait=4, division=12, call=60, dispatch=3700
+    multiply=1.0, float_=1.0, product=1.0, integer=0.5, load=1.0, store=1.0, start=1 / 3, wait=4, division=28, call=60,
+    dispatch=3700,
 )  # fmt: skip
 LARGE = CoreTimes(
-    multiply=0.5, vector=0.5, load=0.5, store=0.5, start=1 / 4, wait=2, division=8, call=40, dispatch=2000
+    multiply=0.5, float_=0.5, product=1.0, integer=0.5, load=0.5, store=0.5, start=1 / 4, wait=2, division=10, call=40,
+    dispatch=2000,
 )  # fmt: skip
-
-
 _CORES: Mapping[str, CoreTimes] = {"cortex-a72": SMALL, "neoverse-n1": LARGE}
 
 

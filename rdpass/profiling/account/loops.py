@@ -5,6 +5,8 @@
 2. Loops multiply. Where an extent or a condition depends on a loop's variable (borders, shares of threads), the loop is
    gone through value by value, a long one at evenly spread values.
 3. Local arrays are registers: reading and writing them is free. Addresses are a few instructions a block.
+4. A loop over single numbers, as TVM's own functions have, is one over vectors where LLVM makes it so: neighbours in
+   memory are read and written by neighbouring turns, and no sum runs through them.
 """
 
 from __future__ import annotations
@@ -28,13 +30,16 @@ _TRIED = 64
 class Block:
     """Instructions of one run of a block, by the unit that does them.
 
-    ``multiplies``: of vectors or floats, added to something or not. ``vectors``: all else on these. ``chain``: the
-    longest row of multiplies that each wait for the one before, from one run to the next. ``divisions``: divisions and
-    roots. ``calls``: of functions of the C library, one a number. ``pointers``: arrays it reads or writes.
+    ``multiplies``: of floats, added to something or not. ``floats``: all else on floats. ``products``: multiplies of
+    whole numbers that widen. ``integers``: all else on vectors of whole numbers. ``chain``: the longest row of
+    multiplies that each wait for the one before, from one run to the next. ``divisions``: divisions and roots.
+    ``calls``: of functions of the C library, one a number. ``pointers``: arrays it reads or writes.
     """
 
     multiplies: int = 0
-    vectors: int = 0
+    floats: int = 0
+    products: int = 0
+    integers: int = 0
     loads: int = 0
     stores: int = 0
     chain: int = 0
@@ -74,10 +79,13 @@ class _Node:
 
 @dataclass
 class _Straight(_Node):
+    """A block; ``turns``: of its loop, that one run does."""
+
     block: Block = Block()
+    turns: int = 1
 
     def _count(self, values: Values) -> Counter[Block]:
-        return Counter({self.block: 1.0})
+        return Counter({self.block: 1 / self.turns})
 
 
 @dataclass
@@ -134,18 +142,19 @@ class _Reader:
         self.numbers: dict[Any, tuple[Number, frozenset[Any]]] = {}
         self.registers: set[Any] = set()
 
-    def read(self, statement: Any, in_loop: bool = False) -> _Node:
+    def read(self, statement: Any, loop: Any = None) -> _Node:
+        """``loop``: the variable of the loop of which the statement is the body."""
         parts: list[_Node] = []
-        tally = _Tally(self)
+        tally = _Tally(self, loop)
         for part in _flat(statement):
             inner = self._structure(part)
             if inner is None:
                 tally.statement(part)
                 continue
-            parts += tally.blocks(in_loop)
+            parts += tally.blocks()
             parts.append(inner)
-            tally = _Tally(self)
-        parts += tally.blocks(in_loop)
+            tally = _Tally(self, loop)
+        parts += tally.blocks()
         return parts[0] if len(parts) == 1 else _Row(frozenset().union(*(p.needs for p in parts)), parts=parts)
 
     def _structure(self, statement: Any) -> _Node | None:
@@ -153,7 +162,7 @@ class _Reader:
         match statement:
             case tirx.For():
                 first, extent = self.number(statement.min), self.number(statement.extent)
-                body = self.read(statement.body, in_loop=True)
+                body = self.read(statement.body, statement.loop_var)
                 needs = (body.needs - {statement.loop_var}) | first[1] | extent[1]
                 return _Loop(needs, variable=statement.loop_var, first=first[0], extent=extent[0], body=body)
             case tirx.IfThenElse():
@@ -166,6 +175,18 @@ class _Reader:
                 return self.read(statement.body)
             case _:
                 return None
+
+    def step(self, buffer: Any, indices: Sequence[Any], loop: Any) -> int | None:
+        """Numbers from what one turn of a loop touches to what the next does; None where that is not known."""
+        if loop is None:
+            return None
+        step, stride = 0, 1
+        for index, extent in zip(reversed(indices), reversed(buffer.shape), strict=True):
+            first = index.base if isinstance(index, tirx.Ramp) else index
+            value, _ = self.number(first)
+            step += (value({loop: 1}) - value({loop: 0})) * stride
+            stride *= self.number(extent)[0]({})
+        return step
 
     def number(self, expression: Any) -> tuple[Number, frozenset[Any]]:
         """A whole number or a truth as a function of loops' variables, and which. What can't be known is 1."""
@@ -245,35 +266,54 @@ def _flat(statement: Any) -> Iterator[Any]:
 _FREE = (tirx.Var, tirx.IntImm, tirx.FloatImm, tirx.Ramp)
 _CALLED = ("exp", "exp2", "exp10", "log", "log2", "log1p", "tanh", "erf", "pow", "sin", "cos", "tan", "atan", "sigmoid")
 _ROOTS = ("sqrt", "rsqrt", "fdiv")
-_MULTIPLIES = ("smull", "umull", "sdot", "udot", "smmla", "usdot", "pmull", "fmulx", "sqdmulh", "sqrdmulh", "fma",
-               "fmla", "fmuladd")  # fmt: skip
+_PRODUCTS = ("smull", "umull", "pmull", "sqdmulh", "sqrdmulh", "fmulx", "fma", "fmuladd")
+_FUSED = ("smull", "umull", "saddlp", "uaddlp")
+"""What adds to a sum in the same instruction: SMLAL, SADALP."""
 _NOTHING = ("reinterpret", "vector.extract", "likely", "address_of", "bitcast")
 
 
-class _Tally:
-    """Counts the statements of one block."""
+_UNITS = ("multiplies", "floats", "products", "integers", "loads", "stores", "divisions", "calls")
 
-    def __init__(self, reader: _Reader) -> None:
-        self.reader = reader
+
+class _Tally:
+    """Counts the statements of one block, in the body of the loop over ``loop``. ``together``: turns that one
+    instruction does."""
+
+    def __init__(self, reader: _Reader, loop: Any) -> None:
+        self.reader, self.loop = reader, loop
         self.counts: Counter[str] = Counter()
         self.sums: Counter[Any] = Counter()
         self.started: set[Any] = set()
         self.arrays: set[Any] = set()
         self.any = False
+        self.together = VECTOR
 
-    def blocks(self, in_loop: bool) -> list[_Node]:
+    def blocks(self) -> list[_Node]:
         if not self.any:
             return []
-        names = ("multiplies", "vectors", "loads", "stores", "divisions", "calls")
-        counted = {name: self.counts[name] for name in names}
+        counted = {name: self.counts[name] for name in _UNITS}
+        turns = 1 if self.together == VECTOR else self.together
+        counted["calls"] *= turns
         chain = max((count for place, count in self.sums.items() if place not in self.started), default=0)
-        block = Block(**counted, chain=chain, pointers=len(self.arrays), in_loop=in_loop)
-        return [_Straight(block=block)]
+        block = Block(**counted, chain=chain, pointers=len(self.arrays), in_loop=self.loop is not None)
+        return [_Straight(block=block, turns=turns)]
+
+    def _work(self, expression: Any, count: int | None = None) -> None:
+        """Count an operation that gives ``expression``."""
+        unit = "floats" if "float" in _type(expression) else "integers"
+        self.counts[unit] += _registers(expression) if count is None else count
+
+    def _neighbours(self, buffer: Any, indices: Any, value: Any) -> None:
+        """Take in an access by the loop's turns: one after another in memory, or all the same place, or else apart."""
+        step = self.reader.step(buffer, indices, self.loop)
+        bits = int(tvm.DataType(_type(value)).bits) * _lanes(value)
+        lanes = VECTOR // bits if step in (0, 1) and bits < VECTOR else 1
+        self.together = min(self.together, lanes)
 
     def statement(self, statement: Any) -> None:
         match statement:
             case tirx.Bind():
-                if _is_whole(statement.value):
+                if _is_address(statement.value):
                     self.reader.numbers[statement.var] = self.reader.number(statement.value)
                 else:
                     self.any = True
@@ -298,10 +338,13 @@ class _Tally:
             else:
                 self.started.add(place)
             if _is_copy(statement.value):
-                self.counts["vectors"] += _registers(statement.value)
+                self._work(statement.value)
             self.value(statement.value)
             return
         self.value(statement.value)
+        self._neighbours(statement.buffer, statement.indices, statement.value)
+        if self.reader.step(statement.buffer, statement.indices, self.loop) != 1:
+            self.together = 1
         self.counts["stores"] += _registers(statement.value)
         self.arrays.add(statement.buffer)
 
@@ -314,19 +357,26 @@ class _Tally:
     def _load(self, load: Any) -> None:
         if load.source not in self.reader.registers:
             self.counts["loads"] += _registers(load)
+            self._neighbours(load.source, load.indices, load)
             self.arrays.add(load.source)
 
     def _sum(self, added: Any) -> None:
-        if not (_is_product(added.a) or _is_product(added.b)):
+        if _is_fused(added.a) or _is_fused(added.b):
+            # The product, or the sum of neighbours, adds as well.
+            self._values(added.a, added.b)
+        elif _is_product(added.a) or _is_product(added.b):
+            product, other = (added.b, added.a) if _is_product(added.b) else (added.a, added.b)
+            self.counts["multiplies"] += _registers(added)
+            self._factors(product)
+            self.value(other)
+        else:
             self._other(added)
-            return
-        product, other = (added.b, added.a) if _is_product(added.b) else (added.a, added.b)
-        self.counts["multiplies"] += _registers(added)
-        self._factors(product)
-        self.value(other)
 
     def _product(self, product: Any) -> None:
-        self.counts["multiplies"] += _registers(product)
+        if _is_product(product):
+            self.counts["multiplies"] += _registers(product)
+        else:
+            self._work(product)
         self._factors(product)
 
     def _division(self, division: Any) -> None:
@@ -334,25 +384,26 @@ class _Tally:
         self._values(division.a, division.b)
 
     def _cast(self, cast: Any) -> None:
-        self.counts["vectors"] += max(_registers(cast), _registers(cast.value))
+        self._work(cast, max(_registers(cast), _registers(cast.value)))
         self.value(cast.value)
 
     def _select(self, select: Any) -> None:
-        self.counts["vectors"] += _registers(select)
+        self._work(select)
         self._values(select.condition, select.true_value, select.false_value)
 
     def _shuffle(self, shuffle: Any) -> None:
-        if len(shuffle.indices) > 1:
-            self.counts["vectors"] += _registers(shuffle)
+        """Lanes in a row are a register's half, or two halves that narrowing fills: nothing is done for them."""
+        order = [int(index.value) for index in shuffle.indices]
+        if order != list(range(order[0], order[0] + len(order))):
+            self._work(shuffle)
         self._values(*shuffle.vectors)
 
     def _let(self, let: Any) -> None:
         self._values(let.value, let.body)
 
     def _other(self, expression: Any) -> None:
-        """An operation on one value or two; addresses, which are whole numbers, are not counted."""
-        if not _is_whole(expression):
-            self.counts["vectors"] += _registers(expression)
+        """An operation on one value or two."""
+        self._work(expression)
         self._values(*(getattr(expression, name) for name in ("a", "b") if hasattr(expression, name)))
 
     def _values(self, *expressions: Any) -> None:
@@ -370,7 +421,7 @@ class _Tally:
     def _broadcast(self, expression: Any) -> None:
         if isinstance(expression.value, _FREE):
             return
-        self.counts["vectors"] += 1
+        self._work(expression, 1)
         self.value(expression.value)
 
     def _call(self, call: Any) -> None:
@@ -379,12 +430,10 @@ class _Tally:
             self.counts["calls"] += _lanes(call)
         elif any(word == name for word in _ROOTS):
             self.counts["divisions"] += _registers(call)
-        elif name.rpartition(".")[2] in _MULTIPLIES:
-            self.counts["multiplies"] += _registers(call)
-        elif name == "if_then_else":
-            self.counts["vectors"] += _registers(call)
+        elif name.rpartition(".")[2] in _PRODUCTS:
+            self.counts["multiplies" if "float" in _type(call) else "products"] += _registers(call)
         elif not any(name.startswith(word) or name.endswith(word) for word in _NOTHING):
-            self.counts["vectors"] += max(_registers(call), *(map(_registers, operands)), 1)
+            self._work(call, max(_registers(call), *(map(_registers, operands)), 1))
         for operand in operands:
             if isinstance(operand, tirx.Broadcast) and isinstance(operand.value, tirx.Shuffle):
                 self.value(operand.value)
@@ -431,6 +480,19 @@ def _is_copy(value: Any) -> bool:
 
 def _is_product(expression: Any) -> bool:
     return isinstance(expression, tirx.Mul) and "float" in _type(expression)
+
+
+def _is_fused(expression: Any) -> bool:
+    return isinstance(expression, tvm.ir.Call) and _called(expression)[0].rpartition(".")[2] in _FUSED
+
+
+def _is_address(expression: Any) -> bool:
+    """Tell whether it is a whole number made of loops' variables and constants."""
+    if isinstance(expression, tirx.Cast):
+        return _is_whole(expression) and _is_address(expression.value)
+    if isinstance(expression, tirx.Var | tirx.IntImm):
+        return _is_whole(expression)
+    return type(expression) in _OPERATIONS and _is_address(expression.a) and _is_address(expression.b)
 
 
 def _is_whole(expression: Any) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -22,6 +22,7 @@ from rdpass.core.errors import TargetError
 from rdpass.core.tvm_messages import without_tvm_lines
 from rdpass.passes.lowering.dataflow import operator_of
 from rdpass.passes.lowering.memory.planned_memory import planned_memory
+from rdpass.passes.lowering.rewrite.place_kernels import FROM_MEMORY
 from rdpass.profiling.account.core_times import core_times
 from rdpass.profiling.account.loops import count_blocks
 from rdpass.profiling.account.traffic import Span, missed_bytes
@@ -74,6 +75,7 @@ def account_of(lowered: tvm.IRModule, target: Target) -> Account:
     }
     cycles = sum(functions.values()) + len(calls) * times.dispatch
     dram = missed_bytes([spans for _, spans in calls], target.last_cache_bytes)
+    dram += sum(_read_again(lowered[name], spans) for name, spans in calls)
     memory = planned_memory(lowered)
     return Account(
         ms=cycles / target.clock_ghz / 1e6 + dram / target.dram_gbps / 1e6,
@@ -84,6 +86,15 @@ def account_of(lowered: tvm.IRModule, target: Target) -> Account:
         calls=len(calls),
         functions=functions,
     )
+
+
+def _read_again(function: Any, spans: Sequence[Span]) -> int:
+    """Bytes that a kernel of ours reads from memory beyond each operand once: weights that do not stay in the cache."""
+    attributes = dict(function.attrs or {})
+    if FROM_MEMORY not in attributes:
+        return 0
+    once = sum(span.bytes for span in spans[:-1])  # the last one is the workspace
+    return max(0, int(attributes[FROM_MEMORY]) - once)
 
 
 class _Reader:

@@ -1,8 +1,8 @@
 """Bytes that come from memory: the parts of what a network's calls touch that the last cache no longer holds.
 
 The cache keeps whole parts of 4 KB and drops the one unused for longest. A call goes through its operands side by side,
-each once and from its beginning: a kernel's input, weights and output advance together. The figure is of an inference
-that follows another, as in a run of many.
+each once and from its beginning: a kernel's input, weights and output advance together. What a kernel has to read again
+is the cost model's to say. The figure is of an inference that follows another, as in a run of many.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from torch import nn
 
 from rdpass.capture.trace import trace
 from rdpass.passes.analysis.shortcuts.census import take_census
-from rdpass.profiling.account.choices import estimate_choices
+from rdpass.profiling.account.choices import estimate_choices, precisions_of
 from rdpass.targets.lookup import find_target
 from tests.models import Applied, bottleneck, classifier, seeded
 from tests.support import Untouched
@@ -20,10 +20,15 @@ def test_a_bottleneck_network_costs_less_without_its_shortcuts_and_is_left_as_it
     before = Untouched(model)
     traced = trace(model, torch.randn(1, 3, 32, 32))
     regions, _ = take_census(traced)
-    (own, plain), skipped = estimate_choices(traced, regions, RPI4)
+    choices, skipped = estimate_choices(traced, regions, RPI4)
     before.check()
     assert skipped == ()
-    assert [(c.network, c.precision) for c in (own, plain)] == [("as it is", "float32"), ("plain", "float32")]
+    names = [(choice.network, choice.precision) for choice in choices]
+    assert names == [(network, kind) for network in ("as it is", "plain") for kind in ("float32", "int8")]
+    own, own_bytes, plain, plain_bytes = choices
+    for single, quantised in ((own, own_bytes), (plain, plain_bytes)):
+        assert quantised.weight_bytes < single.weight_bytes
+        assert quantised.peak_bytes < single.peak_bytes
     assert plain.cycles < own.cycles
     assert plain.peak_bytes < own.peak_bytes
     assert plain.weight_bytes <= own.weight_bytes
@@ -35,3 +40,8 @@ def test_what_no_onnx_can_say_is_skipped_with_its_reason_and_the_census_stands()
     assert choices == ()
     assert [each.add for each in skipped] == ["as it is"]
     assert "ONNX" in skipped[0].reason
+
+
+def test_a_core_of_half_precision_has_it_among_its_choices_and_others_have_not() -> None:
+    assert precisions_of(find_target("rpi5")) == ("float32", "fp16", "int8")
+    assert precisions_of(RPI4) == ("float32", "int8")

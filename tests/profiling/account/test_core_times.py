@@ -19,7 +19,7 @@ def test_the_busiest_unit_sets_the_time() -> None:
 
 
 def test_a_core_starts_so_many_instructions_a_cycle_and_no_more() -> None:
-    assert SMALL.cycles(Block(multiplies=10, loads=10, stores=10, vectors=0)) == 10
+    assert SMALL.cycles(Block(multiplies=10, loads=10, stores=10, floats=0)) == 10
     assert LARGE.cycles(Block(multiplies=10, loads=10, stores=10)) == pytest.approx(7.5)
 
 

@@ -57,3 +57,12 @@ def test_four_times_the_pixels_take_about_four_times_the_cycles() -> None:
 def test_a_core_without_clock_is_refused_by_name() -> None:
     with pytest.raises(TargetError, match="rpi4 has no clock_ghz or dram_gbps"):
         account_of(lowered(), replace(RPI4, clock_ghz=0))
+
+
+def test_weights_that_a_strided_layer_reads_for_every_row_come_from_memory_so_often() -> None:
+    net = Net((1, 512, 8, 8))
+    x = net.node("Conv", "x0", net.numbers(1024, 512, 1, 1), strides=[2, 2], kernel_shape=[1, 1])
+    found = account_of(lower_for(import_onnx(read_onnx(net.model(x))), RPI4), RPI4)
+    weights, rows = 4 * 512 * 1024, 4
+    assert weights > RPI4.l2_bytes
+    assert rows * weights <= found.dram_bytes < 1.1 * rows * weights

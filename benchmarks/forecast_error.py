@@ -1,0 +1,229 @@
+"""Hold the account of costs, which ``rdpass inspect`` gives in seconds, against costs counted under emulation.
+
+    python benchmarks/forecast_error.py --target cortex-a72 --only 'resnet*' --json
+    python benchmarks/forecast_error.py --kept counts/ --plot forecast.svg
+
+Every network is taken as it is and, where it has shortcuts, without them, with random weights at a small size. Time,
+cycles, bytes from memory and peak of the account are compared with those of ``arm_cost.py``, the simulated caches being
+the board's. With --kept a count is kept in a folder and taken from there as long as the code that would be compiled is
+the same; --known leaves out what is not there. docs/inspect.md says what was found.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import json
+import logging
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import get_args
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import torch
+from tvm_ffi import structural_hash
+
+from rdpass.capture.trace import trace
+from rdpass.cli.tables import print_table
+from rdpass.core.errors import RdpassError
+from rdpass.core.numeric_types import SINGLE, Precision
+from rdpass.deploy.lowering import lower_for, network_of
+from rdpass.onnx.export import draft_onnx
+from rdpass.onnx.source import OnnxSource, read_onnx
+from rdpass.passes.analysis.shortcuts.census import take_census
+from rdpass.passes.distill.remove_shortcuts import remove_shortcuts
+from rdpass.profiling.account.choices import as_precision
+from rdpass.profiling.account.network import account_of
+from rdpass.profiling.emulation.boards import find_board, modelled_core
+from rdpass.profiling.emulation.emulator import Caches
+from rdpass.profiling.emulation.network import measure_network
+from rdpass.report.drawing.svg import document, element, group, text, title
+from rdpass.sources.models import load_model
+from rdpass.targets.target import Target
+
+NETWORKS = (
+    "torchvision:resnet18", "torchvision:resnet50", "torchvision:resnext50_32x4d", "torchvision:mobilenet_v2",
+    "torchvision:mobilenet_v3_small", "torchvision:mnasnet0_5", "torchvision:efficientnet_b0",
+    "torchvision:shufflenet_v2_x0_5", "torchvision:squeezenet1_1", "torchvision:densenet121", "torchvision:googlenet",
+    "torchvision:regnet_x_400mf", "torchvision:regnet_y_400mf", "torchvision:vgg11", "timm:lcnet_050",
+    "timm:tinynet_e", "timm:ghostnet_050", "timm:mobileone_s0", "timm:repvgg_a0", "timm:convnext_atto",
+    "timm:skresnet18", "timm:res2net50_26w_4s", "timm:fbnetc_100", "timm:mixnet_s", "timm:rexnet_100",
+    "timm:selecsls42b", "timm:dla34", "timm:cspresnet50",
+)  # fmt: skip
+SIDE = 64
+TIME, PEAK, RATIO = 0.10, 0.03, 0.03
+"""The errors that are aimed at."""
+
+
+@dataclass(frozen=True)
+class Costs:
+    """One inference: milliseconds, cycles of the core, bytes from memory, bytes at the peak."""
+
+    ms: float
+    cycles: float
+    dram_bytes: int
+    peak_bytes: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """One network on one core: what the account says, and what was counted."""
+
+    network: str
+    variant: str
+    precision: Precision
+    target: str
+    forecast: Costs
+    counted: Costs
+
+    def error(self, figure: str) -> float:
+        """Relative, of a figure of ``Costs``; 0 where nothing was counted."""
+        counted = getattr(self.counted, figure)
+        return float(getattr(self.forecast, figure) / counted - 1) if counted else 0.0
+
+
+def rows(specs: Sequence[str], targets: Sequence[str], precisions: Sequence[Precision], kept: Path | None,
+         known: bool = False, side: int = SIDE) -> Iterator[Row]:  # fmt: skip
+    """One row a network, variant, precision and core; ``known``: those alone whose count is kept."""
+    for spec in specs:
+        for variant, source in _variants(spec, side):
+            for precision in precisions:
+                for name in targets:
+                    row = _row(spec, variant, as_precision(source, precision), precision, find_board(name), kept, known)
+                    if row is not None:
+                        yield row
+
+
+def _variants(spec: str, side: int) -> Iterator[tuple[str, OnnxSource]]:
+    torch.manual_seed(0)
+    model, _ = load_model(spec, None, f"1x3x{side}x{side}", trusted=False)
+    traced = trace(model, torch.randn(1, 3, side, side))
+    regions, _ = take_census(traced)
+    removable = [region for region in regions if region.verdict == "removable"]
+    yield "as it is", read_onnx(draft_onnx(traced.module, traced.example))
+    if removable:
+        yield "plain", read_onnx(draft_onnx(remove_shortcuts(traced.module, removable), traced.example))
+
+
+def _row(
+    spec: str, variant: str, source: OnnxSource, precision: Precision, target: Target, kept: Path | None, known: bool
+) -> Row | None:
+    lowered = lower_for(network_of(source, target, precision), target)
+    account = account_of(lowered, target)
+    place = None if kept is None else kept / f"{structural_hash(lowered) & (2**64 - 1):016x}-{target.name}.json"
+    if place is not None and place.exists():
+        counted = Costs(**json.loads(place.read_text()))
+    elif known:
+        return None
+    else:
+        counted = _counted(source, target, precision)
+        if place is not None:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(json.dumps(asdict(counted)))
+    forecast = Costs(account.ms, account.cycles, account.dram_bytes, account.peak_bytes)
+    return Row(spec.partition(":")[2], variant, precision, target.name, forecast, counted)
+
+
+def _counted(source: OnnxSource, target: Target, precision: Precision) -> Costs:
+    caches = Caches(l1=target.l1d_bytes, l2=target.last_cache_bytes)
+    cost = measure_network(source, target, caches, precision=precision)
+    cycles = cost.est_cycles[modelled_core(target)]
+    return Costs(cost.est_ms, cycles, cost.dram_bytes, cost.peak_activation_bytes)
+
+
+def summary(found: Sequence[Row]) -> dict[str, float]:
+    """How many rows there are, the shares of them within the errors aimed at, and the largest errors."""
+    times, peaks = ([abs(row.error(figure)) for row in found] for figure in ("ms", "peak_bytes"))
+    ratios = [abs(error) for error in _ratio_errors(found)]
+    return {
+        "rows": len(found),
+        "time_within": _share(times, TIME), "time_largest": max(times, default=0.0),
+        "peak_within": _share(peaks, PEAK), "peak_largest": max(peaks, default=0.0),
+        "ratio_within": _share(ratios, RATIO), "ratio_largest": max(ratios, default=0.0),
+    }  # fmt: skip
+
+
+def _share(errors: Sequence[float], bound: float) -> float:
+    return sum(error <= bound for error in errors) / max(1, len(errors))
+
+
+def _ratio_errors(found: Sequence[Row]) -> list[float]:
+    """Of the time of each plain network over its model's."""
+    pairs = {(row.network, row.precision, row.target, row.variant): row for row in found}
+    errors = []
+    for (network, precision, target, variant), plain in pairs.items():
+        own = pairs.get((network, precision, target, "as it is"))
+        if variant == "plain" and own is not None:
+            errors.append((plain.forecast.ms / own.forecast.ms) / (plain.counted.ms / own.counted.ms) - 1)
+    return errors
+
+
+def plot(found: Sequence[Row]) -> str:
+    """An SVG: for each row a bar of the error in time, the tenth that is aimed at marked."""
+    width, left, height = 820.0, 330.0, 15.0
+    scale = (width - left - 20) / 2 / max([TIME * 1.5, *(abs(row.error("ms")) for row in found)])
+    middle = left + (width - left - 20) / 2
+    bottom = height * len(found) + 10
+    pieces = [
+        element("line", x1=middle + at * scale, y1=4, x2=middle + at * scale, y2=bottom, stroke="#9aa3ad",
+                **({"stroke_dasharray": "4 3"} if at else {}))
+        for at in (-TIME, 0.0, TIME)
+    ]  # fmt: skip
+    pieces += [text(middle + at * scale, bottom + 14, f"{at:+.0%}" if at else "error of time", text_anchor="middle")
+               for at in (-TIME, 0.0, TIME)]  # fmt: skip
+    for index, row in enumerate(found):
+        error, y = row.error("ms"), 8 + index * height
+        label = f"{row.network}, {row.variant}, {row.precision}, {row.target}"
+        bar = element("rect", title(f"{label}: {error:+.1%}"), x=min(middle, middle + error * scale), y=y,
+                      width=max(1.0, abs(error) * scale), height=height - 4,
+                      fill="#1f6fb5" if row.variant == "as it is" else "#1f7a34")  # fmt: skip
+        pieces.append(group(text(left - 8, y + 9, label, text_anchor="end"), bar))
+    style = "text{font:10px sans-serif;fill:#20252b}"
+    return document(width, bottom + 20, style, *pieces, label="Error of the time that is forecast") + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--target", action="append", help="a board or a core; cortex-a72 and cortex-a76 by default")
+    parser.add_argument("--precision", action="append", choices=get_args(Precision), help="float32 by default")
+    parser.add_argument("--only", default="*", metavar="GLOB", help="names of networks")
+    parser.add_argument("--kept", type=Path, metavar="FOLDER", help="where counts are kept")
+    parser.add_argument("--known", action="store_true", help="count nothing: only what is kept")
+    parser.add_argument("--plot", type=Path, metavar="FILE.svg", help="draw the errors of time")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.WARNING)
+    specs = [spec for spec in NETWORKS if fnmatch.fnmatch(spec.partition(":")[2], options.only)]
+    targets, precisions = options.target or ["cortex-a72", "cortex-a76"], options.precision or [SINGLE]
+    found = []
+    try:
+        for row in rows(specs, targets, precisions, options.kept, options.known):
+            found.append(row)
+            print(f"{row.network} {row.variant} {row.precision} {row.target}: {row.error('ms'):+.1%}", file=sys.stderr)
+    except RdpassError as error:
+        print(f"forecast_error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    if options.plot is not None:
+        options.plot.write_text(plot(found), encoding="utf-8")
+    if options.json:
+        print(json.dumps({"summary": summary(found), "rows": [asdict(row) for row in found]}, indent=1))
+    else:
+        _print(found)
+
+
+def _print(found: Sequence[Row]) -> None:
+    figures = ("ms", "cycles", "dram_bytes", "peak_bytes")
+    print_table(
+        ("network", "", "precision", "core", ">counted ms", *(f">{figure} off by" for figure in figures)),
+        [(row.network, row.variant, row.precision, row.target, f"{row.counted.ms:.2f}",
+          *(f"{row.error(figure):+.1%}" for figure in figures)) for row in found],
+    )  # fmt: skip
+    print(", ".join(f"{name} {value:.4g}" for name, value in summary(found).items()))
+
+
+if __name__ == "__main__":
+    main()
