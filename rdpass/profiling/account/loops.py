@@ -285,6 +285,7 @@ class _Tally:
         self.sums: Counter[Any] = Counter()
         self.started: set[Any] = set()
         self.arrays: set[Any] = set()
+        self.placed: set[Any] = set()
         self.any = False
         self.together = VECTOR
 
@@ -297,6 +298,14 @@ class _Tally:
         chain = max((count for place, count in self.sums.items() if place not in self.started), default=0)
         block = Block(**counted, chain=chain, pointers=len(self.arrays), in_loop=self.loop is not None)
         return [_Straight(block=block, turns=turns)]
+
+    def _is_copy(self, value: Any) -> bool:
+        """Tell whether it is one constant, or a vector that lies in a register already: what sums start from."""
+        if isinstance(value, tirx.Var):
+            first = value not in self.placed
+            self.placed.add(value)
+            return not first
+        return isinstance(value, tirx.Broadcast) and isinstance(value.value, _FREE)
 
     def _work(self, expression: Any, count: int | None = None) -> None:
         """Count an operation that gives ``expression``."""
@@ -337,7 +346,7 @@ class _Tally:
                 self.sums[place] += 1
             else:
                 self.started.add(place)
-            if _is_copy(statement.value):
+            if self._is_copy(statement.value):
                 self._work(statement.value)
             self.value(statement.value)
             return
@@ -384,7 +393,8 @@ class _Tally:
         self._values(division.a, division.b)
 
     def _cast(self, cast: Any) -> None:
-        self._work(cast, max(_registers(cast), _registers(cast.value)))
+        if not _only_wraps(cast):
+            self._work(cast, max(_registers(cast), _registers(cast.value)))
         self.value(cast.value)
 
     def _select(self, select: Any) -> None:
@@ -411,12 +421,8 @@ class _Tally:
             self.value(expression)
 
     def _factors(self, product: Any) -> None:
-        """Of a product; a lane of a vector is taken from it as it is multiplied."""
-        for factor in (product.a, product.b):
-            if isinstance(factor, tirx.Broadcast) and isinstance(factor.value, tirx.Shuffle):
-                self.value(factor.value)
-            else:
-                self.value(factor)
+        self._factor(product.a)
+        self._factor(product.b)
 
     def _broadcast(self, expression: Any) -> None:
         if isinstance(expression.value, _FREE):
@@ -435,10 +441,13 @@ class _Tally:
         elif not any(name.startswith(word) or name.endswith(word) for word in _NOTHING):
             self._work(call, max(_registers(call), *(map(_registers, operands)), 1))
         for operand in operands:
-            if isinstance(operand, tirx.Broadcast) and isinstance(operand.value, tirx.Shuffle):
-                self.value(operand.value)
-            else:
-                self.value(operand)
+            self._factor(operand)
+
+    def _factor(self, factor: Any) -> None:
+        """A lane of a vector, or half of such, is taken from it as it is multiplied."""
+        inner = _as_it_is(factor)
+        lane = isinstance(inner, tirx.Broadcast) and isinstance(inner.value, tirx.Shuffle)
+        self.value(inner.value if lane else factor)
 
 
 _COUNTED: tuple[tuple[Any, Callable[[_Tally, Any], None]], ...] = (
@@ -473,17 +482,32 @@ def _adds_product(value: Any) -> bool:
     return isinstance(value, tvm.ir.Call) and _called(value)[0].rpartition(".")[2] in ("sdot", "udot", "smmla")
 
 
-def _is_copy(value: Any) -> bool:
-    """Tell whether it is a vector that is there already, or one constant: what a sum starts from."""
-    return isinstance(value, tirx.Var) or (isinstance(value, tirx.Broadcast) and isinstance(value.value, _FREE))
-
-
 def _is_product(expression: Any) -> bool:
     return isinstance(expression, tirx.Mul) and "float" in _type(expression)
 
 
 def _is_fused(expression: Any) -> bool:
-    return isinstance(expression, tvm.ir.Call) and _called(expression)[0].rpartition(".")[2] in _FUSED
+    inner = _as_it_is(expression)
+    return isinstance(inner, tvm.ir.Call) and _called(inner)[0].rpartition(".")[2] in _FUSED
+
+
+def _as_it_is(expression: Any) -> Any:
+    """What an expression has the bits of: without other names of its type, and halves of it."""
+    while True:
+        if isinstance(expression, tvm.ir.Call) and _called(expression)[0] == "reinterpret":
+            expression = expression.args[0]
+        elif isinstance(expression, tirx.Shuffle) and len(expression.vectors) == 1 and len(expression.indices) > 1:
+            expression = expression.vectors[0]
+        elif isinstance(expression, tirx.Cast) and _only_wraps(expression):
+            expression = expression.value
+        else:
+            return expression
+
+
+def _only_wraps(cast: Any) -> bool:
+    """Tell whether it is from int32 to int64 or back: kernels add so what is to wrap, and it runs in 32 bits."""
+    kinds = {_type(cast).partition("x")[0], _type(cast.value).partition("x")[0]}
+    return kinds == {"int32", "int64"} and _lanes(cast) > 1
 
 
 def _is_address(expression: Any) -> bool:
@@ -503,7 +527,8 @@ def _is_whole(expression: Any) -> bool:
 
 def _registers(expression: Any) -> int:
     kind = tvm.DataType(_type(expression))
-    return max(1, -(-int(kind.bits) * int(kind.lanes) // VECTOR))
+    bits = 32 if str(kind).startswith("int64x") else int(kind.bits)
+    return max(1, -(-bits * int(kind.lanes) // VECTOR))
 
 
 def _lanes(expression: Any) -> int:
