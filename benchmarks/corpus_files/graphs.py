@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
+import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from benchmarks.corpus_files.file import File, Made, numbers_for
@@ -295,6 +296,70 @@ def sequence(w: Writer) -> Made:
     return _made(w)
 
 
+def long_domain(w: Writer) -> Made:
+    """ONNX's own domain by its long name."""
+    w.output(w.conv(_trunk(w), 4))
+    made = _made(w)
+    for entry in (*made.model.graph.node, *made.model.opset_import):
+        entry.domain = "ai.onnx"
+    return made
+
+
+def class_token(w: Writer) -> Made:
+    """A token before all others, repeated as often as there are images, whose number is computed."""
+    tokens = w.tokens(_trunk(w))
+    images = w.node("Gather", w.node("Shape", tokens), w.constant(0, np.int64), axis=0)
+    wanted = w.node("Concat", w.node("Unsqueeze", images, w.integers(0)), w.integers(-1, -1), axis=0)
+    ones = w.node("ConstantOfShape", w.node("Shape", wanted), value=numpy_helper.from_array(np.array([1], np.int64)))
+    shape = w.node("Where", w.node("Equal", wanted, w.integers(-1)), ones, wanted)
+    token = w.node("Expand", w.weight(w.normal(1, 1, 8)), shape)
+    name = w.layer_norm(w.node("Concat", token, tokens, axis=1), 8)
+    _declare(w, w.node("Gather", name, w.constant(0, np.int64), axis=1), 1, 8)
+    return _made(w)
+
+
+def causal_attention(w: Writer) -> Made:
+    """Products of all tokens with those before them, by a triangle of large numbers."""
+    tokens = w.tokens(_trunk(w))
+    scores = w.node("MatMul", tokens, w.node("Transpose", tokens, perm=[0, 2, 1]))
+    later = w.node("Trilu", w.constant(np.full((144, 144), -1e4)), w.constant(1, np.int64), upper=1)
+    name = w.node("MatMul", w.node("Softmax", w.node("Add", scores, later), axis=-1), tokens)
+    _declare(w, name, 1, 144, 8)
+    return _made(w)
+
+
+def anchors_counted(w: Writer) -> Made:
+    """Centres of pixels as a detector counts them out, added to what it found."""
+    x = w.conv(_trunk(w), 2, 1)
+    row = w.node("Range", w.constant(0.0), w.constant(12.0), w.constant(1.0))
+    columns = w.node("Expand", w.node("Unsqueeze", row, w.integers(0)), w.integers(12, 12))
+    both = [w.node("Unsqueeze", each, w.integers(2)) for each in (columns, w.node("Transpose", columns, perm=[1, 0]))]
+    anchors = w.node("Reshape", w.node("Concat", *both, axis=2), w.integers(1, -1, 2))
+    found = w.node("Transpose", w.node("Reshape", x.name, w.integers(1, 2, -1)), perm=[0, 2, 1])
+    _declare(w, w.node("Add", anchors, found), 1, 144, 2)
+    return _made(w)
+
+
+def channels_reversed(w: Writer) -> Made:
+    """Bytes, channels last, blue first."""
+    _input(w, "image", 1, 12, 12, 3, kind=TensorProto.UINT8)
+    name = w.slice(w.node("Cast", "image", to=TensorProto.FLOAT), [-1], [-100], [3], [-1])
+    name = w.node("Div", w.node("Sub", name, w.constant([100, 110, 120])), w.constant([58, 57, 57]))
+    w.output(w.conv(Value(w.node("Transpose", name, perm=[0, 3, 1, 2]), (3, 12, 12)), 4))
+    return _made(w)
+
+
+def statistics_pooled(w: Writer) -> Made:
+    """Mean and deviation over all places, as networks of speakers have them."""
+    flat = w.node("Reshape", _trunk(w).name, w.integers(1, 8, -1))
+    mean = w.reduce("ReduceMean", flat, [2], True)
+    apart = w.node("Sub", flat, mean)
+    variance = w.reduce("ReduceMean", w.node("Mul", apart, apart), [2], True)
+    deviation = w.node("Sqrt", w.node("Add", variance, w.constant(1e-5)))
+    w.output(w.dense(Value(w.node("Flatten", w.node("Concat", mean, deviation, axis=1)), (16,)), 4))
+    return _made(w)
+
+
 # --- to be refused ---------------------------------------------------------------------------------------------------
 
 
@@ -376,6 +441,19 @@ def scaled_by_ml(w: Writer) -> Made:
     return Made(model, numbers_for(model))
 
 
+def dictionaries(w: Writer) -> Made:
+    """Chances by class in a dictionary, as exporters of scikit-learn write them."""
+    chances = w.activation(w.dense(w.average(_trunk(w)), 3), "softmax")
+    node = helper.make_node("ZipMap", [chances.name], ["chances"], domain="ai.onnx.ml", classlabels_int64s=[0, 1, 2])
+    w.nodes.append(node)
+    number = helper.make_tensor_type_proto(TensorProto.FLOAT, [])
+    kind = helper.make_sequence_type_proto(helper.make_map_type_proto(TensorProto.INT64, number))
+    w.outputs.append(onnx.ValueInfoProto(name="chances", type=kind))
+    model = w.model()
+    model.opset_import.append(helper.make_opsetid("ai.onnx.ml", 3))
+    return Made(model, numbers_for(model))
+
+
 def training(w: Writer) -> Made:
     """A dropout that was exported in training mode."""
     x = _trunk(w)
@@ -398,10 +476,11 @@ TAKEN: Sequence[Callable[[Writer], Made]] = (
     output_before_activation, equal_outputs, outputs_transposed, unused_input, two_images, words, masked, rows,
     four_rows, volumes, one_pixel, even_kernels, kernel_of_the_image, weights_from_input, correlation, long_chain,
     a_number, yolo_head, focus, distribution_head, classes_of_pixels, as_picture, tracked_state, if_on_weight,
-    sparse_weights, sequence,
+    sparse_weights, sequence, long_domain, class_token, causal_attention, anchors_counted, channels_reversed,
+    statistics_pooled,
 )  # fmt: skip
 REFUSED: Sequence[Callable[[Writer], Made]] = (
-    if_on_input, loop, scan, foreign, boxes_left, places_found, scaled_by_ml, training, sizes_open,
+    if_on_input, loop, scan, foreign, boxes_left, places_found, scaled_by_ml, dictionaries, training, sizes_open,
 )  # fmt: skip
 
 

@@ -39,7 +39,7 @@ _OF_THIS_PROCESS = ("stack_trace", "from_node")
 def export_program(module: nn.Module, inputs: tuple[Tensor, ...]) -> ExportedProgram:
     """``module`` as an exported program. Traced with twice the batch, since a batch of one would become a constant."""
     doubled = tuple(torch.cat([x, x]) if x.ndim else x for x in inputs)
-    with _quiet():
+    with quiet_torch():
         try:
             shapes = tuple({0: Dim.AUTO} if x.ndim else None for x in inputs)
             return torch.export.export(module, doubled, dynamic_shapes=shapes)
@@ -52,7 +52,7 @@ def read_script(script: ScriptModule, inputs: tuple[Any, ...]) -> GraphModule:
     from torch._export.converter import TS2EPConverter
 
     doubled = tuple(torch.cat([x, x]) if isinstance(x, Tensor) and x.ndim else x for x in inputs)
-    with _quiet():
+    with quiet_torch():
         read = unpack_program(TS2EPConverter(script, doubled).convert())
     for node in read.graph.nodes:
         node.meta.clear()  # of the converter's own tensors, which have no numbers and can't be copied
@@ -73,7 +73,7 @@ def unpack_program(program: ExportedProgram) -> GraphModule:
     """
     unpacked = drop_whole_slices(_unpacked(program))
     if any(_writes_through_a_view(node) for node in unpacked.graph.nodes):
-        with _quiet():
+        with quiet_torch():
             functional = program.run_decompositions({})
         unpacked = drop_whole_slices(_unpacked(functional))
     for restore in (restore_batch_norm, restore_convolutions):
@@ -82,7 +82,7 @@ def unpack_program(program: ExportedProgram) -> GraphModule:
 
 
 def _unpacked(program: ExportedProgram) -> GraphModule:
-    with _quiet():
+    with quiet_torch():
         exported = program.module(check_guards=False)
     return GraphModule(exported, exported.graph)
 
@@ -147,7 +147,7 @@ def save_program(module: nn.Module, inputs: tuple[Tensor, ...], path: Path) -> N
     for node in program.graph.nodes:
         for name in _OF_THIS_PROCESS:
             node.meta.pop(name, None)
-    with _quiet():
+    with quiet_torch():
         torch.export.save(program, path)
 
 
@@ -183,7 +183,7 @@ def load_program(path: Path, *, trusted: bool = False) -> tuple[GraphModule, tup
     try:
         content = path.read_bytes()
         archive = BytesIO(content) if trusted else checked_archive(content)
-        with _quiet():
+        with quiet_torch():
             program = torch.export.load(archive)
     except OfIntegers as error:
         raise quantised(str(path), str(error)) from error
@@ -198,8 +198,8 @@ def load_program(path: Path, *, trusted: bool = False) -> tuple[GraphModule, tup
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence torch while it exports: it logs about itself; what a user has to know comes as an exception."""
+def quiet_torch() -> Iterator[None]:
+    """Silence torch while a block exports: it logs about itself; what a user has to know comes as an exception."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

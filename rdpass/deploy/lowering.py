@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tempfile
+import traceback
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
@@ -78,12 +79,13 @@ def import_onnx(source: OnnxSource) -> tvm.IRModule:
     """
     label = str(source.path or "the ONNX model")
     formed = tvm_form(source.model, known_operators(), label)
-    try:
-        with warnings.catch_warnings(), redirect_stdout(io.StringIO()):  # it prints what it fails at, weights and all
-            warnings.simplefilter("ignore")
+    with without_tvm_lines(), warnings.catch_warnings(), redirect_stdout(io.StringIO()):  # it prints what it fails at
+        warnings.simplefilter("ignore")
+        try:
             return from_onnx(formed, keep_params_in_input=False)
-    except Exception as error:  # the importer raises whatever its operators' converters do
-        raise ConfigError(f"TVM can't import {label}: {first_line(error)}") from error
+        except Exception as error:  # the importer raises whatever its operators' converters do
+            traceback.clear_frames(error.__traceback__)  # its builder says on stderr that it was not finished
+            raise ConfigError(f"TVM can't import {label}: {first_line(error)}") from error
 
 
 @without_tvm_lines()
@@ -98,10 +100,14 @@ def network_of(source: OnnxSource, target: Target, precision: Precision = SINGLE
     return in_float16(module, target) if precision == HALF else module
 
 
+_OF_ONNX_RUNTIME = {"Attention"}
+"""What TVM's importer takes for ONNX Runtime's operator of the name, which is another one."""
+
+
 @cache
 def known_operators() -> frozenset[str]:
     """The names of ONNX's operators that TVM's importer has."""
-    return frozenset(onnx_frontend._get_convert_map())
+    return frozenset(onnx_frontend._get_convert_map()) - _OF_ONNX_RUNTIME
 
 
 def convolutions_of_volumes(module: tvm.IRModule) -> int:

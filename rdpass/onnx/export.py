@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import tempfile
-import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
@@ -26,6 +25,7 @@ from torch.fx import GraphModule
 
 from rdpass.capture.plain_copy import plain_copy
 from rdpass.capture.plain_running import running_plainly
+from rdpass.capture.programs import quiet_torch
 from rdpass.capture.trace import trace
 from rdpass.core.agreement import check_agreement, outputs_in_double
 from rdpass.core.comparison import Array, NumericGate, check_close, users_tolerance
@@ -115,8 +115,7 @@ def _deploy_form(module: nn.Module, example: tuple[Tensor, ...]) -> Traced:
 
 
 def _exported(module: nn.Module, example: tuple[Tensor, ...]) -> onnx.ModelProto:
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with tempfile.TemporaryDirectory() as folder, quiet_torch():
         try:
             program = torch.onnx.export(module, example, dynamo=True, opset_version=OPSET, verbose=False)
             assert program is not None

@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 GATES_KEY = "rdpass.gates"
 """Where in an ONNX file's metadata the gates passed on the way to it are kept, as a JSON list."""
 
+_LONG_NAME = "ai.onnx"
 _REFUSALS = (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, DecodeError)
 
 
@@ -96,7 +97,8 @@ def read_onnx(
 
 def _loaded(source: Path | onnx.ModelProto, label: str) -> onnx.ModelProto:
     try:
-        model = source if isinstance(source, onnx.ModelProto) else onnx.load(source)
+        model = _of_one_domain(source if isinstance(source, onnx.ModelProto) else onnx.load(source))
+        _check_tensors(model.graph, label)
         onnx.checker.check_model(model)
         infer_shapes(model, strict=True)
     except OSError as error:
@@ -104,6 +106,28 @@ def _loaded(source: Path | onnx.ModelProto, label: str) -> onnx.ModelProto:
     except _REFUSALS as error:
         raise ConfigError(f"{label} is not a valid ONNX model: {first_line(error)}") from error
     return model
+
+
+def _of_one_domain(model: onnx.ModelProto) -> onnx.ModelProto:
+    """ONNX's own domain under its short name, which alone onnx's tools know; ``model`` itself where it has no other."""
+    if all(entry.domain != _LONG_NAME for entry in (*model.opset_import, *model.graph.node)):
+        return model
+    copied = onnx.ModelProto()
+    copied.CopyFrom(model)
+    for entry in (*copied.opset_import, *copied.graph.node):
+        entry.domain = "" if entry.domain == _LONG_NAME else entry.domain
+    return copied
+
+
+def _check_tensors(graph: onnx.GraphProto, label: str) -> None:
+    """Refuse results that are dictionaries, as classifiers of scikit-learn give them."""
+    for value in graph.output:
+        element = value.type.sequence_type.elem_type if value.type.HasField("sequence_type") else value.type
+        if element.HasField("map_type"):
+            raise ConfigError(
+                f"{label}: the output {value.name!r} is made of dictionaries, not a tensor; export without them"
+                " (skl2onnx: options={'zipmap': False}), or cut the network before it"
+            )
 
 
 def _recorded_gates(model: onnx.ModelProto, label: str) -> tuple[NumericGate, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,18 @@ def test_an_operator_that_tvm_does_not_know_is_told_in_one_line() -> None:
     with pytest.raises(ConfigError, match=r"node 'y' is a Det, which can't be built: TVM does not know it") as caught:
         import_onnx(source)
     assert "\n" not in str(caught.value)
+
+
+def test_an_operator_that_tvms_importer_fails_at_is_told_in_one_line_and_tvm_says_nothing(capfd) -> None:
+    model = onnx.parser.parse_model(
+        """<ir_version: 9, opset_import: ["" : 18, "com.microsoft" : 1]>
+        net (float[1, 3, 4] x, float[4] scale, float[4] shift) => (float[1, 3, 4] y)
+        { y = com.microsoft.SkipLayerNormalization(x, x, scale, shift) }"""
+    )
+    with pytest.raises(ConfigError, match="TVM can't import the ONNX model: SkipLayerNormalization"):
+        import_onnx(read_onnx(model))
+    gc.collect()
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("batch", [1, 3])

@@ -137,3 +137,17 @@ def test_a_tolerance_of_the_users_is_recorded_as_theirs(tmp_path):
     with pytest.raises(ParityError), np.errstate(all="ignore"):
         export_onnx(model, (torch.randn(1, 3, 9, 9),), tmp_path / "t.onnx", tolerance=1e-12)
     assert not (tmp_path / "t.onnx").exists()
+
+
+def test_an_output_that_is_none_is_left_out_and_torch_says_nothing(tmp_path, capfd):
+    class Half(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(3, 2, 3)
+
+        def forward(self, x):
+            return self.conv(x), None
+
+    export_onnx(Half(), (torch.randn(1, 3, 5, 5),), tmp_path / "half.onnx")
+    assert len(onnx.load(tmp_path / "half.onnx").graph.output) == 1
+    assert capfd.readouterr() == ("", "")

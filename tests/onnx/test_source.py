@@ -7,6 +7,7 @@ from pathlib import Path
 import onnx
 import pytest
 
+from benchmarks.corpus_files import graphs
 from rdpass.core.errors import ConfigError
 from rdpass.deploy.lowering import import_onnx
 from rdpass.onnx.source import GATES_KEY, read_onnx
@@ -74,3 +75,18 @@ def test_an_operator_that_tvm_does_not_know_is_named() -> None:
     text = '<ir_version: 9, opset_import: ["" : 18]> net (float[1, 3, 3] x) => (float[1] y) { y = Det(x) }'
     with pytest.raises(ConfigError, match=r"node 'y' is a Det, which can't be built"):
         import_onnx(read_onnx(onnx.parser.parse_model(text)))
+
+
+def test_the_long_name_of_onnxs_own_domain_is_the_short_one(residual_onnx: Path) -> None:
+    model = onnx.load(residual_onnx)
+    for entry in (*model.graph.node, *model.opset_import):
+        entry.domain = "ai.onnx"
+    before = model.SerializeToString()
+    assert {node.domain for node in read_onnx(model).model.graph.node} == {""}
+    assert model.SerializeToString() == before
+
+
+def test_outputs_that_are_dictionaries_are_refused_with_how_to_export_without() -> None:
+    model = next(file for file in graphs.files() if file.name == "graph/dictionaries").make().model
+    with pytest.raises(ConfigError, match=r"the output 'chances' is made of dictionaries.*\{'zipmap': False\}"):
+        read_onnx(model)
