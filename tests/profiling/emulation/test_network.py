@@ -11,6 +11,9 @@ import numpy as np
 import onnx
 import pytest
 
+from rdpass.deploy.lowering import import_onnx, lower_for
+from rdpass.onnx.source import read_onnx
+from rdpass.profiling.account.network import account_of
 from rdpass.profiling.emulation.boards import find_board
 from rdpass.profiling.emulation.emulator import LINE
 from rdpass.profiling.emulation.network import RUNTIME, NetworkCost, measure_network
@@ -39,6 +42,17 @@ def test_functions_add_up_to_the_whole(cost: NetworkCost) -> None:
     assert sum(function.l2_miss_bytes for function in cost.functions) == cost.dram_bytes
     for core in CORES:
         assert sum(f.est_cycles[core] for f in cost.functions) == pytest.approx(cost.est_cycles[core])
+
+
+def test_the_account_of_the_same_code_is_within_a_tenth_of_its_cycles_and_has_its_very_memory(
+    cost: NetworkCost, residual_onnx: Path
+) -> None:
+    core = find_board("cortex-a72")
+    account = account_of(lower_for(import_onnx(read_onnx(residual_onnx)), core), core)
+    counted = sum(function.est_cycles["cortex-a72"] for function in cost.functions if function.name != RUNTIME)
+    assert sum(account.functions.values()) == pytest.approx(counted, rel=0.1)
+    assert set(account.functions) == {function.name for function in cost.functions} - {RUNTIME}
+    assert (account.peak_bytes, account.weight_bytes) == (cost.peak_activation_bytes, cost.facts.weight_bytes)
 
 
 def test_every_function_of_the_network_is_there_with_its_calls(cost: NetworkCost) -> None:
