@@ -96,12 +96,10 @@ def measure_network(
     """
     core = modelled_core(target)
     source = model if isinstance(model, OnnxSource) else read_onnx(model)
-    folder, facts = built_network(source, target, tuned, precision)
-    seen = profile(folder, ["./driver"], target, caches or Caches(), variables={"TVM_NUM_THREADS": "1"})
-    base = int(seen.printed.split()[1])
-    functions, times, blocks = _functions(
-        seen, read_symbols(folder / "model.so", find_compiler(target).command), base, facts
-    )
+    with built_network(source, target, tuned, precision) as (folder, facts):
+        seen = profile(folder, ["./driver"], target, caches or Caches(), variables={"TVM_NUM_THREADS": "1"})
+        symbols, error = read_symbols(folder / "model.so", find_compiler(target).command), _error(folder)
+    functions, times, blocks = _functions(seen, symbols, int(seen.printed.split()[1]), facts)
     dram = LINE * seen.l2_misses
     cycles = {name: times.cycles(blocks, name) for name in CORES}
     return NetworkCost(
@@ -111,7 +109,7 @@ def measure_network(
         est_cycles=cycles,
         dram_bytes=dram,
         est_ms=cycles[core] / target.clock_ghz / 1e6 + dram / target.dram_gbps / 1e6,
-        max_rel_error=_error(folder),
+        max_rel_error=error,
         functions=functions,
     )
 

@@ -58,11 +58,13 @@ class Facts:
     fallbacks: tuple[str, ...]
 
 
+@contextmanager
 def built_network(
     source: OnnxSource, target: Target, tuned: Mapping[Workload, Tile] | None = None, precision: Precision = SINGLE
-) -> tuple[Path, Facts]:
+) -> Iterator[tuple[Path, Facts]]:
     """The folder of ``source`` built for ``target``, workloads in ``tuned`` with their tiles there: made now, or found
-    as it was made before. ``precision``: fp16 for a network of floats that is to compute so.
+    as it was made before. ``precision``: fp16 for a network of floats that is to compute so. While it is held here no
+    other process removes it.
 
     Raises:
         ConfigError: the model can't be built.
@@ -70,29 +72,32 @@ def built_network(
     """
     compiler, libraries = find_compiler(target), find_libraries(target)
     place = cache_folder() / "networks" / _digest(source, target, compiler, tuned or {}, precision)
-    with _alone_at(place):
-        if not place.exists():
-            golden = find_golden(source)
-            module = network_of(source, target, precision)
-            lowered = build(module, target, tuned)
-            with new_folder(place) as folder:
-                _write_golden(folder, source, golden)
-                _link(folder, lowered, compiler, libraries)
-                facts = _facts(folder, lower_for(module, target, tuned), lowered, compiler)
-                (folder / "facts.json").write_text(json.dumps(asdict(facts)))
-            _forget_oldest(place.parent)
-        os.utime(place)
-    stored: dict[str, Any] = json.loads((place / "facts.json").read_text())
-    return place, Facts(**{**stored, "fallbacks": tuple(stored["fallbacks"])})
-
-
-@contextmanager
-def _alone_at(place: Path) -> Iterator[None]:
-    """No other process makes the same network meanwhile: a folder that runs somewhere is never replaced."""
     place.parent.mkdir(parents=True, exist_ok=True)
-    with _lock_of(place).open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    with _lock_of(place).open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        if not place.exists():
+            fcntl.flock(lock, fcntl.LOCK_EX)  # one makes it, and those that wait find it
+            if not place.exists():
+                _make(place, source, target, compiler, libraries, tuned, precision)
+            fcntl.flock(lock, fcntl.LOCK_SH)
+        os.utime(place)
+        stored: dict[str, Any] = json.loads((place / "facts.json").read_text())
+        yield place, Facts(**{**stored, "fallbacks": tuple(stored["fallbacks"])})
+
+
+def _make(
+    place: Path, source: OnnxSource, target: Target, compiler: Compiler, libraries: tuple[Path, ...],
+    tuned: Mapping[Workload, Tile] | None, precision: Precision,
+) -> None:  # fmt: skip
+    golden = find_golden(source)
+    module = network_of(source, target, precision)
+    lowered = build(module, target, tuned)
+    with new_folder(place) as folder:
+        _write_golden(folder, source, golden)
+        _link(folder, lowered, compiler, libraries)
+        facts = _facts(folder, lower_for(module, target, tuned), lowered, compiler)
+        (folder / "facts.json").write_text(json.dumps(asdict(facts)))
+    _forget_oldest(place.parent)
 
 
 def _lock_of(place: Path) -> Path:
@@ -184,10 +189,15 @@ def _code_bytes(library: Path, compiler: str) -> int:
 
 
 def _forget_oldest(folder: Path) -> None:
-    """Keep what was used last: a large network's folder has 100 MB."""
+    """Keep what was used last, and what is in use: a large network's folder has 100 MB."""
     found = sorted(
         (path for path in folder.iterdir() if not path.name.startswith(".")), key=lambda p: p.stat().st_mtime
     )
     for path in found[:-_KEPT]:
-        shutil.rmtree(path, ignore_errors=True)
-        _lock_of(path).unlink(missing_ok=True)
+        with _lock_of(path).open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            shutil.rmtree(path, ignore_errors=True)
+            _lock_of(path).unlink(missing_ok=True)

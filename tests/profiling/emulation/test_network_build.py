@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -31,8 +32,13 @@ def test_two_that_want_the_same_network_at_once_build_it_once(
 
     monkeypatch.setattr(network_build, "cache_folder", lambda: tmp_path)
     monkeypatch.setattr(network_build, "build", building)
+
+    def found(_: int) -> Any:
+        with network_build.built_network(read_onnx(residual_onnx), rpi4) as network:
+            return network
+
     with ThreadPoolExecutor(2) as pool:
-        first, second = pool.map(lambda _: network_build.built_network(read_onnx(residual_onnx), rpi4), range(2))
+        first, second = pool.map(found, range(2))
     assert first == second
     assert len(made) == 1
     assert (first[0] / "driver").exists()
@@ -65,6 +71,19 @@ def test_what_was_used_last_is_kept(tmp_path: Path) -> None:
     left = {path.name for path in tmp_path.iterdir() if not path.name.startswith(".")}
     assert left == {"network_00", *(f"network_{number:02}" for number in range(4, network_build._KEPT + 3))}
     assert {path.name for path in tmp_path.glob(".*.lock")} == {f".{name}.lock" for name in left}
+
+
+def test_what_is_in_use_is_kept_however_old_it_is(tmp_path: Path) -> None:
+    for number in range(network_build._KEPT + 2):
+        (tmp_path / f"network_{number:02}").mkdir()
+        os.utime(tmp_path / f"network_{number:02}", (number, number))
+    with (tmp_path / ".network_00.lock").open("a") as used:
+        fcntl.flock(used, fcntl.LOCK_SH)
+        network_build._forget_oldest(tmp_path)
+        assert (tmp_path / "network_00").exists()
+        assert not (tmp_path / "network_01").exists()
+    network_build._forget_oldest(tmp_path)
+    assert not (tmp_path / "network_00").exists()
 
 
 def test_all_code_that_decides_what_is_built_counts() -> None:
