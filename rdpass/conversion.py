@@ -95,7 +95,7 @@ def convert(
         True
     """
     groups = grouped(select, data, budget, output, flat)
-    check_quantize(quantize, groups.data.train)
+    check_quantize(quantize, groups.data.train, groups.data.validate)
     chosen = find_recipe(recipe, has_data=groups.data.train is not None)
     out = groups.output.folder
     check_run(out, groups.output.resume, groups.output.force)
@@ -120,7 +120,7 @@ def convert(
         return save_run(conversion, Path(out), settings(conversion), groups.output.force)
 
 
-def check_quantize(quantize: str | None, train: object) -> None:
+def check_quantize(quantize: str | None, train: object, validate: object) -> None:
     """
     Raises:
         ConfigError: no such precision, or no data that can be read several times.
@@ -132,10 +132,9 @@ def check_quantize(quantize: str | None, train: object) -> None:
             f"quantize={quantize!r} trains: give it data (train=loader, or --data pkg.mod:fn); without a training"
             " `rdpass quantize` makes int8 of a network, of images alone"
         )
-    if quantize is not None and isinstance(train, Iterator):
+    if quantize is not None and (isinstance(train, Iterator) or isinstance(validate, Iterator)):
         raise ConfigError(
-            f"an iterator can't be read again, and quantize={quantize!r} calibrates and trains with the data; give a"
-            " loader"
+            f"an iterator can't be read again, and quantize={quantize!r} reads the data several times; give a loader"
         )
 
 

@@ -220,6 +220,7 @@ def test_a_network_whose_shortcuts_stay_is_trained_in_int8_as_it_is():
         ({"quantize": "int4", "train": batches(1)}, "quantize is 'int8' or left out, not 'int4'"),
         ({"quantize": "int8"}, "trains: give it data"),
         ({"quantize": "int8", "train": iter(batches(1))}, "an iterator can't be read again"),
+        ({"quantize": "int8", "train": batches(1), "validate": iter(batches(1))}, "an iterator can't be read again"),
     ],
 )
 def test_int8_without_data_that_can_be_read_again_is_refused_before_anything_starts(given, message, tmp_path):

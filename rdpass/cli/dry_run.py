@@ -38,7 +38,7 @@ def print_dry_run(
 
     recipe = find_recipe(settings.recipe, has_data=parts is not None)
     loss, distance = find_loss(settings.loss), find_distance(settings.distance)
-    check_quantize(settings.quantize, None if parts is None else parts[0])
+    check_quantize(settings.quantize, *(parts or (None, None)))
     with users_tolerance(settings.tolerance):
         plan = inspect(model, example, only=settings.only, skip=settings.skip, leaf=settings.leaf)
     settings = settings.model_copy(update={"recipe": recipe.name, "train": recipe.complete(settings.train)})
