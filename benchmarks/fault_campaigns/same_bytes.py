@@ -84,8 +84,19 @@ def _built_at_once(
     started = [(_started(way, model, kind, folder / str(index)), folder / str(index)) for index, way in enumerate(ways)]
     end = time.monotonic() + SECONDS
     for (process, place), way in zip(started, ways, strict=True):
-        _, said = process.communicate(timeout=max(1.0, end - time.monotonic()))
+        said = _last_words(process, end)
         yield said.decode(errors="replace")[-200:], _files(place / way.folder / "net.rdp")
+
+
+def _last_words(process: subprocess.Popen[bytes], end: float) -> bytes:
+    """What a build wrote to stderr; it is ended where it takes longer than until ``end``."""
+    try:
+        _, said = process.communicate(timeout=max(1.0, end - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        return b"it did not end"
+    return said
 
 
 def _started(way: Surroundings, model: Path, kind: Runtime, place: Path) -> subprocess.Popen[bytes]:
