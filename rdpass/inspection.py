@@ -38,6 +38,7 @@ def inspect(
     svg: str | Path | None = None,
     force: bool = False,
     worth: bool = False,
+    show_progress: bool = True,
 ) -> Plan:
     """Every add of ``model`` with its verdict, and a forecast. The model is copied, never run or changed.
 
@@ -52,7 +53,8 @@ def inspect(
         force: replace what lies there.
         worth: estimate in milliseconds and megabytes what the model costs as it is and without shortcuts, from the
             kernels that would be compiled for ``target`` (``rpi4`` if none is given), and whether removal pays:
-            ``plan.forecast.worth``. Takes seconds.
+            ``plan.forecast.worth``. Takes seconds, for a large network half a minute.
+        show_progress: show on stderr how far that estimate is.
 
     Returns:
         The plan; sizes are in bytes, latencies in milliseconds.
@@ -81,7 +83,7 @@ def inspect(
     if svg is not None:
         with new_file(Path(svg), force) as path:
             path.write_text(draw(traced.module, plan, *variants, title=type(model).__name__), encoding="utf-8")
-    judged = _worth(traced, plan, board) if worth and board is not None else None
+    judged = _worth(traced, plan, board, show_progress) if worth and board is not None else None
     return replace(plan, forecast=replace(plan.forecast, blocks=_priced(plan, traced), worth=judged))
 
 
@@ -128,8 +130,8 @@ def _blocks(model: FusionVariants, regions: tuple[Region, ...]) -> tuple[BlockCo
     )
 
 
-def _worth(traced: Traced, plan: Plan, board: Target) -> Worth:
-    choices, skipped = estimate_choices(traced, plan.removable, board)
+def _worth(traced: Traced, plan: Plan, board: Target, show_progress: bool) -> Worth:
+    choices, skipped = estimate_choices(traced, plan.removable, board, show_progress)
     return judge_worth(board.name, choices, skipped)
 
 

@@ -16,6 +16,7 @@ from rdpass.core.comparison import Array
 from rdpass.core.errors import ConfigError, TargetError, first_line
 from rdpass.core.numeric_types import BYTES, HALF, SINGLE, Precision
 from rdpass.core.plan import Choice, Region, Skipped, Traced
+from rdpass.core.progress import progress
 from rdpass.deploy.lowering import lower_for, network_of
 from rdpass.deploy.precision import check_computes
 from rdpass.onnx.export import draft_onnx
@@ -25,15 +26,22 @@ from rdpass.passes.quantize.calibrators import minmax
 from rdpass.passes.quantize.histograms import take_histograms
 from rdpass.passes.quantize.place_qdq import place_qdq
 from rdpass.passes.quantize.prepare import prepare
+from rdpass.profiling.account.core_times import core_times
 from rdpass.profiling.account.network import account_of
 from rdpass.targets.target import Target
 
 
 def estimate_choices(
-    traced: Traced, removable: Sequence[Region], target: Target
+    traced: Traced, removable: Sequence[Region], target: Target, show_progress: bool = False
 ) -> tuple[tuple[Choice, ...], tuple[Skipped, ...]]:
     """What the model costs on one core of ``target`` as it is and without the shortcuts ``removable``, in float32, in
     int8, and in float16 where the core computes so.
+
+    Args:
+        traced: the model.
+        removable: its shortcuts.
+        target: what it would be built for.
+        show_progress: show on stderr what is under way.
 
     Returns:
         The choices that could be estimated, and the others' reasons, under ``choice_key``.
@@ -41,14 +49,20 @@ def estimate_choices(
     networks = {"as it is": traced.module}
     if removable:
         networks["plain"] = remove_shortcuts(traced.module, removable)
+    try:
+        core_times(target)
+    except TargetError as error:  # known before anything is exported
+        return (), tuple(Skipped(network, first_line(error)) for network in networks)
     choices: list[Choice] = []
     skipped: list[Skipped] = []
-    for network, module in networks.items():
-        for precision, found in _estimates(network, module, traced, target):
-            if isinstance(found, Choice):
-                choices.append(found)
-            else:
-                skipped.append(Skipped(choice_key(network, precision), found))
+    with progress("estimate", len(networks) * len(precisions_of(target)), show_progress) as shown:
+        for network, module in networks.items():
+            for precision, found in _estimates(network, module, traced, target):
+                if isinstance(found, Choice):
+                    choices.append(found)
+                else:
+                    skipped.append(Skipped(choice_key(network, precision), found))
+                shown.step(len(choices) + len(skipped), choice_key(network, precision))
     return tuple(choices), tuple(skipped)
 
 

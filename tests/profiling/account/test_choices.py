@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import nn
 
@@ -45,3 +46,13 @@ def test_what_no_onnx_can_say_is_skipped_with_its_reason_and_the_census_stands()
 def test_a_core_of_half_precision_has_it_among_its_choices_and_others_have_not() -> None:
     assert precisions_of(find_target("rpi5")) == ("float32", "fp16", "int8")
     assert precisions_of(RPI4) == ("float32", "int8")
+
+
+def test_a_core_without_figures_is_told_before_anything_is_exported(monkeypatch) -> None:
+    monkeypatch.setattr("rdpass.profiling.account.choices.draft_onnx", lambda *_: pytest.fail("exported"))
+    traced = trace(seeded(lambda: classifier(bottleneck(32, 8), channels=32)), torch.randn(1, 3, 8, 8))
+    regions, _ = take_census(traced)
+    choices, skipped = estimate_choices(traced, regions, find_target("rpi3"))
+    assert choices == ()
+    assert [each.add for each in skipped] == ["as it is", "plain"]
+    assert "no figures of cortex-a53" in skipped[0].reason
