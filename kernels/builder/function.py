@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any
@@ -30,8 +31,36 @@ def function(name: str, numeric: NumericType, body: Callable[[], None]) -> tirx.
 
     What ``body`` asks of ``scratch`` comes from one more argument, behind its own: the workspace, so many numbers of
     type ``numeric``, one line of cache at least. How much it takes shows when the function has been written once, so it
-    is written twice.
+    is written twice. While ``written_once`` holds, another function of that name is the same one.
     """
+    known = _known.get()
+    if known is None:
+        return _measured_and_written(name, numeric, body)
+    if name not in known:
+        known[name] = _measured_and_written(name, numeric, body)
+    return known[name]
+
+
+@contextmanager
+def written_once() -> Iterator[None]:
+    """Write one function for each name while the block runs: a network has most of its layers several times.
+
+    For one machine alone, for names do not tell its caches and threads. An outer block holds for those within.
+    """
+    if _known.get() is not None:
+        yield
+        return
+    token = _known.set({})
+    try:
+        yield
+    finally:
+        _known.reset(token)
+
+
+_known: ContextVar[dict[str, tirx.PrimFunc] | None] = ContextVar("functions that were written", default=None)
+
+
+def _measured_and_written(name: str, numeric: NumericType, body: Callable[[], None]) -> tirx.PrimFunc:
     _, measured = _write(name, body, _Workspace(numeric))
     needed = max(measured.peak, measured.line)
     written, _ = _write(name, body, _Workspace(numeric, size=needed, shares=measured.shares))

@@ -19,7 +19,7 @@ import tvm
 from tvm import relax
 
 from rdpass.core.numeric_types import NumericType
-from rdpass.kernels.builder.function import WORKSPACE
+from rdpass.kernels.builder.function import WORKSPACE, written_once
 from rdpass.kernels.builder.integer_products import BLOCK
 from rdpass.kernels.choice import memory_bytes, template_of
 from rdpass.kernels.cost_model import plain_cycles
@@ -70,9 +70,10 @@ class PlaceKernels:
             for variable, function in module.functions_items()
             if not isinstance(function, relax.Function)
         }
-        for variable, function in module.functions_items():
-            if isinstance(function, relax.Function):
-                _Writer(builder, callees, function, self.machine, self.tuned).write(variable.name_hint)
+        with written_once():
+            for variable, function in module.functions_items():
+                if isinstance(function, relax.Function):
+                    _Writer(builder, callees, function, self.machine, self.tuned).write(variable.name_hint)
         return builder.finalize()
 
 

@@ -19,6 +19,7 @@ from rdpass.core.plan import Choice, Region, Skipped, Traced
 from rdpass.core.progress import progress
 from rdpass.deploy.lowering import lower_for, network_of
 from rdpass.deploy.precision import check_computes
+from rdpass.kernels.builder.function import written_once
 from rdpass.onnx.export import draft_onnx
 from rdpass.onnx.source import OnnxSource, read_onnx
 from rdpass.passes.distill.remove_shortcuts import remove_shortcuts
@@ -55,7 +56,8 @@ def estimate_choices(
         return (), tuple(Skipped(network, first_line(error)) for network in networks)
     choices: list[Choice] = []
     skipped: list[Skipped] = []
-    with progress("estimate", len(networks) * len(precisions_of(target)), show_progress) as shown:
+    work = len(networks) * len(precisions_of(target))
+    with written_once(), progress("estimate", work, show_progress) as shown:
         for network, module in networks.items():
             for precision, found in _estimates(network, module, traced, target):
                 if isinstance(found, Choice):

@@ -14,11 +14,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import tvm
 from tvm import s_tir, tirx
 from tvm.ir.expr import TensorLoad
+from tvm_ffi import StructuralKey
 
 VECTOR = 128
 """Bits of a register."""
@@ -51,7 +53,13 @@ class Block:
 
 def count_blocks(function: Any) -> Mapping[Block, float]:
     """The blocks of ``function``, a ``tirx.PrimFunc`` of static shapes, with how often each runs in a call."""
-    return _Reader().read(function.body).runs({})
+    return _counted(StructuralKey(function))
+
+
+@lru_cache(maxsize=512)
+def _counted(function: StructuralKey) -> Mapping[Block, float]:
+    """A network without its shortcuts has most functions of the one with them."""
+    return _Reader().read(function.key.body).runs({})
 
 
 # 1. A tree of loops, branches and blocks
