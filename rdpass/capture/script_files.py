@@ -25,6 +25,7 @@ from torch.jit import ScriptModule
 from rdpass.capture.float_form import quantised, script_operators
 from rdpass.core.errors import ConfigError, first_line
 from rdpass.core.input_size import InputSize
+from rdpass.core.tensors import type_names
 
 _PARTS = re.compile(r"version|byteorder|(data|constants|traced_inputs)(\.pkl|/\d+)|code/[\w./]+\.py")
 _LEFT_OUT = re.compile(r"\.data/serialization_id|code/[\w./]+\.debug_pkl|bytecode\.pkl|mobile_\w+\.pkl|extra/.*")
@@ -44,9 +45,9 @@ _PRIMITIVES = frozenset({
 })  # fmt: skip
 
 _STORAGES = {
-    "FloatStorage": "float32", "DoubleStorage": "float64", "HalfStorage": "float16", "BFloat16Storage": "bfloat16",
-    "LongStorage": "int64", "IntStorage": "int32", "ShortStorage": "int16", "CharStorage": "int8",
-    "ByteStorage": "uint8", "BoolStorage": "bool",
+    "FloatStorage": torch.float32, "DoubleStorage": torch.float64, "HalfStorage": torch.float16,
+    "BFloat16Storage": torch.bfloat16, "LongStorage": torch.int64, "IntStorage": torch.int32,
+    "ShortStorage": torch.int16, "CharStorage": torch.int8, "ByteStorage": torch.uint8, "BoolStorage": torch.bool,
 }  # fmt: skip
 """Types by the names that pickles have for them."""
 
@@ -138,7 +139,7 @@ class _Sizes(pickle.Unpickler):
 
     @staticmethod
     def _tensor(storage: str, offset: int, shape: tuple[int, ...], *rest: object) -> InputSize:
-        return InputSize(tuple(shape), dtype=_STORAGES[storage])
+        return InputSize(tuple(shape), dtype=type_names([_STORAGES[storage]]))
 
     @staticmethod
     def _untagged(value: Any, tag: str) -> Any:

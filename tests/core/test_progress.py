@@ -1,6 +1,7 @@
 import io
 import os
 import pty
+import select
 import subprocess
 import sys
 
@@ -63,10 +64,11 @@ def test_the_bar_moves_on_while_what_others_write_to_stderr_is_held():
         os.close(theirs)
         try:
             assert own.stdout.readline() == b"here\n"
-            os.set_blocking(terminal, False)
-            assert b"building for the board" in os.read(terminal, 1 << 16)
+            shown = b""
+            while b"building for the board" not in shown:  # before anything is let go, in as many parts as it comes
+                assert select.select([terminal], [], [], 60)[0], shown
+                shown += os.read(terminal, 1 << 16)
         finally:
-            os.set_blocking(terminal, True)
             own.stdin.close()
             own.wait()
     os.close(terminal)
