@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from rdpass.core.comparison import Array
 from rdpass.core.errors import ConfigError, DivergedError
@@ -19,9 +19,8 @@ from rdpass.core.estimates import Estimate
 from rdpass.core.progress import progress
 from rdpass.core.tensors import tensors_in
 from rdpass.passes.quantize.fidelity import MOST
-from rdpass.runs.result import Conversion
 from rdpass.scoring.figures import Figure, Mean, Measure, measures_of
-from rdpass.scoring.networks import Network, first_rows, opened
+from rdpass.scoring.networks import Network, Source, first_rows, opened
 from rdpass.scoring.reading import read_batches
 from rdpass.training.batches import rows_of
 from rdpass.training.losses import sole_tensor
@@ -29,8 +28,6 @@ from rdpass.training.objective import Batch
 
 EMULATED_IMAGES = 100
 """Images by default where a bundle is emulated, which takes seconds for each."""
-
-Source = nn.Module | Conversion | str | Path
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rdpass.core.errors import TargetError
-from rdpass.profiling.account.loops import Block
+from rdpass.profiling.account.block import Block
 from rdpass.profiling.emulation.boards import modelled_core
 from rdpass.targets.target import Target
 

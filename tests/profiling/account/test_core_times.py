@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from rdpass.core.errors import TargetError
+from rdpass.profiling.account.block import Block
 from rdpass.profiling.account.core_times import LARGE, SMALL, core_times
-from rdpass.profiling.account.loops import Block
 from rdpass.targets.lookup import find_target
 
 

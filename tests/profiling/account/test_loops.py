@@ -1,42 +1,15 @@
-"""Instructions counted from loops, against what each loop was written to do."""
+"""How often blocks run, against what each loop was written to do."""
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pytest
 from tvm import tirx
 
-from rdpass.core.numeric_types import FLOAT32, INT8, INT32, NumericTypes
-from rdpass.kernels.builder.emit import Registers, bind, broadcast, lane, serial, tiles, when
-from rdpass.kernels.builder.function import argument, function, load, store
-from rdpass.kernels.choice import build_kernels, choose_default
-from rdpass.kernels.machine import machine_of
-from rdpass.kernels.workload import Convolution
-from rdpass.profiling.account.loops import Block, count_blocks
-from rdpass.targets.isa import Vector
-from rdpass.targets.lookup import find_target
-from tests.kernels.numbers import integer_constants
-
-FOUR = Vector(FLOAT32, 4)
-
-
-def totals(written: Any) -> Counter[str]:
-    found: Counter[str] = Counter()
-    for block, runs in count_blocks(written).items():
-        for name in ("multiplies", "products", "floats", "integers", "loads", "stores", "divisions", "calls"):
-            found[name] += round(runs * getattr(block, name))
-    return +found
-
-
-def written(body: Any) -> Any:
-    def whole() -> None:
-        body(argument("x", FLOAT32, 64), argument("y", FLOAT32, 64))
-
-    return function("kernel", FLOAT32, whole)
+from rdpass.kernels.builder.emit import bind, serial, tiles, when
+from rdpass.kernels.builder.function import load, store
+from tests.profiling.account.written import totals, written
 
 
 def test_loops_multiply_and_tiles_count_with_their_rest() -> None:
@@ -45,32 +18,6 @@ def test_loops_multiply_and_tiles_count_with_their_rest() -> None:
             tiles(10, 4, lambda first, size: store(y, load(x, first * 4, lanes=4), first * 4, lanes=4))
 
     assert totals(written(body)) == {"loads": 9, "stores": 9}
-
-
-def test_a_sum_of_a_product_is_one_instruction_and_registers_are_free() -> None:
-    def body(x: Any, y: Any) -> None:
-        sums = Registers(2, FOUR)
-        value = bind(load(x, 0, lanes=4))
-        for index in range(2):
-            sums[index] = value
-        with serial(5) as step:
-            weight = bind(load(x, step * 4, lanes=4))
-            for index in range(2):
-                sums[index] = sums[index] + weight * lane(value, index, 4)
-        store(y, sums[0] + sums[1], 0, lanes=4)
-
-    blocks = count_blocks(written(body))
-    assert totals(written(body)) == {"multiplies": 10, "floats": 2, "loads": 6, "stores": 1}
-    (loop,) = (block for block in blocks if block.multiplies)
-    assert (loop.chain, blocks[loop]) == (1, 5)
-
-
-def test_wide_vectors_are_several_and_a_division_is_told_apart() -> None:
-    def body(x: Any, y: Any) -> None:
-        value = bind(load(x, 0, lanes=16))
-        store(y, broadcast(1.0, Vector(FLOAT32, 16)) / value, 0, lanes=16)
-
-    assert totals(written(body)) == {"loads": 4, "divisions": 4, "stores": 4}
 
 
 @pytest.mark.parametrize(("border", "expected"), [(0, 8), (1, 7), (8, 0)])
@@ -89,36 +36,3 @@ def test_a_loop_that_ends_where_another_says_is_as_long_as_it_is() -> None:
             store(y, load(x, 0, lanes=4), 0, lanes=4)
 
     assert totals(written(body))["stores"] == 0 + 1 + 2 + 3 + 3
-
-
-@pytest.mark.parametrize(("step", "runs"), [(1, 16), (2, 64)])
-def test_a_loop_over_neighbours_runs_as_vectors_and_one_over_others_does_not(step: int, runs: int) -> None:
-    def body(x: Any, y: Any) -> None:
-        with serial(64) as index:
-            store(y, load(x, index * step // 2 if step == 2 else index, lanes=1), index * step, lanes=1)
-
-    ((block, found),) = count_blocks(written(body)).items()
-    assert (block.loads, block.stores, found) == (1, 1, runs)
-
-
-def test_sums_of_bytes_take_three_instructions_for_sixteen_products() -> None:
-    """SMULL, SMLAL2 and SADALP: halves are free, and what adds adds in the same instruction."""
-    work = replace(Convolution(1, 256, 16, 8, 8, (1, 1)), types=NumericTypes(INT8, INT8, INT32, INT8))
-    machine = machine_of(find_target("rpi4"))
-    tile = choose_default(work, machine)
-    (kernel,) = build_kernels(work, integer_constants(work, 0), tile, machine)
-    found = totals(kernel.function)
-    sixteens = 256 * 16 * 64 // 16
-    assert found["products"] == 2 * sixteens
-    assert sixteens <= found["integers"] <= 1.2 * sixteens
-
-
-def test_a_convolution_multiplies_as_often_as_it_has_products() -> None:
-    work = Convolution(1, 16, 32, 9, 7, (1, 1))
-    constants = np.ones((32, 16, 1, 1), FLOAT32), np.ones((1, 32), FLOAT32)
-    machine = machine_of(find_target("rpi4"))
-    (kernel,) = build_kernels(work, constants, choose_default(work, machine), machine)
-    found = totals(kernel.function)
-    assert found["multiplies"] == 16 * 32 * 9 * 7 // 4
-    assert found["stores"] == 32 * 9 * 7 // 4
-    assert Block() not in count_blocks(kernel.function)
