@@ -21,8 +21,10 @@ from rdpass.core.tensors import tensors_in
 from rdpass.passes.quantize.fidelity import MOST
 from rdpass.scoring.figures import Figure, Mean, Measure, measures_of
 from rdpass.scoring.networks import Network, Source, first_rows, opened
-from rdpass.scoring.reading import read_batches
+from rdpass.sources.samples import as_loader, with_tensors
 from rdpass.training.batches import rows_of
+from rdpass.training.generators import Stream
+from rdpass.training.loading import read_batches
 from rdpass.training.losses import sole_tensor
 from rdpass.training.objective import Batch
 
@@ -195,7 +197,7 @@ class _Tally:
 
 def _run(tallies: Sequence[_Tally], data: Any, limit: int | None, show: bool) -> int:
     """Run all networks on each batch; returns the rows."""
-    raws = read_batches(data, "evaluation")
+    raws = map(with_tensors, read_batches(as_loader(data), "evaluation", Stream(0, 0, 2)))
     first = next(raws, None)
     if first is None:
         raise DivergedError("the data are empty: there is no batch to evaluate on")

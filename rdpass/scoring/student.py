@@ -14,8 +14,10 @@ from torch.utils._pytree import tree_map
 from rdpass.core.comparison import Array
 from rdpass.core.estimates import Compared
 from rdpass.scoring.figures import Measure, RowMeasure, class_scores
-from rdpass.scoring.reading import read_batches
+from rdpass.sources.samples import with_tensors
 from rdpass.training.batches import placed, rows_of, unpacking_for
+from rdpass.training.generators import Stream
+from rdpass.training.loading import read_batches
 from rdpass.training.losses import Criteria
 from rdpass.training.objective import Batch
 from rdpass.training.request import Request
@@ -33,8 +35,8 @@ def compare_on_held_out(teacher: nn.Module, student: nn.Module, request: Request
     networks = [copy.deepcopy(module).to(device).eval() for module in (teacher, student)]
     measures = [_measure(request) for _ in networks]
     unpacking, images = unpacking_for(networks[1]), 0
-    for index, raw in enumerate(read_batches(request.validate, "validation")):
-        batch = placed(unpacking.batch(raw, index), device, torch.contiguous_format)
+    for index, raw in enumerate(read_batches(request.validate, "validation", Stream(0, 0, 2))):
+        batch = placed(unpacking.batch(with_tensors(raw), index), device, torch.contiguous_format)
         images += rows_of(batch)
         for network, measure in zip(networks, measures, strict=True):
             measure.add(network(*batch.inputs), batch)

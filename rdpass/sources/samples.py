@@ -16,7 +16,7 @@ from rdpass.core.errors import ConfigError
 from rdpass.core.tensor_spec import TensorSpec
 from rdpass.training.batches import Unpacking
 from rdpass.training.generators import Stream
-from rdpass.training.loading import failures_named
+from rdpass.training.loading import read_batches
 
 HELD_OUT = 4
 """Of the images for calibration, one in so many is held out where there are none to validate with."""
@@ -57,7 +57,7 @@ def read_samples(given: Any, inputs: Sequence[TensorSpec], limit: int, what: str
     size = inputs[0].shape[0] if inputs[0].shape else 1
     rows, labels = [], []
     with Stream(seed, 0, 0):
-        for inputs_of_row, label in _rows(_loader(given), inputs, what):
+        for inputs_of_row, label in _rows(as_loader(given), inputs, what):
             rows.append(inputs_of_row)
             labels.append(label)
             if len(rows) >= limit and len(rows) % size == 0:
@@ -89,29 +89,27 @@ def _part(samples: Samples, chosen: Sequence[bool]) -> Samples:
     return Samples(feeds, None if samples.labels is None else samples.labels[mask])
 
 
-def _loader(given: Any) -> Iterable[Any]:
+def as_loader(given: Any) -> Iterable[Any]:
+    """An array is one batch."""
     return [given] if isinstance(given, np.ndarray | Tensor) else given
+
+
+def with_tensors(raw: Any) -> Any:
+    """A batch with torch's tensors in the place of numpy's arrays."""
+    return tree_map(lambda x: torch.from_numpy(x) if isinstance(x, np.ndarray) else x, raw)
 
 
 def _rows(
     loader: Iterable[Any], inputs: Sequence[TensorSpec], what: str
 ) -> Iterator[tuple[tuple[Array, ...], int | None]]:
     unpacking = Unpacking(tuple(spec.name for spec in inputs), len(inputs))
-    with failures_named(what, 0):
-        batches = iter(loader)
-    index = 0
-    while True:
-        with failures_named(what, index):
-            raw = next(batches, None)
-        if raw is None:
-            return
-        batch = unpacking.batch(tree_map(lambda x: torch.from_numpy(x) if isinstance(x, np.ndarray) else x, raw), index)
+    for index, raw in enumerate(read_batches(loader, what)):
+        batch = unpacking.batch(with_tensors(raw), index)
         arrays = [fitting(x, spec, f"batch {index} of the {what} data") for x, spec in
                   zip(batch.inputs, inputs, strict=True)]  # fmt: skip
         labels = _labels(batch.targets, len(arrays[0]))
         for row in range(len(arrays[0])):
             yield tuple(x[row] for x in arrays), None if labels is None else int(labels[row])
-        index += 1
 
 
 def fitting(x: Tensor, spec: TensorSpec, where: str) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import count, islice
+from itertools import islice
 from typing import Any
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from rdpass.core.errors import DivergedError
 from rdpass.training.batches import Unpacking, placed, rows_of, unpacking_for
 from rdpass.training.generators import Stream, kept_generators
-from rdpass.training.loading import failures_named
+from rdpass.training.loading import failures_named, read_batches
 from rdpass.training.losses import IGNORED, Criteria, check_classes, check_logits
 from rdpass.training.objective import Batch
 from rdpass.training.request import Request
@@ -101,13 +101,7 @@ def _mean(
         model.eval()
         unpacking = unpacking_for(model)
     sums = torch.zeros(2, dtype=torch.float64)
-    with failures_named("validation", 0):
-        batches = iter(loader)
-    for index in count():
-        with failures_named("validation", index):
-            raw = next(batches, batches)
-        if raw is batches:
-            break
+    for index, raw in enumerate(read_batches(loader, "validation")):
         batch = unpacking.batch(raw, index)
         if labelled and batch.targets is None:
             raise DivergedError(f"validation batch {index} has no labels to compare with")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sized
+from contextlib import AbstractContextManager, nullcontext
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -102,3 +104,27 @@ class failures_named:
             raise DivergedError(
                 f"the {self._which} loader failed at batch {self._index}: {type(error).__name__}: {error}"
             ) from error
+
+
+def read_batches(
+    loader: Iterable[Any], which: str, stream: AbstractContextManager[None] | None = None
+) -> Iterator[Any]:
+    """A loader's batches, each as it comes.
+
+    Args:
+        loader: read once.
+        which: its name in errors.
+        stream: the random stream that the loader draws from; the global one by default.
+
+    Raises:
+        DivergedError: the loader fails; the message gives the batch's index.
+    """
+    drawn = nullcontext() if stream is None else stream
+    with failures_named(which, 0), drawn:
+        iterator = iter(loader)
+    for index in count():
+        with failures_named(which, index), drawn:
+            raw = next(iterator, _END)
+        if raw is _END:
+            return
+        yield raw

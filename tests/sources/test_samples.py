@@ -4,7 +4,7 @@ import torch
 
 from rdpass.core.errors import ConfigError, DivergedError
 from rdpass.core.tensor_spec import TensorSpec
-from rdpass.sources.samples import hold_out, read_samples
+from rdpass.sources.samples import as_loader, hold_out, read_samples, with_tensors
 
 ONE = (TensorSpec("x", (1, 3, 4, 4), "float32"),)
 TWO = (TensorSpec("x", (2, 3, 4, 4), "float32"),)
@@ -90,3 +90,15 @@ def test_what_the_loader_draws_is_repeated_and_nobody_elses_numbers_change():
     first, second = (read_samples(Shuffled(), ONE, 3, "calibration") for _ in range(2))
     np.testing.assert_array_equal(first.feeds[0][0], second.feeds[0][0])
     assert (torch.random.get_rng_state() == before).all()
+
+
+def test_an_array_is_one_batch_and_numpys_numbers_are_torchs_wherever_they_stand():
+    array = np.zeros((3, 2), np.float32)
+    (given,) = as_loader(array)
+    assert given is array
+    loader = [array]
+    assert as_loader(loader) is loader
+    images, boxes = with_tensors((array, {"boxes": [array], "name": "a"}))
+    assert torch.equal(images, torch.zeros(3, 2))
+    assert torch.equal(boxes["boxes"][0], images)
+    assert boxes["name"] == "a"

@@ -1,5 +1,6 @@
 """A user's loader: its length held to, its failures named, its random numbers its own."""
 
+import numpy as np
 import pytest
 import torch
 from torch.utils.data import DataLoader, TensorDataset
@@ -7,7 +8,8 @@ from torch.utils.data.distributed import DistributedSampler
 
 from rdpass.core.errors import ConfigError, DivergedError
 from rdpass.training.config import DistillConfig
-from rdpass.training.loading import Loading
+from rdpass.training.generators import Stream
+from rdpass.training.loading import Loading, read_batches
 from tests.data import batches
 from tests.training.interrupting import Interrupting
 from tests.training.support import Shuffled, assert_same, trained
@@ -101,3 +103,26 @@ def test_a_distributed_sampler_shares_out_by_itself():
     sampler = DistributedSampler(data, num_replicas=2, rank=0)
     assert Loading(DataLoader(data, 2, sampler=sampler), DistillConfig()).is_shared_out()
     assert not Loading(DataLoader(data, 2), DistillConfig()).is_shared_out()
+
+
+class Drawing:
+    def __iter__(self):
+        yield torch.randn(2)
+        yield np.random.rand(2)
+
+
+def test_what_a_loader_draws_from_a_stream_is_the_same_each_time_and_nothing_is_drawn_outside():
+    before = torch.get_rng_state()
+    (first, a), (second, b) = (list(read_batches(Drawing(), "test", Stream(0, 0, 2))) for _ in range(2))
+    assert torch.equal(first, second)
+    assert (a == b).all()
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_failure_names_the_data_and_the_batch():
+    def failing():
+        yield torch.zeros(1)
+        raise OSError("unplugged")
+
+    with pytest.raises(DivergedError, match="the test loader failed at batch 1: OSError: unplugged"):
+        list(read_batches(failing(), "test"))
