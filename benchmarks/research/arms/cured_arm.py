@@ -14,7 +14,7 @@ from benchmarks.research.arms.arm import Result
 from benchmarks.research.arms.bench import Bench, Scores
 from benchmarks.research.arms.footprint import footprint_of
 from benchmarks.research.arms.quantised_arm import CALIBRATED, TOGETHER, accuracy_of
-from benchmarks.research.arms.recipe_arm import RecipeArm, load_student, made_student
+from benchmarks.research.arms.recipe_arm import RecipeArm, name_of, network_of, settings_of
 from rdpass.training.config import DistillConfig
 
 Cure = Literal["nearest", "outputs", "diagonal", "trained"]
@@ -38,16 +38,15 @@ class CuredArm:
 
     @property
     def name(self) -> str:
-        return f"{self.of.name if self.of else 'residual teacher'}: int8, {WORDS[self.cure]}"
+        return f"{name_of(self.of)}: int8, {WORDS[self.cure]}"
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        of = {"recipe": self.of.recipe, "settings": self.of.settings} if self.of else None
         trained = {"epochs": EPOCHS, "lr": RATE} if self.cure == "trained" else {}
-        return {"of": of, "cure": self.cure, "calibrated": CALIBRATED, **trained}
+        return {"of": settings_of(self.of), "cure": self.cure, "calibrated": CALIBRATED, **trained}
 
     def run(self, bench: Bench) -> Result:
-        model = load_student(made_student(self.of, bench)) if self.of else bench.teacher
+        model = network_of(self.of, bench)
         before = bench.score(model)
         held = [part.on("cpu") for part in (bench.image_set.validation, bench.image_set.test)]
         with tempfile.TemporaryDirectory() as folder:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from benchmarks.research.arms.arm import Result
 from benchmarks.research.arms.bench import Bench, Scores
 from benchmarks.research.arms.footprint import footprint_of
-from benchmarks.research.arms.recipe_arm import RecipeArm, load_student, made_student
+from benchmarks.research.arms.recipe_arm import RecipeArm, name_of, network_of, settings_of
 from benchmarks.research.images.batches import Part
 
 CALIBRATED, TOGETHER = 512, 250  # images to calibrate with; in a batch
@@ -32,17 +32,14 @@ class QuantisedArm:
 
     @property
     def name(self) -> str:
-        return (
-            f"{self.of.name if self.of else 'residual teacher'}: int8 per {'channel' if self.per_channel else 'layer'}"
-        )
+        return f"{name_of(self.of)}: int8 per {'channel' if self.per_channel else 'layer'}"
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        of = {"recipe": self.of.recipe, "settings": self.of.settings} if self.of else None
-        return {"of": of, "per_channel": self.per_channel, "calibrated": CALIBRATED}
+        return {"of": settings_of(self.of), "per_channel": self.per_channel, "calibrated": CALIBRATED}
 
     def run(self, bench: Bench) -> Result:
-        model = load_student(made_student(self.of, bench)) if self.of else bench.teacher
+        model = network_of(self.of, bench)
         before = bench.score(model)
         held = [part.on("cpu") for part in (bench.image_set.validation, bench.image_set.test)]
         calibration = bench.image_set.train.images[:CALIBRATED].cpu()

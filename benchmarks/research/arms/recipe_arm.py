@@ -88,6 +88,21 @@ def _convert(arm: RecipeArm, bench: Bench, folder: Path) -> None:
     )  # fmt: skip
 
 
+def name_of(of: RecipeArm | None) -> str:
+    """What makes the network that an arm goes on with; None is the teacher itself."""
+    return of.name if of else "residual teacher"
+
+
+def settings_of(of: RecipeArm | None) -> dict[str, Any] | None:
+    """The same in a record."""
+    return {"recipe": of.recipe, "settings": of.settings} if of else None
+
+
+def network_of(of: RecipeArm | None, bench: Bench) -> nn.Module:
+    """The same made, now unless it is there."""
+    return load_student(made_student(of, bench)) if of else bench.teacher
+
+
 def load_student(folder: Path) -> nn.Module:
     """The student of a run folder, its layers as modules."""
     return load_run(folder).student

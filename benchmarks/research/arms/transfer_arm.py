@@ -15,7 +15,7 @@ from benchmarks.research.arms.arm import Result
 from benchmarks.research.arms.bench import Bench, Scores, scored
 from benchmarks.research.arms.deployed import deployed
 from benchmarks.research.arms.footprint import footprint_of
-from benchmarks.research.arms.recipe_arm import RecipeArm, load_student, made_student
+from benchmarks.research.arms.recipe_arm import RecipeArm, name_of, network_of, settings_of
 from benchmarks.research.arms.supervised import train_by
 from benchmarks.research.images.batches import ImageSet
 from benchmarks.research.images.digits import digit_images
@@ -38,16 +38,21 @@ class TransferArm:
 
     @property
     def name(self) -> str:
-        return f"{self.of.name if self.of else 'residual teacher'}: {self.tuned}, best rate"
+        return f"{name_of(self.of)}: {self.tuned}, best rate"
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        of = {"recipe": self.of.recipe, "settings": self.of.settings} if self.of else None
-        return {"of": of, "tuned": self.tuned, "to": "digits", "epochs": EPOCHS, "rates": RATES[self.tuned]}
+        return {
+            "of": settings_of(self.of),
+            "tuned": self.tuned,
+            "to": "digits",
+            "epochs": EPOCHS,
+            "rates": RATES[self.tuned],
+        }
 
     def run(self, bench: Bench) -> Result:
         example = bench.image_set.example
-        source = load_student(made_student(self.of, bench)) if self.of else bench.teacher
+        source = network_of(self.of, bench)
         image_set = digit_images(example.shape[-1], bench.seed).on(bench.machine.device)
         tried = {rate: self._tuned(source, image_set, rate, bench) for rate in RATES[self.tuned]}
         best = max(tried, key=lambda rate: tried[rate].validation)
