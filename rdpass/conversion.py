@@ -28,7 +28,7 @@ from rdpass.runs.grouping import Flat, Groups, Output, grouped
 from rdpass.runs.rehearsal import rehearse
 from rdpass.runs.result import Conversion
 from rdpass.runs.settings import ConvertConfig
-from rdpass.scoring.student import compare_on_held_out
+from rdpass.scoring.held_out import compare_on_held_out
 from rdpass.training.config import DistillConfig
 from rdpass.training.losses import find_distance, find_loss
 from rdpass.training.request import Budget, Data, Request, Select

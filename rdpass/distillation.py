@@ -10,7 +10,7 @@ from typing import Any
 from rdpass.capture.plain_copy import plain_copy
 from rdpass.core.errors import ConfigError
 from rdpass.runs.result import Conversion
-from rdpass.scoring.student import compare_on_held_out
+from rdpass.scoring.held_out import compare_on_held_out
 from rdpass.training.config import DistillConfig
 from rdpass.training.engine import train as run_training
 from rdpass.training.knowledge_distillation import KnowledgeDistillation

@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from rdpass.scoring.student import compare_on_held_out
+from rdpass.scoring.held_out import compare_on_held_out
 from rdpass.training.request import Request
 from tests.data import batches
 from tests.models import small_resnet_of_four
