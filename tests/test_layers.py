@@ -18,6 +18,7 @@ PACKAGES = (
     "sources",
     "passes.exact",
     "passes.distill",
+    "passes.prune",
     "passes.quantize",
     "recipes",
     "runs",
