@@ -14,14 +14,13 @@ from rdpass.capture.trace import Example, trace
 from rdpass.core.comparison import users_tolerance
 from rdpass.core.errors import ConfigError, NothingToConvert, PassError
 from rdpass.core.numeric_types import BYTES
-from rdpass.core.plan import Outcome, Plan, Traced
+from rdpass.core.plan import Plan, Traced
 from rdpass.inspection import plan_of
 from rdpass.passes.analysis.cost import cost_of
 from rdpass.passes.analysis.shortcuts.census import take_census
 from rdpass.passes.analysis.shortcuts.find_cuts import find_cuts
-from rdpass.passes.graph.deploy_form import DEPLOY_FORM
-from rdpass.passes.graph.pass_manager import run_passes
 from rdpass.recipes.catalogue import find_recipe
+from rdpass.recipes.keep import KEEP
 from rdpass.recipes.recipe import Recipe, Removal
 from rdpass.runs.folder import check_run, drop_training_state, held, save_run, training_state
 from rdpass.runs.grouping import Flat, Groups, Output, grouped
@@ -60,15 +59,17 @@ def convert(
         example: a tensor, or a tuple of them, as the model takes it, the batch in axis 0; figures of cost are for its
             shape. None for a model that was loaded with its example.
         recipe: a name of ``rdpass.registry.recipes``: exact without data (``merge``, ``carry``) or trained. ``auto`` is
-            ``carry`` without data, and with data ``migrate`` round which is merged what merges for nothing.
+            ``carry`` without data, and with data ``migrate`` round which is merged what merges for nothing. ``keep``
+            leaves the network as it is.
         select: which shortcuts (``only``, ``skip``), and which submodules stay whole (``leaf``); see ``Select``.
         data: what to learn from (``train``, ``validate``), and what it is measured by (``loss``, ``distance``); see
             ``Data``.
         budget: what a student may cost (``max_macs``); see ``Budget``.
         output: where it is saved and what is shown (``out``, ``resume``, ``force``, ``show_progress``); see ``Output``.
         config: training settings; what is left unsaid is the recipe's choice.
-        quantize: "int8" trains the student with fake quantisation at the end (``config.quantize``) and gives it as QDQ
-            ONNX beside the float one (``Conversion.int8``, ``student-int8.onnx``); also where no shortcut leaves.
+        quantize: "int8" trains the student with fake quantisation at the end (``config.quantize``; without epochs it
+            is rounded alone) and gives it as QDQ ONNX beside the float one (``Conversion.int8``,
+            ``student-int8.onnx``); also where no shortcut leaves.
         tolerance: the largest relative error that every gate in float32 allows, in the place of its own, for a model
             whose numbers float32 does not hold; the gates say that it is the user's.
         **flat: fields of the groups.
@@ -79,7 +80,7 @@ def convert(
     Raises:
         ConfigError: a wrong argument, a group and one of its fields at once, or an output place that can't be used.
         TraceError: the model can't be turned into a graph.
-        NothingToConvert: it has no shortcut that could be removed, and ``quantize`` is None.
+        NothingToConvert: it has no shortcut that could be removed, ``quantize`` is None, and the recipe not ``keep``.
         ParityError: the student is not what it should be equal to.
         DivergedError: training failed on the data.
 
@@ -170,7 +171,7 @@ def _converted(
     save_first: Callable[[Conversion], None] | None = None,
 ) -> Conversion:
     plan = plan_of(traced, request.only, request.skip)
-    if not plan.removable and quantize is None:
+    if not plan.removable and quantize is None and chosen.name != KEEP.name:
         raise NothingToConvert(f"{type(model).__name__} has no shortcut to remove: {_why(plan)}")
     if not request.resume:
         drop_training_state(out)
@@ -182,7 +183,7 @@ def _converted(
             _check_quantisable(student)
 
     checked = check_saved if save_first is not None or quantize is not None else None
-    remove = chosen.remove if plan.removable else _kept_whole
+    remove = chosen.remove if plan.removable else KEEP.remove
     removal = remove(traced, plan, replace(request, check_saved=checked))
     if not isinstance(removal, Removal):  # of a recipe that a package brought along
         raise ConfigError(f"recipe {chosen.name!r} is to give a Removal, not a {type(removal).__name__}")
@@ -195,13 +196,6 @@ def _converted(
     if not removal.history:  # nothing was trained yet, so nothing has been checked before
         check_saved(removal.student)
     return _with_int8(conversion, removal.student, traced, request)
-
-
-def _kept_whole(teacher: Traced, plan: Plan, request: Request) -> Removal:
-    """The network as it is, in deploy form: it is to be trained in int8, and has no shortcut that could leave."""
-    student = run_passes(replace(teacher, gates=()), DEPLOY_FORM)
-    outcomes = tuple(Outcome(region.add, "kept", region.reason) for region in plan.regions)
-    return Removal(student, outcomes, student.gates)
 
 
 def _check_quantisable(student: Traced) -> None:

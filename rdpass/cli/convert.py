@@ -15,7 +15,7 @@ from rdpass.cli.named_model import load_named_model
 if TYPE_CHECKING:
     from rdpass.runs.result import Conversion
 
-RECIPE_HELP = "auto, merge, carry, migrate, anneal, joint, kd or plain; or one of an installed package."
+RECIPE_HELP = "auto, merge, carry, migrate, anneal, joint, kd, plain or keep; or one of an installed package."
 LOSS_HELP = (
     "pkg.mod:fn, a function of (outputs, batch), or a registered loss; default: cross-entropy with class indices."
 )

@@ -22,14 +22,14 @@ NAME = "student.onnx"
 def student_file(run: Path, precision: Precision | None, data: str | None) -> Iterator[Path]:
     """The student of ``run`` in deploy form, with golden numbers beside it, for as long as the block runs.
 
-    One that was trained in int8 is taken as it is, unless there are ``data`` to quantise with.
+    An int8 file that the run brings along is taken as it is, unless there are ``data`` to quantise with.
 
     Raises:
         ConfigError: ``run`` is no run folder, there are no data to quantise with, or some and nothing to quantise.
     """
-    trained = _trained(run) if precision == BYTES and data is None else None
-    if trained is not None:
-        yield trained
+    own = _in_int8(run) if precision == BYTES and data is None else None
+    if own is not None:
+        yield own
         return
     images = _images(run, precision, data)
     with tempfile.TemporaryDirectory(prefix="rdpass-") as place:
@@ -43,17 +43,25 @@ def student_file(run: Path, precision: Precision | None, data: str | None) -> It
         yield file
 
 
-def _trained(run: Path) -> Path | None:
-    """The int8 file that a run was trained to, if it was; what it is is said on stderr."""
+def _in_int8(run: Path) -> Path | None:
+    """The int8 file that a run brings along, if it does; what it is is said on stderr."""
     from rdpass.runs.folder import INT8, read_record
 
     report = read_record(run).int8
-    if report is None or report.training is None:
+    if report is None:
         return None
+    print(f"rdpass: {run / INT8} is taken as it is: {_history(report)}", file=sys.stderr)
+    return run / INT8
+
+
+def _history(report: QuantizationReport) -> str:
+    """How an int8 file came about, and how good it is."""
+    if report.training is None:
+        accuracy = "" if report.accuracy_after is None else f", top class right {report.accuracy_after:.2f} %"
+        return f"rounded on {report.calibrated} images, SQNR {report.sqnr:.1f} dB{accuracy}"
     what, before, rounded, trained = report.training.words
     figures = f"{what} {trained if report.training.kept == 'trained' else rounded} (float {before})"
-    print(f"rdpass: {run / INT8} is taken as it is: {report.training.verdict}, {figures}", file=sys.stderr)
-    return run / INT8
+    return f"{report.training.verdict}, {figures}"
 
 
 def _images(run: Path, precision: Precision | None, data: str | None) -> str | None:

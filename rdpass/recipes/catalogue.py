@@ -11,13 +11,14 @@ from rdpass.recipes.auto import merging_for_free
 from rdpass.recipes.carry import CARRY
 from rdpass.recipes.joint import JOINT
 from rdpass.recipes.kd import KD
+from rdpass.recipes.keep import KEEP
 from rdpass.recipes.merge import MERGE
 from rdpass.recipes.migrate import MIGRATE
 from rdpass.recipes.plain import PLAIN
 from rdpass.recipes.recipe import Recipe
 
 AUTO = "auto"
-RECIPES: tuple[Recipe, ...] = (MERGE, CARRY, MIGRATE, ANNEAL, JOINT, KD, PLAIN)
+RECIPES: tuple[Recipe, ...] = (MERGE, CARRY, MIGRATE, ANNEAL, JOINT, KD, PLAIN, KEEP)
 
 
 def as_recipe(name: str, given: Any) -> Recipe:

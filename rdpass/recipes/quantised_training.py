@@ -6,6 +6,8 @@
 3. Its integers go into the file again. Before and after, float64 of what is trained is compared with the integers.
 4. Of both files the one that is better on the validation data is kept, and the report says which.
 
+Without epochs the file of 1 is the result.
+
 The float student stays as it is: the file has weights of its own.
 """
 
@@ -62,12 +64,13 @@ LABEL = "the int8 student"
 
 @dataclass(frozen=True)
 class Int8Student:
-    """A student in int8, trained with fake quantisation: what a conversion with ``quantize="int8"`` holds.
+    """A student in int8, trained with fake quantisation or rounded: what a conversion with ``quantize="int8"`` holds.
 
     Args:
         model: the QDQ network, with the report in its metadata.
         golden: a validation image and what the integers give for it; no part of a comparison.
-        report: calibrators, figures before and after; ``report.training`` says which of both was kept.
+        report: calibrators, figures before and after; ``report.training`` says which of both was kept, and is None where
+            nothing was trained.
     """
 
     model: onnx.ModelProto
@@ -119,7 +122,8 @@ def check_quantisable(student: Traced) -> None:
 def train_quantised(
     student: Traced, teacher: nn.Module, request: Request
 ) -> tuple[Int8Student, tuple[NumericGate, ...]]:
-    """``student`` in int8, trained for ``request.config.quantize.epochs`` epochs, and the gates passed.
+    """``student`` in int8, trained for ``request.config.quantize.epochs`` epochs (none: rounded alone), and the gates
+    passed.
 
     Args:
         student: the float student in deploy form; left as it is.
@@ -133,6 +137,8 @@ def train_quantised(
     """
     material = material_of(_source(student), request.train, request.validate)
     first, report = rounded(material, How(), request.show_progress)
+    if not request.config.quantize.epochs:
+        return Int8Student(*finished(first, material, report), report), ()
     network = _network(first, student)
     gates = [_gate("int8-start", network, first, material)]
     measure = _measure_of(request, teacher, material)

@@ -6,8 +6,8 @@
     config.toml            the settings, all of them, as --config takes them
     history.jsonl          a line per logged step and per epoch, where something was trained
     tensorboard/           the same numbers, where that was asked for
-    student-int8.onnx      the student in int8 with golden numbers beside it, where it was trained so; data alone
-    int8/                  history.jsonl and tensorboard/ of that training
+    student-int8.onnx      the student in int8 with golden numbers beside it, where that was asked for; data alone
+    int8/                  history.jsonl and tensorboard/ of its training in int8, if any
 
 While training, ``<folder>.partial`` holds the state to resume from; it goes when the folder is there.
 """

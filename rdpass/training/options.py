@@ -65,12 +65,12 @@ class PathOptions(BaseModel):
 class QuantizeOptions(BaseModel):
     """The last stage of a conversion with ``quantize="int8"``: training with fake quantisation.
 
-    ``epochs``: passes over the data. ``lr``: peak learning rate, of weights as shares of their filter's largest one.
-    ``clip``: longest gradient; the student has no batch norms left.
+    ``epochs``: passes over the data; 0 leaves it at rounding. ``lr``: peak learning rate, of weights as shares of their
+    filter's largest one. ``clip``: longest gradient; the student has no batch norms left.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    epochs: int = Field(default=3, ge=1)
+    epochs: int = Field(default=3, ge=0)
     lr: float = Field(default=1e-3, gt=0)
     clip: float | None = Field(default=1.0, gt=0)

@@ -7,9 +7,10 @@ random input: which kernels there are, and what they cost, does not depend on mo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
+from torch import Tensor
 from torch.fx import GraphModule
 
 from rdpass.core.comparison import Array
@@ -31,6 +32,9 @@ from rdpass.profiling.account.core_times import core_times
 from rdpass.profiling.account.network import account_of
 from rdpass.targets.target import Target
 
+AS_IT_IS, PLAIN = "as it is", "plain"
+"""The networks that every model has: its own, and the one without any shortcut that can leave."""
+
 
 def estimate_choices(
     traced: Traced, removable: Sequence[Region], target: Target, show_progress: bool = False
@@ -47,19 +51,41 @@ def estimate_choices(
     Returns:
         The choices that could be estimated, and the others' reasons, under ``choice_key``.
     """
-    networks = {"as it is": traced.module}
+    networks = {AS_IT_IS: traced.module}
     if removable:
-        networks["plain"] = remove_shortcuts(traced.module, removable)
+        networks[PLAIN] = remove_shortcuts(traced.module, removable)
+    return estimate_networks(networks, traced.example, target, precisions_of(target), show_progress)
+
+
+def estimate_networks(
+    networks: Mapping[str, GraphModule],
+    example: tuple[Tensor, ...],
+    target: Target,
+    precisions: Sequence[Precision],
+    show_progress: bool = False,
+) -> tuple[tuple[Choice, ...], tuple[Skipped, ...]]:
+    """What each network costs on one core of ``target`` in each precision.
+
+    Args:
+        networks: graphs by name.
+        example: their inputs.
+        target: what they would be built for.
+        precisions: of those that it computes in.
+        show_progress: show on stderr what is under way.
+
+    Returns:
+        The choices that could be estimated, and the others' reasons, under ``choice_key``.
+    """
     try:
         core_times(target)
     except TargetError as error:  # known before anything is exported
         return (), tuple(Skipped(network, first_line(error)) for network in networks)
     choices: list[Choice] = []
     skipped: list[Skipped] = []
-    work = len(networks) * len(precisions_of(target))
+    work = len(networks) * len(precisions)
     with written_once(), progress("estimate", work, show_progress) as shown:
         for network, module in networks.items():
-            for precision, found in _estimates(network, module, traced, target):
+            for precision, found in _estimates(network, module, example, target, precisions):
                 if isinstance(found, Choice):
                     choices.append(found)
                 else:
@@ -74,15 +100,15 @@ def choice_key(network: str, precision: Precision) -> str:
 
 
 def _estimates(
-    network: str, module: GraphModule, traced: Traced, target: Target
+    network: str, module: GraphModule, example: tuple[Tensor, ...], target: Target, precisions: Sequence[Precision]
 ) -> Iterator[tuple[Precision, Choice | str]]:
     """The choice of each precision, or the reason why there is none."""
     try:
-        source = read_onnx(draft_onnx(module, traced.example))
+        source = read_onnx(draft_onnx(module, example))
     except Exception as error:  # the exporter raises what it likes; the census stands without an estimate
         yield SINGLE, first_line(error)
         return
-    for precision in precisions_of(target):
+    for precision in precisions:
         try:
             yield precision, estimate(network, source, target, precision)
         except Exception as error:  # so do quantiser and importer
