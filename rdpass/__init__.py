@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from rdpass.deploy.bundle.verification import verify
     from rdpass.distillation import distill
     from rdpass.evaluation import Evaluated, Evaluation, evaluate
+    from rdpass.fitting.record import Fit
+    from rdpass.fitting.search import fit
     from rdpass.inspection import inspect
     from rdpass.quantization import Quantization, quantize
     from rdpass.runs.folder import load_run
@@ -45,6 +47,7 @@ _HOME = {
     "Data": "training.request",
     "Evaluated": "evaluation",
     "Evaluation": "evaluation",
+    "Fit": "fitting.record",
     "Manifest": "deploy.bundle.manifest",
     "Output": "runs.grouping",
     "Plan": "core.plan",
@@ -63,6 +66,7 @@ _HOME = {
     "convert": "conversion",
     "distill": "distillation",
     "evaluate": "evaluation",
+    "fit": "fitting.search",
     "inspect": "inspection",
     "load": "deploy.bundle.runner",
     "load_run": "runs.folder",
@@ -80,6 +84,7 @@ __all__ = [
     "Data",
     "Evaluated",
     "Evaluation",
+    "Fit",
     "Manifest",
     "Output",
     "Plan",
@@ -99,6 +104,7 @@ __all__ = [
     "convert",
     "distill",
     "evaluate",
+    "fit",
     "inspect",
     "load",
     "load_run",

@@ -36,6 +36,7 @@ PACKAGES = (
     "conversion",
     "quantization",
     "evaluation",
+    "fitting",
     "distillation",
     "diagnosis",
     "cli",

@@ -26,6 +26,7 @@ from rdpass.cli.device import device_app
 from rdpass.cli.doctor import doctor_command
 from rdpass.cli.evaluate import evaluate_command
 from rdpass.cli.export import export_command
+from rdpass.cli.fit import fit_command
 from rdpass.cli.inspect import inspect_command
 from rdpass.cli.quantize import quantize_command
 from rdpass.cli.report import report_command
@@ -52,6 +53,7 @@ app = typer.Typer(
 app.command("inspect")(inspect_command)
 app.command("convert")(convert_command)
 app.command("export")(export_command)
+app.command("fit")(fit_command)
 app.command("quantize")(quantize_command)
 app.command("evaluate")(evaluate_command)
 app.command("compile")(compile_command)

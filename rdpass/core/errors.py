@@ -31,6 +31,12 @@ class ParityError(RdpassError):
     exit_code = 4
 
 
+class BudgetError(RdpassError):
+    """No network that was looked at keeps to the budget."""
+
+    exit_code = 4
+
+
 class DivergedError(RdpassError):
     """Training met a loss or data that are not finite, or data it can't use."""
 

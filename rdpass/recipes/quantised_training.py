@@ -69,7 +69,7 @@ class Int8Student:
     Args:
         model: the QDQ network, with the report in its metadata.
         golden: a validation image and what the integers give for it; no part of a comparison.
-        report: calibrators, figures before and after; ``report.training`` says which of both was kept, and is None where
+        report: calibrators, figures before and after; ``report.training`` says which of both was kept, None where
             nothing was trained.
     """
 

@@ -11,6 +11,8 @@ from rdpass.report.series import Figure, Series
 
 WIDTH, HEIGHT = 760.0, 260.0
 LEFT, RIGHT, TOP, BOTTOM = 64.0, 170.0, 12.0, 34.0
+LETTER, LINE = 6.2, 17.0
+"""Of the legend, which widens the margin and lengthens the figure where it has to."""
 COLOURS = ("#20252b", "#1f6fb5", "#c4511d", "#1f7a34", "#7a3fb5", "#b0852b", "#2a8f8f", "#a33a5e")
 GRID = "#dfe3e8"
 MOST_TICKS = 6
@@ -27,8 +29,16 @@ class Chart:
         curves = [self._curve(index, series) for index, series in enumerate(self.figure.series)]
         return element(
             "svg", title(self.figure.title), self._grid(), *curves, self._legend(),
-            viewBox=f"0 0 {WIDTH:.0f} {HEIGHT:.0f}", width=WIDTH, height=HEIGHT, role="img",
+            viewBox=f"0 0 {WIDTH:.0f} {self._height:.0f}", width=WIDTH, height=self._height, role="img",
         )  # fmt: skip
+
+    @cached_property
+    def _right(self) -> float:
+        return max(RIGHT, 40 + LETTER * max(len(series.name) for series in self.figure.series))
+
+    @cached_property
+    def _height(self) -> float:
+        return max(HEIGHT, TOP + LINE * len(self.figure.series) + BOTTOM)
 
     @cached_property
     def _x_ticks(self) -> list[float]:
@@ -36,39 +46,56 @@ class Chart:
 
     @cached_property
     def _y_ticks(self) -> list[float]:
-        return ticks(*_range([y for series in self.figure.series for _, y in series.points]))
+        ends = [(y - series.error, y + series.error) for series in self.figure.series for _, y in series.points]
+        return ticks(*_range([value for pair in ends for value in pair]))
 
     def _x(self, step: float) -> float:
-        return LEFT + (WIDTH - LEFT - RIGHT) * _share(step, self._x_ticks)
+        return LEFT + (WIDTH - LEFT - self._right) * _share(step, self._x_ticks)
 
     def _y(self, value: float) -> float:
-        return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * _share(value, self._y_ticks)
+        return self._height - BOTTOM - (self._height - TOP - BOTTOM) * _share(value, self._y_ticks)
 
     def _grid(self) -> str:
         pieces = []
         for value in self._y_ticks:
             y = self._y(value)
-            pieces.append(element("line", x1=LEFT, y1=y, x2=WIDTH - RIGHT, y2=y, stroke=GRID))
+            pieces.append(element("line", x1=LEFT, y1=y, x2=WIDTH - self._right, y2=y, stroke=GRID))
             pieces.append(text(LEFT - 6, y + 4, f"{value:.4g}{self.figure.unit}", text_anchor="end"))
         for step in self._x_ticks:
-            pieces.append(text(self._x(step), HEIGHT - BOTTOM + 16, f"{step:.6g}", text_anchor="middle"))
-        pieces.append(text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 3, "step", text_anchor="middle"))
+            pieces.append(text(self._x(step), self._height - BOTTOM + 16, f"{step:.6g}", text_anchor="middle"))
+        pieces.append(
+            text((LEFT + WIDTH - self._right) / 2, self._height - 3, self.figure.across, text_anchor="middle")
+        )
         return group(*pieces)
 
     def _curve(self, index: int, series: Series) -> str:
         colour = COLOURS[index % len(COLOURS)]
         dashes = {"stroke_dasharray": "5 3"} if index >= len(COLOURS) else {}
-        words = title(f"{series.name}: {series.points[-1][1]:.4g}{self.figure.unit} at step {series.points[-1][0]:.0f}")
+        words = title(self._words(series))
         places = [(self._x(step), self._y(value)) for step, value in series.points]
         if len(places) == 1:
-            return group(words, element("circle", cx=places[0][0], cy=places[0][1], r=3.5, fill=colour))
+            dot = element("circle", cx=places[0][0], cy=places[0][1], r=3.5, fill=colour)
+            return group(words, *self._error(series, colour), dot)
         path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in places)
         return group(words, element("path", d=path, fill="none", stroke=colour, stroke_width=1.6, **dashes))
+
+    def _words(self, series: Series) -> str:
+        x, y = series.points[-1]
+        place = f"step {x:.0f}" if self.figure.across == "step" else f"{x:.4g} {self.figure.across}"
+        return f"{series.name}: {y:.4g}{self.figure.unit} at {place}"
+
+    def _error(self, series: Series, colour: str) -> list[str]:
+        """A bar of the standard error either way, where there is one."""
+        if not series.error:
+            return []
+        ((x, value),) = series.points
+        ends = (self._y(value - series.error), self._y(value + series.error))
+        return [element("line", x1=self._x(x), y1=ends[0], x2=self._x(x), y2=ends[1], stroke=colour)]
 
     def _legend(self) -> str:
         pieces = []
         for index, series in enumerate(self.figure.series):
-            y, x = TOP + 8 + 17 * index, WIDTH - RIGHT + 14
+            y, x = TOP + 8 + LINE * index, WIDTH - self._right + 14
             colour = COLOURS[index % len(COLOURS)]
             pieces.append(element("line", x1=x, y1=y, x2=x + 16, y2=y, stroke=colour, stroke_width=2.0))
             pieces.append(text(x + 22, y + 4, series.name))

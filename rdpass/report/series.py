@@ -11,19 +11,22 @@ from rdpass.training.records import Line
 
 @dataclass(frozen=True)
 class Series:
-    """One curve: (step, value) in the order of the steps."""
+    """One curve: (step, value) in the order of the steps; of a single point the value's standard ``error`` too."""
 
     name: str
     points: tuple[tuple[float, float], ...]
+    error: float = 0.0
 
 
 @dataclass(frozen=True)
 class Figure:
-    """Curves that share their axes. ``unit``: what stands behind a number of the vertical one."""
+    """Curves that share their axes. ``unit``: what stands behind a number of the vertical one; ``across``: what the
+    horizontal one counts."""
 
     title: str
     unit: str
     series: tuple[Series, ...]
+    across: str = "step"
 
 
 def figures_of(lines: Sequence[Line]) -> tuple[Figure, ...]:

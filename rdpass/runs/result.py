@@ -32,7 +32,8 @@ class Conversion:
         example: the inputs that the graph was traced on.
         recipe: its name.
         compared: figures of teacher and student on the images held out, with standard errors; empty without such.
-        int8: the student in int8, where that was asked for (``quantize="int8"``): ``model``, ``report``, ``save(path)``.
+        int8: the student in int8, where that was asked for (``quantize="int8"``): ``model``, ``report``,
+            ``save(path)``.
 
     Example:
         >>> import rdpass

@@ -17,7 +17,7 @@ def test_codes_are_each_kinds_own():
     own = {kind.__name__: kind.exit_code for kind in KINDS}
     assert own == {
         "RdpassError": 1, "PassError": 1, "ConfigError": 2, "TraceError": 2, "NothingToConvert": 3, "ParityError": 4,
-        "DivergedError": 5, "TargetError": 6, "DeviceError": 7, "IntegrityError": 8,
+        "BudgetError": 4, "DivergedError": 5, "TargetError": 6, "DeviceError": 7, "IntegrityError": 8,
     }  # fmt: skip
     assert issubclass(TraceError, ConfigError)
     assert not issubclass(PassError, ConfigError)

@@ -62,3 +62,27 @@ def test_of_many_curves_no_two_look_alike():
     root = drawn(*(Series(str(i), ((1.0, i), (2.0, i + 1.0))) for i in range(2 * len(COLOURS))))
     looks = {(path.get("stroke"), path.get("stroke-dasharray")) for path in root.iter("path")}
     assert len(looks) == 2 * len(COLOURS)
+
+
+def test_a_dot_has_a_bar_of_its_error_and_says_what_lies_across():
+    cloud = Figure("Top-1", " %", (Series("a", ((30.0, 90.0),), 2.0), Series("b", ((10.0, 80.0),))), "milliseconds")
+    root = ElementTree.fromstring(Chart(cloud).draw())
+    assert [title.text for title in root.iter("title")][1:] == [
+        "a: 90 % at 30 milliseconds",
+        "b: 80 % at 10 milliseconds",
+    ]
+    assert any(text.text == "milliseconds" for text in root.iter("text"))
+    dot = next(root.iter("circle"))
+    bars = [line for line in root.iter("line") if line.get("x1") == line.get("x2") == dot.get("cx")]
+    assert len(bars) == 1
+    ends = [float(bars[0].get(end)) for end in ("y1", "y2")]
+    assert sum(ends) / 2 == pytest.approx(float(dot.get("cy")), abs=0.1)
+
+
+def test_a_legend_of_many_long_names_lies_inside_the_figure():
+    many = tuple(Series(f"without {n} of 16 (peak) in int8, trained", ((float(n), 1.0),)) for n in range(30))
+    root = ElementTree.fromstring(Chart(Figure("Top-1", "", many, "ms")).draw())
+    _, _, width, height = map(float, root.get("viewBox").split())
+    names = [text for text in root.iter("text") if (text.text or "").startswith("without")]
+    assert all(float(text.get("y")) < height for text in names)
+    assert all(float(text.get("x")) + 6 * len(text.text) <= width for text in names)

@@ -1,0 +1,131 @@
+"""The networks to choose among, on blocks alike and unlike, nested and none: structure, numbers, untouched inputs."""
+
+import pytest
+import torch
+from torch import nn
+
+from rdpass.capture.trace import trace
+from rdpass.core.plan import Traced
+from rdpass.fitting.networks import Network, Price, lone_drafts, partial_drafts, whole_drafts
+from rdpass.inspection import plan_of
+from rdpass.passes.analysis.shortcuts.census import take_census
+from tests.fitting.accounts import cost
+from tests.models import Residual, basic_block, bottleneck, classifier, conv_bn, seeded
+from tests.support import Untouched, error_between
+
+IMAGES = torch.randn(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+
+
+def drawn(build):
+    model = seeded(build)
+    traced = trace(model, IMAGES)
+    return traced, plan_of(traced)
+
+
+def shortcuts(graph):
+    return [region.add for region in take_census(Traced(graph, (IMAGES,)))[0]]
+
+
+def test_as_it_is_exact_and_plain_are_there_and_the_graph_is_left_as_it_was():
+    traced, plan = drawn(lambda: classifier(basic_block(4, 4), basic_block(4, 8, 2)))
+    before = Untouched(traced.module)
+    drafts = whole_drafts(traced, plan, "migrate", 9.0)
+    before.check()
+    assert [(each.name, each.recipe, each.removed, each.trains) for each in drafts.networks] == [
+        ("as it is", "keep", (), False), ("exact", "carry", ("add", "add_1"), False),
+        ("plain", "migrate", ("add", "add_1"), True),
+    ]  # fmt: skip
+    assert [shortcuts(drafts.graphs[each.name]) for each in drafts.networks] == [["add", "add_1"], [], []]
+    assert error_between(drafts.graphs["exact"], traced.module, IMAGES) < 1e-5
+    assert error_between(drafts.graphs["plain"], traced.module, IMAGES) > 1e-2
+
+
+def test_where_no_shortcut_leaves_exactly_within_the_budget_the_reason_is_kept():
+    traced, plan = drawn(lambda: classifier(basic_block(4, 4), basic_block(4, 8, 2)))
+    drafts = whole_drafts(traced, plan, "migrate", 1.0)
+    assert [each.name for each in drafts.networks] == ["as it is", "plain"]
+    assert [each.add for each in drafts.skipped] == ["exact"]
+    assert "no shortcut leaves exactly" in drafts.skipped[0].reason
+
+
+def test_a_network_without_shortcuts_is_looked_at_as_it_is():
+    traced, plan = drawn(lambda: nn.Sequential(*conv_bn(3, 4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()))
+    drafts = whole_drafts(traced, plan, "migrate", 1.3)
+    assert ([each.name for each in drafts.networks], drafts.skipped) == (["as it is"], ())
+
+
+def test_equal_blocks_between_equal_neighbours_have_one_graph_which_keeps_one_shortcut():
+    traced, plan = drawn(lambda: classifier(*(bottleneck(8, 4) for _ in range(6))))
+    graphs, stands_for = lone_drafts(traced, plan)
+    assert list(stands_for) == [region.add for region in plan.removable]
+    assert set(stands_for.values()) == set(graphs)
+    assert len(graphs) < len(stands_for)
+    assert stands_for["add_2"] == stands_for["add_3"]
+    for add, graph in graphs.items():
+        assert shortcuts(graph) == [add]
+
+
+def test_a_stride_a_width_and_a_scale_make_another_structure():
+    class Scaled(Residual):
+        def forward(self, x):
+            return x + 0.5 * self.body(x)
+
+    def body():
+        return nn.Sequential(*conv_bn(8, 8), nn.ReLU(), *conv_bn(8, 8))
+
+    blocks = [Residual(body()), Scaled(body()), basic_block(8, 8, 2, after=False), bottleneck(8, 4)]
+    traced, plan = drawn(lambda: classifier(*blocks))
+    graphs, stands_for = lone_drafts(traced, plan)
+    assert len(graphs) == len(stands_for) == 4
+
+
+def test_a_shortcut_round_another_keeps_the_inner_one_gone():
+    traced, plan = drawn(
+        lambda: classifier(Residual(nn.Sequential(*conv_bn(4, 4), nn.ReLU(), basic_block(4, 4))), channels=4)
+    )
+    graphs, _ = lone_drafts(traced, plan)
+    assert [shortcuts(graph) for graph in graphs.values()] == [[add] for add in graphs]
+
+
+PLAIN = cost("plain", "float32", 10, 1000)
+
+
+@pytest.fixture(scope="module")
+def four():
+    return drawn(lambda: classifier(*(basic_block(4, 4) for _ in range(4)), channels=4))
+
+
+def partial(four, *prices):
+    traced, plan = four
+    adds = [region.add for region in plan.removable]
+    drafts = partial_drafts(
+        traced, plan, [Price(add, *price) for add, price in zip(adds, prices, strict=True)], PLAIN, "kd"
+    )
+    for each in drafts.networks:
+        assert shortcuts(drafts.graphs[each.name]) == [add for add in adds if add not in each.removed]
+    return [(each.name, each.removed) for each in drafts.networks]
+
+
+def test_all_shortcuts_above_a_level_of_the_peak_go_together(four):
+    found = partial(four, (10, 3000), (10, 2000), (10, 3010), (10, 1005))
+    assert found == [
+        ("without 2 of 4 (peak)", ("add", "add_2")), ("without 3 of 4 (peak)", ("add", "add_1", "add_2"))
+    ]  # fmt: skip
+
+
+def test_the_dearest_shortcuts_that_take_a_share_of_the_time_go_together(four):
+    found = partial(four, (11, 1000), (16, 1000), (12, 1000), (11, 1000))
+    assert found == [
+        ("without 1 of 4 (time)", ("add_1",)), ("without 2 of 4 (time)", ("add_1", "add_2"))
+    ]  # fmt: skip
+
+
+def test_shortcuts_that_cost_nothing_stay_and_no_set_is_named_twice(four):
+    assert partial(four, (10, 1000), (9, 900), (10, 1000), (10, 1000)) == []
+    found = partial(four, (14, 4000), (10, 1000), (10, 1000), (10, 1000))
+    assert found == [("without 1 of 4 (peak)", ("add",))]
+
+
+def test_names_make_folders():
+    assert Network("without 2 of 4 (peak)", "kd").folder == "without-2-of-4-peak"
+    assert Network("as it is", "keep").folder == "as-it-is"
