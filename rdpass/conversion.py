@@ -171,7 +171,7 @@ def _converted(
     save_first: Callable[[Conversion], None] | None = None,
 ) -> Conversion:
     plan = plan_of(traced, request.only, request.skip)
-    if not plan.removable and quantize is None and chosen.name != KEEP.name:
+    if not plan.removable and quantize is None and chosen.removes:
         raise NothingToConvert(f"{type(model).__name__} has no shortcut to remove: {_why(plan)}")
     if not request.resume:
         drop_training_state(out)
@@ -183,7 +183,7 @@ def _converted(
             _check_quantisable(student)
 
     checked = check_saved if save_first is not None or quantize is not None else None
-    remove = chosen.remove if plan.removable else KEEP.remove
+    remove = chosen.remove if plan.removable or not chosen.removes else KEEP.remove
     removal = remove(traced, plan, replace(request, check_saved=checked))
     if not isinstance(removal, Removal):  # of a recipe that a package brought along
         raise ConfigError(f"recipe {chosen.name!r} is to give a Removal, not a {type(removal).__name__}")

@@ -22,4 +22,4 @@ def keep(teacher: Traced, plan: Plan, request: Request) -> Removal:
     return Removal(student, outcomes, student.gates)
 
 
-KEEP = Recipe("keep", needs_data=False, remove=keep)
+KEEP = Recipe("keep", needs_data=False, remove=keep, removes=False)

@@ -26,6 +26,7 @@ class Removal:
 class Recipe:
     """A way to lose shortcuts. ``remove`` takes those that ``Plan.removable`` lists; the graph it is given stays.
 
+    ``removes``: whether it takes shortcuts; one that does not is for networks without any, too.
     ``defaults``: what the recipe wants of the settings that were left unsaid, ``{"lr": …, "paths": {"mixed": …}}``.
     """
 
@@ -33,6 +34,7 @@ class Recipe:
     needs_data: bool
     remove: Callable[[Traced, Plan, Request], Removal]
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    removes: bool = True
 
     def complete(self, config: DistillConfig) -> DistillConfig:
         """The settings with this recipe's defaults in the place of what was left unsaid; the same when asked again."""
