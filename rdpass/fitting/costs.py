@@ -11,13 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from torch.fx import GraphModule
-
-from rdpass.core.errors import TargetError
+from rdpass.core.errors import RdpassError, TargetError, first_line
 from rdpass.core.numeric_types import Precision
 from rdpass.core.plan import Choice, Plan, Skipped, Traced
 from rdpass.core.progress import Progress, progress
-from rdpass.fitting.networks import Drafts, Price, lone_drafts, partial_drafts, whole_drafts
+from rdpass.fitting.networks import Drafts, Make, Price, lone_drafts, partial_drafts, whole_drafts
 from rdpass.fitting.record import Journal
 from rdpass.kernels.builder.function import written_once
 from rdpass.profiling.account.choices import PLAIN, estimate_networks
@@ -88,13 +86,13 @@ class _Teller:
                 self._journal.put(networks=(*found.networks, network), costs=(*found.costs, *choices))
             self._step(network.name)
 
-    def price(self, graphs: Mapping[str, GraphModule], stands_for: Mapping[str, str], precision: Precision) -> None:
+    def price(self, graphs: Mapping[str, Make], stands_for: Mapping[str, str], precision: Precision) -> None:
         """The price of every shortcut, from the one of its structure that has a graph."""
-        for first, graph in graphs.items():
+        for first, make in graphs.items():
             known = {price.add for price in self._journal.found.prices}
             alike = [add for add, other in stands_for.items() if other == first and add not in known]
             if alike:
-                choices, skipped = self._estimated(first, graph, (precision,))
+                choices, skipped = self._estimated(first, make, (precision,))
                 for choice in choices:
                     prices = tuple(Price(add, choice.ms, choice.peak_bytes) for add in alike)
                     self._journal.put(prices=(*self._journal.found.prices, *prices))
@@ -102,8 +100,12 @@ class _Teller:
             self._step(f"a network that keeps {first} alone")
 
     def _estimated(
-        self, name: str, graph: GraphModule, precisions: Sequence[Precision]
+        self, name: str, make: Make, precisions: Sequence[Precision]
     ) -> tuple[tuple[Choice, ...], tuple[Skipped, ...]]:
+        try:
+            graph = make()
+        except RdpassError as error:
+            return (), (Skipped(name, first_line(error)),)
         return estimate_networks({name: graph}, self._example, self._target, precisions)
 
     def _skip(self, skipped: Sequence[Skipped]) -> None:

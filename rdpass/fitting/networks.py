@@ -10,8 +10,9 @@ Both rankings give nested sets. Nothing is known of accuracy here but that of tw
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from torch.fx import GraphModule
 
@@ -60,12 +61,16 @@ class Price:
     peak_bytes: int
 
 
+Make = Callable[[], GraphModule]
+"""A graph is made when its turn comes, for each has weights of its own."""
+
+
 @dataclass(frozen=True)
 class Drafts:
-    """Networks with their graphs, values of weights aside, and those that could not be made."""
+    """Networks with what makes their graphs, values of weights aside, and those that could not be made."""
 
     networks: tuple[Network, ...]
-    graphs: dict[str, GraphModule]
+    graphs: Mapping[str, Make]
     skipped: tuple[Skipped, ...] = ()
 
 
@@ -78,11 +83,11 @@ def whole_drafts(traced: Traced, plan: Plan, recipe: str, max_macs: float) -> Dr
         recipe: what trains a network without them.
         max_macs: how many multiply-accumulates an exact one may have, as a ratio to the model's.
     """
-    networks, graphs = [Network(AS_IT_IS, KEEP.name)], {AS_IT_IS: traced.module}
+    networks, graphs = [Network(AS_IT_IS, KEEP.name)], dict[str, Make]({AS_IT_IS: lambda: traced.module})
     if not plan.removable:
         return Drafts(tuple(networks), graphs)
     networks.append(without(PLAIN, [region.add for region in plan.removable], recipe))
-    graphs[PLAIN] = remove_shortcuts(traced.module, plan.removable)
+    graphs[PLAIN] = partial(remove_shortcuts, traced.module, plan.removable)
     try:
         exact = CARRY.remove(traced, plan, Request(max_macs=max_macs))
     except RdpassError as error:
@@ -92,7 +97,7 @@ def whole_drafts(traced: Traced, plan: Plan, recipe: str, max_macs: float) -> Dr
         reason = next((outcome.reason for outcome in exact.outcomes), "there is no shortcut")
         return Drafts(tuple(networks), graphs, (Skipped(EXACT, f"no shortcut leaves exactly: {reason}"),))
     networks.insert(1, Network(EXACT, CARRY.name, removed))
-    graphs[EXACT] = exact.student.module
+    graphs[EXACT] = lambda: exact.student.module
     return Drafts(tuple(networks), graphs)
 
 
@@ -103,14 +108,15 @@ def without(name: str, adds: Sequence[str], recipe: str) -> Network:
 
 def partial_drafts(traced: Traced, plan: Plan, prices: Sequence[Price], plain: Choice, recipe: str) -> Drafts:
     """Networks that lose the shortcuts which cost most, by time and by the peak, each set once."""
-    networks, graphs, seen = [], {}, {frozenset(), frozenset(region.add for region in plan.removable)}
+    networks, graphs = [], dict[str, Make]()
+    seen = {frozenset(), frozenset(region.add for region in plan.removable)}
     for why, adds in (*_by_peak(prices, plain), *_by_time(prices, plain)):
         if adds not in seen:
             seen.add(adds)
             gone = [region for region in plan.removable if region.add in adds]
             name = f"without {len(gone)} of {len(plan.removable)} ({why})"
             networks.append(without(name, [region.add for region in gone], recipe))
-            graphs[name] = remove_shortcuts(traced.module, gone)
+            graphs[name] = partial(remove_shortcuts, traced.module, gone)
     return Drafts(tuple(networks), graphs)
 
 
@@ -143,20 +149,20 @@ def _by_time(prices: Sequence[Price], plain: Choice) -> Iterator[tuple[str, froz
         yield "time", frozenset(adds)
 
 
-def lone_drafts(traced: Traced, plan: Plan) -> tuple[dict[str, GraphModule], dict[str, str]]:
+def lone_drafts(traced: Traced, plan: Plan) -> tuple[Mapping[str, Make], Mapping[str, str]]:
     """Graphs that keep one shortcut and lose all others, one for each structure; and which one stands for whom.
 
     Blocks of equal layers and shapes, between neighbours of equal ones, have one price.
     """
     stands_for: dict[str, str] = {}
     firsts: dict[str, str] = {}
-    graphs = {}
+    graphs = dict[str, Make]()
     for region in plan.removable:
         first = firsts.setdefault(_structure(traced, region), region.add)
         stands_for[region.add] = first
         if first == region.add:
             others = [other for other in plan.removable if other is not region]
-            graphs[first] = remove_shortcuts(traced.module, others)
+            graphs[first] = partial(remove_shortcuts, traced.module, others)
     return graphs, stands_for
 
 

@@ -4,7 +4,7 @@
 2. What needs no training is measured: the network as it is, and its exact form, in every precision. If one of them
    keeps to the budget, the search is over.
 3. Of the others, those that keep to the limits of cost are trained for a short while and measured: probes.
-4. The best few are trained in full, by ``convert`` and with one teacher, and measured.
+4. The best few are trained in full, by ``convert`` and with one teacher, and measured; their costs are estimated anew.
 
 Every finding is in the record before the next step begins, so a search that was stopped goes on where it was.
 """
@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from torch import nn
+from torch.fx import GraphModule
 
 from rdpass.capture.trace import Example, trace
 from rdpass.core.comparison import users_tolerance
@@ -38,7 +39,7 @@ from rdpass.fitting.page import PAGE, write_page
 from rdpass.fitting.record import RECORD, TRAINED, Fit, Journal, plain_record, read_fit
 from rdpass.fitting.trials import Probed, Trials
 from rdpass.inspection import plan_of
-from rdpass.profiling.account.choices import choice_key, precisions_of
+from rdpass.profiling.account.choices import choice_key, estimate_networks, precisions_of
 from rdpass.recipes.catalogue import find_recipe
 from rdpass.recipes.keep import KEEP
 from rdpass.runs.folder import held
@@ -48,6 +49,7 @@ from rdpass.targets.target import Target
 from rdpass.training.config import DistillConfig
 from rdpass.training.objective import Distance, Loss
 from rdpass.training.state import fingerprint
+from rdpass.training.world import current_world
 
 POINTS = "points"
 """The folder of the run folders."""
@@ -174,7 +176,7 @@ def fit(
             model, traced.example, train, validate, loss, distance, metric, tuple(leaf), max_macs, settings, images,
             show_progress,
         )  # fmt: skip
-        return _Search(journal, trials, folder, points, clock).run()
+        return _Search(journal, trials, board, folder, points, clock).run()
 
 
 def _precisions(board: Target, asked: Sequence[Precision]) -> tuple[Precision, ...]:
@@ -201,6 +203,10 @@ def _check(limits: Limits, train: object, validate: object, out: object) -> None
         )
     if isinstance(train, Iterator) or isinstance(validate, Iterator):
         raise ConfigError("an iterator can't be read again, and fit reads the data several times; give loaders")
+    if current_world().size > 1:
+        raise ConfigError(
+            "fit runs in one process: start it without torchrun (its points can be trained on with convert)"
+        )
     if out is None:
         raise ConfigError("fit writes a folder of networks: give out= (--out fit/)")
 
@@ -272,6 +278,7 @@ class _Search:
 
     journal: Journal
     trials: Trials
+    board: Target
     folder: Path
     most: int
     clock: _Clock
@@ -345,7 +352,16 @@ class _Search:
                 wanted = dict.fromkeys((SINGLE, *worthy[name]) if network.trains else worthy[name])
                 precisions = tuple(each for each in wanted if self.found.cost(name, each))
                 out = self.folder / POINTS / (network.folder if network.trains else f"{network.folder}-{BYTES}")
-                self._keep(self._tried(network, precisions, partial(self.trials.trained, out=out)))
+                made = self._tried(network, precisions, partial(self.trials.trained, out=out))
+                if isinstance(made, Probed) and network.trains:
+                    self._estimate_anew(network, made.student, precisions)
+                self._keep(made)
+
+    def _estimate_anew(self, network: Network, student: GraphModule, precisions: Sequence[Precision]) -> None:
+        """Put the costs of the student itself in the place of those of the draft, which had other weights."""
+        costs, _ = estimate_networks({network.name: student}, self.trials.example, self.board, precisions)
+        own = {(cost.network, cost.precision): cost for cost in costs}
+        self.journal.put(costs=tuple(own.get((cost.network, cost.precision), cost) for cost in self.found.costs))
 
     def _tried(self, network: Network, precisions: Sequence[Precision], make: Make) -> Probed | RdpassError:
         """A network as ``make`` makes and measures it, without int8 if it can't be quantised; or why there is none."""

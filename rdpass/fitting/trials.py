@@ -6,7 +6,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +39,11 @@ PROBE_IMAGES = 1000
 
 @dataclass(frozen=True)
 class Probed:
-    """A network as it was measured, the precisions in which it could not be, and the seconds that a step took."""
+    """A network as it was measured, the precisions in which it could not be, the student, and the seconds of a step."""
 
     measured: tuple[Measured, ...]
     skipped: tuple[Skipped, ...]
+    student: Any = field(default=None, compare=False)
     seconds: float = 0.0
 
 
@@ -163,7 +164,7 @@ class Trials:
             )
             for precision, each in zip(forms, found.networks[1:], strict=True)
         ]  # fmt: skip
-        return Probed(tuple(measured), skipped)
+        return Probed(tuple(measured), skipped, conversion.student)
 
 
 def _forms(

@@ -24,9 +24,10 @@ class Bench:
     """What stands in for the account and for trainings; ``calls`` are the steps that were asked for."""
 
     def __init__(self, monkeypatch):
-        self.calls, self.failing, self.stop_at = [], {}, None
+        self.calls, self.failing, self.stop_at, self.dearer = [], {}, None, 1.0
         monkeypatch.setattr(search, "take_costs", self.take_costs)
         monkeypatch.setattr(Trials, "baseline", lambda trials: ("top-1", Estimate(90.0, 1.0)))
+        monkeypatch.setattr(search, "estimate_networks", self.estimate)
         for step in ("untrained", "probe", "trained"):
             monkeypatch.setattr(Trials, step, self.step(step))
 
@@ -34,6 +35,11 @@ class Bench:
         if not journal.found.networks:
             self.calls.append("costs")
             journal.put(networks=NETWORKS, costs=COSTS)
+
+    def estimate(self, networks, example, target, precisions):
+        """The costs of the drafts, times ``self.dearer``."""
+        own = [each for each in COSTS if each.network in networks and each.precision in precisions]
+        return tuple(replace(each, ms=self.dearer * each.ms) for each in own), ()
 
     def step(self, step):
         def made(trials, network, precisions, out=None):
@@ -46,7 +52,7 @@ class Bench:
             how = {"untrained": "as it is", "probe": "probe of 4 steps", "trained": "trained"}[step]
             found = [measured(network.name, each, self.drop(step, network, each), how) for each in precisions]
             kept = "" if out is None else f"points/{out.name}"
-            return Probed(tuple(replace(each, folder=kept) for each in found), (), 0.5)
+            return Probed(tuple(replace(each, folder=kept) for each in found), (), seconds=0.5)
 
         return made
 
@@ -116,6 +122,20 @@ def test_a_search_goes_on_with_other_limits_on_what_is_known(bench, fit):
     assert found.best is None
     assert found.verdict.startswith("Nothing meets the budget. Nearest: Some in int8")
     assert fit(latency="50ms", resume="auto").best.name == "as it is"
+
+
+def test_costs_are_those_of_the_student_that_was_trained_not_of_its_draft(bench, fit):
+    bench.dearer = 1.25
+    found = fit(latency="18ms", drop=0.5)
+    assert (found.cost("some", "int8").ms, found.cost("plain", "int8").ms, found.best) == (20, 15, None)
+    assert "20 ms of 18 ms" in "; ".join(str(miss) for point in found.points for miss in point.missed)
+    assert [each.network for each in found.costs] == [each.network for each in COSTS]
+
+
+def test_several_processes_are_refused(bench, fit, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ConfigError, match="fit runs in one process"):
+        fit(latency="18ms")
 
 
 def test_a_network_that_cannot_be_quantised_is_tried_without_int8(bench, fit):
