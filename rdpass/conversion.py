@@ -21,6 +21,7 @@ from rdpass.passes.analysis.shortcuts.census import take_census
 from rdpass.passes.analysis.shortcuts.find_cuts import find_cuts
 from rdpass.recipes.catalogue import find_recipe
 from rdpass.recipes.keep import KEEP
+from rdpass.recipes.prune import PRUNE
 from rdpass.recipes.recipe import Recipe, Removal
 from rdpass.runs.folder import check_run, drop_training_state, held, save_run, training_state
 from rdpass.runs.grouping import Flat, Groups, Output, grouped
@@ -28,7 +29,7 @@ from rdpass.runs.rehearsal import rehearse
 from rdpass.runs.result import Conversion
 from rdpass.runs.settings import ConvertConfig
 from rdpass.scoring.held_out import compare_on_held_out
-from rdpass.training.config import DistillConfig
+from rdpass.training.config import DistillConfig, with_defaults
 from rdpass.training.losses import find_distance, find_loss
 from rdpass.training.request import Budget, Data, Request, Select
 from rdpass.training.world import current_world, joined_world, own_device
@@ -59,7 +60,8 @@ def convert(
         example: a tensor, or a tuple of them, as the model takes it, the batch in axis 0; figures of cost are for its
             shape. None for a model that was loaded with its example.
         recipe: a name of ``rdpass.registry.recipes``: exact without data (``merge``, ``carry``) or trained. ``auto`` is
-            ``carry`` without data, and with data ``migrate`` round which is merged what merges for nothing. ``keep``
+            ``carry`` without data, and with data ``migrate`` round which is merged what merges for nothing. ``prune``
+            takes channels instead of shortcuts (``config.prune``), and networks without shortcuts too. ``keep``
             leaves the network as it is.
         select: which shortcuts (``only``, ``skip``), and which submodules stay whole (``leaf``); see ``Select``.
         data: what to learn from (``train``, ``validate``), and what it is measured by (``loss``, ``distance``); see
@@ -80,7 +82,8 @@ def convert(
     Raises:
         ConfigError: a wrong argument, a group and one of its fields at once, or an output place that can't be used.
         TraceError: the model can't be turned into a graph.
-        NothingToConvert: it has no shortcut that could be removed, ``quantize`` is None, and the recipe not ``keep``.
+        NothingToConvert: it has no shortcut that could be removed, ``quantize`` is None, and the recipe is neither
+            ``keep`` nor ``prune``; or, with ``prune``, no channel that could leave.
         ParityError: the student is not what it should be equal to.
         DivergedError: training failed on the data.
 
@@ -100,12 +103,12 @@ def convert(
     chosen = find_recipe(recipe, has_data=groups.data.train is not None)
     out = groups.output.folder
     check_run(out, groups.output.resume, groups.output.force)
-    request = _request(groups, chosen, config or DistillConfig())
+    request = _request(groups, completed(chosen, config or DistillConfig(), quantize))
     first = current_world().is_first
     with ExitStack() as stack:
         stack.enter_context(users_tolerance(tolerance))
         stack.enter_context(held(out) if first else nullcontext())
-        if quantize is not None:  # two trainings, by one group of processes
+        if quantize is not None or chosen is PRUNE:  # two trainings, or a choice and one, by one group of processes
             stack.enter_context(joined_world(own_device(request.config.device)))
         traced = trace(model, example, groups.select.leaf)
         if out is None or not first:
@@ -139,12 +142,18 @@ def check_quantize(quantize: str | None, train: object, validate: object) -> Non
         )
 
 
-def _request(groups: Groups, chosen: Recipe, config: DistillConfig) -> Request:
+def completed(chosen: Recipe, config: DistillConfig, quantize: str | None) -> DistillConfig:
+    """The settings with what the recipe chooses where nothing was said; widths are to suit the precision at the end."""
+    complete = chosen.complete(config)
+    return complete if quantize is None else with_defaults(complete, {"prune": {"precision": BYTES}})
+
+
+def _request(groups: Groups, config: DistillConfig) -> Request:
     select, data, output = groups.select, groups.data, groups.output
     return Request(
         only=tuple(select.only), skip=tuple(select.skip), max_macs=groups.budget.max_macs, train=data.train,
         validate=data.validate, loss=find_loss(data.loss), distance=find_distance(data.distance),
-        config=chosen.complete(config), checkpoint=training_state(output.folder), resume=output.resume == "auto",
+        config=config, checkpoint=training_state(output.folder), resume=output.resume == "auto",
         show_progress=output.show_progress,
     )  # fmt: skip
 
@@ -217,13 +226,14 @@ def _conversion(model: nn.Module, traced: Traced, plan: Plan, removal: Removal, 
         teacher=model,
         student=student,
         plan=plan,
-        cuts=find_cuts(traced.module, plan.regions),
+        cuts=find_cuts(traced.module, plan.regions) if removal.pruning is None else (),
         outcomes=removal.outcomes,
         cost=cost_of(student),
         gates=(*traced.gates, *removal.gates),
         history=removal.history,
         example=traced.example,
         recipe=recipe,
+        pruning=removal.pruning,
     )
 
 

@@ -9,7 +9,7 @@ from torch.fx import GraphModule
 
 from rdpass.core.agreement import check_agreement
 from rdpass.core.errors import ConfigError, NothingToConvert
-from rdpass.core.plan import Skipped, Traced
+from rdpass.core.plan import Skipped, Traced, Width
 from rdpass.passes.graph.annotate import annotate
 from rdpass.passes.prune.choose_channels import channel_sets, choose_channels
 from rdpass.passes.prune.find_channels import Channels, find_channels
@@ -17,15 +17,6 @@ from rdpass.passes.prune.importance import Scores, magnitude
 from rdpass.passes.prune.remove_channels import left, mask_channels, remove_channels
 
 TOLERANCE = 1e-5
-
-
-@dataclass(frozen=True)
-class Width:
-    """How many channels a layer writes, before and after."""
-
-    layer: str
-    before: int
-    after: int
 
 
 @dataclass(frozen=True)

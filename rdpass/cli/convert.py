@@ -15,7 +15,10 @@ from rdpass.cli.named_model import load_named_model
 if TYPE_CHECKING:
     from rdpass.runs.result import Conversion
 
-RECIPE_HELP = "auto, merge, carry, migrate, anneal, joint, kd, plain or keep; or one of an installed package."
+RECIPE_HELP = (
+    "auto, merge, carry, migrate, anneal, joint, kd, plain or keep; prune, which takes channels instead of shortcuts"
+    " (--set train.prune.share=0.3); or one of an installed package."
+)
 LOSS_HELP = (
     "pkg.mod:fn, a function of (outputs, batch), or a registered loss; default: cross-entropy with class indices."
 )
@@ -69,7 +72,7 @@ def convert_command(
     force: Annotated[bool, _of(OUTPUT, "--force", help="Replace an existing output.")] = False,
     as_json: Annotated[bool, _of(OUTPUT, "--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Remove the shortcuts of MODEL: exactly without --data, by distillation with it."""
+    """Remove the shortcuts of MODEL: exactly without --data, by distillation with it. Or prune its channels."""
     from rdpass.conversion import convert
     from rdpass.core.comparison import users_tolerance
     from rdpass.core.places import check_kept
@@ -129,21 +132,27 @@ def _summary(conversion: Conversion, out: Path) -> dict[str, object]:
         "outcomes": [asdict(outcome) for outcome in conversion.outcomes],
         "shortcuts_before": len(conversion.plan.regions),
         "shortcuts_after": len(conversion.plan.regions) - len(conversion.removed),
+        "cost_before": asdict(conversion.plan.forecast.model),
         "cost": asdict(conversion.cost),
         "gates": [asdict(gate) for gate in conversion.gates],
         "history": list(conversion.history),
         "compared": [asdict(each) for each in conversion.compared],
         "int8": None if conversion.int8 is None else asdict(conversion.int8.report),
+        "pruning": None if conversion.pruning is None else asdict(conversion.pruning),
     }
 
 
 def _print_conversion(conversion: Conversion, out: Path) -> None:
-    from rdpass.cli.tables import print_gates, print_table
+    from rdpass.cli.tables import print_gates, print_pruning, print_table
+    from rdpass.report.pruning import pruning_words
     from rdpass.runs.folder import INT8
 
-    kinds = {region.add: region.kind for region in conversion.plan.regions}
-    rows = [(outcome.add, kinds[outcome.add], outcome.how, outcome.reason) for outcome in conversion.outcomes]
-    print_table(("shortcut", "kind", "went", "how"), rows)
+    if conversion.pruning is None:
+        kinds = {region.add: region.kind for region in conversion.plan.regions}
+        rows = [(outcome.add, kinds[outcome.add], outcome.how, outcome.reason) for outcome in conversion.outcomes]
+        print_table(("shortcut", "kind", "went", "how"), rows)
+    else:
+        print_pruning(conversion.pruning)
     print_gates(conversion.gates)
     if conversion.compared:
         print_table((f"{conversion.compared[0].images} images held out", ">teacher", ">student", ">difference"), [
@@ -152,5 +161,8 @@ def _print_conversion(conversion: Conversion, out: Path) -> None:
     if conversion.int8 is not None and (training := conversion.int8.report.training) is not None:
         print_table(("", ">float", ">int8, rounded alone", ">int8, trained"), [training.words])
         print(f"{training.verdict}: {out / INT8}")
+    if conversion.pruning is not None:
+        print(f"{pruning_words(conversion.plan.forecast.model, conversion.cost)}; saved to {out}")
+        return
     left = len(conversion.plan.regions) - len(conversion.removed)
     print(f"{len(conversion.removed)} of {len(conversion.plan.regions)} shortcuts removed, {left} left; saved to {out}")

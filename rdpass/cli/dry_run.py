@@ -12,10 +12,16 @@ import torch
 from torch import Tensor, nn
 
 from rdpass.capture.plain_copy import plain_copy
-from rdpass.conversion import check_quantize
+from rdpass.capture.trace import trace
+from rdpass.conversion import check_quantize, completed
 from rdpass.core.comparison import users_tolerance
 from rdpass.inspection import inspect
+from rdpass.passes.analysis.cost import cost_of
 from rdpass.recipes.catalogue import find_recipe
+from rdpass.recipes.preparation import prepared_teacher
+from rdpass.recipes.prune import PRUNE, pruned
+from rdpass.recipes.recipe import Recipe
+from rdpass.report.pruning import pruning_words
 from rdpass.runs.settings import ConvertConfig, to_toml
 from rdpass.training.batches import rows_of, step_named, unpacking_for
 from rdpass.training.evaluation import check_measurable
@@ -34,14 +40,15 @@ def print_dry_run(
     Raises:
         ConfigError, TraceError, DivergedError: what the conversion itself would end with before it trains.
     """
-    from rdpass.cli.tables import print_table
+    from rdpass.cli.tables import print_pruning, print_table
 
     recipe = find_recipe(settings.recipe, has_data=parts is not None)
     loss, distance = find_loss(settings.loss), find_distance(settings.distance)
     check_quantize(settings.quantize, *(parts or (None, None)))
     with users_tolerance(settings.tolerance):
         plan = inspect(model, example, only=settings.only, skip=settings.skip, leaf=settings.leaf)
-    settings = settings.model_copy(update={"recipe": recipe.name, "train": recipe.complete(settings.train)})
+    train_settings = completed(recipe, settings.train, settings.quantize)
+    settings = settings.model_copy(update={"recipe": recipe.name, "train": train_settings})
     data = {}
     if parts is not None and (recipe.needs_data or settings.quantize is not None):
         train, validate = parts
@@ -50,21 +57,28 @@ def print_dry_run(
                                                     config=settings.train),
             settings.quantize is not None,
         )  # fmt: skip
+    pruning = None
+    if recipe is PRUNE and parts is not None:
+        request = Request(settings.only, settings.skip, train=parts[0], loss=loss, config=settings.train)
+        narrow, pruning = pruned(prepared_teacher(trace(model, example, settings.leaf)), request)
     if as_json:
         shown = {"dry_run": True, "plan": asdict(plan), "data": data, "config": settings.model_dump()}
-        print(json.dumps(shown, indent=1))
+        print(json.dumps(shown | ({} if pruning is None else {"pruning": asdict(pruning)}), indent=1))
         return
+    if pruning is not None:
+        print_pruning(pruning)
+        print(f"would be {pruning_words(plan.forecast.model, cost_of(narrow.module))}", end="\n\n")
     print_table(
         ("shortcut", "module", "kind", "would be", "reason"),
-        [(r.add, r.path, r.kind, _fate(r.verdict, recipe.name), r.reason) for r in plan.regions],
+        [(r.add, r.path, r.kind, _fate(r.verdict, recipe), r.reason) for r in plan.regions],
     )
     if data:
         print(", ".join(f"{name} {value}" for name, value in data.items()), end="\n\n")
     print(to_toml(settings.model_dump()))
 
 
-def _fate(verdict: str, recipe: str) -> str:
-    return "kept" if verdict == "kept" else f"removed by {recipe}"
+def _fate(verdict: str, recipe: Recipe) -> str:
+    return "kept" if verdict == "kept" or not recipe.removes else f"removed by {recipe.name}"
 
 
 @torch.no_grad()

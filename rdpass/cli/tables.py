@@ -16,6 +16,7 @@ from rdpass.core.printable import printable
 
 if TYPE_CHECKING:
     from rdpass.core.comparison import NumericGate
+    from rdpass.core.plan import Pruning
 
 WIDTH_OFF_TERMINAL = 150
 LONGEST_CELL = 2000
@@ -44,6 +45,15 @@ def print_gates(gates: Iterable[NumericGate]) -> None:
     from rdpass.core.comparison import gate_words
 
     print_table(("gate", ">largest error", ">tolerance", "against", ">single precision is off"), map(gate_words, gates))
+
+
+def print_pruning(pruning: Pruning) -> None:
+    """The layers that lost channels, and those that can lose none, with the reason."""
+    from rdpass.report.pruning import width_rows
+
+    print_table(("layer", ">channels", ">left"), width_rows(pruning.widths))
+    if pruning.skipped:
+        print_table(("keeps its channels", "because"), [(each.add, each.reason) for each in pruning.skipped])
 
 
 def _cell(words: str) -> Text:

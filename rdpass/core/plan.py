@@ -265,6 +265,34 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class Width:
+    """How many channels a layer writes, before and after; ``layer`` is its path."""
+
+    layer: str
+    before: int
+    after: int
+
+
+@dataclass(frozen=True)
+class Pruning:
+    """How a network was pruned.
+
+    Args:
+        share: of the multiply-accumulates, asked for.
+        multiple: that the widths of shrunken layers are of.
+        importance: 'magnitude' or 'taylor': what the channels were ranked by.
+        widths: of every layer, in graph order.
+        skipped: layers that keep all channels because they have to, by node, and why.
+    """
+
+    share: float
+    multiple: int
+    importance: str
+    widths: tuple[Width, ...]
+    skipped: tuple[Skipped, ...]
+
+
+@dataclass(frozen=True)
 class Traced:
     """A model as a graph whose numbers were checked, with the example it was traced on.
 

@@ -15,10 +15,11 @@ from rdpass.recipes.keep import KEEP
 from rdpass.recipes.merge import MERGE
 from rdpass.recipes.migrate import MIGRATE
 from rdpass.recipes.plain import PLAIN
+from rdpass.recipes.prune import PRUNE
 from rdpass.recipes.recipe import Recipe
 
 AUTO = "auto"
-RECIPES: tuple[Recipe, ...] = (MERGE, CARRY, MIGRATE, ANNEAL, JOINT, KD, PLAIN, KEEP)
+RECIPES: tuple[Recipe, ...] = (MERGE, CARRY, MIGRATE, ANNEAL, JOINT, KD, PLAIN, KEEP, PRUNE)
 
 
 def as_recipe(name: str, given: Any) -> Recipe:

@@ -7,19 +7,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rdpass.core.comparison import NumericGate
-from rdpass.core.plan import Outcome, Plan, Traced
+from rdpass.core.plan import Outcome, Plan, Pruning, Traced
 from rdpass.training.config import DistillConfig, with_defaults
 from rdpass.training.request import Request
 
 
 @dataclass(frozen=True)
 class Removal:
-    """A student in its final form, and how each shortcut went."""
+    """A student in its final form, how each shortcut went, and how the network was pruned if it was."""
 
     student: Traced
     outcomes: tuple[Outcome, ...]
     gates: tuple[NumericGate, ...]
     history: tuple[dict[str, float], ...] = ()
+    pruning: Pruning | None = None
 
 
 @dataclass(frozen=True)

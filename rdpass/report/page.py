@@ -15,8 +15,10 @@ from rdpass.core.errors import ConfigError
 from rdpass.core.estimates import Estimate
 from rdpass.core.files import new_file
 from rdpass.core.places import check_free
+from rdpass.core.plan import Width
 from rdpass.passes.quantize.report import TrainingReport
 from rdpass.report.chart import Chart
+from rdpass.report.pruning import width_rows
 from rdpass.report.series import Figure, figures_of
 from rdpass.runs.folder import RECORD, SETTINGS, read_body, written_files
 from rdpass.training.checkpoint import LAST_STAGE
@@ -65,8 +67,17 @@ def _facts(folder: Path, record: dict[str, Any]) -> dict[str, Any]:
         "compared": _compared(record.get("compared", [])),
         "costs": _costs(record["plan"]["forecast"]["model"], record["cost"]),
         "figures": _drawn(figures),
+        "pruning": _pruning(record),
         "settings": settings.read_text() if settings.exists() else "",
     }
+
+
+def _pruning(record: dict[str, Any]) -> dict[str, Any] | None:
+    """The layers that lost channels and those that can lose none; None where nothing was pruned."""
+    found = record.get("pruning")
+    if found is None:
+        return None
+    return {**found, "rows": width_rows(Width(**width) for width in found["widths"])}
 
 
 def _drawn(figures: Sequence[Figure]) -> list[tuple[str, Markup]]:

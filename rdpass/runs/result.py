@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from rdpass.core.comparison import NumericGate
 from rdpass.core.estimates import Compared
-from rdpass.core.plan import Cost, Cut, Outcome, Plan
+from rdpass.core.plan import Cost, Cut, Outcome, Plan, Pruning
 
 if TYPE_CHECKING:
     from rdpass.recipes.quantised_training import Int8Student
@@ -24,7 +24,7 @@ class Conversion:
         teacher: the model that was given; None where a run was loaded without it.
         student: a graph module in eval mode and deploy form (batch norms folded).
         plan: every add of the teacher, and the forecast.
-        cuts: where teacher and student hold tensors of the same shape.
+        cuts: where teacher and student hold tensors of the same shape; empty where it was pruned.
         outcomes: how each shortcut went, in the order of ``plan.regions``.
         cost: the student's, for one inference on the example.
         gates: the comparisons that were passed on the way; errors are relative.
@@ -32,6 +32,7 @@ class Conversion:
         example: the inputs that the graph was traced on.
         recipe: its name.
         compared: figures of teacher and student on the images held out, with standard errors; empty without such.
+        pruning: how it was pruned, by recipe ``prune``: widths of all layers before and after, and which had to stay.
         int8: the student in int8, where that was asked for (``quantize="int8"``): ``model``, ``report``,
             ``save(path)``.
 
@@ -56,6 +57,7 @@ class Conversion:
     recipe: str
     compared: tuple[Compared, ...] = ()
     int8: Int8Student | None = None
+    pruning: Pruning | None = None
 
     @property
     def removed(self) -> tuple[Outcome, ...]:

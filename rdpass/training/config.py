@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rdpass.core.errors import ConfigError
-from rdpass.training.options import PathOptions, QuantizeOptions, StudentOptions
+from rdpass.training.options import PathOptions, PruneOptions, QuantizeOptions, StudentOptions
 
 
 class DistillConfig(BaseModel):
@@ -47,7 +47,7 @@ class DistillConfig(BaseModel):
         max_rollbacks: so often in a run at most.
 
     What the recipes are told:
-        student, paths: see there.
+        student, paths, prune: see there.
         quantize: of the last stage, where the student is trained in int8 too; see there.
     """
 
@@ -76,6 +76,7 @@ class DistillConfig(BaseModel):
     max_rollbacks: int = Field(default=3, ge=1)
     student: StudentOptions = StudentOptions()
     paths: PathOptions = PathOptions()
+    prune: PruneOptions = PruneOptions()
     quantize: QuantizeOptions = QuantizeOptions()
 
 

@@ -1,4 +1,4 @@
-"""Options of a student, of the paths it is trained on, and of its training in int8; a part of ``DistillConfig``.
+"""Options of a student, of its training paths, of pruning, and of training in int8; a part of ``DistillConfig``.
 
 What is not said is the recipe's own choice (``Recipe.defaults``).
 """
@@ -8,6 +8,9 @@ from __future__ import annotations
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from rdpass.core.numeric_types import SINGLE, Precision
+from rdpass.targets.boards import DEFAULT_BOARD
 
 
 class StudentOptions(BaseModel):
@@ -60,6 +63,27 @@ class PathOptions(BaseModel):
     features: float = Field(default=0.0, ge=0)
     transform: bool = True
     teacher: Literal["frozen", "trained"] = "frozen"
+
+
+class PruneOptions(BaseModel):
+    """Which channels recipe ``prune`` takes.
+
+    ``share``: of the multiply-accumulates that are to leave. ``floor``: the fraction of its width that a layer keeps.
+    ``importance``: ``magnitude`` of weights; ``taylor``, what the loss on ``images`` training images says; ``auto`` is
+    the latter where there is a loss, with labels or of the user's.
+    ``multiple``: that the widths of shrunken layers are to be of; None: the channels of a block of the kernels for
+    ``target`` in ``precision``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    share: float = Field(default=0.3, gt=0, lt=1)
+    floor: float = Field(default=0.25, ge=0, le=1)
+    importance: Literal["auto", "magnitude", "taylor"] = "auto"
+    images: int = Field(default=512, ge=1)
+    multiple: int | None = Field(default=None, ge=1)
+    target: str = DEFAULT_BOARD
+    precision: Precision = SINGLE  # type: ignore[assignment]
 
 
 class QuantizeOptions(BaseModel):

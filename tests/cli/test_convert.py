@@ -1,6 +1,7 @@
 """``rdpass convert``: what is left of its settings in the run folder, and what a dry run tells."""
 
 import json
+import re
 import tomllib
 
 import onnx
@@ -169,3 +170,22 @@ def test_quantize_takes_int8_alone_and_needs_data(capsys, here):
         assert code == 2
         assert said in line
     assert list(here.iterdir()) == []
+
+
+def test_prune_shows_widths_what_it_saved_and_why_layers_keep_their_channels(capsys, here):
+    out, share = here / "run", ("--set", "train.prune.share=0.2")
+    assert run(["convert", RESNET, *DATA, "--recipe", "prune", *share, "--epochs", "1", "-o", str(out)]) == 0
+    printed = capsys.readouterr().out
+    assert re.search(r"2\.body\.0 +8 +4 *\n", printed)
+    assert "an output of the network" in printed
+    assert re.search(r"pruned by 2\d\.\d %: 39\.7 k → 3\d\.\d k MACs, .* saved to", printed)
+    assert "shortcuts removed" not in printed
+    page = write_report(out, here / "page.html").read_text()
+    assert "<h2>Pruned</h2>" in page
+
+
+def test_a_budget_that_can_not_be_met_is_told_before_anything_is_trained(capsys, here):
+    code, line = failure(capsys, "convert", RESNET, *DATA, "--recipe", "prune", "-o", here / "run")
+    assert code == 2
+    assert "no more than 23.9% of the multiply-accumulates can leave" in line
+    assert not (here / "run").exists()

@@ -40,3 +40,15 @@ def test_the_first_batch_is_looked_at(capsys, tmp_path):
     command = ["convert", RESNET, "--dry-run", "-o", str(tmp_path / "run"), "--data"]
     assert run([*command, "tests.cli.given:poisoned"]) == 5
     assert "batch 0 holds inputs that are not" in capsys.readouterr().err
+
+
+def test_pruning_is_tried_as_far_as_its_widths(capsys, tmp_path):
+    command = ["convert", RESNET, *DATA, "--recipe", "prune", "--set", "train.prune.share=0.2", "--dry-run"]
+    assert run([*command, "-o", str(tmp_path / "run"), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert {width["layer"]: width["after"] for width in told["pruning"]["widths"]}["2.body.0"] == 4
+    assert run([*command, "-o", str(tmp_path / "run")]) == 0
+    printed = capsys.readouterr().out
+    assert "would be pruned by 2" in printed
+    assert "removed by" not in printed
+    assert list(tmp_path.iterdir()) == []
