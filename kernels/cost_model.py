@@ -63,6 +63,8 @@ def integer_cycles(
     size, out = tile
     multiply = machine.isa.multiply(types)
     assert multiply is not None
+    if machine.isa.in_order and multiply.instruction == "SDOT":
+        return _interleaved_cycles(size, pixels, channels, filters)
     # A core that multiplies by long products has one unit for them.
     rate = 1.0 if multiply.name.startswith("SMULL") else machine.multiplies
     each, passes = _instructions(machine, multiply, out), 4 if multiply.name.startswith("SMULL") else 1
@@ -76,6 +78,21 @@ def integer_cycles(
             cycles += count * inner * groups * (multiplies + loads * _LOAD / machine.multiplies)
             cycles += count * groups * width * out * _REQUANTIZING / 2
     return cycles
+
+
+_STEP_OF_PIXELS = (0, 48, 53, 56, 67, 81)
+"""Cycles of a step of SDOT in assembly, for tiles of so many pixels: of few, those of its loads."""
+_STARTING, _STORING = 26, 24
+"""Cycles of a tile's first loads and sums, and from sixteen sums to sixteen bytes, one instruction after the other."""
+
+
+def _interleaved_cycles(size: int, pixels: int, channels: int, filters: int) -> float:
+    """The same on a core that starts one vector instruction a cycle, in order, and loads beside it."""
+    inner, groups = blocks(channels, BYTE_BLOCK), blocks(filters, BYTE_BLOCK)
+    full, rest = divmod(pixels, size)
+    tiles = [(full, size), (1, rest)] if rest else [(full, size)]
+    each = sum(count * (inner * _STEP_OF_PIXELS[width] + _STARTING + _STORING * width) for count, width in tiles)
+    return float(groups * each)
 
 
 def _instructions(machine: Machine, multiply: Multiply, out: int) -> float:

@@ -65,6 +65,11 @@ class Registers:
         self.vector, self.lanes = vector, vector.lanes
         self.buffer = T.alloc_buffer((count * vector.lanes,), vector.numeric.value, scope="local")
 
+    @property
+    def pointer(self) -> Expr:
+        """Where they lie, to what reads and writes all of them and is inlined."""
+        return T.address_of(self.buffer[0])
+
     def __getitem__(self, index: int) -> Expr:
         return self.buffer[T.ramp(index * self.lanes, 1, self.lanes)]
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
+import tvm
 from tvm import tirx
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as T
@@ -158,6 +159,43 @@ def load(buffer: Buffer, *index: Expr, lanes: int) -> Expr:
 def store(buffer: Buffer, value: Expr, *index: Expr, lanes: int) -> None:
     memory, place = _place(buffer, index, lanes)
     T.buffer_store(memory, value, place)
+
+
+def address(buffer: Buffer, *index: Expr) -> Expr:
+    """Where a number lies, as a pointer."""
+    memory, place = _place(buffer, index, 1)
+    return T.address_of(memory[place])
+
+
+def pointer_to(loaded: Expr) -> Expr:
+    """Where a vector that ``load`` gives begins."""
+    (place,) = loaded.indices
+    return T.address_of(loaded.source[place.base])
+
+
+def distance(first: tuple[Buffer, tuple[Expr, ...]], second: tuple[Buffer, tuple[Expr, ...]]) -> int:
+    """Bytes from one place in a buffer to another of it, each without the last index; known now."""
+    places = (_flat(buffer, (*index, 0)) for buffer, index in (first, second))
+    begin, end = places
+    memory = first[0].buffer if isinstance(first[0], Scratch) else first[0]
+    number = tvm.sym.Analyzer().simplify(end - begin)
+    size: int = tvm.DataType(memory.dtype).itemsize
+    return int(number) * size
+
+
+def _flat(buffer: Buffer, index: Sequence[Expr]) -> Expr:
+    if isinstance(buffer, Scratch):
+        return buffer.at(index)
+    place: Expr = _wide(0)
+    for extent, number in zip(buffer.shape, map(_wide, index), strict=True):
+        place = place * tirx.Cast("int64", extent) + number
+    return place
+
+
+def call_llvm_text(name: str, text: str, *operands: Expr) -> None:
+    """Call the function ``name`` of LLVM's ``text``, which is inlined here."""
+    with T.attr(tirx.const(0, "int32"), "pragma_import_llvm", text):
+        T.evaluate(T.call_extern("int32", name, *operands))
 
 
 def _place(buffer: Buffer, index: Sequence[Expr], lanes: int) -> tuple[Buffer, list[Expr]]:

@@ -4,14 +4,17 @@ A tile is P pixels times B blocks of sixteen output channels. Its sums run over 
 of one block of input, at one tap. The weights of a step are 256 bytes for each block of outputs, in the order in which
 the tile's instructions take them (``pack``).
 
-A way to multiply may go through the steps several times, for a part of the outputs each time. So the loop over the
-steps is handed over (``Reduction``), and written where it is needed.
+A way to multiply may go through the steps several times, for a part of the outputs each time. So it is handed where
+everything lies (``Walk``), and writes the loops over the steps itself.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from tvm import tirx
@@ -19,8 +22,20 @@ from tvm.script.ir_builder import tirx as T
 
 from rdpass.core.comparison import Array
 from rdpass.core.numeric_types import INT32, NumericTypes
-from rdpass.kernels.builder.emit import Registers, bind, element
-from rdpass.kernels.builder.function import Buffer, Expr, load, scratch, store, workspace_type
+from rdpass.kernels.builder.emit import Registers, bind, element, serial
+from rdpass.kernels.builder.function import (
+    Buffer,
+    Expr,
+    address,
+    call_llvm_text,
+    distance,
+    load,
+    pointer_to,
+    scratch,
+    store,
+    workspace_type,
+)
+from rdpass.kernels.builder.interleaved_sdot import MOST_PIXELS, Loop, Tap, sdot_function
 from rdpass.kernels.builder.intrinsics import arm, bits_as, section, shuffled, sum_of_fours, sums_of_twos
 from rdpass.kernels.builder.packing import blocks, pad_axis
 from rdpass.targets.isa import BYTE_BLOCK, Isa
@@ -39,8 +54,32 @@ Weight = Callable[[int, int], Expr]
 """So many of a step's weights, from a number on."""
 Step = Callable[[Callable[[int], At], Weight], None]
 """Adds the products of a step, given where the sixteen channels of pixel ``t`` lie, and its weights."""
-Reduction = Callable[[Step], None]
-"""Writes the loops over all steps."""
+
+
+@dataclass(frozen=True)
+class Walk:
+    """All steps of a tile: loops of ``extents``, the outermost first, and in the innermost ``taps`` steps in a row.
+
+    ``pixel(indices of the loops, tap, t)``: where the sixteen channels of pixel ``t`` lie. ``weights(indices, tap)``:
+    where the step's weights do.
+    """
+
+    extents: tuple[int, ...]
+    pixel: Callable[[Sequence[Expr], int, int], At]
+    weights: Callable[[Sequence[Expr], int], At]
+    taps: int = 1
+
+    def write(self, step: Step) -> None:
+        """The loops, with ``step`` in them."""
+        with ExitStack() as loops:
+            indices = [loops.enter_context(serial(extent)) for extent in self.extents]
+            for tap in range(self.taps):
+                step(partial(self.pixel, indices, tap), partial(self._weights, indices, tap))
+
+    def _weights(self, indices: Sequence[Expr], tap: int, place: int, lanes: int) -> Expr:
+        buffer, index = self.weights(indices, tap)
+        return load(buffer, *index, place, lanes=lanes)
+
 
 Bias = Callable[[int], Expr]
 """The ``v``-th vector of biases of the tile."""
@@ -71,7 +110,7 @@ class IntegerProducts(ABC):
         """Weights (..., 16 outputs, 16 inputs) of steps as (..., 256), for every block of outputs on its own."""
 
     @abstractmethod
-    def compute(self, size: int, bias: Bias, reduction: Reduction) -> None:
+    def compute(self, size: int, bias: Bias, walk: Walk) -> None:
         """Sum ``size`` pixels: ``total`` has them then."""
 
     def total(self, pixel: int, block: int) -> list[Expr]:
@@ -96,12 +135,9 @@ class DotProducts(IntegerProducts):
         split = step.reshape(*step.shape[:-2], 4, 4, 4, 4)
         return np.moveaxis(split, -2, -4).reshape(*step.shape[:-2], STEP)
 
-    def compute(self, size: int, bias: Bias, reduction: Reduction) -> None:
+    def compute(self, size: int, bias: Bias, walk: Walk) -> None:
         count = self.out * self.vectors
-        for v in range(count):
-            start = bind(bias(v))
-            for t in range(size):
-                self.totals[t * count + v] = start
+        self._start(size, bias)
 
         def step(pixel: Callable[[int], At], weight: Weight) -> None:
             inputs = [_sixteen(pixel(t)) for t in range(size)]
@@ -115,7 +151,58 @@ class DotProducts(IntegerProducts):
                             at = t * count + block * self.vectors + v
                             self.totals[at] = arm("int32x4", "sdot", self.totals[at], weights[v], same)
 
-        reduction(step)
+        walk.write(step)
+
+    def _start(self, size: int, bias: Bias) -> None:
+        count = self.out * self.vectors
+        for v in range(count):
+            start = bind(bias(v))
+            for t in range(size):
+                self.totals[t * count + v] = start
+
+
+class InterleavedDotProducts(DotProducts):
+    """The same in assembly, for a core that starts instructions in order (``interleaved_sdot``).
+
+    The longest loop is the innermost: each turn of those around it loads first numbers before it multiplies.
+    """
+
+    @staticmethod
+    def fits(isa: Isa, pixels: int, out: int, held: int = 0) -> bool:
+        return out == 1 and pixels <= MOST_PIXELS
+
+    def compute(self, size: int, bias: Bias, walk: Walk) -> None:
+        inner = max(range(len(walk.extents)), key=lambda loop: walk.extents[loop])
+        loop = _loop_of(walk, size, inner)
+        if loop is None or not self.fits(self.isa, size, self.out):
+            super().compute(size, bias, walk)
+            return
+        starts = len(walk.extents) == 1
+        if not starts:
+            self._start(size, bias)
+        with ExitStack() as loops:
+            at = [0 if n == inner else loops.enter_context(serial(extent)) for n, extent in enumerate(walk.extents)]
+            pixels, weights = (
+                address(buffer, *index, 0) for buffer, index in (walk.pixel(at, 0, 0), walk.weights(at, 0))
+            )
+            biases = [pointer_to(bias(0))] if starts else []
+            call_llvm_text(*sdot_function(loop, starts), self.totals.pointer, pixels, weights, *biases)
+
+
+def _loop_of(walk: Walk, size: int, inner: int) -> Loop | None:
+    """A walk's loop number ``inner`` in bytes; None where it goes further than its instructions reach."""
+    first, second = ([int(loop == inner) * turn for loop in range(len(walk.extents))] for turn in (0, 1))
+    origin, weights = walk.pixel(first, 0, 0), walk.weights(first, 0)
+    taps = tuple(
+        Tap(
+            tuple(distance(origin, walk.pixel(first, tap, t)) for t in range(size)),
+            distance(weights, walk.weights(first, tap)),
+        )
+        for tap in range(walk.taps)
+    )
+    steps = distance(origin, walk.pixel(second, 0, 0)), distance(weights, walk.weights(second, 0))
+    loop = Loop(taps, walk.extents[inner], *steps)
+    return loop if loop.is_in_reach else None
 
 
 class LongProducts(IntegerProducts):
@@ -143,7 +230,7 @@ class LongProducts(IntegerProducts):
         """As it is: outputs, channels."""
         return step.reshape(*step.shape[:-2], STEP)
 
-    def compute(self, size: int, bias: Bias, reduction: Reduction) -> None:
+    def compute(self, size: int, bias: Bias, walk: Walk) -> None:
         partial = Registers(self.pixels * self._TOGETHER, self.isa.vector(INT32))
         for four in range(self.vectors):
             for index in range(size * self._TOGETHER):
@@ -158,7 +245,7 @@ class LongProducts(IntegerProducts):
                         low, high = (_long(inputs[t], weights, h) for h in (0, 1))
                         partial[at] = partial[at] + arm("int32x4", "saddlp", bind(low + high))
 
-            reduction(step)
+            walk.write(step)
             start = bind(bias(four))
             for t in range(size):
                 a, b, c, d = (partial[t * self._TOGETHER + o] for o in range(self._TOGETHER))
@@ -186,7 +273,7 @@ class MatrixProducts(IntegerProducts):
         split = step.reshape(*step.shape[:-2], 8, 2, 2, 8)
         return np.moveaxis(split, -2, -4).reshape(*step.shape[:-2], STEP)
 
-    def compute(self, size: int, bias: Bias, reduction: Reduction) -> None:
+    def compute(self, size: int, bias: Bias, walk: Walk) -> None:
         pairs = -(-size // 2)
         sums = Registers(-(-self.pixels // 2) * 8, self.isa.vector(INT32))
         for index in range(pairs * 8):
@@ -201,7 +288,7 @@ class MatrixProducts(IntegerProducts):
                         at = p * 8 + two
                         sums[at] = arm("int32x4", "smmla", sums[at], inputs[p][half], weights)
 
-        reduction(step)
+        walk.write(step)
         for v in range(4):
             start = bind(bias(v))
             for t in range(size):
@@ -223,7 +310,7 @@ class FourfoldProducts(IntegerProducts):
         split = step.reshape(*step.shape[:-2], 16, 4, 4)
         return np.moveaxis(split, -2, -3).reshape(*step.shape[:-2], STEP)
 
-    def compute(self, size: int, bias: Bias, reduction: Reduction) -> None:
+    def compute(self, size: int, bias: Bias, walk: Walk) -> None:
         width = self.lanes * DEPTH
         self._start(size, bias)
 
@@ -238,7 +325,7 @@ class FourfoldProducts(IntegerProducts):
                         at = t * len(weights) + v
                         self.totals[at] = sum_of_fours(self.totals[at], same, vector, self.lanes)
 
-        reduction(step)
+        walk.write(step)
 
     def _firsts(self, part: int, width: int) -> list[int]:
         """The places of the weights that a part of the channels meets, block by block, in the order of the sums."""
@@ -261,7 +348,7 @@ class TwofoldProducts(FourfoldProducts):
         split = step.reshape(*step.shape[:-2], 16, 8, 2)
         return np.moveaxis(split, -2, -3).reshape(*step.shape[:-2], STEP)
 
-    def compute(self, size: int, bias: Bias, reduction: Reduction) -> None:
+    def compute(self, size: int, bias: Bias, walk: Walk) -> None:
         width = self.lanes * 2
         self._start(size, bias)
 
@@ -276,7 +363,7 @@ class TwofoldProducts(FourfoldProducts):
                         at = t * len(weights) + v
                         self.totals[at] = self.totals[at] + sums_of_twos(same, vector, self.lanes)
 
-        reduction(step)
+        walk.write(step)
 
 
 _WAYS: dict[str, type[IntegerProducts]] = {
@@ -293,7 +380,8 @@ def products_of(isa: Isa, types: NumericTypes) -> type[IntegerProducts]:
     """The way in which ``isa`` multiplies bytes fastest."""
     multiply = isa.multiply(types)
     assert multiply is not None, f"{isa.name} does not multiply {types.abbreviation}"
-    return _WAYS[multiply.instruction]
+    way = _WAYS[multiply.instruction]
+    return InterleavedDotProducts if isa.in_order and way is DotProducts else way
 
 
 def pack_steps(weights: Array, out: int, way: type[IntegerProducts]) -> Array:

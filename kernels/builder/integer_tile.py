@@ -15,7 +15,7 @@ from rdpass.core.comparison import Array
 from rdpass.core.numeric_types import FLOAT32, INT32, NumericType, NumericTypes
 from rdpass.kernels.builder.emit import bind, when
 from rdpass.kernels.builder.function import Buffer, Expr, argument, load
-from rdpass.kernels.builder.integer_products import BLOCK, At, Reduction, products_of
+from rdpass.kernels.builder.integer_products import BLOCK, At, Walk, products_of
 from rdpass.kernels.builder.intrinsics import arm, section
 from rdpass.kernels.builder.packing import pack_grouped_table
 from rdpass.kernels.builder.requantization import Requantizer, scalars_argument
@@ -64,7 +64,7 @@ class IntegerTile:
         self.bias = numbers.bias
 
     def write(
-        self, size: int, group: Expr, blocks: int, reduction: Reduction, out: Buffer, position: Position,
+        self, size: int, group: Expr, blocks: int, walk: Walk, out: Buffer, position: Position,
         table_group: Expr | None = None, diagonal: Diagonal | None = None,
     ) -> None:  # fmt: skip
         """Sum ``size`` pixels of a group of output channels and store what becomes of them.
@@ -78,7 +78,7 @@ class IntegerTile:
         def bias(v: int) -> Expr:
             return load(self.bias, place * (self.out * BLOCK) + v * lanes, lanes=lanes)
 
-        products.compute(size, bias, reduction)
+        products.compute(size, bias, walk)
 
         def store(b: int, block: Expr) -> None:
             rows = self.writer.rows(place * self.out + b)

@@ -20,8 +20,8 @@ from rdpass.core.numeric_types import INT16
 from rdpass.kernels import integer_reference
 from rdpass.kernels.builder.emit import bind, parallel, serial, spans, tiles
 from rdpass.kernels.builder.epilogue import other_argument
-from rdpass.kernels.builder.function import Expr, argument, function, load
-from rdpass.kernels.builder.integer_products import BLOCK, STEP, Step, pack_steps, products_of
+from rdpass.kernels.builder.function import Expr, argument, function
+from rdpass.kernels.builder.integer_products import BLOCK, STEP, At, Walk, pack_steps, products_of
 from rdpass.kernels.builder.integer_tile import Diagonal, IntegerTile, Numbers, pack_numbers, short_of, split_diagonal
 from rdpass.kernels.builder.packing import blocks, merge_groups, pack_grouped_table
 from rdpass.kernels.builder.row_buffer import RowBuffer
@@ -90,21 +90,18 @@ def integer_direct(
                 with serial(count) as row:
 
                     def product(begin: Expr, size: int) -> None:
-                        def reduction(step: Step) -> None:
-                            def tap(k: Expr, i: Expr, j: Expr) -> None:
-                                step(
-                                    lambda t: (rows, (k, row * sh + i * dh, (begin + t) * sw + j * dw)),
-                                    lambda place, lanes: load(w, of, group, k, i, j, place, lanes=lanes),
-                                )
+                        together = _are_together(conv, isa)
 
-                            with serial(inner) as k, serial(kh) as i:
-                                if _are_together(conv, isa):
-                                    for j in range(kw):
-                                        tap(k, i, j)
-                                else:
-                                    with serial(kw) as j:
-                                        tap(k, i, j)
+                        def pixel(at: Sequence[Expr], tap: int, t: int) -> At:
+                            k, i, j = (*at, tap) if together else at
+                            return rows, (k, row * sh + i * dh, (begin + t) * sw + j * dw)
 
+                        walk = Walk(
+                            (inner, kh) if together else (inner, kh, kw),
+                            pixel,
+                            lambda at, tap: (w, (of, group, *at, *([tap] if together else []))),
+                            kw if together else 1,
+                        )
                         diagonal = (
                             None
                             if wide is None
@@ -118,7 +115,7 @@ def integer_direct(
                         )
                         at = bind((((first + row) * down + down_by) * width + begin) * across + across_by)
                         sums.write(
-                            size, group, outer, reduction, y,
+                            size, group, outer, walk, y,
                             lambda t, block: (n, group_of * outer + block, at + t * across, 0),
                             table_group=of * groups + group, diagonal=diagonal,
                         )  # fmt: skip

@@ -24,7 +24,7 @@ from rdpass.core.numeric_types import FLOAT32, INT16, INT32
 from rdpass.kernels import integer_reference
 from rdpass.kernels.builder.emit import Registers, bind, broadcast, parallel, serial, tiles
 from rdpass.kernels.builder.function import Buffer, Expr, argument, function, load, scratch, store
-from rdpass.kernels.builder.integer_products import BLOCK, STEP, Step, pack_steps, products_of
+from rdpass.kernels.builder.integer_products import BLOCK, STEP, Walk, pack_steps, products_of
 from rdpass.kernels.builder.integer_tile import IntegerTile, Numbers, pack_numbers
 from rdpass.kernels.builder.intrinsics import section
 from rdpass.kernels.builder.packing import blocks
@@ -116,17 +116,12 @@ def _dense(work: Head, tile: IntegerHeadTile, isa: Isa, threads: int) -> None:
         row = scratch(tile.images, width)
 
         def product(first: Expr, images: int) -> None:
-            def reduction(step: Step) -> None:
-                with serial(inner) as k, serial(work.pixels) as p:
-                    step(
-                        lambda t: (x, (first + t, k, p)),
-                        lambda place, lanes: load(w, group, k, p, place, lanes=lanes),
-                    )
+            walk = Walk((inner, work.pixels), lambda at, _, t: (x, (first + t, *at)), lambda at, _: (w, (group, *at)))
 
             def position(t: int, block: Expr) -> tuple[Expr, ...]:
                 return t, (block - group * tile.out) * BLOCK
 
-            sums.write(images, group, groups * tile.out, reduction, row, position)
+            sums.write(images, group, groups * tile.out, walk, row, position)
             begin = bind(group * width)
             with serial(tirx.min(width, work.classes - begin)) as index:
                 for t in range(images):

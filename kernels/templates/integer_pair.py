@@ -18,10 +18,10 @@ from tvm import tirx
 
 from rdpass.core.comparison import Array
 from rdpass.kernels import integer_reference
-from rdpass.kernels.builder.emit import bind, parallel, serial, spans, tiles
+from rdpass.kernels.builder.emit import bind, parallel, spans, tiles
 from rdpass.kernels.builder.epilogue import other_argument
-from rdpass.kernels.builder.function import Buffer, Expr, argument, function, load, scratch
-from rdpass.kernels.builder.integer_products import BLOCK, STEP, At, Step, pack_steps, products_of
+from rdpass.kernels.builder.function import Buffer, Expr, argument, function, scratch
+from rdpass.kernels.builder.integer_products import BLOCK, STEP, At, Walk, pack_steps, products_of
 from rdpass.kernels.builder.integer_tile import IntegerTile, Numbers, Position, pack_numbers, short_of
 from rdpass.kernels.builder.packing import blocks
 from rdpass.kernels.cost_model import KEEPS, REREAD, busiest_share, integer_cycles, space_price, traffic_cycles
@@ -109,14 +109,12 @@ class _Layer:
         sums = IntegerTile(isa, self.conv.types, self.conv.epilogue, size, self.numbers, other, self.short)
 
         def product(offset: Expr, width: int) -> None:
-            def reduction(step: Step) -> None:
-                with serial(self.inner) as k:
-                    step(
-                        lambda t: source(k, offset + t),
-                        lambda place, lanes: load(self.weights, group, k, place, lanes=lanes),
-                    )
-
-            sums.write(width, group, self.outer, reduction, out, lambda t, block: position(offset + t, block))
+            walk = Walk(
+                (self.inner,),
+                lambda at, _, t: source(at[0], offset + t),
+                lambda at, _: (self.weights, (group, at[0])),
+            )
+            sums.write(width, group, self.outer, walk, out, lambda t, block: position(offset + t, block))
 
         tiles(count, self.tile.pixels, product)
 

@@ -16,8 +16,8 @@ from rdpass.core.comparison import Array
 from rdpass.kernels import integer_reference
 from rdpass.kernels.builder.emit import bind, parallel, serial, spans, tiles
 from rdpass.kernels.builder.epilogue import other_argument
-from rdpass.kernels.builder.function import Expr, argument, function, load
-from rdpass.kernels.builder.integer_products import BLOCK, STEP, Step, pack_steps, products_of
+from rdpass.kernels.builder.function import Expr, argument, function
+from rdpass.kernels.builder.integer_products import BLOCK, STEP, Walk, pack_steps, products_of
 from rdpass.kernels.builder.integer_tile import IntegerTile, Numbers, pack_numbers, short_of
 from rdpass.kernels.builder.packing import blocks
 from rdpass.kernels.cost_model import REREAD, busiest_share, integer_cycles, map_bytes, traffic_cycles
@@ -70,14 +70,12 @@ def integer_pointwise(
                 def product(offset: Expr, size: int) -> None:
                     at, begin = bind(first + offset), bind(source + offset * conv.stride[1])
 
-                    def reduction(step: Step) -> None:
-                        with serial(inner) as k:
-                            step(
-                                lambda t: (x, (n, k, begin + t * conv.stride[1])),
-                                lambda place, lanes: load(w, group, k, place, lanes=lanes),
-                            )
-
-                    sums.write(size, group, outer, reduction, y, lambda t, block: (n, block, at + t, 0))
+                    walk = Walk(
+                        (inner,),
+                        lambda at, _, t: (x, (n, at[0], begin + t * conv.stride[1])),
+                        lambda at, _: (w, (group, at[0])),
+                    )
+                    sums.write(size, group, outer, walk, y, lambda t, block: (n, block, at + t, 0))
 
                 tiles(count, tile.pixels, product)
 

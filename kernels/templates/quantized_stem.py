@@ -24,7 +24,7 @@ from rdpass.kernels.builder.emit import bind, parallel, serial, spans, tiles
 from rdpass.kernels.builder.epilogue import other_argument
 from rdpass.kernels.builder.function import Buffer, Expr, Scratch, argument, function, load, scratch, store
 from rdpass.kernels.builder.image_rows import ImageRows, pieces
-from rdpass.kernels.builder.integer_products import BLOCK, STEP, Step, pack_steps, products_of
+from rdpass.kernels.builder.integer_products import BLOCK, STEP, Walk, pack_steps, products_of
 from rdpass.kernels.builder.integer_tile import IntegerTile, Numbers, pack_numbers, short_of
 from rdpass.kernels.builder.packing import blocks
 from rdpass.kernels.builder.pool_ring import PoolRing, Position
@@ -154,16 +154,12 @@ class _Row:
         with serial(blocks(outer, self.tile.out)) as group:
 
             def product(begin: Expr, size: int) -> None:
-                def reduction(step: Step) -> None:
-                    with serial(self.inner) as k:
-                        step(
-                            lambda t: (self.windows, (begin + t, k)),
-                            lambda place, lanes: load(self.w, group, k, place, lanes=lanes),
-                        )
-
-                self.sums.write(
-                    size, group, outer, reduction, out, lambda t, block: position(block, column + begin + t)
+                walk = Walk(
+                    (self.inner,),
+                    lambda at, _, t: (self.windows, (begin + t, at[0])),
+                    lambda at, _: (self.w, (group, at[0])),
                 )
+                self.sums.write(size, group, outer, walk, out, lambda t, block: position(block, column + begin + t))
 
             tiles(count, self.tile.pixels, product)
 

@@ -56,7 +56,8 @@ class Isa:
     ``registers``: architectural vectors, of ``vector_bytes`` each. ``by_element``: a multiply-accumulate can take one
     lane of a register as its scalar (ARM's FMLA by element); where it can't, the scalar is broadcast as it is loaded.
     ``multiplies``: what there is to multiply with, the fastest first. ``scalable``: each core has vectors of a width of
-    its own, ``vector_bytes`` or a multiple of it.
+    its own, ``vector_bytes`` or a multiple of it. ``in_order``: the core starts instructions in the order in which they
+    stand, two at once where they may be.
 
     Example:
         >>> ASIMD.lanes(FLOAT32), ASIMD.computes(NumericTypes(FLOAT16, FLOAT16, FLOAT16, FLOAT16))
@@ -69,6 +70,7 @@ class Isa:
     by_element: bool
     multiplies: tuple[Multiply, ...]
     scalable: bool = False
+    in_order: bool = False
 
     def lanes(self, numeric: NumericType) -> int:
         """Numbers of one vector; where they are scalable, of the narrowest."""
@@ -149,6 +151,9 @@ _TABLE = {
 ASIMD, SVE, AVX512, AVX2, SSE = (_with(isa, ()) for isa in _TABLE.values())
 """Each without any feature besides."""
 
+_IN_ORDER = ("cortex-a55",)
+"""Cores with SDOT that start instructions in order."""
+
 _X86_LEVELS = {"x86-64-v4": "avx512", "x86-64-v3": "avx2"}
 
 
@@ -159,4 +164,4 @@ def isa_of(target: Target) -> Isa:
     as the scalable ones are wide.
     """
     name = "asimd" if target.architecture == "aarch64" else _X86_LEVELS.get(target.cpu, "sse")
-    return _with(_TABLE[name], target.features)
+    return replace(_with(_TABLE[name], target.features), in_order=target.cpu in _IN_ORDER)

@@ -17,7 +17,8 @@ from rdpass.kernels.cost_model import (
     traffic_cycles,
 )
 from rdpass.kernels.workload import Convolution
-from rdpass.targets.isa import ASIMD, AVX2, AVX512, SSE
+from rdpass.profiling.emulation.boards import find_board
+from rdpass.targets.isa import ASIMD, AVX2, AVX512, SSE, isa_of
 from tests.kernels.cases import machine_with
 
 ONE, FOUR = machine_with(ASIMD), machine_with(ASIMD, 4)
@@ -95,3 +96,13 @@ def test_products_of_bytes_that_are_widened_and_added_cost_what_they_take(isa, l
     types = NumericTypes(UINT8, INT8, INT32, UINT8)
     found = integer_cycles((6, 1), 6, 16, 16, types, machine_with(isa)) / 6
     assert least < found < least + 25
+
+
+def test_products_in_order_take_a_cycle_each_of_large_tiles_and_small_ones_wait_for_their_weights():
+    types = NumericTypes(INT8, INT8, INT32, INT8)
+    machine = machine_with(isa_of(find_board("cortex-a55")))
+    of_pixel = [integer_cycles((size, 1), 60, 1024, 16, types, machine) / 60 / 64 for size in range(1, 6)]
+    assert of_pixel == sorted(of_pixel, reverse=True)
+    assert 16 < of_pixel[-1] < 17 < of_pixel[2] < 20 < 48 < of_pixel[0]
+    # Seven pixels are four and three: two wait longer than three take.
+    assert integer_cycles((4, 1), 7, 512, 16, types, machine) < integer_cycles((5, 1), 7, 512, 16, types, machine)

@@ -3,6 +3,7 @@
 import pytest
 
 from rdpass.core.numeric_types import ALL_FLOAT32, FLOAT16, FLOAT32, INT8, INT32, NumericTypes
+from rdpass.profiling.emulation.boards import find_board
 from rdpass.targets.features import Feature
 from rdpass.targets.isa import ASIMD, AVX2, AVX512, SSE, SVE, isa_of
 from rdpass.targets.lookup import PRESETS, find_target, host_target
@@ -37,6 +38,11 @@ def test_half_precision_needs_a_core_that_computes_it():
     assert not isa_of(find_target("rpi4")).computes(HALF)
     assert isa_of(find_target("rpi5")).features(HALF) == ("asimd", "asimdhp")
     assert isa_of(find_target("rpi5")).vector(FLOAT16).lanes == 8
+
+
+def test_of_cores_that_multiply_bytes_at_once_one_starts_instructions_in_order():
+    assert isa_of(find_board("cortex-a55")).in_order
+    assert not any(isa_of(target).in_order for target in PRESETS)
 
 
 def test_an_instruction_is_called_without_its_vectors():

@@ -6,12 +6,14 @@ import pytest
 from rdpass.kernels.builder.integer_products import (
     DotProducts,
     FourfoldProducts,
+    InterleavedDotProducts,
     LongProducts,
     MatrixProducts,
     TwofoldProducts,
     pack_steps,
     products_of,
 )
+from rdpass.profiling.emulation.boards import find_board
 from rdpass.targets.isa import ASIMD, AVX2, AVX512, SSE, isa_of
 from rdpass.targets.lookup import find_target
 from tests.kernels.integers import bytes_of
@@ -46,6 +48,7 @@ def test_missing_channels_weigh_nothing(out):
     ("isa", "way", "largest"),
     [
         (isa_of(find_target("rpi5")), DotProducts, (5, 1)),
+        (isa_of(find_board("cortex-a55")), InterleavedDotProducts, (5, 1)),
         (ASIMD, LongProducts, (5, 1)),
         (isa_of(find_target("graviton3")), MatrixProducts, (4, 1)),
         (AVX512, TwofoldProducts, (30, 1)),
