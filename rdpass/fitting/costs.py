@@ -1,6 +1,6 @@
 """Costs of every network in every precision, by the account: nothing is trained, nothing is compiled.
 
-1. The network as it is, the exact one and the plain one.
+1. The network as it is, the exact one and the plain one; and those with fewer channels.
 2. Each shortcut's price, one for each structure of blocks, in the first precision.
 3. The networks that lose only the shortcuts with the highest prices.
 
@@ -15,12 +15,13 @@ from rdpass.core.errors import RdpassError, TargetError, first_line
 from rdpass.core.numeric_types import Precision
 from rdpass.core.plan import Choice, Plan, Skipped, Traced
 from rdpass.core.progress import Progress, progress
-from rdpass.fitting.networks import Drafts, Make, Price, lone_drafts, partial_drafts, whole_drafts
+from rdpass.fitting.networks import Drafts, Make, Price, lone_drafts, partial_drafts, pruned_drafts, whole_drafts
 from rdpass.fitting.record import Journal
 from rdpass.kernels.builder.function import written_once
 from rdpass.profiling.account.choices import PLAIN, estimate_networks
 from rdpass.profiling.account.core_times import core_times
 from rdpass.targets.target import Target
+from rdpass.training.request import Request
 
 
 def check_costs(target: Target) -> None:
@@ -40,8 +41,7 @@ def take_costs(
     target: Target,
     precisions: Sequence[Precision],
     recipe: str,
-    max_macs: float,
-    show_progress: bool,
+    request: Request,
 ) -> None:
     """Put into the journal all networks, with their costs or the reason why there are none.
 
@@ -52,20 +52,22 @@ def take_costs(
         target: what would be built for.
         precisions: to look at; prices are in the first one.
         recipe: what would train a network without shortcuts.
-        max_macs: of the exact network, as a ratio to the model's.
-        show_progress: show on stderr how far it is.
+        request: what networks are drafted with: the limit of the exact one, data and settings of the pruned ones;
+            whether to show on stderr how far it is.
     """
-    whole = whole_drafts(traced, plan, recipe, max_macs)
+    drafts = (whole_drafts(traced, plan, recipe, request), pruned_drafts(traced, request))
     lone, stands_for = lone_drafts(traced, plan) if len(plan.removable) > 1 else ({}, {})
-    with written_once(), progress("costs", len(whole.networks) + len(lone), show_progress) as shown:
+    work, show = sum(len(each.networks) for each in drafts) + len(lone), request.show_progress
+    with written_once(), progress("costs", work, show) as shown:
         teller = _Teller(journal, traced, target, shown)
-        teller.take(whole, precisions)
+        for each in drafts:
+            teller.take(each, precisions)
         plain = journal.found.cost(PLAIN, precisions[0])
         if not lone or plain is None:
             return
         teller.price(lone, stands_for, precisions[0])
         partial = partial_drafts(traced, plan, journal.found.prices, plain, recipe)
-    with written_once(), progress("costs", len(partial.networks), show_progress) as shown:
+    with written_once(), progress("costs", len(partial.networks), show) as shown:
         _Teller(journal, traced, target, shown).take(partial, precisions)
 
 

@@ -1,4 +1,5 @@
-"""The networks to choose among: shortcuts kept, gone exactly, gone all, or gone where keeping one costs most.
+"""The networks to choose among: shortcuts kept, gone exactly, gone all, or gone where keeping one costs most; and with
+all of them, but fewer channels.
 
 1. Every shortcut has a price: what a network that keeps it alone takes more than one that keeps none (``Price``).
 2. Time adds up over the shortcuts that are kept. So the dearest go first, until a share of all that time is saved.
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from torch.fx import GraphModule
@@ -23,9 +24,14 @@ from rdpass.passes.graph.node_kinds import kind_of, module_of, shape_of
 from rdpass.profiling.account.choices import AS_IT_IS, PLAIN
 from rdpass.recipes.carry import CARRY
 from rdpass.recipes.keep import KEEP
+from rdpass.recipes.preparation import prepared_teacher
+from rdpass.recipes.prune import PRUNE, pruned
+from rdpass.training.config import DistillConfig
 from rdpass.training.request import Request
 
 EXACT = "exact"
+PRUNED = (0.25, 0.5)
+"""Shares of the multiply-accumulates that leave with channels."""
 SHARES = (0.25, 0.5, 0.75)
 """Of the time that all shortcuts together take."""
 LEVELS = 3
@@ -38,13 +44,21 @@ SAME = 0.01
 class Network:
     """A network that could be built: which shortcuts it is without, and how ``convert`` gets there.
 
-    ``trains``: whether it takes a training before it is of any use.
+    ``trains``: whether it takes a training before it is of any use. ``pruned``: the share of its multiply-accumulates
+    that leaves with channels.
     """
 
     name: str
     recipe: str
     removed: tuple[str, ...] = ()
     trains: bool = False
+    pruned: float = 0.0
+
+    def settings(self, config: DistillConfig) -> DistillConfig:
+        """``config`` as ``convert`` is to have it for this network."""
+        if not self.pruned:
+            return config
+        return config.model_copy(update={"prune": config.prune.model_copy(update={"share": self.pruned})})
 
     @property
     def folder(self) -> str:
@@ -74,14 +88,14 @@ class Drafts:
     skipped: tuple[Skipped, ...] = ()
 
 
-def whole_drafts(traced: Traced, plan: Plan, recipe: str, max_macs: float) -> Drafts:
+def whole_drafts(traced: Traced, plan: Plan, recipe: str, request: Request) -> Drafts:
     """The network as it is, without the shortcuts that can leave exactly, and without any that can leave.
 
     Args:
         traced: the model.
         plan: its shortcuts.
         recipe: what trains a network without them.
-        max_macs: how many multiply-accumulates an exact one may have, as a ratio to the model's.
+        request: has how many multiply-accumulates an exact one may have (``max_macs``).
     """
     networks, graphs = [Network(AS_IT_IS, KEEP.name)], dict[str, Make]({AS_IT_IS: lambda: traced.module})
     if not plan.removable:
@@ -89,7 +103,7 @@ def whole_drafts(traced: Traced, plan: Plan, recipe: str, max_macs: float) -> Dr
     networks.append(without(PLAIN, [region.add for region in plan.removable], recipe))
     graphs[PLAIN] = partial(remove_shortcuts, traced.module, plan.removable)
     try:
-        exact = CARRY.remove(traced, plan, Request(max_macs=max_macs))
+        exact = CARRY.remove(traced, plan, request)
     except RdpassError as error:
         return Drafts(tuple(networks), graphs, (Skipped(EXACT, first_line(error)),))
     removed = tuple(outcome.add for outcome in exact.outcomes if outcome.how != "kept")
@@ -99,6 +113,25 @@ def whole_drafts(traced: Traced, plan: Plan, recipe: str, max_macs: float) -> Dr
     networks.insert(1, Network(EXACT, CARRY.name, removed))
     graphs[EXACT] = lambda: exact.student.module
     return Drafts(tuple(networks), graphs)
+
+
+def pruned_drafts(traced: Traced, request: Request) -> Drafts:
+    """Networks that keep every shortcut and lose the channels that matter least, as the recipe would choose them.
+
+    Args:
+        traced: the model.
+        request: data and loss that say what matters, and the settings; without data magnitudes say so.
+    """
+    networks = [Network(f"pruned by {100 * share:.0f} %", PRUNE.name, trains=True, pruned=share) for share in PRUNED]
+    return Drafts(tuple(networks), {each.name: partial(_pruned, traced, each, request) for each in networks})
+
+
+def _pruned(traced: Traced, network: Network, request: Request) -> GraphModule:
+    config = network.settings(request.config)
+    if request.train is None:
+        config = config.model_copy(update={"prune": config.prune.model_copy(update={"importance": "magnitude"})})
+    narrow, _ = pruned(prepared_teacher(traced), replace(request, only=(), skip=(), config=config))
+    return narrow.module
 
 
 def without(name: str, adds: Sequence[str], recipe: str) -> Network:

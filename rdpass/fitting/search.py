@@ -42,12 +42,16 @@ from rdpass.inspection import plan_of
 from rdpass.profiling.account.choices import choice_key, estimate_networks, precisions_of
 from rdpass.recipes.catalogue import find_recipe
 from rdpass.recipes.keep import KEEP
+from rdpass.recipes.prune import TYPES
 from rdpass.runs.folder import held
 from rdpass.sources.models import first_sample
+from rdpass.targets.isa import isa_of
 from rdpass.targets.lookup import find_target
 from rdpass.targets.target import Target
 from rdpass.training.config import DistillConfig
+from rdpass.training.losses import find_distance, find_loss
 from rdpass.training.objective import Distance, Loss
+from rdpass.training.request import Request
 from rdpass.training.state import fingerprint
 from rdpass.training.world import current_world
 
@@ -90,8 +94,9 @@ def fit(
 ) -> Fit:
     """Look for the network that keeps to a budget on a board and loses least accuracy.
 
-    Looked at are the model as it is, without the shortcuts that can leave exactly, without all, and without those that
-    cost most, each in float32, int8 and, where the core has it, float16. docs/fit.md says how the search goes.
+    Looked at are the model as it is, without the shortcuts that can leave exactly, without all, without those that cost
+    most, and with fewer channels, each in float32, int8 and, where the core has it, float16. docs/fit.md says how the
+    search goes.
 
     Args:
         model: any module; copied, never changed.
@@ -153,7 +158,7 @@ def fit(
     if not dry_run:
         _check(limits, train, validate, out)
     folder = None if out is None or dry_run else Path(out)
-    settings = config or DistillConfig()
+    settings = _for_blocks(config or DistillConfig(), board, chosen)
     with ExitStack() as stack:
         stack.enter_context(users_tolerance(tolerance))
         stack.enter_context(held(folder))
@@ -169,7 +174,11 @@ def fit(
             "images": images, "train": settings.model_dump(mode="json"),
         }  # fmt: skip
         journal = _journal(Fit(board.name, limits, told), folder)
-        take_costs(journal, traced, plan, board, chosen, recipe, max_macs, show_progress)
+        request = Request(
+            max_macs=max_macs, train=train, loss=find_loss(loss), distance=find_distance(distance), config=settings,
+            show_progress=show_progress,
+        )  # fmt: skip
+        take_costs(journal, traced, plan, board, chosen, recipe, request)
         if folder is None or train is None or validate is None:
             return journal.found
         trials = Trials(
@@ -177,6 +186,14 @@ def fit(
             show_progress,
         )  # fmt: skip
         return _Search(journal, trials, board, folder, points, clock).run()
+
+
+def _for_blocks(config: DistillConfig, board: Target, precisions: Sequence[Precision]) -> DistillConfig:
+    """Settings by which widths of pruned layers fill the blocks of the kernels in every precision."""
+    if config.prune.multiple is not None:
+        return config
+    widest = max(isa_of(board).block(TYPES[precision]) for precision in precisions)
+    return config.model_copy(update={"prune": config.prune.model_copy(update={"multiple": widest})})
 
 
 def _precisions(board: Target, asked: Sequence[Precision]) -> tuple[Precision, ...]:

@@ -128,7 +128,8 @@ class Trials:
             return load_run(out)
         conversion = convert(
             self.model, self.example, recipe=network.recipe, only=network.removed, leaf=self.leaf, train=self.train,
-            validate=validate, loss=self.loss, distance=self.distance, max_macs=self.max_macs, config=config,
+            validate=validate, loss=self.loss, distance=self.distance, max_macs=self.max_macs,
+            config=network.settings(config),
             quantize=BYTES if BYTES in precisions else None, out=out, resume="auto" if out is not None else None,
             show_progress=self.show_progress,
         )  # fmt: skip

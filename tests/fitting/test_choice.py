@@ -1,9 +1,12 @@
 """Decisions on findings made up by hand: what is trained, in which order, and what is said of the outcome."""
 
+from dataclasses import replace
+
 import pytest
 
 from rdpass.fitting.choice import candidates, front, ranked, settled, verdict_of, worst_excess, worth_training
 from rdpass.fitting.limits import Limits, limits_of
+from rdpass.fitting.networks import Network
 from rdpass.fitting.record import Fit
 from tests.fitting.accounts import COSTS, cost, fit_of, measured
 
@@ -47,6 +50,15 @@ def test_of_sets_of_shortcuts_one_inside_the_other_the_smaller_is_trained_unless
     worthy, needless = worth_training(fit_of(Limits(ms=31, peak_bytes=2200)))
     assert worthy == {"as it is": ("int8",), "plain": ("float32", "int8")}
     assert [each.add for each in needless] == ["some"]
+
+
+def test_of_two_pruned_networks_the_wider_is_trained_and_neither_stands_for_a_plain_one():
+    found = fit_of(Limits(ms=18))
+    narrow = [Network(f"pruned {share}", "prune", trains=True, pruned=share) for share in (0.25, 0.5)]
+    costs = (*found.costs, cost("pruned 0.25", "int8", 17), cost("pruned 0.5", "int8", 12))
+    worthy, needless = worth_training(replace(found, networks=(*found.networks, *narrow), costs=costs))
+    assert worthy == {"some": ("int8",), "pruned 0.25": ("int8",)}
+    assert [each.add for each in needless] == ["plain", "pruned 0.5"]
 
 
 def test_where_only_the_drop_is_limited_what_is_faster_than_the_untrained_is_trained():

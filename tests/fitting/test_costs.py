@@ -1,5 +1,7 @@
 """Costs of all networks: each estimated once, equal blocks once for all, and none again that the record knows."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -12,10 +14,14 @@ from rdpass.fitting.limits import Limits
 from rdpass.fitting.record import Fit, Journal, read_fit
 from rdpass.inspection import plan_of
 from rdpass.targets.lookup import find_target
+from rdpass.training.config import DistillConfig
+from rdpass.training.options import PruneOptions
+from rdpass.training.request import Request
 from tests.fitting.accounts import cost
 from tests.models import basic_block, bottleneck, classifier, seeded
 
 RPI5 = find_target("rpi5")
+QUIET = Request(max_macs=1.0, config=DistillConfig(prune=PruneOptions(multiple=1)), show_progress=False)
 IMAGES = torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
 
 
@@ -44,7 +50,7 @@ def account(monkeypatch):
 
 def taken(journal, model, precisions=("float32", "int8")):
     traced = trace(seeded(model), IMAGES)
-    take_costs(journal, traced, plan_of(traced), RPI5, precisions, "migrate", 1.0, show_progress=False)
+    take_costs(journal, traced, plan_of(traced), RPI5, precisions, "migrate", QUIET)
     return journal.found
 
 
@@ -54,7 +60,9 @@ def six():
 
 def test_every_network_has_its_costs_and_every_shortcut_its_price(account):
     found = taken(Journal(Fit("rpi5", Limits()), None), six)
-    assert [network.name for network in found.networks][:3] == ["as it is", "plain", "without 1 of 6 (peak)"]
+    assert [network.name for network in found.networks][:5] == [
+        "as it is", "plain", "pruned by 25 %", "pruned by 50 %", "without 1 of 6 (peak)"
+    ]  # fmt: skip
     assert len(found.costs) == 2 * len(found.networks)
     assert [price.add for price in found.prices] == ["add", "add_1", "add_2", "add_3", "add_4", "add_5"]
     assert {price.peak_bytes for price in found.prices if price.add != "add"} == {1000}
@@ -85,15 +93,27 @@ def test_a_search_that_was_killed_asks_for_the_rest_alone(account, tmp_path):
 def test_a_network_that_has_no_account_is_skipped_with_its_reason_and_the_others_stand(account):
     account.broken = ("as it is",)
     found = taken(Journal(Fit("rpi5", Limits()), None), lambda: classifier(basic_block(4, 4), channels=4))
-    assert [(each.network, each.precision) for each in found.costs] == [("plain", "float32"), ("plain", "int8")]
+    assert {each.network for each in found.costs} == {"plain", "pruned by 25 %", "pruned by 50 %"}
     assert Skipped("as it is", "it is broken") in found.skipped
     assert found.prices == ()  # of the only one there is nothing to choose
+
+
+def test_a_network_that_cannot_be_pruned_so_far_is_skipped_with_its_reason(account):
+    wide = replace(QUIET, config=DistillConfig(prune=PruneOptions(multiple=64)))
+    traced, journal = trace(seeded(six), IMAGES), Journal(Fit("rpi5", Limits()), None)
+    take_costs(journal, traced, plan_of(traced), RPI5, ("float32",), "migrate", wide)
+    assert "as it is" in account.asked
+    reasons = {each.add: each.reason for each in journal.found.skipped}
+    assert "multiples of 64" in reasons["pruned by 25 %"]
+    assert journal.found.cost("pruned by 25 %", "float32") is None
 
 
 def test_without_the_plain_networks_cost_there_are_no_prices(account):
     account.broken = ("plain",)
     found = taken(Journal(Fit("rpi5", Limits()), None), six)
-    assert ([network.name for network in found.networks], found.prices) == (["as it is", "plain"], ())
+    assert ([network.name for network in found.networks], found.prices) == (
+        ["as it is", "plain", "pruned by 25 %", "pruned by 50 %"], ()
+    )  # fmt: skip
 
 
 def test_a_core_without_figures_is_refused():
@@ -108,7 +128,7 @@ def test_prices_of_the_account_itself_foretell_what_a_set_of_shortcuts_costs():
     model = seeded(lambda: classifier(bottleneck(32, 8), bottleneck(32, 8), channels=32))
     traced = trace(model, torch.randn(1, 3, 16, 16))
     journal = Journal(Fit("rpi5", Limits()), None)
-    take_costs(journal, traced, plan_of(traced), RPI5, ("float32",), "migrate", 1.0, show_progress=False)
+    take_costs(journal, traced, plan_of(traced), RPI5, ("float32",), "migrate", QUIET)
     found = journal.found
     own, plain = found.cost("as it is", "float32"), found.cost("plain", "float32")
     assert plain.ms + sum(price.ms - plain.ms for price in found.prices) == pytest.approx(own.ms, rel=0.02)

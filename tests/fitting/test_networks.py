@@ -4,11 +4,16 @@ import pytest
 import torch
 from torch import nn
 
+import rdpass
 from rdpass.capture.trace import trace
 from rdpass.core.plan import Traced
-from rdpass.fitting.networks import Network, Price, lone_drafts, partial_drafts, whole_drafts
+from rdpass.fitting.networks import PRUNED, Network, Price, lone_drafts, partial_drafts, pruned_drafts, whole_drafts
 from rdpass.inspection import plan_of
+from rdpass.passes.analysis.cost import macs_of
 from rdpass.passes.analysis.shortcuts.census import take_census
+from rdpass.training.config import DistillConfig
+from rdpass.training.request import Request
+from tests.data import batches
 from tests.fitting.accounts import cost
 from tests.models import Residual, basic_block, bottleneck, classifier, conv_bn, seeded
 from tests.support import Untouched, error_between
@@ -29,7 +34,7 @@ def shortcuts(graph):
 def test_as_it_is_exact_and_plain_are_there_and_the_graph_is_left_as_it_was():
     traced, plan = drawn(lambda: classifier(basic_block(4, 4), basic_block(4, 8, 2)))
     before = Untouched(traced.module)
-    drafts = whole_drafts(traced, plan, "migrate", 9.0)
+    drafts = whole_drafts(traced, plan, "migrate", Request(max_macs=9.0))
     before.check()
     assert [(each.name, each.recipe, each.removed, each.trains) for each in drafts.networks] == [
         ("as it is", "keep", (), False), ("exact", "carry", ("add", "add_1"), False),
@@ -42,7 +47,7 @@ def test_as_it_is_exact_and_plain_are_there_and_the_graph_is_left_as_it_was():
 
 def test_where_no_shortcut_leaves_exactly_within_the_budget_the_reason_is_kept():
     traced, plan = drawn(lambda: classifier(basic_block(4, 4), basic_block(4, 8, 2)))
-    drafts = whole_drafts(traced, plan, "migrate", 1.0)
+    drafts = whole_drafts(traced, plan, "migrate", Request(max_macs=1.0))
     assert [each.name for each in drafts.networks] == ["as it is", "plain"]
     assert [each.add for each in drafts.skipped] == ["exact"]
     assert "no shortcut leaves exactly" in drafts.skipped[0].reason
@@ -50,7 +55,7 @@ def test_where_no_shortcut_leaves_exactly_within_the_budget_the_reason_is_kept()
 
 def test_a_network_without_shortcuts_is_looked_at_as_it_is():
     traced, plan = drawn(lambda: nn.Sequential(*conv_bn(3, 4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()))
-    drafts = whole_drafts(traced, plan, "migrate", 1.3)
+    drafts = whole_drafts(traced, plan, "migrate", Request())
     assert ([each.name for each in drafts.networks], drafts.skipped) == (["as it is"], ())
 
 
@@ -85,6 +90,33 @@ def test_a_shortcut_round_another_keeps_the_inner_one_gone():
     )
     graphs, _ = lone_drafts(traced, plan)
     assert [shortcuts(make()) for make in graphs.values()] == [[add] for add in graphs]
+
+
+def widths(graph):
+    return [module.out_channels for module in graph.modules() if isinstance(module, nn.Conv2d)]
+
+
+@pytest.mark.parametrize("data", [None, batches(1)])
+def test_pruned_networks_keep_every_shortcut_and_are_as_the_recipe_makes_them(data):
+    model = seeded(lambda: classifier(basic_block(16, 16), basic_block(16, 16), channels=16, classes=4))
+    traced = trace(model, IMAGES)
+    before = Untouched(traced.module)
+    config = DistillConfig(epochs=1, lr=0.01)
+    config = config.model_copy(update={"prune": config.prune.model_copy(update={"multiple": 4})})
+    drafts = pruned_drafts(traced, Request(train=data, config=config, only=("add",)))
+    assert [(each.name, each.folder, each.pruned, each.removed) for each in drafts.networks] == [
+        ("pruned by 25 %", "pruned-by-25", 0.25, ()), ("pruned by 50 %", "pruned-by-50", 0.5, ())
+    ]  # fmt: skip
+    graphs = [drafts.graphs[each.name]() for each in drafts.networks]
+    before.check()
+    for graph, share in zip(graphs, PRUNED, strict=True):
+        assert shortcuts(graph) == ["add", "add_1"]
+        assert macs_of(graph) <= (1 - share) * macs_of(traced.module)
+        assert all(width % 4 == 0 for width in widths(graph))
+    if data is not None:
+        made = rdpass.convert(model, IMAGES, recipe="prune", train=data, config=drafts.networks[0].settings(config),
+                              show_progress=False)  # fmt: skip
+        assert widths(made.student) == widths(graphs[0])
 
 
 PLAIN = cost("plain", "float32", 10, 1000)
