@@ -91,6 +91,7 @@ def fit_command(
     from rdpass.fitting.limits import limits_of
     from rdpass.fitting.record import plain_record
     from rdpass.fitting.search import fit
+    from rdpass.runs.known_data import remember_data
     from rdpass.runs.settings import read_convert_config
     from rdpass.sources.models import choose_example, files_of, files_of_weights, load_data
 
@@ -114,6 +115,9 @@ def fit_command(
         precisions=cast("list[Precision]", precision or []), points=points, images=images, budget_time=budget_time,
         tolerance=settings.tolerance, out=out, resume=resume, force=force, dry_run=dry_run,
     )  # fmt: skip
+    if out is not None and data is not None:
+        for folder in {out / measured.folder for measured in found.measured}:
+            remember_data(folder, data)
     if as_json:
         print(json.dumps(plain_record(found), indent=1))
     else:

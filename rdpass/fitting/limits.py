@@ -58,7 +58,7 @@ class Miss:
         told = f"{words(self.limit, self.value)} of {_amount(self.limit, self.most)}"
         if self.limit == "drop":
             return told
-        share = f"{100 * self.excess:.2g}" if self.excess < 1 else f"{100 * self.excess:.0f}"
+        share = f"{100 * self.excess:.2g}" if self.excess < 0.095 else f"{100 * self.excess:.0f}"
         return f"{told} ({share} % too much)"
 
 

@@ -55,6 +55,9 @@ def test_what_exceeds_a_limit_is_told_and_what_equals_it_is_not():
 
 def test_misses_are_told_with_units_and_the_share_that_is_too_much():
     assert str(Miss("ms", 33, 30)) == "33 ms of 30 ms (10 % too much)"
+    assert str(Miss("ms", 59.8, 30)) == "59.8 ms of 30 ms (99 % too much)"
+    assert str(Miss("ms", 59.99, 30)) == "60 ms of 30 ms (100 % too much)"
+    assert str(Miss("ms", 30.01, 30)) == "30 ms of 30 ms (0.033 % too much)"
     assert str(Miss("peak_bytes", 2.5e6, 1e6)) == "peak 2.5 MB of 1 MB (150 % too much)"
     assert str(Miss("drop", 0.7, 0.5)) == "drop 0.70 of 0.50"
     assert Miss("drop", 0.1, 0.0).excess == float("inf")
