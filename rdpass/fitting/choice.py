@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from rdpass.core.numeric_types import BYTES, Precision
@@ -46,22 +46,25 @@ def untrained(found: Fit) -> tuple[Measured, ...]:
     return tuple(each for each in found.measured if each.how != TRAINED)
 
 
-def worth_training(found: Fit) -> tuple[Worthy, tuple[Skipped, ...]]:
+def worth_training(found: Fit, failed: Collection[str] = ()) -> tuple[Worthy, tuple[Skipped, ...]]:
     """The networks to probe and train, and those that need not be, with the reason.
 
     1. None, where cost is limited and what needs no training keeps to the budget.
     2. Where no cost is limited, those that are faster than what needs no training.
     3. Not those of which another one keeps to the limits in the same precisions, and keeps more of the network.
 
-    A network that needs no training in float is trained in int8.
+    A network that needs no training in float is trained in int8, if it could be rounded. Those that ``failed`` are not
+    looked at.
     """
     done, bounded = settled(found), found.limits.bounds_cost
     if done is not None and bounded:
         return {}, ()
+    rounded = {each.network for each in untrained(found) if each.precision == BYTES}
     worthy: Worthy = {}
     for cost in candidates(found):
         is_fast = done is None or cost.ms <= (1 - LESS_TIME) * done.cost.ms
-        if is_fast and (found.network(cost.network).trains or cost.precision == BYTES):
+        trains = found.network(cost.network).trains or (cost.precision == BYTES and cost.network in rounded)
+        if is_fast and trains and cost.network not in failed:
             worthy[cost.network] = (*worthy.get(cost.network, ()), cost.precision)
     needless = tuple(_needless(found, worthy)) if bounded else ()
     return {name: these for name, these in worthy.items() if name not in {each.add for each in needless}}, needless

@@ -305,11 +305,7 @@ class _Search:
             figure, teacher = self.trials.baseline()
             self.journal.put(figure=figure, teacher=teacher)
         self._measure_untrained()
-        worthy, needless = worth_training(self.found)
-        for each in needless:
-            self.journal.leave_out(each.add, each.reason)
-        self._probe(worthy)
-        self._train(worthy)
+        self._train(self._probed())
         found = self.journal.put(verdict=verdict_of(self.found))
         write_page(found, self.folder)
         return found
@@ -329,15 +325,30 @@ class _Search:
                 out = self.folder / POINTS / network.folder
                 self._keep(self._tried(network, precisions, partial(self.trials.untrained, out=out)))
 
-    def _probe(self, worthy: Worthy) -> None:
-        """A short training of each network that has none yet.
+    def _probed(self) -> Worthy:
+        """The networks that are worth a training, each with a probe; where one fails, those that it stood for.
 
         Raises:
             RdpassError: all of them failed; the last one's error.
         """
+        failures: dict[str, RdpassError] = {}
+        while True:
+            worthy, needless = worth_training(self.found, failures)
+            new = self._probe(worthy)
+            failures |= new
+            if not new:
+                break
+        for each in needless:
+            self.journal.leave_out(each.add, each.reason)
+        if failures and not ranked(self.found, worthy):
+            raise list(failures.values())[-1]
+        return worthy
+
+    def _probe(self, worthy: Worthy) -> dict[str, RdpassError]:
+        """A short training of each network that has none yet; what failed, with the reason."""
         probed = {each.network for each in self.found.probes}
         waiting = [name for name in worthy if self.found.network(name).trains and name not in probed]
-        failure: RdpassError | None = None
+        failures: dict[str, RdpassError] = {}
         for count, name in enumerate(waiting, 1):
             if self.clock.left() <= 0:
                 self.journal.leave_out(name, "not probed: the time was up")
@@ -345,34 +356,39 @@ class _Search:
             self._say(f"probe {count} of {len(waiting)}: {name}")
             made = self._tried(self.found.network(name), worthy[name], self.trials.probe)
             if isinstance(made, RdpassError):
-                failure = made
+                failures[name] = made
             else:
                 seconds = {**self.found.seconds, name: made.seconds}
                 self.journal.put(probes=(*self.found.probes, *made.measured), seconds=seconds)
-        if failure is not None and not ranked(self.found, worthy):
-            raise failure
+        return failures
 
     def _train(self, worthy: Worthy) -> None:
-        """The trainings in full, of those that lost least in their probes."""
+        """The trainings in full, of those that lost least in their probes; for one that fails the next."""
         names = ranked(self.found, worthy)
         trained = {each.network for each in self.found.measured if each.how == TRAINED}
-        for count, name in enumerate(names, 1):
-            network, seconds = self.found.network(name), self.found.seconds.get(name, 0.0) * self.trials.steps
-            if name in trained:
-                continue
-            if count > self.most:
-                self.journal.leave_out(name, f"not trained: {self.most} others lost less in their probes")
+        done = 0
+        for name in names:
+            seconds = self.found.seconds.get(name, 0.0) * self.trials.steps
+            if done == self.most:
+                self.journal.leave_out(name, f"not trained: {done} others lost less in their probes")
+            elif name in trained:
+                done += 1
             elif self.clock.left() <= seconds:
                 self.journal.leave_out(name, f"not trained: it takes about {_duration(seconds)}, which is not left")
             else:
-                self._say(f"training {count} of {min(self.most, len(names))}: {name}")
-                wanted = dict.fromkeys((SINGLE, *worthy[name]) if network.trains else worthy[name])
-                precisions = tuple(each for each in wanted if self.found.cost(name, each))
-                out = self.folder / POINTS / (network.folder if network.trains else f"{network.folder}-{BYTES}")
-                made = self._tried(network, precisions, partial(self.trials.trained, out=out))
-                if isinstance(made, Probed) and network.trains:
-                    self._estimate_anew(network, made.student, precisions)
-                self._keep(made)
+                self._say(f"training {done + 1} of {min(self.most, len(names))}: {name}")
+                done += self._trained(self.found.network(name), worthy[name])
+
+    def _trained(self, network: Network, worthy: Sequence[Precision]) -> bool:
+        """Whether a network could be trained in full; it is kept and measured then."""
+        wanted = dict.fromkeys((SINGLE, *worthy) if network.trains else worthy)
+        precisions = tuple(each for each in wanted if self.found.cost(network.name, each))
+        out = self.folder / POINTS / (network.folder if network.trains else f"{network.folder}-{BYTES}")
+        made = self._tried(network, precisions, partial(self.trials.trained, out=out))
+        if isinstance(made, Probed) and network.trains:
+            self._estimate_anew(network, made.student, precisions)
+        self._keep(made)
+        return isinstance(made, Probed)
 
     def _estimate_anew(self, network: Network, student: GraphModule, precisions: Sequence[Precision]) -> None:
         """Put the costs of the student itself in the place of those of the draft, which had other weights."""

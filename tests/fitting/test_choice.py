@@ -47,7 +47,7 @@ def test_a_loss_that_images_cannot_tell_from_none_needs_no_training():
 def test_of_sets_of_shortcuts_one_inside_the_other_the_smaller_is_trained_unless_the_larger_has_a_precision_more():
     worthy, needless = worth_training(fit_of(Limits(ms=33, peak_bytes=700)))
     assert (worthy, [each.add for each in needless]) == ({"some": ("int8",)}, ["plain"])
-    worthy, needless = worth_training(fit_of(Limits(ms=31, peak_bytes=2200)))
+    worthy, needless = worth_training(fit_of(Limits(ms=31, peak_bytes=2200), OWN[0], measured("as it is", "int8", 0.3)))
     assert worthy == {"as it is": ("int8",), "plain": ("float32", "int8")}
     assert [each.add for each in needless] == ["some"]
 
@@ -59,6 +59,11 @@ def test_of_two_pruned_networks_the_wider_is_trained_and_neither_stands_for_a_pl
     worthy, needless = worth_training(replace(found, networks=(*found.networks, *narrow), costs=costs))
     assert worthy == {"some": ("int8",), "pruned 0.25": ("int8",)}
     assert [each.add for each in needless] == ["plain", "pruned 0.5"]
+
+
+def test_what_failed_or_could_not_be_rounded_stands_for_nothing():
+    assert worth_training(fit_of(Limits(ms=25), OWN[0]))[0] == {"some": ("int8",)}
+    assert worth_training(fit_of(Limits(ms=25), OWN[0]), failed=["some"]) == ({"plain": ("int8",)}, ())
 
 
 def test_where_only_the_drop_is_limited_what_is_faster_than_the_untrained_is_trained():

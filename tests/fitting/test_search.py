@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 import rdpass
-from rdpass.core.errors import BudgetError, ConfigError, DivergedError, PassError, TargetError
+from rdpass.core.errors import BudgetError, ConfigError, DivergedError, ParityError, PassError, TargetError
 from rdpass.core.estimates import Estimate
 from rdpass.core.plan import Skipped
 from rdpass.fitting import search
@@ -155,6 +155,26 @@ def test_one_that_fails_is_left_out_with_its_reason(bench, fit):
     assert bench.calls[-1] == "trained plain float32 int8"
     assert Skipped("as it is", "the loss is not finite") in found.left_out
     assert (found.best, found.verdict[:24]) == (None, "Nothing meets the budget")
+
+
+def test_where_a_probe_fails_the_network_is_probed_that_it_stood_for(bench, fit):
+    bench.failing = {"probe some": DivergedError("the loss is not finite")}
+    found = fit(latency="18ms")
+    assert bench.calls[2:] == ["probe some int8", "probe plain int8", "trained plain float32 int8"]
+    assert found.best.name == "plain in int8"
+    assert Skipped("some", "the loss is not finite") in found.left_out
+
+
+def test_where_a_training_fails_the_next_network_is_trained(bench, fit):
+    bench.failing = {"trained plain": ParityError("the fold is off")}
+    found = fit(drop=0.7, points=1)
+    assert [call for call in bench.calls if call.startswith("trained")] == ["trained some float32 int8"]
+    bench.failing, bench.calls = {"trained some": ParityError("the fold is off")}, []
+    found = fit(drop=0.7, points=1, force=True)
+    assert [call for call in bench.calls if call.startswith("trained")] == [
+        "trained some float32 int8", "trained some float32", "trained plain float32 int8"
+    ]  # fmt: skip
+    assert [miss.limit for miss in found.points[-1].missed] == []
 
 
 def test_where_every_probe_fails_the_last_reason_is_the_searchs(bench, fit):
