@@ -31,8 +31,9 @@ def function(name: str, numeric: NumericType, body: Callable[[], None]) -> tirx.
     """The function that ``body`` writes.
 
     What ``body`` asks of ``scratch`` comes from one more argument, behind its own: the workspace, so many numbers of
-    type ``numeric``, one line of cache at least. How much it takes shows when the function has been written once, so it
-    is written twice. While ``written_once`` holds, another function of that name is the same one.
+    type ``numeric``, one line of cache at least. How much it takes shows when the function has been written once; where
+    that is more than a line, it is written again. While ``written_once`` holds, another function of that name is the
+    same one.
     """
     known = _known.get()
     if known is None:
@@ -62,9 +63,10 @@ _known: ContextVar[dict[str, tirx.PrimFunc] | None] = ContextVar("functions that
 
 
 def _measured_and_written(name: str, numeric: NumericType, body: Callable[[], None]) -> tirx.PrimFunc:
-    _, measured = _write(name, body, _Workspace(numeric))
+    written, measured = _write(name, body, _Workspace(numeric))
     needed = max(measured.peak, measured.line)
-    written, _ = _write(name, body, _Workspace(numeric, size=needed, shares=measured.shares))
+    if needed > measured.line or any(measured.shares):
+        written, _ = _write(name, body, _Workspace(numeric, size=needed, shares=measured.shares))
     workspace, *own = written.params
     result = tirx.PrimFunc([*own, workspace], written.body, written.ret_type, written.attrs)
     return result.with_attr(WORKSPACE, needed)

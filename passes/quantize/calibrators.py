@@ -24,7 +24,7 @@ Range = tuple[float, float]
 
 
 def minmax(histogram: Histogram) -> Range:
-    return _with_zero(histogram.low, histogram.high)
+    return with_zero(histogram.low, histogram.high)
 
 
 def percentile(histogram: Histogram) -> Range:
@@ -92,7 +92,8 @@ def _spread(counts: Array, level: Array) -> Array:
     return shared
 
 
-def _with_zero(low: float, high: float) -> Range:
+def with_zero(low: float, high: float) -> Range:
+    """The range of all numbers from ``low`` to ``high``."""
     return min(float(low), 0.0), max(float(high), 0.0)
 
 

@@ -39,18 +39,29 @@ def take_histograms(model: onnx.ModelProto, feeds: Feeds, step: Step) -> dict[st
     """
     names = _float_tensors(model)
     session = Session(with_outputs(model, names))
+    extremes = _extremes(session, names, feeds, step)
+    counts = {name: np.zeros(BINS, np.int64) for name in names}
+    for feed in feeds:
+        for name, value in _values(session, feed, names):
+            counts[name] += _counted(value, *extremes[name])
+        step(len(feed[0]))
+    return {name: Histogram(*extremes[name], counts[name]) for name in names}
+
+
+def take_extremes(model: onnx.ModelProto, feeds: Feeds) -> dict[str, tuple[float, float]]:
+    """The least and the largest number of each tensor, as its histogram would have them: one run of ``model``."""
+    names = _float_tensors(model)
+    return _extremes(Session(with_outputs(model, names)), names, feeds, lambda rows: None)
+
+
+def _extremes(session: Session, names: Sequence[str], feeds: Feeds, step: Step) -> dict[str, tuple[float, float]]:
     extremes: dict[str, tuple[float, float]] = {}
     for feed in feeds:
         for name, value in _values(session, feed, names):
             low, high = extremes.get(name, (np.inf, -np.inf))
             extremes[name] = min(low, float(value.min())), max(high, float(value.max()))
         step(len(feed[0]))
-    counts = {name: np.zeros(BINS, np.int64) for name in names}
-    for feed in feeds:
-        for name, value in _values(session, feed, names):
-            counts[name] += _counted(value, *_wide(extremes[name]))
-        step(len(feed[0]))
-    return {name: Histogram(*_wide(extremes[name]), counts[name]) for name in names}
+    return {name: _wide(found) for name, found in extremes.items()}
 
 
 def with_outputs(model: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelProto:

@@ -11,7 +11,6 @@ to the file by its digest. Nothing in the file names the machine it was written 
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
@@ -77,9 +76,9 @@ def export_onnx(
         inputs = [x.detach().cpu().numpy() for x in example]
         with torch.no_grad():
             expected = arrays_of(deploy.module.eval()(*example))
-        exported = _exported(deploy.module, example)
+        exported = _checked(_exported(deploy.module, example))
         passed = [*gates, *deploy.gates, _gate("onnx", exported, deploy, expected)]
-        simplified = _simplified(exported)
+        simplified = _checked(_simplified(exported))
         passed.append(_gate("onnx-simplified", simplified, deploy, expected))
     del simplified.metadata_props[:]
     simplified.metadata_props.add(key=GATES_KEY, value=json.dumps([asdict(gate) for gate in passed]))
@@ -88,7 +87,7 @@ def export_onnx(
 
 
 def draft_onnx(module: GraphModule, example: tuple[Tensor, ...]) -> onnx.ModelProto:
-    """A traced ``module`` as ``export_onnx`` would write it, nothing compared: what estimates of its cost read.
+    """A traced ``module`` as ``export_onnx`` would write it, nothing checked: what estimates of its cost read.
 
     Raises:
         TraceError: it can't be exported.
@@ -115,22 +114,22 @@ def _deploy_form(module: nn.Module, example: tuple[Tensor, ...]) -> Traced:
 
 
 def _exported(module: nn.Module, example: tuple[Tensor, ...]) -> onnx.ModelProto:
-    with tempfile.TemporaryDirectory() as folder, quiet_torch():
+    with quiet_torch():
         try:
             program = torch.onnx.export(module, example, dynamo=True, opset_version=OPSET, verbose=False)
             assert program is not None
-            program.save(str(Path(folder) / "model.onnx"), external_data=False)
+            written: onnx.ModelProto = program.model_proto
         except Exception as error:
             raise TraceError(f"{type(module).__name__} can't be exported to ONNX: {error}") from error
-        model = onnx.load(str(Path(folder) / "model.onnx"))
-    return _checked(_anonymous(model))
+    return _anonymous(written)
 
 
 def _simplified(model: onnx.ModelProto) -> onnx.ModelProto:
+    simplified: onnx.ModelProto
     simplified, sound = onnxsim.simplify(model)
     if not sound:
         raise ParityError("onnx-simplified: onnxsim's own check of its result failed")
-    return _checked(simplified)
+    return simplified
 
 
 def _checked(model: onnx.ModelProto) -> onnx.ModelProto:

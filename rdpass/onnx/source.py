@@ -18,7 +18,7 @@ from rdpass.core.files import file_digest
 from rdpass.core.input_size import InputSize
 from rdpass.core.other_formats import check_onnx_format
 from rdpass.core.tensor_spec import TensorSpec
-from rdpass.onnx.normalise.infer_shapes import infer_shapes
+from rdpass.onnx.normalise.infer_shapes import inferred_graph
 from rdpass.onnx.normalise.pin_sizes import inputs_of
 from rdpass.onnx.normalise.pipeline import normalise
 from rdpass.onnx.tensor_specs import spec_of
@@ -81,7 +81,7 @@ def read_onnx(
     for note in normal.notes:
         log.warning("%s", note)
     try:
-        graph = infer_shapes(normal.model).graph
+        graph = inferred_graph(normal.model)
     except _REFUSALS as error:
         raise ConfigError(f"{label} is not a valid ONNX model: {first_line(error)}") from error
     return OnnxSource(
@@ -100,7 +100,7 @@ def _loaded(source: Path | onnx.ModelProto, label: str) -> onnx.ModelProto:
         model = _of_one_domain(source if isinstance(source, onnx.ModelProto) else onnx.load(source))
         _check_tensors(model.graph, label)
         onnx.checker.check_model(model)
-        infer_shapes(model, strict=True)
+        inferred_graph(model, strict=True)
     except OSError as error:
         raise ConfigError(f"{label} can't be read: {error.strerror or error}") from error
     except _REFUSALS as error:

@@ -36,9 +36,9 @@ from rdpass.onnx.export import export_onnx
 from rdpass.onnx.golden import Golden, save_with_golden
 from rdpass.onnx.integer_oracle import integer_run
 from rdpass.onnx.source import OnnxSource, read_onnx
-from rdpass.passes.quantize.calibrators import minmax
+from rdpass.passes.quantize.calibrators import with_zero
 from rdpass.passes.quantize.fake_quantised import FakeQuantised, fake_quantised
-from rdpass.passes.quantize.histograms import take_histograms
+from rdpass.passes.quantize.histograms import take_extremes
 from rdpass.passes.quantize.place_qdq import place_qdq
 from rdpass.passes.quantize.post_training import How, Material, figures, finished, material_of, rounded
 from rdpass.passes.quantize.prepare import prepare
@@ -111,8 +111,7 @@ def check_quantisable(student: Traced) -> None:
     source = _source(student)
     prepared = prepare(source.model)
     feeds = [[x.detach().cpu().numpy() for x in student.example]]
-    found = take_histograms(prepared, feeds, lambda rows: None)
-    placed = place_qdq(prepared, {name: minmax(histogram) for name, histogram in found.items()})
+    placed = place_qdq(prepared, {name: with_zero(*found) for name, found in take_extremes(prepared, feeds).items()})
     network = _network(placed, student)
     integer_run(placed, feeds[0])
     with torch.no_grad():

@@ -7,12 +7,16 @@ most of them. Not counted: the inputs, which are the caller's, the weights, and 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from math import prod
 from typing import Any
 
 import tvm
 from tvm import relax, s_tir, tirx
+
+from rdpass.passes.lowering.rewrite.place_kernels import SCHEDULED
 
 _ALLOCATE = "relax.vm.alloc_storage"
 
@@ -42,9 +46,34 @@ def _activations(main: Any) -> int:
 
 
 def _workspace(module: tvm.IRModule) -> int:
-    """The most that any function allocates, once TVM's own lowering has let its buffers share their memory."""
-    functions = {v: f for v, f in module.functions_items() if isinstance(f, tirx.PrimFunc)}
-    passes = [
+    """The most that any function allocates, once TVM's own lowering has let its buffers share their memory.
+
+    Compacting the buffers of our kernels, large unrolled functions, takes long and only makes them smaller: it is done
+    for those alone whose buffers as they stand could be the most.
+    """
+    functions = [function for _, function in module.functions_items() if isinstance(function, tirx.PrimFunc)]
+    kernels = [function for function in functions if (function.attrs or {}).get(SCHEDULED)]
+    most = max(map(_allocated, (f for f in functions if not (f.attrs or {}).get(SCHEDULED))), default=0)
+    bounds = [(_allocated(kernel, [tirx.transform.StorageRewrite()]), kernel) for kernel in kernels]
+    for bound, kernel in sorted(bounds, key=lambda each: each[0], reverse=True):
+        if bound <= most:
+            break
+        most = max(most, _allocated(kernel))
+    return most
+
+
+def _allocated(function: Any, passes: Sequence[Any] = ()) -> int:
+    """Bytes that ``function`` allocates after ``passes``, those of TVM's lowering if not given."""
+    flat = tvm.transform.Sequential(list(passes) or _flattening())(tvm.IRModule({"function": function}))
+    return max(
+        (sum(map(int, scopes.values())) for scopes in s_tir.analysis.calculate_allocated_bytes(flat).values()),
+        default=0,
+    )
+
+
+@cache
+def _flattening() -> list[Any]:
+    return [
         s_tir.transform.LowerInitBlock(),
         s_tir.transform.PlanAndUpdateBufferAllocationLocation(),
         s_tir.transform.ConvertBlocksToOpaque(),
@@ -54,6 +83,3 @@ def _workspace(module: tvm.IRModule) -> int:
         tirx.transform.FlattenBuffer(),
         tirx.transform.StorageRewrite(),
     ]
-    flat = tvm.transform.Sequential(passes)(tvm.IRModule(functions))
-    sizes = s_tir.analysis.calculate_allocated_bytes(flat)
-    return max((sum(int(size) for size in scopes.values()) for scopes in sizes.values()), default=0)

@@ -4,16 +4,21 @@ For inference alone
 
 1. a GroupNormalization or MeanVarianceNormalization, of which it knows nothing, is what gives its input's shape, and so
    is a PRelu, whose slopes may not fit before they are repaired;
-2. extents that a file claims to be negative, and an input's of 0, are open.
+2. extents that a file claims to be negative, and an input's of 0, are open;
+3. large weights are their types: ONNX's library would write, read and copy their numbers several times.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import onnx
 from onnx import shape_inference
+from onnx.helper import make_tensor_value_info
 
+_LARGE = 4096
+"""Bytes of a tensor from which on no shape is made of its numbers."""
 _OF_ITS_INPUT = ("GroupNormalization", "MeanVarianceNormalization", "PRelu")
 _UNKNOWN = "expected to have type but instead is null"
 
@@ -29,22 +34,36 @@ def infer_shapes(model: onnx.ModelProto, strict: bool = False) -> onnx.ModelProt
     Raises:
         onnx.shape_inference.InferenceError: ``strict``, and there is a contradiction.
     """
+    return _put_back(_inferred(model, strict), model)
+
+
+def inferred_graph(model: onnx.ModelProto, strict: bool = False) -> onnx.GraphProto:
+    """What ``infer_shapes`` finds of values alone: nodes and large weights are what stood in for them."""
+    return _inferred(model, strict).graph
+
+
+def _inferred(model: onnx.ModelProto, strict: bool) -> onnx.ModelProto:
     standing = _standing_in(model)
     try:
-        inferred = shape_inference.infer_shapes(standing, strict_mode=strict, data_prop=True)
+        return shape_inference.infer_shapes(standing, strict_mode=strict, data_prop=True)
     except shape_inference.InferenceError as error:
         if not all(_UNKNOWN in found for found in _findings(str(error))):
             raise
-        inferred = shape_inference.infer_shapes(standing, data_prop=True)
-    if standing is model:
-        return inferred
-    result = onnx.ModelProto()
-    result.CopyFrom(model)
-    del result.graph.value_info[:]
-    result.graph.value_info.extend(inferred.graph.value_info)
-    for value, found in zip(result.graph.output, inferred.graph.output, strict=True):
-        value.CopyFrom(found)
-    return result
+        return shape_inference.infer_shapes(standing, data_prop=True)
+
+
+def _put_back(inferred: onnx.ModelProto, model: onnx.ModelProto) -> onnx.ModelProto:
+    """``inferred`` with what only stood in for the inputs, weights and nodes of ``model``."""
+    graph, own = inferred.graph, {value.name for value in model.graph.value_info}
+    weights = {tensor.name for tensor in model.graph.initializer} - own
+    values = [value for value in graph.value_info if value.name not in weights]
+    for field, kept in (("value_info", values), ("input", model.graph.input), ("initializer", model.graph.initializer)):
+        graph.ClearField(field)
+        getattr(graph, field).extend(kept)
+    for node, meant in zip(graph.node, model.graph.node, strict=True):
+        if _is_own(meant):
+            node.CopyFrom(meant)
+    return inferred
 
 
 def _findings(text: str) -> Iterator[str]:
@@ -53,12 +72,7 @@ def _findings(text: str) -> Iterator[str]:
 
 
 def _standing_in(model: onnx.ModelProto) -> onnx.ModelProto:
-    """``model`` itself where inference takes it as it is."""
-    graph = model.graph
-    if not any(_is_own(node) for node in graph.node) and not any(_open_extents(graph)):
-        return model
-    standing = onnx.ModelProto()
-    standing.CopyFrom(model)
+    standing = _without_large_weights(model)
     for node in standing.graph.node:
         if _is_own(node):
             node.op_type = "Identity"
@@ -67,6 +81,32 @@ def _standing_in(model: onnx.ModelProto) -> onnx.ModelProto:
     for extent in list(_open_extents(standing.graph)):
         extent.Clear()
     return standing
+
+
+def _without_large_weights(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy that knows of each large weight its type and shape alone."""
+    bare: onnx.ModelProto = _copied(model, "graph")
+    bare.graph.CopyFrom(_copied(model.graph, "initializer"))
+    known = {value.name for value in (*model.graph.input, *model.graph.value_info)}
+    for tensor in model.graph.initializer:
+        if len(tensor.raw_data) < _LARGE:
+            bare.graph.initializer.append(tensor)
+        elif tensor.name not in known:
+            bare.graph.value_info.append(make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
+    return bare
+
+
+def _copied(message: Any, but: str) -> Any:
+    """A copy of a message without the field ``but``."""
+    copy = type(message)()
+    for field, value in message.ListFields():
+        if field.name == but:
+            continue
+        if isinstance(value, int | str | bytes):
+            setattr(copy, field.name, value)
+        else:
+            getattr(copy, field.name).MergeFrom(value)
+    return copy
 
 
 def _is_own(node: onnx.NodeProto) -> bool:

@@ -19,7 +19,7 @@ from onnx import numpy_helper
 
 from rdpass.core.errors import ConfigError, first_line
 from rdpass.core.input_size import InputSize
-from rdpass.onnx.normalise.infer_shapes import infer_shapes
+from rdpass.onnx.normalise.infer_shapes import inferred_graph
 
 IMAGE = 224
 Extents = tuple[int | None, ...]
@@ -174,10 +174,10 @@ def _infer_sizes(model: onnx.ModelProto, label: str) -> None:
         if value.type.HasField("tensor_type"):
             value.type.tensor_type.ClearField("shape")
     try:
-        inferred = infer_shapes(model, strict=True)
+        inferred = inferred_graph(model, strict=True)
     except onnx.shape_inference.InferenceError as error:
         raise ConfigError(misfit(graph, label, first_line(error))) from error
-    for value, found in zip(graph.output, inferred.graph.output, strict=True):
+    for value, found in zip(graph.output, inferred.output, strict=True):
         value.CopyFrom(found)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 from onnx import inliner, numpy_helper, version_converter
 
-from rdpass.onnx.normalise.infer_shapes import infer_shapes
+from rdpass.onnx.normalise.infer_shapes import inferred_graph
 
 log = logging.getLogger(__name__)
 
@@ -22,9 +22,9 @@ _FIRST_COORDINATES = 11
 
 def inferred_shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
     """The known static shapes, by value."""
-    graph = infer_shapes(model).graph
+    graph = inferred_graph(model)
     shapes = {}
-    for value in (*graph.input, *graph.value_info, *graph.output):
+    for value in (*model.graph.input, *graph.value_info, *graph.output):
         extents = value.type.tensor_type.shape.dim
         if value.type.tensor_type.HasField("shape") and all(e.HasField("dim_value") for e in extents):
             shapes[value.name] = tuple(extent.dim_value for extent in extents)

@@ -10,9 +10,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
 import tvm
 from tvm import tirx
@@ -99,7 +100,8 @@ class Tally:
     def _neighbours(self, buffer: Any, indices: Any, value: Any) -> None:
         """Take in an access by the loop's turns: one after another in memory, or all the same place, or else apart."""
         step = self.scope.step(buffer, indices, self.loop)
-        bits = int(tvm.DataType(_type(value)).bits) * _lanes(value)
+        form = _form(_type(value))
+        bits = form.bits * form.lanes
         lanes = VECTOR // bits if step in (0, 1) and bits < VECTOR else 1
         self.together = min(self.together, lanes)
 
@@ -125,7 +127,7 @@ class Tally:
 
     def _store(self, statement: Any) -> None:
         if statement.buffer in self.scope.registers:
-            place = (statement.buffer, *map(str, statement.indices))
+            place = (statement.buffer, *map(_place, statement.indices))
             if _adds_product(statement.value):
                 self.sums[place] += 1
             else:
@@ -142,10 +144,7 @@ class Tally:
         self.arrays.add(statement.buffer)
 
     def value(self, expression: Any) -> None:
-        if isinstance(expression, _FREE):
-            return
-        count = next((count for kinds, count in _COUNTED if isinstance(expression, kinds)), Tally._other)
-        count(self, expression)
+        _COUNTED.get(type(expression), Tally._other)(self, expression)
 
     def _load(self, load: Any) -> None:
         if load.source not in self.scope.registers:
@@ -187,8 +186,8 @@ class Tally:
 
     def _shuffle(self, shuffle: Any) -> None:
         """Lanes in a row are a register's half, or two halves that narrowing fills: nothing is done for them."""
-        order = [int(index.value) for index in shuffle.indices]
-        if order != list(range(order[0], order[0] + len(order))):
+        first = shuffle.indices[0].value
+        if any(index.value != first + place for place, index in enumerate(shuffle.indices)):
             self._work(shuffle)
         self._values(*shuffle.vectors)
 
@@ -234,19 +233,32 @@ class Tally:
         self.value(inner.value if lane else factor)
 
 
-_COUNTED: tuple[tuple[Any, Callable[[Tally, Any], None]], ...] = (
-    (TensorLoad, Tally._load),
-    (tirx.Broadcast, Tally._broadcast),
-    ((tirx.Add, tirx.Sub), Tally._sum),
-    (tirx.Mul, Tally._product),
-    (tirx.Div, Tally._division),
-    (tirx.Cast, Tally._cast),
-    (tirx.Select, Tally._select),
-    (tirx.Shuffle, Tally._shuffle),
-    (tirx.Let, Tally._let),
-    (tvm.ir.Call, Tally._call),
-)
-"""How each kind of expression is counted."""
+def _nothing(tally: Tally, expression: Any) -> None:
+    pass
+
+
+_COUNTED: Mapping[type, Callable[[Tally, Any], None]] = {
+    **dict.fromkeys(_FREE, _nothing),
+    TensorLoad: Tally._load,
+    tirx.Broadcast: Tally._broadcast,
+    tirx.Add: Tally._sum,
+    tirx.Sub: Tally._sum,
+    tirx.Mul: Tally._product,
+    tirx.Div: Tally._division,
+    tirx.Cast: Tally._cast,
+    tirx.Select: Tally._select,
+    tirx.Shuffle: Tally._shuffle,
+    tirx.Let: Tally._let,
+    tvm.ir.Call: Tally._call,
+}
+"""How each kind of expression is counted: by its class, which has no others under it."""
+
+
+def _place(index: Any) -> Any:
+    """A name of a place in an array of registers: equal for equal ones."""
+    if isinstance(index, tirx.Ramp):
+        return _place(index.base), _place(index.stride), _place(index.lanes)
+    return int(index.value) if isinstance(index, tirx.IntImm) else str(index)
 
 
 def _called(call: Any) -> tuple[str, list[Any]]:
@@ -295,13 +307,27 @@ def _only_wraps(cast: Any) -> bool:
 
 
 def _registers(expression: Any) -> int:
-    kind = tvm.DataType(_type(expression))
-    bits = 32 if str(kind).startswith("int64x") else int(kind.bits)
-    return max(1, -(-bits * int(kind.lanes) // VECTOR))
+    return _form(_type(expression)).registers
 
 
 def _lanes(expression: Any) -> int:
-    return int(tvm.DataType(_type(expression)).lanes)
+    return _form(_type(expression)).lanes
+
+
+class _Form(NamedTuple):
+    """Of a type: the bits of a number, the lanes, and the registers that it takes."""
+
+    bits: int
+    lanes: int
+    registers: int
+
+
+@cache
+def _form(name: str) -> _Form:
+    kind = tvm.DataType(name)
+    bits, lanes = int(kind.bits), int(kind.lanes)
+    held = 32 if name.startswith("int64x") else bits
+    return _Form(bits, lanes, max(1, -(-held * lanes // VECTOR)))
 
 
 def _type(expression: Any) -> str:

@@ -24,8 +24,8 @@ from rdpass.kernels.builder.function import written_once
 from rdpass.onnx.export import draft_onnx
 from rdpass.onnx.source import OnnxSource, read_onnx
 from rdpass.passes.distill.remove_shortcuts import remove_shortcuts
-from rdpass.passes.quantize.calibrators import minmax
-from rdpass.passes.quantize.histograms import take_histograms
+from rdpass.passes.quantize.calibrators import with_zero
+from rdpass.passes.quantize.histograms import take_extremes
 from rdpass.passes.quantize.place_qdq import place_qdq
 from rdpass.passes.quantize.prepare import prepare
 from rdpass.profiling.account.core_times import core_times
@@ -151,7 +151,7 @@ def as_precision(source: OnnxSource, precision: Precision) -> OnnxSource:
 def _quantised(source: OnnxSource) -> OnnxSource:
     model = prepare(source.model)
     feed = [_made_up(spec.shape, spec.dtype) for spec in source.inputs]
-    ranges = {name: minmax(found) for name, found in take_histograms(model, [feed], lambda rows: None).items()}
+    ranges = {name: with_zero(*found) for name, found in take_extremes(model, [feed]).items()}
     found = read_onnx(place_qdq(model, ranges))
     if not found.is_quantised:
         raise ConfigError("the network has no layer that int8 takes")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import onnx
 import pytest
 
@@ -48,3 +49,19 @@ def test_what_follows_a_foreign_operator_is_unknown_and_no_contradiction() -> No
     text = """<ir_version: 8, opset_import: ["" : 18, "other" : 1]> net (float[1, 4] x) => (float[] y)
         { a = other.Twist(x) y = Relu(a) }"""
     assert _shapes(onnx.parser.parse_model(text))["y"] == []
+
+
+def test_large_weights_are_kept_and_give_their_shapes() -> None:
+    weights = {"w": numbers(64, 3, 3, 3), "s": np.array([1, -1], np.int64)}
+    model = parsed("a = Conv(x, w) y = Reshape(a, s)", "float[1, 3, 8, 6] x", "float[] y", 18, weights)
+    assert _shapes(model) == {"a": [1, 64, 6, 4], "y": [1, 1536]}
+    found = infer_shapes(model)
+    assert len(found.graph.initializer[0].raw_data) > 4096
+    assert list(found.graph.initializer) == list(model.graph.initializer)
+    assert list(found.graph.input) == list(model.graph.input)
+
+
+def test_a_large_weight_that_does_not_fit_is_refused() -> None:
+    model = parsed("y = MatMul(x, w)", "float[1, 5] x", "float[] y", 18, {"w": numbers(64, 64)})
+    with pytest.raises(onnx.shape_inference.InferenceError):
+        infer_shapes(model, strict=True)

@@ -6,8 +6,8 @@ import numpy as np
 import onnx
 
 from rdpass.core.comparison import Array
-from rdpass.passes.quantize.calibrators import minmax
-from rdpass.passes.quantize.histograms import take_histograms
+from rdpass.passes.quantize.calibrators import with_zero
+from rdpass.passes.quantize.histograms import take_extremes
 from rdpass.passes.quantize.place_qdq import place_qdq
 from rdpass.passes.quantize.prepare import prepare
 from tests.onnx.nets import Net
@@ -48,8 +48,7 @@ def residual(classes: int = 5) -> onnx.ModelProto:
 def quantised(model: onnx.ModelProto, activations: str = "u8", **options: object) -> onnx.ModelProto:
     """``model``, as ``prepare`` gives it, with ranges by extremes."""
     shape = [d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim]
-    found = take_histograms(model, images(tuple(shape)), lambda rows: None)
-    ranges = {name: minmax(histogram) for name, histogram in found.items()}
+    ranges = {name: with_zero(*found) for name, found in take_extremes(model, images(tuple(shape))).items()}
     return place_qdq(model, ranges, activations, **options)  # type: ignore[arg-type]
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 
 from rdpass.onnx.oracle import Session
-from rdpass.passes.quantize.histograms import BINS, take_histograms, with_outputs
+from rdpass.passes.quantize.histograms import BINS, take_extremes, take_histograms, with_outputs
 from rdpass.passes.quantize.prepare import prepare
 from tests.passes.quantize.nets import images, residual
 
@@ -35,3 +35,10 @@ def test_a_tensor_of_one_number_has_a_width():
     found = take_histograms(model, [[np.zeros((1, 3, 11, 9), np.float32)]], lambda rows: None)
     assert all(histogram.high > histogram.low for histogram in found.values())
     assert all(np.isfinite(histogram.centres).all() for histogram in found.values())
+
+
+def test_the_extremes_alone_are_those_of_the_histograms():
+    model = prepare(residual())
+    feeds = images((1, 3, 11, 9), 2)
+    counted = take_histograms(model, feeds, lambda rows: None)
+    assert take_extremes(model, feeds) == {name: (found.low, found.high) for name, found in counted.items()}

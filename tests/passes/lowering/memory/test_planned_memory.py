@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from rdpass.passes.lowering.memory.planned_memory import planned_memory
+from tvm import tirx
+
+from rdpass.passes.lowering.memory.planned_memory import _allocated, planned_memory
 from tests.onnx.nets import Net
 from tests.passes.lowering.lowered import lower_checked, workspace_of
 
@@ -22,3 +24,12 @@ def test_scratch_is_that_of_the_one_function_of_tvms_that_needs_most() -> None:
     whole = 8 * 20 * 21 * 4
     # The largest and the sum of each pixel are held, and the exponentials of all channels.
     assert whole <= planned_memory(lowered).workspace <= 2 * whole
+
+
+def test_the_most_scratch_is_found_though_not_every_kernel_is_compacted() -> None:
+    net = Net((1, 16, 12, 12))
+    x = net.relu(net.conv(net.relu(net.conv("x0", 16, 32, 3)), 32, 16, 5, stride=2))
+    lowered, _ = lower_checked(net, net.node("Softmax", net.conv(x, 16, 8), axis=1))
+    functions = [function for _, function in lowered.functions_items() if isinstance(function, tirx.PrimFunc)]
+    assert len(functions) > 3
+    assert planned_memory(lowered).workspace == max(map(_allocated, functions)) > 0
