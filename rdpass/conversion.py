@@ -11,10 +11,12 @@ from typing import Unpack
 from torch import nn
 
 from rdpass.capture.trace import Example, trace
+from rdpass.core.agreement import run_quietly
 from rdpass.core.comparison import users_tolerance
 from rdpass.core.errors import ConfigError, NothingToConvert, PassError
 from rdpass.core.numeric_types import BYTES
 from rdpass.core.plan import Plan, Traced
+from rdpass.core.tensors import tensors_in
 from rdpass.inspection import plan_of
 from rdpass.passes.analysis.cost import cost_of
 from rdpass.passes.analysis.shortcuts.census import take_census
@@ -64,8 +66,8 @@ def convert(
             takes channels instead of shortcuts (``config.prune``), and networks without shortcuts too. ``keep``
             leaves the network as it is.
         select: which shortcuts (``only``, ``skip``), and which submodules stay whole (``leaf``); see ``Select``.
-        data: what to learn from (``train``, ``validate``), and what it is measured by (``loss``, ``distance``); see
-            ``Data``.
+        data: what to learn from (``train``, ``validate``, ``teacher``), and what it is measured by (``loss``,
+            ``distance``); see ``Data``.
         budget: what a student may cost (``max_macs``); see ``Budget``.
         output: where it is saved and what is shown (``out``, ``resume``, ``force``, ``show_progress``); see ``Output``.
         config: training settings; what is left unsaid is the recipe's choice.
@@ -101,9 +103,12 @@ def convert(
     groups = grouped(select, data, budget, output, flat)
     check_quantize(quantize, groups.data.train, groups.data.validate)
     chosen = find_recipe(recipe, has_data=groups.data.train is not None)
+    if groups.data.teacher is not None and not chosen.needs_data and quantize is None:
+        raise ConfigError(f"recipe {chosen.name} trains nothing, so there is nothing that a teacher could teach")
     out = groups.output.folder
     check_run(out, groups.output.resume, groups.output.force)
-    request = _request(groups, completed(chosen, config or DistillConfig(), quantize))
+    another = groups.data.teacher is not None
+    request = _request(groups, completed(chosen, config or DistillConfig(), quantize, another))
     first = current_world().is_first
     with ExitStack() as stack:
         stack.enter_context(users_tolerance(tolerance))
@@ -111,6 +116,8 @@ def convert(
         if quantize is not None or chosen is PRUNE:  # two trainings, or a choice and one, by one group of processes
             stack.enter_context(joined_world(own_device(request.config.device)))
         traced = trace(model, example, groups.select.leaf)
+        if groups.data.teacher is not None:
+            request = replace(request, teacher=_traced_teacher(groups.data.teacher, traced))
         if out is None or not first:
             return _converted(model, traced, chosen, request, quantize, out)
 
@@ -142,10 +149,31 @@ def check_quantize(quantize: str | None, train: object, validate: object) -> Non
         )
 
 
-def completed(chosen: Recipe, config: DistillConfig, quantize: str | None) -> DistillConfig:
-    """The settings with what the recipe chooses where nothing was said; widths are to suit the precision at the end."""
+def completed(chosen: Recipe, config: DistillConfig, quantize: str | None, another_teacher: bool) -> DistillConfig:
+    """The settings with what the recipe chooses where nothing was said; widths are to suit the precision at the end.
+
+    Of another teacher than the model there are outputs alone, and no paths through it.
+    """
+    if another_teacher:
+        config = with_defaults(config, {"paths": {"mixed": False}})
     complete = chosen.complete(config)
     return complete if quantize is None else with_defaults(complete, {"prune": {"precision": BYTES}})
+
+
+def _traced_teacher(teacher: nn.Module, model: Traced) -> Traced:
+    """
+    Raises:
+        ConfigError: it does not take the model's inputs, or gives something else.
+        TraceError: it can't be turned into a graph.
+    """
+    found = trace(teacher, model.example)
+    shapes = [[tuple(x.shape) for x in tensors_in(run_quietly(each.module, model.example))] for each in (found, model)]
+    if shapes[0] != shapes[1]:
+        raise ConfigError(
+            f"the teacher ({type(teacher).__name__}) gives outputs of shape {shapes[0]} on the example, and the model"
+            f" {shapes[1]}: they have to be alike"
+        )
+    return found
 
 
 def _request(groups: Groups, config: DistillConfig) -> Request:
@@ -198,13 +226,14 @@ def _converted(
         raise ConfigError(f"recipe {chosen.name!r} is to give a Removal, not a {type(removal).__name__}")
     _check_removed(removal)
     conversion = _conversion(model, traced, plan, removal, chosen.name)
+    teacher = request.teacher or traced
     if current_world().is_first:
-        conversion = replace(conversion, compared=compare_on_held_out(traced.module, conversion.student, request))
+        conversion = replace(conversion, compared=compare_on_held_out(teacher.module, conversion.student, request))
     if quantize is None:
         return conversion
     if not removal.history:  # nothing was trained yet, so nothing has been checked before
         check_saved(removal.student)
-    return _with_int8(conversion, removal.student, traced, request)
+    return _with_int8(conversion, removal.student, teacher, request)
 
 
 def _check_quantisable(student: Traced) -> None:

@@ -10,7 +10,7 @@ from rdpass.core.errors import ConfigError, IntegrityError
 from rdpass.onnx.golden import golden_path
 from rdpass.runs.folder import INT8, INT8_GOLDEN
 from rdpass.training.config import DistillConfig
-from rdpass.training.options import QuantizeOptions
+from rdpass.training.options import PathOptions, PruneOptions, QuantizeOptions
 from tests.data import batches
 from tests.models import SharedLayer, basic_block, seeded, small_resnet, small_resnet_of_four
 from tests.runs.nets import Giving, ModelOutput
@@ -227,3 +227,60 @@ def test_int8_without_data_that_can_be_read_again_is_refused_before_anything_sta
     with pytest.raises(ConfigError, match=message):
         rdpass.convert(small_resnet_of_four(), IMAGES, out=tmp_path / "run", **given)
     assert list(tmp_path.iterdir()) == []
+
+
+def pruned_and_original():
+    original, example = seeded(lambda: small_resnet_of_four()), torch.randn(1, 3, 8, 8)
+    narrow = rdpass.convert(
+        original, example, recipe="prune", train=batches(1), show_progress=False,
+        config=DistillConfig(epochs=1, prune=PruneOptions(multiple=2)),
+    )  # fmt: skip
+    return narrow.student, original, example
+
+
+def test_a_pruned_network_loses_its_shortcuts_and_learns_from_the_one_that_it_came_from():
+    narrow, original, example = pruned_and_original()
+    before = [Untouched(module) for module in (narrow, original)]
+    once = DistillConfig(epochs=1, clip=1.0, prune=PruneOptions(multiple=1))
+
+    def plain(recipe, **data):
+        return rdpass.convert(
+            narrow, example, recipe=recipe, train=batches(2), validate=batches(1, seed=1), config=once,
+            show_progress=False, **data,
+        )  # fmt: skip
+
+    for recipe in ("migrate", "kd", "prune"):
+        taught, alone = plain(recipe, teacher=original), plain(recipe)
+        assert (len(taught.removed) == 2) == (recipe != "prune")
+        assert taught.cost.macs == alone.cost.macs <= taught.plan.forecast.model.macs
+        assert taught.history[0]["loss.teacher"] > 0
+        assert not any(name.startswith("loss.mixed") for name in taught.history[0])
+        assert taught.history != alone.history
+        top1 = [conversion.compared[0].teacher.value for conversion in (taught, alone)]
+        with torch.no_grad():
+            images, labels = batches(1, seed=1)[0]
+            wanted = [float((module(images).argmax(1) == labels).float().mean() * 100) for module in (original, narrow)]
+        assert top1 == pytest.approx(wanted)
+    for each in before:
+        each.check()
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"recipe": "carry"}, "carry trains nothing"),
+        ({"config": DistillConfig(paths=PathOptions(mixed=True))}, "another teacher is given"),
+        ({"config": DistillConfig(paths=PathOptions(features=0.1))}, "another teacher is given"),
+        ({"teacher": nn.Sequential(nn.Conv2d(3, 4, 8), nn.Flatten(), nn.Linear(4, 7))}, r"\(1, 7\).*\(1, 4\)"),
+    ],
+)
+def test_another_teacher_that_can_not_teach_is_refused_before_anything_is_trained(more, message):
+    def never():
+        raise AssertionError("the data were read")
+        yield
+
+    model = small_resnet_of_four()
+    given = {"recipe": "migrate", "train": never(), "teacher": model, **more}
+    given["config"] = given.get("config", DistillConfig()).model_copy(update={"batches": 1})
+    with pytest.raises(ConfigError, match=message):
+        rdpass.convert(model, torch.randn(1, 3, 8, 8), show_progress=False, **given)

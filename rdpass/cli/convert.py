@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,10 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rdpass.cli.inspect import INPUT_HELP, LEAF_HELP, MODEL_HELP, TOLERANCE_HELP, TRUST_HELP, WEIGHTS_HELP
-from rdpass.cli.named_model import load_named_model
+from rdpass.cli.named_model import is_run, load_named_model
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from rdpass.runs.result import Conversion
+    from rdpass.runs.settings import ConvertConfig
 
 RECIPE_HELP = (
     "auto, merge, carry, migrate, anneal, joint, kd, plain or keep; prune, which takes channels instead of shortcuts"
@@ -25,6 +29,9 @@ LOSS_HELP = (
 DISTANCE_HELP = (
     "pkg.mod:fn, a function of (student_out, teacher_out), or a registered distance; default: divergence of logits, or,"
     " with a loss, the relative distance."
+)
+TEACHER_HELP = (
+    "A MODEL to learn from in the place of the one that is converted: the network that run/ was pruned from, say."
 )
 QUANTIZE_HELP = (
     "int8: train with fake quantisation at the end, and write student-int8.onnx too; for any network, with shortcuts or"
@@ -56,6 +63,8 @@ def convert_command(
     ] = None,
     loss: Annotated[str | None, _of(TRAINING, help=LOSS_HELP)] = None,
     distance: Annotated[str | None, _of(TRAINING, help=DISTANCE_HELP)] = None,
+    teacher: Annotated[str | None, _of(TRAINING, help=TEACHER_HELP)] = None,
+    teacher_weights: Annotated[str | None, _of(TRAINING, help="Its trained weights, as --weights takes them.")] = None,
     quantize: Annotated[str | None, _of(TRAINING, help=QUANTIZE_HELP)] = None,
     tolerance: Annotated[float | None, _of(OUTPUT, help=TOLERANCE_HELP)] = None,
     epochs: Annotated[int | None, _of(TRAINING, help="Passes over the data.")] = None,
@@ -84,7 +93,8 @@ def convert_command(
     from rdpass.training.request import Budget, Data, Select
     from rdpass.training.world import current_world
 
-    check_kept(out, [*files_of(model), *files_of_weights(weights), *([config] if config else [])])
+    named = [*files_of(model), *files_of_weights(weights), *(files_of(teacher) if teacher else ())]
+    check_kept(out, [*named, *files_of_weights(teacher_weights), *([config] if config else [])])
     check_run(out, resume, force)
     settings = read_convert_config(config, sets or (), {
         "recipe": recipe, "quantize": quantize, "tolerance": tolerance, "max_macs": max_macs,
@@ -95,12 +105,15 @@ def convert_command(
     })  # fmt: skip
     with users_tolerance(settings.tolerance):
         loaded, stored = load_named_model(model, weights, trust_pickle, input_shape)
+        other = None if teacher is None else load_named_model(teacher, teacher_weights, trust_pickle, input_shape)[0]
     parts = load_data(data) if data else None
     example = choose_example(loaded, input_shape, parts, settings.train.seed, stored)
+    if parts is not None and is_run(model):
+        settings = _clipped(settings, loaded, model)
     if dry_run:
         from rdpass.cli.dry_run import print_dry_run
 
-        print_dry_run(loaded, example, settings, parts, as_json)
+        print_dry_run(loaded, example, settings, parts, as_json, another_teacher=other is not None)
         return
     train, validate = parts or (None, None)
     conversion = convert(
@@ -108,7 +121,7 @@ def convert_command(
         example,
         recipe=settings.recipe,
         select=Select(settings.only, settings.skip, settings.leaf),
-        data=Data(train, validate, settings.loss, settings.distance),
+        data=Data(train, validate, settings.loss, settings.distance, other),
         budget=Budget(settings.max_macs),
         output=Output(out, resume, force),
         config=settings.train,
@@ -123,6 +136,16 @@ def convert_command(
         print(json.dumps(_summary(conversion, out), indent=1))
     else:
         _print_conversion(conversion, out)
+
+
+def _clipped(settings: ConvertConfig, model: nn.Module, spec: str) -> ConvertConfig:
+    """The settings for a student whose batch norms are folded: without any, training needs its gradients clipped."""
+    from torch.nn.modules.batchnorm import _BatchNorm
+
+    if "clip" in settings.train.model_fields_set or any(isinstance(each, _BatchNorm) for each in model.modules()):
+        return settings
+    print(f"rdpass: batch norms of {spec} are folded: gradients are clipped to a norm of 1 (--clip)", file=sys.stderr)
+    return settings.model_copy(update={"train": settings.train.model_copy(update={"clip": 1.0})})
 
 
 def _summary(conversion: Conversion, out: Path) -> dict[str, object]:

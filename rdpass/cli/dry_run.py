@@ -33,7 +33,12 @@ Parts = tuple[Iterable[Any], Iterable[Any] | None]
 
 
 def print_dry_run(
-    model: nn.Module, example: tuple[Tensor, ...] | None, settings: ConvertConfig, parts: Parts | None, as_json: bool
+    model: nn.Module,
+    example: tuple[Tensor, ...] | None,
+    settings: ConvertConfig,
+    parts: Parts | None,
+    as_json: bool,
+    another_teacher: bool = False,
 ) -> None:
     """The shortcuts and what the recipe is to do with them, the data as far as their first batch, and all settings.
 
@@ -47,7 +52,7 @@ def print_dry_run(
     check_quantize(settings.quantize, *(parts or (None, None)))
     with users_tolerance(settings.tolerance):
         plan = inspect(model, example, only=settings.only, skip=settings.skip, leaf=settings.leaf)
-    train_settings = completed(recipe, settings.train, settings.quantize)
+    train_settings = completed(recipe, settings.train, settings.quantize, another_teacher)
     settings = settings.model_copy(update={"recipe": recipe.name, "train": train_settings})
     data = {}
     if parts is not None and (recipe.needs_data or settings.quantize is not None):

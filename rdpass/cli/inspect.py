@@ -10,7 +10,7 @@ import typer
 
 MODEL_HELP = (
     "pkg.mod:callable, torchvision:NAME, timm:NAME, or the latter as 'timm:NAME(num_classes=10)', a torch.export file"
-    " (.pt2), an .onnx file or one of TorchScript."
+    " (.pt2), an .onnx file, one of TorchScript, or the folder of a run of convert."
 )
 WEIGHTS_HELP = (
     "The model's trained weights: a checkpoint, as torch.save or .safetensors has it; FILE:key to say which in it."
@@ -48,6 +48,7 @@ def inspect_command(
     0 whatever it finds: a network without shortcuts is not an error.
     """
     from rdpass.cli.forecast_tables import print_plan
+    from rdpass.cli.named_model import is_run, load_student
     from rdpass.cli.plan_json import plan_as_json
     from rdpass.core.comparison import users_tolerance
     from rdpass.core.places import check_kept
@@ -57,7 +58,9 @@ def inspect_command(
     if svg is not None:
         check_kept(svg, files_of(model))
     with users_tolerance(tolerance):
-        loaded, stored = load_model(model, None, input_shape, trusted=trust_pickle)
+        loaded, stored = (
+            load_student(model) if is_run(model) else load_model(model, None, input_shape, trusted=trust_pickle)
+        )
         example = choose_example(loaded, input_shape, None, stored=stored)
         plan = inspect(
             loaded, example, only=only or (), skip=skip or (), leaf=leaf or (), target=target, svg=svg, force=force,

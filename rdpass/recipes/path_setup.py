@@ -30,10 +30,18 @@ def path_objective(
 
     ``renamed`` leads from the teacher's nodes to the student's where they differ: a deleted add to what its body gave.
 
+    Where another teacher was given, it is copied in the place of ``teacher``, and there are no paths through it.
+
     Raises:
-        ConfigError: a cut or path that the user named is not there, or no path is left.
+        ConfigError: a cut or path that the user named is not there, no path is left, or paths or features of another
+            teacher are asked for.
     """
     options = request.config.paths
+    if request.teacher is not None and (options.mixed or options.features > 0):
+        raise ConfigError(
+            "mixed paths and features go through the model that is converted: leave them out where another teacher is"
+            " given (--set train.paths.mixed=false, train.paths.features=0)"
+        )
     found = find_cuts(teacher.module, plan.regions)
     cuts = named_cuts(teacher.module, student, options.cuts, renamed) if options.cuts else found[:-1]
     unknown = set(options.off) - {cut.node for cut in cuts}
@@ -45,7 +53,7 @@ def path_objective(
     feature = found[-1] if options.features > 0 else None
     return PathObjective(
         student,
-        deepcopy(teacher.module),
+        deepcopy((request.teacher or teacher).module),
         request.criteria,
         options,
         {name: renamed.get(name, name) for name in chosen},

@@ -7,6 +7,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypedDict, TypeVar
 
+from torch import nn
+
 from rdpass.core.errors import ConfigError
 from rdpass.training.objective import Distance, Loss
 from rdpass.training.request import Budget, Data, Select
@@ -46,6 +48,7 @@ class Flat(TypedDict, total=False):
     validate: Iterable[Any] | None
     loss: str | Loss | None
     distance: str | Distance | None
+    teacher: nn.Module | None
     max_macs: float
     out: str | Path | None
     resume: str | None

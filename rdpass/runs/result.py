@@ -32,9 +32,9 @@ class Conversion:
         example: the inputs that the graph was traced on.
         recipe: its name.
         compared: figures of teacher and student on the images held out, with standard errors; empty without such.
-        pruning: how it was pruned, by recipe ``prune``: widths of all layers before and after, and which had to stay.
         int8: the student in int8, where that was asked for (``quantize="int8"``): ``model``, ``report``,
             ``save(path)``.
+        pruning: how it was pruned, by recipe ``prune``: widths of all layers before and after, and which had to stay.
 
     Example:
         >>> import rdpass

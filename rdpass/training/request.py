@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from rdpass.core.plan import Traced
 from rdpass.training.config import DistillConfig
 from rdpass.training.losses import Criteria
@@ -48,6 +50,8 @@ class Data:
         distance: ``distance(student_out, teacher_out)`` beside it, or a name likewise. Default: tempered KL divergence
             of logits (arXiv 1503.02531), or, with a ``loss`` of one's own, the mean squared difference over the mean
             square.
+        teacher: another network to learn from, with outputs of the same form; None for the model itself. The student
+            still starts from the model.
 
     Example:
         >>> import rdpass
@@ -63,6 +67,7 @@ class Data:
     validate: Iterable[Any] | None = None
     loss: str | Loss | None = None
     distance: str | Distance | None = None
+    teacher: nn.Module | None = None
 
 
 @dataclass(frozen=True)
@@ -90,7 +95,8 @@ class Request:
     ``max_macs``: ratio to the teacher's. ``loss(outputs, batch)`` and ``distance(student_out, teacher_out)`` say what a
     task other than classification is measured by (``criteria``). ``checkpoint``: a file to save to after each epoch
     and, with ``resume``, to go on from. ``check_saved``: what a trained recipe calls before it trains, with a student
-    of the form that its own is going to have; it raises where such a student can't be saved.
+    of the form that its own is going to have; it raises where such a student can't be saved. ``teacher``: another
+    network to learn from than the one that is converted.
     """
 
     only: tuple[str, ...] = ()
@@ -105,6 +111,7 @@ class Request:
     resume: bool = False
     show_progress: bool = True
     check_saved: Callable[[Traced], None] | None = None
+    teacher: Traced | None = None
 
     @property
     def criteria(self) -> Criteria:

@@ -189,3 +189,24 @@ def test_a_budget_that_can_not_be_met_is_told_before_anything_is_trained(capsys,
     assert code == 2
     assert "no more than 23.9% of the multiply-accumulates can leave" in line
     assert not (here / "run").exists()
+
+
+@pytest.mark.slow
+def test_a_run_folder_is_a_model_that_another_recipe_goes_on_from(capsys, here):
+    narrow, both = str(here / "narrow"), str(here / "both")
+    share = ("--set", "train.prune.share=0.2", "--epochs", "1")
+    assert run(["convert", RESNET, *DATA, "--recipe", "prune", *share, "-o", narrow]) == 0
+    capsys.readouterr()
+    assert run(["inspect", narrow, "--quick", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["forecast"]["model"]["macs"] < 39712
+    further = ["convert", narrow, *DATA, "--recipe", "migrate", "--teacher", RESNET, "--epochs", "1"]
+    assert run([*further, "-o", both, "--json"]) == 0
+    printed = capsys.readouterr()
+    assert "gradients are clipped to a norm of 1" in printed.err
+    summary = json.loads(printed.out)
+    assert (summary["shortcuts_before"], summary["shortcuts_after"], summary["pruning"]) == (2, 0, None)
+    settings = tomllib.loads((here / "both" / "config.toml").read_text())
+    assert (settings["train"]["clip"], settings["train"]["paths"]["mixed"]) == (1.0, False)
+    code, line = failure(capsys, *further, "--force", "-o", narrow)
+    assert code == 2
+    assert "is an input of this command" in line
