@@ -1,6 +1,6 @@
 """Estimate what a network costs on an ARM core without one; ``docs/arm-cost.md`` says what each figure means.
 
-    python benchmarks/arm_cost.py --net plain50 --target cortex-a72 [--precision int8|fp16] [--json]
+    python benchmarks/arm_cost.py --net plain50 --target cortex-a72 [--precision int8|fp16] [--optimize size] [--json]
 
 NET is plain18, plain50, resnet18, resnet50 or an .onnx file; TARGET a board that ``rdpass targets`` lists, or a core.
 """
@@ -21,6 +21,7 @@ from benchmarks.networks import NAMES, quantised_file, reference_file
 from rdpass.cli.tables import print_table, size
 from rdpass.core.errors import ConfigError, RdpassError
 from rdpass.core.numeric_types import BYTES, SINGLE, Precision
+from rdpass.core.optimization import SPEED, Optimize
 from rdpass.onnx.source import read_onnx
 from rdpass.profiling.emulation.boards import find_board, modelled_core
 from rdpass.profiling.emulation.llvm_tools import find_llvm_tool, llvm_version
@@ -28,17 +29,18 @@ from rdpass.profiling.emulation.network import FunctionCost, measure_network
 from rdpass.profiling.emulation.plugin import cache_folder
 
 
-def report(net: str, target: str, precision: Precision = SINGLE) -> dict[str, Any]:
+def report(net: str, target: str, precision: Precision = SINGLE, optimize: Optimize = SPEED) -> dict[str, Any]:
     """All figures of ``net`` on ``target``, as they are printed with ``--json``."""
     board = find_board(target)
     model = _model(net)
     if precision == BYTES and not read_onnx(model).is_quantised:
         model = quantised_file(model, cache_folder() / "models")
-    cost = measure_network(model, board, precision=precision)
+    cost = measure_network(model, board, precision=precision, optimize=optimize)
     return {
         "net": net,
         "target": target,
         "precision": precision,
+        "optimize": optimize,
         "instructions": cost.instructions,
         "fmla": cost.fmla,
         "est_cycles": _rounded(cost.est_cycles),
@@ -48,6 +50,7 @@ def report(net: str, target: str, precision: Precision = SINGLE) -> dict[str, An
         "peak_activation_bytes": cost.peak_activation_bytes,
         "weight_bytes": cost.facts.weight_bytes,
         "code_bytes": cost.facts.code_bytes,
+        "library_bytes": cost.facts.library_bytes,
         "max_rel_error": cost.max_rel_error,
         "fallback_share": round(cost.fallback_share, 4),
         "estimate": {
@@ -101,7 +104,9 @@ def _print(figures: dict[str, Any]) -> None:
           f" {size(figures['dram_bytes_beyond_weights'])}")  # fmt: skip
     print(f"TVM's own lowering: {figures['fallback_share']:.1%} of all instructions")
     print(f"planned peak of activations {size(figures['peak_activation_bytes'])},"
-          f" code {size(figures['code_bytes'])}, largest relative error {figures['max_rel_error']:.1e}")  # fmt: skip
+          f" largest relative error {figures['max_rel_error']:.1e}")  # fmt: skip
+    print(f"optimized for {figures['optimize']}: library {size(figures['library_bytes'])}, of it weights"
+          f" {size(figures['weight_bytes'])} and code {size(figures['code_bytes'])}")  # fmt: skip
 
 
 def main() -> None:
@@ -109,10 +114,11 @@ def main() -> None:
     parser.add_argument("--net", required=True, help=f"{', '.join(NAMES)} or an .onnx file")
     parser.add_argument("--target", default="cortex-a72", help="a board or a core")
     parser.add_argument("--precision", choices=get_args(Precision), default=SINGLE, help="what it computes in")
+    parser.add_argument("--optimize", choices=get_args(Optimize), default=SPEED, help="what kernels are chosen for")
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args()
     try:
-        figures = report(options.net, options.target, options.precision)
+        figures = report(options.net, options.target, options.precision, options.optimize)
     except RdpassError as error:
         print(f"arm_cost: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

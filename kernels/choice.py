@@ -1,4 +1,7 @@
-"""The template and tile of a workload: the one that was tuned, else the cheapest default; and all others in order.
+"""The template and tile of a workload: the one that was tuned, else the best default; and all others in order.
+
+The best is the fastest, the smallest, or something of both, as the machine says (``Machine.optimize``). Where size
+counts, tuning may choose any tile whose weights are no larger than the default's.
 
 Tuning tries them so that a search that is cut short has seen the best-looking tiles of every template:
 1. the default,
@@ -18,6 +21,7 @@ from math import inf
 from typing import Any
 
 from rdpass.core.errors import TargetError
+from rdpass.core.optimization import SIZE, SPEED
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.registry import all_templates
 from rdpass.kernels.template import Kernel, Template, Templates, Tile
@@ -40,7 +44,7 @@ def choose(
 
 
 def choose_default(work: Workload, machine: Machine, templates: Templates | None = None) -> Tile:
-    """The tile when nothing was tuned: of the templates' defaults the cheapest, the last of equals.
+    """The tile when nothing was tuned: of the templates' defaults the best, the last of equals.
 
     Raises:
         TargetError: no template computes ``work`` on ``machine``; the message has each one's reason.
@@ -60,16 +64,26 @@ def default_cost(work: Workload, machine: Machine, templates: Templates | None =
 @lru_cache(maxsize=1024)
 def _default(work: Workload, machine: Machine, templates: Templates) -> Ranked:
     """Networks have most layers several times, and are asked for again with their shortcuts taken out."""
-    chosen: Ranked | None = None
-    for template in _accepting(work, machine, templates):
-        tile = template.default(work, machine)
-        if tile is not None:
-            cycles = template.cost(work, tile, machine)
-            chosen = Ranked(tile, cycles) if chosen is None or cycles <= chosen.cycles else chosen
-    if chosen is None:
+    defaults = ((template, template.default(work, machine)) for template in _accepting(work, machine, templates))
+    found = [(template, tile) for template, tile in defaults if tile is not None]
+    if not found:
         reasons = "; ".join(refusals(work, machine, templates).values()) or "no template serves such workloads"
         raise TargetError(f"no kernel computes {work.describe()} with {machine.isa.name}: {reasons}")
-    return chosen
+    # Of equals the last: the first, the other way round.
+    template, tile = min(reversed(found), key=lambda pair: pair[0].preference(work, pair[1], machine))
+    return Ranked(tile, template.cost(work, tile, machine))
+
+
+def transform_bytes(work: Workload, tile: Tile, machine: Machine, templates: Templates | None = None) -> int:
+    """Bytes by which packed weights exceed those of the smallest kernel for ``work``: what speed costs of size."""
+    smallest = choose_default(work, replace(machine, optimize=SIZE), templates)
+    more = weight_bytes(work, tile, machine, templates) - weight_bytes(work, smallest, machine, templates)
+    return max(0, more)
+
+
+def weight_bytes(work: Workload, tile: Tile, machine: Machine, templates: Templates | None = None) -> int:
+    """Bytes of the packed weights of ``work`` with ``tile``."""
+    return template_of(tile, templates).weight_bytes(work, tile, machine)
 
 
 def memory_bytes(work: Workload, tile: Tile, machine: Machine, templates: Templates | None = None) -> float:
@@ -84,10 +98,11 @@ def memory_bytes(work: Workload, tile: Tile, machine: Machine, templates: Templa
 
 
 def rank_tiles(work: Workload, machine: Machine, templates: Templates | None = None) -> tuple[Ranked, ...]:
-    """Every tile for ``work``, each once, in the order above."""
+    """Every tile that ``work`` may have, each once, in the order above."""
     by_label: dict[str, list[Ranked]] = {}
     for ranked in sorted(_candidates(work, machine, templates), key=lambda ranked: ranked.cycles):
-        by_label.setdefault(label(ranked.tile, templates), []).append(ranked)
+        if _is_small_enough(work, ranked.tile, machine, templates):
+            by_label.setdefault(label(ranked.tile, templates), []).append(ranked)
     in_turn = [ranked for row in zip_longest(*by_label.values()) for ranked in row if ranked is not None]
     default = choose_default(work, machine, templates)
     first = next((ranked for ranked in in_turn if ranked.tile == default), Ranked(default, 0.0))
@@ -97,8 +112,18 @@ def rank_tiles(work: Workload, machine: Machine, templates: Templates | None = N
 def is_tile_of(work: Workload, tile: Tile, machine: Machine, templates: Templates | None = None) -> bool:
     """Tell whether ``tile`` is one that ``work`` may have on ``machine``."""
     template = template_of(tile, templates)
-    accepted = template in _accepting(work, machine, templates)
-    return accepted and (template.has(work, tile, machine) or tile == choose_default(work, machine, templates))
+    if template not in _accepting(work, machine, templates):
+        return False
+    listed = template.has(work, tile, machine) and _is_small_enough(work, tile, machine, templates)
+    return listed or tile == choose_default(work, machine, templates)
+
+
+def _is_small_enough(work: Workload, tile: Tile, machine: Machine, templates: Templates | None) -> bool:
+    """Tell whether the weights are no larger than the default's, where that matters."""
+    if machine.optimize == SPEED:
+        return True
+    default = choose_default(work, machine, templates)
+    return weight_bytes(work, tile, machine, templates) <= weight_bytes(work, default, machine, templates)
 
 
 def build_kernels(

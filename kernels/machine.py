@@ -1,10 +1,11 @@
-"""A core as the choice of a kernel sees it: its vectors, caches and the memory behind them."""
+"""A core as the choice of a kernel sees it: its vectors, caches, the memory behind them, and what is wanted there."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from rdpass.core.numeric_types import FLOAT32
+from rdpass.core.optimization import SPEED, Optimize
 from rdpass.targets.isa import Isa, isa_of
 from rdpass.targets.target import Target
 
@@ -17,7 +18,7 @@ class Machine:
 
     ``threads``: how many a kernel's parallel loops are cut for. ``multiplies``: vector multiply-accumulates of float32
     a cycle. ``l1``, ``l2``: bytes of data cache. ``bandwidth``: bytes a cycle from memory. ``last``: bytes of the cache
-    before memory, where that is another than ``l2``.
+    before memory, where that is another than ``l2``. ``optimize``: what kernels are chosen for.
     """
 
     isa: Isa
@@ -27,10 +28,11 @@ class Machine:
     l2: int
     bandwidth: float
     last: int = 0
+    optimize: Optimize = SPEED
 
 
-def machine_of(target: Target) -> Machine:
-    """The core that ``target`` names."""
+def machine_of(target: Target, optimize: Optimize = SPEED) -> Machine:
+    """The core that ``target`` names, with kernels chosen for ``optimize``."""
     isa = isa_of(target)
     return Machine(
         isa=isa,
@@ -40,4 +42,5 @@ def machine_of(target: Target) -> Machine:
         l2=target.l2_bytes or _UNKNOWN_L2,
         bandwidth=target.dram_gbps / target.clock_ghz if target.dram_gbps and target.clock_ghz else _UNKNOWN_BANDWIDTH,
         last=target.l3_bytes,
+        optimize=optimize,
     )

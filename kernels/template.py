@@ -8,7 +8,7 @@ the database of records know templates by that list, and by what packages add to
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -16,6 +16,7 @@ from tvm import tirx
 
 from rdpass.core.comparison import Array
 from rdpass.core.numeric_types import ALL_FLOAT32, FLOAT16, FLOAT32, INT8, INT32, UINT8, NumericTypes
+from rdpass.kernels.cost_model import preference
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.workload import NO_EPILOGUE, Epilogue, Workload
 
@@ -89,8 +90,8 @@ class Template(ABC, Generic[W, T]):
         """Every tile that may be used."""
 
     def default(self, work: W, machine: Machine) -> T | None:
-        """The tile when nothing was tuned: the cheapest, the first of equals. None: the kernel is only ever tuned."""
-        return min(self.tiles(work, machine), key=lambda tile: self.cost(work, tile, machine), default=None)
+        """The tile when nothing was tuned: the best, the first of equals. None: the kernel is only ever tuned."""
+        return self.best(work, self.tiles(work, machine), machine)
 
     def has(self, work: W, tile: T, machine: Machine) -> bool:
         """Tell whether ``tile`` may be used."""
@@ -99,6 +100,21 @@ class Template(ABC, Generic[W, T]):
     def cost(self, work: W, tile: T, machine: Machine) -> float:
         """Cycles on all threads of ``machine`` by the cost model; 0 where it knows nothing of the kernel."""
         return 0.0
+
+    def weight_bytes(self, work: W, tile: T, machine: Machine) -> int:
+        """Bytes of the weights as ``build`` packs them. Here: as the network has them.
+
+        A template says so itself where they depend on the tile, or are transformed.
+        """
+        return work.types.weight.size((work.weights,))
+
+    def preference(self, work: W, tile: T, machine: Machine) -> tuple[float, float]:
+        """What is least of the best tile, by what ``machine`` is optimised for: of tiles, and of templates."""
+        return preference(self.cost(work, tile, machine), self.weight_bytes(work, tile, machine), machine.optimize)
+
+    def best(self, work: W, tiles: Iterable[T], machine: Machine) -> T | None:
+        """The best of ``tiles``, the first of equals."""
+        return min(tiles, key=lambda tile: self.preference(work, tile, machine), default=None)
 
     @abstractmethod
     def build(self, work: W, constants: Sequence[Any], tile: T, machine: Machine) -> tuple[Kernel, ...]:

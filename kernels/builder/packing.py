@@ -37,6 +37,11 @@ def pack_dense(weights: Array, lanes: int, group: int, numeric: NumericType) -> 
     return np.ascontiguousarray(split.transpose(order), dtype=numeric.value)
 
 
+def dense_numbers(filters: int, channels: int, lanes: int, group: int) -> int:
+    """Numbers that ``pack_dense`` makes of the weights of one tap."""
+    return blocks(filters, group) * group * blocks(channels, lanes) * lanes
+
+
 def split_stride_phases(weights: Array) -> Array:
     """(O, I, K, K), of stride 2, to (O, 4 I, T, T), T = K / 2 rounded up: taps of even and odd row and column apart."""
     filters, channels, *sizes = weights.shape
@@ -79,7 +84,7 @@ def merge_groups(weights: Array, groups: int, lanes: int) -> tuple[Array, int]:
     """
     filters, inner = weights.shape[:2]
     outer = filters // groups
-    merged = next(m for m in range(1, groups + 1) if groups % m == 0 and _whole(m, groups, inner, outer, lanes))
+    merged = groups // merged_groups(inner * groups, filters, groups, lanes)
     if merged == 1:
         return weights, groups
     wide = np.zeros((filters, inner * merged, *weights.shape[2:]), weights.dtype)
@@ -87,6 +92,13 @@ def merge_groups(weights: Array, groups: int, lanes: int) -> tuple[Array, int]:
         rows, place = slice(group * outer, (group + 1) * outer), group % merged
         wide[rows, place * inner : (place + 1) * inner] = weights[rows]
     return wide, groups // merged
+
+
+def merged_groups(channels: int, filters: int, groups: int, lanes: int) -> int:
+    """The number of groups that ``merge_groups`` leaves."""
+    inner, outer = channels // groups, filters // groups
+    whole = (m for m in range(1, groups + 1) if groups % m == 0 and _whole(m, groups, inner, outer, lanes))
+    return groups // next(whole)
 
 
 def _whole(merged: int, groups: int, inner: int, outer: int, lanes: int) -> bool:

@@ -48,6 +48,10 @@ class TwoKernels(Template[PointwisePair, T]):
         both = zip((work.first, work.second), tile.halves, strict=True)
         return sum(self.half.cost(conv, half, machine) for conv, half in both)
 
+    def weight_bytes(self, work: PointwisePair, tile: T, machine: Machine) -> int:
+        both = zip((work.first, work.second), tile.halves, strict=True)
+        return sum(self.half.weight_bytes(conv, half, machine) for conv, half in both)
+
     def build(self, work: PointwisePair, constants: Sequence[Any], tile: T, machine: Machine) -> tuple[Kernel, ...]:
         halves = zip((work.first, work.second), zip(*constants, strict=True), tile.halves, strict=True)
         return tuple(kernel for conv, own, half in halves for kernel in self.half.build(conv, own, half, machine))

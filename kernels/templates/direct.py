@@ -26,7 +26,14 @@ from rdpass.kernels.builder.chunked_sums import add_in_chunks
 from rdpass.kernels.builder.emit import Registers, bind, parallel, serial, spans, tiles
 from rdpass.kernels.builder.epilogue import EpilogueWriter, other_argument
 from rdpass.kernels.builder.function import Expr, argument, function, load
-from rdpass.kernels.builder.packing import blocks, merge_groups, pack_dense, pack_grouped_table
+from rdpass.kernels.builder.packing import (
+    blocks,
+    dense_numbers,
+    merge_groups,
+    merged_groups,
+    pack_dense,
+    pack_grouped_table,
+)
 from rdpass.kernels.builder.register_tile import At, multiply_block
 from rdpass.kernels.builder.row_buffer import RowBuffer
 from rdpass.kernels.cost_model import HOLDS, KEEPS, busiest_share, map_bytes, product_cycles, space_price
@@ -156,6 +163,12 @@ class Direct(Template[Convolution, DirectTile]):
         apart = work.batch * own * tile.splits
         share = full * tile.rows * busiest_share(full * apart, machine) + last * busiest_share(apart, machine)
         return cycles * share / work.out_height + traffic
+
+    def weight_bytes(self, work: Convolution, tile: DirectTile, machine: Machine) -> int:
+        lanes = machine.isa.block(work.types.input)
+        groups = merged_groups(work.channels, work.filters, work.groups, lanes)
+        one = dense_numbers(work.filters // groups, work.channels // groups, lanes, tile.vectors * lanes)
+        return work.types.weight.size((groups * work.subpixels, *work.kernel, one))
 
     def build(
         self, work: Convolution, constants: Sequence[Any], tile: DirectTile, machine: Machine

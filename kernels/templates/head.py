@@ -23,7 +23,7 @@ from rdpass.kernels import reference
 from rdpass.kernels.builder.chunked_sums import add_in_chunks
 from rdpass.kernels.builder.emit import Registers, bind, broadcast, element, parallel, serial, tiles, when
 from rdpass.kernels.builder.function import Buffer, Expr, argument, function, load, scratch, store
-from rdpass.kernels.builder.packing import blocks, pack_dense, pack_flattened, pack_grouped_table
+from rdpass.kernels.builder.packing import blocks, dense_numbers, pack_dense, pack_flattened, pack_grouped_table
 from rdpass.kernels.builder.register_tile import multiply_block
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.naming import kernel_name
@@ -185,9 +185,15 @@ class HeadTemplate(Template[Head, HeadTile]):
                     if fits and vectors <= outer:
                         yield HeadTile(images, vectors, sums)
 
-    def default(self, work: Head, machine: Machine) -> HeadTile:
-        """One image at a time for one image: more of its classes."""
-        return HeadTile(min(4, work.batch), 4 if work.batch > 1 else 8 if machine.isa.registers >= 32 else 4)
+    def default(self, work: Head, machine: Machine) -> HeadTile | None:
+        """One image at a time for one image: more of its classes, unless these are padded and size is what counts."""
+        wanted = HeadTile(min(4, work.batch), 4 if work.batch > 1 else 8 if machine.isa.registers >= 32 else 4)
+        return self.best(work, (wanted, *self.tiles(work, machine)), machine)
+
+    def weight_bytes(self, work: Head, tile: HeadTile, machine: Machine) -> int:
+        lanes, pixels = machine.isa.block(work.types.input), 1 if work.averages else work.pixels
+        one = dense_numbers(work.classes, work.channels, lanes, tile.vectors * lanes)
+        return work.types.weight.size((pixels, one))
 
     def build(self, work: Head, constants: Sequence[Any], tile: HeadTile, machine: Machine) -> tuple[Kernel, ...]:
         name = kernel_name(self.name, work, f"_{work.channels}x{work.pixels}_{work.classes}", machine.isa)

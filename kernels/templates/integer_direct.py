@@ -23,7 +23,7 @@ from rdpass.kernels.builder.epilogue import other_argument
 from rdpass.kernels.builder.function import Expr, argument, function
 from rdpass.kernels.builder.integer_products import BLOCK, STEP, At, Walk, pack_steps, products_of
 from rdpass.kernels.builder.integer_tile import Diagonal, IntegerTile, Numbers, pack_numbers, short_of, split_diagonal
-from rdpass.kernels.builder.packing import blocks, merge_groups, pack_grouped_table
+from rdpass.kernels.builder.packing import blocks, dense_numbers, merge_groups, merged_groups, pack_grouped_table
 from rdpass.kernels.builder.row_buffer import RowBuffer
 from rdpass.kernels.cost_model import HOLDS, busiest_share, integer_cycles, map_bytes, space_price
 from rdpass.kernels.machine import Machine
@@ -177,6 +177,11 @@ class IntegerDirect(Template[Convolution, IntegerDirectTile]):
         apart = work.batch * own * tile.splits
         share = full * tile.rows * busiest_share(full * apart, machine) + last * busiest_share(apart, machine)
         return cycles * share / work.out_height + traffic + space_price(rows, machine)
+
+    def weight_bytes(self, work: Convolution, tile: IntegerDirectTile, machine: Machine) -> int:
+        groups = merged_groups(work.channels, work.filters, work.groups, BLOCK)
+        one = dense_numbers(work.filters // groups, work.channels // groups, BLOCK, tile.out * BLOCK)
+        return groups * work.subpixels * work.kernel[0] * work.kernel[1] * one
 
     def build(
         self, work: Convolution, constants: Sequence[Any], tile: IntegerDirectTile, machine: Machine

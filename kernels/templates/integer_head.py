@@ -27,7 +27,7 @@ from rdpass.kernels.builder.function import Buffer, Expr, argument, function, lo
 from rdpass.kernels.builder.integer_products import BLOCK, STEP, Walk, pack_steps, products_of
 from rdpass.kernels.builder.integer_tile import IntegerTile, Numbers, pack_numbers
 from rdpass.kernels.builder.intrinsics import section
-from rdpass.kernels.builder.packing import blocks
+from rdpass.kernels.builder.packing import blocks, dense_numbers
 from rdpass.kernels.builder.requantization import Requantizer, scalars_argument
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.naming import kernel_name
@@ -148,9 +148,19 @@ class IntegerHead(Template[Head, IntegerHeadTile]):
         for images, out in fitting_integers(work.batch, blocks(work.classes, BLOCK), machine.isa, work.types):
             yield IntegerHeadTile(images, out)
 
-    def default(self, work: Head, machine: Machine) -> IntegerHeadTile:
-        """As many images at a time as fit, of one image as many classes: short of enough sums a product waits."""
-        return max(self.tiles(work, machine), key=lambda tile: (min(tile.images * tile.out, 4), tile.images, tile.sums))
+    def default(self, work: Head, machine: Machine) -> IntegerHeadTile | None:
+        """As many images at a time as fit, of one image as many classes: short of enough sums a product waits. Fewer
+        classes where these are padded and size is what counts.
+        """
+
+        def summed(tile: IntegerHeadTile) -> tuple[int, int, int]:
+            return min(tile.images * tile.out, 4), tile.images, tile.sums
+
+        return self.best(work, sorted(self.tiles(work, machine), key=summed, reverse=True), machine)
+
+    def weight_bytes(self, work: Head, tile: IntegerHeadTile, machine: Machine) -> int:
+        pixels = 1 if work.averages else work.pixels
+        return pixels * dense_numbers(work.classes, work.channels, BLOCK, tile.out * BLOCK)
 
     def build(
         self, work: Head, constants: Sequence[Any], tile: IntegerHeadTile, machine: Machine

@@ -23,7 +23,7 @@ from rdpass.kernels.builder.epilogue import other_argument
 from rdpass.kernels.builder.function import Buffer, Expr, argument, function, scratch
 from rdpass.kernels.builder.integer_products import BLOCK, STEP, At, Walk, pack_steps, products_of
 from rdpass.kernels.builder.integer_tile import IntegerTile, Numbers, Position, pack_numbers, short_of
-from rdpass.kernels.builder.packing import blocks
+from rdpass.kernels.builder.packing import blocks, dense_numbers
 from rdpass.kernels.cost_model import KEEPS, REREAD, busiest_share, integer_cycles, space_price, traffic_cycles
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.naming import kernel_name
@@ -158,6 +158,10 @@ class IntegerPair(Template[PointwisePair, IntegerPairTile]):
         own = first.batch * _product_cycles(work, tile, machine) + again / REREAD / machine.threads
         hidden = block * first.filters
         return own + traffic_cycles(weights, passes, held, maps, machine) + space_price(hidden, machine)
+
+    def weight_bytes(self, work: PointwisePair, tile: IntegerPairTile, machine: Machine) -> int:
+        both = work.first, work.second
+        return sum(dense_numbers(conv.filters, conv.channels, BLOCK, tile.out * BLOCK) for conv in both)
 
     def build(
         self, work: PointwisePair, constants: Sequence[Any], tile: IntegerPairTile, machine: Machine

@@ -19,7 +19,7 @@ from rdpass.kernels.builder.epilogue import other_argument
 from rdpass.kernels.builder.function import Expr, argument, function
 from rdpass.kernels.builder.integer_products import BLOCK, STEP, Walk, pack_steps, products_of
 from rdpass.kernels.builder.integer_tile import IntegerTile, Numbers, pack_numbers, short_of
-from rdpass.kernels.builder.packing import blocks
+from rdpass.kernels.builder.packing import blocks, dense_numbers
 from rdpass.kernels.cost_model import REREAD, busiest_share, integer_cycles, map_bytes, traffic_cycles
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.naming import convolution_name
@@ -117,6 +117,9 @@ class IntegerPointwise(Template[Convolution, IntegerPointwiseTile]):
         again = held * groups * passes if held > machine.l1 / 2 else weights * passes
         own = work.batch * cycles + again / REREAD / machine.threads
         return own + traffic_cycles(weights, passes, held, map_bytes(work), machine)
+
+    def weight_bytes(self, work: Convolution, tile: IntegerPointwiseTile, machine: Machine) -> int:
+        return dense_numbers(work.filters, work.channels, BLOCK, tile.out * BLOCK)
 
     def build(
         self, work: Convolution, constants: Sequence[Any], tile: IntegerPointwiseTile, machine: Machine

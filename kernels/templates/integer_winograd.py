@@ -26,7 +26,7 @@ from rdpass.kernels.builder.integer_products import BLOCK, STEP
 from rdpass.kernels.builder.integer_tile import Numbers, pack_numbers
 from rdpass.kernels.builder.integer_toom_cook import NUMBERS, OUTPUTS, transform_weights
 from rdpass.kernels.builder.integer_winograd_steps import Tiling, multiply, transform_back, transform_row
-from rdpass.kernels.builder.packing import blocks
+from rdpass.kernels.builder.packing import blocks, dense_numbers
 from rdpass.kernels.builder.requantization import Requantizer
 from rdpass.kernels.builder.short_products import pack_short_steps, short_products_of
 from rdpass.kernels.cost_model import (
@@ -131,6 +131,9 @@ class IntegerWinograd(Template[Convolution, IntegerWinogradTile]):
         cycles = one * work.batch * down / tile.rows
         reread = (weights + again) * passes / REREAD / machine.threads
         return cycles + reread + traffic + _SPACE * (v / machine.threads + waiting)
+
+    def weight_bytes(self, work: Convolution, tile: IntegerWinogradTile, machine: Machine) -> int:
+        return INT16.size((NUMBERS, dense_numbers(work.filters, work.channels, BLOCK, tile.out * BLOCK)))
 
     def build(
         self, work: Convolution, constants: Sequence[Any], tile: IntegerWinogradTile, machine: Machine

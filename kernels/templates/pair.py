@@ -24,7 +24,7 @@ from rdpass.kernels.builder.chunked_sums import add_in_chunks
 from rdpass.kernels.builder.emit import Registers, bind, broadcast, indices, parallel, serial, spans, tiles, when
 from rdpass.kernels.builder.epilogue import EpilogueWriter, other_argument
 from rdpass.kernels.builder.function import Buffer, Expr, argument, function, load, scratch, store
-from rdpass.kernels.builder.packing import blocks, pack_dense, pack_grouped_table, pad_axis
+from rdpass.kernels.builder.packing import blocks, dense_numbers, pack_dense, pack_grouped_table, pad_axis
 from rdpass.kernels.builder.register_tile import multiply_block
 from rdpass.kernels.cost_model import KEEPS, REREAD, busiest_share, product_cycles, space_price, traffic_cycles
 from rdpass.kernels.machine import Machine
@@ -214,6 +214,13 @@ class Pair(Template[PointwisePair, PairTile]):
         own = first.batch * _product_cycles(work, tile, machine) + (again / REREAD + waits / _WAITING) / machine.threads
         hidden = types.input.size((block, first.filters)) // tile.chunks
         return own + traffic_cycles(weights, passes, held, maps, machine) + space_price(hidden, machine)
+
+    def weight_bytes(self, work: PointwisePair, tile: PairTile, machine: Machine) -> int:
+        lanes, first, second = machine.isa.block(work.types.input), work.first, work.second
+        width = tile.vectors * lanes
+        wide = blocks(first.filters, width) * width
+        both = (first.filters, first.channels), (second.filters, wide)
+        return sum(work.types.weight.size((dense_numbers(*layer, lanes, width),)) for layer in both)
 
     def build(
         self, work: PointwisePair, constants: Sequence[Any], tile: PairTile, machine: Machine

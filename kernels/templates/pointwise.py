@@ -21,7 +21,7 @@ from rdpass.kernels.builder.chunked_sums import add_in_chunks
 from rdpass.kernels.builder.emit import Registers, bind, parallel, serial, spans, tiles
 from rdpass.kernels.builder.epilogue import EpilogueWriter, other_argument
 from rdpass.kernels.builder.function import Expr, argument, function, load
-from rdpass.kernels.builder.packing import blocks, pack_dense, pack_grouped_table
+from rdpass.kernels.builder.packing import blocks, dense_numbers, pack_dense, pack_grouped_table
 from rdpass.kernels.builder.register_tile import At, multiply_block
 from rdpass.kernels.cost_model import KEEPS, REREAD, busiest_share, map_bytes, product_cycles, traffic_cycles
 from rdpass.kernels.machine import Machine
@@ -132,6 +132,10 @@ class Pointwise(Template[Convolution, PointwiseTile]):
         maps = map_bytes(work) + (again if held + weights // groups > KEEPS * machine.l2 else 0)
         own = work.batch * cycles + again / REREAD / machine.threads
         return own + traffic_cycles(weights, passes, held, maps, machine)
+
+    def weight_bytes(self, work: Convolution, tile: PointwiseTile, machine: Machine) -> int:
+        lanes = machine.isa.block(work.types.input)
+        return work.types.weight.size((dense_numbers(work.filters, work.channels, lanes, tile.vectors * lanes),))
 
     def build(
         self, work: Convolution, constants: Sequence[Any], tile: PointwiseTile, machine: Machine

@@ -26,7 +26,7 @@ from rdpass.kernels.builder.function import Buffer, Expr, Scratch, argument, fun
 from rdpass.kernels.builder.image_rows import ImageRows, pieces
 from rdpass.kernels.builder.integer_products import BLOCK, STEP, Walk, pack_steps, products_of
 from rdpass.kernels.builder.integer_tile import IntegerTile, Numbers, pack_numbers, short_of
-from rdpass.kernels.builder.packing import blocks
+from rdpass.kernels.builder.packing import blocks, dense_numbers
 from rdpass.kernels.builder.pool_ring import PoolRing, Position
 from rdpass.kernels.builder.quantizer import Quantizer
 from rdpass.kernels.cost_model import busiest_share, integer_cycles, space_price
@@ -201,6 +201,10 @@ class QuantizedStemTemplate(Template[QuantizedStem, QuantizedStemTile]):
         share = busiest_share(-(-height // tile.rows) * conv.batch, machine)
         held = tile.block * inner
         return (row + _COPY * copied + taken) * conv.out_height * conv.batch * share + space_price(held, machine)
+
+    def weight_bytes(self, work: QuantizedStem, tile: QuantizedStemTile, machine: Machine) -> int:
+        conv = work.convolution
+        return dense_numbers(conv.filters, window_bytes(conv), BLOCK, tile.out * BLOCK)
 
     def build(
         self, work: QuantizedStem, constants: Sequence[Any], tile: QuantizedStemTile, machine: Machine

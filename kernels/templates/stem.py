@@ -26,7 +26,7 @@ from rdpass.kernels.builder.column_phases import ColumnPhases
 from rdpass.kernels.builder.emit import Registers, bind, broadcast, lane, parallel, serial, spans, tiles
 from rdpass.kernels.builder.epilogue import EpilogueWriter, other_argument
 from rdpass.kernels.builder.function import Buffer, Expr, argument, function, load
-from rdpass.kernels.builder.packing import blocks, pack_dense, pack_grouped_table
+from rdpass.kernels.builder.packing import blocks, dense_numbers, pack_dense, pack_grouped_table
 from rdpass.kernels.builder.pool_ring import PoolRing, Position
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.naming import kernel_name, shape_of
@@ -173,6 +173,10 @@ class StemTemplate(Template[Stem, StemTile]):
         if machine.isa.by_element:
             return StemTile(8, vectors, rows)
         return StemTile(6 if machine.isa.registers < 32 else 12, vectors, rows)
+
+    def weight_bytes(self, work: Stem, tile: StemTile, machine: Machine) -> int:
+        conv, width = work.convolution, tile.vectors * machine.isa.block(work.types.input)
+        return work.types.weight.size((*conv.kernel, dense_numbers(conv.filters, conv.channels, 1, width)))
 
     def build(self, work: Stem, constants: Sequence[Any], tile: StemTile, machine: Machine) -> tuple[Kernel, ...]:
         weights, rows = constants

@@ -26,7 +26,13 @@ from rdpass.kernels import reference
 from rdpass.kernels.builder.emit import Registers, bind, both, broadcast, indices, parallel, serial, spans, when
 from rdpass.kernels.builder.epilogue import EpilogueWriter
 from rdpass.kernels.builder.function import Buffer, Expr, argument, function, load, scratch, store
-from rdpass.kernels.builder.packing import blocks, pack_grouped_table, pack_numbers, split_stride_phases
+from rdpass.kernels.builder.packing import (
+    blocks,
+    dense_numbers,
+    pack_grouped_table,
+    pack_numbers,
+    split_stride_phases,
+)
 from rdpass.kernels.builder.pool_ring import LOWEST, PoolRing, Position
 from rdpass.kernels.builder.register_tile import At, multiply_block
 from rdpass.kernels.builder.toom_cook import transform_input, transform_output, transform_running, transform_weights
@@ -289,7 +295,13 @@ class StemWinograd(Template[Stem, StemWinogradTile]):
             return None
         outer = blocks(work.convolution.filters, machine.isa.block(work.types.input))
         pixels, vectors = (5, 4) if outer % 4 == 0 else (8, 2)
-        return StemWinogradTile(pixels, vectors, block_heights(work, machine)[0])
+        wanted = StemWinogradTile(pixels, vectors, block_heights(work, machine)[0])
+        return self.best(work, (wanted, *self.tiles(work, machine)), machine)
+
+    def weight_bytes(self, work: Stem, tile: StemWinogradTile, machine: Machine) -> int:
+        conv, lanes = work.convolution, machine.isa.block(work.types.input)
+        one = dense_numbers(conv.filters, STRIDE_PHASES * conv.channels, lanes, tile.vectors * lanes)
+        return work.types.weight.size((_NUMBERS, one))
 
     def build(
         self, work: Stem, constants: Sequence[Any], tile: StemWinogradTile, machine: Machine

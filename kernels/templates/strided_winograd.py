@@ -27,7 +27,7 @@ from rdpass.kernels import reference
 from rdpass.kernels.builder.emit import bind, parallel, serial, spans, tiles
 from rdpass.kernels.builder.epilogue import EpilogueWriter, other_argument
 from rdpass.kernels.builder.function import Buffer, Expr, argument, function, load, passing
-from rdpass.kernels.builder.packing import blocks, pack_grouped_table, pack_numbers
+from rdpass.kernels.builder.packing import blocks, dense_numbers, pack_grouped_table, pack_numbers
 from rdpass.kernels.builder.stride_phases import STRIDE, phase_of
 from rdpass.kernels.builder.toom_cook import transform_weights
 from rdpass.kernels.builder.winograd_steps import OutputTile, Tiling, multiply, transform_back, transform_row
@@ -252,6 +252,11 @@ class StridedWinograd(Template[Convolution, StridedWinogradTile]):
             + traffic
             + (space_price(room, machine) + _RAISES * beyond)
         )
+
+    def weight_bytes(self, work: Convolution, tile: StridedWinogradTile, machine: Machine) -> int:
+        lanes = machine.isa.block(work.types.input)
+        one = dense_numbers(work.filters, work.channels, lanes, tile.vectors * lanes)
+        return work.types.weight.size((tile.numbers, one))
 
     def build(
         self, work: Convolution, constants: Sequence[Any], tile: StridedWinogradTile, machine: Machine

@@ -20,7 +20,7 @@ from rdpass.kernels import reference
 from rdpass.kernels.builder.emit import bind, parallel, serial, spans
 from rdpass.kernels.builder.epilogue import EpilogueWriter, other_argument
 from rdpass.kernels.builder.function import argument, function
-from rdpass.kernels.builder.packing import blocks, pack_grouped_table, pack_numbers
+from rdpass.kernels.builder.packing import blocks, dense_numbers, pack_grouped_table, pack_numbers
 from rdpass.kernels.builder.toom_cook import transform_weights
 from rdpass.kernels.builder.winograd_steps import OutputTile, Tiling, multiply, transform_back, transform_row
 from rdpass.kernels.cost_model import (
@@ -147,6 +147,11 @@ class Winograd(Template[Convolution, WinogradTile]):
         share = down / tile.rows * work.batch * busiest_share(groups // tile.waiting, machine)
         cycles = share * (products + transforms / machine.multiplies + again / REREAD)
         return cycles + traffic + space_price(v // machine.threads + waiting, machine)
+
+    def weight_bytes(self, work: Convolution, tile: WinogradTile, machine: Machine) -> int:
+        lanes = machine.isa.block(work.types.input)
+        one = dense_numbers(work.filters, work.channels, lanes, tile.vectors * lanes)
+        return work.types.weight.size((tile.numbers, one))
 
     def build(
         self, work: Convolution, constants: Sequence[Any], tile: WinogradTile, machine: Machine

@@ -38,6 +38,11 @@ class Workload(ABC):
     def operations(self) -> int:
         """Arithmetic operations, without the epilogue: two for each multiply-accumulate."""
 
+    @property
+    def weights(self) -> int:
+        """Numbers of its weights, as the network has them; biases and tables are none."""
+        return 0
+
     def in_place(self: W) -> W:
         """The same workload, which adds a map, with that map's buffer as its output."""
         raise TypeError(f"{self} adds no map")

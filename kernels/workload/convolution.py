@@ -74,6 +74,10 @@ class Convolution(Workload):
         return 2 * self.macs
 
     @property
+    def weights(self) -> int:
+        return self.subpixels * self.filters * (self.channels // self.groups) * self.kernel[0] * self.kernel[1]
+
+    @property
     def is_pointwise(self) -> bool:
         return self.kernel == self.subpixel == (1, 1) and self.padding == (0, 0, 0, 0) and self.groups == 1
 

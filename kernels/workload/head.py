@@ -33,5 +33,9 @@ class Head(Workload):
     def operations(self) -> int:
         return self.batch * (2 * self.depth * self.classes + self.averages * self.channels * self.pixels)
 
+    @property
+    def weights(self) -> int:
+        return self.depth * self.classes
+
     def describe(self) -> str:
         return f"head {self.channels}-{self.classes}"

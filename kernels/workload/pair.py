@@ -43,6 +43,10 @@ class PointwisePair(Workload):
     def operations(self) -> int:
         return self.first.operations + self.second.operations
 
+    @property
+    def weights(self) -> int:
+        return self.first.weights + self.second.weights
+
     def in_place(self) -> PointwisePair:
         return replace(self, second=self.second.in_place())
 

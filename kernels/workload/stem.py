@@ -35,6 +35,10 @@ class Stem(Workload):
     def operations(self) -> int:
         return self.convolution.operations + (0 if self.pooling is None else self.pooling.operations)
 
+    @property
+    def weights(self) -> int:
+        return self.convolution.weights
+
     def in_place(self) -> Stem:
         return replace(self, convolution=self.convolution.in_place())
 

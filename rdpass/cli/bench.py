@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from rdpass.cli.compile import PRECISION_HELP, PrecisionChoice, as_precision
+from rdpass.cli.compile import OPTIMIZE_HELP, PRECISION_HELP, OptimizeChoice, PrecisionChoice, as_precision
 from rdpass.cli.verify import KEY_HELP
 from rdpass.core.errors import ConfigError
+from rdpass.core.optimization import SPEED
 from rdpass.core.printable import printable
 from rdpass.targets.boards import HOST
 
@@ -45,6 +46,9 @@ def bench_command(
     ] = None,
     onnx: Annotated[Path | None, typer.Option(help="The model DIR was built from, for --vs.", metavar="FILE")] = None,
     precision: Annotated[PrecisionChoice | None, typer.Option(help=f"To build FILE in. {PRECISION_HELP}")] = None,
+    optimize: Annotated[
+        OptimizeChoice | None, typer.Option(help=f"How to build FILE. {OPTIMIZE_HELP}", show_default="speed")
+    ] = None,
     verify_key: Annotated[Path | None, typer.Option(help=KEY_HELP)] = None,
     input_size: Annotated[
         str | None, typer.Option("--input", help="Size of FILE's input, for --vs; default: DIR's, which it must be.")
@@ -67,9 +71,11 @@ def bench_command(
         raise ConfigError(f"{source} is built for this host: with --on, --onnx and --verify-key give a bundle")
     if precision is not None and not is_file:
         raise ConfigError(f"{source} has its precision already: --precision is for an .onnx file")
+    if optimize is not None and not is_file:
+        raise ConfigError(f"{source} has its kernels already: --optimize is for an .onnx file")
     if versus is not None and (on is not None or model is None or verify_key is not None):
         raise ConfigError("--vs compares on this host: it takes --onnx FILE, and no --on or --verify-key")
-    with _built(source, input_size, precision) if is_file else nullcontext(source) as bundle:
+    with _built(source, input_size, precision, optimize) if is_file else nullcontext(source) as bundle:
         if versus is not None and model is not None:
             if input_size is not None:
                 check_sizes(bundle, input_size)
@@ -84,7 +90,9 @@ def bench_command(
 
 
 @contextmanager
-def _built(file: Path, input_size: str | None, precision: PrecisionChoice | None) -> Iterator[Path]:
+def _built(
+    file: Path, input_size: str | None, precision: PrecisionChoice | None, optimize: OptimizeChoice | None
+) -> Iterator[Path]:
     """A bundle of a file for this host, for as long as the block runs."""
     import tempfile
 
@@ -92,7 +100,8 @@ def _built(file: Path, input_size: str | None, precision: PrecisionChoice | None
 
     with tempfile.TemporaryDirectory(prefix="rdpass-") as place:
         folder = Path(place) / f"{file.stem}.rdp"
-        yield compile(file, HOST, folder, example=input_size, precision=as_precision(precision)).folder
+        wanted = optimize.value if optimize else SPEED
+        yield compile(file, HOST, folder, example=input_size, precision=as_precision(precision), optimize=wanted).folder
 
 
 def check_sizes(bundle: Path, text: str) -> None:

@@ -15,6 +15,7 @@ from rdpass.cli.inspect import TOLERANCE_HELP
 from rdpass.cli.student_file import student_file
 from rdpass.core.errors import ConfigError
 from rdpass.core.numeric_types import BYTES, HALF, SINGLE, Precision
+from rdpass.core.optimization import BALANCED, SIZE, SPEED
 
 if TYPE_CHECKING:
     from rdpass.deploy.bundle.building import Bundle
@@ -23,6 +24,7 @@ FILE_INPUT_HELP = (
     "Size of FILE's input where it leaves it open, or another: 1x3x224x224; by name, several: a=1x8,b=1x4:int64."
 )
 PRECISION_HELP = "fp16: half precision, where the CPU has it; default: the file's own."
+OPTIMIZE_HELP = "Choose kernels for speed, for small weights (size), or for both: bytes where they save time enough."
 _DATA_HELP = (
     "Images to calibrate a run folder in int8 with, as quantize takes them; default: those it was trained on here."
 )
@@ -46,6 +48,14 @@ class PrecisionChoice(StrEnum):
     bytes = BYTES
 
 
+class OptimizeChoice(StrEnum):
+    """What kernels are chosen for."""
+
+    speed = SPEED
+    balanced = BALANCED
+    size = SIZE
+
+
 def as_precision(choice: PrecisionChoice | None) -> Precision | None:
     """The word of the API."""
     return cast(Precision, choice.value) if choice else None
@@ -60,6 +70,7 @@ def compile_command(
     input_size: Annotated[str | None, typer.Option("--input", help=FILE_INPUT_HELP)] = None,
     runtime: Annotated[RuntimeChoice, typer.Option(help="none: a C library that needs no runtime.")] = RuntimeChoice.vm,
     precision: Annotated[PrecisionChoice | None, typer.Option(help=PRECISION_HELP)] = None,
+    optimize: Annotated[OptimizeChoice, typer.Option(help=OPTIMIZE_HELP)] = OptimizeChoice.speed,
     data: Annotated[str | None, typer.Option(help=_DATA_HELP)] = None,
     prefix: Annotated[
         str | None, typer.Option(help="Prefix of the C library's names.", show_default="rdpass_model")
@@ -94,6 +105,7 @@ def compile_command(
             example=input_size,
             runtime=runtime.value,
             precision=wanted,
+            optimize=optimize.value,
             prefix=prefix or PREFIX,
             golden=golden,
             database=database,
@@ -144,12 +156,12 @@ def _without_torch() -> Iterator[None]:
 
 
 def print_bundle(bundle: Bundle) -> None:
-    """Print its place, its sizes, and every gate that was passed on the way to it."""
+    """Print its place, every gate that was passed on the way to it, and its sizes."""
     from rdpass.cli.tables import print_gates, size
 
     manifest = bundle.manifest
-    library = (bundle.folder / manifest.library).stat().st_size
-    print(f"{bundle.folder}: {manifest.target['name']} ({manifest.target['cpu']}), {manifest.library} {size(library)}")
+    library = size((bundle.folder / manifest.library).stat().st_size)
+    print(f"{bundle.folder}: {manifest.target['name']} ({manifest.target['cpu']}), {manifest.library} {library}")
     print(
         f"planned memory: activations {size(manifest.planned_activation_bytes)},"
         f" largest scratch of a function {size(manifest.planned_workspace_bytes)}"
@@ -164,3 +176,8 @@ def print_bundle(bundle: Bundle) -> None:
     print_gates(manifest.gates)
     for note in manifest.notes:
         print(f"note: {note}")
+    weights, own, added = (size(manifest.constants[kind]) for kind in ("packed", "model", "transformed"))
+    print(
+        f"--optimize {manifest.optimize}: {manifest.library} {library}, of it weights {weights}"
+        f" ({own} in the model, {added} added to be faster)"
+    )

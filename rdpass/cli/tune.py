@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rdpass.cli.compile import FILE_INPUT_HELP, PRECISION_HELP, PrecisionChoice, as_precision
+from rdpass.cli.compile import (
+    FILE_INPUT_HELP,
+    OPTIMIZE_HELP,
+    PRECISION_HELP,
+    OptimizeChoice,
+    PrecisionChoice,
+    as_precision,
+)
 from rdpass.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -22,6 +29,7 @@ def tune_command(
     target: Annotated[str, typer.Option(help="A name that `rdpass targets` lists, or a .toml file.")] = "host",
     input_size: Annotated[str | None, typer.Option("--input", help=FILE_INPUT_HELP)] = None,
     precision: Annotated[PrecisionChoice | None, typer.Option(help=PRECISION_HELP)] = None,
+    optimize: Annotated[OptimizeChoice, typer.Option(help=OPTIMIZE_HELP)] = OptimizeChoice.speed,
     trials: Annotated[int, typer.Option(help="Tiles to try in all, earlier runs included; 0: none.")] = 400,
     seconds: Annotated[float | None, typer.Option(help="Start no new tile after this many seconds.")] = None,
     estimate: Annotated[str | None, typer.Option("--model", help="mca: estimate costs without a board.")] = None,
@@ -36,8 +44,9 @@ def tune_command(
     if estimate not in (None, "mca"):
         raise ConfigError(f"no model is called {estimate!r}; there is mca")
     tuning = tune(
-        model, target, database, example=input_size, precision=as_precision(precision), trials=trials, seconds=seconds,
-        model="mca" if estimate else None, rpc=rpc, key=key, timeout=timeout,
+        model, target, database, example=input_size, precision=as_precision(precision),
+        optimize=optimize.value, trials=trials, seconds=seconds, model="mca" if estimate else None, rpc=rpc, key=key,
+        timeout=timeout,
     )  # fmt: skip
     if as_json:
         print(json.dumps(_as_json(tuning), indent=1))

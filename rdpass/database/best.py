@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from rdpass.core.errors import ConfigError, first_line
+from rdpass.core.optimization import SPEED, Optimize
 from rdpass.database.keys import code_key, target_key
 from rdpass.database.lines import read_folder
 from rdpass.database.record import Method, NetworkRecord, Record, Timed
@@ -56,15 +57,15 @@ class Best:
         return self.seconds / self.default_seconds
 
 
-def usable(records: Iterable[T], target: Target) -> list[T]:
-    """The records of ``target`` and of today's kernels."""
-    keys = target_key(target), code_key()
+def usable(records: Iterable[T], target: Target, optimize: Optimize = SPEED) -> list[T]:
+    """The records of ``target``, of kernels chosen for ``optimize``, and of today's."""
+    keys = target_key(target, optimize), code_key()
     return [record for record in records if (record.target, record.code) == keys]
 
 
-def best_tiles(records: Iterable[Record], target: Target) -> dict[Workload, Best]:
+def best_tiles(records: Iterable[Record], target: Target, optimize: Optimize = SPEED) -> dict[Workload, Best]:
     """The best tile of every workload that ``usable`` records have a time for."""
-    machine = machine_of(target)
+    machine = machine_of(target, optimize)
     by_work: dict[Workload, list[Record]] = {}
     for record in records:
         by_work.setdefault(record.workload, []).append(record)
@@ -136,8 +137,8 @@ class Tuned:
     digest: str
 
 
-def read_best(folder: Path, target: Target) -> Tuned:
-    """Read what a folder of records has for ``target``.
+def read_best(folder: Path, target: Target, optimize: Optimize = SPEED) -> Tuned:
+    """Read what a folder of records has for ``target``, with kernels chosen for ``optimize``.
 
     Raises:
         ConfigError: there is no such folder, or it can't be read.
@@ -145,8 +146,8 @@ def read_best(folder: Path, target: Target) -> Tuned:
     if not folder.is_dir():
         raise ConfigError(f"{folder} is no database: it is not a folder; rdpass tune writes one")
     contents = [line.content for line in read_folder(folder)]
-    tiles = usable((content for content in contents if isinstance(content, Record)), target)
-    networks = usable((content for content in contents if isinstance(content, NetworkRecord)), target)
-    machine = machine_of(target)
+    tiles = usable((content for content in contents if isinstance(content, Record)), target, optimize)
+    networks = usable((content for content in contents if isinstance(content, NetworkRecord)), target, optimize)
+    machine = machine_of(target, optimize)
     possible = tuple(record for record in networks if _is_possible(record, machine))
-    return Tuned(best_tiles(tiles, target), possible, digest([*tiles, *networks]))
+    return Tuned(best_tiles(tiles, target, optimize), possible, digest([*tiles, *networks]))

@@ -13,6 +13,7 @@ from pathlib import Path
 import rdpass.kernels
 import rdpass.passes.tir
 from rdpass.core import numeric_types
+from rdpass.core.optimization import SPEED, Optimize
 from rdpass.database.encoding import encode
 from rdpass.kernels.registry import kernels
 from rdpass.passes.lowering.match.find_workloads import Occurrence
@@ -23,9 +24,14 @@ _WORDS = ("name", "figures")
 """Fields of a target that say nothing of its times."""
 
 
-def target_key(target: Target) -> str:
-    """12 hexadecimal digits: two targets of equal core, number of cores, features and figures share them."""
+def target_key(target: Target, optimize: Optimize = SPEED) -> str:
+    """12 hexadecimal digits: two targets of equal core, number of cores, features and figures share them.
+
+    A record compares a tile with the default, which is another one where kernels are chosen for something else.
+    """
     what = {name: value for name, value in asdict(target).items() if name not in _WORDS}
+    if optimize != SPEED:
+        what["optimize"] = optimize
     return _digest(json.dumps(what, sort_keys=True).encode())
 
 

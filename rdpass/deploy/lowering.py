@@ -21,6 +21,7 @@ from tvm.relax.frontend.onnx import from_onnx, onnx_frontend
 from rdpass.core.comparison import Array
 from rdpass.core.errors import ConfigError, TargetError, first_line
 from rdpass.core.numeric_types import HALF, SINGLE, Precision
+from rdpass.core.optimization import SPEED, Optimize
 from rdpass.core.tvm_messages import without_tvm_lines
 from rdpass.kernels.machine import machine_of
 from rdpass.kernels.template import Tile
@@ -31,6 +32,7 @@ from rdpass.passes.lowering.dataflow import operator_of, read_dataflow
 from rdpass.passes.lowering.match.find_workloads import Occurrence, find_workloads
 from rdpass.passes.lowering.memory.planned_memory import PlannedMemory, planned_memory
 from rdpass.passes.lowering.pipeline import halved, lower, lower_to_calls, simplify
+from rdpass.passes.lowering.read.constants import PackedConstants, packed_constants
 from rdpass.passes.lowering.read.fallbacks import Fallback, KernelCalls, find_fallbacks, find_kernels
 from rdpass.passes.tir.pipeline import NAME as TIR_PIPELINE
 from rdpass.targets.core_check import check_core
@@ -44,11 +46,12 @@ LINK_OPTIONS = ("-Wl,--build-id=none", "-s")
 
 @dataclass(frozen=True)
 class Lowered:
-    """Compiled code that is not yet a file, the memory it plans to use, and what computes it: kernels of ours, and what
-    none of these computes."""
+    """Compiled code that is not yet a file, the memory it plans to use, the bytes of its constants, and what
+    computes it: kernels of ours, and what none of these computes."""
 
     executable: Any
     memory: PlannedMemory
+    constants: PackedConstants
     fallbacks: tuple[Fallback, ...]
     kernels: tuple[KernelCalls, ...]
 
@@ -117,30 +120,37 @@ def convolutions_of_volumes(module: tvm.IRModule) -> int:
 
 
 @without_tvm_lines()
-def workloads_of(module: tvm.IRModule, target: Target) -> tuple[Occurrence, ...]:
+def workloads_of(module: tvm.IRModule, target: Target, optimize: Optimize = SPEED) -> tuple[Occurrence, ...]:
     """Every distinct workload that kernels compute of ``module`` (left as it was), built for ``target``."""
-    machine = machine_of(target)
+    machine = machine_of(target, optimize)
     return find_workloads(simplify(module, tvm_target(target), machine), machine)
 
 
 @without_tvm_lines()
-def lower_for(module: tvm.IRModule, target: Target, tuned: Mapping[Workload, Tile] | None = None) -> tvm.IRModule:
+def lower_for(
+    module: tvm.IRModule, target: Target, tuned: Mapping[Workload, Tile] | None = None, optimize: Optimize = SPEED
+) -> tvm.IRModule:
     """``module`` (left as it was) after every pass, for ``target``; a workload in ``tuned`` has its tile there."""
-    return lower(module, tvm_target(target), machine_of(target), tuned)
+    return lower(module, tvm_target(target), machine_of(target, optimize), tuned)
 
 
 @without_tvm_lines()
-def calls_for(module: tvm.IRModule, target: Target, tuned: Mapping[Workload, Tile] | None = None) -> tvm.IRModule:
+def calls_for(
+    module: tvm.IRModule, target: Target, tuned: Mapping[Workload, Tile] | None = None, optimize: Optimize = SPEED
+) -> tvm.IRModule:
     """``module`` (left as it was) as a sequence of calls of functions for ``target``, no memory planned."""
-    return lower_to_calls(module, tvm_target(target), machine_of(target), tuned)
+    return lower_to_calls(module, tvm_target(target), machine_of(target, optimize), tuned)
 
 
 @without_tvm_lines()
-def build(module: tvm.IRModule, target: Target, tuned: Mapping[Workload, Tile] | None = None) -> Lowered:
+def build(
+    module: tvm.IRModule, target: Target, tuned: Mapping[Workload, Tile] | None = None, optimize: Optimize = SPEED
+) -> Lowered:
     """Lower ``module`` (left as it was) as ``lower_for`` does, and compile it for ``target``."""
-    lowered = lower_for(module, target, tuned)
+    lowered = lower_for(module, target, tuned, optimize)
     executable = tvm.compile(lowered, target=tvm_target(target), relax_pipeline=None, tir_pipeline=TIR_PIPELINE)
-    return Lowered(executable, planned_memory(lowered), find_fallbacks(lowered), find_kernels(lowered))
+    memory, constants = planned_memory(lowered), packed_constants(lowered)
+    return Lowered(executable, memory, constants, find_fallbacks(lowered), find_kernels(lowered))
 
 
 def run_here(lowered: Lowered, inputs: Sequence[Array]) -> tuple[Array, ...]:

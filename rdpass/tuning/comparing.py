@@ -30,7 +30,7 @@ def compare_network(session: Session, network: Network, again: bool) -> None:
     Raises:
         TargetError, DeviceError: nothing can be measured any more.
     """
-    tuned = read_best(session.folder, session.target)
+    tuned = read_best(session.folder, session.target, session.optimize)
     methods = comparable(session.measurer.method)
     known = timed_whole((record for record in tuned.networks if record.method in methods), network.workloads)
     for tiles in selections(tuned, network):

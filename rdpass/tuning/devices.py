@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rdpass.core.errors import DeviceError, TargetError
+from rdpass.core.optimization import SPEED, Optimize
 from rdpass.database.record import Method
 from rdpass.deploy.device.tracker import Tracker, check_servers
 from rdpass.targets.lookup import Target
@@ -40,9 +41,11 @@ class _Ticket:
 
 
 class Devices:
-    """Measures on this host, or on the boards of ``tracker``."""
+    """Measures on this host, or on the boards of ``tracker``. ``optimize``: what defaults are chosen for."""
 
-    def __init__(self, target: Target, tracker: Tracker | None, timeout: float | None, folder: Path) -> None:
+    def __init__(
+        self, target: Target, tracker: Tracker | None, timeout: float | None, folder: Path, optimize: Optimize = SPEED
+    ) -> None:
         """
         Raises:
             TargetError: the compiler for ``target`` is missing.
@@ -51,7 +54,7 @@ class Devices:
         self.method: Method = "host" if tracker is None else "rpc"
         self._size = 1 if tracker is None else check_servers(tracker)
         self._target, self._tracker = target, tracker
-        self._libraries = Libraries(target, folder)
+        self._libraries = Libraries(target, folder, optimize)
         self._timeout = timeout or (HERE_TIMEOUT if tracker is None else BOARD_TIMEOUT)
         self._again: list[_Ticket] = []
         self._unbuilt: list[tuple[Any, Outcome]] = []

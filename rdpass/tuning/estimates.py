@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from rdpass.core.comparison import Array
 from rdpass.core.errors import DeviceError, TargetError
+from rdpass.core.optimization import SPEED, Optimize
 from rdpass.database.record import Method
 from rdpass.kernels.choice import build_kernels, choose_default
 from rdpass.kernels.machine import machine_of
@@ -45,11 +46,11 @@ class _Estimate:
 
 
 class Estimates:
-    """Estimates for ``target``, with its own caches, clock and bandwidth."""
+    """Estimates for ``target``, with its own caches, clock and bandwidth; ``optimize``: what defaults are for."""
 
     method: Method = "mca"
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, optimize: Optimize = SPEED) -> None:
         """
         Raises:
             TargetError: no model of its core, a figure of it is not known, or a tool is missing.
@@ -57,6 +58,7 @@ class Estimates:
         if not (target.clock_ghz and target.dram_gbps and target.l1d_bytes and target.last_cache_bytes):
             raise TargetError(f"{target.name}: clock, caches or DRAM bandwidth are not known, which estimates need")
         self._target, self._core = target, modelled_core(target)
+        self._machine = machine_of(target, optimize)
         self._caches = Caches(l1=target.l1d_bytes, l2=target.last_cache_bytes)
         self._defaults: dict[Workload, _Estimate] = {}
         find_compiler(target), find_launcher(target)
@@ -92,7 +94,8 @@ class Estimates:
         return judged(Timing(*times, 1, 0.0, tuned.max_rel_error), allowed_error(trial))
 
     def _whole(self, network: Network, tiles: Mapping[Workload, Tile]) -> NetworkCost:
-        return measure_network(network.source, self._target, self._caches, tiles, network.precision)
+        precision, optimize = network.precision, network.optimize
+        return measure_network(network.source, self._target, self._caches, tiles, precision, optimize)
 
     def _network_seconds(self, cost: NetworkCost) -> float:
         return self._seconds(cost.est_cycles[self._core], cost.dram_bytes)
@@ -102,12 +105,12 @@ class Estimates:
 
     def _default(self, occurrence: Occurrence) -> _Estimate:
         if occurrence.workload not in self._defaults:
-            tile = choose_default(occurrence.workload, machine_of(self._target))
+            tile = choose_default(occurrence.workload, self._machine)
             self._defaults[occurrence.workload] = self._estimate(occurrence, tile, is_default=True)
         return self._defaults[occurrence.workload]
 
     def _estimate(self, occurrence: Occurrence, tile: Tile, is_default: bool = False) -> _Estimate:
-        kernels = build_kernels(occurrence.workload, occurrence.constants, tile, machine_of(self._target))
+        kernels = build_kernels(occurrence.workload, occurrence.constants, tile, self._machine)
         steps = [step_of("kernel", kernel) for kernel in kernels]
         seconds, output = 0.0, None
         for kernel, step in zip(kernels, steps, strict=True):

@@ -11,6 +11,7 @@ import tvm
 
 from rdpass.core.errors import TargetError, first_line
 from rdpass.core.numeric_types import NumericType
+from rdpass.core.optimization import SPEED, Optimize
 from rdpass.core.tvm_messages import without_tvm_lines
 from rdpass.deploy.lowering import LINK_OPTIONS, build, tvm_target, write_library
 from rdpass.kernels.choice import build_kernels, choose_default
@@ -32,10 +33,11 @@ class Unbuildable(Exception):
 
 @dataclass
 class Libraries:
-    """Builds variants for ``target`` into ``folder``; default ones are kept."""
+    """Builds variants for ``target`` into ``folder``; default ones, chosen for ``optimize``, are kept."""
 
     target: Target
     folder: Path
+    optimize: Optimize = SPEED
     _compiler: Compiler = field(init=False)
     _kept: dict[Workload | Network, Variant | NetworkVariant] = field(default_factory=dict)
     _count: int = 0
@@ -74,7 +76,7 @@ class Libraries:
     def _untuned(self, trial: Trial | NetworkTrial) -> Trial | NetworkTrial:
         if isinstance(trial, NetworkTrial):
             return replace(trial, tiles=())
-        return replace(trial, tile=choose_default(trial.workload, machine_of(self.target)))
+        return replace(trial, tile=choose_default(trial.workload, machine_of(self.target, self.optimize)))
 
     def _kernels(self, trial: Trial, path: Path) -> Variant:
         work, tile = trial.workload, trial.tile
@@ -94,7 +96,7 @@ class Libraries:
 
     def _network(self, trial: NetworkTrial, path: Path) -> NetworkVariant:
         with _blaming("the network"):
-            lowered = build(trial.network.module, self.target, dict(trial.tiles))
+            lowered = build(trial.network.module, self.target, dict(trial.tiles), trial.network.optimize)
         write_library(lowered, path, self._compiler)
         return NetworkVariant(str(path), find_golden(trial.network.source).inputs)
 

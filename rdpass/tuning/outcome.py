@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from rdpass.core.optimization import SPEED, Optimize
 from rdpass.database.keys import code_key, network_key, target_key
 from rdpass.database.record import Method, NetworkRecord, Record
 from rdpass.deploy.precision import TOLERANCES
@@ -63,11 +64,13 @@ def allowed_error(trial: Trial | NetworkTrial) -> float:
 
 
 def record_of(
-    trial: Trial | NetworkTrial, outcome: Timing | Rejected, target: Target, method: Method
-) -> Record | NetworkRecord:
-    """The record of an outcome for the database."""
+    trial: Trial | NetworkTrial, outcome: Timing | Rejected, target: Target, method: Method,
+    optimize: Optimize = SPEED,
+) -> Record | NetworkRecord:  # fmt: skip
+    """The record of an outcome for the database; ``optimize``: what the default beside it was chosen for."""
+    name = target.name if optimize == SPEED else f"{target.name} {optimize}"
     known: dict[str, Any] = {
-        "target": target_key(target), "target_name": target.name, "code": code_key(), "method": method,
+        "target": target_key(target, optimize), "target_name": name, "code": code_key(), "method": method,
         **_result(outcome),
     }  # fmt: skip
     match trial:

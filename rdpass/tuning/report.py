@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from rdpass.core.optimization import SPEED, Optimize
 from rdpass.database.best import Best, best_tiles
 from rdpass.database.choice import Verdict
 from rdpass.database.record import Method
@@ -48,6 +49,7 @@ class Tuning:
         fresh: records that this run added.
         estimated: whether any time is an estimate.
         network: whether the whole network is built with the tiles, and why.
+        optimize: what default tiles were chosen for: "speed", "balanced" or "size".
 
     Example:
         >>> import rdpass
@@ -63,6 +65,7 @@ class Tuning:
     fresh: int
     estimated: bool
     network: Verdict
+    optimize: Optimize = SPEED
 
     @property
     def seconds(self) -> float:
@@ -75,13 +78,15 @@ class Tuning:
         return sum(w.calls * w.default_seconds for w in self.workloads if w.default_seconds is not None)
 
 
-def summarise(tasks: Sequence[Task], target: Target, method: Method, fresh: int, network: Verdict) -> Tuning:
+def summarise(
+    tasks: Sequence[Task], target: Target, method: Method, fresh: int, network: Verdict, optimize: Optimize = SPEED
+) -> Tuning:
     """Measurements come before estimates, here as in ``compile``."""
-    best = best_tiles((record for task in tasks for record in task.records), target)
+    best = best_tiles((record for task in tasks for record in task.records), target, optimize)
     rows = tuple(_row(task, best.get(task.workload)) for task in tasks)
     used = [found for found in best.values() if found.ratio < 1.0]
     estimated = any(found.is_estimate for found in used)
-    return Tuning(target.name, method, rows, _trials(tasks), fresh, estimated, network)
+    return Tuning(target.name, method, rows, _trials(tasks), fresh, estimated, network, optimize)
 
 
 def _row(task: Task, best: Best | None) -> TunedWorkload:

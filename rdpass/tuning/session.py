@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rdpass.core.interruption import Interrupted, Interruption
+from rdpass.core.optimization import SPEED, Optimize
 from rdpass.core.progress import Progress
 from rdpass.database.folder import add_records
 from rdpass.database.record import NetworkRecord, Record
@@ -18,13 +19,14 @@ from rdpass.tuning.task import NetworkTrial, Trial
 
 @dataclass
 class Session:
-    """``added``: records that this run wrote."""
+    """``optimize``: what default tiles are chosen for. ``added``: records that this run wrote."""
 
     measurer: Measurer
     target: Target
     folder: Path
     shown: Progress
     interruption: Interruption
+    optimize: Optimize = SPEED
     added: int = 0
 
     def measure(self, take: Callable[[], T | None]) -> Iterator[tuple[T, Outcome, Record | NetworkRecord | None]]:
@@ -40,7 +42,7 @@ class Session:
             self._check()
 
     def _keep(self, trial: Trial | NetworkTrial, outcome: Timing | Rejected) -> Record | NetworkRecord:
-        record = record_of(trial, outcome, self.target, self.measurer.method)
+        record = record_of(trial, outcome, self.target, self.measurer.method, self.optimize)
         add_records(self.folder, [record])
         self.added += 1
         return record

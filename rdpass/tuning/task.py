@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import tvm
 
 from rdpass.core.numeric_types import SINGLE, Precision
+from rdpass.core.optimization import SPEED, Optimize
 from rdpass.database.best import settled
 from rdpass.database.record import Record, Selection
 from rdpass.deploy.lowering import network_of, workloads_of
@@ -35,12 +36,14 @@ class Trial:
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """A network that is tuned: a model, imported as it computes on the target, and its workloads there."""
+    """A network that is tuned: a model, imported as it computes on the target, its workloads there, and what its
+    kernels are chosen for."""
 
     source: OnnxSource
     module: tvm.IRModule
     workloads: tuple[Occurrence, ...]
     precision: Precision = SINGLE
+    optimize: Optimize = SPEED
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,13 +95,15 @@ class Task:
         return single * self.occurrence.calls
 
 
-def read_network(source: OnnxSource, target: Target, precision: Precision = SINGLE) -> Network:
+def read_network(
+    source: OnnxSource, target: Target, precision: Precision = SINGLE, optimize: Optimize = SPEED
+) -> Network:
     """
     Raises:
         ConfigError: TVM can't import the model.
     """
     module = network_of(source, target, precision)
-    return Network(source, module, workloads_of(module, target), precision)
+    return Network(source, module, workloads_of(module, target, optimize), precision, optimize)
 
 
 def make_tasks(occurrences: Iterable[Occurrence], machine: Machine, records: Iterable[Record]) -> tuple[Task, ...]:

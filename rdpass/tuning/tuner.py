@@ -22,6 +22,7 @@ from rdpass.core.errors import ConfigError, TargetError
 from rdpass.core.input_size import InputSizes, as_sizes
 from rdpass.core.interruption import Interrupted, Interruption
 from rdpass.core.numeric_types import Precision
+from rdpass.core.optimization import SPEED, Optimize, check_optimize
 from rdpass.core.progress import progress
 from rdpass.database.best import comparable, read_best, usable
 from rdpass.database.choice import choose_tiles
@@ -52,6 +53,7 @@ def tune(
     *,
     example: InputSizes = None,
     precision: Precision | None = None,
+    optimize: Optimize = SPEED,
     trials: int = TRIALS,
     seconds: float | None = None,
     model: Literal["mca"] | None = None,
@@ -71,6 +73,8 @@ def tune(
         database: a folder; it is made where there is none. ``compile(..., database=...)`` takes it.
         example: the inputs' sizes, as ``compile`` takes them.
         precision: "float32", "fp16" or "int8", as ``compile`` takes it. Each has tiles of its own in the database.
+        optimize: "speed", "balanced" or "size", as ``compile`` takes it. But for speed only tiles are tried whose
+            weights are no larger than the default's. Each has records of its own in the database.
         trials: tiles to try in all, those that the database has counted. With 0 only the whole network is timed, once
             more if it was.
         seconds: time after which no tile is begun.
@@ -98,6 +102,7 @@ def tune(
     chosen = find_target(target) if isinstance(target, str) else target
     _check(chosen, trials, seconds, model, rpc, key)
     check_precision(precision)
+    check_optimize(optimize)
     folder = Path(database)
     source = read_onnx(Path(onnx) if isinstance(onnx, str) else onnx, as_sizes(example))
     chosen = target_for(source, target)
@@ -108,17 +113,17 @@ def tune(
         tempfile.TemporaryDirectory() as place, Interruption(deferred=True) as interruption,
         progress("tune", trials, show_progress) as shown,
     ):  # fmt: skip
-        measurer = _measurer(chosen, model, rpc, key, timeout, Path(place))
-        network = read_network(source, chosen, computed)
+        measurer = _measurer(chosen, optimize, model, rpc, key, timeout, Path(place))
+        network = read_network(source, chosen, computed, optimize)
         tasks = _tasks(network, chosen, folder, measurer.method)
         search = Search(tasks, trials, chosen.clock_ghz, confirms=measurer.method != "mca")
-        session = Session(measurer, chosen, folder, shown, interruption)
+        session = Session(measurer, chosen, folder, shown, interruption, optimize)
         with _told(session, search):
             if trials:
                 search_tiles(session, search, seconds)
             compare_network(session, network, again=not trials)
-    verdict = choose_tiles(read_best(folder, chosen), network.workloads).verdict
-    return summarise(tasks, chosen, measurer.method, session.added, verdict)
+    verdict = choose_tiles(read_best(folder, chosen, optimize), network.workloads).verdict
+    return summarise(tasks, chosen, measurer.method, session.added, verdict, optimize)
 
 
 def _check(
@@ -140,11 +145,12 @@ def _check(
 
 
 def _measurer(
-    target: Target, model: str | None, rpc: str | None, key: str | None, timeout: float | None, folder: Path
-) -> Measurer:
+    target: Target, optimize: Optimize, model: str | None, rpc: str | None, key: str | None, timeout: float | None,
+    folder: Path,
+) -> Measurer:  # fmt: skip
     if model is not None:
-        return Estimates(target)
-    return Devices(target, parse_tracker(rpc, key) if rpc and key else None, timeout, folder)
+        return Estimates(target, optimize)
+    return Devices(target, parse_tracker(rpc, key) if rpc and key else None, timeout, folder, optimize)
 
 
 def _tasks(network: Network, target: Target, folder: Path, method: Method) -> tuple[Task, ...]:
@@ -153,8 +159,9 @@ def _tasks(network: Network, target: Target, folder: Path, method: Method) -> tu
     Raises:
         TargetError: no kernel of ours computes anything of the network.
     """
-    records = [record for record in usable(read_records(folder), target) if record.method in comparable(method)]
-    tasks = make_tasks(network.workloads, machine_of(target), records)
+    own = usable(read_records(folder), target, network.optimize)
+    records = [record for record in own if record.method in comparable(method)]
+    tasks = make_tasks(network.workloads, machine_of(target, network.optimize), records)
     if not tasks:
         raise TargetError("there is nothing to tune: no kernel with a choice of tiles computes a part of this network")
     return tasks

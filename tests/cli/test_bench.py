@@ -49,6 +49,7 @@ def test_the_text_says_so_when_ours_loses_and_why_one_is_not_there(
         (["--vs", "ort"], "it takes --onnx FILE, and no --on"),
         (["--vs", "ort", "--onnx", "net.onnx", "--on", "board"], "it takes --onnx FILE, and no --on"),
         (["--precision", "fp16"], "has its precision already"),
+        (["--optimize", "size"], "has its kernels already"),
         (["--runs", "0"], "runs"),
         (["--threads", "0"], "threads"),
     ],
@@ -64,7 +65,7 @@ def test_a_file_is_built_for_this_host_and_timed(
     residual_onnx: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert run(["bench", str(residual_onnx), "--runs", "5", "--json"]) == 0
+    assert run(["bench", str(residual_onnx), "--optimize", "size", "--runs", "5", "--json"]) == 0
     figures = json.loads(capfd.readouterr().out)
     assert (figures["bundle"], figures["target"], figures["runs"]) == (str(residual_onnx), "host", 5)
     assert not [*tmp_path.iterdir()]

@@ -8,12 +8,15 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import onnx
 import pytest
 
 from rdpass.cli.app import run
 from rdpass.cli.compile import _without_torch, print_bundle
+from rdpass.cli.tables import size
 from rdpass.deploy.bundle.building import Bundle
 from rdpass.deploy.bundle.manifest import open_sealed
+from tests.onnx.nets import Net
 
 
 def test_compile_writes_a_bundle_and_verify_accepts_it(
@@ -89,3 +92,30 @@ def test_a_tolerance_of_the_users_is_in_the_manifest_and_what_is_none_is_refused
     manifest = json.loads(capfd.readouterr().out)
     assert {(gate["tolerance"], gate["tolerance_by"]) for gate in manifest["gates"]} == {(0.002, "user")}
     assert (manifest["golden"]["tolerance"], manifest["golden"]["tolerance_by"]) == (0.002, "user")
+
+
+def test_the_last_line_says_what_kernels_were_chosen_for_and_what_of_the_library_are_weights(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    net = Net((1, 32, 12, 12))
+    onnx.save(net.model(net.relu(net.conv("x0", 32, 32, 3))), tmp_path / "net.onnx")
+    command = ["compile", str(tmp_path / "net.onnx"), "-o", str(tmp_path / "b"), "--runtime", "none"]
+    assert run([*command, "--optimize", "fast"]) == 2
+    assert "speed" in capfd.readouterr().err
+    assert run([*command, "--optimize", "size"]) == 0
+    manifest = open_sealed(tmp_path / "b")
+    own = 4 * (32 * 32 * 9 + 32)
+    assert (manifest.optimize, manifest.constants) == ("size", {"model": own, "packed": own, "transformed": 0})
+    library = (tmp_path / "b" / manifest.library).stat().st_size
+    assert library > own
+    assert capfd.readouterr().out.splitlines()[-1] == (
+        f"--optimize size: {manifest.library} {size(library)}, of it weights 37.0 kB (37.0 kB in the model,"
+        " 0 B added to be faster)"
+    )
+
+
+def test_sizes_are_those_of_the_manifest(host_bundle: Bundle, capfd: pytest.CaptureFixture[str]) -> None:
+    assert host_bundle.manifest.optimize == "speed"
+    constants = {"model": 241_000_000, "packed": 408_000_000, "transformed": 167_000_000}
+    print_bundle(replace(host_bundle, manifest=replace(host_bundle.manifest, constants=constants)))
+    assert "of it weights 408.00 MB (241.00 MB in the model, 167.00 MB added" in capfd.readouterr().out

@@ -73,3 +73,12 @@ def test_a_targets_key_is_what_it_computes_on_and_not_its_name():
 def test_the_digest_is_of_what_was_measured_whatever_its_order():
     one, two = record(0), record(1)
     assert digest([one, two]) == digest([two, one, two]) != digest([one])
+
+
+def test_tiles_beside_a_default_of_another_choice_are_not_used_and_speeds_key_is_as_ever():
+    assert target_key(RPI4, "speed") == target_key(RPI4)
+    assert len({target_key(RPI4, optimize) for optimize in ("speed", "balanced", "size")}) == 3
+    small = record(tile=OTHER, seconds=0.5, target=target_key(RPI4, "size"))
+    assert usable([small], RPI4) == []
+    assert usable([small], RPI4, "size") == [small]
+    assert usable([record(tile=OTHER, seconds=0.5)], RPI4, "size") == []

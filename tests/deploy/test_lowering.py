@@ -11,12 +11,26 @@ import pytest
 
 from rdpass.core.comparison import relative_error
 from rdpass.core.errors import ConfigError, TargetError
-from rdpass.deploy.lowering import build, import_onnx, run_here, tvm_target, workloads_of, write_library
+from rdpass.core.optimization import Optimize
+from rdpass.deploy.lowering import (
+    build,
+    import_onnx,
+    lower_for,
+    network_of,
+    run_here,
+    tvm_target,
+    workloads_of,
+    write_library,
+)
+from rdpass.onnx.integer_oracle import integer_run
 from rdpass.onnx.oracle import run_onnx
 from rdpass.onnx.source import read_onnx
-from rdpass.targets.lookup import Target, find_target, host_target
+from rdpass.passes.lowering.read.constants import packed_constants
+from rdpass.passes.lowering.read.fallbacks import find_kernels
+from rdpass.targets.lookup import Target, find_target, host_target, with_byte_products
 from rdpass.targets.toolchain import Compiler, find_compiler
 from tests.onnx.nets import Net
+from tests.onnx.qdq import QdqNet
 
 
 def parsed(text: str) -> onnx.ModelProto:
@@ -86,3 +100,56 @@ def test_a_linker_that_fails_is_named_by_its_version(tmp_path: Path) -> None:
     assert (tmp_path / "model.so").read_bytes()[:4] == b"\x7fELF"
     with pytest.raises(TargetError, match=r"made up 1\.0 could not link other\.so"):
         write_library(lowered, tmp_path / "other.so", Compiler("false", "made up 1.0"))
+
+
+# Kernels for speed, for size, and for something of both
+
+
+def layers(net: Net) -> str:
+    """3 x 3 of stride 1 and 2, a shortcut that is kept, and channels that fill no block."""
+    x = net.relu(net.add(net.conv("x0", 64, 64, 3), "x0"))
+    return net.relu(net.conv(x, 64, 20, 3, stride=2))
+
+
+def test_whatever_kernels_are_chosen_for_the_numbers_are_the_models_and_its_module_stays() -> None:
+    net = Net((1, 64, 28, 28))
+    model, inputs = net.model(layers(net)), net.example()
+    module = import_onnx(read_onnx(model))
+    before, fastest = module.script(), packed_constants(lower_for(module, host_target()))
+    settings: tuple[Optimize, ...] = ("balanced", "size")
+    balanced, smallest = (build(module, host_target(), optimize=optimize) for optimize in settings)
+    for lowered in (balanced, smallest):
+        (got,) = run_here(lowered, inputs)
+        assert relative_error(got, run_onnx(model, inputs)[0]) <= 2e-5
+    assert smallest.constants.packed < balanced.constants.packed < fastest.packed
+    assert smallest.constants.transformed == 0 < balanced.constants.transformed < fastest.transformed
+    assert module.script() == before
+
+
+def test_networks_of_bytes_take_direct_kernels_for_size_and_every_sum_stays_exact() -> None:
+    net = QdqNet((1, 64, 28, 28))
+    x = net.quantised("x0")
+    for _ in range(2):
+        x = net.layer(x, "Conv", (64, 64, 3, 3), 0, kernel_shape=[3, 3], pads=[1, 1, 1, 1])
+        x = net.quantised(net.relu(x))
+    model, inputs = net.model(x), net.example()
+    module, here, board = import_onnx(read_onnx(model)), with_byte_products(host_target()), find_target("rpi4")
+    (got,) = run_here(build(module, here, optimize="size"), inputs)
+    assert np.array_equal(got, integer_run(model, inputs)[0])
+    for optimize, kind, bytes_each in (("speed", "winograd", 2 * 36), ("size", "direct", 9)):
+        lowered = lower_for(module, board, optimize=optimize)
+        assert {k.name.split("_")[1] for k in find_kernels(lowered) if "quant" not in k.name} == {kind}
+        weights = 2 * 64 * 64 * bytes_each
+        assert weights <= packed_constants(lowered).packed <= weights + 5000  # and biases, factors, scales
+
+
+def test_in_half_precision_sizes_are_half_as_large() -> None:
+    net = Net((1, 64, 28, 28))
+    source = read_onnx(net.model(layers(net)))
+    found = {}
+    for precision in ("float32", "fp16"):
+        lowered = lower_for(network_of(source, find_target("rpi5"), precision), find_target("rpi5"), optimize="size")
+        assert not any("winograd" in kernel.name for kernel in find_kernels(lowered))
+        found[precision] = packed_constants(lowered)
+        assert found[precision].transformed == 0
+    assert found["fp16"].packed == pytest.approx(found["float32"].packed / 2, rel=0.05)  # blocks of 8, not of 4

@@ -10,6 +10,7 @@ from rdpass.kernels.cost_model import (
     busiest_share,
     integer_cycles,
     map_bytes,
+    preference,
     product_cycles,
     short_cycles,
     space_price,
@@ -106,3 +107,24 @@ def test_products_in_order_take_a_cycle_each_of_large_tiles_and_small_ones_wait_
     assert 16 < of_pixel[-1] < 17 < of_pixel[2] < 20 < 48 < of_pixel[0]
     # Seven pixels are four and three: two wait longer than three take.
     assert integer_cycles((4, 1), 7, 512, 16, types, machine) < integer_cycles((5, 1), 7, 512, 16, types, machine)
+
+
+SLOW, FAST, LARGE = (1000.0, 100), (900.0, 150), (880.0, 400)
+"""Cycles, and bytes of weights."""
+
+
+def test_for_speed_cycles_alone_count_and_for_size_bytes_first():
+    kernels = (SLOW, FAST, LARGE, (1001.0, 100))
+    assert min(kernels, key=lambda kernel: preference(*kernel, "speed")) == LARGE
+    assert min(kernels, key=lambda kernel: preference(*kernel, "size")) == SLOW
+
+
+def test_between_both_a_byte_more_has_to_save_a_cycle():
+    assert preference(*FAST, "balanced") < preference(*SLOW, "balanced") < preference(*LARGE, "balanced")
+    assert preference(950.0, 150, "balanced") == preference(*SLOW, "balanced")
+
+
+def test_where_no_cost_is_known_bytes_count_for_size_alone():
+    for optimize in ("speed", "balanced"):
+        assert preference(0.0, 100, optimize) == preference(0.0, 400, optimize)
+    assert preference(0.0, 100, "size") < preference(0.0, 400, "size")

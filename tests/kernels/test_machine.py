@@ -29,3 +29,8 @@ def test_what_a_target_does_not_say_is_taken_for_a_small_core():
     unknown = machine_of(replace(BOARD, l1d_bytes=None, l2_bytes=None, dram_gbps=None))
     assert (unknown.l1, unknown.l2, unknown.bandwidth) == (32 << 10, 512 << 10, 2.0)
     assert machine_of(replace(BOARD, clock_ghz=None)).bandwidth == 2.0
+
+
+def test_kernels_are_chosen_for_speed_unless_something_else_is_asked_for():
+    assert machine_of(BOARD).optimize == "speed"
+    assert machine_of(BOARD, "size") == replace(machine_of(BOARD), optimize="size")

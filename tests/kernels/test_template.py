@@ -1,9 +1,11 @@
 """What holds for every kernel, today's and those to come."""
 
+import math
 from dataclasses import replace
 from inspect import isabstract
 from itertools import islice
 
+import numpy as np
 import pytest
 
 from rdpass.core.numeric_types import ALL_FLOAT32, FLOAT16, FLOAT32, INT8, INT32, UINT8, NumericTypes
@@ -114,3 +116,34 @@ def test_workloads_of_other_types_are_other_workloads_with_other_words_in_front(
         assert other.types.abbreviation == "u8"
         assert other.operations == work.operations
         assert other.describe() == work.describe()
+
+
+def packed_bytes(kernels):
+    """Bytes of the arguments of kernels that are called weights."""
+    buffers = [buffer for kernel in kernels for buffer in kernel.function.params]
+    weights = [buffer for buffer in buffers if buffer.name.startswith("weights")]
+    return sum(math.prod(map(int, w.shape)) * np.dtype(str(w.dtype)).itemsize for w in weights)
+
+
+@each_template
+def test_the_bytes_of_packed_weights_are_those_of_what_is_built(template):
+    """A template that does not say them packs the network's own, with zeros at the end of channels and taps."""
+    for work in accepted(template):
+        by_bytes = {template.weight_bytes(work, tile, ARM): tile for tile in template.tiles(work, ARM)}
+        for said, tile in by_bytes.items():
+            packed = packed_bytes(build_kernels(work, constants_of(work), tile, ARM))
+            if type(template).weight_bytes is Template.weight_bytes:
+                assert said == work.types.weight.size((work.weights,))
+                assert said <= packed
+                assert len(by_bytes) == 1
+            else:
+                assert said == packed
+
+
+@each_template
+def test_for_size_no_tile_has_smaller_weights_than_the_default(template):
+    machine = replace(ARM, optimize="size")
+    for work in accepted(template):
+        tile = template.default(work, machine)
+        sizes = [template.weight_bytes(work, other, machine) for other in template.tiles(work, machine)]
+        assert tile is None or template.weight_bytes(work, tile, machine) == min(sizes)

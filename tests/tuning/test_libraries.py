@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -83,3 +84,12 @@ def test_a_linker_that_fails_is_no_fault_of_the_tiles(tmp_path: Path) -> None:
     made = Libraries(HERE, tmp_path / "none")
     with pytest.raises(TargetError, match="could not link a kernel"):
         made.tuned(trial())
+
+
+def test_where_size_counts_the_default_beside_a_tile_is_the_smallest(tmp_path: Path) -> None:
+    work = replace(WORK, channels=64, filters=64, height=28, width=28)
+    given = Trial(Occurrence(work, constants_of(work), 1), choose_default(work, MACHINE), 3)
+    fast, small = (Libraries(HERE, tmp_path, optimize).default(given) for optimize in ("speed", "size"))
+    assert isinstance(fast, Variant)
+    assert isinstance(small, Variant)
+    assert small.steps[0].constants[0].size == work.weights < fast.steps[0].constants[0].size

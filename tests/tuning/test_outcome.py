@@ -62,3 +62,8 @@ def test_a_network_is_recorded_by_its_key_with_its_tiles() -> None:
     assert isinstance(found, NetworkRecord)
     assert (found.network, found.tiles) == (network_key(given.network.workloads), given.tiles)
     assert found.is_estimate
+
+
+def test_a_record_of_another_choice_of_defaults_has_its_own_key_and_says_so() -> None:
+    found = record_of(trial(), timing(0.5), RPI4, "rpc", "size")
+    assert (found.target, found.target_name) == (target_key(RPI4, "size"), "rpi4 size")

@@ -64,3 +64,7 @@ def test_a_model_that_tvm_does_not_know_is_refused() -> None:
     text = '<ir_version: 9, opset_import: ["" : 18]> net (float[1, 3, 3] x) => (float[1] y) { y = Det(x) }'
     with pytest.raises(ConfigError, match="Det"):
         read_network(read_onnx(onnx.parser.parse_model(text)), RPI4)
+
+
+def test_a_network_is_read_as_its_kernels_are_chosen() -> None:
+    assert read_network(read_onnx(tiny_net()), RPI4, optimize="size").optimize == "size"

@@ -21,7 +21,7 @@ from tvm import relax
 from rdpass.core.numeric_types import NumericType
 from rdpass.kernels.builder.function import WORKSPACE, written_once
 from rdpass.kernels.builder.integer_products import BLOCK
-from rdpass.kernels.choice import memory_bytes, template_of
+from rdpass.kernels.choice import memory_bytes, template_of, transform_bytes
 from rdpass.kernels.cost_model import plain_cycles
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.template import Kernel, Tile
@@ -48,6 +48,9 @@ CYCLES = "rdpass.cycles"
 FROM_MEMORY = "rdpass.from_memory"
 """The attribute of a kernel that tells the bytes it is estimated to have from memory, in decimal digits; 0 where nobody
 knows."""
+TRANSFORMED = "rdpass.transformed"
+"""The attribute of a kernel that tells by how many bytes its packed weights exceed the smallest kernel's, in decimal
+digits."""
 RESULTS, PARTS = "rdpass.results", "rdpass.parts"
 """The attributes of a kernel that tell how many maps it writes, the last arguments before the workspace, and of a
 concatenation or split (``concatenate``, ``split``) that it does nothing else."""
@@ -176,7 +179,8 @@ class _Writer:
         cost = template_of(chosen.tile).cost(chosen.workload, chosen.tile, self.machine)
         count = chosen.workload.operations
         read = memory_bytes(chosen.workload, chosen.tile, self.machine)
-        results = self._call(kernel, count, arguments, [written], chosen.in_place, parts, cost, read)
+        more = transform_bytes(chosen.workload, chosen.tile, self.machine)
+        results = self._call(kernel, count, arguments, [written], chosen.in_place, parts, cost, read, more)
         return self.builder.emit(relax.TupleGetItem(results, 0))
 
     def _source(self, placement: Placement, lanes: int) -> Any:
@@ -190,11 +194,12 @@ class _Writer:
 
     def _call(
         self, kernel: Kernel, count: int, arguments: list[Any], written: Sequence[tuple[int, ...]],
-        in_place: bool = False, parts: str = "", cost: float = 0.0, read: float = 0.0,
+        in_place: bool = False, parts: str = "", cost: float = 0.0, read: float = 0.0, transformed: int = 0,
     ) -> Any:  # fmt: skip
         """The tuple of what is ``written``, arrays of such shapes, and the workspace.
 
         ``cost``: cycles by the cost model, ``read``: bytes from memory; 0 where it knows nothing of the kernel.
+        ``transformed``: bytes of weights beyond the smallest kernel's.
         """
         if kernel.name not in self.kernels:
             function = kernel.function.with_attr(SCHEDULED, True).with_attr("op_pattern", _OPAQUE)
@@ -203,6 +208,7 @@ class _Writer:
             moved += sum(kernel.types.output.size(shape) for shape in written)
             cycles = cost or plain_cycles(count, moved, kernel.types, self.machine)
             function = function.with_attr(CYCLES, str(round(cycles))).with_attr(FROM_MEMORY, str(round(read)))
+            function = function.with_attr(TRANSFORMED, str(transformed))
             if parts:
                 function = function.with_attr(PARTS, parts)
             self.kernels[kernel.name] = self.builder.add_func(function.without_attr("global_symbol"), kernel.name)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import tvm
 
+from rdpass.core.optimization import SPEED, Optimize
 from rdpass.core.tensor_spec import TensorSpec
 from rdpass.deploy.aot.arena import Arena, plan
 from rdpass.deploy.aot.functions import Functions, compile_functions
@@ -17,6 +18,7 @@ from rdpass.kernels.workload import Workload
 from rdpass.onnx.source import OnnxSource
 from rdpass.passes.lowering.memory.arena import ALIGNMENT
 from rdpass.passes.lowering.memory.planned_memory import PlannedMemory
+from rdpass.passes.lowering.read.constants import PackedConstants, packed_constants
 from rdpass.passes.lowering.read.fallbacks import Fallback, KernelCalls, find_fallbacks, find_kernels
 from rdpass.passes.lowering.read.find_calls import CallSequence, find_calls
 from rdpass.targets.lookup import Target
@@ -38,6 +40,7 @@ class Network:
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     target: Target
+    constants: PackedConstants
     fallbacks: tuple[Fallback, ...]
     kernels: tuple[KernelCalls, ...]
     prefix: str
@@ -55,7 +58,7 @@ class Network:
 
 def build_aot(
     source: OnnxSource, module: tvm.IRModule, target: Target, tuned: Mapping[Workload, Tile] | None = None,
-    prefix: str = PREFIX,
+    prefix: str = PREFIX, optimize: Optimize = SPEED,
 ) -> Network:  # fmt: skip
     """``module``, which was imported from ``source`` and is left as it was, in C for ``target``.
 
@@ -65,11 +68,11 @@ def build_aot(
         ConfigError: the network does what needs TVM's runtime; the message names it.
         TargetError: LLVM does not know the target's CPU.
     """
-    lowered = calls_for(module, target, tuned)
+    lowered = calls_for(module, target, tuned, optimize)
     sequence = find_calls(lowered)
     functions = compile_functions(lowered, target)
     arena = plan(sequence, functions.lifted)
     return Network(
-        sequence, functions, arena, source.inputs, source.outputs, target, find_fallbacks(lowered),
-        find_kernels(lowered), prefix,
+        sequence, functions, arena, source.inputs, source.outputs, target, packed_constants(lowered),
+        find_fallbacks(lowered), find_kernels(lowered), prefix,
     )  # fmt: skip

@@ -45,6 +45,7 @@ from rdpass.core.errors import ConfigError, ParityError, TargetError
 from rdpass.core.files import new_folder
 from rdpass.core.input_size import InputSizes, as_sizes
 from rdpass.core.numeric_types import BYTES, FLOAT32, HALF, INT8, SINGLE, UINT8, Precision
+from rdpass.core.optimization import SPEED, Optimize, check_optimize
 from rdpass.core.places import check_free
 from rdpass.core.progress import Progress, progress
 from rdpass.database.best import Tuned, read_best
@@ -82,6 +83,7 @@ from rdpass.onnx.model_files import model_files
 from rdpass.onnx.oracle import run_onnx
 from rdpass.onnx.source import OnnxSource, read_onnx
 from rdpass.passes.lowering.match.find_workloads import Occurrence
+from rdpass.passes.lowering.read.constants import constant_bytes
 from rdpass.targets.lookup import HOST, Target, find_target
 from rdpass.targets.toolchain import Compiler, find_compiler, find_launcher
 
@@ -115,9 +117,9 @@ class Bundle:
 @dataclass(frozen=True)
 class _Order:
     """An order to build: which network, as it computes on the target and as this machine checks it (``native``: in
-    float32 where the target computes in float16), for what, of which kind, with which tiles (and what the manifest says
-    of them), and held against what. ``settled``: this machine's gate, where the golden outputs are those in float64
-    that settled it."""
+    float32 where the target computes in float16), for what, of which kind, with kernels chosen for what and which tiles
+    (and what the manifest says of them), and held against what. ``settled``: this machine's gate, where the golden
+    outputs are those in float64 that settled it."""
 
     source: OnnxSource
     module: tvm.IRModule
@@ -126,6 +128,7 @@ class _Order:
     target: Target
     runtime: Runtime
     prefix: str
+    optimize: Optimize
     tiles: Mapping[Workload, Tile]
     tuning: dict[str, Any]
     golden: Golden
@@ -146,6 +149,7 @@ def compile(
     example: InputSizes = None,
     runtime: Runtime = "vm",
     precision: Precision | None = None,
+    optimize: Optimize = SPEED,
     prefix: str = PREFIX,
     golden: str | Path | None = None,
     tolerance: float | None = None,
@@ -166,6 +170,8 @@ def compile(
         runtime: "vm" for TVM's virtual machine, "none" for a C library and a static program (no TVM on the board).
         precision: "float32", "fp16" for half precision where the target has it, "int8" for a quantised network; by
             default what the file is: int8 for one that quantises, else float32.
+        optimize: what kernels are chosen for. "speed": the shortest inference; Winograd's weights may be several times
+            the model's. "size": the fewest bytes of weights. "balanced": more bytes only where each saves a cycle.
         prefix: without a runtime, what the C library's names begin with (in capitals, its macros'), its files' too.
         golden: an ``.npz`` of golden numbers; by default the one beside the file, else random ones (see ``golden``).
         tolerance: the largest relative error that every gate allows, in the place of its own; the manifest says that it
@@ -196,6 +202,7 @@ def compile(
     if runtime not in get_args(Runtime):
         raise ConfigError(f"there is no runtime {runtime!r}; it is one of {', '.join(get_args(Runtime))}")
     check_precision(precision)
+    check_optimize(optimize)
     check_prefix(prefix)
     if runtime == "vm" and prefix != PREFIX:
         raise ConfigError("a prefix is for the names of a C library: it goes with the runtime none")
@@ -211,15 +218,17 @@ def compile(
         chosen = target_for(source, target)
         computed = precision_of(source, precision, chosen)
         reference = find_golden(source, Path(golden) if golden else None)
-        tuned = None if database is None else read_best(Path(database), chosen)
+        tuned = None if database is None else read_best(Path(database), chosen, optimize)
         with progress("compile", 4, show_progress) as shown:
             module = import_onnx(source)
             native = module
             if computed == HALF:
                 module = in_float16(module, chosen)
-            tiles, tuning = ({}, {}) if tuned is None else _tuned(tuned, workloads_of(module, chosen))
+            tiles, tuning = ({}, {}) if tuned is None else _tuned(tuned, workloads_of(module, chosen, optimize))
             exact = exact_of(source.reference, reference.inputs)
-            order = _Order(source, module, native, computed, chosen, runtime, prefix, tiles, tuning, reference, exact)
+            order = _Order(
+                source, module, native, computed, chosen, runtime, prefix, optimize, tiles, tuning, reference, exact
+            )
             code, gates = _build_checked(order, shown)
             order = _with_double_golden(order, gates)
             with new_folder(place, force, written_files) as folder:
@@ -250,16 +259,16 @@ def _build_checked(order: _Order, shown: Progress) -> tuple[Lowered | Network, t
     """The code for ``target``, once the same passes for this machine have given ONNX Runtime's numbers."""
     shown.step(0, "building for this machine, to compare")
     here = this_machine(order.source)
-    native = build(order.native, here, order.tiles if order.target == here else {})
+    native = build(order.native, here, order.tiles if order.target == here else {}, order.optimize)
     inputs = order.golden.inputs
     gates = _gates(order, run_here(native, inputs))
     shown.step(1, f"building for {order.target.name}")
     code: Lowered | Network
     if order.runtime == "none":
-        code = build_aot(order.source, order.module, order.target, order.tiles, order.prefix)
+        code = build_aot(order.source, order.module, order.target, order.tiles, order.prefix, order.optimize)
     else:
         same = order.target == here and order.native is order.module
-        code = native if same else build(order.module, order.target, order.tiles)
+        code = native if same else build(order.module, order.target, order.tiles, order.optimize)
     for fallback in code.fallbacks:
         log.debug(
             "%s: TVM's own function, %d calls, %d operations, %d bytes, share of time %.4f", *asdict(fallback).values()
@@ -354,6 +363,8 @@ def _manifest(order: _Order, code: Lowered | Network, compiler: Compiler) -> Man
         tuning=order.tuning,
         kernels=tuple(asdict(kernel) for kernel in code.kernels),
         precision=order.precision,
+        optimize=order.optimize,
+        constants={"model": constant_bytes(order.module), **asdict(code.constants)},
     )
 
 

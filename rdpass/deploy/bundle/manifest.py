@@ -24,6 +24,7 @@ from rdpass.core.comparison import NumericGate, gate_of
 from rdpass.core.errors import IntegrityError, first_line
 from rdpass.core.files import file_digest
 from rdpass.core.numeric_types import SINGLE, Precision
+from rdpass.core.optimization import SPEED, Optimize
 from rdpass.core.places import file_names
 from rdpass.core.tensor_spec import TensorSpec
 from rdpass.deploy.bundle.contents import REMEDY, check_listed, digest, read_text
@@ -68,6 +69,9 @@ class Manifest:
         kernels: the kernels of ours by their names, which say the type first (f32, f16, s8, u8), their calls, and their
             share of the network's operations.
         precision: the numbers that the network computes in.
+        optimize: what kernels were chosen for: "speed", "balanced" or "size".
+        constants: bytes of all constants, equal ones once: in the ``model``, ``packed`` as kernels read them, and of
+            these ``transformed`` beyond what the smallest kernels would read.
         format: version of this file's form.
 
     Example:
@@ -94,6 +98,8 @@ class Manifest:
     tuning: dict[str, Any] = field(default_factory=dict)
     kernels: tuple[dict[str, Any], ...] = ()
     precision: Precision = SINGLE
+    optimize: Optimize = SPEED
+    constants: dict[str, int] = field(default_factory=dict)
     format: int = FORMAT
 
 

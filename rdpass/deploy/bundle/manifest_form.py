@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
 from rdpass.core.numeric_types import Precision
+from rdpass.core.optimization import Optimize
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*(/[A-Za-z0-9_][A-Za-z0-9_.+-]*)?", re.ASCII)
 """Of a file: in the bundle's folder or in one in it. None begins with a dot, so none leads out."""
@@ -102,6 +103,8 @@ _FIELDS: dict[str, Check] = {
     "fallbacks": _list(_object(function=_is_text, share=_is_number)),
     "kernels": _list(_object(name=_is_text, calls=_is_count)),
     "precision": lambda value: value in get_args(Precision),
+    "optimize": lambda value: value in get_args(Optimize),
+    "constants": _object(model=_is_count, packed=_is_count, transformed=_is_count),
     "versions": lambda value: isinstance(value, dict) and all(map(_is_text, (*value, *value.values()))),
     "files": lambda value: (
         isinstance(value, dict)

@@ -10,6 +10,7 @@ import numpy as np
 
 from rdpass.core.comparison import Array, relative_error
 from rdpass.core.numeric_types import SINGLE, Precision
+from rdpass.core.optimization import SPEED, Optimize
 from rdpass.kernels.template import Tile
 from rdpass.kernels.workload import Workload
 from rdpass.onnx.source import OnnxSource, read_onnx
@@ -83,11 +84,12 @@ class NetworkCost:
 
 def measure_network(
     model: Path | OnnxSource, target: Target, caches: Caches | None = None,
-    tuned: Mapping[Workload, Tile] | None = None, precision: Precision = SINGLE,
+    tuned: Mapping[Workload, Tile] | None = None, precision: Precision = SINGLE, optimize: Optimize = SPEED,
 ) -> NetworkCost:  # fmt: skip
     """Build ``model``, an ONNX file or what was read from one, for ``target`` and count one inference.
 
     A workload in ``tuned`` has its tile there. ``precision``: fp16 for a network of floats that is to compute so.
+    ``optimize``: what kernels are chosen for.
 
     Raises:
         ConfigError: the model can't be built.
@@ -96,7 +98,7 @@ def measure_network(
     """
     core = modelled_core(target)
     source = model if isinstance(model, OnnxSource) else read_onnx(model)
-    with built_network(source, target, tuned, precision) as (folder, facts):
+    with built_network(source, target, tuned, precision, optimize) as (folder, facts):
         seen = profile(folder, ["./driver"], target, caches or Caches(), variables={"TVM_NUM_THREADS": "1"})
         symbols, error = read_symbols(folder / "model.so", find_compiler(target).command), _error(folder)
     functions, times, blocks = _functions(seen, symbols, int(seen.printed.split()[1]), facts)

@@ -21,18 +21,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tvm
 import tvm_ffi
-from tvm import relax
 
 import rdpass
 from rdpass.core.files import new_folder
 from rdpass.core.numeric_types import SINGLE, Precision
+from rdpass.core.optimization import SPEED, Optimize
 from rdpass.core.tvm_messages import without_tvm_lines
 from rdpass.deploy.bundle.objects import Compilation, compile_objects, run_compiler
 from rdpass.deploy.bundle.runner_program import RUNTIME
 from rdpass.deploy.bundle.runtime_libraries import find_libraries, tvm_versions
-from rdpass.deploy.lowering import Lowered, build, lower_for, network_of
+from rdpass.deploy.lowering import Lowered, build, network_of
 from rdpass.kernels.template import Tile
 from rdpass.kernels.workload import Workload
 from rdpass.onnx.golden import Golden, find_golden
@@ -48,37 +47,39 @@ _SOURCES = (".py", ".cc", ".h", ".json")
 
 @dataclass(frozen=True)
 class Facts:
-    """Facts about a built network: bytes of planned memory, of packed weights and of the model's code, and
-    the functions that TVM lowered by itself."""
+    """Facts about a built network: bytes of planned memory, of packed weights, of the model's code and of the whole
+    library without symbols, and the functions that TVM lowered by itself."""
 
     activation_bytes: int
     workspace_bytes: int
     weight_bytes: int
     code_bytes: int
+    library_bytes: int
     fallbacks: tuple[str, ...]
 
 
 @contextmanager
 def built_network(
-    source: OnnxSource, target: Target, tuned: Mapping[Workload, Tile] | None = None, precision: Precision = SINGLE
-) -> Iterator[tuple[Path, Facts]]:
+    source: OnnxSource, target: Target, tuned: Mapping[Workload, Tile] | None = None, precision: Precision = SINGLE,
+    optimize: Optimize = SPEED,
+) -> Iterator[tuple[Path, Facts]]:  # fmt: skip
     """The folder of ``source`` built for ``target``, workloads in ``tuned`` with their tiles there: made now, or found
-    as it was made before. ``precision``: fp16 for a network of floats that is to compute so. While it is held here no
-    other process removes it.
+    as it was made before. ``precision``: fp16 for a network of floats that is to compute so. ``optimize``: what kernels
+    are chosen for. While it is held here no other process removes it.
 
     Raises:
         ConfigError: the model can't be built.
         TargetError: a tool or TVM's runtime for the target is missing.
     """
     compiler, libraries = find_compiler(target), find_libraries(target)
-    place = cache_folder() / "networks" / _digest(source, target, compiler, tuned or {}, precision)
+    place = cache_folder() / "networks" / _digest(source, target, compiler, tuned or {}, precision, optimize)
     place.parent.mkdir(parents=True, exist_ok=True)
     with _lock_of(place).open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_SH)
         if not place.exists():
             fcntl.flock(lock, fcntl.LOCK_EX)  # one makes it, and those that wait find it
             if not place.exists():
-                _make(place, source, target, compiler, libraries, tuned, precision)
+                _make(place, source, target, compiler, libraries, tuned, precision, optimize)
             fcntl.flock(lock, fcntl.LOCK_SH)
         os.utime(place)
         stored: dict[str, Any] = json.loads((place / "facts.json").read_text())
@@ -87,15 +88,14 @@ def built_network(
 
 def _make(
     place: Path, source: OnnxSource, target: Target, compiler: Compiler, libraries: tuple[Path, ...],
-    tuned: Mapping[Workload, Tile] | None, precision: Precision,
+    tuned: Mapping[Workload, Tile] | None, precision: Precision, optimize: Optimize,
 ) -> None:  # fmt: skip
     golden = find_golden(source)
-    module = network_of(source, target, precision)
-    lowered = build(module, target, tuned)
+    lowered = build(network_of(source, target, precision), target, tuned, optimize)
     with new_folder(place) as folder:
         _write_golden(folder, source, golden)
         _link(folder, lowered, compiler, libraries)
-        facts = _facts(folder, lower_for(module, target, tuned), lowered, compiler)
+        facts = _facts(folder, lowered, compiler)
         (folder / "facts.json").write_text(json.dumps(asdict(facts)))
     _forget_oldest(place.parent)
 
@@ -118,11 +118,13 @@ def _sources(folder: Path) -> Iterator[Path]:
 
 
 def _digest(
-    source: OnnxSource, target: Target, compiler: Compiler, tuned: Mapping[Workload, Tile], precision: Precision
-) -> str:
+    source: OnnxSource, target: Target, compiler: Compiler, tuned: Mapping[Workload, Tile], precision: Precision,
+    optimize: Optimize = SPEED,
+) -> str:  # fmt: skip
     """Of everything that decides what the folder holds; the golden numbers belong to the model's digest."""
     tiles = sorted(map(repr, tuned.items()))
-    parts = repr((source.digest, source.inputs, target, compiler, tvm_versions(), source_digest(), tiles, precision))
+    code = tvm_versions(), source_digest()
+    parts = repr((source.digest, source.inputs, target, compiler, *code, tiles, precision, optimize))
     return hashlib.sha256(parts.encode()).hexdigest()[:24]
 
 
@@ -155,29 +157,15 @@ def _link(folder: Path, lowered: Lowered, compiler: Compiler, libraries: tuple[P
         run_compiler(compiler, command, "the driver")
 
 
-def _facts(folder: Path, passed: tvm.IRModule, lowered: Lowered, compiler: Compiler) -> Facts:
-    """Of ``lowered``; ``passed`` is the module that it was compiled from."""
+def _facts(folder: Path, lowered: Lowered, compiler: Compiler) -> Facts:
     return Facts(
         activation_bytes=lowered.memory.activations,
         workspace_bytes=lowered.memory.workspace,
-        weight_bytes=_weight_bytes(passed),
+        weight_bytes=lowered.constants.packed,
         code_bytes=_code_bytes(folder / "model.so", compiler.command),
+        library_bytes=_stripped_bytes(folder / "model.so", compiler),
         fallbacks=tuple(fallback.function for fallback in lowered.fallbacks),
     )
-
-
-def _weight_bytes(lowered: tvm.IRModule) -> int:
-    """Of all constants that the network reads; equal ones are stored once."""
-    constants: dict[bytes, int] = {}
-
-    def collect(node: Any) -> None:
-        if isinstance(node, tvm.ir.GenericConst) and isinstance(node.value, tvm.runtime.Tensor):
-            array = node.value.numpy()
-            key = hashlib.sha256(repr((array.shape, array.dtype)).encode() + array.tobytes()).digest()
-            constants[key] = array.nbytes
-
-    relax.analysis.post_order_visit(lowered["main"], collect)
-    return sum(constants.values())
 
 
 def _code_bytes(library: Path, compiler: str) -> int:
@@ -186,6 +174,14 @@ def _code_bytes(library: Path, compiler: str) -> int:
     printed = subprocess.run([size.strip(), "-A", str(library)], capture_output=True, text=True, check=True).stdout
     rows = (line.split() for line in printed.splitlines())
     return next(int(row[1]) for row in rows if row[:1] == [".text"])
+
+
+def _stripped_bytes(library: Path, compiler: Compiler) -> int:
+    """The size that it has in a bundle, where no symbols are left in."""
+    with tempfile.TemporaryDirectory() as place:
+        stripped = Path(place) / library.name
+        subprocess.run([compiler.tool("objcopy"), "--strip-all", str(library), str(stripped)], check=True)
+        return stripped.stat().st_size
 
 
 def _forget_oldest(folder: Path) -> None:

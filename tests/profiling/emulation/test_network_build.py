@@ -55,6 +55,7 @@ def test_the_key_changes_with_the_model_the_target_and_the_tiles(residual_onnx: 
         network_build._digest(source, rpi4, compiler, {work: PointwiseTile()}, "float32"),
         network_build._digest(source, rpi4, compiler, {work: PointwiseTile(4)}, "float32"),
         network_build._digest(source, rpi4, compiler, {}, "fp16"),
+        network_build._digest(source, rpi4, compiler, {}, "float32", "size"),
     ]
     assert len(set(keys)) == len(keys)
     assert network_build._digest(read_onnx(residual_onnx), rpi4, compiler, {}, "float32") == keys[0]
