@@ -47,7 +47,8 @@ def function(name: str, numeric: NumericType, body: Callable[[], None]) -> tirx.
 def written_once() -> Iterator[None]:
     """Write one function for each name while the block runs: a network has most of its layers several times.
 
-    For one machine alone, for names do not tell its caches and threads. An outer block holds for those within.
+    For one machine alone, and what kernels are chosen for there: names do not tell caches, threads and every tile. An
+    outer block holds for those within.
     """
     if _known.get() is not None:
         yield

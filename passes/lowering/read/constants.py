@@ -55,4 +55,6 @@ def _arrays(node: Any) -> Iterator[Any]:
 
 
 def _digest(array: Any) -> bytes:
-    return hashlib.sha256(repr((array.shape, array.dtype)).encode() + array.tobytes()).digest()
+    digest = hashlib.sha256(repr((array.shape, array.dtype)).encode())
+    digest.update(array.data)
+    return digest.digest()
