@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from rdpass.core.numeric_types import NumericTypes
 from rdpass.kernels.builder.integer_products import products_of
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.workload import Convolution
 from rdpass.targets.isa import Isa
+
+_EQUAL = 0.002
+"""The share of a kernel's cycles that its copied rows may cost more where they take less memory."""
 
 
 def register_tiles(isa: Isa) -> Iterator[tuple[int, int]]:
@@ -79,6 +82,11 @@ def row_cuts(conv: Convolution, groups: int, machine: Machine) -> Iterator[tuple
             for splits in sorted({splits_of(groups, tasks, machine), 2, 4, 8}):
                 if groups % splits == 0:
                     yield rows, splits
+
+
+def few_rows(costs: Mapping[int, float], best: float) -> int:
+    """The fewest rows copied at once, of those with such ``costs``, that cost as good as nothing more than ``best``."""
+    return next(rows for rows in sorted(costs) if costs[rows] <= (1 + _EQUAL) * best)
 
 
 def splits_of(groups: int, tasks: int, machine: Machine) -> int:

@@ -21,6 +21,7 @@ import numpy as np
 from tvm import tirx
 
 from rdpass.core.comparison import Array
+from rdpass.core.optimization import SPEED
 from rdpass.kernels import reference
 from rdpass.kernels.builder.chunked_sums import add_in_chunks
 from rdpass.kernels.builder.emit import Registers, bind, parallel, serial, spans, tiles
@@ -40,7 +41,7 @@ from rdpass.kernels.cost_model import HOLDS, KEEPS, busiest_share, map_bytes, pr
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.naming import convolution_name
 from rdpass.kernels.template import FLOATS, Kernel, Template, Tile, kernel_of
-from rdpass.kernels.tile_space import fitting, row_cuts
+from rdpass.kernels.tile_space import few_rows, fitting, row_cuts
 from rdpass.kernels.workload import Convolution
 from rdpass.targets.isa import Isa
 
@@ -135,6 +136,15 @@ class Direct(Template[Convolution, DirectTile]):
         for size, vectors in fitting(work.out_width, outer, machine.isa):
             for rows, splits in row_cuts(work, blocks(outer, vectors), machine):
                 yield DirectTile(size, vectors, rows, splits)
+
+    def default(self, work: Convolution, machine: Machine) -> DirectTile | None:
+        """The best tile; where size counts, with the fewest rows copied at once that cost as good as nothing more."""
+        best = super().default(work, machine)
+        if best is None or machine.optimize == SPEED:
+            return best
+        numbers = {tile.rows for tile in self.tiles(work, machine)}
+        costs = {rows: self.cost(work, replace(best, rows=rows), machine) for rows in numbers}
+        return replace(best, rows=few_rows(costs, costs[best.rows]))
 
     def cost(self, work: Convolution, tile: DirectTile, machine: Machine) -> float:
         kh, kw = work.kernel

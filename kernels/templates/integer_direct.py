@@ -31,13 +31,9 @@ from rdpass.kernels.naming import convolution_name
 from rdpass.kernels.quantization import Short
 from rdpass.kernels.template import INTEGERS, Kernel, Template, Tile, kernel_of
 from rdpass.kernels.templates.direct import no_direct_window
-from rdpass.kernels.tile_space import fitting_integers, row_cuts
+from rdpass.kernels.tile_space import few_rows, fitting_integers, row_cuts
 from rdpass.kernels.workload import Convolution
 from rdpass.targets.isa import Isa, Vector
-
-_EQUAL = 0.002
-"""The share of a kernel's cycles that its copied rows may cost more where they take less memory."""
-
 
 _TOGETHER = 3
 """Taps of a row that are written out together at most, so that pixels which several of them read are loaded once."""
@@ -154,9 +150,9 @@ class IntegerDirect(Template[Convolution, IntegerDirectTile]):
         best = super().default(work, machine)
         if best is None:
             return None
-        bound = (1 + _EQUAL) * self.cost(work, best, machine)
-        fewer = (replace(best, rows=rows) for rows in sorted({tile.rows for tile in self.tiles(work, machine)}))
-        return next(tile for tile in fewer if self.cost(work, tile, machine) <= bound)
+        numbers = {tile.rows for tile in self.tiles(work, machine)}
+        costs = {rows: self.cost(work, replace(best, rows=rows), machine) for rows in numbers}
+        return replace(best, rows=few_rows(costs, costs[best.rows]))
 
     def cost(self, work: Convolution, tile: IntegerDirectTile, machine: Machine) -> float:
         kh, kw = work.kernel

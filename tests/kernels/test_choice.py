@@ -139,3 +139,12 @@ def test_stems_and_heads_of_unknown_cost_are_smallest_for_size_and_as_ever_for_b
         assert choose_default(work, balanced) == tile
         assert transform_bytes(work, tile, speed) > 0
         assert transform_bytes(work, choose_default(work, size), size) == 0
+
+
+@pytest.mark.parametrize(("channels", "size"), [(64, 56), (128, 28)])
+def test_where_size_counts_no_whole_map_is_copied_for_a_thousandth_of_the_time(channels, size):
+    work, alone = layer(channels, size), replace(machine_of(find_target("rpi4")), threads=1, optimize="size")
+    chosen = choose_default(work, alone)
+    assert chosen.rows <= 4
+    fastest = min(r.cycles for r in rank_tiles(work, alone) if weight_bytes(work, r.tile, alone) == 4 * work.weights)
+    assert default_cost(work, alone) <= 1.002 * fastest

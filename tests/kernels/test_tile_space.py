@@ -4,6 +4,7 @@ import pytest
 
 from rdpass.kernels.tile_space import (
     block_cuts,
+    few_rows,
     fitting,
     fitting_products,
     pixel_blocks,
@@ -85,3 +86,9 @@ def test_cuts_give_every_thread_whole_groups():
     assert all(6 % splits == 0 for _, splits in block_cuts(conv, 4, 6, machine_with(ASIMD, 4)))
     rows = list(row_cuts(conv, 6, machine_with(ASIMD, 1)))
     assert rows == [(rows, splits) for rows in (1, 2, 4, 8, 14) for splits in (1, 2)]
+
+
+def test_the_fewest_rows_are_taken_that_cost_as_good_as_nothing_more():
+    assert few_rows({1: 1005.0, 2: 1001.9, 4: 1000.0, 56: 999.0}, 1000.0) == 2
+    assert few_rows({1: 1005.0, 56: 999.0}, 999.0) == 56
+    assert few_rows({7: 10.0}, 10.0) == 7
