@@ -20,6 +20,9 @@ from rdpass.passes.prune.find_channels import Channels
 from rdpass.passes.prune.importance import Scores
 from rdpass.passes.prune.remove_channels import left
 
+SLACK = 1e-9
+"""Of a share that was computed."""
+
 
 @dataclass(frozen=True)
 class ChannelSet:
@@ -51,7 +54,12 @@ def channel_sets(channels: Channels) -> tuple[ChannelSet, ...]:
 
 
 def choose_channels(
-    channels: Channels, scores: Scores, share: float, multiple: int, floor: float
+    channels: Channels,
+    scores: Scores,
+    share: float,
+    multiple: int,
+    floor: float,
+    widths: Mapping[str, int] | None = None,
 ) -> tuple[frozenset[int], tuple[Skipped, ...]]:
     """The units that leave for ``share`` of the multiply-accumulates to be saved at least, and what can't shrink.
 
@@ -61,19 +69,24 @@ def choose_channels(
         share: of the network's multiply-accumulates, between 0 and 1.
         multiple: that widths are to be of.
         floor: the fraction of a set's units that stay at least.
+        widths: of the layers, by path, that the floor is a fraction of; None for those that they have.
 
     Raises:
         ConfigError: the floor leaves more than that.
     """
     sets = channel_sets(channels)
-    steps = sorted((step for each in sets for step in _steps(each, scores, multiple, floor)), key=lambda s: s[0])
+    before = {layer.node: (widths or {}).get(layer.path, len(layer.writes)) / len(layer.writes)
+              for layer in channels.layers}  # fmt: skip
+    floors = {each: floor * max(before[node] for node in each.layers) for each in sets}
+    steps = sorted((step for each in sets for step in _steps(each, scores, multiple, floors[each])),
+                   key=lambda step: step[0])  # fmt: skip
     whole = macs_left(channels, frozenset())
 
     def without(count: int) -> frozenset[int]:
         return frozenset(unit for _, units in steps[:count] for unit in units)
 
     def enough(count: int) -> bool:
-        return macs_left(channels, without(count)) <= (1 - share) * whole
+        return macs_left(channels, without(count)) <= (1 - share + SLACK) * whole
 
     if not enough(len(steps)):
         most = 1 - macs_left(channels, without(len(steps))) / max(1, whole)
@@ -85,7 +98,8 @@ def choose_channels(
     while low < high:
         middle = (low + high) // 2
         low, high = (low, middle) if enough(middle) else (middle + 1, high)
-    return without(low), _skipped(channels, sets, multiple, floor)
+    shrinking = {each for each in sets if _steps(each, {}, multiple, floors[each])}
+    return without(low), _skipped(channels, shrinking, multiple)
 
 
 def macs_left(channels: Channels, gone: Collection[int]) -> int:
@@ -116,19 +130,15 @@ def _steps(each: ChannelSet, scores: Scores, multiple: int, floor: float) -> lis
     return found
 
 
-def _skipped(channels: Channels, sets: Collection[ChannelSet], multiple: int, floor: float) -> tuple[Skipped, ...]:
+def _skipped(channels: Channels, shrinking: Collection[ChannelSet], multiple: int) -> tuple[Skipped, ...]:
     """Layers none of whose channels could leave, and why."""
-    narrow: Mapping[str, ChannelSet] = {
-        node: each for each in sets if not _steps(each, {}, multiple, floor) for node in each.layers
-    }
-    free = {node for each in sets if _steps(each, {}, multiple, floor) for node in each.layers}
+    free = {node for each in shrinking for node in each.layers}
     found = []
     for layer in channels.layers:
         fixed = next((channels.fixed[unit] for unit in layer.writes if unit in channels.fixed), None)
-        if layer.node in free:
-            continue
-        if layer.node in narrow:
-            found.append(Skipped(layer.node, f"{len(layer.writes)} channels fill no more than a block of {multiple}"))
-        elif fixed is not None:
+        if layer.node not in free and fixed is not None:
             found.append(Skipped(layer.node, f"{fixed.add}: {fixed.reason}"))
+        elif layer.node not in free:
+            reason = f"of {len(layer.writes)} channels no block of {multiple} can leave"
+            found.append(Skipped(layer.node, reason))
     return tuple(found)

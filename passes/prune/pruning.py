@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from torch.fx import GraphModule
@@ -41,6 +41,7 @@ def prune(
     multiple: int = 1,
     floor: float = 0.25,
     importance: Callable[[GraphModule, Channels], Scores] = magnitude,
+    widths: Mapping[str, int] | None = None,
 ) -> Pruned:
     """Take the least important channels out of a network, wherever its layers agree on them.
 
@@ -52,6 +53,8 @@ def prune(
         multiple: that the widths of shrunken layers are to be of: the channels of a block of the target's kernels
             (``isa_of(target).block(FLOAT32)``), so that none of what is gone still costs time.
         floor: the fraction of its width that every layer keeps at least.
+        widths: of layers, by path, that the floor is a fraction of, where this is a step among several; None for those
+            of the network given.
         importance: a score per unit of channels; ``functools.partial(taylor, losses=…)`` for one that uses data.
 
     Raises:
@@ -76,10 +79,10 @@ def prune(
         raise NothingToConvert(
             f"no layer has channels that could leave: {'; '.join([*reasons][:4]) or 'there is none'}"
         )
-    gone, skipped = choose_channels(channels, importance(traced.module, channels), share, multiple, floor)
+    gone, skipped = choose_channels(channels, importance(traced.module, channels), share, multiple, floor, widths)
     module = remove_channels(traced.module, channels, gone)
     annotate(module, traced.example)
     masked = mask_channels(traced.module, channels, gone)
     gate = check_agreement("pruned", module, masked, traced.example, TOLERANCE)
-    widths = tuple(Width(layer.path, len(layer.writes), left(layer.writes, gone)) for layer in channels.layers)
-    return Pruned(replace(traced, module=module, gates=(*traced.gates, gate)), widths, skipped)
+    told = tuple(Width(layer.path, len(layer.writes), left(layer.writes, gone)) for layer in channels.layers)
+    return Pruned(replace(traced, module=module, gates=(*traced.gates, gate)), told, skipped)

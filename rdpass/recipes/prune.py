@@ -1,21 +1,23 @@
 """``prune``: the least important channels leave, and what is left learns from the whole network.
 
 No shortcut is removed. The share of multiply-accumulates that leaves is the user's (``PruneOptions``); which channels
-these are is decided once, on the trained network, over all its layers (``rdpass.passes.prune``).
+these are is decided on the trained network, over all its layers (``rdpass.passes.prune``), at once or in steps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import replace
 from functools import partial
 
 from torch import Tensor, nn
 
+from rdpass.core.comparison import NumericGate
 from rdpass.core.errors import ConfigError
 from rdpass.core.numeric_types import BYTES, FLOAT16, FLOAT32, HALF, INT8, SINGLE
 from rdpass.core.plan import Outcome, Plan, Pruning, Traced
+from rdpass.passes.analysis.cost import macs_of
 from rdpass.passes.prune.find_channels import Channels
 from rdpass.passes.prune.importance import Scores, magnitude, taylor
 from rdpass.passes.prune.pruning import prune
@@ -26,6 +28,7 @@ from rdpass.recipes.recipe import Recipe, Removal
 from rdpass.recipes.statistics import first_batches
 from rdpass.targets.isa import isa_of
 from rdpass.targets.lookup import find_target
+from rdpass.training.checkpoint import has_checkpoint, step_state
 from rdpass.training.engine import train
 from rdpass.training.knowledge_distillation import KnowledgeDistillation
 from rdpass.training.options import PruneOptions
@@ -38,26 +41,84 @@ TYPES = {SINGLE: FLOAT32, HALF: FLOAT16, BYTES: INT8}
 def remove_channels_and_distil(teacher: Traced, plan: Plan, request: Request) -> Removal:
     """A narrower student, distilled from ``teacher`` on ``request.train``; all shortcuts stay.
 
+    In several steps, what leaves is chosen anew each time, on the network trained so far. What can't be saved or pruned
+    is told before the first one.
+
     Raises:
-        ConfigError: the budget can't be met, or shortcuts were selected.
+        ConfigError: the budget can't be met, there are fewer epochs than steps, or shortcuts were selected.
         NothingToConvert: no layer has channels that could leave.
         ParityError: the pruned network is not what it should be, or the trained one not what was trained.
         DivergedError: the data or the loss were not usable.
     """
+    steps = request.config.prune.steps
+    if request.config.epochs < steps:
+        raise ConfigError(f"{steps} steps of pruning take {steps} epochs or more, not {request.config.epochs}")
     prepared = prepared_teacher(teacher)
-    narrow, pruning = pruned(prepared, request)
-    student, counterpart = replace(narrow, gates=()), replace(narrow, module=deepcopy(narrow.module), gates=())
-    rehearse(student, (), counterpart, request)
-    learnt_from = deepcopy((request.teacher or prepared).module)
-    history = train(KnowledgeDistillation(student.module, learnt_from, request.criteria), request)
-    refresh_statistics(student.module, request, 1.0)
-    folded = finished_student(student, (), counterpart)
+    at_once, pruning = pruned(prepared, request)
+    rehearse(replace(at_once, gates=()), (), _like(at_once), request)
+    student = prepared if steps > 1 else at_once
+    gates: tuple[NumericGate, ...] = student.gates
+    history: list[dict[str, float]] = []
+    for step in range(1, steps + 1):
+        if steps > 1:
+            widths = {width.layer: width.before for width in pruning.widths}
+            student, pruning = _narrowed(student, pruning, prepared, request, step, widths)
+            gates += student.gates
+        learnt_from = deepcopy((request.teacher or prepared).module)
+        objective = KnowledgeDistillation(student.module, learnt_from, request.criteria)
+        history += train(objective, _part_of(request, step))
+        student.module.eval()
+    refresh_statistics(student.module, _part_of(request, steps), 1.0)
+    folded = finished_student(replace(student, gates=()), (), _like(student))
     outcomes = tuple(Outcome(region.add, "kept", "prune takes channels, no shortcuts") for region in plan.regions)
-    return Removal(replace(folded, gates=()), outcomes, (*narrow.gates, *folded.gates), tuple(history), pruning)
+    return Removal(replace(folded, gates=()), outcomes, (*gates, *folded.gates), tuple(history), pruning)
 
 
-def pruned(prepared: Traced, request: Request) -> tuple[Traced, Pruning]:
+def _like(student: Traced) -> Traced:
+    return replace(student, module=deepcopy(student.module), gates=())
+
+
+def _narrowed(
+    student: Traced, before: Pruning, whole: Traced, request: Request, step: int, widths: Mapping[str, int]
+) -> tuple[Traced, Pruning]:
+    """The student after one more step: of the share that is to leave in all, ``step`` parts of as many as there are.
+
+    A step has nothing to do where the ones before it saved more than their part.
+    """
+    options = request.config.prune
+    wanted = (1 - options.share * step / options.steps) * macs_of(whole.module)
+    share = 1 - wanted / macs_of(student.module)
+    if share <= 0:
+        return replace(student, gates=()), before
+    return pruned(replace(student, gates=()), request, share, widths)
+
+
+def _part_of(request: Request, step: int) -> Request:
+    """The request of one step's training: its part of the epochs, and a state of its own to go on from."""
+    steps, epochs = request.config.prune.steps, request.config.epochs // request.config.prune.steps
+    if step == steps:
+        epochs = request.config.epochs - epochs * (steps - 1)
+    checkpoint = request.checkpoint
+    if checkpoint is not None and steps > 1:
+        checkpoint = step_state(checkpoint, step, steps)
+        if current_world().is_first:
+            checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    return replace(
+        request, config=request.config.model_copy(update={"epochs": epochs}), checkpoint=checkpoint,
+        resume=request.resume and has_checkpoint(checkpoint),
+    )  # fmt: skip
+
+
+def pruned(
+    network: Traced, request: Request, share: float | None = None, widths: Mapping[str, int] | None = None
+) -> tuple[Traced, Pruning]:
     """The network without the channels that ``request.config.prune`` says, and how it was pruned.
+
+    Args:
+        network: prepared for training.
+        request: with the settings and the data that say what matters.
+        share: in the place of the settings'.
+        widths: of layers, by path, before any step.
 
     Raises:
         ConfigError, NothingToConvert, ParityError: as ``remove_channels_and_distil``.
@@ -67,10 +128,13 @@ def pruned(prepared: Traced, request: Request) -> tuple[Traced, Pruning]:
         raise ConfigError("only and skip select shortcuts; recipe prune takes channels of all layers: leave them out")
     options = request.config.prune
     multiple = options.multiple or block_of(options)
-    ranked = _ranked_by(prepared.module, request)
+    ranked = _ranked_by(network.module, request)
     importance = magnitude if ranked == "magnitude" else partial(_same_everywhere, request)
-    found = prune(prepared, options.share, multiple=multiple, floor=options.floor, importance=importance)
-    return found.traced, Pruning(options.share, multiple, ranked, found.widths, found.skipped)
+    found = prune(network, share or options.share, multiple=multiple, floor=options.floor, importance=importance,
+                  widths=widths)  # fmt: skip
+    first = widths or {}
+    told = tuple(replace(width, before=first.get(width.layer, width.before)) for width in found.widths)
+    return found.traced, Pruning(options.share, multiple, ranked, told, found.skipped)
 
 
 def block_of(options: PruneOptions) -> int:

@@ -8,6 +8,7 @@
     tensorboard/           the same numbers, where that was asked for
     student-int8.onnx      the student in int8 with golden numbers beside it, where that was asked for; data alone
     int8/                  history.jsonl and tensorboard/ of its training in int8, if any
+    step1/ …               likewise of each step of pruning but the last
 
 While training, ``<folder>.partial`` holds the state to resume from; it goes when the folder is there.
 """
@@ -44,7 +45,8 @@ from rdpass.core.tensors import arrays_of
 from rdpass.passes.quantize.report import QuantizationReport
 from rdpass.runs.result import Conversion
 from rdpass.runs.settings import ConvertConfig, to_toml
-from rdpass.training.checkpoint import LAST_STAGE, damaged, has_checkpoint, last_stage, previous
+from rdpass.training.checkpoint import LAST_STAGE, damaged, has_checkpoint, previous
+from rdpass.training.options import MOST_STEPS
 from rdpass.training.world import current_world
 
 if TYPE_CHECKING:
@@ -56,7 +58,9 @@ RECORD = "conversion.json"
 SETTINGS = "config.toml"
 STATE = "checkpoint.pt"
 INT8, INT8_GOLDEN = "student-int8.onnx", "student-int8.golden.npz"
-TRACES = ("history.jsonl", "tensorboard", f"{LAST_STAGE}/history.jsonl", f"{LAST_STAGE}/tensorboard")
+STAGES = (LAST_STAGE, *(f"step{step}" for step in range(1, MOST_STEPS)))
+TRACES = tuple(f"{stage}{name}" for stage in ("", *(f"{each}/" for each in STAGES))
+               for name in ("history.jsonl", "tensorboard"))  # fmt: skip
 SAVED_TOLERANCE = 1e-5
 
 
@@ -80,7 +84,8 @@ def check_run(out: str | Path | None, resume: str | None, force: bool) -> None:
     check_free(Path(out), force, written_files)
     tidy_up(state)
     check_free(state.parent, True, _state_files)
-    if any(map(has_checkpoint, (state, last_stage(state)))) and not resume and not force:
+    states = (state, *(state.parent / stage / state.name for stage in STAGES))
+    if any(map(has_checkpoint, states)) and not resume and not force:
         raise ConfigError(f"an interrupted run lies in {state.parent}; resume it (--resume auto), or --force anew")
 
 
@@ -94,7 +99,8 @@ def written_files(folder: Path) -> set[str] | None:
 
 def _state_files(folder: Path) -> set[str]:
     states = {STATE, previous(Path(STATE)).name, damaged(Path(STATE)).name}
-    return {*states, *(f"{LAST_STAGE}/{name}" for name in states), *TRACES, *(f"{name}/" for name in TRACES)}
+    stages = {f"{stage}/{name}" for stage in STAGES for name in states}
+    return {*states, *stages, *TRACES, *(f"{name}/" for name in TRACES)}
 
 
 def training_state(out: str | Path | None) -> Path | None:

@@ -88,6 +88,11 @@ def damaged(path: Path) -> Path:
     return path.with_name(f"{path.stem}.damaged{path.suffix}")
 
 
+def step_state(path: Path, step: int, steps: int) -> Path:
+    """The place of the state of one of several trainings, of which the last keeps its own at ``path``."""
+    return path if step == steps else path.parent / f"step{step}" / path.name
+
+
 def last_stage(path: Path) -> Path:
     """The place of the state of the stage that comes after the training that keeps its own at ``path``."""
     return path.parent / LAST_STAGE / path.name

@@ -65,10 +65,15 @@ class PathOptions(BaseModel):
     teacher: Literal["frozen", "trained"] = "frozen"
 
 
+MOST_STEPS = 8
+"""Of pruning, each of which keeps a training state of its own."""
+
+
 class PruneOptions(BaseModel):
     """Which channels recipe ``prune`` takes.
 
     ``share``: of the multiply-accumulates that are to leave. ``floor``: the fraction of its width that a layer keeps.
+    ``steps``: in how many equal steps; after each the network is trained for its part of the epochs.
     ``importance``: ``magnitude`` of weights; ``taylor``, what the loss on ``images`` training images says; ``auto`` is
     the latter where there is a loss, with labels or of the user's.
     ``multiple``: that the widths of shrunken layers are to be of; None: the channels of a block of the kernels for
@@ -79,6 +84,7 @@ class PruneOptions(BaseModel):
 
     share: float = Field(default=0.3, gt=0, lt=1)
     floor: float = Field(default=0.25, ge=0, le=1)
+    steps: int = Field(default=1, ge=1, le=MOST_STEPS)
     importance: Literal["auto", "magnitude", "taylor"] = "auto"
     images: int = Field(default=512, ge=1)
     multiple: int | None = Field(default=None, ge=1)

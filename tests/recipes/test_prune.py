@@ -10,6 +10,8 @@ import rdpass
 from rdpass.capture.trace import trace
 from rdpass.core.errors import ConfigError, NothingToConvert, TargetError
 from rdpass.inspection import plan_of
+from rdpass.passes.analysis.cost import macs_of
+from rdpass.passes.prune.find_channels import find_channels
 from rdpass.passes.prune.importance import magnitude
 from rdpass.recipes import prune as module
 from rdpass.recipes.preparation import prepared_teacher
@@ -116,7 +118,9 @@ def test_selections_of_shortcuts_are_refused():
         pruned_by(seeded(hostile), skip=["4.*"])
 
 
-def test_a_training_that_was_interrupted_ends_in_the_bits_of_one_that_was_not(tmp_path):
+@pytest.mark.parametrize(("steps", "reads"), [(1, 4), (2, 10)])
+def test_a_training_that_was_interrupted_ends_in_the_bits_of_one_that_was_not(tmp_path, steps, reads):
+    """``reads``: of the data, until the interruption: two for what is told first, then two a choice, one an epoch."""
     teacher, state = trace(seeded(hostile), EXAMPLE), tmp_path / "checkpoint.pt"
 
     class Stopping(list):
@@ -125,13 +129,13 @@ def test_a_training_that_was_interrupted_ends_in_the_bits_of_one_that_was_not(tm
         def __iter__(self):
             self.reads += 1
             yield from super().__iter__()
-            if self.reads == 4:  # after those for the loss and the scores, and the first epoch
+            if self.reads == reads:
                 raise KeyboardInterrupt
 
     def student_of(train, **more):
-        request = Request(
-            train=train, config=DistillConfig(epochs=2, prune=TWOS), show_progress=False, **more
-        )  # fmt: skip
+        options = PruneOptions(multiple=2, steps=steps)
+        config = DistillConfig(epochs=2 * steps, prune=options)
+        request = Request(train=train, config=config, show_progress=False, **more)
         return remove_channels_and_distil(teacher, plan_of(teacher), request)
 
     with pytest.raises(KeyboardInterrupt):
@@ -140,6 +144,22 @@ def test_a_training_that_was_interrupted_ends_in_the_bits_of_one_that_was_not(tm
     assert (resumed.pruning, resumed.history) == (whole.pruning, whole.history)
     states = [removal.student.module.state_dict().values() for removal in (resumed, whole)]
     assert all(map(torch.equal, *states))
+    assert (tmp_path / "step1").exists() == (steps == 2)
+
+
+def test_steps_take_their_parts_of_the_share_and_of_the_epochs_and_the_floor_is_of_the_first_widths():
+    teacher = trace(seeded(hostile), EXAMPLE)
+    options = PruneOptions(steps=3, share=0.5, floor=0.5, multiple=1, importance="magnitude")
+    request = Request(train=batches(2), config=DistillConfig(epochs=4, prune=options), show_progress=False)
+    removal = remove_channels_and_distil(teacher, plan_of(teacher), request)
+    assert [gate.name for gate in removal.gates].count("pruned") == 3
+    assert len(removal.history) == 4
+    assert macs_of(removal.student.module) <= 0.5 * macs_of(teacher.module)
+    before = {layer.path: len(layer.writes) for layer in find_channels(teacher.module, teacher.example).layers}
+    assert {width.layer: width.before for width in removal.pruning.widths} == before
+    assert all(width.after >= 0.5 * width.before for width in removal.pruning.widths)
+    with pytest.raises(ConfigError, match="3 steps of pruning take 3 epochs"):
+        remove_channels_and_distil(teacher, plan_of(teacher), Request(config=DistillConfig(epochs=2, prune=options)))
 
 
 def test_what_is_not_said_is_its_own_choice():

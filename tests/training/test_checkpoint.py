@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from rdpass.core.errors import ConfigError
-from rdpass.training.checkpoint import damaged, load_checkpoint, previous, save_checkpoint
+from rdpass.training.checkpoint import damaged, load_checkpoint, previous, save_checkpoint, step_state
 from tests.training.interrupting import Stops
 from tests.training.support import assert_same, trained
 
@@ -74,3 +74,11 @@ def test_a_full_disk_is_told_with_the_file_and_what_was_there_stays(tmp_path, mo
         monkeypatch.undo()
     assert load_checkpoint(path)["number"] == 1
     assert [place.name for place in tmp_path.iterdir()] == ["checkpoint.pt"]
+
+
+def test_each_of_several_trainings_has_a_place_and_the_last_one_the_run_s_own(tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    places = [step_state(path, step, 3) for step in (1, 2, 3)]
+    assert [str(place.relative_to(tmp_path)) for place in places] == [
+        "step1/checkpoint.pt", "step2/checkpoint.pt", "checkpoint.pt",
+    ]  # fmt: skip

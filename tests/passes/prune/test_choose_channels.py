@@ -62,7 +62,7 @@ def test_a_layer_of_a_single_block_is_left_out_with_the_reason():
     channels = channels_of(8, 32)
     _, skipped = choose_channels(channels, in_order(channels), 0.3, 16, 0.0)
     assert [each.reason for each in skipped] == [
-        "8 channels fill no more than a block of 16", "output: an output of the network",
+        "of 8 channels no block of 16 can leave", "output: an output of the network",
     ]  # fmt: skip
 
 
@@ -80,6 +80,14 @@ def test_a_floor_holds_in_every_layer():
     assert [left(layer.writes, gone) for layer in channels.layers[:2]] == [4, 4]
     with pytest.raises(ConfigError, match="lower the floor"):
         choose_channels(channels, in_order(channels), 0.9, 1, 0.5)
+
+
+def test_the_floor_of_a_step_is_of_the_widths_before_all_steps():
+    channels = channels_of(8, 8)
+    with pytest.raises(ConfigError, match="lower the floor"):
+        choose_channels(channels, in_order(channels), 0.6, 1, 0.5, {"0": 16, "1": 12})
+    gone, _ = choose_channels(channels, in_order(channels), 0.2, 1, 0.5, {"0": 16, "1": 12})
+    assert [left(layer.writes, gone) for layer in channels.layers[:2]] == [8, 6]
 
 
 def test_channels_of_a_depthwise_layer_leave_with_those_that_it_reads():
