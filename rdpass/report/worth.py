@@ -37,7 +37,9 @@ def _gains(own: Choice, plain: Choice) -> bool:
 def _words(own: Choice | None, plain: Choice | None, skipped: Sequence[Skipped], gains: bool) -> str:
     missing = [each for each in skipped if each.add in ("as it is", "plain")]
     if missing:
-        return "No verdict: " + "; ".join(f"{each.add} could not be estimated ({each.reason})" for each in missing)
+        reasons = dict.fromkeys(each.reason for each in missing)
+        of = {reason: " and ".join(each.add for each in missing if each.reason == reason) for reason in reasons}
+        return "No verdict: " + "; ".join(f"{names} could not be estimated ({reason})" for reason, names in of.items())
     if own is None or plain is None:
         return "Compile it as it is: there is no shortcut to remove"
     time, peak = plain.ms / own.ms - 1, plain.peak_bytes / max(1, own.peak_bytes) - 1

@@ -52,12 +52,16 @@ def test_a_network_without_shortcuts_is_compiled_as_it_is() -> None:
 
 
 def test_there_is_no_verdict_on_what_could_not_be_estimated() -> None:
-    found = worth("rpi4", [], [Skipped("as it is", "no such operator"), Skipped("plain", "no such operator")])
+    found = worth("rpi4", [], [Skipped("as it is", "no such operator"), Skipped("plain", "no such shape")])
     assert found.verdict == (
-        "No verdict: as it is could not be estimated (no such operator);"
-        " plain could not be estimated (no such operator)."
+        "No verdict: as it is could not be estimated (no such operator); plain could not be estimated (no such shape)."
     )
     assert not found.gains
+
+
+def test_one_reason_is_given_once() -> None:
+    found = worth("rpi3", [], [Skipped("as it is", "no figures"), Skipped("plain", "no figures")])
+    assert found.verdict == "No verdict: as it is and plain could not be estimated (no figures)."
 
 
 def test_a_choice_is_named_with_its_precision_unless_that_is_single() -> None:

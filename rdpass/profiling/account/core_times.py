@@ -58,15 +58,21 @@ LARGE = CoreTimes(
     multiply=0.5, float_=0.5, product=1.0, integer=0.5, load=0.5, store=0.5, start=1 / 4, wait=2, division=10, call=40,
     dispatch=2000,
 )  # fmt: skip
-_CORES: Mapping[str, CoreTimes] = {"cortex-a72": SMALL, "neoverse-n1": LARGE}
+WIDE = CoreTimes(
+    multiply=0.25, float_=0.25, product=0.5, integer=0.25, load=1 / 3, store=0.5, start=1 / 8, wait=4, division=6,
+    call=25, dispatch=1900,
+)  # fmt: skip
+_CORES: Mapping[str, CoreTimes] = {"cortex-a72": SMALL, "neoverse-n1": LARGE, "neoverse-v1": WIDE}
 
 
 def core_times(target: Target) -> CoreTimes:
     """The figures of the core that stands for the target's.
 
     Raises:
-        TargetError: there are none.
+        TargetError: there are none, or it is no core of ARM's.
     """
+    if target.architecture != "aarch64":
+        raise TargetError(f"{target.name} is {target.architecture}; times are estimated for cores of ARM's alone")
     core = modelled_core(target)
     if core not in _CORES:
         raise TargetError(f"{target.name}: no figures of {target.cpu} to estimate cycles with")
