@@ -138,8 +138,8 @@ def _print(found: Fit, out: Path | None) -> None:
         f"one core of {found.target}, estimated",
         ">shortcuts gone",
         ">ms",
-        ">peak, MB",
-        ">weights, MB",
+        ">peak",
+        ">weights",
         "misses",
     )
     print_table(columns, [
@@ -155,8 +155,8 @@ def _print(found: Fit, out: Path | None) -> None:
                 f">{found.figure}",
                 ">beside the model",
                 ">ms",
-                ">peak, MB",
-                ">weights, MB",
+                ">peak",
+                ">weights",
                 "misses",
                 "run folder",
             ),

@@ -55,7 +55,7 @@ class Miss:
         return self.value / self.most - 1 if self.most else math.inf
 
     def __str__(self) -> str:
-        told = f"{words(self.limit, self.value)} of {_amount(self.limit, self.most)}"
+        told = f"{words(self.limit, self.value)} of {amount(self.limit, self.most)}"
         if self.limit == "drop":
             return told
         share = f"{100 * self.excess:.2g}" if self.excess < 0.095 else f"{100 * self.excess:.0f}"
@@ -65,10 +65,11 @@ class Miss:
 def words(limit: str, value: float) -> str:
     """A value as people read it: 33 ms, peak 1.2 MB, weights 46 kB, drop 0.50."""
     name = {"ms": "", "peak_bytes": "peak ", "weight_bytes": "weights ", "drop": "drop "}[limit]
-    return f"{name}{_amount(limit, value)}"
+    return f"{name}{amount(limit, value)}"
 
 
-def _amount(limit: str, value: float) -> str:
+def amount(limit: str, value: float) -> str:
+    """A value with its unit: 33 ms, 46 kB, 0.50."""
     if limit == "drop":
         return f"{value:.2f}"
     if limit == "ms":

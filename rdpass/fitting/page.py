@@ -12,7 +12,7 @@ from markupsafe import Markup
 from rdpass.core.files import new_file
 from rdpass.core.plan import Choice
 from rdpass.fitting.choice import front
-from rdpass.fitting.limits import misses, words
+from rdpass.fitting.limits import amount, misses, words
 from rdpass.fitting.record import Fit, Point
 from rdpass.profiling.account.choices import choice_key
 from rdpass.report.chart import Chart
@@ -61,8 +61,8 @@ def missed_by(found: Fit, cost: Choice) -> str:
 
 
 def figures_of(cost: Choice) -> tuple[str, str, str]:
-    """Milliseconds, megabytes at the peak and of weights, as text."""
-    return f"{cost.ms:.3g}", f"{cost.peak_bytes / 1e6:.3g}", f"{cost.weight_bytes / 1e6:.3g}"
+    """Milliseconds, peak and weights, as text."""
+    return f"{cost.ms:.3g}", amount("peak_bytes", cost.peak_bytes), amount("weight_bytes", cost.weight_bytes)
 
 
 def cells_of(point: Point) -> tuple[str, ...]:
