@@ -4,13 +4,13 @@
 2. A set shrinks in steps, its least important units first, so that every width written is a multiple of the kernels'
    block afterwards: what fills a part of a block only costs as much as a whole one.
 3. Steps of all sets are ordered by the mean importance of their units. The first of them that together meet the budget
-   leave; no set goes below the floor.
+   leave, but for those that it does not need; no set goes below the floor.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, gcd, lcm
 
@@ -18,7 +18,6 @@ from rdpass.core.errors import ConfigError
 from rdpass.core.plan import Skipped
 from rdpass.passes.prune.find_channels import Channels
 from rdpass.passes.prune.importance import Scores
-from rdpass.passes.prune.remove_channels import left
 
 SLACK = 1e-9
 """Of a share that was computed."""
@@ -78,39 +77,80 @@ def choose_channels(
     before = {layer.node: (widths or {}).get(layer.path, len(layer.writes)) / len(layer.writes)
               for layer in channels.layers}  # fmt: skip
     floors = {each: floor * max(before[node] for node in each.layers) for each in sets}
-    steps = sorted((step for each in sets for step in _steps(each, scores, multiple, floors[each])),
-                   key=lambda step: step[0])  # fmt: skip
-    whole = macs_left(channels, frozenset())
-
-    def without(count: int) -> frozenset[int]:
-        return frozenset(unit for _, units in steps[:count] for unit in units)
-
-    def enough(count: int) -> bool:
-        return macs_left(channels, without(count)) <= (1 - share + SLACK) * whole
-
-    if not enough(len(steps)):
-        most = 1 - macs_left(channels, without(len(steps))) / max(1, whole)
+    steps = {each: _steps(each, scores, multiple, floors[each]) for each in sets}
+    tally = Tally(channels)
+    budget = (1 - share + SLACK) * tally.macs
+    whole, taken = tally.macs, list[Taken]()
+    for _, of, units in sorted(((step[0], each, step[1]) for each in sets for step in steps[each]), key=_score):
+        if tally.macs > budget:
+            tally.take(units)
+            taken.append((of, units))
+    if tally.macs > budget:
         raise ConfigError(
-            f"no more than {most:.1%} of the multiply-accumulates can leave where widths are multiples of {multiple}"
-            f" and {floor:.0%} of each stays, not {share:.1%}; ask for less, or lower the floor or the multiple"
+            f"no more than {1 - tally.macs / max(1, whole):.1%} of the multiply-accumulates can leave where widths are"
+            f" multiples of {multiple} and {floor:.0%} of each stays, not {share:.1%}; ask for less, or lower the floor"
+            " or the multiple"
         )
-    low, high = 0, len(steps)
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (low, middle) if enough(middle) else (middle + 1, high)
-    shrinking = {each for each in sets if _steps(each, {}, multiple, floors[each])}
-    return without(low), _skipped(channels, shrinking, multiple)
+    shrinking = {each for each in sets if steps[each]}
+    return _needed(tally, taken, budget), _skipped(channels, shrinking, multiple)
 
 
-def macs_left(channels: Channels, gone: Collection[int]) -> int:
-    """Multiply-accumulates of the network without the units ``gone``."""
-    total = channels.other_macs
-    for layer in channels.layers:
-        macs = layer.macs
-        for units in layer.factors:
-            macs = macs * left(units, gone) // len(units)
-        total += macs
-    return total
+class Tally:
+    """Multiply-accumulates of a network as units leave and come back.
+
+    Example:
+        >>> tally = Tally(channels)
+        >>> tally.take(unit for unit in channels.layers[0].writes)
+        >>> tally.macs < Tally(channels).macs
+        True
+    """
+
+    def __init__(self, channels: Channels) -> None:
+        self._channels = channels
+        self._left = [[len(units) for units in layer.factors] for layer in channels.layers]
+        self._places: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        for index, layer in enumerate(channels.layers):
+            for factor, units in enumerate(layer.factors):
+                for unit in units:
+                    self._places[unit].append((index, factor))
+
+    def take(self, units: Iterable[int], back: bool = False) -> None:
+        """Let these units leave, or come back."""
+        for unit in units:
+            for layer, factor in self._places[unit]:
+                self._left[layer][factor] += 1 if back else -1
+
+    @property
+    def macs(self) -> int:
+        """What is left."""
+        total = self._channels.other_macs
+        for layer, lefts in zip(self._channels.layers, self._left, strict=True):
+            macs = layer.macs
+            for units, left in zip(layer.factors, lefts, strict=True):
+                macs = macs * left // len(units)
+            total += macs
+        return total
+
+
+Taken = tuple[ChannelSet, tuple[int, ...]]
+
+
+def _needed(tally: Tally, taken: Sequence[Taken], budget: float) -> frozenset[int]:
+    """The units of the steps that the budget needs: where a later one saved more than was missing, others come back."""
+    gone, closed = set[int](), set[ChannelSet]()
+    for each, units in reversed(taken):
+        if each not in closed:
+            tally.take(units, back=True)
+            if tally.macs <= budget:
+                continue
+            tally.take(units)
+        closed.add(each)  # its units leave in order
+        gone.update(units)
+    return frozenset(gone)
+
+
+def _score(step: tuple[float, ChannelSet, tuple[int, ...]]) -> float:
+    return step[0]
 
 
 Step = tuple[float, tuple[int, ...]]

@@ -171,6 +171,8 @@ def _pointwise(run: LabelRun, n: Node, result: Any) -> Tensor | str:
     maps = [run.seen[source] for source in n.all_input_nodes if run.seen[source] is not None]
     if not isinstance(result, Tensor) or not all(isinstance(labels, Tensor) for labels in maps):
         return "it reads or gives several maps"
+    if any(run.seen[source] is None for source in n.all_input_nodes):
+        return "it computes with sizes, and would with others"
     aligned = [labels.reshape(*[1] * (result.ndim - labels.ndim), *labels.shape) for labels in maps]
     channels = frozenset[int]().union(*map(varying, aligned))
     whole = [labels for labels in aligned if all(labels.shape[axis] == result.shape[axis] for axis in channels)]
@@ -210,14 +212,22 @@ def _part(run: LabelRun, n: Node, read: Tensor, part: Tensor) -> Any:
         return _followed(run, n, read, part)
     [axis] = channels
     source, vector = vector_along(read, axis), vector_along(part, axis)
-    index: Any = n.args[1] if callee(n) == "getitem" else None
-    if not isinstance(index, tuple) or axis >= len(index) or not all(isinstance(each, slice) for each in index):
-        return "it takes channels by their numbers"
-    start = index[axis].indices(len(source))[0]
-    if not torch.equal(source[start : start + len(vector)], vector):
+    start = _start(n, axis, len(source))
+    if start is None or not torch.equal(source[start : start + len(vector)], vector):
         return "it takes channels by their numbers"
     run.partitions.append((n, axis, [source[:start], vector]))
     return part
+
+
+def _start(n: Node, axis: int, size: int) -> int | None:
+    """The first channel that a slice takes; None where it is no slice, or has no form that can be written anew."""
+    if callee(n) == "slice" and len(n.args) > 3:  # of an exported program: map, axis, start, end
+        return int(n.args[2]) if isinstance(n.args[2], int) and n.args[2] >= 0 else None
+    index: Any = n.args[1] if callee(n) == "getitem" else None
+    if not isinstance(index, tuple) or axis >= len(index) or not all(isinstance(each, slice) for each in index):
+        return None
+    start: int = index[axis].indices(size)[0]
+    return start
 
 
 def _moved(run: LabelRun, n: Node, result: Any) -> Any:

@@ -54,6 +54,9 @@ def _take_apart(node: Node, partition: Partition, gone: Collection[int]) -> None
     if callee(node) == "getitem":
         start, size = sizes
         node.args = _put(node.args, (1, partition.axis), slice(start, start + size))
+    elif callee(node) == "slice":
+        start, size = sizes
+        node.args = (node.args[0], partition.axis, start, start + size)
     else:
         node.op, node.target = "call_function", torch.split
         node.args, node.kwargs = (node.args[0], sizes, partition.axis), {}

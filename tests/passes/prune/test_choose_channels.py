@@ -6,7 +6,7 @@ import pytest
 from torch import nn
 
 from rdpass.core.errors import ConfigError
-from rdpass.passes.prune.choose_channels import channel_sets, choose_channels, macs_left
+from rdpass.passes.prune.choose_channels import Tally, channel_sets, choose_channels
 from rdpass.passes.prune.find_channels import find_channels
 from rdpass.passes.prune.remove_channels import left
 from tests.models import classifier, inverted_residual
@@ -17,6 +17,12 @@ def channels_of(*widths):
     """Those of a chain of 1x1 convolutions."""
     layers = [nn.Conv2d(a, b, 1) for a, b in zip((3, *widths), (*widths, 5), strict=True)]
     return find_channels(traced(nn.Sequential(*layers)).module, (IMAGE,))
+
+
+def macs_left(channels, gone):
+    tally = Tally(channels)
+    tally.take(gone)
+    return tally.macs
 
 
 def in_order(channels):
@@ -41,6 +47,16 @@ def test_no_more_leaves_than_the_budget_asks_for():
     gone, _ = choose_channels(channels, in_order(channels), 0.3, 1, 0.0)
     last = max(gone, key=in_order(channels).__getitem__)
     assert macs_left(channels, gone) <= 0.7 * whole < macs_left(channels, gone - {last})
+
+
+def test_what_a_larger_step_made_needless_comes_back():
+    channels = channels_of(8, 64)
+    small, large = (layer.writes for layer in channels.layers[:2])
+    scores = {unit: 1.0 for unit in large} | {unit: 9.0 for unit in large[4:]} | {unit: 2.0 for unit in small}
+    assert choose_channels(channels, scores, 0.05, 4, 0.5)[0] == {*large[:4]}
+    gone, _ = choose_channels(channels, scores, 0.3, 4, 0.5)
+    assert gone == {*small[:4]}
+    assert macs_left(channels, gone) <= 0.7 * macs_left(channels, ())
 
 
 @pytest.mark.parametrize(("width", "multiple", "widths"), [(20, 8, {20, 16, 8}), (16, 16, {16}), (12, 5, {12, 10, 5})])

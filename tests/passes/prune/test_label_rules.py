@@ -34,6 +34,7 @@ class Positions(nn.Module):
 
 
 STAYING = {
+    "it computes with sizes, and would with others": Applied(lambda x: x / x.shape[1]),
     "it normalises over channels": nn.GroupNorm(2, 8),
     "it reduces over channels": Applied(lambda x: x * x.mean(1, keepdim=True)),
     "it mixes channels with other axes": Shuffled(),

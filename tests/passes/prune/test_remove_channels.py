@@ -6,6 +6,8 @@ import pytest
 import torch
 from torch import nn
 
+from rdpass.capture.programs import load_program, save_program
+from rdpass.capture.trace import trace
 from rdpass.passes.graph.annotate import annotate
 from rdpass.passes.prune.find_channels import find_channels
 from rdpass.passes.prune.remove_channels import left, mask_channels, remove_channels
@@ -67,6 +69,19 @@ def test_a_chunk_becomes_a_split_of_its_own_sizes_and_slices_move():
     slices = [node.args[1][1] for node in small.graph.nodes if node.name.startswith("getitem") and
               isinstance(node.args[1], tuple)]  # fmt: skip
     assert {(each.start, each.stop) for each in slices} == {(1, 4), (0, 1), (4, 6)}
+
+
+def test_slices_of_an_exported_program_move_too(tmp_path):
+    whole = traced(PRUNABLE["gated"]())
+    save_program(whole.module, (IMAGE,), tmp_path / "gated.pt2")
+    program, _ = load_program(tmp_path / "gated.pt2")
+    again = trace(program, IMAGE)
+    channels = find_channels(again.module, (IMAGE,))
+    gone = every_other(channels)
+    small, masked = (change(again.module, channels, gone) for change in (remove_channels, mask_channels))
+    assert error_between(small.double(), masked.double(), IMAGE.double()) <= 1e-12
+    stream, wide = channels.layers[:2]
+    assert (left(stream.writes, gone), left(wide.writes, gone)) == (4, 6)
 
 
 def test_what_is_frozen_stays_frozen_and_norms_know_their_width():
