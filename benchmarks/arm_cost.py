@@ -3,6 +3,7 @@
     python benchmarks/arm_cost.py --net plain50 --target cortex-a72 [--precision int8|fp16] [--optimize size] [--json]
 
 NET is plain18, plain50, resnet18, resnet50 or an .onnx file; TARGET a board that ``rdpass targets`` lists, or a core.
+With --estimate nothing is built or run: the figures are those that ``rdpass inspect`` ends with, in seconds.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from rdpass.core.errors import ConfigError, RdpassError
 from rdpass.core.numeric_types import BYTES, SINGLE, Precision
 from rdpass.core.optimization import SPEED, Optimize
 from rdpass.onnx.source import read_onnx
+from rdpass.profiling.account.choices import estimate
 from rdpass.profiling.emulation.boards import find_board, modelled_core
 from rdpass.profiling.emulation.llvm_tools import find_llvm_tool, llvm_version
 from rdpass.profiling.emulation.network import FunctionCost, measure_network
@@ -61,6 +63,18 @@ def report(net: str, target: str, precision: Precision = SINGLE, optimize: Optim
         },
         "layers": [_layer(function) for function in cost.functions],
     }
+
+
+def estimated(net: str, target: str, precision: Precision = SINGLE, optimize: Optimize = SPEED) -> dict[str, Any]:
+    """The figures of ``net`` on ``target`` that the account of its kernels gives, without building or running it."""
+    choice = estimate(net, read_onnx(_model(net)), find_board(target), precision, optimize)
+    return {"net": net, "target": target, "optimize": optimize, **asdict(choice)}
+
+
+def _print_estimated(figures: dict[str, Any]) -> None:
+    print(f"{figures['net']} for {figures['target']} in {figures['precision']}, optimized for {figures['optimize']}:"
+          f" {figures['ms']:.1f} ms, {figures['cycles'] / 1e6:.1f} Mcycles, {size(figures['dram_bytes'])} from memory,"
+          f" peak {size(figures['peak_bytes'])}, weights {size(figures['weight_bytes'])}; estimated")  # fmt: skip
 
 
 def _model(net: str) -> Path:
@@ -115,15 +129,19 @@ def main() -> None:
     parser.add_argument("--target", default="cortex-a72", help="a board or a core")
     parser.add_argument("--precision", choices=get_args(Precision), default=SINGLE, help="what it computes in")
     parser.add_argument("--optimize", choices=get_args(Optimize), default=SPEED, help="what kernels are chosen for")
+    parser.add_argument("--estimate", action="store_true", help="by the account of kernels: nothing is built or run")
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args()
     try:
-        figures = report(options.net, options.target, options.precision, options.optimize)
+        find = estimated if options.estimate else report
+        figures = find(options.net, options.target, options.precision, options.optimize)
     except RdpassError as error:
         print(f"arm_cost: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     if options.json:
         print(json.dumps(figures, indent=1))
+    elif options.estimate:
+        _print_estimated(figures)
     else:
         _print(figures)
 

@@ -16,6 +16,7 @@ from torch.fx import GraphModule
 from rdpass.core.comparison import Array
 from rdpass.core.errors import ConfigError, TargetError, first_line
 from rdpass.core.numeric_types import BYTES, HALF, SINGLE, Precision
+from rdpass.core.optimization import SPEED, Optimize
 from rdpass.core.plan import Choice, Region, Skipped, Traced
 from rdpass.core.progress import progress
 from rdpass.deploy.lowering import lower_for, network_of
@@ -124,16 +125,18 @@ def precisions_of(target: Target) -> tuple[Precision, ...]:
     return SINGLE, HALF, BYTES
 
 
-def estimate(network: str, source: OnnxSource, target: Target, precision: Precision = SINGLE) -> Choice:
-    """What an ONNX network costs on one core of ``target``, computing in ``precision``. A float network is quantised
-    for int8.
+def estimate(
+    network: str, source: OnnxSource, target: Target, precision: Precision = SINGLE, optimize: Optimize = SPEED
+) -> Choice:
+    """What an ONNX network costs on one core of ``target``, computing in ``precision``, with kernels chosen for
+    ``optimize``. A float network is quantised for int8.
 
     Raises:
         ConfigError: it can't be quantised, or TVM can't import it.
         TargetError: the target does not compute so, or a figure of it is not known.
     """
     module = network_of(as_precision(source, precision), target, precision)
-    account = account_of(lower_for(module, target), target)
+    account = account_of(lower_for(module, target, optimize=optimize), target)
     return Choice(
         network, precision, account.ms, account.cycles, account.dram_bytes, account.peak_bytes, account.weight_bytes
     )

@@ -7,10 +7,13 @@ import torch
 from torch import nn
 
 from rdpass.capture.trace import trace
+from rdpass.core.numeric_types import Precision
+from rdpass.onnx.source import read_onnx
 from rdpass.passes.analysis.shortcuts.census import take_census
-from rdpass.profiling.account.choices import estimate_choices, precisions_of
+from rdpass.profiling.account.choices import estimate, estimate_choices, precisions_of
 from rdpass.targets.lookup import find_target
 from tests.models import Applied, bottleneck, classifier, seeded
+from tests.onnx.nets import Net
 from tests.support import Untouched
 
 RPI4 = find_target("rpi4")
@@ -56,3 +59,13 @@ def test_a_core_without_figures_is_told_before_anything_is_exported(monkeypatch)
     assert choices == ()
     assert [each.add for each in skipped] == ["as it is", "plain"]
     assert "no figures of cortex-a53" in skipped[0].reason
+
+
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_smaller_weights_are_paid_with_cycles(precision: Precision) -> None:
+    net = Net((1, 64, 28, 28))
+    source = read_onnx(net.model(net.relu(net.conv(net.relu(net.conv("x0", 64, 64, 3)), 64, 64, 3))))
+    fast, small = (estimate("net", source, RPI4, precision, optimize) for optimize in ("speed", "size"))
+    assert fast == estimate("net", source, RPI4, precision)
+    assert small.weight_bytes < fast.weight_bytes / 3
+    assert small.cycles > 1.3 * fast.cycles

@@ -6,11 +6,13 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import onnx
 import pytest
 
+from benchmarks import arm_cost
 from rdpass.deploy.lowering import import_onnx, lower_for
 from rdpass.onnx.source import read_onnx
 from rdpass.profiling.account.network import account_of
@@ -142,3 +144,11 @@ def test_the_command_refuses_with_the_projects_exit_codes(arguments: tuple[str, 
     assert done.returncode == code
     assert message in done.stderr
     assert done.stdout == ""
+
+
+def test_the_command_estimates_without_running(residual_onnx: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with patch.object(sys, "argv", ["arm_cost", "--net", str(residual_onnx), "--estimate", "--optimize", "size"]):
+        arm_cost.main()
+    shown = capsys.readouterr().out
+    assert "for cortex-a72 in float32, optimized for size: " in shown
+    assert shown.endswith("; estimated\n")
