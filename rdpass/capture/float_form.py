@@ -4,7 +4,8 @@
    round the numbers of a network of floats, or watch them: they are taken out. Layers of ``torch.ao.nn.qat`` become
    those that they were made from.
 2. Parameters and buffers in float16 or bfloat16 are widened.
-3. A network that was converted to integers holds no floats to read: it is refused.
+3. A network that was converted to integers holds no floats to read: it is refused. So is one with weights that are
+   complex, sparse, or were never loaded.
 
 ONNX files are read by the same rules.
 """
@@ -33,10 +34,19 @@ _INTEGER_PACKAGES = ("torch.ao.nn.quantized.", "torch.ao.nn.intrinsic.quantized.
 _OF_FLOATS = (quantized.FloatFunctional, quantized.FXFloatFunctional)  # they stand among those of integers
 INTEGER_OPERATORS = ("quantized::", "quantized_decomposed::", "aten::quantize_per_")
 _WATCHER = "activation_post_process"
+_UNUSABLE: tuple[tuple[Callable[[Tensor], bool], str], ...] = (
+    (
+        lambda tensor: tensor.is_meta,
+        "has no numbers (device meta): load its weights, as by load_state_dict(assign=True)",
+    ),
+    (lambda tensor: tensor.is_complex(), "is complex; only real networks are read: write it with two real tensors"),
+    (lambda tensor: tensor.layout is not torch.strided, "is sparse; store it with .to_dense()"),
+)
+"""Tensors that nothing here computes with, and what to do."""
 
 
 def check_floats(model: nn.Module) -> None:
-    """Refuse what was converted to integers.
+    """Refuse what was converted to integers, and tensors that hold no real numbers.
 
     Raises:
         ConfigError: with the place and what to do.
@@ -44,6 +54,10 @@ def check_floats(model: nn.Module) -> None:
     found = next(_integers_in(model), None)
     if found is not None:
         raise quantised(type(model).__name__, found)
+    for path, tensor in (*model.named_parameters(), *model.named_buffers()):
+        unusable = next((what for holds, what in _UNUSABLE if holds(tensor)), None)
+        if unusable is not None:
+            raise ConfigError(f"{type(model).__name__}: {path} {unusable}")
 
 
 def quantised(name: str, where: str) -> ConfigError:

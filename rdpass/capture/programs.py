@@ -137,7 +137,7 @@ def save_program(module: nn.Module, inputs: tuple[Tensor, ...], path: Path) -> N
         ConfigError: torch can't write it, or not without code.
     """
     try:
-        program = export_program(_WithPlainOutputs(module), inputs)
+        program = export_program(WithPlainOutputs(module), inputs)
     except Exception as error:
         raise ConfigError(
             f"{type(module).__name__} can't be saved as a program: {first_line(error)}; what torch.export can't follow"
@@ -151,7 +151,7 @@ def save_program(module: nn.Module, inputs: tuple[Tensor, ...], path: Path) -> N
         torch.export.save(program, path)
 
 
-class _WithPlainOutputs(nn.Module):
+class WithPlainOutputs(nn.Module):
     """Holds the very parameters, buffers and layers of a module, under their names, and gives its outputs plainly.
 
     A graph module would be exported with the containers that its graph holds, whatever its hooks made of them.

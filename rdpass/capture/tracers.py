@@ -10,15 +10,17 @@ Each is given a copy of the model that it may spoil.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import is_dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.fx import Graph, GraphModule
+from torch.fx import Graph, GraphModule, Node
+from torch.fx.node import map_aggregate
 
 from rdpass.capture.hooks import is_changed
-from rdpass.capture.programs import export_program, unpack_program
+from rdpass.capture.programs import WithPlainOutputs, export_program, unpack_program
 
 Inputs = tuple[Tensor, ...]
 MOST_LEAVES = 64
@@ -75,6 +77,7 @@ def trace_symbolically(model: nn.Module, leaves: tuple[str, ...]) -> GraphModule
         graph = tracer.trace(model)
     except Exception as error:
         raise NotFollowed(tracer.failed_in) from error
+    _give_dicts_for_dataclasses(graph)
     plain = Graph()  # without the tracer's class, so that a student needs nothing of ours to be unpickled
     plain.output(plain.graph_copy(graph, {}))
     return GraphModule(tracer.root, plain, type(model).__name__)
@@ -97,8 +100,24 @@ def trace_with_leaves(copy_of: Callable[[], nn.Module], leaves: tuple[str, ...])
 
 
 def export(model: nn.Module, inputs: Inputs) -> GraphModule:
-    """The graph of ``torch.export``, without its guards."""
-    return unpack_program(export_program(model, inputs))
+    """The graph of ``torch.export``, without its guards, its outputs in plain containers."""
+    return unpack_program(export_program(WithPlainOutputs(model), inputs))
+
+
+def _give_dicts_for_dataclasses(graph: Graph) -> None:
+    """In place: a graph gives dicts where its model gives dataclasses, which else are calls of the user's classes."""
+    made = [node for node in graph.nodes if node.op == "call_function" and is_dataclass(node.target)]
+    output = graph.output_node()
+    output.args = map_aggregate(output.args, _fields_of)
+    for node in reversed(made):
+        if not node.users:
+            graph.erase_node(node)
+
+
+def _fields_of(value: Any) -> Any:
+    if not isinstance(value, Node) or value.op != "call_function" or not is_dataclass(value.target):
+        return value
+    return {name: map_aggregate(each, _fields_of) for name, each in value.kwargs.items() if each is not None}
 
 
 def _has_weights(module: nn.Module) -> bool:

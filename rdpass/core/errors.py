@@ -68,3 +68,10 @@ class PassError(RdpassError):
 def first_line(error: BaseException) -> str:
     """The first line of its message, to be told in one of ours; the name of its type if it says nothing."""
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+def root_of(error: BaseException) -> BaseException:
+    """The error that began the chain of those that were raised ``from`` another."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error

@@ -16,20 +16,27 @@ from rdpass.core.errors import ConfigError
 
 def tensors_in(outputs: Any) -> list[Tensor]:
     """The tensors of ``outputs``, in order; whatever else is among them is left out."""
-    return [leaf for leaf in tree_leaves(outputs) if isinstance(leaf, Tensor)]
+    return [leaf for leaf in tree_leaves(plain_outputs(outputs)) if isinstance(leaf, Tensor)]
 
 
 def arrays_of(outputs: Any) -> list[Array]:
     """The tensors of ``outputs``, in order, as numpy arrays.
 
     Raises:
-        ConfigError: there is none, or there is something that can't be compared.
+        ConfigError: there is none, or there is something that can't be compared, complex numbers among it.
     """
-    leaves = [leaf for leaf in tree_leaves(outputs) if leaf is not None]
+    leaves = [leaf for leaf in tree_leaves(plain_outputs(outputs)) if leaf is not None]
     foreign = next((leaf for leaf in leaves if not isinstance(leaf, Tensor)), None)
     if foreign is not None or not leaves:
         found = "nothing" if foreign is None else type(foreign).__name__
-        raise ConfigError(f"a model must return tensors, in tuples, lists or dicts; this one returned {found}")
+        raise ConfigError(
+            f"a model must return tensors, in tuples, lists, dicts or dataclasses; this one returned {found}. Give a"
+            " module around it whose forward returns its tensors"
+        )
+    if any(leaf.is_complex() for leaf in leaves):
+        raise ConfigError(
+            "a model must return real tensors; this one returned complex ones. torch.view_as_real makes two of one"
+        )
     return [_array(leaf.detach().cpu()) for leaf in leaves]
 
 

@@ -28,7 +28,7 @@ from rdpass.capture.programs import quiet_torch
 from rdpass.capture.trace import trace
 from rdpass.core.agreement import check_agreement, outputs_in_double
 from rdpass.core.comparison import Array, NumericGate, check_close, users_tolerance
-from rdpass.core.errors import ParityError, TraceError
+from rdpass.core.errors import ParityError, TraceError, first_line, root_of
 from rdpass.core.places import check_free
 from rdpass.core.plan import Traced
 from rdpass.core.tensors import arrays_of
@@ -120,7 +120,11 @@ def _exported(module: nn.Module, example: tuple[Tensor, ...]) -> onnx.ModelProto
             assert program is not None
             written: onnx.ModelProto = program.model_proto
         except Exception as error:
-            raise TraceError(f"{type(module).__name__} can't be exported to ONNX: {error}") from error
+            said = first_line(root_of(error))  # those raised of it are advice to torch's developers
+            raise TraceError(
+                f"{type(module).__name__} can't be exported to ONNX: {said}. What has no operator in ONNX is to be"
+                " written with others, or left out of the network"
+            ) from error
     return _anonymous(written)
 
 

@@ -131,6 +131,22 @@ def test_a_tensor_of_integers_is_found_wherever_it_lies():
         check_floats(model)
 
 
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda weight: weight.to("meta"), r"0\.weight has no numbers \(device meta\).*load"),
+        (lambda weight: weight.to(torch.complex64), r"0\.weight is complex"),
+        (lambda weight: weight.to_sparse(), r"0\.weight is sparse.*to_dense"),
+    ],
+    ids=["never loaded", "complex", "sparse"],
+)
+def test_weights_that_are_no_real_numbers_are_refused_by_name(spoil, said):
+    model = nn.Sequential(nn.Linear(3, 2))
+    model[0].weight = nn.Parameter(spoil(model[0].weight.detach()))
+    with pytest.raises(ConfigError, match=said):
+        rdpass.inspect(model, torch.randn(1, 3))
+
+
 @pytest.mark.parametrize("dtype", HALVES)
 @pytest.mark.parametrize("given", [torch.float32, torch.float16])
 def test_a_model_in_half_precision_is_read_in_float32_whatever_the_example_is(dtype, given, caplog):

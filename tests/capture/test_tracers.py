@@ -1,6 +1,8 @@
 """The ladder of tracers: what each keeps as a module, and where it says that it failed."""
 
 import pickle
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import torch
@@ -94,3 +96,31 @@ def test_exporting_follows_control_flow_on_shapes_and_leaves_no_guards():
     module = export(model, (X,))
     assert error_between(module, model, torch.randn(1, 3, 8, 8)) <= 1e-6
     assert not any("guard" in str(node.target) for node in module.graph.nodes)
+
+
+@dataclass
+class Scores:
+    """As people write them: torch was not told of it."""
+
+    logits: torch.Tensor
+    maps: Any = None
+
+
+class Named(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 1)
+
+    def forward(self, x):
+        y = self.conv(x)
+        return {"scores": [Scores(y.mean((2, 3))), Scores(y.mean((2, 3)), y)]}
+
+
+@pytest.mark.parametrize("tracer", [lambda model: trace_symbolically(model, ()), lambda model: export(model, (X,))])
+def test_a_graph_gives_dicts_for_dataclasses(tracer):
+    model = Named().eval()
+    graph = tracer(model)
+    assert not [node for node in graph.graph.nodes if node.target is Scores]
+    found, expected = graph(X), model(X)["scores"]
+    assert [list(scores) for scores in found["scores"]] == [["logits"], ["logits", "maps"]]
+    assert error_between(lambda x: graph(x)["scores"][1]["maps"], lambda x: expected[1].maps, X) == 0

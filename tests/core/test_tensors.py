@@ -1,6 +1,8 @@
 """Outputs of any form as flat lists, and in plain containers: in order, with all their tensors."""
 
 from collections import OrderedDict, deque, namedtuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +12,13 @@ from torch.fx.immutable_collections import immutable_dict, immutable_list
 from rdpass.core.errors import ConfigError
 from rdpass.core.tensors import arrays_of, plain_outputs, tensors_in
 from tests.runs.nets import ModelOutput, Output, Pair
+
+
+@dataclass
+class Unregistered:
+    first: Any
+    second: Any
+
 
 A, B, C = (torch.full((2, 3), float(number)) for number in range(3))
 
@@ -40,6 +49,16 @@ def test_nothing_is_refused(nothing):
     assert tensors_in(nothing) == []
     with pytest.raises(ConfigError, match="returned nothing"):
         arrays_of(nothing)
+
+
+def test_a_dataclass_that_torch_does_not_know_is_looked_into():
+    assert tensors_in({"out": [Unregistered(A, None), B]}) == [A, B]
+    assert len(arrays_of(Unregistered(A, (B, C)))) == 3
+
+
+def test_complex_numbers_are_refused_with_what_to_do():
+    with pytest.raises(ConfigError, match=r"real tensors.*view_as_real"):
+        arrays_of((A, torch.complex(A, B)))
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64, torch.int64, torch.bool])

@@ -9,7 +9,7 @@ from torch import nn
 
 import rdpass
 from rdpass.core.comparison import NumericGate
-from rdpass.core.errors import ConfigError, ParityError
+from rdpass.core.errors import ConfigError, ParityError, TraceError
 from rdpass.core.files import file_digest
 from rdpass.onnx.double_oracle import run_in_double
 from rdpass.onnx.export import export_onnx
@@ -151,3 +151,15 @@ def test_an_output_that_is_none_is_left_out_and_torch_says_nothing(tmp_path, cap
     export_onnx(Half(), (torch.randn(1, 3, 5, 5),), tmp_path / "half.onnx")
     assert len(onnx.load(tmp_path / "half.onnx").graph.output) == 1
     assert capfd.readouterr() == ("", "")
+
+
+def test_an_operator_that_onnx_lacks_is_named_in_one_line_and_nothing_is_written(tmp_path):
+    class Bessel(nn.Module):
+        def forward(self, x):
+            return torch.special.bessel_j0(x)
+
+    with pytest.raises(TraceError, match=r"bessel_j0.*written with others") as caught:
+        export_onnx(Bessel(), (torch.randn(1, 3),), tmp_path / "net.onnx")
+    assert "\n" not in str(caught.value)
+    assert "github" not in str(caught.value).lower()
+    assert not list(tmp_path.iterdir())

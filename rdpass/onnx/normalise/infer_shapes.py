@@ -5,7 +5,8 @@ For inference alone
 1. a GroupNormalization or MeanVarianceNormalization, of which it knows nothing, is what gives its input's shape, and so
    is a PRelu, whose slopes may not fit before they are repaired;
 2. extents that a file claims to be negative, and an input's of 0, are open;
-3. large weights are their types: ONNX's library would write, read and copy their numbers several times.
+3. large weights are their types: ONNX's library would write, read and copy their numbers several times;
+4. a pool that rounds up has no window that would start in the padding behind its map (``whole_windows``).
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from typing import Any
 import onnx
 from onnx import shape_inference
 from onnx.helper import make_tensor_value_info
+
+from rdpass.onnx.normalise.whole_windows import OPERATORS as POOLS
+from rdpass.onnx.normalise.whole_windows import ends_of
 
 _LARGE = 4096
 """Bytes of a tensor from which on no shape is made of its numbers."""
@@ -44,6 +48,8 @@ def inferred_graph(model: onnx.ModelProto, strict: bool = False) -> onnx.GraphPr
 
 def _inferred(model: onnx.ModelProto, strict: bool) -> onnx.ModelProto:
     standing = _standing_in(model)
+    if any(_rounds_up(node) for node in standing.graph.node):
+        standing = _with_whole_windows(standing)
     try:
         return shape_inference.infer_shapes(standing, strict_mode=strict, data_prop=True)
     except shape_inference.InferenceError as error:
@@ -61,7 +67,7 @@ def _put_back(inferred: onnx.ModelProto, model: onnx.ModelProto) -> onnx.ModelPr
         graph.ClearField(field)
         getattr(graph, field).extend(kept)
     for node, meant in zip(graph.node, model.graph.node, strict=True):
-        if _is_own(meant):
+        if _is_own(meant) or _rounds_up(meant):
             node.CopyFrom(meant)
     return inferred
 
@@ -107,6 +113,68 @@ def _copied(message: Any, but: str) -> Any:
         else:
             getattr(copy, field.name).MergeFrom(value)
     return copy
+
+
+def _rounds_up(node: onnx.NodeProto) -> bool:
+    return node.op_type in POOLS and any(each.name == "ceil_mode" and each.i for each in node.attribute)
+
+
+def _with_whole_windows(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy without windows too many, and without the shapes that follow; ``model`` itself where there are none."""
+    counted, changed = _without_shapes(model), False
+    while _drop_windows(inferred := shape_inference.infer_shapes(counted, data_prop=True)):
+        counted, changed = _without_shapes(inferred), True
+    if not changed:
+        return model
+    known = {value.name for value in (*inferred.graph.value_info, *inferred.graph.output) if _extents(value)}
+    result = onnx.ModelProto()
+    result.CopyFrom(counted)
+    there = known | {value.name for value in counted.graph.value_info}
+    result.graph.value_info.extend(value for value in model.graph.value_info if value.name not in there)
+    return result
+
+
+def _drop_windows(inferred: onnx.ModelProto) -> bool:
+    """In place: pools with windows too many round down, padded to as many as they have; False where there are none."""
+    graph, found = inferred.graph, False
+    shapes = {value.name: _extents(value) for value in (*graph.input, *graph.value_info, *graph.output)}
+    for node in filter(_rounds_up, graph.node):
+        sizes = shapes.get(node.input[0], [])[2:]
+        ends = _ends(node, sizes) if sizes and all(sizes) else None
+        if ends is not None:
+            kept = [each for each in node.attribute if each.name not in ("ceil_mode", "pads")]
+            begins = _integers(node, "pads", [0] * (2 * len(sizes)))[: len(sizes)]
+            del node.attribute[:]
+            node.attribute.extend([*kept, onnx.helper.make_attribute("pads", [*begins, *ends])])
+            found = True
+    return found
+
+
+def _extents(value: onnx.ValueInfoProto) -> list[int]:
+    """Of every axis; 0 for an open one."""
+    return [extent.dim_value for extent in value.type.tensor_type.shape.dim]
+
+
+def _ends(node: onnx.NodeProto, sizes: list[int]) -> list[int] | None:
+    ones, none = [1] * len(sizes), [0] * (2 * len(sizes))
+    kernel, strides, dilations = (_integers(node, name, ones) for name in ("kernel_shape", "strides", "dilations"))
+    return ends_of(sizes, kernel, strides, dilations, _integers(node, "pads", none))
+
+
+def _integers(node: onnx.NodeProto, name: str, default: list[int]) -> list[int]:
+    return next((list(each.ints) for each in node.attribute if each.name == name), default)
+
+
+def _without_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy that claims the shapes of its inputs and weights alone."""
+    bare = onnx.ModelProto()
+    bare.CopyFrom(model)
+    computed = {name for node in model.graph.node for name in node.output}
+    del bare.graph.value_info[:]
+    bare.graph.value_info.extend(value for value in model.graph.value_info if value.name not in computed)
+    for value in bare.graph.output:
+        value.type.tensor_type.ClearField("shape")
+    return bare
 
 
 def _is_own(node: onnx.NodeProto) -> bool:

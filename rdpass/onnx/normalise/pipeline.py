@@ -31,6 +31,7 @@ from rdpass.onnx.normalise import (
     join_reshapes,
     keep_integers,
     sink_transposes,
+    whole_windows,
 )
 from rdpass.onnx.normalise.check_supported import check_structure
 from rdpass.onnx.normalise.fold_constants import fold_constants
@@ -58,6 +59,7 @@ REWRITES: tuple[Step, ...] = (
     ("drop_empty_inputs", drop_empty_inputs.OPERATORS, drop_empty_inputs.drop_empty_inputs),
     ("drop_no_ops", drop_no_ops.OPERATORS, drop_no_ops.drop_no_op),
     ("explicit_padding", explicit_padding.OPERATORS, explicit_padding.make_padding_explicit),
+    ("whole_windows", whole_windows.OPERATORS, whole_windows.count_whole_windows),
     ("fold_padding", fold_padding.OPERATORS, fold_padding.fold_padding),
     ("fold_crops", fold_crops.OPERATORS, fold_crops.fold_crop),
     ("sink_transposes", sink_transposes.OPERATORS, sink_transposes.sink_transposes),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rdpass.core.comparison import relative_error
+from rdpass.core.errors import root_of
 from rdpass.profiling.runtimes.catalogue import Loader
 from rdpass.profiling.runtimes.workload import Inference, Workload
 
@@ -22,8 +23,7 @@ def checked(loader: Loader, load: Workload, threads: int, tolerance: float) -> t
 
 def reason_of(problem: BaseException) -> str:
     """One line on why a runtime could not be timed."""
-    while problem.__cause__ is not None:
-        problem = problem.__cause__
+    problem = root_of(problem)
     if isinstance(problem, ModuleNotFoundError) and problem.name:
         return f'{problem.name} is not installed; pip install "rdpass[peers]"'
     line = next(iter(str(problem).strip().splitlines()), "")
