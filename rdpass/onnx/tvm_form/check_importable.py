@@ -41,6 +41,8 @@ def _reason(node: ir.Node, known: Set[str]) -> str:
         return "TVM sorts no unsigned integers of 32 bits or more; cast them before"
     if node.op_type == "Mod" and not attribute(node, "fmod", 0) and _is_float(first):
         return "TVM's remainder of floats by the divisor's sign has other results at infinities; set fmod to 1"
+    if node.op_type == "Pad" and attribute(node, "mode", "constant") == "wrap":
+        return "it wraps by more than its map holds, or by numbers that depend on the input"
     if node.op_type in _POOLS and _is_wider_than_its_map(node):
         return "its window is larger than the map with its padding; make it as large as the map"
     return ""

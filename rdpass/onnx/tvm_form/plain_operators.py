@@ -6,6 +6,7 @@
 4. ReduceMax and ReduceMin of booleans: of integers.
 5. IsInf of one sign: Equal to that infinity.
 6. OneHot: Equal to the numbers of the classes.
+7. Pad by what lies at the other end of the map (wrap): a Concat of slices.
 """
 
 from __future__ import annotations
@@ -103,6 +104,29 @@ def _one_hot(node: ir.Node, source: ir.Value, shape: tuple[int, ...]) -> ir.Valu
     return computed(node, "Where", [hot, constant(node, on), constant(node, off)], after)
 
 
+def _wrap(node: ir.Node, source: ir.Value, shape: tuple[int, ...]) -> ir.Value | None:
+    pads, axes = array_of(input_of(node, 1)), array_of(input_of(node, 3))
+    if attribute(node, "mode", "constant") != "wrap" or pads is None:
+        return None
+    places = range(len(shape)) if axes is None else [int(axis) % len(shape) for axis in axes]
+    rows = list(zip(places, map(int, pads), map(int, pads[len(pads) // 2 :]), strict=False))
+    if any(not 0 <= pad <= shape[axis] for axis, *both in rows for pad in both):
+        return None
+    value, extents = source, list(shape)
+    for axis, begin, end in rows:
+        size = extents[axis]
+        parts = [_slice(node, value, extents, axis, size - begin, size)] if begin else []
+        parts += [value, *([_slice(node, value, extents, axis, 0, end)] if end else [])]
+        extents[axis] = begin + size + end
+        value = computed(node, "Concat", parts, extents, axis=axis) if len(parts) > 1 else value
+    return computed(node, "Identity", [value], extents) if value is source else value
+
+
+def _slice(node: ir.Node, value: ir.Value, shape: list[int], axis: int, start: int, end: int) -> ir.Value:
+    bounds = [constant(node, [number], np.int64) for number in (start, end, axis)]
+    return computed(node, "Slice", [value, *bounds], [*shape[:axis], end - start, *shape[axis + 1 :]])
+
+
 def _cast(node: ir.Node, value: ir.Value, kind: int) -> ir.Value:
     result = computed(node, "Cast", [value], shape_of(value), to=kind)
     result.type = ir.TensorType(ir.DataType(kind))
@@ -117,5 +141,6 @@ _RULES: Mapping[str, Callable[[ir.Node, ir.Value, tuple[int, ...]], ir.Value | N
     "ReduceMin": _boolean_extremum,
     "IsInf": _is_infinite,
     "OneHot": _one_hot,
+    "Pad": _wrap,
 }
 OPERATORS = tuple(_RULES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from rdpass.core.errors import ConfigError
 from rdpass.onnx.oracle import run_onnx
 from tests.onnx.tvm_form.form import form, operators
 
@@ -43,3 +44,25 @@ def test_infinities_of_one_sign() -> None:
 def test_classes(axis: int) -> None:
     formed = form(f"y = OneHot<axis={axis}>(x, d, v)", "int64[2, 5] x", d=np.array(3), v=np.float32([0.5, 2]))
     assert "OneHot" not in operators(formed)
+
+
+@pytest.mark.parametrize(
+    ("pads", "written"),
+    [
+        ([0, 0, 2, 1, 0, 0, 6, 7], ["Slice", "Slice", "Concat"] * 2),
+        ([0, 0, 0, 3, 0, 0, 0, 0], ["Slice", "Concat"]),
+        ([0] * 8, ["Identity"]),
+    ],
+)
+def test_padding_by_the_other_end(pads: list[int], written: list[str]) -> None:
+    assert operators(form('y = Pad<mode="wrap">(x, p)', opset=19, p=np.array(pads))) == written
+
+
+def test_padding_by_the_other_end_of_some_axes() -> None:
+    formed = form('y = Pad<mode="wrap">(x, p, , a)', opset=19, p=np.array([1, 2]), a=np.array([-1]))
+    assert operators(formed) == ["Slice", "Slice", "Concat"]
+
+
+def test_padding_by_more_than_the_map_is_refused_by_name() -> None:
+    with pytest.raises(ConfigError, match=r"is a Pad, which can't be built: it wraps by more than its map"):
+        form('y = Pad<mode="wrap">(x, p)', opset=19, p=np.array([0, 0, 7, 0, 0, 0, 0, 0]))
