@@ -196,11 +196,9 @@ def _outcome(file: File, made: Made, expected: Sequence[Array], part: Part) -> t
             return "crashed", f"{type(error).__name__}: {_short(error)}"
     if file.refused:
         return ("right", "") if part is census else ("wrong", "it was taken, though it should be refused")
-    tolerance = made.tolerance
-    if part is census:
-        expected = made.meant(made.model.graph.output, expected) if made.meanings else expected
-        tolerance = made.float_tolerance or tolerance
-    reason = _difference(found, expected, tolerance, part is census)
+    if part is census and made.meanings:
+        expected = made.meant(made.model.graph.output, expected)
+    reason = _difference(found, expected, made.spread or made.tolerance, part is census, made.spread is not None)
     return ("wrong", reason) if reason else ("right", "")
 
 
@@ -208,8 +206,11 @@ def _short(error: Exception) -> str:
     return " ".join(str(error).split())[:300]
 
 
-def _difference(found: Sequence[Array], expected: Sequence[Array], tolerance: float, widened: bool) -> str:
-    """Where they differ; ``tolerance`` is relative to the largest number of an output."""
+def _difference(
+    found: Sequence[Array], expected: Sequence[Array], tolerance: float, widened: bool, spread: bool
+) -> str:
+    """Where they differ; ``tolerance`` is relative to an output's largest number, or with ``spread`` that of the root
+    mean square to the output's."""
     if len(found) != len(expected):
         return f"{len(found)} outputs for {len(expected)}"
     for index, (got, wanted) in enumerate(zip(found, expected, strict=True)):
@@ -217,10 +218,19 @@ def _difference(found: Sequence[Array], expected: Sequence[Array], tolerance: fl
         if got.shape != wanted.shape or got.dtype != kind:
             return f"output {index} is {got.dtype} {got.shape} for {kind} {wanted.shape}"
         distance = np.abs(got.astype(np.float64) - wanted.astype(np.float64))
-        largest = max(np.abs(wanted.astype(np.float64)).max(initial=0), 1e-3)
-        if not distance.max(initial=0) <= tolerance * largest:
-            return f"output {index} differs by {distance.max():.3g} of {largest:.3g}"
+        size = _root_mean_square if spread else _largest
+        off, whole = size(distance), max(size(wanted.astype(np.float64)), 1e-3)
+        if not off <= tolerance * whole:
+            return f"output {index} differs by {off:.3g} of {whole:.3g}"
     return ""
+
+
+def _largest(array: Array) -> float:
+    return float(np.abs(array).max(initial=0))
+
+
+def _root_mean_square(array: Array) -> float:
+    return float(np.sqrt(np.square(array).mean())) if array.size else 0.0
 
 
 def run_all(chosen: Sequence[File], parts: Sequence[str], target: str, emulate_every: int,

@@ -24,7 +24,8 @@ class Made:
     ``sizes``: what a user writes behind ``--input``, if the file needs it. ``feed``: numbers by input. ``batch``: rows
     that the file itself takes, of which the first is compared. ``twin``: the same network in a form that ONNX Runtime
     takes. ``tolerance``: relative to the largest output. ``shortcuts``: residual adds, None where nobody counts them.
-    ``external``: weights in a file beside it. ``float_tolerance``: of what is read into torch, if it is another.
+    ``external``: weights in a file beside it. ``spread``: the root mean square of
+    differences to that of the numbers is compared, and with this, as where one rounding moves all that follows.
     ``meanings``: scale and zero point of inputs and outputs in integers.
     """
 
@@ -36,7 +37,7 @@ class Made:
     tolerance: float = TOLERANCE
     shortcuts: int | None = None
     external: bool = False
-    float_tolerance: float | None = None
+    spread: float | None = None
     meanings: Mapping[str, tuple[Array, Array]] = field(default_factory=dict)
 
     def inputs(self) -> list[Array]:

@@ -82,8 +82,8 @@ TOOLS = {
     "QDQ, domain of ONNX Runtime": Quantiser(np.uint8, domain="com.microsoft", opset=13),
 }
 _BYTE = 8
-_FEW_BITS_TOLERANCE = 0.4
-"""Of the network of floats, where integers have a few bits."""
+_SPREAD_OF_FEW_BITS = 0.4
+"""Of what 4 bits leave of a network of floats; and a number next to a half moves a seventh of a map's range."""
 _NETWORKS = ("residual", "mobile", "bottleneck", "detector")
 
 
@@ -103,7 +103,7 @@ def _written(tool: Quantiser, network: str) -> Made:
     return Made(
         quantised, {name: graph.integers(name, array) for name, array in feed.items()}, tolerance=QUANTISED_TOLERANCE,
         shortcuts=found.shortcuts, meanings=graph.meanings,
-        float_tolerance=None if tool.bits == _BYTE else _FEW_BITS_TOLERANCE,
+        spread=None if tool.bits == _BYTE else _SPREAD_OF_FEW_BITS,
     )  # fmt: skip
 
 

@@ -20,6 +20,8 @@ from rdpass.onnx.quantised_values import (
     Unrounded,
     Value,
     bias_integers,
+    growth,
+    is_on_scale,
     quantise,
     real_of,
     requantise,
@@ -123,10 +125,12 @@ def _are_exact(left: Value | None, right: Value | None, right_axis: int) -> bool
 
 def _with_bias(total: Array, left: Quantised, right: Quantised, bias: Value | None, axis: int) -> Sums:
     scales = left.scale.reshape(()), right.scale.reshape(()) if right.is_per_tensor else right.scale
-    if bias is not None:
-        whole = bias_integers(bias, *scales)
-        total = total + (whole.reshape(-1, *[1] * (total.ndim - 2)) if whole.ndim == 1 else whole)
-    return Sums(total, *scales, axis)
+    if bias is None:
+        return Sums(total, *scales, axis)
+    times = 1.0 if is_on_scale(bias, *scales) else growth(right)
+    total, scales = total * times, (scales[0], (scales[1] / times).astype(FLOAT32))
+    whole = bias_integers(bias, *scales)
+    return Sums(total + (whole.reshape(-1, *[1] * (total.ndim - 2)) if whole.ndim == 1 else whole), *scales, axis)
 
 
 def _add(call: Call) -> Value | None:

@@ -2,7 +2,8 @@
 
 1. ``DequantizeLinear`` computes nothing: its integers go on, with their scale, into what reads them.
 2. Conv, ConvTranspose, Gemm and MatMul of two such inputs sum exactly. A bias on the scale of the sums is added as it
-   is; any other is rounded to that scale first. Two such sums on the same scales add up to one.
+   is; any other is rounded to that scale first, which weights of a few bits make finer by doubling as long as they are
+   bytes. Two such sums on the same scales add up to one.
 3. Relu, Clip, and Max and Min with a constant, only bound such sums.
 4. ``QuantizeLinear`` of sums: float32(sum) · float32((x_scale · w_scale) / y_scale), in float32, rounded half to even,
    plus the zero point, saturated; then the bounds, rounded likewise. This is what onnxruntime's QLinearConv computes.

@@ -17,6 +17,7 @@ from rdpass.core.numeric_types import FLOAT32
 
 Bound = tuple[Array | None, Array | None]
 """The least and the largest real number that is let through, each broadcast over a map; None for no bound."""
+_LARGEST_BYTE = 127
 SAME_SCALE = 1e-5
 """A bias's scale counts as that of the sums within this ratio: tools compute the product in float32 or float64."""
 
@@ -135,10 +136,24 @@ def requantise(value: Unrounded, scale: Array, zero: Array) -> Array:
 
 def bias_integers(bias: Value, input_scale: Array, weight_scale: Array) -> Array:
     """A layer's bias on the scale of its sums: as it is where it has that scale, else rounded to it, within int32."""
-    product = input_scale.astype(FLOAT32) * weight_scale.astype(FLOAT32)
-    if isinstance(bias, Quantised) and not bias.zero.any() and np.allclose(bias.scale, product, SAME_SCALE, 0):
+    if isinstance(bias, Quantised) and is_on_scale(bias, input_scale, weight_scale):
         return bias.integers.astype(np.float64)
+    product = input_scale.astype(FLOAT32) * weight_scale.astype(FLOAT32)
     return saturate(np.rint(real_of(bias) / product.astype(np.float64)), np.dtype(np.int32)).astype(np.float64)
+
+
+def is_on_scale(bias: Value, input_scale: Array, weight_scale: Array) -> bool:
+    """Tell whether a layer's bias is whole numbers on the scale of its sums."""
+    if not isinstance(bias, Quantised) or bias.zero.any():
+        return False
+    product = input_scale.astype(FLOAT32) * weight_scale.astype(FLOAT32)
+    return bool(np.allclose(bias.scale, product, SAME_SCALE, 0))
+
+
+def growth(weights: Quantised) -> float:
+    """The largest power of 2 times which weights of a few bits are bytes: on the scale then a bias rounds less."""
+    largest = np.abs(weights.centred).max(initial=1.0)
+    return float(2.0 ** np.floor(np.log2(max(_LARGEST_BYTE / largest, 1.0))))
 
 
 def bounded(values: Array, bounds: Sequence[Bound]) -> Array:

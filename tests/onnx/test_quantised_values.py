@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from rdpass.onnx.quantised_values import Quantised, Sums, along, bias_integers, quantise, requantise, saturate
+from rdpass.onnx.quantised_values import Quantised, Sums, along, bias_integers, growth, quantise, requantise, saturate
 
 F = np.float32
 
@@ -57,6 +57,12 @@ def test_channels_have_their_own_scale_and_zero():
 def test_what_is_read_is_a_float32():
     value = Quantised(np.array([3], np.int8), F(0.1), np.int8(0))
     assert value.real.item() == float(F(3) * F(0.1))
+
+
+@pytest.mark.parametrize(("largest", "times"), [(127, 1), (64, 1), (63, 2), (7, 16), (1, 64), (0, 64)])
+def test_weights_of_a_few_bits_are_doubled_as_long_as_they_are_bytes(largest, times):
+    weights = Quantised(np.array([[largest, 0], [-largest, 0]], np.int8), F(0.1), np.int8(0))
+    assert growth(weights) == times
 
 
 def test_a_bias_of_the_scale_of_the_sums_is_taken_as_it_is():

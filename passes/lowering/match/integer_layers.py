@@ -54,9 +54,9 @@ class _Layer:
 
 def _ended(flow: Dataflow, sums: Any, source: Scaled, weights: Weights, machine: Machine) -> _Layer:
     scales = source.scale * weights.scales
-    value, whole, inside = _biased(flow, sums, scales)
+    value, added, inside = _biased(flow, sums, scales)
     end, zero = end_of(flow, value), source.zero_as(machine.isa.byte)
-    numbers, bias, shrunk = _fitting(weights.numbers, whole)
+    numbers, bias, shrunk = _fitting(weights.numbers, added)
     if end is None:
         within = inside if value.same_as(sums) else (*inside, sums)
         return _Layer(value, FLOAT32, within, numbers, bias, Requantization(zero, scales * shrunk, None))
@@ -66,22 +66,38 @@ def _ended(flow: Dataflow, sums: Any, source: Scaled, weights: Weights, machine:
     return _Layer(end.root, machine.isa.byte, within, numbers, bias, by, epilogue_of(bounds, machine))
 
 
+_WHOLE = 1e-3
+"""A bias is whole where it is that near; one made of integers and two products of scales is not quite."""
+
 _ROOM = 2**31 - 2**24
 """What a sum and everything on the way to it may come to."""
 
 
 def _fitting(weights: Array, bias: Array) -> tuple[Array, Array, Array]:
-    """Weights and biases whose sums fit int32, and what their scale is multiplied by, a power of 2 for each filter.
+    """Weights and whole biases whose sums fit int32, and the power of 2 that each filter's scale is multiplied by.
 
-    A filter of next to no weights has a small scale and on it a large bias: tools choose scales so that it just fits
-    int32. Halved some times, such weights change its sums by less than their bias's rounding.
+    1. Weights of a few bits have a coarse scale, to which a bias of floats would be rounded: of 4 bits, by a step of
+       the output in some places. Such weights are doubled as often as they stay bytes.
+    2. A filter of next to no weights has a small scale and on it a large bias: tools choose scales so that it just
+       fits int32. Halved some times, such weights change its sums by less than their bias's rounding.
     """
+    grown = _growth(weights, bias)
+    weights, bias = (weights * grown).astype(weights.dtype), np.rint(bias * grown).astype(np.int64)
     largest = 256 * np.abs(weights.astype(np.int64)).reshape(len(weights), -1).sum(axis=1) + np.abs(bias)
     shrunk = 2.0 ** np.maximum(0, np.ceil(np.log2(np.maximum(largest, 1) / _ROOM)))
     along = shrunk.reshape(-1, *[1] * (weights.ndim - 1))
     return (
-        np.rint(weights / along).astype(weights.dtype), np.rint(bias / shrunk).astype(np.int32), shrunk.astype(FLOAT32)
+        np.rint(weights / along).astype(weights.dtype), np.rint(bias / shrunk).astype(np.int32),
+        (shrunk / grown).astype(FLOAT32),
     )  # fmt: skip
+
+
+def _growth(weights: Array, bias: Array) -> float:
+    """The largest power of 2 by which weights stay bytes, where that makes a bias more exact; else 1."""
+    largest = np.abs(weights.astype(np.int64)).max(initial=1)
+    if weights.dtype != np.int8 or np.abs(bias - np.rint(bias)).max(initial=0) < _WHOLE:
+        return 1.0
+    return float(2.0 ** np.floor(np.log2(max(limits(INT8)[1] / largest, 1.0))))
 
 
 def _overflows(weights: Array, machine: Machine) -> bool:
@@ -91,8 +107,8 @@ def _overflows(weights: Array, machine: Machine) -> bool:
 
 
 def _biased(flow: Dataflow, variable: Any, scales: Array) -> tuple[Any, Array, tuple[Any, ...]]:
-    """The sums with what is added to them for each channel, in whole numbers, and the variables that led to it."""
-    nothing = variable, np.zeros(len(scales), np.int64), ()
+    """The sums with what is added to them for each channel, on their scales, and the variables that led to it."""
+    nothing = variable, np.zeros(len(scales)), ()
     reader = flow.only_reader(variable)
     call: Any = None if reader is None else flow.value(reader)
     if operator_of(call) != "relax.add":

@@ -124,9 +124,9 @@ def kept_weights(flow: Dataflow, expression: Any, outputs: int = 0) -> Weights |
 
 
 def kept_bias(flow: Dataflow, expression: Any, scales: Array) -> tuple[Array, tuple[Any, ...]] | None:
-    """A bias as whole numbers on the ``scales`` of sums, and the variables that led to it; None where it does not fit.
+    """A bias on the ``scales`` of sums, and the variables that led to it; None where it does not fit.
 
-    It is a constant of floats, or one kept as int32, reshaped or not.
+    It is a constant of floats, or one kept as int32, reshaped or not, and of whole numbers only where it was made so.
     """
     inside: list[Any] = []
     value: Any = expression
@@ -152,5 +152,5 @@ _LARGEST_BIAS = 2**40
 
 
 def _on_scales(bias: Array, scales: Array, inside: tuple[Any, ...]) -> tuple[Array, tuple[Any, ...]] | None:
-    whole = np.rint(bias / scales.astype(np.float64))
-    return (whole.astype(np.int64), inside) if np.abs(whole).max(initial=0) < _LARGEST_BIAS else None
+    scaled = bias / scales.astype(np.float64)
+    return (scaled, inside) if np.abs(scaled).max(initial=0) < _LARGEST_BIAS else None

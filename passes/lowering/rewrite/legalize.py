@@ -10,13 +10,16 @@ from typing import Any
 
 from tvm import relax
 
+from rdpass.passes.lowering.rewrite.corrected_norms import group_norm, layer_norm
+
 _RESHAPE = "relax.reshape"
+_OWN = {"relax.nn.layer_norm": layer_norm, "relax.nn.group_norm": group_norm}
 _VIEWS = ("relax.flatten", "relax.squeeze", "relax.expand_dims")
 
 
 def LegalizeOpsButViews() -> Any:  # passes are named as classes
     """Preserves every value."""
-    return relax.transform.LegalizeOps({name: _as_reshape for name in _VIEWS}, skip_ops=[_RESHAPE])
+    return relax.transform.LegalizeOps({**{name: _as_reshape for name in _VIEWS}, **_OWN}, skip_ops=[_RESHAPE])
 
 
 def _as_reshape(builder: relax.BlockBuilder, call: Any) -> Any:

@@ -1,8 +1,10 @@
 """Dense layers of bytes: of vectors, of means, of flattened maps, one behind the other."""
 
 import numpy as np
+import onnxruntime
 import pytest
 
+from rdpass.onnx.integer_oracle import integer_run
 from tests.onnx.qdq import QdqNet
 from tests.passes.lowering.quantised import called_exactly, integers_of, kinds_for
 
@@ -64,3 +66,29 @@ def test_a_filter_of_next_to_no_weights_has_a_bias_that_just_fits():
     added = net.node("DequantizeLinear", net.constant(bias), net.constant(np.float32(0.02) * scale), axis=0)
     y = net.quantised(net.node("Conv", x, wide, added), 0.01, 100)
     assert integers_of(called_exactly(net, y, off=1e-3)) == ["u8_pointwise"]
+
+
+@pytest.mark.parametrize("operator", ["Conv", "Gemm"])
+def test_weights_of_four_bits_leave_a_bias_of_floats_as_exact_as_it_is(operator):
+    """On the scale of such sums it would be rounded by half a step of the output."""
+    net = QdqNet((1, 16, 5, 5) if operator == "Conv" else (3, 16, 1, 1))
+    x = net.quantised("x0", 0.2)
+    if operator == "Gemm":
+        x = net.node("Flatten", x)
+        net.scales[x] = ("", 0.2)
+    weights, scale = net.weights_of((16, 16, 1, 1) if operator == "Conv" else (16, 16), 0, limit=7)
+    bias = net.constant((np.arange(16) - 8.5).astype("float32") * 0.2 * scale * 0.9)
+    transposed = {"transB": 1} if operator == "Gemm" else {}
+    y = net.quantised(net.node(operator, x, weights, bias, **transposed), 0.01)
+    called_exactly(net, y)
+    model, inputs = net.model(y), net.example()
+    (found,), (exact,) = integer_run(model, inputs), run_with_floats(model, inputs)
+    assert (np.abs(found - exact) > 1e-6).mean() < 0.05
+
+
+def run_with_floats(model, inputs):
+    """What ONNX defines: every layer between the pairs in floats, its bias as it is."""
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options)
+    return session.run(None, {value.name: x for value, x in zip(session.get_inputs(), inputs, strict=True)})
