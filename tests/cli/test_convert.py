@@ -10,6 +10,7 @@ import pytest
 from rdpass.cli.app import run
 from rdpass.cli.student_file import student_file
 from rdpass.report import write_report
+from rdpass.runs.folder import load_run
 from rdpass.training.records import read_history
 from tests.cli.given import failure
 
@@ -182,6 +183,10 @@ def test_prune_shows_widths_what_it_saved_and_why_layers_keep_their_channels(cap
     assert "shortcuts removed" not in printed
     page = write_report(out, here / "page.html").read_text()
     assert "<h2>Pruned</h2>" in page
+    loaded = load_run(out)
+    layers = dict(loaded.student.named_modules())
+    assert [len(layers[width.layer].weight) for width in loaded.pruning.widths] == [4, 4, 4, 4, 4, 4, 4]
+    assert loaded.gates[-1].name == "saved"
 
 
 def test_a_budget_that_can_not_be_met_is_told_before_anything_is_trained(capsys, here):

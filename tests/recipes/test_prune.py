@@ -8,6 +8,7 @@ from torch import nn
 
 import rdpass
 from rdpass.capture.trace import trace
+from rdpass.conversion import completed
 from rdpass.core.errors import ConfigError, NothingToConvert, TargetError
 from rdpass.inspection import plan_of
 from rdpass.passes.analysis.cost import macs_of
@@ -39,25 +40,21 @@ def request_of(train, **options):
     return Request(train=train, config=DistillConfig(prune=PruneOptions(**options)))
 
 
-def test_a_network_loses_channels_and_keeps_its_shortcuts_and_the_run_says_how_it_went(tmp_path):
+def test_a_network_loses_channels_and_keeps_its_shortcuts_and_the_result_says_how_it_went():
     model = seeded(hostile)
     before = Untouched(model)
-    result = pruned_by(model, validate=batches(1, seed=1), out=tmp_path / "run")
+    result = pruned_by(model, validate=batches(1, seed=1))
     before.check()
     assert {outcome.how for outcome in result.outcomes} == {"kept"}
     assert result.removed == ()
     assert result.cuts == ()
     assert result.cost.macs <= 0.7 * result.plan.forecast.model.macs
     assert [gate.name for gate in result.gates][:2] == ["eager-traced", "pruned"]
-    assert {"settled", "saved"} <= {gate.name for gate in result.gates}
+    assert result.gates[-1].name == "settled"
     assert result.compared[0].name == "top-1"
     widths = {width.layer: width.after for width in result.pruning.widths}
     layers = dict(result.student.named_modules())
     assert all(len(layers[layer].weight) == after for layer, after in widths.items())
-    again = rdpass.load_run(tmp_path / "run", teacher=model)
-    assert (again.pruning, again.cost, again.recipe) == (result.pruning, result.cost, "prune")
-    assert error_between(again.student, result.student, EXAMPLE) == 0
-    assert result.export_onnx(tmp_path / "student.onnx").exists()
 
 
 def test_it_learns_from_the_labels_and_from_the_whole_network():
@@ -84,8 +81,14 @@ def test_widths_suit_the_kernels_of_the_target_in_the_precision_that_the_network
     with pytest.raises(TargetError, match="no target is called"):
         block_of(PruneOptions(target="rpi99"))
 
+    for asked, precision in ((None, "float32"), ("int8", "int8")):
+        assert completed(PRUNE, DistillConfig(), asked, False).prune.precision == precision
+    said = DistillConfig(prune=PruneOptions(precision="fp16"))
+    assert completed(PRUNE, said, "int8", False).prune.precision == "fp16"
 
-def test_int8_at_the_end_asks_for_blocks_of_bytes():
+
+@pytest.mark.slow
+def test_int8_at_the_end_has_blocks_of_bytes():
     wide = nn.Sequential(
         nn.Conv2d(3, 32, 3, bias=False), nn.BatchNorm2d(32), nn.ReLU(), nn.Conv2d(32, 4, 6), nn.Flatten()
     )
