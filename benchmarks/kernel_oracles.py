@@ -1,6 +1,6 @@
 """Every kernel on every layer of networks that people use, against its oracle: float32, float16 and bytes.
 
-    python -m benchmarks.kernel_oracles --precision float32|fp16|int8 [--on host|BOARD] [--most MULTIPLIES] [--json]
+    python -m benchmarks.kernel_oracles --precision float32|fp16|int8 [--on host|BOARD|CORE] [--most N] [--json]
 
 The layers are those of ResNet-18/34/50, plain-50, MobileNetV2, EfficientNet-Lite0 and RegNetY-400MF at 224 px, each
 once, with every template that computes it, of each kind of its tiles the one that looks best. On ``host`` they run with
@@ -32,8 +32,9 @@ from rdpass.core.numeric_types import BYTES, FLOAT16, HALF, SINGLE, NumericTypes
 from rdpass.kernels.choice import computes, label, rank_tiles
 from rdpass.kernels.template import Tile
 from rdpass.kernels.workload import Workload
+from rdpass.profiling.emulation.boards import find_board
 from rdpass.targets.isa import Isa, isa_of
-from rdpass.targets.lookup import find_target, host_target
+from rdpass.targets.lookup import host_target
 from rdpass.targets.target import Target
 from tests.kernels.case import Case
 from tests.kernels.cases import case_of, machine_with
@@ -88,7 +89,7 @@ def compare(precision: Precision, on: str = "host", most: float = float("inf")) 
         ConfigError: no instruction set there computes in that precision.
         TargetError: there is no such board, or no compiler or emulator for it.
     """
-    board = None if on == "host" else find_target(on)
+    board = None if on == "host" else find_board(on)
     tally, trials = Tally(), []
     for isa in _instruction_sets(precision, board):
         layers = [layer for layer in _layers(precision, isa) if layer.operations <= 2 * most]
@@ -169,7 +170,7 @@ def _print(tally: Tally) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--precision", choices=get_args(Precision), default=SINGLE, help="what the layers compute in")
-    parser.add_argument("--on", default="host", metavar="BOARD", help="host, or a board that `rdpass targets` lists")
+    parser.add_argument("--on", default="host", metavar="BOARD", help="host, a board of `rdpass targets`, or a core")
     parser.add_argument("--most", type=float, default=float("inf"), help="leave out layers of more multiplications")
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args()

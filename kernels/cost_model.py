@@ -93,7 +93,7 @@ def integer_cycles(
     return cycles
 
 
-_STEP_OF_PIXELS = (0, 48, 53, 56, 67, 81)
+_STEP_OF_PIXELS = (0, 47, 51, 55, 65, 80)
 """Cycles of a step of SDOT in assembly, for tiles of so many pixels: of few, those of its loads."""
 _STARTING, _STORING = 26, 24
 """Cycles of a tile's first loads and sums, and from sixteen sums to sixteen bytes, one instruction after the other."""

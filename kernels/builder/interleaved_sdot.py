@@ -7,7 +7,8 @@ a vector, or arithmetic on integers. A load of 128 bits starts alone, and takes 
 2. a vector of weights is a load of its lower half, a load of its upper half into an integer register, and an insert;
 3. each of these companions stands behind an SDOT of its own, as early as its latency wants it: those of a turn's first
    products stand in the turn before, or before the loop;
-4. the last turn stands apart, for nothing is loaded for a turn behind it.
+4. so does what moves the pointers on: what is loaded behind it lies a step nearer;
+5. the last turn stands apart, for nothing is loaded for a turn behind it.
 
 LLVM orders loads by a model of its own. So a loop is inline assembly, in a function that is inlined where it is called:
 its sums stay in registers.
@@ -16,6 +17,7 @@ its sums stay in registers.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -27,17 +29,16 @@ _GROUPS = 16
 """Vectors of weights of a step, each of which meets every pixel."""
 _LOADED, _INSERTED = 3, 2
 """Cycles from a load, and from an insert, to what reads it."""
-_REACH = 32760
-"""Bytes from a register at which a load of 64 bits may lie."""
+_BEFORE, _REACH = -256, 32760
+"""Bytes from a register between which a load of 64 bits may lie."""
 _ADDED = 4095
 """The largest number that an addition holds."""
 _REGISTERS = 32
 _PASSING = tuple(f"x{number}" for number in range(4, 12))
 """Integer registers that upper halves of weights pass through."""
-_NEXT = {"pixels": "x12", "weights": "x13"}
-_STEP = {"pixels": "x14", "weights": "x15"}
-_COUNTER = "x16"
-_INTEGERS = (*_PASSING, *_NEXT.values(), *_STEP.values(), _COUNTER)
+_STEP = {"pixels": "x12", "weights": "x13"}
+_COUNTER = "x14"
+_INTEGERS = (*_PASSING, *_STEP.values(), _COUNTER)
 
 
 @dataclass(frozen=True)
@@ -116,12 +117,21 @@ class _Slots:
 
     def __init__(self, length: int) -> None:
         self.length = length
-        self.taken: Counter[int] = Counter()
+        # The branch back is the companion of the last.
+        self.taken = Counter([length - 1])
 
     def take(self, latest: int, earliest: int) -> int:
-        """The last of the emptiest slots of a window."""
-        window = range(latest, min(earliest, latest) - 1, -1)
-        slot = min(window, key=lambda slot: self.taken[slot % self.length])
+        """The last of the best slots of a window."""
+        return self.take_of(range(latest, min(earliest, latest) - 1, -1))
+
+    def take_of(self, window: Iterable[int]) -> int:
+        """The first of the best: an empty one, or one where another companion is alone."""
+
+        def cost(slot: int) -> tuple[int, int]:
+            taken = self.taken[slot % self.length]
+            return taken % 2, taken
+
+        slot = min(window, key=cost)
         self.taken[slot % self.length] += 1
         return slot
 
@@ -142,24 +152,20 @@ class _Writer:
         slots = _Slots(self.length)
         found = [*self._pixels(slots), *self._weights(slots)]
         self.companions = sorted(found, key=lambda companion: companion.slot)
+        every = range(self.length)
+        self.moves = {of: slots.take_of(at for at in every if self._may_move(of, at)) for of in self.pointers}
+        self.counts = slots.take_of(every)
 
     def lines(self, starts: bool) -> list[str]:
-        loops = self.loop.count > 2
-        lines = _number(_COUNTER, self.loop.count - 1) if loops else []
-        if self.loop.count > 1:
-            for name in self.pointers:
-                lines += self._entered(name)
-        early = [self._written(companion) for companion in self.companions if companion.slot < 0]
+        count, loops = self.loop.count, self.loop.count > 2
+        lines = _number(_COUNTER, count - 1) if loops else []
+        for of, step in self.steps.items():
+            lines += _number(_STEP[of], step) if count > 1 and step > _ADDED else []
+        early = [self._written(companion, 0) for companion in self.companions if companion.slot < 0]
         lines += self._started(early) if starts else early
-        if self.loop.count > 1:
-            lines += [*(["1:"] if loops else []), *self._moving(self._turn(follows=True))]
+        if count > 1:
+            lines += [*(["1:"] if loops else []), *self._turn(follows=True), *(["b.ne 1b"] if loops else [])]
         return lines + self._turn(follows=False)
-
-    def _entered(self, name: str) -> list[str]:
-        """What the loop wants in registers: a large step, and the next turn's pointer where it is out of reach."""
-        large = _number(_STEP[name], self.steps[name]) if self.steps[name] > _ADDED else []
-        far = [f"add {_NEXT[name]}, {self.pointers[name]}, {self._step(name)}"] if self._is_far(name) else []
-        return large + far
 
     def _started(self, loads: list[str]) -> list[str]:
         """The first pixel's sums are loaded, the others copied from them, with the first loads in between."""
@@ -172,32 +178,29 @@ class _Writer:
 
     def _turn(self, follows: bool) -> list[str]:
         """The products of a turn and their companions; ``follows``: with those of the turn after it."""
-        behind: dict[int, list[str]] = {}
+        behind: list[list[str]] = [[] for _ in range(self.length)]
         for companion in self.companions:
-            if companion.slot >= 0:
-                behind.setdefault(companion.slot, []).append(self._written(companion))
-            elif follows:
-                behind.setdefault(companion.slot + self.length, []).append(self._written(companion, ahead=True))
-        return [line for index in range(self.length) for line in (self._product(index), *behind.get(index, ()))]
+            slot = companion.slot % self.length
+            if follows:
+                behind[slot].append(self._written(companion, self._moved(companion, self.moves.get(companion.of, 0))))
+            elif companion.slot >= 0:
+                behind[slot].append(self._written(companion, 0))
+        if follows:
+            for of, slot in self.moves.items():
+                step = _STEP[of] if self.steps[of] > _ADDED else f"#{self.steps[of]}"
+                behind[slot].append(f"add {self.pointers[of]}, {self.pointers[of]}, {step}")
+            if self.loop.count > 2:
+                behind[self.counts].append(f"subs {_COUNTER}, {_COUNTER}, #1")
+        return [line for index, companions in enumerate(behind) for line in (self._product(index), *companions)]
 
-    def _moving(self, lines: list[str]) -> list[str]:
-        """A turn that moves its pointers on, each behind what reads it last, and counts."""
-        loops, lines = self.loop.count > 2, list(lines)
-        for name, pointer in self.pointers.items():
-            for register in (pointer, *([_NEXT[name]] if loops and self._is_far(name) else [])):
-                last = max(index for index, line in enumerate(lines) if f"[{register}," in line)
-                _put(lines, f"add {register}, {register}, {self._step(name)}", last + 1)
-        if loops:
-            _put(lines, f"subs {_COUNTER}, {_COUNTER}, #1", 0)
-        return [*lines, *(["b.ne 1b"] if loops else [])]
+    def _moved(self, companion: _Companion, move: int) -> int:
+        """Bytes that a load's place is off by, in a turn whose pointer moves on in the slot ``move``."""
+        ahead, behind = companion.slot < 0, companion.slot % self.length > move
+        return (ahead - behind) * self.steps.get(companion.of, 0)
 
-    def _step(self, name: str) -> str:
-        return _STEP[name] if self.steps[name] > _ADDED else f"#{self.steps[name]}"
-
-    def _is_far(self, name: str) -> bool:
-        """Tell whether loads do not reach the next turn's numbers from this one's pointer, or find them unaligned."""
-        furthest = max(companion.offset for companion in self.companions if companion.of == name)
-        return furthest + self.steps[name] > _REACH or self.steps[name] % 8 != 0
+    def _may_move(self, of: str, slot: int) -> bool:
+        loads = (companion for companion in self.companions if companion.of == of)
+        return all(_BEFORE <= load.offset + self._moved(load, slot) <= _REACH for load in loads)
 
     def _product(self, index: int) -> str:
         """Every vector of weights meets every pixel, four channels after four."""
@@ -221,7 +224,13 @@ class _Writer:
             for pixel, place in enumerate(self.loop.taps[tap].pixels):
                 used = _GROUPS // 2 * self.size * half + pixel
                 freed = used - _GROUPS // 2 * self.size * (self.sets - 1) - self.size
-                slot = slots.take(used - _LOADED, freed)
+                latest = used - _LOADED
+                # Of one set, each wants the first slot in which its register is free: so the next finds room.
+                slot = (
+                    slots.take(latest, freed)
+                    if self.sets == 2
+                    else slots.take_of(range(min(freed, latest), latest + 1))
+                )
                 found.append(_Companion(f"ldr d{self._pixel_in(half, pixel)}", slot, "pixels", place + 8 * upper))
         return found
 
@@ -234,29 +243,20 @@ class _Writer:
             used, freed = group * self.size, (group - self.held + 1) * self.size - 1
             vector, passing = self._weights_in(group), _PASSING[group % len(_PASSING)]
             insert = slots.take(used - _INSERTED, max(freed + _LOADED, used - _INSERTED - self.size))
-            earliest = max(freed, insert - _LOADED - 2 * self.size)
+            earliest = max(freed, insert - _LOADED - 3 * self.size)
             upper, lower = (slots.take(insert - _LOADED, earliest) for _ in range(2))
             found.append(_Companion(f"ldr d{vector}", lower, "weights", offset))
             found.append(_Companion(f"ldr {passing}", upper, "weights", offset + 8))
             found.append(_Companion(f"mov v{vector}.d[1], {passing}", insert))
         return found
 
-    def _written(self, companion: _Companion, ahead: bool = False) -> str:
-        """``ahead``: for the turn after the one that it stands in."""
+    def _written(self, companion: _Companion, moved: int) -> str:
+        """``moved``: bytes that a load lies further from its pointer."""
         if not companion.of:
             return companion.text
-        pointer, offset = self.pointers[companion.of], companion.offset
-        if ahead and self._is_far(companion.of):
-            pointer = _NEXT[companion.of]
-        elif ahead:
-            offset += self.steps[companion.of]
-        return f"{companion.text}, [{pointer}, #{offset}]"
-
-
-def _put(lines: list[str], line: str, begin: int) -> None:
-    """Insert a line behind the first SDOT from ``begin`` on that has no companion, or at the end."""
-    alone = (i for i in range(begin, len(lines) - 1) if lines[i].startswith("sdot") and lines[i + 1].startswith("sdot"))
-    lines.insert(next(alone, len(lines) - 1) + 1, line)
+        offset = companion.offset + moved
+        name = companion.text if offset >= 0 else companion.text.replace("ldr", "ldur")
+        return f"{name}, [{self.pointers[companion.of]}, #{offset}]"
 
 
 def _number(register: str, value: int) -> list[str]:

@@ -104,7 +104,7 @@ def test_products_in_order_take_a_cycle_each_of_large_tiles_and_small_ones_wait_
     machine = machine_with(isa_of(find_board("cortex-a55")))
     of_pixel = [integer_cycles((size, 1), 60, 1024, 16, types, machine) / 60 / 64 for size in range(1, 6)]
     assert of_pixel == sorted(of_pixel, reverse=True)
-    assert 16 < of_pixel[-1] < 17 < of_pixel[2] < 20 < 48 < of_pixel[0]
+    assert 16 < of_pixel[-1] < 17 < of_pixel[2] < 20 < 45 < of_pixel[0]
     # Seven pixels are four and three: two wait longer than three take.
     assert integer_cycles((4, 1), 7, 512, 16, types, machine) < integer_cycles((5, 1), 7, 512, 16, types, machine)
 
