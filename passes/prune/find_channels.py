@@ -8,7 +8,8 @@ Every channel that a layer writes has a label, and the labels run through the gr
    number a channel has the label of its channel.
 3. Two maps that are added or multiplied have the same channels: labels at the same place are united. Whole residual
    streams become one group so, and a gate goes with the map that it scales.
-4. What only moves numbers (concatenation, views, flattening, slices) is run on the labels themselves.
+4. What only moves numbers (concatenation, views, flattening, slices) is run on the labels themselves. Channels that
+   are viewed as groups leave alike from each.
 5. A grouped convolution of g groups loses whole groups, or the same channels of each: whichever are the more. Of a
    depthwise one, a channel is a group.
 6. All else needs every channel that it reads (means over channels, norms over channels, attention, outputs): these

@@ -242,6 +242,8 @@ def _followed(run: LabelRun, n: Node, read: Tensor, moved: Tensor) -> Tensor | s
     """The channels are to stay in order, each as often as the others."""
     if not varying(moved) | varying(read):
         return moved
+    if (len(varying(read)), len(varying(moved))) in ((1, 2), (2, 2), (2, 1)):
+        return _regrouped(run, n, read, moved)
     if len(varying(moved)) != 1 or len(varying(read)) != 1:
         return "it mixes channels with other axes"
     [before], [after] = varying(read), varying(moved)
@@ -255,6 +257,32 @@ def _followed(run: LabelRun, n: Node, read: Tensor, moved: Tensor) -> Tensor | s
     if place is not None:
         run.sizes.append((n, place, vector))
     return compact(moved).expand(moved.shape)
+
+
+def _regrouped(run: LabelRun, n: Node, read: Tensor, moved: Tensor) -> Tensor | str:
+    """A shuffle of channels: one axis becomes two, these change places, and become one again.
+
+    The same channels of each group leave, so that the axis of groups keeps its size, whatever is computed from it.
+    """
+    if callee(n) in ("transpose", "permute", "swapaxes", "movedim"):
+        return moved
+    if callee(n) not in SIZED or n.op == "call_module" or len(varying(moved)) + len(varying(read)) != 3:
+        return "it mixes channels with other axes"
+    if len(varying(moved)) == 1:
+        [shrinking] = varying(moved)
+        vector = vector_along(moved, shrinking)
+    else:
+        groups, shrinking = sorted(varying(moved))
+        if not torch.equal(compact(moved).flatten(), compact(read).flatten()):
+            return "it takes or moves channels by their numbers"
+        if _written_size(n, groups) is None and _written_size(n, shrinking) is not None:
+            groups, shrinking = shrinking, groups
+        run.labels.unite(moved, moved.narrow(groups, 0, 1))
+        vector = vector_along(moved, shrinking)
+    place = _written_size(n, shrinking)
+    if place is not None:
+        run.sizes.append((n, place, vector))
+    return moved
 
 
 def _rerun(run: LabelRun, n: Node) -> Any:

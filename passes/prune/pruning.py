@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from torch.fx import GraphModule
 
 from rdpass.core.agreement import check_agreement
-from rdpass.core.errors import ConfigError, NothingToConvert
+from rdpass.core.errors import ConfigError, NothingToConvert, PassError, first_line
 from rdpass.core.plan import Skipped, Traced, Width
 from rdpass.passes.graph.annotate import annotate
 from rdpass.passes.prune.choose_channels import channel_sets, choose_channels
@@ -61,6 +61,7 @@ def prune(
         ConfigError: a share, multiple or floor that can't be.
         NothingToConvert: there is no channel that could leave.
         ParityError: the pruned network is not the whole one that reads nothing of what is gone.
+        PassError: it does not even run.
 
     Example:
         >>> from rdpass.capture.trace import trace
@@ -81,7 +82,10 @@ def prune(
         )
     gone, skipped = choose_channels(channels, importance(traced.module, channels), share, multiple, floor, widths)
     module = remove_channels(traced.module, channels, gone)
-    annotate(module, traced.example)
+    try:
+        annotate(module, traced.example)
+    except RuntimeError as error:
+        raise PassError(f"prune left layers that do not fit each other: {first_line(error)}") from error
     masked = mask_channels(traced.module, channels, gone)
     gate = check_agreement("pruned", module, masked, traced.example, TOLERANCE)
     told = tuple(Width(layer.path, len(layer.writes), left(layer.writes, gone)) for layer in channels.layers)

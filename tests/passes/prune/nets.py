@@ -107,6 +107,23 @@ class Flattened(nn.Module):
         return self.head(F.relu(self.hidden(torch.flatten(self.conv(x), 1))))
 
 
+class Shuffled(nn.Module):
+    """Two units of ShuffleNet; the second has its sizes written into the code."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(4, 4, 3, 1, 1), nn.Conv2d(4, 4, 3, 1, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        left, right = x.chunk(2, 1)
+        x = torch.cat((left, self.first(right)), 1)
+        batch, channels, height, width = x.shape
+        x = x.view(batch, 2, channels // 2, height, width).transpose(1, 2).reshape(batch, -1, height, width)
+        left, right = x.chunk(2, 1)
+        x = torch.cat((left, F.relu(self.second(right))), 1)
+        return x.view(1, -1, 2, 8, 8).permute(0, 2, 1, 3, 4).reshape(1, 8, 8, 8)
+
+
 class Transposed(nn.Module):
     """Up by three transposed convolutions: dense, depthwise and grouped."""
 
@@ -179,7 +196,8 @@ PRUNABLE = {
     "mixed": mixed, "resnext": resnext,
     "partial sum": lambda: Headed(PartialSum(12), 4, 12),
     "joined twice": lambda: Headed(Twice()), "shared": lambda: Headed(Shared()), "gated": lambda: Headed(Gated()),
-    "split": lambda: Headed(Split()), "viewed": lambda: Headed(Viewed()), "flattened": Flattened,
+    "split": lambda: Headed(Split()), 
+    "shuffled": lambda: Headed(Shuffled()), "viewed": lambda: Headed(Viewed()), "flattened": Flattened,
     "transposed": lambda: Headed(Transposed()), "channels last": lambda: Headed(ChannelsLast()), "two heads": TwoHeads,
 }  # fmt: skip
 """Each with channels that can leave, and reads ``IMAGE``."""
