@@ -37,7 +37,7 @@ from rdpass.fitting.limits import Limits, limits_of, milliseconds
 from rdpass.fitting.networks import Network
 from rdpass.fitting.page import PAGE, write_page
 from rdpass.fitting.record import RECORD, TRAINED, Fit, Journal, plain_record, read_fit
-from rdpass.fitting.trials import Probed, Trials
+from rdpass.fitting.trials import STAGES, Probed, Trials
 from rdpass.inspection import plan_of
 from rdpass.profiling.account.choices import choice_key, estimate_networks, precisions_of
 from rdpass.recipes.catalogue import find_recipe
@@ -175,8 +175,8 @@ def fit(
         }  # fmt: skip
         journal = _journal(Fit(board.name, limits, told), folder)
         request = Request(
-            max_macs=max_macs, train=train, loss=find_loss(loss), distance=find_distance(distance), config=settings,
-            show_progress=show_progress,
+            only=tuple(only), skip=tuple(skip), max_macs=max_macs, train=train, loss=find_loss(loss),
+            distance=find_distance(distance), config=settings, show_progress=show_progress,
         )  # fmt: skip
         take_costs(journal, traced, plan, board, chosen, recipe, request)
         if folder is None or train is None or validate is None:
@@ -230,7 +230,7 @@ def _check(limits: Limits, train: object, validate: object, out: object) -> None
 
 def written_files(folder: Path) -> set[str] | None:
     """What ``fit`` writes into its folder; None for another folder."""
-    return {RECORD, PAGE, f"{POINTS}/"} if (folder / RECORD).is_file() else None
+    return {RECORD, PAGE, f"{POINTS}/", f"{STAGES}/"} if (folder / RECORD).is_file() else None
 
 
 def _check_place(folder: Path | None, resume: str | None, force: bool) -> None:

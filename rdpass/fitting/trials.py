@@ -27,7 +27,7 @@ from rdpass.profiling.account.choices import AS_IT_IS, choice_key
 from rdpass.recipes.keep import KEEP
 from rdpass.runs.folder import RECORD, load_run
 from rdpass.runs.result import Conversion
-from rdpass.training.config import DistillConfig
+from rdpass.training.config import DistillConfig, with_defaults
 from rdpass.training.loading import Loading
 
 PROBE_STEPS = 200
@@ -35,6 +35,12 @@ PROBE_STEPS = 200
 PROBE_SHARE = 0.25
 PROBE_IMAGES = 1000
 """Images that a probe is measured on, at most."""
+
+
+STAGES = "stages"
+"""The folder of run folders that points start from."""
+UNNORMALISED = {"clip": 1.0}
+"""Settings of a network whose batch norms are folded."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +94,9 @@ class Trials:
         """The settings of a short training."""
         length = Loading(self.train, self.config).length
         steps = max(1, min(PROBE_STEPS, int(PROBE_SHARE * self.steps)))
-        short = {"epochs": max(1, steps // length), "batches": min(length, steps), "quantize": self._rounding}
+        at_once = self.config.prune.model_copy(update={"steps": 1})
+        short = {"epochs": max(1, steps // length), "batches": min(length, steps), "quantize": self._rounding,
+                 "prune": at_once}  # fmt: skip
         return self.config.model_copy(update=short)
 
     @property
@@ -126,17 +134,18 @@ class Trials:
     ) -> Conversion:
         if out is not None and (out / RECORD).is_file():  # it was done before the search was stopped
             return load_run(out)
+        config = network.settings(config)
+        model, teacher, leaf = self.model, None, self.leaf
+        if network.start:
+            start = self._converted(network.first, (), config, _stage(network, out), validate)
+            model, teacher, leaf, config = start.student, self.model, (), with_defaults(config, UNNORMALISED)
         conversion = convert(
-            self.model, self.example, recipe=network.recipe, only=network.removed, leaf=self.leaf, train=self.train,
-            validate=validate, loss=self.loss, distance=self.distance, max_macs=self.max_macs,
-            config=network.settings(config),
-            quantize=BYTES if BYTES in precisions else None, out=out, resume="auto" if out is not None else None,
-            show_progress=self.show_progress,
+            model, self.example, recipe=network.recipe, only=() if network.start else network.removed, leaf=leaf,
+            teacher=teacher, train=self.train, validate=validate, loss=self.loss, distance=self.distance,
+            max_macs=self.max_macs, config=config, quantize=BYTES if BYTES in precisions else None, out=out,
+            resume="auto" if out is not None else None, show_progress=self.show_progress,
         )  # fmt: skip
-        gone = {outcome.add for outcome in conversion.removed}
-        if gone != set(network.removed):
-            listed = ", ".join(sorted(gone ^ set(network.removed)))
-            raise ConfigError(f"{network.name}: recipe {network.recipe} treated other shortcuts: {listed}")
+        _check_removed(network, conversion)
         return conversion
 
     def measure(
@@ -168,6 +177,26 @@ class Trials:
         return Probed(tuple(measured), skipped, conversion.student)
 
 
+def _stage(network: Network, out: Path | None) -> Path | None:
+    """The folder of what a network starts from: a point of its own, if there is one, or beside the points."""
+    if out is None:
+        return None
+    point = out.with_name(network.first.folder)
+    return point if (point / RECORD).is_file() else out.parent.with_name(STAGES) / point.name
+
+
+def _check_removed(network: Network, conversion: Conversion) -> None:
+    """
+    Raises:
+        ConfigError: other shortcuts are gone than were meant; of a network that was made of another one, whose nodes
+            may have other names, not as many.
+    """
+    gone, meant = {outcome.add for outcome in conversion.removed}, set(network.removed)
+    if gone != meant and not (network.start and len(gone) == len(meant)):
+        listed = ", ".join(sorted(gone ^ meant))
+        raise ConfigError(f"{network.name}: recipe {network.recipe} treated other shortcuts: {listed}")
+
+
 def _forms(
     network: Network, conversion: Conversion, precisions: Sequence[Precision], place: Path
 ) -> tuple[dict[Precision, Any], tuple[Skipped, ...]]:
@@ -179,6 +208,8 @@ def _forms(
             forms[SINGLE] = conversion.student
         elif precision == BYTES and conversion.int8 is not None:
             forms[BYTES] = conversion.int8.save(place / "int8.onnx")
+        elif precision == BYTES:
+            skipped.append(Skipped(choice_key(network.name, BYTES), "the run folder holds no int8 file"))
         elif precision == HALF:
             half = _in_half(conversion.student, conversion.example)
             if isinstance(half, str):

@@ -11,6 +11,7 @@ from rdpass.core.plan import Skipped
 from rdpass.fitting import costs
 from rdpass.fitting.costs import check_costs, take_costs
 from rdpass.fitting.limits import Limits
+from rdpass.fitting.networks import Drafts, Network, pruned_drafts
 from rdpass.fitting.record import Fit, Journal, read_fit
 from rdpass.inspection import plan_of
 from rdpass.targets.lookup import find_target
@@ -23,6 +24,8 @@ from tests.models import basic_block, bottleneck, classifier, seeded
 RPI5 = find_target("rpi5")
 QUIET = Request(max_macs=1.0, config=DistillConfig(prune=PruneOptions(multiple=1)), show_progress=False)
 IMAGES = torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+
+NARROW = ("pruned by 25 %", "pruned by 25 % and plain", "pruned by 50 %", "pruned by 50 % and plain")
 
 
 class Account:
@@ -43,9 +46,16 @@ class Account:
 
 @pytest.fixture
 def account(monkeypatch):
+    """Costs without the account; pruned networks are as wide as the model, for finding channels takes seconds."""
     made = Account()
     monkeypatch.setattr(costs, "estimate_networks", made)
+    monkeypatch.setattr(costs, "pruned_drafts", as_wide)
     return made
+
+
+def as_wide(traced, plan, recipe, request):
+    networks = tuple(Network(name, "prune", trains=True) for name in NARROW)
+    return Drafts(networks, {name: lambda: traced.module for name in NARROW})
 
 
 def taken(journal, model, precisions=("float32", "int8")):
@@ -60,8 +70,8 @@ def six():
 
 def test_every_network_has_its_costs_and_every_shortcut_its_price(account):
     found = taken(Journal(Fit("rpi5", Limits()), None), six)
-    assert [network.name for network in found.networks][:5] == [
-        "as it is", "plain", "pruned by 25 %", "pruned by 50 %", "without 1 of 6 (peak)"
+    assert [network.name for network in found.networks][:7] == [
+        "as it is", "plain", *NARROW, "without 1 of 6 (peak)"
     ]  # fmt: skip
     assert len(found.costs) == 2 * len(found.networks)
     assert [price.add for price in found.prices] == ["add", "add_1", "add_2", "add_3", "add_4", "add_5"]
@@ -93,12 +103,13 @@ def test_a_search_that_was_killed_asks_for_the_rest_alone(account, tmp_path):
 def test_a_network_that_has_no_account_is_skipped_with_its_reason_and_the_others_stand(account):
     account.broken = ("as it is",)
     found = taken(Journal(Fit("rpi5", Limits()), None), lambda: classifier(basic_block(4, 4), channels=4))
-    assert {each.network for each in found.costs} == {"plain", "pruned by 25 %", "pruned by 50 %"}
+    assert {each.network for each in found.costs} == {"plain", *NARROW}
     assert Skipped("as it is", "it is broken") in found.skipped
     assert found.prices == ()  # of the only one there is nothing to choose
 
 
-def test_a_network_that_cannot_be_pruned_so_far_is_skipped_with_its_reason(account):
+def test_a_network_that_cannot_be_pruned_so_far_is_skipped_with_its_reason(account, monkeypatch):
+    monkeypatch.setattr(costs, "pruned_drafts", pruned_drafts)
     wide = replace(QUIET, config=DistillConfig(prune=PruneOptions(multiple=64)))
     traced, journal = trace(seeded(six), IMAGES), Journal(Fit("rpi5", Limits()), None)
     take_costs(journal, traced, plan_of(traced), RPI5, ("float32",), "migrate", wide)
@@ -112,7 +123,7 @@ def test_without_the_plain_networks_cost_there_are_no_prices(account):
     account.broken = ("plain",)
     found = taken(Journal(Fit("rpi5", Limits()), None), six)
     assert ([network.name for network in found.networks], found.prices) == (
-        ["as it is", "plain", "pruned by 25 %", "pruned by 50 %"], ()
+        ["as it is", "plain", *NARROW], ()
     )  # fmt: skip
 
 

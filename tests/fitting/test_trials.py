@@ -11,12 +11,14 @@ from rdpass.core.errors import ConfigError
 from rdpass.fitting.networks import Network
 from rdpass.fitting.trials import PROBE_STEPS, Trials
 from rdpass.training.config import DistillConfig
+from rdpass.training.options import PruneOptions
 from tests.data import batches
 from tests.models import small_resnet_of_four
 from tests.support import Untouched
 
+IMAGE = batches(1)[0][0][:1]
 TRIALS = Trials(
-    small_resnet_of_four(), (batches(1)[0][0][:1],), batches(4), batches(2, seed=1), None, None, None, (), 9.0,
+    small_resnet_of_four(), (IMAGE,), batches(4), batches(2, seed=1), None, None, None, (), 9.0,
     DistillConfig(epochs=2, lr=0.01), None, show_progress=False,
 )  # fmt: skip
 AS_IT_IS, PLAIN = Network("as it is", "keep"), Network("plain", "kd", ("add", "add_1"), trains=True)
@@ -80,6 +82,43 @@ def test_a_training_that_was_saved_before_the_search_stopped_is_not_repeated(tmp
     assert len(rdpass.load_run(out).history) == 2
     monkeypatch.setattr("rdpass.fitting.trials.convert", lambda *_, **__: pytest.fail("converted"))
     assert TRIALS.trained(PLAIN, ("float32",), out) == first
+
+
+PRUNING = replace(
+    TRIALS, train=batches(1),
+    config=DistillConfig(epochs=1, lr=0.01, prune=PruneOptions(multiple=1, importance="magnitude")),
+)  # fmt: skip
+BOTH = Network("both", "kd", ("add", "add_1"), trains=True, pruned=0.25, start="narrow")
+
+
+def test_a_pruned_network_loses_its_shortcuts_afterwards_and_learns_from_the_model_throughout(tmp_path):
+    out = tmp_path / "points" / "both"
+    found = PRUNING.trained(BOTH, ("float32",), out)
+    assert [(each.network, each.how, each.folder) for each in found.measured] == [("both", "trained", "points/both")]
+    narrow, plain = (rdpass.load_run(path) for path in (tmp_path / "stages" / "narrow", out))
+    assert narrow.pruning.share == 0.25
+    assert ([outcome.how for outcome in narrow.outcomes], len(plain.removed)) == (["kept", "kept"], 2)
+    whole = rdpass.inspect(PRUNING.model, IMAGE).forecast.model
+    assert plain.cost.parameters <= narrow.cost.parameters < whole.parameters
+    assert plain.compared[0].teacher == PRUNING.baseline()[1]
+
+
+def test_a_point_that_was_trained_already_is_what_another_starts_from(tmp_path):
+    points = tmp_path / "points"
+    PRUNING.trained(BOTH.first, ("float32",), points / "narrow")
+    PRUNING.trained(BOTH, ("float32",), points / "both")
+    assert sorted(path.name for path in points.iterdir()) == ["both", "narrow"]
+    assert not (tmp_path / "stages").exists()
+
+
+def test_a_run_folder_without_an_int8_file_is_not_measured_in_int8(tmp_path):
+    out = tmp_path / "points" / "as-it-is"
+    TRIALS.untrained(AS_IT_IS, ("float32",), out)
+    found = TRIALS.untrained(AS_IT_IS, ("float32", "int8"), out)
+    assert [each.precision for each in found.measured] == ["float32"]
+    assert [(each.add, each.reason) for each in found.skipped] == [
+        ("as it is in int8", "the run folder holds no int8 file")
+    ]  # fmt: skip
 
 
 def test_a_recipe_that_treats_other_shortcuts_is_refused(tmp_path):
