@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Unpack
 
 from torch import nn
+from torch.fx import GraphModule
 
 from rdpass.capture.trace import Example, trace
 from rdpass.core.agreement import run_quietly
@@ -21,6 +22,7 @@ from rdpass.inspection import plan_of
 from rdpass.passes.analysis.cost import cost_of
 from rdpass.passes.analysis.shortcuts.census import take_census
 from rdpass.passes.analysis.shortcuts.find_cuts import find_cuts
+from rdpass.profiling.account.choices import estimate_conversion
 from rdpass.recipes.catalogue import find_recipe
 from rdpass.recipes.keep import KEEP
 from rdpass.recipes.prune import PRUNE
@@ -31,6 +33,7 @@ from rdpass.runs.rehearsal import rehearse
 from rdpass.runs.result import Conversion
 from rdpass.runs.settings import ConvertConfig
 from rdpass.scoring.held_out import compare_on_held_out
+from rdpass.targets.lookup import Target, find_target
 from rdpass.training.config import DistillConfig, with_defaults
 from rdpass.training.losses import find_distance, find_loss
 from rdpass.training.request import Budget, Data, Request, Select
@@ -69,7 +72,8 @@ def convert(
         data: what to learn from (``train``, ``validate``, ``teacher``), and what it is measured by (``loss``,
             ``distance``); see ``Data``.
         budget: what a student may cost (``max_macs``); see ``Budget``.
-        output: where it is saved and what is shown (``out``, ``resume``, ``force``, ``show_progress``); see ``Output``.
+        output: where it is saved and what is shown (``out``, ``resume``, ``force``, ``show_progress``, ``target``); see
+            ``Output``.
         config: training settings; what is left unsaid is the recipe's choice.
         quantize: "int8" trains the student with fake quantisation at the end (``config.quantize``; without epochs it
             is rounded alone) and gives it as QDQ ONNX beside the float one (``Conversion.int8``,
@@ -88,6 +92,7 @@ def convert(
             ``keep`` nor ``prune``; or, with ``prune``, no channel that could leave.
         ParityError: the student is not what it should be equal to.
         DivergedError: training failed on the data.
+        TargetError: no board has the name ``target``.
 
     Sources: ``merge`` as RepVGG (arXiv 2101.03697); ``carry`` after RMNet (arXiv 2111.00687); ``joint`` is JointRD;
     ``kd`` is Hinton's distillation (arXiv 1503.02531). docs/recipes.md and docs/exact.md say what is ours.
@@ -105,7 +110,8 @@ def convert(
     chosen = find_recipe(recipe, has_data=groups.data.train is not None)
     if groups.data.teacher is not None and not chosen.needs_data and quantize is None:
         raise ConfigError(f"recipe {chosen.name} trains nothing, so there is nothing that a teacher could teach")
-    out = groups.output.folder
+    out, target = groups.output.folder, groups.output.target
+    board = find_target(target) if isinstance(target, str) else target
     check_run(out, groups.output.resume, groups.output.force)
     another = groups.data.teacher is not None
     request = _request(groups, completed(chosen, config or DistillConfig(), quantize, another))
@@ -119,7 +125,7 @@ def convert(
         if groups.data.teacher is not None:
             request = replace(request, teacher=_traced_teacher(groups.data.teacher, traced))
         if out is None or not first:
-            return _converted(model, traced, chosen, request, quantize, out)
+            return _with_costs(_converted(model, traced, chosen, request, quantize, out), traced, request, board)
 
         def settings(conversion: Conversion) -> ConvertConfig:
             return _settings(conversion, groups, request, quantize, tolerance)
@@ -128,6 +134,7 @@ def convert(
             rehearse(trial, Path(out), settings(trial))
 
         conversion = _converted(model, traced, chosen, request, quantize, out, save_first)
+        conversion = _with_costs(conversion, traced, request, board)
         return save_run(conversion, Path(out), settings(conversion), groups.output.force)
 
 
@@ -234,6 +241,19 @@ def _converted(
     if not removal.history:  # nothing was trained yet, so nothing has been checked before
         check_saved(removal.student)
     return _with_int8(conversion, removal.student, teacher, request)
+
+
+def _with_costs(conversion: Conversion, traced: Traced, request: Request, board: Target | None) -> Conversion:
+    """``conversion`` with what was forecast for ``board`` and what came out; itself where none was named."""
+    if board is None or not current_world().is_first:
+        return conversion
+    assert isinstance(conversion.student, GraphModule)
+    removable = conversion.plan.removable if conversion.pruning is None else ()
+    int8 = None if conversion.int8 is None else conversion.int8.model
+    return replace(
+        conversion,
+        estimated=estimate_conversion(traced, removable, conversion.student, int8, board, request.show_progress),
+    )
 
 
 def _check_quantisable(student: Traced) -> None:

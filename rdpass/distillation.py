@@ -70,7 +70,8 @@ def distill(
     )  # fmt: skip
     history = run_training(KnowledgeDistillation(student, teacher, request.criteria), request)
     compared = compare_on_held_out(teacher, student, request)
-    # A student in int8 was made of the one before.
+    # A student in int8 was made of the one before, and estimates are of both.
     return replace(
-        conversion, student=student.eval(), history=(*conversion.history, *history), compared=compared, int8=None
-    )
+        conversion, student=student.eval(), history=(*conversion.history, *history), compared=compared, int8=None,
+        estimated=None,
+    )  # fmt: skip

@@ -112,7 +112,7 @@ def test_arguments_in_groups_are_the_same_call_as_keywords(tmp_path):
     ({"output": rdpass.Output(), "out": "run"}, r"output= and out= .*: put folder into rdpass\.Output"),
     ({"budget": rdpass.Budget(), "max_macs": 1.3}, "budget= and max_macs="),
     ({"data": rdpass.Data(), "train": None}, "data= and train="),
-    ({"data": [(X, X)]}, r"data= takes a rdpass\.Data\(train, validate, loss, distance\), not a list"),
+    ({"data": [(X, X)]}, r"data= takes a rdpass\.Data\(train, validate, loss, distance, teacher\), not a list"),
     ({"loss": "hinge"}, "no loss is called 'hinge'; known are cross_entropy"),
     ({"distance": "relativ"}, r"known are relative.*; did you mean relative\?"),
     ({"recipe": "cary"}, r"unknown recipe 'cary'; there are auto, merge, .*plain.*; did you mean carry\?"),

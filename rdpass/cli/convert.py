@@ -37,6 +37,7 @@ QUANTIZE_HELP = (
     "int8: train with fake quantisation at the end, and write student-int8.onnx too; for any network, with shortcuts or"
     " without. --set train.quantize.epochs=3."
 )
+TARGET_HELP = "A board: say at the end what model and student cost on one core of it, estimated."
 # How `rdpass convert --help` groups the options.
 SELECTION, TRAINING, OUTPUT = "Which shortcuts", "Training", "Output"
 
@@ -76,6 +77,7 @@ def convert_command(
     clip: Annotated[float | None, _of(TRAINING, help="Largest norm of the gradient.")] = None,
     on_nan: Annotated[str | None, _of(TRAINING, help="On numbers that are not finite: stop or rollback.")] = None,
     tensorboard: Annotated[bool | None, _of(TRAINING, "--tensorboard", help="Write scalars for TensorBoard.")] = None,
+    target: Annotated[str | None, _of(OUTPUT, help=TARGET_HELP)] = None,
     resume: Annotated[str | None, _of(OUTPUT, help="auto: continue an interrupted run.")] = None,
     dry_run: Annotated[bool, _of(OUTPUT, "--dry-run", help="Say what would be done, and write nothing.")] = False,
     force: Annotated[bool, _of(OUTPUT, "--force", help="Replace an existing output.")] = False,
@@ -90,9 +92,12 @@ def convert_command(
     from rdpass.runs.known_data import remember_data
     from rdpass.runs.settings import read_convert_config
     from rdpass.sources.models import choose_example, files_of, files_of_weights, load_data
+    from rdpass.targets.lookup import find_target
     from rdpass.training.request import Budget, Data, Select
     from rdpass.training.world import current_world
 
+    if target is not None:
+        find_target(target)
     named = [*files_of(model), *files_of_weights(weights), *(files_of(teacher) if teacher else ())]
     check_kept(out, [*named, *files_of_weights(teacher_weights), *([config] if config else [])])
     check_run(out, resume, force)
@@ -123,7 +128,7 @@ def convert_command(
         select=Select(settings.only, settings.skip, settings.leaf),
         data=Data(train, validate, settings.loss, settings.distance, other),
         budget=Budget(settings.max_macs),
-        output=Output(out, resume, force),
+        output=Output(out, resume, force, target=target),
         config=settings.train,
         quantize=settings.quantize,
         tolerance=settings.tolerance,
@@ -149,6 +154,8 @@ def _clipped(settings: ConvertConfig, model: nn.Module, spec: str) -> ConvertCon
 
 
 def _summary(conversion: Conversion, out: Path) -> dict[str, object]:
+    from rdpass.cli.plan_json import choices_json
+
     return {
         "out": str(out),
         "recipe": conversion.recipe,
@@ -162,10 +169,12 @@ def _summary(conversion: Conversion, out: Path) -> dict[str, object]:
         "compared": [asdict(each) for each in conversion.compared],
         "int8": None if conversion.int8 is None else asdict(conversion.int8.report),
         "pruning": None if conversion.pruning is None else asdict(conversion.pruning),
+        "estimated": None if conversion.estimated is None else choices_json(conversion.estimated),
     }
 
 
 def _print_conversion(conversion: Conversion, out: Path) -> None:
+    from rdpass.cli.forecast_tables import print_choices
     from rdpass.cli.tables import print_gates, print_pruning, print_table
     from rdpass.report.pruning import pruning_words
     from rdpass.runs.folder import INT8
@@ -181,6 +190,8 @@ def _print_conversion(conversion: Conversion, out: Path) -> None:
         print_table((f"{conversion.compared[0].images} images held out", ">teacher", ">student", ">difference"), [
             (each.name, str(each.teacher), str(each.student), str(each.difference)) for each in conversion.compared
         ])  # fmt: skip
+    if conversion.estimated is not None:
+        print_choices(conversion.estimated)
     if conversion.int8 is not None and (training := conversion.int8.report.training) is not None:
         print_table(("", ">float", ">int8, rounded alone", ">int8, trained"), [training.words])
         print(f"{training.verdict}: {out / INT8}")

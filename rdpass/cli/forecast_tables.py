@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from rich.markup import escape
 
 from rdpass.cli.tables import console, print_table, size
-from rdpass.core.plan import BlockCost, Choice, Cost, Forecast, Latency, Memory, Plan, Region, Worth
+from rdpass.core.plan import BlockCost, Choice, Cost, Estimated, Forecast, Latency, Memory, Plan, Region, Worth
 from rdpass.report.worth import choice_name
 
 Row = tuple[str, ...]
@@ -38,11 +38,16 @@ def print_plan(plan: Plan) -> None:
 
 def print_worth(worth: Worth) -> None:
     """The cost of each choice, why others have none, and the verdict."""
-    columns = (f"one core of {worth.target}, estimated", ">ms", ">peak", ">weights", ">read from memory")
-    print_table(columns, (_choice_row(choice) for choice in worth.choices))
-    for skipped in worth.skipped:
-        console().print(f"{skipped.add}: not estimated: {escape(skipped.reason)}", soft_wrap=True)
+    print_choices(worth)
     console().print(escape(worth.verdict), soft_wrap=True)
+
+
+def print_choices(found: Worth | Estimated) -> None:
+    """The cost of each choice, and why others have none."""
+    columns = (f"one core of {found.target}, estimated", ">ms", ">peak", ">weights", ">read from memory")
+    print_table(columns, (_choice_row(choice) for choice in found.choices))
+    for skipped in found.skipped:
+        console().print(f"{skipped.add}: not estimated: {escape(skipped.reason)}", soft_wrap=True)
 
 
 def _choice_row(choice: Choice) -> Row:

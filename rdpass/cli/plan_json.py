@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from rdpass.core.plan import BlockCost, Cost, Memory, Plan, Region, Worth
+from rdpass.core.plan import BlockCost, Cost, Estimated, Memory, Plan, Region, Worth
 
 SCHEMA_VERSION = 1
 """Raised when a field goes or changes its meaning; new fields may come without."""
@@ -24,7 +24,7 @@ def plan_as_json(plan: Plan) -> dict[str, object]:
             "verdict": plan.forecast.verdict,
             "target": plan.forecast.target,
             "latency": [asdict(latency) for latency in plan.forecast.latency],
-            "worth": None if plan.forecast.worth is None else _worth(plan.forecast.worth),
+            "worth": None if plan.forecast.worth is None else choices_json(plan.forecast.worth),
         },
     }
 
@@ -35,9 +35,10 @@ def _region(region: Region, block: BlockCost) -> dict[str, object]:
     return {**asdict(region), "held": held, "exact": exact}
 
 
-def _worth(worth: Worth) -> dict[str, object]:
-    skipped = [{"choice": each.add, "reason": each.reason} for each in worth.skipped]
-    return {**asdict(worth), "skipped": skipped}
+def choices_json(found: Worth | Estimated) -> dict[str, object]:
+    """Its fields; those of what was skipped are the choice and the reason."""
+    skipped = [{"choice": each.add, "reason": each.reason} for each in found.skipped]
+    return {**asdict(found), "skipped": skipped}
 
 
 def _cost(cost: Cost) -> dict[str, object]:

@@ -162,7 +162,7 @@ class Choice:
     that would be compiled. docs/inspect.md says how, and how far such estimates were off.
 
     Args:
-        network: 'as it is' or 'plain'.
+        network: 'as it is', 'plain', or 'student', the one that a conversion made.
         precision: 'float32', 'fp16' or 'int8'.
         ms: milliseconds.
         cycles: of the core, no cache missed.
@@ -178,6 +178,19 @@ class Choice:
     dram_bytes: int
     peak_bytes: int
     weight_bytes: int
+
+
+@dataclass(frozen=True)
+class Estimated:
+    """What the networks of a conversion cost on one core of ``target``: the model as it is and its plain student, both
+    before anything was done, beside the ``student`` that was made.
+
+    ``skipped``: choices that could not be estimated (their names for ``add``), and the reason.
+    """
+
+    target: str
+    choices: tuple[Choice, ...]
+    skipped: tuple[Skipped, ...] = ()
 
 
 @dataclass(frozen=True)

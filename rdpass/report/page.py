@@ -15,11 +15,12 @@ from rdpass.core.errors import ConfigError
 from rdpass.core.estimates import Estimate
 from rdpass.core.files import new_file
 from rdpass.core.places import check_free
-from rdpass.core.plan import Width
+from rdpass.core.plan import Choice, Width
 from rdpass.passes.quantize.report import TrainingReport
 from rdpass.report.chart import Chart
 from rdpass.report.pruning import width_rows
 from rdpass.report.series import Figure, figures_of
+from rdpass.report.worth import choice_name, megabytes
 from rdpass.runs.folder import RECORD, SETTINGS, read_body, written_files
 from rdpass.training.checkpoint import LAST_STAGE
 from rdpass.training.records import HISTORY, read_history
@@ -66,10 +67,22 @@ def _facts(folder: Path, record: dict[str, Any]) -> dict[str, Any]:
         "gates": [(gate, gate_words(gate_of(gate))) for gate in record["gates"]],
         "compared": _compared(record.get("compared", [])),
         "costs": _costs(record["plan"]["forecast"]["model"], record["cost"]),
+        "estimated": _estimated(record.get("estimated")),
         "figures": _drawn(figures),
         "pruning": _pruning(record),
         "settings": settings.read_text() if settings.exists() else "",
     }
+
+
+def _estimated(found: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The board, rows of network, milliseconds and sizes, and what could not be estimated; None without a board."""
+    if found is None:
+        return None
+    rows = [
+        (choice_name(choice), f"{choice.ms:.3g}", megabytes(choice.peak_bytes), megabytes(choice.weight_bytes))
+        for choice in (Choice(**each) for each in found["choices"])
+    ]
+    return {"target": found["target"], "rows": rows, "skipped": found["skipped"]}
 
 
 def _pruning(record: dict[str, Any]) -> dict[str, Any] | None:

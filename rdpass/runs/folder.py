@@ -40,7 +40,7 @@ from rdpass.core.errors import ConfigError, IntegrityError, first_line
 from rdpass.core.estimates import Compared
 from rdpass.core.files import file_digest, new_folder, tidy_up
 from rdpass.core.places import check_free, file_names
-from rdpass.core.plan import Cost, Cut, Outcome, Plan, Pruning
+from rdpass.core.plan import Cost, Cut, Estimated, Outcome, Plan, Pruning
 from rdpass.core.tensors import arrays_of
 from rdpass.passes.quantize.report import QuantizationReport
 from rdpass.runs.result import Conversion
@@ -244,6 +244,7 @@ class Record:
     compared: tuple[Compared, ...] = ()
     int8: QuantizationReport | None = None
     pruning: Pruning | None = None
+    estimated: Estimated | None = None
 
 
 _RECORD = TypeAdapter(Record)
@@ -348,6 +349,7 @@ def _record(conversion: Conversion, settings: ConvertConfig) -> dict[str, Any]:
         "compared": [asdict(each) for each in conversion.compared],
         "int8": None if conversion.int8 is None else asdict(conversion.int8.report),
         "pruning": None if conversion.pruning is None else asdict(conversion.pruning),
+        "estimated": None if conversion.estimated is None else asdict(conversion.estimated),
         "config": settings.model_dump(),
         "versions": {"rdpass": __version__, "torch": torch.__version__},
     }

@@ -10,6 +10,7 @@ from typing import Any, TypedDict, TypeVar
 from torch import nn
 
 from rdpass.core.errors import ConfigError
+from rdpass.targets.target import Target
 from rdpass.training.objective import Distance, Loss
 from rdpass.training.request import Budget, Data, Select
 
@@ -24,6 +25,9 @@ class Output:
         resume: ``"auto"`` goes on from that state where there is one; None starts anew, and refuses to if there is one.
         force: replace what lies at ``folder``, and drop the state of an interrupted training.
         show_progress: show on stderr how far a training is.
+        target: a board, by a name that ``rdpass targets`` lists or one's own: say at the end what model and student
+            cost on one core of it, estimated (``Conversion.estimated``). Takes seconds, for a large network half a
+            minute.
 
     Example:
         >>> import rdpass
@@ -36,6 +40,7 @@ class Output:
     resume: str | None = None
     force: bool = False
     show_progress: bool = True
+    target: str | Target | None = None
 
 
 class Flat(TypedDict, total=False):
@@ -54,6 +59,7 @@ class Flat(TypedDict, total=False):
     resume: str | None
     force: bool
     show_progress: bool
+    target: str | Target | None
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from rdpass.core.comparison import NumericGate
 from rdpass.core.estimates import Compared
-from rdpass.core.plan import Cost, Cut, Outcome, Plan, Pruning
+from rdpass.core.plan import Cost, Cut, Estimated, Outcome, Plan, Pruning
 
 if TYPE_CHECKING:
     from rdpass.recipes.quantised_training import Int8Student
@@ -34,6 +34,8 @@ class Conversion:
         compared: figures of teacher and student on the images held out, with standard errors; empty without such.
         int8: the student in int8, where that was asked for (``quantize="int8"``): ``model``, ``report``,
             ``save(path)``.
+        estimated: milliseconds and memory on one core of a board, forecast for model and plain student and of the
+            student that was made, where a board was named (``target="rpi4"``).
         pruning: how it was pruned, by recipe ``prune``: widths of all layers before and after, and which had to stay.
 
     Example:
@@ -58,6 +60,7 @@ class Conversion:
     compared: tuple[Compared, ...] = ()
     int8: Int8Student | None = None
     pruning: Pruning | None = None
+    estimated: Estimated | None = None
 
     @property
     def removed(self) -> tuple[Outcome, ...]:

@@ -215,3 +215,29 @@ def test_a_run_folder_is_a_model_that_another_recipe_goes_on_from(capsys, here):
     code, line = failure(capsys, *further, "--force", "-o", narrow)
     assert code == 2
     assert "is an input of this command" in line
+
+
+def test_with_a_board_a_conversion_says_what_was_forecast_and_what_came_out(capsys, tmp_path):
+    out = tmp_path / "run"
+    assert (
+        run(["convert", RESNET, *DATA, "--recipe", "plain", "--epochs", "1", "--target", "rpi4", "-o", str(out)]) == 0
+    )
+    printed = capsys.readouterr().out
+    found = load_run(out).estimated
+    assert (found.target, found.skipped) == ("rpi4", ())
+    costs = {choice.network: choice for choice in found.choices}
+    assert list(costs) == ["as it is", "plain", "student"]
+    assert costs["student"].ms == pytest.approx(costs["plain"].ms)
+    assert costs["student"].ms < costs["as it is"].ms
+    assert "one core of rpi4, estimated" in printed
+    page = write_report(out, tmp_path / "report.html").read_text()
+    for name, choice in costs.items():
+        assert re.search(rf"{name} +{choice.ms:.3g} ", printed)
+        assert f'<td>{name}</td><td class="number">{choice.ms:.3g}</td>' in page
+
+
+def test_a_board_that_is_not_known_is_refused_before_anything_is_done(capsys, tmp_path):
+    code, line = failure(capsys, "convert", RESNET, *DATA, "--target", "abacus", "-o", tmp_path / "run")
+    assert code == 6
+    assert "abacus" in line
+    assert list(tmp_path.iterdir()) == []

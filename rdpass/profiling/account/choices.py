@@ -7,9 +7,10 @@ random input: which kernels there are, and what they cost, does not depend on mo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
+import onnx
 from torch import Tensor
 from torch.fx import GraphModule
 
@@ -17,7 +18,7 @@ from rdpass.core.comparison import Array
 from rdpass.core.errors import ConfigError, TargetError, first_line
 from rdpass.core.numeric_types import BYTES, HALF, SINGLE, Precision
 from rdpass.core.optimization import SPEED, Optimize
-from rdpass.core.plan import Choice, Region, Skipped, Traced
+from rdpass.core.plan import Choice, Estimated, Region, Skipped, Traced
 from rdpass.core.progress import progress
 from rdpass.deploy.lowering import lower_for, network_of
 from rdpass.deploy.precision import check_computes
@@ -35,6 +36,8 @@ from rdpass.targets.target import Target
 
 AS_IT_IS, PLAIN = "as it is", "plain"
 """The networks that every model has: its own, and the one without any shortcut that can leave."""
+STUDENT = "student"
+"""The network that a conversion made."""
 
 
 def estimate_choices(
@@ -56,6 +59,38 @@ def estimate_choices(
     if removable:
         networks[PLAIN] = remove_shortcuts(traced.module, removable)
     return estimate_networks(networks, traced.example, target, precisions_of(target), show_progress)
+
+
+def estimate_conversion(
+    traced: Traced,
+    removable: Sequence[Region],
+    student: GraphModule,
+    int8: onnx.ModelProto | None,
+    target: Target,
+    show_progress: bool = False,
+) -> Estimated:
+    """What a conversion was to give and what it gave, on one core of ``target``, in float32 and, where the student was
+    made in int8 too, in int8.
+
+    Args:
+        traced: the model.
+        removable: its shortcuts; none where channels left instead.
+        student: what was made of it, with its inputs.
+        int8: the student as a quantised file; None where there is none.
+        target: what they would be built for.
+        show_progress: show on stderr what is under way.
+    """
+    networks = {AS_IT_IS: traced.module}
+    if removable:
+        networks[PLAIN] = remove_shortcuts(traced.module, removable)
+    precisions = (SINGLE,) if int8 is None else (SINGLE, BYTES)
+    with written_once():
+        before = estimate_networks(networks, traced.example, target, precisions, show_progress)
+        after = estimate_networks({STUDENT: student}, traced.example, target, (SINGLE,), show_progress)
+        rounded = () if int8 is None else (_estimate_or_reason(STUDENT, lambda: read_onnx(int8), target, BYTES),)
+    choices = (*before[0], *after[0], *(each for each in rounded if isinstance(each, Choice)))
+    reasons = (Skipped(choice_key(STUDENT, BYTES), each) for each in rounded if isinstance(each, str))
+    return Estimated(target.name, choices, (*before[1], *after[1], *reasons))
 
 
 def estimate_networks(
@@ -110,10 +145,16 @@ def _estimates(
         yield SINGLE, first_line(error)
         return
     for precision in precisions:
-        try:
-            yield precision, estimate(network, source, target, precision)
-        except Exception as error:  # so do quantiser and importer
-            yield precision, first_line(error)
+        yield precision, _estimate_or_reason(network, lambda: source, target, precision)
+
+
+def _estimate_or_reason(
+    network: str, read: Callable[[], OnnxSource], target: Target, precision: Precision
+) -> Choice | str:
+    try:
+        return estimate(network, read(), target, precision)
+    except Exception as error:  # quantiser and importer raise what they like
+        return first_line(error)
 
 
 def precisions_of(target: Target) -> tuple[Precision, ...]:

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import onnx
 import pytest
 import torch
 from torch import nn
 
 from rdpass.capture.trace import trace
-from rdpass.core.numeric_types import Precision
+from rdpass.core.numeric_types import BYTES, SINGLE, Precision
+from rdpass.onnx.export import draft_onnx
 from rdpass.onnx.source import read_onnx
 from rdpass.passes.analysis.shortcuts.census import take_census
-from rdpass.profiling.account.choices import estimate, estimate_choices, precisions_of
+from rdpass.passes.distill.remove_shortcuts import remove_shortcuts
+from rdpass.profiling.account.choices import (
+    as_precision,
+    estimate,
+    estimate_choices,
+    estimate_conversion,
+    precisions_of,
+)
 from rdpass.targets.lookup import find_target
 from tests.models import Applied, bottleneck, classifier, seeded
 from tests.onnx.nets import Net
@@ -69,3 +78,26 @@ def test_smaller_weights_are_paid_with_cycles(precision: Precision) -> None:
     assert fast == estimate("net", source, RPI4, precision)
     assert small.weight_bytes < fast.weight_bytes / 3
     assert small.cycles > 1.3 * fast.cycles
+
+
+def test_what_a_conversion_made_stands_beside_what_was_forecast_and_a_plain_student_is_as_forecast() -> None:
+    traced = trace(seeded(lambda: classifier(bottleneck(32, 8), channels=32)), torch.randn(1, 3, 16, 16))
+    regions, _ = take_census(traced)
+    student = remove_shortcuts(traced.module, regions)
+    int8 = as_precision(read_onnx(draft_onnx(student, traced.example)), BYTES).model
+    found = estimate_conversion(traced, regions, student, int8, RPI4)
+    assert (found.target, found.skipped) == ("rpi4", ())
+    costs = {(choice.network, choice.precision): (choice.ms, choice.peak_bytes) for choice in found.choices}
+    assert list(costs) == [(network, precision) for network in ("as it is", "plain", "student")
+                           for precision in (SINGLE, BYTES)]  # fmt: skip
+    assert costs["student", SINGLE] == costs["plain", SINGLE] != costs["as it is", SINGLE]
+    assert costs["student", BYTES] == costs["plain", BYTES]
+
+
+def test_a_file_that_can_not_be_read_leaves_the_others_estimated() -> None:
+    traced = trace(seeded(lambda: nn.Sequential(nn.Conv2d(3, 4, 1))), torch.rand(1, 3, 4, 4))
+    found = estimate_conversion(traced, (), traced.module, onnx.ModelProto(), RPI4)
+    assert [(each.network, each.precision) for each in found.choices if each.precision == SINGLE] == [
+        ("as it is", SINGLE), ("student", SINGLE),
+    ]  # fmt: skip
+    assert [each.add for each in found.skipped if each.add.startswith("student")] == ["student in int8"]
