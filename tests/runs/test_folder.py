@@ -17,7 +17,8 @@ from rdpass.core.checksums import sealed_object
 from rdpass.core.errors import ConfigError, IntegrityError
 from rdpass.core.tensors import plain_outputs
 from rdpass.report import write_report
-from rdpass.runs.folder import held
+from rdpass.runs.folder import check_run, drop_training_state, held
+from rdpass.training.checkpoint import LAST_STAGE
 from rdpass.training.config import DistillConfig
 from tests.data import batches
 from tests.models import (
@@ -220,3 +221,17 @@ def test_a_lock_goes_with_its_process(tmp_path):
     with held(tmp_path / "out"):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_state_of_any_stage_is_an_interrupted_run_that_is_resumed_or_dropped(tmp_path):
+    out = tmp_path / "run"
+    for stage in (".", LAST_STAGE, "step1", "step7"):
+        state = tmp_path / "run.partial" / stage / "checkpoint.pt"
+        state.parent.mkdir(parents=True, exist_ok=True)
+        state.write_bytes(b"state")
+        with pytest.raises(ConfigError, match="an interrupted run lies in"):
+            check_run(out, None, False)
+        check_run(out, "auto", False)
+        check_run(out, None, True)
+        drop_training_state(out)
+        check_run(out, None, False)
