@@ -155,7 +155,8 @@ def _ranked_by(model: nn.Module, request: Request) -> str:
     if asked == "magnitude":
         return asked
     once = isinstance(request.train, Iterator)
-    has_loss = not once and (request.loss is not None or next(first_batches(model, request, 1)).targets is not None)
+    first = None if once else next(first_batches(model, request, 1), None)
+    has_loss = first is not None and (request.loss is not None or first.targets is not None)
     if asked == "taylor" and not has_loss:
         why = "can be read once alone" if once else "have no targets"
         raise ConfigError(
