@@ -136,7 +136,8 @@ def _limit_met(error: Exception) -> str | None:
     number = error.errno if isinstance(error, OSError) else None
     if number in (errno.EMFILE, errno.ENFILE):
         return f"no more files can be opened: this process may have {files} open (ulimit -n); {LEAST_FILES} are enough"
-    if isinstance(error, MemoryError) or number == errno.ENOMEM or space <= LEAST_SPACE:
+    is_small = space != resource.RLIM_INFINITY and space <= LEAST_SPACE  # no limit at all is -1
+    if isinstance(error, MemoryError) or number == errno.ENOMEM or is_small:
         may = "" if space == resource.RLIM_INFINITY else f": this process may use {space >> 20} MB (ulimit -v)"
         return f"there is not enough memory{may}; a small network takes {LEAST_SPACE >> 20} MB"
     return None
