@@ -92,9 +92,10 @@ def _first_batch(model: nn.Module, request: Request, in_int8: bool) -> dict[str,
     assert request.train is not None
     loading = Loading(request.train, request.config)
     index, raw = next(loading.epoch(0))
-    batch = unpacking_for(model).batch(raw, index)
+    unpacking = unpacking_for(model)
+    batch = unpacking.batch(raw, index)
     outputs = model.eval()(*batch.inputs)
-    with step_named([batch], index):
+    with step_named([batch], index, unpacking.example):
         request.criteria.terms(outputs, outputs, batch)
     check_measurable(model, request)
     each = math.ceil(loading.length / request.config.accumulate)

@@ -28,6 +28,7 @@ from rdpass.recipes.recipe import Recipe, Removal
 from rdpass.recipes.statistics import first_batches
 from rdpass.targets.isa import isa_of
 from rdpass.targets.lookup import find_target
+from rdpass.training.batches import step_named, unpacking_for
 from rdpass.training.checkpoint import has_checkpoint, step_state
 from rdpass.training.engine import train
 from rdpass.training.knowledge_distillation import KnowledgeDistillation
@@ -170,8 +171,11 @@ def _same_everywhere(request: Request, module: nn.Module, channels: Channels) ->
     """The scores of the first process, which may have read other images than the others: all prune alike."""
 
     def losses(copied: nn.Module) -> Iterator[Tensor]:
-        for batch in first_batches(module, request, request.config.prune.images):
-            yield request.criteria.loss_of(copied(*batch.inputs), batch)
+        example = unpacking_for(module).example
+        for index, batch in enumerate(first_batches(module, request, request.config.prune.images)):
+            with step_named([batch], index, example):
+                loss = request.criteria.loss_of(copied(*batch.inputs), batch)
+            yield loss
 
     own = taylor(module, channels, losses)  # type: ignore[arg-type]
     first: Scores = current_world().gather(own)[0]

@@ -15,7 +15,7 @@ from rdpass.core.comparison import Array
 from rdpass.core.estimates import Compared
 from rdpass.scoring.figures import Measure, RowMeasure, class_scores
 from rdpass.sources.samples import with_tensors
-from rdpass.training.batches import placed, rows_of, unpacking_for
+from rdpass.training.batches import placed, rows_of, step_named, unpacking_for
 from rdpass.training.generators import Stream
 from rdpass.training.loading import read_batches
 from rdpass.training.losses import Criteria
@@ -39,7 +39,8 @@ def compare_on_held_out(teacher: nn.Module, student: nn.Module, request: Request
         batch = placed(unpacking.batch(with_tensors(raw), index), device, torch.contiguous_format)
         images += rows_of(batch)
         for network, measure in zip(networks, measures, strict=True):
-            measure.add(network(*batch.inputs), batch)
+            with step_named([batch], index, unpacking.example, "validation batch"):
+                measure.add(network(*batch.inputs), batch)
     before, after = (measure.figures() for measure in measures)
     return tuple(
         Compared(name, images, before[name].estimate(), figure.estimate(), figure.difference(before[name]))

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from rdpass.core.comparison import Array
-from rdpass.core.errors import ConfigError
+from rdpass.core.errors import ConfigError, first_line
 from rdpass.core.tensor_spec import TensorSpec
 from rdpass.core.tensors import plain_outputs
 from rdpass.deploy.bundle.execution import execute
@@ -26,7 +26,7 @@ from rdpass.runs.folder import RECORD, load_run
 from rdpass.runs.result import Conversion
 from rdpass.sources.samples import fitting
 from rdpass.targets.toolchain import find_launcher
-from rdpass.training.batches import Unpacking, unpacking_for
+from rdpass.training.batches import Unpacking, form_of_rows, unpacking_for
 from rdpass.training.objective import Batch
 
 Source = nn.Module | Conversion | str | Path
@@ -76,8 +76,16 @@ def opened(name: str, source: Source) -> Iterator[Network]:
 def _of_module(name: str, module: nn.Module) -> Iterator[Network]:
     modes = {part: part.training for part in module.modules()}
     module.eval()
+
+    def call(batch: Batch, index: int) -> Any:
+        try:
+            return plain_outputs(module(*batch.inputs))
+        except (RuntimeError, TypeError) as error:
+            form = form_of_rows(batch.inputs)
+            raise ConfigError(f"{name} fails on batch {index}, inputs of {form}: {first_line(error)}") from error
+
     try:
-        yield Network(name, "torch", unpacking_for(module), lambda batch, index: plain_outputs(module(*batch.inputs)))
+        yield Network(name, "torch", unpacking_for(module), call)
     finally:
         for part, mode in modes.items():
             part.training = mode

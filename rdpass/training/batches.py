@@ -23,7 +23,8 @@ from torch.fx import GraphModule
 from torch.jit import ScriptModule
 from torch.utils._pytree import tree_map
 
-from rdpass.core.errors import ConfigError, DivergedError
+from rdpass.core.errors import ConfigError, DivergedError, first_line
+from rdpass.core.tensors import type_names
 from rdpass.training.faults import NotFinite
 from rdpass.training.objective import Batch
 
@@ -33,16 +34,20 @@ _TARGETS = ("labels", "label", "targets", "target")
 
 @dataclass(frozen=True)
 class Unpacking:
-    """Rule to take batches apart for one model: the names of its inputs, and how many of them it can't do without."""
+    """Rule to take batches apart for one model: the names of its inputs, and how many of them it can't do without.
+
+    ``example``: the types and shapes that it was read with, where its graph has them.
+    """
 
     names: tuple[str, ...]
     needed: int
+    example: tuple[Any, ...] = ()
 
     def batch(self, raw: Any, index: int) -> Batch:
         """The batch, where the loader put it.
 
         Raises:
-            DivergedError: it has none of the forms above; the message gives its index and what it is.
+            DivergedError: it has none of the forms above, or no rows; the message gives its index and what it is.
             NotFinite: its inputs are not finite.
         """
         found, targets = self._split(raw) or (None, None)
@@ -52,6 +57,8 @@ class Unpacking:
                 f"batch {index} is not (inputs, targets) for a model of {', '.join(self.names) or 'no inputs'}: got"
                 f" {_form(raw)}"
             )
+        if inputs and inputs[0].ndim and not len(inputs[0]):
+            raise DivergedError(f"batch {index} has no rows; let the loader leave such batches out")
         if any(x.is_floating_point() and not torch.isfinite(x).all() for x in inputs):
             raise NotFinite(f"batch {index} holds inputs that are not finite", index, in_data=True)
         return Batch(tuple(inputs), targets)
@@ -89,7 +96,9 @@ def unpacking_for(model: nn.Module) -> Unpacking:
     """
     if isinstance(model, GraphModule):
         nodes = [node for node in model.graph.nodes if node.op == "placeholder"]
-        return Unpacking(tuple(str(node.target) for node in nodes), sum(not node.args for node in nodes))
+        metas = tuple(node.meta.get("tensor_meta") for node in nodes)
+        example = metas if all(metas) else ()
+        return Unpacking(tuple(str(node.target) for node in nodes), sum(not node.args for node in nodes), example)
     needed = {name: is_needed for name, is_needed in _arguments(model) if is_needed or name not in _TARGETS}
     return Unpacking(tuple(needed), sum(needed.values()))
 
@@ -104,6 +113,15 @@ def _arguments(model: nn.Module) -> Iterator[tuple[str, bool]]:
     for parameter in inspect.signature(model.forward).parameters.values():
         if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
             yield parameter.name, parameter.default is parameter.empty
+
+
+def _forms(inputs: Sequence[Any]) -> list[tuple[torch.dtype, tuple[int, ...]]]:
+    return [(x.dtype, tuple(x.shape[1:])) for x in inputs]
+
+
+def form_of_rows(inputs: Sequence[Any]) -> str:
+    """As people write sizes: Nx3x224x224:float32."""
+    return ", ".join(f"{'x'.join(['N', *map(str, x.shape[1:])])}:{type_names([x.dtype])}" for x in inputs)
 
 
 def rows_of(batch: Batch) -> int:
@@ -131,26 +149,39 @@ def _form(raw: Any) -> str:
 
 
 @contextmanager
-def step_named(batches: Sequence[Batch], first: int) -> Iterator[None]:
+def step_named(
+    batches: Sequence[Batch], first: int, example: Sequence[Any] = (), kind: str = "batch"
+) -> Iterator[None]:
     """Say at which batch a step fails for what is in it.
 
     Targets that don't go with the outputs are one reason. Another is a batch of one row: a batch norm behind global
-    pooling has one value there, and no variance. ``first``: the index of the first of ``batches``.
+    pooling has one value there, and no variance. Others are inputs of another type or shape than the network was read
+    with. ``first``: the index of the first of ``batches``; ``example``: types and shapes that the network
+    takes.
 
     Raises:
-        ConfigError: the outputs or targets can't be measured.
+        ConfigError: the outputs or targets can't be measured, or the network fails on inputs that are unlike
+            ``example``.
         DivergedError: the step failed on a batch of one row.
     """
     try:
         yield
     except ConfigError as error:
         last = first + len(batches) - 1
-        raise ConfigError(f"batch {first}{f' to {last}' if last > first else ''}: {error}") from error
+        raise ConfigError(f"{kind} {first}{f' to {last}' if last > first else ''}: {error}") from error
+    except RuntimeError as error:
+        other = [index for index, batch in enumerate(batches) if _forms(batch.inputs) != _forms(example)]
+        if not example or not other:
+            raise
+        raise ConfigError(
+            f"{kind} {first + other[0]} holds inputs of {form_of_rows(batches[other[0]].inputs)}, and the network takes"
+            f" {form_of_rows(example)}: {first_line(error)}"
+        ) from error
     except ValueError as error:
         lone = [first + index for index, batch in enumerate(batches) if rows_of(batch) == 1]
         if not lone:
             raise
         raise DivergedError(
-            f"batch {lone[0]} has one row: {error}; take larger batches, and let the loader drop a last one as small"
+            f"{kind} {lone[0]} has one row: {error}; take larger batches, and let the loader drop a last one as small"
             " (drop_last=True)"
         ) from error

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from rdpass.core.errors import DivergedError
-from rdpass.training.batches import Unpacking, placed, rows_of, unpacking_for
+from rdpass.training.batches import Unpacking, placed, rows_of, step_named, unpacking_for
 from rdpass.training.generators import Stream, kept_generators
 from rdpass.training.loading import failures_named, read_batches
 from rdpass.training.losses import IGNORED, Criteria, check_classes, check_logits
@@ -107,7 +107,8 @@ def _mean(
             raise DivergedError(f"validation batch {index} has no labels to compare with")
         if index % world.size == world.rank:
             batch = placed(batch, device, torch.contiguous_format)
-            sums += torch.tensor(score(model(*batch.inputs), batch), dtype=torch.float64)
+            with step_named([batch], index, unpacking.example, "validation batch"):
+                sums += torch.tensor(score(model(*batch.inputs), batch), dtype=torch.float64)
     sums = world.total(sums.to(device)).cpu()
     if not sums[1]:
         raise DivergedError("the validation loader gave no batch, or no label that counts")

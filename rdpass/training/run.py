@@ -116,7 +116,7 @@ class Run:
         if agreed[1]:
             self._leave_out(fault or NotFinite("another process met inputs that are not finite", group[0][0], True))
         elif (self._position.epoch, group[0][0]) not in self._position.skipped:
-            with step_named(batches, group[0][0]):
+            with step_named(batches, group[0][0], self._unpacking.example):
                 self._step(batches, agreed[0], group[0][0])
         position = self._position
         position.consumed += len(group)

@@ -1,6 +1,7 @@
 """What a user types wrong: one clear line, the right exit code, nothing half-written."""
 
 import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -168,6 +169,18 @@ def test_a_process_that_may_take_too_little_says_so_in_one_line(here, kind, limi
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
     assert done.stderr.startswith(f"rdpass: {told}")
     assert not (here / "net.rdp").exists()
+
+
+def test_a_failure_of_a_process_without_limits_is_told_as_what_it_is(monkeypatch):
+    """No limit at all is −1, which is less than any."""
+
+    def failing(arguments):
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("rdpass.cli.app.app", failing)
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (resource.RLIM_INFINITY,) * 2)
+    with pytest.raises(RuntimeError, match="a bug"):
+        run([])
 
 
 @pytest.mark.slow

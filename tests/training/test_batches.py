@@ -3,6 +3,7 @@ import torch
 from torch import nn
 
 from rdpass.core.errors import ConfigError, DivergedError
+from rdpass.passes.graph.annotate import annotate
 from rdpass.training.batches import Unpacking, rows_of, step_named, unpacking_for
 from rdpass.training.objective import Batch
 from tests.models import TwoInputs, small_resnet
@@ -107,3 +108,28 @@ def test_a_step_that_fails_names_its_batches():
         raise ValueError("no variance")
     with pytest.raises(ValueError, match="something else"), step_named(two, 6):
         raise ValueError("something else")
+
+
+@pytest.mark.parametrize(
+    ("inputs", "said"),
+    [(torch.randn(2, 1, 4, 4), "Nx1x4x4:float32"), (torch.randn(2, 3, 4, 4).double(), "Nx3x4x4:float64")],
+)
+def test_inputs_of_another_form_than_the_networks_are_named_where_it_fails_on_them(inputs, said):
+    network = torch.fx.symbolic_trace(torch.nn.Conv2d(3, 2, 1))
+    annotate(network, (torch.randn(1, 3, 4, 4),))
+    example = unpacking_for(network).example
+    with (
+        pytest.raises(ConfigError, match=f"batch 6 holds inputs of {said}, and the network takes Nx3x4x4:float32"),
+        step_named([Batch((inputs,), None)], 6, example),
+    ):
+        network(inputs)
+    with (
+        pytest.raises(RuntimeError, match="another"),
+        step_named([Batch((torch.randn(5, 3, 4, 4),), None)], 6, example),
+    ):
+        raise RuntimeError("another")
+
+
+def test_a_batch_without_rows_is_refused_by_its_index():
+    with pytest.raises(DivergedError, match="batch 3 has no rows"):
+        Unpacking(("x",), 1).batch((torch.zeros(0, 3), torch.zeros(0)), 3)
