@@ -59,8 +59,8 @@ class Conversion:
     recipe: str
     compared: tuple[Compared, ...] = ()
     int8: Int8Student | None = None
-    pruning: Pruning | None = None
     estimated: Estimated | None = None
+    pruning: Pruning | None = None
 
     @property
     def removed(self) -> tuple[Outcome, ...]:
