@@ -103,7 +103,7 @@ def _loaded(source: Path | onnx.ModelProto, label: str) -> onnx.ModelProto:
         inferred_graph(model, strict=True)
     except OSError as error:
         raise ConfigError(f"{label} can't be read: {error.strerror or error}") from error
-    except _REFUSALS as error:
+    except (*_REFUSALS, ValueError) as error:  # weights that lie beyond their file's end
         raise ConfigError(f"{label} is not a valid ONNX model: {first_line(error)}") from error
     return model
 

@@ -30,6 +30,14 @@ def test_a_folder_is_refused(tmp_path: Path) -> None:
         read_onnx(tmp_path)
 
 
+def test_weights_that_lie_beyond_the_end_of_their_file_are_refused(residual_onnx: Path, tmp_path: Path) -> None:
+    model, path = onnx.load(residual_onnx), tmp_path / "net.onnx"
+    onnx.save(model, path, save_as_external_data=True, location="net.bin", size_threshold=0)
+    (tmp_path / "net.bin").write_bytes((tmp_path / "net.bin").read_bytes()[:10])
+    with pytest.raises(ConfigError, match="not a valid ONNX model"):
+        read_onnx(path)
+
+
 @pytest.mark.parametrize("size", [0, 100, 1000, -1])
 def test_a_truncated_file_is_refused(residual_onnx: Path, tmp_path: Path, size: int) -> None:
     torn = tmp_path / "torn.onnx"

@@ -60,7 +60,7 @@ def _read(node: ir.Node, network: Network, label: str, readers: Mapping[str, Rea
         _check_types(node)
         with torch.no_grad():
             found = reader(Call(node, network))
-    except Unreadable as error:
+    except (Unreadable, ValueError) as error:  # torch's layers say so of attributes that they can't have
         raise ConfigError(
             f"{label}: node {name_of(node)!r} is a {node.op_type}, which can't be read into torch: {error}; give the"
             " torch model or a .pt2 of it"

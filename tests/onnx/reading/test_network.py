@@ -69,3 +69,10 @@ def test_the_module_trains_with_batches_of_any_size() -> None:
     module = read(body, "float[1, 3, 8, 8] x", w=numbers(4, 3, 3, 3), s=np.array([1, 4]), d=numbers(4, 5))
     module(torch.randn(6, 3, 8, 8)).sum().backward()
     assert all(parameter.grad is not None for parameter in module.parameters())
+
+
+@pytest.mark.parametrize("group", [0, 3])
+def test_groups_that_torch_has_no_layer_for_are_refused_by_the_node(group: int) -> None:
+    model = parsed(f"y = Conv<group={group}>(x, w)", "float[1, 4, 8, 8] x", weights={"w": numbers(4, 4, 3, 3)})
+    with pytest.raises(ConfigError, match=r"is a Conv, which can't be read into torch: .*groups"):
+        read_into_torch(model, "net")
