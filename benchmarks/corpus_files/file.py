@@ -24,9 +24,9 @@ class Made:
     ``sizes``: what a user writes behind ``--input``, if the file needs it. ``feed``: numbers by input. ``batch``: rows
     that the file itself takes, of which the first is compared. ``twin``: the same network in a form that ONNX Runtime
     takes. ``tolerance``: relative to the largest output. ``shortcuts``: residual adds, None where nobody counts them.
-    ``external``: weights in a file beside it. ``spread``: the root mean square of
-    differences to that of the numbers is compared, and with this, as where one rounding moves all that follows.
-    ``meanings``: scale and zero point of inputs and outputs in integers.
+    ``external``: weights in a file beside it. ``spread``: in the place of ``tolerance``, of the differences' root mean
+    square to that of the numbers, where one rounding moves all that follows. ``meanings``: scale and zero point of
+    inputs and outputs in integers.
     """
 
     model: onnx.ModelProto

@@ -156,8 +156,7 @@ def step_named(
 
     Targets that don't go with the outputs are one reason. Another is a batch of one row: a batch norm behind global
     pooling has one value there, and no variance. Others are inputs of another type or shape than the network was read
-    with. ``first``: the index of the first of ``batches``; ``example``: types and shapes that the network
-    takes.
+    with. ``first``: the index of the first of ``batches``; ``example``: types and shapes that the network takes.
 
     Raises:
         ConfigError: the outputs or targets can't be measured, or the network fails on inputs that are unlike

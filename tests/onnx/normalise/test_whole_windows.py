@@ -38,6 +38,14 @@ def test_its_shape_is_what_runs_whatever_is_declared(declared: str) -> None:
     assert shapes == [[1, 3, 2, 4]] * 2
 
 
+def test_without_padding_by_its_rule_too() -> None:
+    """As for pads of 0. SAME has such windows where kernels are smaller than strides alone, which no file can run."""
+    model = parsed(f'y = MaxPool<{TOO_MANY}, auto_pad="VALID">(x)', "float[1, 3, 5, 12] x", "float[] y", 18)
+    inferred = infer_shapes(model).graph.output[0].type.tensor_type.shape.dim
+    assert [extent.dim_value for extent in inferred] == [1, 3, 2, 4]
+    assert "ceil_mode" not in attributes(normalised(model), "MaxPool")
+
+
 def test_one_that_rounds_up_to_windows_that_exist_stays() -> None:
     model = parsed("y = MaxPool<kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1>(x)", "float[1, 3, 8, 8] x")
     assert normalised(model).model == model
