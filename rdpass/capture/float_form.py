@@ -5,7 +5,7 @@
    those that they were made from.
 2. Parameters and buffers in float16 or bfloat16 are widened.
 3. A network that was converted to integers holds no floats to read: it is refused. So is one with weights that are
-   complex, sparse, or were never loaded.
+   sparse, or were never loaded.
 
 ONNX files are read by the same rules.
 """
@@ -39,14 +39,13 @@ _UNUSABLE: tuple[tuple[Callable[[Tensor], bool], str], ...] = (
         lambda tensor: tensor.is_meta,
         "has no numbers (device meta): load its weights, as by load_state_dict(assign=True)",
     ),
-    (lambda tensor: tensor.is_complex(), "is complex; only real networks are read: write it with two real tensors"),
     (lambda tensor: tensor.layout is not torch.strided, "is sparse; store it with .to_dense()"),
 )
 """Tensors that nothing here computes with, and what to do."""
 
 
 def check_floats(model: nn.Module) -> None:
-    """Refuse what was converted to integers, and tensors that hold no real numbers.
+    """Refuse what was converted to integers, and tensors that nothing here computes with.
 
     Raises:
         ConfigError: with the place and what to do.

@@ -135,12 +135,11 @@ def test_a_tensor_of_integers_is_found_wherever_it_lies():
     ("spoil", "said"),
     [
         (lambda weight: weight.to("meta"), r"0\.weight has no numbers \(device meta\).*load"),
-        (lambda weight: weight.to(torch.complex64), r"0\.weight is complex"),
         (lambda weight: weight.to_sparse(), r"0\.weight is sparse.*to_dense"),
     ],
-    ids=["never loaded", "complex", "sparse"],
+    ids=["never loaded", "sparse"],
 )
-def test_weights_that_are_no_real_numbers_are_refused_by_name(spoil, said):
+def test_weights_that_nothing_computes_with_are_refused_by_name(spoil, said):
     model = nn.Sequential(nn.Linear(3, 2))
     model[0].weight = nn.Parameter(spoil(model[0].weight.detach()))
     with pytest.raises(ConfigError, match=said):
@@ -199,3 +198,17 @@ def test_a_model_that_narrows_inside_is_refused_with_the_types():
 
     with pytest.raises(ConfigError, match=r"input of shape 2x3x9x9:float32: .*Half"):
         trace(seeded(Narrowing).half(), X)
+
+
+def test_complex_weights_inside_a_real_network_are_read():
+    class Spectral(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(3, 3, 3, padding=1)
+            self.weight = nn.Parameter(torch.randn(3, 8, 5, dtype=torch.complex64))
+
+        def forward(self, x):
+            x = x + self.conv(x)
+            return torch.fft.irfft2(torch.fft.rfft2(x) * self.weight, s=(8, 8))
+
+    assert len(rdpass.inspect(Spectral().eval(), torch.randn(1, 3, 8, 8)).regions) == 1
