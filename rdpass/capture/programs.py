@@ -27,6 +27,7 @@ from torch.utils._pytree import tree_unflatten
 from rdpass.capture.data_only import NotDataAlone, OfIntegers, checked_archive
 from rdpass.capture.float_form import quantised
 from rdpass.core.errors import ConfigError, first_line
+from rdpass.core.files import check_regular
 from rdpass.core.tensors import plain_outputs
 from rdpass.passes.graph.drop_whole_slices import drop_whole_slices
 from rdpass.passes.graph.restore_batch_norm import restore_batch_norm
@@ -181,6 +182,7 @@ def load_program(path: Path, *, trusted: bool = False) -> tuple[GraphModule, tup
             ``trusted`` (see ``data_only``).
     """
     try:
+        check_regular(path)
         content = path.read_bytes()
         archive = BytesIO(content) if trusted else checked_archive(content)
         with quiet_torch():

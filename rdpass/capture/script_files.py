@@ -24,6 +24,7 @@ from torch.jit import ScriptModule
 
 from rdpass.capture.float_form import quantised, script_operators
 from rdpass.core.errors import ConfigError, first_line
+from rdpass.core.files import check_regular
 from rdpass.core.input_size import InputSize
 from rdpass.core.tensors import type_names
 
@@ -59,6 +60,7 @@ class _RunsMore(ValueError):
 def is_script(path: Path) -> bool:
     """Tell whether a file is an archive of TorchScript: one that has code, which no other file of torch's has."""
     try:
+        check_regular(path)
         with zipfile.ZipFile(path) as archive:
             return any(name.partition("/")[2] == "constants.pkl" for name in archive.namelist())
     except (OSError, zipfile.BadZipFile):
@@ -76,6 +78,7 @@ def load_script(path: Path, *, trusted: bool = False) -> tuple[ScriptModule, tup
         ConfigError: it can't be read, or does more than compute tensors and is not ``trusted``.
     """
     try:
+        check_regular(path)
         parts = _read(path.read_bytes())
         if not trusted:
             _check_text(parts, path)

@@ -126,11 +126,13 @@ def images_of(spec: str) -> tuple[Any, Any]:
     import numpy as np
 
     from rdpass.core.errors import ConfigError
+    from rdpass.core.files import check_regular
     from rdpass.sources.models import load_data
 
     if not spec.endswith(".npy"):
         return load_data(spec)
     try:
+        check_regular(Path(spec))
         return np.load(spec, allow_pickle=False), None
     except (OSError, ValueError) as error:
         raise ConfigError(f"{spec} can't be read as an array of images: {error}") from error

@@ -71,7 +71,10 @@ def read_array(path: Path) -> Array:
     """
     import numpy as np
 
+    from rdpass.core.files import check_regular
+
     try:
+        check_regular(path)
         with path.open("rb") as file:
             array: Array = np.lib.format.read_array(file, allow_pickle=False)
             whole = not file.read(1)

@@ -10,6 +10,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from rdpass.core.files import check_regular
+
 _START = b"\nsha256 "
 _TRAILER = len(_START) + 2 * hashlib.sha256().digest_size + 1
 _FIELD = "sha256"
@@ -33,6 +35,7 @@ def read_sealed(path: Path) -> bytes:
         OSError: it can't be read.
         ValueError: it carries no checksum, or one of other bytes.
     """
+    check_regular(path)
     content = path.read_bytes()
     payload, trailer = content[:-_TRAILER], content[-_TRAILER:]
     if not trailer.startswith(_START):

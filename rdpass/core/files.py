@@ -14,6 +14,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -100,6 +101,25 @@ def tidy_up(path: Path) -> None:
                 if (work / _OLD).exists() and not os.path.lexists(path):
                     os.rename(work / _OLD, path)
                 shutil.rmtree(work, ignore_errors=True)
+
+
+class NotRegular(OSError):
+    """What is to be read is no file; said without a number."""
+
+    def __str__(self) -> str:
+        return str(self.strerror)
+
+
+def check_regular(path: Path) -> None:
+    """Refuse to read from a pipe or a device, which may never end; of a folder, reading itself tells.
+
+    Raises:
+        NotRegular: it is one.
+        OSError: there is nothing.
+    """
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise NotRegular(errno.EINVAL, "it is a pipe or a device; write what it gives into a file first")
 
 
 def file_digest(path: Path) -> str:

@@ -15,7 +15,7 @@ from rdpass import __version__
 from rdpass.core.checksums import open_object, sealed_object
 from rdpass.core.errors import ConfigError, first_line
 from rdpass.core.estimates import Estimate
-from rdpass.core.files import new_file
+from rdpass.core.files import check_regular, new_file
 from rdpass.core.numeric_types import Precision
 from rdpass.core.plan import Choice, Skipped
 from rdpass.fitting.limits import Limits, Miss, misses
@@ -153,6 +153,7 @@ def read_fit(folder: Path) -> Fit:
         ConfigError: there is none, or it is damaged.
     """
     try:
+        check_regular(folder / RECORD)
         body = open_object((folder / RECORD).read_text())
         return _FIT.validate_python({name: value for name, value in body.items() if name in Fit.__annotations__})
     except (OSError, ValueError) as error:

@@ -24,7 +24,7 @@ import onnx
 
 from rdpass.core.comparison import INTEGERS, Array
 from rdpass.core.errors import ConfigError, first_line
-from rdpass.core.files import file_digest, new_file
+from rdpass.core.files import check_regular, file_digest, new_file
 from rdpass.core.tensor_spec import TensorSpec
 from rdpass.onnx.integer_oracle import integer_run
 from rdpass.onnx.oracle import run_onnx
@@ -109,6 +109,7 @@ def read_golden(model: OnnxSource, path: Path) -> Golden:
         ConfigError: they can't be read, or belong to another model.
     """
     try:
+        check_regular(path)
         _check_size(model, path)
         with np.load(path, allow_pickle=False) as file:
             stored = {name: file[name] for name in file.files}

@@ -8,10 +8,13 @@ import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 
+from rdpass.core.files import check_regular
+
 
 def model_files(path: Path) -> tuple[Path, ...]:
     """``path``, and the files beside it that its weights name; ``path`` alone where it can't be read."""
     try:
+        check_regular(path)
         weights = onnx.load(path, load_external_data=False).graph.initializer
     except (OSError, DecodeError):
         return (path,)

@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from rdpass.core.comparison import NumericGate, gate_of
 from rdpass.core.errors import ConfigError, first_line
-from rdpass.core.files import file_digest
+from rdpass.core.files import check_regular, file_digest
 from rdpass.core.input_size import InputSize
 from rdpass.core.other_formats import check_onnx_format
 from rdpass.core.tensor_spec import TensorSpec
@@ -97,6 +97,8 @@ def read_onnx(
 
 def _loaded(source: Path | onnx.ModelProto, label: str) -> onnx.ModelProto:
     try:
+        if isinstance(source, Path):
+            check_regular(source)
         model = _of_one_domain(source if isinstance(source, onnx.ModelProto) else onnx.load(source))
         _check_tensors(model.graph, label)
         onnx.checker.check_model(model)

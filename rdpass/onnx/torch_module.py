@@ -41,7 +41,7 @@ def load_onnx(path: Path, sizes: Sequence[InputSize] = ()) -> tuple[nn.Module, t
         ConfigError: there is no such file, or it holds what can't be read into torch; the message names the node.
         ParityError: the module computes something else than ONNX Runtime (a bug).
     """
-    if not path.is_file():
+    if not path.exists():
         raise ConfigError(f"{path}: there is no such file")
     source = read_onnx(path, sizes, guess=True, keep_halves=False)
     model, reference, specs = source.model, source.reference, source.inputs

@@ -24,6 +24,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rdpass.core.errors import ConfigError
+from rdpass.core.files import check_regular
 from rdpass.core.named_code import names_code
 from rdpass.training.config import DistillConfig, explained
 
@@ -88,6 +89,7 @@ def to_toml(settings: Mapping[str, Any], prefix: str = "") -> str:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
+        check_regular(file)
         return tomllib.loads(file.read_text())
     except (OSError, ValueError) as error:
         raise ConfigError(f"--config {file} can't be read: {error}") from error

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from rdpass.capture.script_files import is_script
 from rdpass.core.errors import ConfigError, first_line
+from rdpass.core.files import check_regular
 
 State = dict[str, Tensor]
 
@@ -98,6 +99,7 @@ def _read(file: Path) -> Any:
             f"{file} is a TorchScript archive; write its weights with torch.save(torch.jit.load(FILE).state_dict(), …)"
         )
     try:
+        check_regular(file)
         if file.suffix == ".safetensors":
             return load_file(file)
         with torch.serialization.safe_globals(_BESIDE):

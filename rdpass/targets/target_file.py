@@ -13,6 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rdpass.core.errors import TargetError
+from rdpass.core.files import check_regular
 from rdpass.targets.boards import PRESETS
 from rdpass.targets.cpu_words import WORDS
 from rdpass.targets.target import Target
@@ -43,6 +44,7 @@ def read_target(path: Path) -> Target:
             and what is legal.
     """
     try:
+        check_regular(path)
         values = tomllib.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise TargetError(f"target file {path} can't be read: {getattr(error, 'strerror', None) or error}") from error

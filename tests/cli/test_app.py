@@ -2,6 +2,7 @@
 
 import os
 import resource
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -202,3 +203,44 @@ def test_a_current_folder_that_is_gone_is_told_in_one_line(here):
     done = subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr == "rdpass: the current folder is gone; change to one that is there\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("inspect", "p.onnx"),
+        ("inspect", "p.pt2"),
+        ("inspect", "p.pt", *INPUT),
+        ("inspect", RESNET, *INPUT, "--target", "p.toml"),
+        ("convert", RESNET, *INPUT, "--weights", "p.pt", "-o", "OUT"),
+        ("convert", RESNET, *INPUT, "--weights", "p.safetensors", "-o", "OUT"),
+        ("convert", RESNET, *INPUT, "--config", "p.toml", "-o", "OUT"),
+        ("compile", "p.onnx", "-o", "OUT"),
+        ("bench", "p.onnx"),
+        ("tune", "p.onnx", "--db", "OUT"),
+        ("evaluate", "p.onnx", "--data", "tests.cli.given:loader"),
+        ("quantize", RESNET, *INPUT, "--data", "p.npy", "-o", "OUT"),
+        ("verify", "p.onnx"),
+        ("report", "folder", "-o", "OUT"),
+    ],
+    ids=lambda words: f"{words[0]} {next(word for word in words if word.startswith(('p.', 'folder')))}",
+)
+def test_pipes_in_the_place_of_files_hold_nothing_up(words, tmp_path, capsys, monkeypatch):
+    """No one writes to them: whoever opened one would wait for ever."""
+    (tmp_path / "folder").mkdir()
+    for name in ("p.onnx", "p.pt2", "p.pt", "p.safetensors", "p.npy", "p.toml", "folder/conversion.json"):
+        os.mkfifo(tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+
+    def waits(number, frame):
+        raise AssertionError("it waits for a pipe")
+
+    before = signal.signal(signal.SIGALRM, waits)
+    signal.alarm(60)
+    try:
+        assert run(list(words)) in (2, 6, 8)
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+    assert "Traceback" not in capsys.readouterr().err
+    assert not (tmp_path / "OUT").exists()

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from rdpass.core.comparison import NumericGate, gate_of
 from rdpass.core.errors import IntegrityError, first_line
-from rdpass.core.files import file_digest
+from rdpass.core.files import check_regular, file_digest
 from rdpass.core.numeric_types import SINGLE, Precision
 from rdpass.core.optimization import SPEED, Optimize
 from rdpass.core.places import file_names
@@ -168,6 +168,7 @@ def written_files(folder: Path) -> set[str] | None:
     What lies there may have changed since: this says whose it is, not whether it is intact.
     """
     try:
+        check_regular(folder / NAME)
         body = json.loads((folder / NAME).read_bytes())
         return (
             {*map(str, dict(body["files"])), NAME, SUMS, SIGNATURE} if "sha256" in body and "library" in body else None

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rdpass.core.errors import ConfigError, IntegrityError
+from rdpass.core.files import check_regular
 from rdpass.deploy.bundle.contents import read_text
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ def _read_public_key(path: Path) -> Ed25519PublicKey:
 
 def _bytes(path: Path) -> bytes:
     try:
+        check_regular(path)
         return path.read_bytes()
     except OSError as error:
         raise ConfigError(f"the key {path} can't be read: {error.strerror}") from error
