@@ -37,7 +37,7 @@ from rdpass.targets.lookup import Target, find_target
 from rdpass.training.config import DistillConfig, with_defaults
 from rdpass.training.losses import find_distance, find_loss
 from rdpass.training.request import Budget, Data, Request, Select
-from rdpass.training.world import current_world, joined_world, own_device
+from rdpass.training.world import check_device, current_world, joined_world, own_device
 
 
 def convert(
@@ -115,6 +115,7 @@ def convert(
     check_run(out, groups.output.resume, groups.output.force)
     another = groups.data.teacher is not None
     request = _request(groups, completed(chosen, config or DistillConfig(), quantize, another))
+    check_device(own_device(request.config.device))
     first = current_world().is_first
     with ExitStack() as stack:
         stack.enter_context(users_tolerance(tolerance))

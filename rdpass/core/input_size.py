@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from rdpass.core.errors import ConfigError
 
 _FORM = re.compile(r"(?:(?P<name>.+)=)?(?P<shape>\d+(?:x\d+)*)(?::(?P<dtype>[a-z]+\d*))?")
 
+LARGEST = 2**31
+"""Numbers of an input, at most: places in maps are 32-bit integers."""
 
 InputSizes = str | Any | Sequence[Any] | None
 """A text as ``--input`` takes it, an array, arrays, or None where a file says all."""
@@ -45,6 +48,8 @@ def parse_sizes(text: str) -> tuple[InputSize, ...]:
             f"--input {text!r} is no shape; write it as 1x3x224x224 or name=1x3x224x224:uint8, several with commas"
             " between"
         )
+    if any(math.prod(size.shape) > LARGEST for size in sizes):
+        raise ConfigError(f"--input {text!r} holds more than 2^31 numbers, which no kernel takes; give a smaller size")
     return tuple(sizes)
 
 

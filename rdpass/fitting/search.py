@@ -53,7 +53,7 @@ from rdpass.training.losses import find_distance, find_loss
 from rdpass.training.objective import Distance, Loss
 from rdpass.training.request import Request
 from rdpass.training.state import fingerprint
-from rdpass.training.world import current_world
+from rdpass.training.world import check_device, current_world
 
 POINTS = "points"
 """The folder of the run folders."""
@@ -157,6 +157,7 @@ def fit(
     check_costs(board)
     if not dry_run:
         _check(limits, train, validate, out)
+        check_device((config or DistillConfig()).device)
     folder = None if out is None or dry_run else Path(out)
     settings = _for_blocks(config or DistillConfig(), board, chosen)
     with ExitStack() as stack:

@@ -78,7 +78,13 @@ def _found(model: OnnxSource, given: Path | None) -> Golden:
 
 
 def golden_path(model: Path) -> Path:
-    """The file of an ONNX file's golden numbers, beside it."""
+    """The file of an ONNX file's golden numbers, beside it.
+
+    Raises:
+        ConfigError: the ONNX file has no name.
+    """
+    if not model.name:
+        raise ConfigError(f"{str(model)!r} is no name for a file")
     return model.with_suffix(".golden.npz")
 
 

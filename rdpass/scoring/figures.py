@@ -193,7 +193,10 @@ def _users_scores(function: Any, outputs: Any, batch: Batch) -> dict[str, tuple[
 
 def _scores(value: Any, rows: int) -> tuple[Array, Array]:
     """Scores and weights: a number a row, or one that stands for all rows."""
-    scores = torch.as_tensor(value).detach().cpu().double().numpy()
+    try:
+        scores = torch.as_tensor(value).detach().cpu().double().numpy()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ConfigError(f"the metric gave a {type(value).__name__}, and is to give numbers") from error
     if scores.shape == (rows,):
         weights = np.isfinite(scores).astype(np.float64)
     elif scores.size == 1:

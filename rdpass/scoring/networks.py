@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from rdpass.core.comparison import Array
-from rdpass.core.errors import ConfigError, first_line
+from rdpass.core.errors import ConfigError, RdpassError, first_line
 from rdpass.core.tensor_spec import TensorSpec
 from rdpass.core.tensors import plain_outputs
 from rdpass.deploy.bundle.execution import execute
@@ -80,7 +80,9 @@ def _of_module(name: str, module: nn.Module) -> Iterator[Network]:
     def call(batch: Batch, index: int) -> Any:
         try:
             return plain_outputs(module(*batch.inputs))
-        except (RuntimeError, TypeError) as error:
+        except RdpassError:
+            raise
+        except Exception as error:  # whatever is in a module of the user's
             form = form_of_rows(batch.inputs)
             raise ConfigError(f"{name} fails on batch {index}, inputs of {form}: {first_line(error)}") from error
 
@@ -113,6 +115,8 @@ def _of_folder(name: str, folder: Path) -> Iterator[Network]:
 
 def _of_arrays(name: str, by: str, inputs: Sequence[TensorSpec], run: Run, is_slow: bool = False) -> Network:
     """A network of static shapes: a batch goes through it in parts of its size, of which the last is filled up."""
+    if not inputs:
+        raise ConfigError(f"{name} takes no inputs, so there is nothing to measure it on")
     size = inputs[0].shape[0] if inputs[0].shape else 1
 
     def call(batch: Batch, index: int) -> Any:

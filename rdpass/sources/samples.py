@@ -54,6 +54,8 @@ def read_samples(given: Any, inputs: Sequence[TensorSpec], limit: int, what: str
         ConfigError: the rows don't fit the model, or there are fewer than one batch.
         DivergedError: the loader fails, or its batches hold something else.
     """
+    if not inputs:
+        raise ConfigError(f"the model takes no inputs, so there is nothing that {what} data could be for")
     size = inputs[0].shape[0] if inputs[0].shape else 1
     rows, labels = [], []
     with Stream(seed, 0, 0):

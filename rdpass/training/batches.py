@@ -23,7 +23,7 @@ from torch.fx import GraphModule
 from torch.jit import ScriptModule
 from torch.utils._pytree import tree_map
 
-from rdpass.core.errors import ConfigError, DivergedError, first_line
+from rdpass.core.errors import ConfigError, DivergedError, RdpassError, first_line
 from rdpass.core.tensors import type_names
 from rdpass.training.faults import NotFinite
 from rdpass.training.objective import Batch
@@ -47,7 +47,8 @@ class Unpacking:
         """The batch, where the loader put it.
 
         Raises:
-            DivergedError: it has none of the forms above, or no rows; the message gives its index and what it is.
+            DivergedError: it has none of the forms above, no rows, or no dense numbers; the message gives its index and
+                what it is.
             NotFinite: its inputs are not finite.
         """
         found, targets = self._split(raw) or (None, None)
@@ -59,6 +60,10 @@ class Unpacking:
             )
         if inputs and inputs[0].ndim and not len(inputs[0]):
             raise DivergedError(f"batch {index} has no rows; let the loader leave such batches out")
+        if any(x.is_meta or x.layout != torch.strided for x in inputs):
+            raise DivergedError(
+                f"batch {index} holds inputs that are sparse, or on the meta device: give dense tensors"
+            )
         if any(x.is_floating_point() and not torch.isfinite(x).all() for x in inputs):
             raise NotFinite(f"batch {index} holds inputs that are not finite", index, in_data=True)
         return Batch(tuple(inputs), targets)
@@ -168,17 +173,17 @@ def step_named(
     except ConfigError as error:
         last = first + len(batches) - 1
         raise ConfigError(f"{kind} {first}{f' to {last}' if last > first else ''}: {error}") from error
-    except RuntimeError as error:
+    except RdpassError:
+        raise
+    except Exception as error:  # whatever a network meets first
         other = [index for index, batch in enumerate(batches) if _forms(batch.inputs) != _forms(example)]
-        if not example or not other:
-            raise
-        raise ConfigError(
-            f"{kind} {first + other[0]} holds inputs of {form_of_rows(batches[other[0]].inputs)}, and the network takes"
-            f" {form_of_rows(example)}: {first_line(error)}"
-        ) from error
-    except ValueError as error:
+        if example and other:
+            raise ConfigError(
+                f"{kind} {first + other[0]} holds inputs of {form_of_rows(batches[other[0]].inputs)}, and the network"
+                f" takes {form_of_rows(example)}: {first_line(error)}"
+            ) from error
         lone = [first + index for index, batch in enumerate(batches) if rows_of(batch) == 1]
-        if not lone:
+        if not isinstance(error, ValueError) or not lone:
             raise
         raise DivergedError(
             f"{kind} {lone[0]} has one row: {error}; take larger batches, and let the loader drop a last one as small"

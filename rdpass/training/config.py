@@ -64,7 +64,7 @@ class DistillConfig(BaseModel):
     temperature: float = Field(default=4.0, gt=0)
     accumulate: int = Field(default=1, ge=1)
     clip: float | None = Field(default=None, gt=0)
-    seed: int = 0
+    seed: int = Field(default=0, ge=-(2**63), lt=2**63)
     device: str = "cpu"
     amp: Literal["bf16", "fp16"] | None = None
     checkpoint_steps: int | None = Field(default=None, ge=1)

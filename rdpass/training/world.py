@@ -18,7 +18,7 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.utils._pytree import tree_map
 
-from rdpass.core.errors import DivergedError
+from rdpass.core.errors import ConfigError, DivergedError, first_line
 from rdpass.training.batches import rows_of
 from rdpass.training.objective import Batch
 
@@ -86,6 +86,20 @@ def current_world() -> World:
     if dist.is_available() and dist.is_initialized():
         return World(dist.get_rank(), dist.get_world_size())
     return World(int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1)))
+
+
+def check_device(device: str) -> None:
+    """Compute one number there.
+
+    Raises:
+        ConfigError: torch has no such device, or none here that computes.
+    """
+    try:
+        torch.ones(1, device=device).item()
+    except Exception as error:  # each kind of device fails in its own way
+        raise ConfigError(
+            f"--device {device}: torch can't compute there ({first_line(error)}); take cpu, or install a torch for it"
+        ) from error
 
 
 @contextmanager

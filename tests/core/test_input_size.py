@@ -21,6 +21,12 @@ def test_what_is_no_size_is_refused_with_the_form(text: str) -> None:
         parse_sizes(text)
 
 
+def test_more_numbers_than_kernels_can_count_are_refused() -> None:
+    assert parse_sizes("65536x32768")[0].shape == (65536, 32768)
+    with pytest.raises(ConfigError, match="more than 2\\^31 numbers"):
+        parse_sizes("1x3x999999999x999999999")
+
+
 def test_arrays_have_sizes_too() -> None:
     assert as_sizes(np.zeros((2, 3), np.float32)) == (InputSize((2, 3), None, "float32"),)
     assert as_sizes((torch.zeros(1, dtype=torch.int64), np.ones(2))) == (

@@ -11,7 +11,7 @@ import onnx
 import pytest
 
 from rdpass.core.errors import ConfigError
-from rdpass.onnx.golden import find_golden
+from rdpass.onnx.golden import find_golden, golden_path
 from rdpass.onnx.oracle import run_onnx
 from rdpass.onnx.source import read_onnx
 
@@ -83,3 +83,9 @@ def test_an_archive_that_unpacks_to_gigabytes_is_refused_before_it_is(model_with
     assert beside.stat().st_size < 1 << 20
     with pytest.raises(ConfigError, match=r"unpacks to 67108864 bytes, and the model's inputs and outputs are \d+"):
         find_golden(read_onnx(model_with_golden), beside)
+
+
+@pytest.mark.parametrize("name", ["", ".", "/"])
+def test_a_place_without_a_name_has_no_golden_numbers_beside_it(name: str) -> None:
+    with pytest.raises(ConfigError, match="is no name for a file"):
+        golden_path(Path(name))

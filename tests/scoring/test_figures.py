@@ -123,6 +123,8 @@ def test_a_difference_is_of_pairs():
         ("tests.scoring.test_figures:IGNORED", "the metric is a int"),
         ("tests.scoring.test_figures:none", "can't be found"),
         (raising, "the metric raised KeyError"),
+        (lambda outputs, targets: "good", "the metric gave a str, and is to give numbers"),
+        (lambda outputs, targets: None, "the metric gave a NoneType"),
         (lambda outputs, targets: torch.zeros(7), "shape (7,), and is to give one for each of 2 rows, or one"),
     ],
 )

@@ -94,3 +94,13 @@ def test_the_first_rows_take_their_targets_along():
     assert (cut.targets["names"][0], cut.targets["names"][1].tolist()) == ("a", [0, 1])
     whole = Batch((torch.zeros(2, 1),))
     assert first_rows(whole, 2) is whole
+
+
+class Failing(torch.nn.Module):
+    def forward(self, x):
+        raise KeyError("inner")
+
+
+def test_whatever_a_network_of_the_users_raises_names_the_batch():
+    with pytest.raises(ConfigError, match=r"net fails on batch 0, inputs of Nx3x17x15:float32: 'inner'"):
+        outputs_of(Failing(), IMAGES)

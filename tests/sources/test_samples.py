@@ -102,3 +102,8 @@ def test_an_array_is_one_batch_and_numpys_numbers_are_torchs_wherever_they_stand
     assert torch.equal(images, torch.zeros(3, 2))
     assert torch.equal(boxes["boxes"][0], images)
     assert boxes["name"] == "a"
+
+
+def test_a_network_without_inputs_has_no_use_for_data():
+    with pytest.raises(ConfigError, match="takes no inputs"):
+        read_samples([batch(1)], (), 100, "calibration")

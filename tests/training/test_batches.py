@@ -112,10 +112,14 @@ def test_a_step_that_fails_names_its_batches():
 
 @pytest.mark.parametrize(
     ("inputs", "said"),
-    [(torch.randn(2, 1, 4, 4), "Nx1x4x4:float32"), (torch.randn(2, 3, 4, 4).double(), "Nx3x4x4:float64")],
+    [
+        (torch.randn(2, 1, 4, 4), "Nx1x4x4:float32"),
+        (torch.randn(2, 3, 4, 4).double(), "Nx3x4x4:float64"),
+        (torch.randn(3, 4, 4), "Nx4x4:float32"),  # an image alone: a norm's ValueError
+    ],
 )
 def test_inputs_of_another_form_than_the_networks_are_named_where_it_fails_on_them(inputs, said):
-    network = torch.fx.symbolic_trace(torch.nn.Conv2d(3, 2, 1))
+    network = torch.fx.symbolic_trace(torch.nn.Sequential(torch.nn.Conv2d(3, 2, 1), torch.nn.BatchNorm2d(2)))
     annotate(network, (torch.randn(1, 3, 4, 4),))
     example = unpacking_for(network).example
     with (
@@ -133,3 +137,9 @@ def test_inputs_of_another_form_than_the_networks_are_named_where_it_fails_on_th
 def test_a_batch_without_rows_is_refused_by_its_index():
     with pytest.raises(DivergedError, match="batch 3 has no rows"):
         Unpacking(("x",), 1).batch((torch.zeros(0, 3), torch.zeros(0)), 3)
+
+
+@pytest.mark.parametrize("inputs", [torch.zeros(2, 3, device="meta"), torch.ones(2, 3).to_sparse()])
+def test_inputs_without_dense_numbers_are_refused_by_the_index_of_their_batch(inputs):
+    with pytest.raises(DivergedError, match="batch 3 holds inputs that are sparse, or on the meta device"):
+        Unpacking(("x",), 1).batch((inputs, torch.zeros(2)), 3)
