@@ -9,7 +9,7 @@ import pytest
 from benchmarks.fashion_mnist import data
 from benchmarks.research.arms import transfer_arm
 from benchmarks.research.arms.bench import Machine
-from benchmarks.research.grids import depth, small
+from benchmarks.research.grids import depth, pareto, small
 from benchmarks.research.images import fashion
 from benchmarks.research.protocols import Protocol, Size
 
@@ -44,6 +44,7 @@ def tiny_world(miniature, monkeypatch):
     monkeypatch.setattr(data, "VALIDATION", 60)
     for block, layers in (("basic", 8), ("bottleneck", 11)):
         monkeypatch.setitem(depth.DEPTHS, block, (layers,) * 4)
+    monkeypatch.setattr(pareto, "INVERTED", 11)
     monkeypatch.setattr(transfer_arm, "EPOCHS", 1)
     monkeypatch.setattr(small, "DEPTHS", (8,))
     monkeypatch.setattr(small, "FEW", (32,))

@@ -11,7 +11,8 @@ from benchmarks.research.arms.footprint import footprint_of, plain_footprint
 from benchmarks.research.arms.leaving import at_threshold, highest_threshold
 from benchmarks.research.arms.recipe_arm import load_student
 from benchmarks.research.arms.smaller_arm import SmallerArm
-from benchmarks.research.grids import depth, small
+from benchmarks.research.arms.staged_arm import shared_out
+from benchmarks.research.grids import depth, pareto, small
 from benchmarks.research.grids.ablation import cut, joint_arms
 from benchmarks.research.grids.catalogue import GRIDS
 from benchmarks.research.grids.grid import Cell, Run, runs_of
@@ -29,6 +30,7 @@ def every_run():
             patch.setitem(depth.DEPTHS, block, (layers,) * 4)
         patch.setattr(small, "DEPTHS", (8,))
         patch.setattr(small, "FEW", (32,))
+        patch.setattr(pareto, "INVERTED", 11)
         found = [run for grid in GRIDS.values() for run in runs_of(grid, TINY, [0], amp=False)]
     return list({run.identity: run for run in reversed(found)}.values())[::-1]
 
@@ -63,7 +65,8 @@ def is_a_second_ablation(run):
 RUNS = [
     pytest.param(run, id=f"{run.grid}-{run.cell.net.name}-{run.cell.arm.name}",
                  marks=[pytest.mark.slow] if is_slow(run) else [])
-    for run in every_run() if run.cell.arm.settings.get("by") != "depth" and not is_a_second_ablation(run)
+    for run in every_run()
+    if run.cell.arm.settings.get("by") != "depth" and not is_a_second_ablation(run) and run.grid != "pareto"
 ]  # fmt: skip
 
 
@@ -100,6 +103,42 @@ def expected_form(run):
     if arm.recipe == "carry":
         return "carried"
     return "projections" if arm.settings.get("student", {}).get("keep_projections") else "plain"
+
+
+EVERY_DAY = ("pruned by 50 % and plain at once", "plain, 1x1 pairs merged")  # of the priced arms, on bottlenecks
+PRICED = [
+    pytest.param(run, id=f"{run.cell.net.name}-{run.cell.arm.name}",
+                 marks=[] if run.cell.net.block == "bottleneck" and run.cell.arm.name in EVERY_DAY
+                 else [pytest.mark.slow])
+    for run in every_run() if run.grid == "pareto" and run.cell.arm.of.settings.get("by") != "depth"
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("run", PRICED)
+def test_a_priced_network_has_costs_on_both_boards_and_accuracies_in_both_precisions(run, machine):
+    assert has_teacher(run, machine)
+    record = make(run, machine)
+    name, net = run.cell.arm.name, run.cell.net
+    assert record["form"] == ("plain" if "plain" in name else "residual")
+    assert 0 <= record["int8_accuracy"] <= 100
+    assert 0 <= record["int8_validation"] <= 100
+    assert set(record["costs"]) == {"rpi4", "rpi5"}
+    for costs in record["costs"].values():
+        assert min(costs["float32"].values()) >= 0
+        assert 0 < costs["int8"]["weight_bytes"] < costs["float32"]["weight_bytes"]
+        assert 0 < costs["int8"]["peak_bytes"] < costs["float32"]["peak_bytes"]
+    assert record["costs"]["rpi5"]["float32"]["ms"] < record["costs"]["rpi4"]["float32"]["ms"]
+    whole = plain_footprint(net, (1, 1, run.cell.protocol.pixels, run.cell.protocol.pixels))
+    if name == "plain":
+        assert record["macs"] == whole.macs
+    if "plain" in name and name != "plain":
+        assert record["macs"] < whole.macs
+    steps = 0 if name == "as it is" else run.cell.protocol.images // 32 * (2 if ", then" in name else 1)
+    assert record["steps"] == steps
+
+
+def test_stages_share_the_epochs_evenly():
+    assert [shared_out(epochs, 2) for epochs in (4, 5, 1)] == [[2, 2], [2, 3], [1, 1]]
 
 
 def test_a_student_that_is_said_to_be_plain_is(machine):

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from benchmarks.research.grids.catalogue import GRIDS
+from benchmarks.research.report.fronts import front_peak, front_tables, points_of, verdict
 from benchmarks.research.report.pages import write_pages
 from benchmarks.research.report.plots.draw import draw
 from benchmarks.research.report.plots.share_by_step import curves
@@ -169,3 +170,68 @@ def test_shares_are_means_over_the_seeds_stage_by_stage_in_the_networks_order(tm
         "",
     ]
     assert draw("fade-out", records, tmp_path).stat().st_size > 5000
+
+
+def priced(number, arm, recipe, accuracy, peak, **told):
+    """A line of the grid of fronts; in int8 a point less and a quarter of the bytes."""
+    costs = {
+        board: {
+            "float32": {"ms": ms, "peak_bytes": peak, "dram_bytes": 8000, "weight_bytes": 40_000},
+            "int8": {"ms": ms / 2, "peak_bytes": peak / 4, "dram_bytes": 2000, "weight_bytes": 10_000},
+        }
+        for board, ms in (("rpi4", 0.5), ("rpi5", 0.25))
+    }
+    settings = {"of": {"recipe": recipe, "settings": {}}}
+    return line(number, grid="pareto", arm=arm, recipe="priced", settings=settings, accuracy=accuracy,
+                gap=round(86.0 - accuracy, 2), int8_accuracy=accuracy - 1, costs=costs, **told)  # fmt: skip
+
+
+FRONT = [
+    priced(0, "as it is", "keep", 86.0, 40_000, form="residual"),
+    priced(1, "pruned by 25 %", "prune", 85.0, 30_000, form="residual"),
+    priced(2, "pruned by 50 %", "prune", 84.0, 20_000, form="residual"),
+    priced(3, "narrower", "smaller", 85.9, 1_000, form="residual"),
+    priced(4, "pruned by 25 %, then plain", "staged", 84.5, 15_000),
+]
+
+
+def test_the_front_of_pruned_networks_takes_the_least_peak_that_is_as_accurate():
+    (rows,) = tables_of(FRONT).values()
+    points = points_of(rows, "float32")
+    peaks = {point.arm: front_peak(point, points) for point in points}
+    assert [point.arm for point in points][:2] == ["as it is", "narrower"]
+    assert peaks["pruned by 25 %, then plain"] == 30_000
+    assert peaks["narrower"] == 40_000
+    assert peaks["pruned by 50 %"] == 20_000
+
+
+def test_the_verdict_says_whether_pruned_and_plain_lies_on_the_front_or_below():
+    first, second = verdict(FRONT)
+    assert "lies on or above" in first
+    assert "all 2 networks" in first
+    assert "2.00 to 2.00 (20 layers of BasicBlocks, width 8, float32)" in second
+    worse = [*FRONT, priced(5, "pruned by 50 % and plain at once", "narrowed", 83.0, 25_000)]
+    first, second = verdict(worse)
+    assert "does not lie on or above" in first
+    assert "of 4 networks" in first
+    assert "2 lie below it" in first
+    assert "0.80 to 2.00" in second
+    assert list(verdict(FRONT[:4])) == []
+
+
+def test_a_front_has_its_table_in_either_precision_and_its_plot(tmp_path):
+    text = "\n".join(front_tables(FRONT))
+    assert "| pruned by 25 %, then plain | 84.50 | 1.50 | 0 | 0.500 | 0.250 | 15.0 | 8 | 40 | 2.00 times |" in text
+    assert "| pruned by 25 %, then plain | 83.50 | 2.50 | 0 | 0.250 | 0.125 | 3.8 | 2 | 10 | 2.00 times |" in text
+    assert draw("pareto", FRONT, tmp_path).stat().st_size > 5000
+    assert draw("pareto", [line(0)], tmp_path) is None
+
+
+def test_the_page_of_fronts_begins_with_the_verdict(tmp_path):
+    results = tmp_path / "results"
+    results.mkdir()
+    (results / "pareto.jsonl").write_text("".join(json.dumps(told) + "\n" for told in FRONT))
+    (page,) = (page for page in write_pages(tmp_path / "docs", results) if page.stem == "pareto")
+    title, blank, first = page.read_text().splitlines()[:3]
+    assert (title, blank) == ("# Pareto", "")
+    assert first.startswith("**Pruned *and* plain lies on or above")

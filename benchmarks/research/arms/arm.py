@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from torch import nn
+
 from benchmarks.research.arms.bench import Bench, Scores
 
 Settings = Mapping[str, Any]
@@ -23,6 +25,16 @@ class Footprint:
     peak_bytes: int
     separate_bytes: int
     traffic_bytes: int
+
+
+@dataclass(frozen=True)
+class Made:
+    """A network that an arm made, in eval mode; ``form``, ``steps`` and ``facts`` as in ``Result``."""
+
+    network: nn.Module
+    form: str
+    steps: int
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -55,4 +67,21 @@ class Arm(Protocol):
 
     def run(self, bench: Bench) -> Result:
         """Train and measure. What an interrupted run has left behind is gone on from."""
+        ...
+
+
+class Maker(Protocol):
+    """What makes a network, before anything of it is measured; the rest is as in ``Arm``."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def recipe(self) -> str: ...
+
+    @property
+    def settings(self) -> Settings: ...
+
+    def make(self, bench: Bench) -> Made:
+        """Train. What an interrupted run has left behind is gone on from, where the arm keeps any."""
         ...

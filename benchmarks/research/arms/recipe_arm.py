@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from torch import nn
 
 import rdpass
-from benchmarks.research.arms.arm import Footprint, Result, Settings
+from benchmarks.research.arms.arm import Footprint, Made, Result, Settings
 from benchmarks.research.arms.bench import Bench
 from benchmarks.research.claims import claim
 from rdpass.runs.folder import load_run, training_state
@@ -39,7 +39,6 @@ class RecipeArm:
         begun = is_begun(bench.student_folder(self.recipe, self.settings))
         folder = made_student(self, bench)
         told = json.loads((folder / "conversion.json").read_text())
-        outcomes = {FORMS.get(outcome["how"], "plain") for outcome in told["outcomes"]}
         facts: dict[str, Any] = {"shortcuts": len(told["outcomes"]), "whole": not begun}
         if told["history"]:
             facts["loss"] = round(told["history"][-1]["loss"], 4)
@@ -49,11 +48,23 @@ class RecipeArm:
         traffic = cost["fused"]["read_bytes"] + cost["fused"]["written_bytes"]
         return Result(
             scores=bench.score(load_student(folder)),
-            form=next(iter(outcomes - {"plain"}), "plain"),
+            form=form_of([outcome["how"] for outcome in told["outcomes"]]),
             footprint=Footprint(cost["macs"], cost["fused"]["peak_bytes"], cost["separate"]["peak_bytes"], traffic),
             steps=bench.steps if told["history"] else 0,
             facts=facts,
         )
+
+    def make(self, bench: Bench) -> Made:
+        conversion = load_run(made_student(self, bench))
+        form = form_of([outcome.how for outcome in conversion.outcomes])
+        return Made(conversion.student, form, bench.steps if conversion.history else 0)
+
+
+def form_of(outcomes: Sequence[str]) -> str:
+    """The form of a network by how its shortcuts went."""
+    if set(outcomes) == {"kept"}:
+        return "residual"
+    return next((FORMS[how] for how in outcomes if how in FORMS), "plain")
 
 
 def is_begun(folder: Path) -> bool:
@@ -66,25 +77,30 @@ def made_student(arm: RecipeArm, bench: Bench) -> Path:
     folder = bench.student_folder(arm.recipe, arm.settings)
     with claim(folder.parent, folder.name, wait=True):
         if not folder.exists():
-            _convert(arm, bench, folder)
+            convert_into(folder, arm, bench)
     return folder
 
 
-def _convert(arm: RecipeArm, bench: Bench, folder: Path) -> None:
+def convert_into(
+    folder: Path, arm: RecipeArm, bench: Bench, model: nn.Module | None = None, settings: Settings | None = None
+) -> None:
+    """Convert the teacher, or ``model`` with the teacher as the one to learn from, with further ``settings``."""
+    example = bench.image_set.example
     if arm.recipe in EXACT:
         rdpass.convert(
-            bench.teacher, bench.image_set.example, recipe=arm.recipe, max_macs=float("inf"), out=folder,
-            show_progress=False,
-        )  # fmt: skip
+            bench.teacher, example, recipe=arm.recipe, max_macs=float("inf"), out=folder, show_progress=False
+        )
         return
     protocol, machine = bench.protocol, bench.machine
     told: dict[str, Any] = {
         "fade": FADE, "epochs": protocol.epochs, "seed": bench.seed, "device": machine.device,
         "weight_decay": protocol.weight_decay, "amp": "bf16" if machine.amp else None, **arm.settings,
+        **(settings or {}),
     }  # fmt: skip
     rdpass.convert(
-        bench.teacher, bench.image_set.example, recipe=arm.recipe, train=bench.image_set.train,
-        config=DistillConfig(**told), out=folder, resume="auto", show_progress=False,
+        model or bench.teacher, example, recipe=arm.recipe, train=bench.image_set.train,
+        teacher=bench.teacher if model is not None else None, config=DistillConfig(**told), out=folder, resume="auto",
+        show_progress=False,
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from benchmarks.research.arms.arm import Footprint, Result
+from benchmarks.research.arms.arm import Footprint, Made, Result
 from benchmarks.research.arms.bench import Bench
 from benchmarks.research.arms.distilled import distilled
 from benchmarks.research.arms.footprint import footprint_of, plain_footprint
@@ -23,21 +23,24 @@ class SmallerArm:
     recipe: str = field(default="smaller")
 
     def run(self, bench: Bench) -> Result:
+        made = self.make(bench)
+        found = footprint_of(made.network, bench.image_set.example)
+        return Result(bench.score(made.network), made.form, found, made.steps, made.facts)
+
+    def make(self, bench: Bench) -> Made:
         example = bench.image_set.example
         goal = getattr(plain_footprint(bench.net, tuple(example.shape)), self.settings["to"])
-        net, found = self._largest(bench, goal)
-        student = distilled(
-            net.build(example.shape[1], bench.image_set.classes, bench.seed), bench, self.settings["lr"]
-        )
-        facts = {"student_net": net.name, "goal": goal}
-        return Result(bench.score(student), "residual", found, bench.steps, facts)
+        net = self._largest(bench, goal)
+        fresh = net.build(example.shape[1], bench.image_set.classes, bench.seed)
+        student = distilled(fresh, bench, self.settings["lr"])
+        return Made(student, "residual", bench.steps, {"student_net": net.name, "goal": goal})
 
-    def _largest(self, bench: Bench, goal: int) -> tuple[Net, Footprint]:
+    def _largest(self, bench: Bench, goal: int) -> Net:
         example = bench.image_set.example
         for net in smaller_nets(bench.net, self.settings["by"]):
-            found = footprint_of(net.build(example.shape[1]).eval(), example)
+            found: Footprint = footprint_of(net.build(example.shape[1]).eval(), example)
             if getattr(found, self.settings["to"]) <= goal:
-                return net, found
+                return net
         raise ConfigError(f"no net smaller than {bench.net.name} by {self.settings['by']} fits {goal}")
 
 

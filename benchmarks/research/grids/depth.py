@@ -9,6 +9,7 @@ from benchmarks.research.arms.recipe_arm import RecipeArm
 from benchmarks.research.grids.grid import Cell, Grid
 from benchmarks.research.networks import Net, deepest
 from benchmarks.research.protocols import Size
+from benchmarks.research.recipes import one_by_one
 from benchmarks.research.small_resnets import Block
 
 MIXED, UNMIXED = {"mixed": True}, {"mixed": False}
@@ -37,6 +38,12 @@ REST = (
     RecipeArm("migrate + mixed, projections kept", "migrate",
               {"lr": 0.04, "student": {**STREAM, "keep_projections": True}, "paths": MIXED}),
 )  # fmt: skip
+# Published relatives, which start as the trained network too; what they do is in ``recipes.one_by_one``.
+RELATIVES = (
+    RecipeArm("SkipRemover (Tailor)", one_by_one.REMOVER, {"lr": 0.04}),
+    RecipeArm("SkipShortener (Tailor)", one_by_one.SHORTENER, {"lr": 0.04}),
+    RecipeArm("SkipClip (RUBICON)", one_by_one.REMOVER, {"lr": 0.04, "fade": 1.0, "temperature": 2.0}),
+)
 # Deep networks without shortcuts may meet gradients many orders of magnitude longer than later on, above all at first.
 CLIPPED = tuple(
     replace(arm, name=f"{arm.name}, clip 5", settings={**arm.settings, "clip": 5.0})
@@ -56,7 +63,7 @@ def cells(size: Size) -> Sequence[Cell]:
     deep, others = nets[:2], nets[2:]
     ordered = [(net, arm) for arm in FIRST for net in deep]
     ordered += [(net, arm) for net in others for arm in FIRST]
-    ordered += [(net, arm) for arm in (*REST, *CLIPPED) for net in nets]
+    ordered += [(net, arm) for arm in (*RELATIVES, *REST, *CLIPPED) for net in nets]
     return [*(Cell(net, size.protocol_for(net), arm) for net, arm in ordered), *as_long(deep, size)]
 
 

@@ -9,6 +9,7 @@ from benchmarks.research.compare_recipes import recorded, summary
 from benchmarks.research.grids.catalogue import GRIDS
 from benchmarks.research.grids.grid import Grid, runs_of
 from benchmarks.research.protocols import SIZES
+from benchmarks.research.report.fronts import front_tables, verdict
 from benchmarks.research.report.plots.draw import draw
 from benchmarks.research.report.shares import share_tables
 from benchmarks.research.report.side_by_side import depth_tables, size_tables
@@ -21,7 +22,9 @@ OVERVIEWS: dict[str, Callable[[Sequence[Record]], Iterator[str]]] = {  # what st
     "depth": depth_tables,
     "small": size_tables,
     "fade-out": share_tables,
+    "pareto": front_tables,
 }
+VERDICTS: dict[str, Callable[[Sequence[Record]], Iterator[str]]] = {"pareto": verdict}  # what a page begins with
 
 
 def write_pages(docs: Path, results: Path) -> list[Path]:
@@ -39,7 +42,8 @@ def write_pages(docs: Path, results: Path) -> list[Path]:
 
 def grid_page(grid: Grid, records: Sequence[Record], docs: Path) -> str:
     """The whole page; its plot is drawn into ``docs/img``."""
-    lines = [*head(grid.name, grid.question)]
+    title, *rest = head(grid.name, grid.question)
+    lines = [title, *(VERDICTS[grid.name](records) if grid.name in VERDICTS else ()), *rest]
     if plot := draw(grid.name, records, docs / "img"):
         lines.append(f"![{grid.question}](../img/{plot.name})\n")
     if grid.name in OVERVIEWS:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from benchmarks.research.runs.records import Record
 
 SHOWN = ("full", "source", "reduced", "lean", "least")  # sizes; quick runs show that things work, not how well
-LAYERS = {"basic": "BasicBlocks", "bottleneck": "bottlenecks"}
+LAYERS = {"basic": "BasicBlocks", "bottleneck": "bottlenecks", "inverted": "inverted residuals"}
 
 
 class Where(NamedTuple):

@@ -18,7 +18,11 @@ from benchmarks.research.runs.records import Record
 
 # Seconds per unit of work where nothing is recorded: guesses, so that a first plan has the right order.
 ASSUMED = {"cpu": 4e-11, "cuda": 4e-5}
-DATA = {"basic": 0.086, "bottleneck": 0.115}  # millions of MACs per pixel and block at width 8, all three stages
+DATA = {
+    "basic": 0.086,
+    "bottleneck": 0.115,
+    "inverted": 0.14,
+}  # millions of MACs per pixel and block at width 8, all three stages
 
 
 @dataclass(frozen=True)

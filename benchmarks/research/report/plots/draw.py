@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.research.report.plots.fronts import fronts
 from benchmarks.research.report.plots.gap_by_cost import gap_by_cost
 from benchmarks.research.report.plots.gap_by_depth import gap_by_depth
 from benchmarks.research.report.plots.share_by_step import share_by_step
@@ -13,7 +14,9 @@ from benchmarks.research.runs.records import Record
 
 Plot = Callable[[Any, Sequence[Record]], bool]  # draws on an empty figure; whether there was anything to draw
 
-PLOTS: dict[str, Plot] = {"depth": gap_by_depth, "fade-out": share_by_step, "baselines": gap_by_cost}
+PLOTS: dict[str, Plot] = {
+    "depth": gap_by_depth, "fade-out": share_by_step, "baselines": gap_by_cost, "pareto": fronts
+}  # fmt: skip
 
 
 def draw(grid: str, records: Sequence[Record], folder: Path) -> Path | None:
