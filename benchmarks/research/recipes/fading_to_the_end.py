@@ -8,6 +8,7 @@ from torch.fx import GraphModule
 
 from rdpass.core.agreement import check_agreement
 from rdpass.core.plan import Plan, Region, Traced
+from rdpass.passes.distill.calibrate_gates import calibrate_gates
 from rdpass.passes.distill.fade_shortcuts import Fading
 from rdpass.passes.distill.fold_scales import fold_scales
 from rdpass.passes.distill.reparam_fold import fold_branches
@@ -19,6 +20,7 @@ from rdpass.recipes.fresh_statistics import refresh_statistics
 from rdpass.recipes.path_setup import path_objective
 from rdpass.recipes.preparation import prepared_teacher
 from rdpass.recipes.recipe import Removal
+from rdpass.recipes.statistics import first_inputs
 from rdpass.training.engine import train
 from rdpass.training.request import Request
 
@@ -58,6 +60,8 @@ def train_fading(
         ParityError: the student does not start as its teacher, or its folded form is not what was trained.
         DivergedError: the data or the loss were not usable.
     """
+    if any(fading.shifts.values()):
+        calibrate_gates(fading, next(first_inputs(prepared.module, request, request.config.student.statistics_images)))
     follow(0.0)
     annotate(fading.module, prepared.example)
     start = check_agreement("start", fading.module.eval(), prepared.module, prepared.example, TOLERANCE)

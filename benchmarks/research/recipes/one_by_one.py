@@ -26,6 +26,7 @@ from rdpass.passes.distill.reparam_plan import Reparam, plan_reparam
 from rdpass.recipes.catalogue import recipes
 from rdpass.recipes.preparation import chosen_regions
 from rdpass.recipes.recipe import Recipe, Removal
+from rdpass.recipes.statistics import first_inputs
 from rdpass.training.request import Request
 
 
@@ -55,7 +56,8 @@ def _by_turns(teacher: Traced, plan: Plan, request: Request, shortens: bool) -> 
     regions = chosen_regions(prepared, plan, request)
     planned = [plan_reparam(prepared.module, region, stream=False) for region in regions] if shortens else []
     fitting = [each for each in planned if isinstance(each, Reparam)]
-    fading = fade_shortcuts(prepared.module, regions, initialise_branches(prepared.module, fitting, ()))
+    images = first_inputs(teacher.module, request, request.config.student.statistics_images)
+    fading = fade_shortcuts(prepared.module, regions, initialise_branches(prepared.module, fitting, images))
     span = request.config.fade or 1.0
 
     def follow(progress: float) -> None:
