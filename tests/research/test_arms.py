@@ -1,10 +1,13 @@
 """Every arm of every grid trains a step or two, and says truly what came out."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import nn
 
 import rdpass
+from benchmarks.research.arms import priced_arm
 from benchmarks.research.arms.cured_arm import CuredArm
 from benchmarks.research.arms.exits import Exits
 from benchmarks.research.arms.footprint import footprint_of, plain_footprint
@@ -52,6 +55,8 @@ def is_slow(run):
         return block == "basic" or arm.of is None or arm.cure not in ("outputs", "trained")
     if arm.recipe in ("int8", "transfer"):
         return block == "basic" or not arm.name.startswith(("residual", "migrate"))
+    if arm.name.startswith("SkipClip"):  # SkipRemover with other settings
+        return True
     if run.grid == "small":
         return run.cell.net.depth > 8 or arm != depth.MIGRATE
     return block == ("basic" if run.grid in ("fade-out", "depth") else "bottleneck")
@@ -105,15 +110,13 @@ def expected_form(run):
     return "projections" if arm.settings.get("student", {}).get("keep_projections") else "plain"
 
 
-EVERY_DAY = ("pruned by 50 % and plain at once", "plain, 1x1 pairs merged")  # of the priced arms, on bottlenecks
 PRICED = [
-    pytest.param(run, id=f"{run.cell.net.name}-{run.cell.arm.name}",
-                 marks=[] if run.cell.net.block == "bottleneck" and run.cell.arm.name in EVERY_DAY
-                 else [pytest.mark.slow])
+    pytest.param(run, id=f"{run.cell.net.name}-{run.cell.arm.name}")
     for run in every_run() if run.grid == "pareto" and run.cell.arm.of.settings.get("by") != "depth"
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("run", PRICED)
 def test_a_priced_network_has_costs_on_both_boards_and_accuracies_in_both_precisions(run, machine):
     assert has_teacher(run, machine)
@@ -126,7 +129,7 @@ def test_a_priced_network_has_costs_on_both_boards_and_accuracies_in_both_precis
     for costs in record["costs"].values():
         assert min(costs["float32"].values()) >= 0
         assert 0 < costs["int8"]["weight_bytes"] < costs["float32"]["weight_bytes"]
-        assert 0 < costs["int8"]["peak_bytes"] < costs["float32"]["peak_bytes"]
+        assert min(costs["int8"].values()) >= 0  # its peak may be larger: maps of few channels fill blocks of bytes
     assert record["costs"]["rpi5"]["float32"]["ms"] < record["costs"]["rpi4"]["float32"]["ms"]
     whole = plain_footprint(net, (1, 1, run.cell.protocol.pixels, run.cell.protocol.pixels))
     if name == "plain":
@@ -135,6 +138,30 @@ def test_a_priced_network_has_costs_on_both_boards_and_accuracies_in_both_precis
         assert record["macs"] < whole.macs
     steps = 0 if name == "as it is" else run.cell.protocol.images // 32 * (2 if ", then" in name else 1)
     assert record["steps"] == steps
+
+
+@pytest.mark.parametrize("name", ["pruned by 50 % and plain at once", "pruned by 25 %, then plain"])
+def test_pruned_and_plain_networks_are_plain_and_smaller_than_plain_ones(name, machine, monkeypatch):
+    monkeypatch.setattr(priced_arm, "costs_of", lambda network, bench: {})
+    monkeypatch.setattr(priced_arm, "accuracies_in_int8", lambda network, bench: {})
+    runs = (each for each in every_run() if each.grid == "pareto" and each.cell.arm.name == name)
+    run = next(each for each in runs if each.cell.net.block == "bottleneck")
+    assert has_teacher(run, machine)
+    record = make(run, machine)
+    whole = plain_footprint(run.cell.net, (1, 1, 12, 12))
+    assert record["form"] == "plain"
+    assert record["macs"] < whole.macs < record["teacher_macs"]
+    assert record["peak_bytes"] < record["teacher_peak_bytes"]
+
+
+def test_networks_of_the_same_layers_are_priced_once(monkeypatch):
+    priced = []
+    monkeypatch.setattr(priced_arm, "_KNOWN", {})
+    monkeypatch.setattr(priced_arm, "_estimated", lambda graph, example: priced.append(graph) or {"rpi4": {}})
+    bench = SimpleNamespace(image_set=SimpleNamespace(example=torch.zeros(1, 1, 14, 14)))
+    for net, seed in ((Net("basic", 8, 4), 0), (Net("basic", 8, 4), 1), (Net("basic", 8, 5), 0)):
+        assert priced_arm.costs_of(net.build(seed=seed).eval(), bench) == {"rpi4": {}}
+    assert len(priced) == 2
 
 
 def test_stages_share_the_epochs_evenly():

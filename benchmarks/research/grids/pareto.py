@@ -53,7 +53,8 @@ def makers(net: Net) -> Iterator[Maker]:
 
 
 def nets(size: Size) -> list[Net]:
-    return [*nets_at(0, size), Net("inverted", deepest("inverted", min(INVERTED, size.deepest)), size.width)]
+    """Bottlenecks first: there a shortcut holds the widest map live."""
+    return [*nets_at(0, size)[::-1], Net("inverted", deepest("inverted", min(INVERTED, size.deepest)), size.width)]
 
 
 def cells(size: Size) -> Sequence[Cell]:

@@ -56,7 +56,7 @@ def points_of(rows: Sequence[Row], precision: Precision) -> list[Point]:
         boards: list[str] = [*costs[0]]
 
         def averaged(board: str, field: str, costs: Sequence[Any] = costs) -> float:
-            return mean(each[board][precision][field] for each in costs)
+            return float(mean(each[board][precision][field] for each in costs))
 
         points.append(
             Point(
