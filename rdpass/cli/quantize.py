@@ -111,10 +111,10 @@ def quantize_command(
 
 
 def _module(source: str, weights: str | None, input_shape: str | None) -> tuple[Any, tuple[Tensor, ...] | None]:
-    from rdpass.sources.models import parse_input
+    from rdpass.sources.models import choose_example
 
     model, stored = load_named_model(source, weights)
-    return model, parse_input(input_shape) if input_shape else stored
+    return model, choose_example(model, input_shape, None, stored=stored)
 
 
 def images_of(spec: str) -> tuple[Any, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from rdpass.core.errors import ConfigError
 
-_FORM = re.compile(r"(?:(?P<name>.+)=)?(?P<shape>\d+(?:x\d+)*)(?::(?P<dtype>[a-z]+\d*))?")
+_FORM = re.compile(r"(?:(?P<name>.+)=)?(?P<shape>\d+(?:x\d+)*)(?::(?P<dtype>[a-z]+\d*))?", re.ASCII)
 
 LARGEST = 2**31
 """Numbers of an input, at most: places in maps are 32-bit integers."""
@@ -51,6 +51,29 @@ def parse_sizes(text: str) -> tuple[InputSize, ...]:
     if any(math.prod(size.shape) > LARGEST for size in sizes):
         raise ConfigError(f"--input {text!r} holds more than 2^31 numbers, which no kernel takes; give a smaller size")
     return tuple(sizes)
+
+
+def in_order(sizes: Sequence[InputSize], names: Sequence[str]) -> tuple[InputSize, ...]:
+    """``sizes`` as a model takes its inputs, which are ``names``: those without a name stand where no other does.
+
+    Raises:
+        ConfigError: there is no input of a name, or two sizes are of one.
+
+    Example:
+        >>> [str(size) for size in in_order(parse_sizes("mask=1x4,1x3x8x8"), ("image", "mask"))]
+        ['1x3x8x8', 'mask=1x4']
+    """
+    named = {size.name: size for size in sizes if size.name is not None}
+    unknown = [name for name in named if name not in names]
+    if unknown or len(named) < sum(size.name is not None for size in sizes):
+        wrong = f"there is no input {unknown[0]!r}" if unknown else "an input has two sizes"
+        raise ConfigError(f"--input: {wrong}; the model takes {', '.join(names) or 'no inputs'}")
+    others = iter([size for size in sizes if size.name is None])
+    placed = [named[name] if name in named else next(others, None) for name in names]
+    left_out = [name for index, name in enumerate(names) if placed[index] is None and any(placed[index:])]
+    if left_out:
+        raise ConfigError(f"--input: give the size of {left_out[0]!r} too, which stands before others")
+    return (*(size for size in placed if size is not None), *others)
 
 
 def as_sizes(given: InputSizes) -> tuple[InputSize, ...]:

@@ -15,7 +15,7 @@ from rdpass.capture.programs import load_program
 from rdpass.capture.script_files import is_script, load_script
 from rdpass.capture.torchvision_import import beside_torchvision, prepare_torchvision
 from rdpass.core.errors import ConfigError, DivergedError
-from rdpass.core.input_size import InputSize, parse_sizes
+from rdpass.core.input_size import InputSize, in_order, parse_sizes
 from rdpass.core.named_code import failures_told, find_named
 from rdpass.core.numeric_types import FLOAT32
 from rdpass.core.other_formats import check_format
@@ -143,24 +143,17 @@ def choose_example(
         DivergedError: the data can't be used.
     """
     if input_shape:
-        return _of_size(stored, input_shape) or parse_input(input_shape, seed)
+        sizes = parse_sizes(input_shape)
+        # A file's names may be others than its module's; it was read for these sizes.
+        return _of_size(stored, sizes) or _of_sizes(in_order(sizes, unpacking_for(model).names), seed)
     if data is None:
         return stored
     train, validate = data
     return first_sample(model, train if validate is None else validate)
 
 
-def parse_input(text: str, seed: int = 0) -> tuple[Tensor, ...]:
-    """Seeded tensors for ``1x3x224x224``, several shapes separated by commas: standard-normal numbers, zeros and ones
-    for ``1x8:int64``.
-
-    Raises:
-        ConfigError: not such a text.
-    """
-    return _of_sizes(parse_sizes(text), seed)
-
-
 def _of_sizes(sizes: Sequence[InputSize], seed: int) -> tuple[Tensor, ...]:
+    """Seeded: standard-normal numbers, zeros and ones for integers."""
     generator = torch.Generator().manual_seed(seed)
     return tuple(_random(size, generator) for size in sizes)
 
@@ -174,9 +167,8 @@ def _random(size: InputSize, generator: torch.Generator) -> Tensor:
     return torch.randint(0, 2, size.shape, generator=generator).to(dtype)
 
 
-def _of_size(stored: tuple[Tensor, ...] | None, text: str) -> tuple[Tensor, ...] | None:
-    """The example that came with the model, where it has the sizes that ``text`` says; else None."""
-    sizes = parse_sizes(text)
+def _of_size(stored: tuple[Tensor, ...] | None, sizes: Sequence[InputSize]) -> tuple[Tensor, ...] | None:
+    """The example that came with the model, where it has these sizes; else None."""
     left = list(sizes)
     for tensor in stored or ():
         fitting = next((size for size in left if size.shape == tuple(tensor.shape)), None)

@@ -29,6 +29,7 @@ from tests.cli.given import INPUT, RESNET, failure, resnet
         (("inspect", "model.onnx"), 2, "model.onnx: there is no such file"),
         (("inspect", RESNET, "--input", "1x4x8x8"), 2, "does not take an input of shape 1x4x8x8"),
         (("inspect", RESNET, "--input", "one"), 2, "is no shape"),
+        (("inspect", RESNET, "--input", "y=1x3x8x8"), 2, "there is no input 'y'; the model takes"),
         (("inspect", RESNET, "--input", "1x3x999999999x999999999"), 2, "more than 2^31 numbers"),
         (("export", RESNET, *INPUT, "-o", "."), 2, "is no name for a file"),
         (("convert", RESNET, "--data", "tests.cli.given:data", "--device", "magic", "-o", "OUT"), 2, "--device magic"),

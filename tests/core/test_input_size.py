@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from rdpass.core.errors import ConfigError
-from rdpass.core.input_size import InputSize, as_sizes, parse_sizes
+from rdpass.core.input_size import InputSize, as_sizes, in_order, parse_sizes
 
 
 def test_names_and_types_are_read() -> None:
@@ -36,3 +36,14 @@ def test_arrays_have_sizes_too() -> None:
     assert as_sizes(None) == ()
     with pytest.raises(ConfigError, match="an example is an array"):
         as_sizes([3])
+
+
+def test_sizes_stand_in_the_models_order_by_their_names() -> None:
+    names = ("image", "mask", "scale")
+    assert [size.shape for size in in_order(parse_sizes("mask=4,3"), names)] == [(3,), (4,)]
+    assert [size.shape for size in in_order(parse_sizes("3,4"), names)] == [(3,), (4,)]
+    assert len(in_order(parse_sizes("1,2,3,4"), names)) == 4  # one too many, which the model itself refuses
+    for text, said in (("y=3", "no input 'y'; the model takes image, mask, scale"), ("mask=3,mask=4", "two sizes"),
+                       ("mask=3", "give the size of 'image' too")):  # fmt: skip
+        with pytest.raises(ConfigError, match=said):
+            in_order(parse_sizes(text), names)
