@@ -36,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--footprints", action="store_true", help="what a ResNet gives up at equal cost; trains nothing")
     made.add_argument("--size", choices=SIZES, default="reduced")
     made.add_argument("--data", choices=DATA, help="default: the size's own")
-    made.add_argument("--data-root", type=Path, help="the folder that holds Fashion-MNIST's or CIFAR's files")
+    made.add_argument("--data-root", type=Path, help="the folder that holds the images' files")
     made.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     made.add_argument("--nets", nargs="+", default=[], help="only nets whose names hold one of these")
     made.add_argument("--arms", nargs="+", default=[], help="only arms of these names")

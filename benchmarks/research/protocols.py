@@ -50,7 +50,7 @@ class Size:
         return replace(self.protocol, pixels=self.shrunk) if net.block == "bottleneck" else self.protocol
 
     def on(self, data: str) -> Size:
-        """The same on other images; CIFAR's keep their 32 pixels."""
+        """The same on other images, which all have 32 pixels."""
         if data == self.protocol.data:
             return self
         return replace(self, protocol=replace(self.protocol, data=data, pixels=32, reach=4), shrunk=32)

@@ -7,11 +7,13 @@ from pathlib import Path
 
 from benchmarks.research.images.batches import ImageSet
 from benchmarks.research.images.cifar import VERSIONS, cifar_images
+from benchmarks.research.images.emoji import emoji_images
 from benchmarks.research.images.fashion import fashion_images
 from benchmarks.research.protocols import Protocol
 
-FASHION = "fashion-mnist"
-DATA = (FASHION, *VERSIONS)
+FASHION, EMOJI = "fashion-mnist", "emoji"
+READERS = {FASHION: fashion_images, EMOJI: emoji_images, **dict.fromkeys(VERSIONS, cifar_images)}
+DATA = tuple(READERS)
 
 
 @lru_cache(maxsize=2)  # runs that follow each other often differ in the seed alone
@@ -21,5 +23,4 @@ def images_for(protocol: Protocol, seed: int, device: str, root: Path | None) ->
     Raises:
         ConfigError: they are not on this machine; the message says how to get them.
     """
-    read = cifar_images if protocol.data in VERSIONS else fashion_images
-    return read(protocol, seed, root).on(device)
+    return READERS[protocol.data](protocol, seed, root).on(device)
