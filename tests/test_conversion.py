@@ -1,5 +1,10 @@
 import copy
+import os
 import pickle
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,6 +14,7 @@ import rdpass
 from rdpass.core.errors import ConfigError, IntegrityError
 from rdpass.onnx.golden import golden_path
 from rdpass.runs.folder import INT8, INT8_GOLDEN
+from rdpass.training.checkpoint import load_checkpoint
 from rdpass.training.config import DistillConfig
 from rdpass.training.options import PathOptions, PruneOptions, QuantizeOptions
 from tests.data import batches
@@ -17,6 +23,7 @@ from tests.runs.nets import Giving, ModelOutput
 from tests.support import Untouched, error_between
 from tests.training.support import Shuffled
 
+ROOT = Path(__file__).parent.parent
 X = torch.randn(1, 3, 9, 9)
 
 
@@ -143,41 +150,63 @@ def test_logits_in_an_output_of_a_packages_class_are_learnt_from_batches_of_dict
 IMAGES = torch.randn(1, 3, 8, 8, generator=torch.Generator().manual_seed(1))
 
 
-class InterruptedOnce(Shuffled):
-    """Raises KeyboardInterrupt before the first batch that is asked for once ``file`` is there."""
+class Ending(Shuffled):
+    """Calls ``end`` before a batch, once ``file`` is a checkpoint of ``step`` steps and ``more`` more were read."""
 
-    def __init__(self, file):
+    def __init__(self, file, step, more, end):
         super().__init__()
-        self.file, self.done = file, False
+        self.file, self.step, self.more, self.end = file, step, more, end
 
     def __iter__(self):
         for batch in super().__iter__():
-            if self.file.exists() and not self.done:
-                self.done = True
-                raise KeyboardInterrupt
+            if steps_in(self.file) >= self.step:
+                if not self.more:
+                    self.end()
+                self.more -= 1
             yield batch
 
 
+def steps_in(file):
+    return load_checkpoint(file)["position"]["step"] if file.exists() else 0
+
+
+def interrupt():
+    raise KeyboardInterrupt
+
+
 def trained_in_int8(out, loader, **more):
-    config = DistillConfig(epochs=1, checkpoint_steps=1, quantize=QuantizeOptions(epochs=2, lr=0.2))
+    config = DistillConfig(epochs=1, checkpoint_steps=2, quantize=QuantizeOptions(epochs=2, lr=0.2))
     return rdpass.convert(
         small_resnet_of_four(), IMAGES, recipe="migrate", quantize="int8", train=loader, validate=batches(2, seed=3),
         config=config, out=out, show_progress=False, **more,
     )  # fmt: skip
 
 
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from tests.test_conversion import Ending, trained_in_int8
+out, checkpoint = map(Path, sys.argv[1:])
+trained_in_int8(out, Ending(checkpoint, 2, 1, lambda: os.kill(os.getpid(), signal.SIGKILL)))
+"""
+
+
 @pytest.mark.slow
-def test_a_run_that_is_interrupted_in_its_last_stage_goes_on_bit_for_bit(tmp_path):
+def test_a_run_that_is_killed_and_interrupted_in_its_last_stage_goes_on_bit_for_bit(tmp_path):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     made = trained_in_int8(whole, Shuffled())
-    loader = InterruptedOnce(tmp_path / "parts.partial" / "int8" / "checkpoint.pt")
-    with pytest.raises(KeyboardInterrupt):
-        trained_in_int8(parts, loader)
+    checkpoint = tmp_path / "parts.partial" / "int8" / "checkpoint.pt"
+    command = [sys.executable, "-c", KILLED, str(parts), str(checkpoint)]
+    killed = subprocess.run(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert steps_in(checkpoint) == 2  # the third is lost: one in two is saved
     assert not parts.exists()
     with pytest.raises(ConfigError, match="an interrupted run lies in"):
-        trained_in_int8(parts, loader)
-    again = trained_in_int8(parts, loader, resume="auto")
-    assert loader.done
+        trained_in_int8(parts, Shuffled())
+    with pytest.raises(KeyboardInterrupt):
+        trained_in_int8(parts, Ending(checkpoint, 4, 1, interrupt), resume="auto")
+    assert steps_in(checkpoint) == 5
+    again = trained_in_int8(parts, Shuffled(), resume="auto")
     assert not (tmp_path / "parts.partial").exists()
     names = sorted(str(path.relative_to(whole)) for path in whole.rglob("*") if path.is_file())
     assert names == sorted([
