@@ -1,12 +1,15 @@
 """Every kernel on every layer of networks that people use, against its oracle: float32, float16 and bytes.
 
     python -m benchmarks.kernel_oracles --precision float32|fp16|int8 [--on host|BOARD|CORE] [--most N] [--json]
+    python -m benchmarks.kernel_oracles --precision int8 --keep kernels.jsonl  # again, it goes on where it stopped
 
 The layers are those of ResNet-18/34/50, plain-50, MobileNetV2, EfficientNet-Lite0 and RegNetY-400MF at 224 px, each
 once, with every template that computes it, of each kind of its tiles the one that looks best. On ``host`` they run with
 every instruction set of that precision that this machine has; on a board they are built for it and run under the
 emulator, which poses as its core where it knows it. Bytes are to be equal to the oracle's, floats within the tolerances
 of the suite.
+
+What ``--keep`` wrote of other sources of kernels does not count.
 
 The suite has the small layers; these are all. The exit code is 1 where a kernel was wrong or a layer has none. Random
 shapes: ``python -m benchmarks.random_search tests/kernels``.
@@ -15,12 +18,13 @@ shapes: ``python -m benchmarks.random_search tests/kernels``.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
@@ -29,6 +33,7 @@ if __name__ == "__main__":
 
 from rdpass.core.errors import ConfigError, RdpassError
 from rdpass.core.numeric_types import BYTES, FLOAT16, HALF, SINGLE, NumericTypes, Precision
+from rdpass.database.keys import code_key
 from rdpass.kernels.choice import computes, label, rank_tiles
 from rdpass.kernels.template import Tile
 from rdpass.kernels.workload import Workload
@@ -47,8 +52,21 @@ from tests.kernels.tolerances import tolerance_of
 
 _TOGETHER = 8
 """Kernels of one emulated program."""
-_OF_HALVES, _OF_HALVED_WINOGRAD = 8e-3, 1.5e-2
 _WRONG = (RdpassError, AssertionError, subprocess.CalledProcessError)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How far one kernel was from its oracle, relative to the largest output; ``wrong``: what was the matter.
+
+    ``trial`` and ``code`` tell it from others: where it ran, workload, tile and instruction set; the kernels' sources.
+    """
+
+    trial: str
+    code: str
+    kind: str
+    error: float
+    wrong: str = ""
 
 
 @dataclass
@@ -61,9 +79,12 @@ class Tally:
     without: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
 
-    def note(self, kind: str, error: float) -> None:
+    def note(self, outcome: Outcome) -> None:
         self.kernels += 1
-        self.worst[kind] = max(self.worst.get(kind, 0.0), error)
+        if outcome.wrong:
+            self.wrong.append(outcome.wrong)
+        else:
+            self.worst[outcome.kind] = max(self.worst.get(outcome.kind, 0.0), outcome.error)
 
 
 @dataclass(frozen=True)
@@ -74,16 +95,24 @@ class _Trial:
 
     @property
     def tolerance(self) -> float:
-        if self.work.types.input is FLOAT16:
-            return _OF_HALVED_WINOGRAD if "winograd" in label(self.tile) else _OF_HALVES
-        return tolerance_of(self.tile) if self.work.types.input.is_float else 0.0
+        numeric = self.work.types.input
+        return tolerance_of(self.tile, numeric) if numeric.is_float else 0.0
+
+    @property
+    def kind(self) -> str:
+        return f"{self.work.types.input.abbreviation}_{label(self.tile)}"
+
+    def name(self, on: str) -> str:
+        return f"{on}: {self.work} {self.tile} {self.isa.name} {self.isa.multiplies[1].name}"
 
     def case(self) -> Case:
         return case_of(self.work, self.tile, self.isa)
 
 
-def compare(precision: Precision, on: str = "host", most: float = float("inf")) -> Tally:
+def compare(precision: Precision, on: str = "host", most: float = float("inf"), keep: Path | None = None) -> Tally:
     """Compare every kernel on every layer of at most so many multiplications.
+
+    ``keep``: outcomes are appended to this file, a line of JSON each, and what is in it is not compared again.
 
     Raises:
         ConfigError: no instruction set there computes in that precision.
@@ -98,10 +127,31 @@ def compare(precision: Precision, on: str = "host", most: float = float("inf")) 
             f"{isa.name}: {layer.describe()}" for layer in layers if not computes(layer, machine_with(isa))
         ]
         trials += [trial for layer in layers for trial in _trials(layer, isa)]
-    together = 1 if board is None else _TOGETHER
-    for begin in range(0, len(trials), together):
-        _run(trials[begin : begin + together], board, tally)
+    known, pending = {outcome.trial: outcome for outcome in _kept(keep)}, []
+    for trial in trials:
+        if (outcome := known.get(trial.name(on))) is None:
+            pending.append(trial)
+        else:
+            tally.note(outcome)
+    for outcome in _run_all(pending, on, board):
+        tally.note(outcome)
+        if outcome.wrong:
+            print(f"wrong: {outcome.wrong}", file=sys.stderr, flush=True)
+        if keep is not None:
+            with keep.open("a") as file:
+                print(json.dumps(asdict(outcome)), file=file)
     return tally
+
+
+def _kept(path: Path | None) -> Iterator[Outcome]:
+    """Outcomes of an earlier run with the same sources of kernels; a last line that was cut off is left out."""
+    if path is None or not path.exists():
+        return
+    for line in path.read_text().splitlines():
+        with contextlib.suppress(ValueError, TypeError):
+            outcome = Outcome(**json.loads(line))
+            if outcome.code == code_key():
+                yield outcome
 
 
 def _instruction_sets(precision: Precision, board: Target | None) -> Sequence[Isa]:
@@ -131,21 +181,25 @@ def _trials(layer: Workload, isa: Isa) -> Iterator[_Trial]:
         yield _Trial(layer, tile, isa)
 
 
-def _run(trials: Sequence[_Trial], board: Target | None, tally: Tally) -> None:
+def _run_all(trials: Sequence[_Trial], on: str, board: Target | None) -> Iterator[Outcome]:
+    together = 1 if board is None else _TOGETHER
+    for begin in range(0, len(trials), together):
+        yield from _run(trials[begin : begin + together], on, board)
+
+
+def _run(trials: Sequence[_Trial], on: str, board: Target | None) -> Iterator[Outcome]:
     """Several together; where one of them is wrong each alone, to tell which."""
     try:
         errors = _errors(trials, board)
     except _WRONG as error:
         if len(trials) > 1:
             for trial in trials:
-                _run([trial], board, tally)
-            return
-        tally.kernels += 1
-        tally.wrong.append(str(error))
-        print(f"wrong: {error}", file=sys.stderr, flush=True)
+                yield from _run([trial], on, board)
+        else:
+            yield Outcome(trials[0].name(on), code_key(), trials[0].kind, float("inf"), str(error))
         return
     for trial, off in zip(trials, errors, strict=True):
-        tally.note(f"{trial.work.types.input.abbreviation}_{label(trial.tile)}", off)
+        yield Outcome(trial.name(on), code_key(), trial.kind, off)
 
 
 def _errors(trials: Sequence[_Trial], board: Target | None) -> list[float]:
@@ -172,10 +226,11 @@ def main() -> int:
     parser.add_argument("--precision", choices=get_args(Precision), default=SINGLE, help="what the layers compute in")
     parser.add_argument("--on", default="host", metavar="BOARD", help="host, a board of `rdpass targets`, or a core")
     parser.add_argument("--most", type=float, default=float("inf"), help="leave out layers of more multiplications")
+    parser.add_argument("--keep", type=Path, help="append outcomes to this file, and skip those that are in it")
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args()
     try:
-        tally = compare(options.precision, options.on, options.most)
+        tally = compare(options.precision, options.on, options.most, options.keep)
     except RdpassError as error:
         print(f"kernel_oracles: {error}", file=sys.stderr)
         return error.exit_code

@@ -57,6 +57,22 @@ def test_the_counts_are_printed_as_json(monkeypatch, capsys):
     assert counts["wrong"] == []
 
 
+def test_a_comparison_goes_on_where_it_stopped_but_not_with_outcomes_of_other_kernels(tmp_path, monkeypatch):
+    place, built = tmp_path / "kernels.jsonl", []
+    whole = kernel_oracles.case_of
+    monkeypatch.setattr(kernel_oracles, "case_of", lambda *given: built.append(given) or whole(*given))
+    first = compare("float32", most=500, keep=place)
+    lines = place.read_text().splitlines(keepends=True)
+    assert len(built) == len(lines) == first.kernels > 1
+    place.write_text("".join(lines[:-1]) + lines[-1][:40])
+    assert compare("float32", most=500, keep=place) == first
+    assert len(built) == len(lines) + 1
+    other = [line.replace(json.loads(line)["code"], "0" * 12) for line in lines]
+    place.write_text("".join(other))
+    compare("float32", most=500, keep=place)
+    assert len(built) == 2 * len(lines) + 1
+
+
 def test_layers_of_bytes_are_those_of_the_networks():
     layers = layers_of_bytes(bytes_of(isa_of(find_target("rpi5"))))
     assert len(layers) >= 100

@@ -1,6 +1,6 @@
 """Random workloads for every kernel, small and hostile: odd sizes, few channels, borders wider than maps, any epilogue.
 
-Each strategy gives a case and its tolerance.
+Each strategy gives a case and its tolerance, in the numeric type that it is given: float32 or float16.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import get_args
 
 from hypothesis import strategies as st
 
-from rdpass.core.numeric_types import FLOAT32
+from rdpass.core.numeric_types import FLOAT32, NumericTypes
 from rdpass.kernels.builder.packing import blocks
 from rdpass.kernels.templates.depthwise import DepthwiseTile
 from rdpass.kernels.templates.direct import DirectTile
@@ -36,8 +36,10 @@ from rdpass.kernels.workload import (
     Resizing,
     Stem,
 )
-from rdpass.targets.isa import ASIMD, AVX2, AVX512, SSE
+from rdpass.targets.isa import ASIMD, AVX2, AVX512, SSE, isa_of
+from rdpass.targets.lookup import find_target
 from tests.kernels.cases import case_of
+from tests.kernels.examples import retyped
 from tests.kernels.tolerances import tolerance_of
 
 ISAS = st.sampled_from([ASIMD, ASIMD, AVX2, SSE, AVX512])
@@ -46,8 +48,17 @@ THREADS = st.sampled_from([1, 2])
 SEEDS = st.integers(0, 99)
 
 
-def _case(draw, work, tile, isa=None):
-    return case_of(work, tile, isa or draw(ISAS), draw(THREADS), draw(SEEDS)), tolerance_of(tile)
+def isas(numeric):
+    return ISAS if numeric is FLOAT32 else st.just(isa_of(find_target("rpi5")))
+
+
+def _case(draw, numeric, work, tile, isa=None):
+    case = case_of(
+        retyped(work, NumericTypes.all(numeric)), tile, isa or draw(isas(numeric)), draw(THREADS), draw(SEEDS)
+    )
+    # Sums are about 1, and so is what float16 rounds: where few are left, all of them may be small.
+    least = 1.0 if numeric is FLOAT32 else min(1.0, float(abs(case.expected).max()))
+    return case, tolerance_of(tile, numeric) / max(least, 1e-9)
 
 
 @st.composite
@@ -82,41 +93,45 @@ def divisors(number):
 
 
 @st.composite
-def pointwises(draw):
+def pointwises(draw, numeric):
     axis = axes((1,), (1, 2))
     conv = draw(convolutions(st.integers(1, 40), st.integers(1, 40), axis, axis))
-    isa, vectors = draw(ISAS), draw(st.integers(1, 4))
-    parts = draw(divisors(blocks(conv.filters, isa.block(FLOAT32) * vectors)))
+    isa, vectors = draw(isas(numeric)), draw(st.integers(1, 4))
+    parts = draw(divisors(blocks(conv.filters, isa.block(numeric) * vectors)))
     tile = PointwiseTile(draw(st.integers(1, 8)), vectors, draw(st.integers(1, 60)), parts)
-    return _case(draw, conv, tile, isa)
+    return _case(draw, numeric, conv, tile, isa)
 
 
 @st.composite
-def directs(draw):
+def directs(draw, numeric):
     groups = draw(st.sampled_from([1, 1, 2, 3, 8]))
     axis = axes((1, 2, 3, 5), (1, 2, 3), (1, 1, 2))
     conv = draw(convolutions(st.integers(1, 24 // groups), st.integers(1, 24 // groups), axis, axis, groups))
     tile = DirectTile(draw(st.integers(1, 8)), draw(st.integers(1, 3)), draw(st.integers(1, 4)))
-    return _case(draw, conv, tile)
+    return _case(draw, numeric, conv, tile)
 
 
 @st.composite
-def subpixels(draw):
+def subpixels(draw, numeric):
     axis = axes((1, 2, 3), (1, 2))
     conv = draw(convolutions(st.integers(1, 24), st.integers(1, 24), axis, axis))
     conv = replace(conv, subpixel=(draw(st.integers(1, 3)), draw(st.integers(1, 3))))
     tile = DirectTile(draw(st.integers(1, 8)), draw(st.integers(1, 3)), draw(st.integers(1, 4)))
-    return _case(draw, conv, tile)
+    return _case(draw, numeric, conv, tile)
 
 
 @st.composite
-def winograds(draw):
+def winograds(draw, numeric):
     axis = axes((3,), (1,))
     conv = draw(convolutions(st.integers(1, 30), st.integers(1, 30), axis, axis))
-    isa, vectors, (outputs, wide) = draw(ISAS), draw(st.integers(1, 3)), draw(st.sampled_from([(2, 0), (4, 0), (4, 2)]))
-    waiting = draw(divisors(blocks(blocks(conv.filters, isa.block(FLOAT32)), vectors)))
+    isa, vectors, (outputs, wide) = (
+        draw(isas(numeric)),
+        draw(st.integers(1, 3)),
+        draw(st.sampled_from([(2, 0), (4, 0), (4, 2)])),
+    )
+    waiting = draw(divisors(blocks(blocks(conv.filters, isa.block(numeric)), vectors)))
     tile = WinogradTile(outputs, draw(st.integers(1, 8)), vectors, draw(st.integers(1, 3)), waiting, wide)
-    return _case(draw, conv, tile, isa)
+    return _case(draw, numeric, conv, tile, isa)
 
 
 def _meets(conv):
@@ -125,41 +140,41 @@ def _meets(conv):
 
 
 @st.composite
-def strided_winograds(draw):
+def strided_winograds(draw, numeric):
     axis = axes((3,), (2,))
     conv = draw(convolutions(st.integers(1, 30), st.integers(1, 30), axis, axis).filter(_meets))
-    isa, vectors = draw(ISAS), draw(st.integers(1, 3))
-    waiting = draw(divisors(blocks(blocks(conv.filters, isa.block(FLOAT32)), vectors)))
-    parts = draw(divisors(blocks(conv.channels, isa.block(FLOAT32))))
+    isa, vectors = draw(isas(numeric)), draw(st.integers(1, 3))
+    waiting = draw(divisors(blocks(blocks(conv.filters, isa.block(numeric)), vectors)))
+    parts = draw(divisors(blocks(conv.channels, isa.block(numeric))))
     outputs, wide = draw(st.integers(2, 4)), draw(st.sampled_from([0, 2, 3, 4]))
     tile = StridedWinogradTile(outputs, draw(st.integers(1, 8)), vectors, draw(st.integers(1, 3)), waiting, parts, wide)
-    return _case(draw, conv, tile, isa)
+    return _case(draw, numeric, conv, tile, isa)
 
 
 @st.composite
-def pairs(draw):
+def pairs(draw, numeric):
     axis = axes((1,), (1,))
     first = draw(convolutions(st.integers(1, 30), st.integers(1, 70), axis, axis, add=False))
     second = replace(first, channels=first.filters, filters=draw(st.integers(1, 30)), epilogue=draw(epilogues()))
-    isa, vectors = draw(ISAS), draw(st.integers(1, 3))
-    chunks = draw(divisors(blocks(first.filters, isa.block(FLOAT32) * vectors)))
-    if blocks(second.filters, isa.block(FLOAT32)) % vectors or second.epilogue.in_place:
+    isa, vectors = draw(isas(numeric)), draw(st.integers(1, 3))
+    chunks = draw(divisors(blocks(first.filters, isa.block(numeric) * vectors)))
+    if blocks(second.filters, isa.block(numeric)) % vectors or second.epilogue.in_place:
         chunks = 1
     tile = PairTile(draw(st.integers(1, 8)), vectors, draw(st.integers(1, 60)), chunks, draw(st.booleans()))
-    return _case(draw, PointwisePair(first, second), tile, isa)
+    return _case(draw, numeric, PointwisePair(first, second), tile, isa)
 
 
 @st.composite
-def depthwises(draw):
+def depthwises(draw, numeric):
     groups = draw(st.integers(2, 20))
     axis = axes((1, 2, 3, 5), (1, 2, 3), (1, 1, 2))
     conv = draw(convolutions(st.just(1), st.just(1), axis, axis, groups))
     tile = DepthwiseTile(draw(st.integers(1, 3)), draw(st.integers(1, 5)))
-    return _case(draw, conv, tile)
+    return _case(draw, numeric, conv, tile)
 
 
 @st.composite
-def poolings(draw):
+def poolings(draw, numeric):
     (height, kh, sh, top, bottom, _), (width, kw, sw, left, right, _) = (
         draw(axes((1, 2, 3, 5), (1, 2, 3))) for _ in range(2)
     )
@@ -167,7 +182,7 @@ def poolings(draw):
         draw(st.integers(1, 2)), draw(st.integers(1, 20)), height, width, draw(st.sampled_from(["max", "average"])),
         (kh, kw), (sh, sw), (top, left, bottom, right), draw(st.sampled_from([0, kh * kw])),
     )  # fmt: skip
-    return _case(draw, pool, PoolingTile(draw(st.integers(1, 6))))
+    return _case(draw, numeric, pool, PoolingTile(draw(st.integers(1, 6))))
 
 
 @st.composite
@@ -189,30 +204,30 @@ def extents(draw):
 
 
 @st.composite
-def resizings(draw):
+def resizings(draw, numeric):
     (height, out_height), (width, out_width) = draw(extents()), draw(extents())
     work = Resizing(
         draw(st.integers(1, 2)), draw(st.integers(1, 20)), height, width, out_height, out_width,
         draw(st.sampled_from(["nearest", "linear"])), draw(places(height, out_height)), draw(places(width, out_width)),
     )  # fmt: skip
-    return _case(draw, work, ResizingTile(draw(st.integers(1, 5))))
+    return _case(draw, numeric, work, ResizingTile(draw(st.integers(1, 5))))
 
 
 @st.composite
-def stems(draw):
+def stems(draw, numeric):
     axis = axes((1, 3, 4, 7), (1, 2, 3), (1, 1, 2), 25)
     conv = draw(convolutions(st.integers(1, 4), st.integers(1, 24), axis, axis, add=False))
     pool = draw(st.none() | max_pools(conv))
     tile = StemTile(*(draw(st.integers(1, most)) for most in (9, 3, 4, 5)))
-    return _case(draw, Stem(conv, pool), tile)
+    return _case(draw, numeric, Stem(conv, pool), tile)
 
 
 @st.composite
-def winograd_stems(draw):
+def winograd_stems(draw, numeric):
     axis = axes((7, 8), (2,), (1,), 25)
     conv = draw(convolutions(st.integers(1, 4), st.integers(1, 24), axis, axis, add=False))
     tile = StemWinogradTile(*(draw(st.integers(1, most)) for most in (8, 3, 4, 5)))
-    return _case(draw, Stem(conv, draw(max_pools(conv))), tile)
+    return _case(draw, numeric, Stem(conv, draw(max_pools(conv))), tile)
 
 
 @st.composite
@@ -225,26 +240,27 @@ def max_pools(draw, conv):
 
 
 @st.composite
-def heads(draw):
+def heads(draw, numeric):
     classes = draw(st.integers(0, 70))
     pixels = draw(st.integers(1 if classes else 2, 60))
     averages = not classes or draw(st.booleans())
     work = Head(draw(st.integers(1, 5)), draw(st.integers(1, 40)), pixels, classes, averages)
     tile = HeadTile(*(draw(st.integers(1, 4)) for _ in range(3)))
-    return _case(draw, work, tile)
+    return _case(draw, numeric, work, tile)
 
 
 @st.composite
-def elementwises(draw):
+def elementwises(draw, numeric):
     sizes = (draw(st.integers(1, most)) for most in (2, 20, 50))
     work = Elementwise(*sizes, draw(epilogues()), draw(st.sampled_from(["none", "constant", "gate"])))
     tile = ElementwiseTile(draw(st.integers(1, 9)))
-    return _case(draw, work, tile)
+    return _case(draw, numeric, work, tile)
 
 
 KINDS = {
-    "pointwise": pointwises(), "direct": directs(), "subpixels": subpixels(), "winograd": winograds(),
-    "strided winograd": strided_winograds(), "pair": pairs(),
-    "depthwise": depthwises(), "pooling": poolings(), "resizing": resizings(), "stem": stems(),
-    "winograd stem": winograd_stems(), "head": heads(), "elementwise": elementwises(),
+    "pointwise": pointwises, "direct": directs, "subpixels": subpixels, "winograd": winograds,
+    "strided winograd": strided_winograds, "pair": pairs,
+    "depthwise": depthwises, "pooling": poolings, "resizing": resizings, "stem": stems,
+    "winograd stem": winograd_stems, "head": heads, "elementwise": elementwises,
 }  # fmt: skip
+"""For each kind of kernel the strategy of its cases, given what it computes in."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rdpass.core.numeric_types import FLOAT16, FLOAT32, NumericType
 from rdpass.kernels.choice import label, rank_tiles
 from rdpass.kernels.template import Tile
 from rdpass.kernels.workload import Workload
@@ -14,11 +15,14 @@ from tests.kernels.cases import case_of, machine_with
 TOLERANCE = 1e-5
 WINOGRAD_TOLERANCE = 2e-5
 STRIDED_TOLERANCE = 2e-6
+HALF_TOLERANCE, HALF_WINOGRAD_TOLERANCE = 8e-3, 1.5e-2
 
 
-def tolerance_of(tile: Tile) -> float:
+def tolerance_of(tile: Tile, numeric: NumericType = FLOAT32) -> float:
     """Relative to the largest number; Winograd's transforms of many outputs round more."""
     word = label(tile)
+    if numeric is FLOAT16:
+        return HALF_WINOGRAD_TOLERANCE if "winograd" in word else HALF_TOLERANCE
     if word.startswith("strided_winograd"):
         return STRIDED_TOLERANCE
     return WINOGRAD_TOLERANCE if word.startswith(("winograd4", "stem_winograd")) else TOLERANCE
