@@ -2,7 +2,8 @@
 
     python benchmarks/arm_cost.py --net plain50 --target cortex-a72 [--precision int8|fp16] [--optimize size] [--json]
 
-NET is plain18, plain50, resnet18, resnet50 or an .onnx file; TARGET a board that ``rdpass targets`` lists, or a core.
+NET is plain18, plain50, resnet18, resnet50, mobilenet_v2 or an .onnx file; TARGET a board of ``rdpass targets``,
+or a core.
 With --estimate nothing is built or run: the figures are those that ``rdpass inspect`` ends with, in seconds.
 """
 
