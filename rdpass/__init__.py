@@ -17,6 +17,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 if TYPE_CHECKING:
     from rdpass import registry
     from rdpass.conversion import convert
+    from rdpass.core.image_settings import ImageSettings
     from rdpass.core.plan import Cut, Plan, Region, Skipped, Traced
     from rdpass.core.tensor_spec import TensorSpec
     from rdpass.deploy.bundle.benchmark import Timing, bench
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from rdpass.runs.folder import load_run
     from rdpass.runs.grouping import Output
     from rdpass.runs.result import Conversion
+    from rdpass.sources.image_loaders import image_loaders
     from rdpass.targets.target import ArmTarget, Target
     from rdpass.training.request import Budget, Data, Select
     from rdpass.tuning.report import Tuning
@@ -48,6 +50,7 @@ _HOME = {
     "Evaluated": "evaluation",
     "Evaluation": "evaluation",
     "Fit": "fitting.record",
+    "ImageSettings": "core.image_settings",
     "Manifest": "deploy.bundle.manifest",
     "Output": "runs.grouping",
     "Plan": "core.plan",
@@ -67,6 +70,7 @@ _HOME = {
     "distill": "distillation",
     "evaluate": "evaluation",
     "fit": "fitting.search",
+    "image_loaders": "sources.image_loaders",
     "inspect": "inspection",
     "load": "deploy.bundle.runner",
     "load_run": "runs.folder",
@@ -85,6 +89,7 @@ __all__ = [
     "Evaluated",
     "Evaluation",
     "Fit",
+    "ImageSettings",
     "Manifest",
     "Output",
     "Plan",
@@ -105,6 +110,7 @@ __all__ = [
     "distill",
     "evaluate",
     "fit",
+    "image_loaders",
     "inspect",
     "load",
     "load_run",

@@ -15,6 +15,7 @@ from rdpass.capture.trace import Example, trace
 from rdpass.core.agreement import run_quietly
 from rdpass.core.comparison import users_tolerance
 from rdpass.core.errors import ConfigError, NothingToConvert, PassError
+from rdpass.core.image_settings import settings_of
 from rdpass.core.numeric_types import BYTES
 from rdpass.core.plan import Plan, Traced
 from rdpass.core.tensors import tensors_in
@@ -33,6 +34,7 @@ from rdpass.runs.rehearsal import rehearse
 from rdpass.runs.result import Conversion
 from rdpass.runs.settings import ConvertConfig
 from rdpass.scoring.held_out import compare_on_held_out
+from rdpass.sources.image_loaders import check_labels
 from rdpass.targets.lookup import Target, find_target
 from rdpass.training.config import DistillConfig, with_defaults
 from rdpass.training.losses import find_distance, find_loss
@@ -123,6 +125,8 @@ def convert(
         if quantize is not None or chosen is PRUNE:  # two trainings, or a choice and one, by one group of processes
             stack.enter_context(joined_world(own_device(request.config.device)))
         traced = trace(model, example, groups.select.leaf)
+        if request.loss is None:
+            check_labels(traced, request.train, request.validate)
         if groups.data.teacher is not None:
             request = replace(request, teacher=_traced_teacher(groups.data.teacher, traced))
         if out is None or not first:
@@ -233,7 +237,7 @@ def _converted(
     if not isinstance(removal, Removal):  # of a recipe that a package brought along
         raise ConfigError(f"recipe {chosen.name!r} is to give a Removal, not a {type(removal).__name__}")
     _check_removed(removal)
-    conversion = _conversion(model, traced, plan, removal, chosen.name)
+    conversion = replace(_conversion(model, traced, plan, removal, chosen.name), images=settings_of(request.train))
     teacher = request.teacher or traced
     if current_world().is_first:
         conversion = replace(conversion, compared=compare_on_held_out(teacher.module, conversion.student, request))

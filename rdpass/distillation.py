@@ -9,6 +9,7 @@ from typing import Any
 
 from rdpass.capture.plain_copy import plain_copy
 from rdpass.core.errors import ConfigError
+from rdpass.core.image_settings import settings_of
 from rdpass.runs.result import Conversion
 from rdpass.scoring.held_out import compare_on_held_out
 from rdpass.training.config import DistillConfig
@@ -73,5 +74,5 @@ def distill(
     # A student in int8 was made of the one before, and estimates are of both.
     return replace(
         conversion, student=student.eval(), history=(*conversion.history, *history), compared=compared, int8=None,
-        estimated=None,
+        estimated=None, images=settings_of(train) or conversion.images,
     )  # fmt: skip

@@ -16,6 +16,7 @@ from torch import Tensor
 from rdpass.core.comparison import Array
 from rdpass.core.errors import ConfigError, DivergedError
 from rdpass.core.estimates import Estimate
+from rdpass.core.image_settings import check_class_count
 from rdpass.core.progress import progress
 from rdpass.core.tensors import tensors_in
 from rdpass.passes.quantize.fidelity import MOST
@@ -122,7 +123,7 @@ def evaluate(
         ready = [stack.enter_context(opened(name, source)) for name, source in _named(networks).items()]
         limit = EMULATED_IMAGES if images is None and any(network.is_slow for network in ready) else images
         tallies = [_Tally(network, new_measure()) for network in ready]
-        rows = _run(tallies, data, limit, show_progress)
+        rows = _run(tallies, data, limit, show_progress, metric is None)
     first = tallies[0].measure.figures()
     return Evaluation(rows, tuple(tally.result(first if index else None) for index, tally in enumerate(tallies)))
 
@@ -195,8 +196,8 @@ class _Tally:
         return float(np.clip(np.nan_to_num(found, nan=MOST, posinf=MOST, neginf=-MOST), -MOST, MOST).mean())
 
 
-def _run(tallies: Sequence[_Tally], data: Any, limit: int | None, show: bool) -> int:
-    """Run all networks on each batch; returns the rows."""
+def _run(tallies: Sequence[_Tally], data: Any, limit: int | None, show: bool, has_classes: bool) -> int:
+    """Run all networks on each batch; returns the rows. ``has_classes``: what is measured is classes that are right."""
     raws = map(with_tensors, read_batches(as_loader(data), "evaluation", Stream(0, 0, 2)))
     first = next(raws, None)
     if first is None:
@@ -212,6 +213,8 @@ def _run(tallies: Sequence[_Tally], data: Any, limit: int | None, show: bool) ->
                 batch = tally.network.unpacking.batch(raw, index)
                 batch = batch if left is None else first_rows(batch, left)
                 outputs = tally.add(batch, index, reference)
+                if index == 0 and has_classes:
+                    check_class_count(data, [tuple(x.shape) for x in tensors_in(outputs)], tally.network.name)
                 reference = outputs if place == 0 else reference
                 shown.step(rows * len(tallies) + (place + 1) * rows_of(batch), tally.network.name)
             rows += rows_of(batch)

@@ -9,11 +9,12 @@ import re
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 import torch
 
 import rdpass
-from tests.data import batches
+from tests.data import batches, photographs
 from tests.models import small_resnet_of_four
 
 NAMES = [name for name in rdpass.__all__ if name != "__version__"]
@@ -37,7 +38,8 @@ def place(tmp_path_factory):
 def names(place):
     """What the examples start from: a network of two blocks, its input and some batches."""
     example = torch.randn(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
-    return {"model": small_resnet_of_four(), "example": example, "loader": batches(2), "Path": Path}
+    photographs(Path("photos"), {"cat": 5, "dog": 5})
+    return {"model": small_resnet_of_four(), "example": example, "loader": batches(2), "Path": Path, "np": np}
 
 
 @pytest.fixture(scope="module")

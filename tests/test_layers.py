@@ -53,6 +53,7 @@ LATE = {
     "profiling.runtimes": "the extra peers, and onnxruntime in a process of its own",
     "runs.folder": "onnx, likewise, of a run with a student in int8",
     "runs.result": "onnx and onnxsim, which a training does without",
+    "sources.augmentation": "the extra zoo",
     "sources.models": "the extra zoo",
     "targets.lookup": "pydantic, which a board does without",
     "training.records": "the extra train",

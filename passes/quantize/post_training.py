@@ -19,6 +19,7 @@ import onnx
 
 from rdpass.core.comparison import INTEGERS, Array, sqnr
 from rdpass.core.errors import ConfigError, ParityError, RdpassError, first_line
+from rdpass.core.image_settings import check_class_count
 from rdpass.core.progress import Progress, progress
 from rdpass.onnx.golden import Golden
 from rdpass.onnx.integer_oracle import integer_run
@@ -108,6 +109,8 @@ def material_of(source: OnnxSource, calibrate: Any, validate: Any, images: int =
         ConfigError: the network is quantised already, or the data don't fit it.
         DivergedError: a loader fails or gives something else.
     """
+    for data in (calibrate, validate):
+        check_class_count(data, [spec.shape for spec in source.outputs], "the network")
     prepared = prepare(source.model)
     calibration = read_samples(calibrate, source.inputs, images, "calibration")
     if validate is None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from rdpass.cli.image_options import ImageOptions, with_measured_images
 from rdpass.cli.inspect import TOLERANCE_HELP
 from rdpass.cli.student_file import student_file
 from rdpass.core.errors import ConfigError
@@ -61,11 +62,13 @@ def as_precision(choice: PrecisionChoice | None) -> Precision | None:
     return cast(Precision, choice.value) if choice else None
 
 
+@with_measured_images
 def compile_command(
     source: Annotated[
         Path, typer.Argument(help="The .onnx file, or the folder that convert wrote.", metavar="FILE.onnx|run/")
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write.")],
+    *,
     target: Annotated[str, typer.Option(help="A name that `rdpass targets` lists, or a .toml file.")] = "host",
     input_size: Annotated[str | None, typer.Option("--input", help=FILE_INPUT_HELP)] = None,
     runtime: Annotated[RuntimeChoice, typer.Option(help="none: a C library that needs no runtime.")] = RuntimeChoice.vm,
@@ -82,6 +85,7 @@ def compile_command(
     force: Annotated[bool, typer.Option("--force", help="Replace an existing folder.")] = False,
     no_cache: Annotated[bool, typer.Option("--no-cache", help=_NO_CACHE)] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the manifest as JSON.")] = False,
+    image_options: ImageOptions,
 ) -> None:
     """Build FILE.onnx, or a run folder's student, for a CPU and compare what was built with the golden output before it
     is kept."""
@@ -91,9 +95,9 @@ def compile_command(
     wanted = as_precision(precision)
     if source.is_dir():
         _check_run(source, target, out, runtime, wanted, force, input_size, golden)
-    elif data is not None:
+    elif data is not None or image_options.given:
         raise ConfigError("--data is for a run folder in int8; make an int8 file of another one with rdpass quantize")
-    given = student_file(source, wanted, data) if source.is_dir() else nullcontext(source)
+    given = student_file(source, wanted, data, image_options) if source.is_dir() else nullcontext(source)
     with users_tolerance(tolerance), given as model:
         with _without_torch():
             from rdpass.deploy.bundle.building import compile

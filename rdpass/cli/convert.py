@@ -10,8 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rdpass.cli.image_options import (
+    DATA_HELP,
+    ImageOptions,
+    beside_data,
+    load_parts,
+    shape_of_input,
+    with_image_options,
+)
 from rdpass.cli.inspect import INPUT_HELP, LEAF_HELP, MODEL_HELP, TOLERANCE_HELP, TRUST_HELP, WEIGHTS_HELP
-from rdpass.cli.named_model import is_run, load_named_model
+from rdpass.cli.named_model import images_of_run, is_run, load_named_model
 
 if TYPE_CHECKING:
     from torch import nn
@@ -46,10 +54,12 @@ def _of(panel: str, *names: str, help: str) -> Any:
     return typer.Option(*names, help=help, rich_help_panel=panel)
 
 
+@with_image_options
 def convert_command(
     model: Annotated[str, typer.Argument(help=MODEL_HELP)],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the result.")],
-    data: Annotated[str | None, typer.Option(help="pkg.mod:fn giving a loader, or (train, validate).")] = None,
+    *,
+    data: Annotated[str | None, typer.Option(help=DATA_HELP)] = None,
     weights: Annotated[str | None, typer.Option(help=WEIGHTS_HELP)] = None,
     input_shape: Annotated[str | None, typer.Option("--input", help=INPUT_HELP)] = None,
     trust_pickle: Annotated[bool, typer.Option("--trust-pickle", help=TRUST_HELP)] = False,
@@ -82,6 +92,7 @@ def convert_command(
     dry_run: Annotated[bool, _of(OUTPUT, "--dry-run", help="Say what would be done, and write nothing.")] = False,
     force: Annotated[bool, _of(OUTPUT, "--force", help="Replace an existing output.")] = False,
     as_json: Annotated[bool, _of(OUTPUT, "--json", help="Print JSON instead of a table.")] = False,
+    image_options: ImageOptions,
 ) -> None:
     """Remove the shortcuts of MODEL: exactly without --data, by distillation with it. Or prune its channels."""
     from rdpass.conversion import convert
@@ -91,7 +102,7 @@ def convert_command(
     from rdpass.runs.grouping import Output
     from rdpass.runs.known_data import remember_data
     from rdpass.runs.settings import read_convert_config
-    from rdpass.sources.models import choose_example, files_of, files_of_weights, load_data
+    from rdpass.sources.models import choose_example, files_of, files_of_weights
     from rdpass.targets.lookup import find_target
     from rdpass.training.request import Budget, Data, Select
     from rdpass.training.world import current_world
@@ -111,7 +122,8 @@ def convert_command(
     with users_tolerance(settings.tolerance):
         loaded, stored = load_named_model(model, weights, trust_pickle, input_shape)
         other = None if teacher is None else load_named_model(teacher, teacher_weights, trust_pickle, input_shape)[0]
-    parts = load_data(data) if data else None
+    parts = load_parts(data, image_options, images_of_run(model), shape_of_input(input_shape, stored)) if data else None
+    settings = settings.model_copy(update={"loss": beside_data(data, "loss", settings.loss)})
     example = choose_example(loaded, input_shape, parts, settings.train.seed, stored)
     if parts is not None and is_run(model):
         settings = _clipped(settings, loaded, model)

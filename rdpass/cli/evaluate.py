@@ -9,36 +9,43 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rdpass.cli.image_options import (
+    DATA_HELP,
+    ImageOptions,
+    beside_data,
+    images_of,
+    shape_of_files,
+    shape_of_input,
+    with_measured_images,
+)
 from rdpass.cli.inspect import MODEL_HELP, WEIGHTS_HELP
-from rdpass.cli.named_model import load_named_model
+from rdpass.cli.named_model import images_of_run, load_named_model
 from rdpass.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from rdpass.evaluation import Evaluated, Evaluation
 
 SOURCE_HELP = f"Networks: run folders, .onnx files, bundles, or a MODEL: {MODEL_HELP} The first is compared with."
-DATA_HELP = (
-    "pkg.mod:fn giving a loader of (images, labels), or a pair (train, validate), of which the second counts; or an"
-    " .npy file of images."
-)
 METRIC_HELP = (
     "pkg.mod:name: a function of (outputs, targets) that gives a number a row, or an object with update and compute, as"
     " torchmetrics' have; default: classes that are right."
 )
 
 
+@with_measured_images
 def evaluate_command(
     sources: Annotated[list[str], typer.Argument(help=SOURCE_HELP, metavar="MODEL|run/|FILE.onnx|BUNDLE...")],
-    data: Annotated[str, typer.Option(help=DATA_HELP)],
+    *,
+    data: Annotated[str, typer.Option(help=f"{DATA_HELP} Of two parts the second counts. Or an .npy file of images.")],
     weights: Annotated[str | None, typer.Option(help=WEIGHTS_HELP + " For the MODEL.")] = None,
     metric: Annotated[str | None, typer.Option(help=METRIC_HELP)] = None,
     images: Annotated[
         int | None, typer.Option(min=1, help="Images, the first ones; default: all, 100 where a bundle is emulated.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    image_options: ImageOptions,
 ) -> None:
     """Measure networks on the same images, with standard errors, and what each differs by from the first."""
-    from rdpass.cli.quantize import images_of
     from rdpass.evaluation import evaluate
 
     models = [source for source in sources if not (Path(source).is_dir() or source.lower().endswith(".onnx"))]
@@ -46,11 +53,14 @@ def evaluate_command(
         raise ConfigError(f"--weights is for one MODEL, and there are {len(models)}")
     if twice := sorted({source for source in sources if sources.count(source) > 1}):
         raise ConfigError(f"{twice[0]} is named twice")
-    train, validate = images_of(data)
-    named: dict[str, Any] = {
-        source: load_named_model(source, weights)[0] if source in models else source for source in sources
-    }
-    result = evaluate(named, train if validate is None else validate, metric=metric, images=images)
+    loaded = {source: load_named_model(source, weights) for source in models}
+    example = next((example for _, example in loaded.values() if example is not None), None)
+    shape = shape_of_input(None, example) if example is not None else shape_of_files(sources)
+    train, validate = images_of(data, image_options, images_of_run(*sources), shape)
+    metric = beside_data(data, "metric", metric)
+    named: dict[str, Any] = {source: loaded[source][0] if source in loaded else source for source in sources}
+    held_out = train.measuring() if validate is None and hasattr(train, "measuring") else validate
+    result = evaluate(named, train if held_out is None else held_out, metric=metric, images=images)
     if as_json:
         print(
             json.dumps({"data": data, "part": "all" if validate is None else "validation", **asdict(result)}, indent=1)

@@ -7,19 +7,25 @@ from typing import Annotated
 
 import typer
 
+from rdpass.cli.image_options import ImageOptions, load_parts, shape_of_input, with_measured_images
 from rdpass.cli.inspect import INPUT_HELP, TOLERANCE_HELP, TRUST_HELP, WEIGHTS_HELP
 from rdpass.cli.named_model import load_named_model
 
 
+@with_measured_images
 def export_command(
     source: Annotated[str, typer.Argument(help="The folder that convert wrote, or a MODEL as inspect takes it.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The .onnx file to write.")],
     weights: Annotated[str | None, typer.Option(help=WEIGHTS_HELP + " For a MODEL.")] = None,
     input_shape: Annotated[str | None, typer.Option("--input", help=INPUT_HELP + " For a MODEL.")] = None,
-    data: Annotated[str | None, typer.Option(help="pkg.mod:fn, to take the example from. For a MODEL.")] = None,
+    *,
+    data: Annotated[
+        str | None, typer.Option(help="Images or pkg.mod:fn, to take the example from. For a MODEL.")
+    ] = None,
     tolerance: Annotated[float | None, typer.Option(help=TOLERANCE_HELP)] = None,
     trust_pickle: Annotated[bool, typer.Option("--trust-pickle", help=TRUST_HELP)] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+    image_options: ImageOptions,
 ) -> None:
     """Write simplified ONNX with batch norm folded, checked against torch, and golden numbers beside it."""
     from rdpass.capture.trace import as_inputs
@@ -29,7 +35,7 @@ def export_command(
     from rdpass.onnx.export import export_onnx
     from rdpass.onnx.golden import golden_path
     from rdpass.runs.folder import load_run, written_files
-    from rdpass.sources.models import choose_example, files_of, files_of_weights, load_data
+    from rdpass.sources.models import choose_example, files_of, files_of_weights
 
     for place in (out, golden_path(out)):
         check_kept(place, [*files_of(source), *files_of_weights(weights)])
@@ -41,5 +47,7 @@ def export_command(
     else:
         with users_tolerance(tolerance):
             loaded, stored = load_named_model(source, weights, trust_pickle, input_shape)
-        found = choose_example(loaded, input_shape, load_data(data) if data else None, stored=stored)
+        shape = shape_of_input(input_shape, stored)
+        parts = load_parts(data, image_options, shape=shape, varied=False) if data else None
+        found = choose_example(loaded, input_shape, parts, stored=stored)
         print(export_onnx(loaded, as_inputs(loaded, found), out, tolerance=tolerance, force=force))

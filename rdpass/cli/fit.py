@@ -10,8 +10,16 @@ import typer
 
 from rdpass.cli.convert import DISTANCE_HELP, LOSS_HELP
 from rdpass.cli.evaluate import METRIC_HELP
+from rdpass.cli.image_options import (
+    DATA_HELP,
+    ImageOptions,
+    beside_data,
+    load_parts,
+    shape_of_input,
+    with_image_options,
+)
 from rdpass.cli.inspect import INPUT_HELP, LEAF_HELP, MODEL_HELP, TOLERANCE_HELP, TRUST_HELP, WEIGHTS_HELP
-from rdpass.cli.named_model import load_named_model
+from rdpass.cli.named_model import images_of_run, load_named_model
 from rdpass.core.errors import BudgetError
 from rdpass.core.numeric_types import Precision
 
@@ -26,12 +34,12 @@ def _of(panel: str, *names: str, help: str) -> Any:
     return typer.Option(*names, help=help, rich_help_panel=panel)
 
 
+@with_image_options
 def fit_command(
     model: Annotated[str, typer.Argument(help=MODEL_HELP)],
     target: Annotated[str, typer.Option(help="The board; see rdpass targets.")],
-    data: Annotated[
-        str | None, typer.Option(help="pkg.mod:fn giving (train, validate); needed but for a dry run.")
-    ] = None,
+    *,
+    data: Annotated[str | None, typer.Option(help=f"{DATA_HELP} Needed but for a dry run.")] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder for the result; needed but for a dry run.")
     ] = None,
@@ -78,6 +86,7 @@ def fit_command(
     dry_run: Annotated[bool, _of(OUTPUT, "--dry-run", help="Take the costs alone, and write nothing.")] = False,
     force: Annotated[bool, _of(OUTPUT, "--force", help="Replace an existing output.")] = False,
     as_json: Annotated[bool, _of(OUTPUT, "--json", help="Print JSON instead of tables.")] = False,
+    image_options: ImageOptions,
 ) -> None:
     """Find the network that keeps to a budget and loses least: shortcuts kept or gone, in every precision.
 
@@ -93,7 +102,7 @@ def fit_command(
     from rdpass.fitting.search import fit
     from rdpass.runs.known_data import remember_data
     from rdpass.runs.settings import read_convert_config
-    from rdpass.sources.models import choose_example, files_of, files_of_weights, load_data
+    from rdpass.sources.models import choose_example, files_of, files_of_weights
 
     limits_of(latency, peak, size, drop)  # refused before the model is loaded
     if out is not None:
@@ -105,12 +114,13 @@ def fit_command(
     })  # fmt: skip
     with users_tolerance(settings.tolerance):
         loaded, stored = load_named_model(model, weights, trust_pickle, input_shape)
-    parts = load_data(data) if data else None
+    parts = load_parts(data, image_options, images_of_run(model), shape_of_input(input_shape, stored)) if data else None
     train, validate = parts or (None, None)
+    loss, metric = beside_data(data, "loss", settings.loss), beside_data(data, "metric", metric)
     found = fit(
         loaded, choose_example(loaded, input_shape, parts, settings.train.seed, stored),
         target=target, latency=latency, peak=peak, size=size, drop=drop, train=train, validate=validate, metric=metric,
-        loss=settings.loss, distance=settings.distance, recipe=settings.recipe, config=settings.train,
+        loss=loss, distance=settings.distance, recipe=settings.recipe, config=settings.train,
         only=settings.only, skip=settings.skip, leaf=settings.leaf, max_macs=settings.max_macs,
         precisions=cast("list[Precision]", precision or []), points=points, images=images, budget_time=budget_time,
         tolerance=settings.tolerance, out=out, resume=resume, force=force, dry_run=dry_run,

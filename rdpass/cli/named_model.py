@@ -11,12 +11,22 @@ from rdpass.core.errors import ConfigError
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from rdpass.core.image_settings import ImageSettings
+
 
 def is_run(spec: str) -> bool:
     """Tell whether ``spec`` is a run folder, the output of ``convert``."""
     from rdpass.runs.folder import RECORD
 
     return Path(spec, RECORD).is_file()
+
+
+def images_of_run(*specs: str | Path) -> ImageSettings | None:
+    """How the first run folder among ``specs`` that learnt from image files read them."""
+    from rdpass.runs.folder import read_record
+
+    found = (read_record(Path(spec)).images for spec in specs if is_run(str(spec)))
+    return next((images for images in found if images is not None), None)
 
 
 def load_student(folder: str) -> tuple[nn.Module, tuple[Tensor, ...]]:

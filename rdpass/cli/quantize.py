@@ -10,8 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rdpass.cli.image_options import (
+    DATA_HELP,
+    ImageOptions,
+    images_of,
+    shape_of_files,
+    shape_of_input,
+    with_measured_images,
+)
 from rdpass.cli.inspect import INPUT_HELP, MODEL_HELP, TOLERANCE_HELP, WEIGHTS_HELP
-from rdpass.cli.named_model import load_named_model
+from rdpass.cli.named_model import images_of_run, load_named_model
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,7 +27,6 @@ if TYPE_CHECKING:
     from rdpass.quantization import Quantization
 
 SOURCE_HELP = f"The folder that convert wrote, an .onnx file, or a MODEL: {MODEL_HELP}"
-DATA_HELP = "pkg.mod:fn giving a loader of images, or (to calibrate with, to validate with); or an .npy file of images."
 KEEP_HELP = "Leave in float what has such a name: a node, its output or its weight."
 
 
@@ -47,9 +54,11 @@ class Rounding(StrEnum):
     nearest = "nearest"
 
 
+@with_measured_images
 def quantize_command(
     source: Annotated[str, typer.Argument(help=SOURCE_HELP, metavar="MODEL|run/|FILE.onnx")],
-    data: Annotated[str, typer.Option(help=DATA_HELP)],
+    *,
+    data: Annotated[str, typer.Option(help=f"{DATA_HELP} Or an .npy file of images.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The .onnx file to write.")],
     weights: Annotated[str | None, typer.Option(help=WEIGHTS_HELP + " For a MODEL.")] = None,
     input_shape: Annotated[str | None, typer.Option("--input", help=INPUT_HELP + " For a MODEL.")] = None,
@@ -70,6 +79,7 @@ def quantize_command(
     tolerance: Annotated[float | None, typer.Option(help=f"Of the float network. {TOLERANCE_HELP}")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    image_options: ImageOptions,
 ) -> None:
     """Write int8 ONNX (QDQ) of a network, its ranges calibrated on --data, and report what that costs."""
     from rdpass.core.comparison import users_tolerance
@@ -85,9 +95,10 @@ def quantize_command(
     is_module = not (Path(source).is_dir() or source.lower().endswith(".onnx"))
     if not is_module and (weights is not None or input_shape is not None):
         raise ConfigError(f"{source} brings its weights and input along; leave out --weights and --input")
-    calibrate, validate = images_of(data)
     with users_tolerance(tolerance):
         model, example = _module(source, weights, input_shape) if is_module else (Path(source), None)
+        shape = shape_of_input(None, example) if is_module else shape_of_files([source])
+        calibrate, validate = images_of(data, image_options, images_of_run(source), shape)
         result = quantize(
             model,
             example,
@@ -115,27 +126,6 @@ def _module(source: str, weights: str | None, input_shape: str | None) -> tuple[
 
     model, stored = load_named_model(source, weights)
     return model, choose_example(model, input_shape, None, stored=stored)
-
-
-def images_of(spec: str) -> tuple[Any, Any]:
-    """Images to calibrate with, and to validate with if there are others, by what ``--data`` says.
-
-    Raises:
-        ConfigError: there are none of that name.
-    """
-    import numpy as np
-
-    from rdpass.core.errors import ConfigError
-    from rdpass.core.files import check_regular
-    from rdpass.sources.models import load_data
-
-    if not spec.endswith(".npy"):
-        return load_data(spec)
-    try:
-        check_regular(Path(spec))
-        return np.load(spec, allow_pickle=False), None
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{spec} can't be read as an array of images: {error}") from error
 
 
 def _print_report(result: Quantization) -> None:

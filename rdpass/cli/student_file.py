@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rdpass.cli.image_options import ImageOptions, images_of, names_images
+from rdpass.cli.named_model import images_of_run
 from rdpass.core.errors import ConfigError
 from rdpass.core.numeric_types import BYTES, Precision
 
@@ -19,7 +21,9 @@ NAME = "student.onnx"
 
 
 @contextmanager
-def student_file(run: Path, precision: Precision | None, data: str | None) -> Iterator[Path]:
+def student_file(
+    run: Path, precision: Precision | None, data: str | None, options: ImageOptions | None = None
+) -> Iterator[Path]:
     """The student of ``run`` in deploy form, with golden numbers beside it, for as long as the block runs.
 
     An int8 file that the run brings along is taken as it is, unless there are ``data`` to quantise with.
@@ -39,7 +43,7 @@ def student_file(run: Path, precision: Precision | None, data: str | None) -> It
 
             load_run(run).export_onnx(file)
         else:
-            _quantise(run, images, file)
+            _quantise(run, images, options or ImageOptions(), file)
         yield file
 
 
@@ -80,17 +84,16 @@ def _images(run: Path, precision: Precision | None, data: str | None) -> str | N
     found = data or known_data(run)
     if found is None:
         raise ConfigError(
-            f"{run} in int8 takes images to calibrate with: name them with --data pkg.mod:fn or --data images.npy (the"
-            " data of a run that was trained on this machine are known)"
+            f"{run} in int8 takes images to calibrate with: name them with --data photos/, --data pkg.mod:fn or --data"
+            " images.npy (the data of a run that was trained on this machine are known)"
         )
     return found
 
 
-def _quantise(run: Path, images: str, file: Path) -> None:
-    from rdpass.cli.quantize import images_of
+def _quantise(run: Path, images: str, options: ImageOptions, file: Path) -> None:
     from rdpass.quantization import quantize
 
-    calibrate, validate = images_of(images)
+    calibrate, validate = images_of(images, options, images_of_run(run) if names_images(images) else None)
     result = quantize(run, calibrate=calibrate, validate=validate, out=file)
     print(f"rdpass: {_told(result.report, images)}", file=sys.stderr)
 

@@ -44,6 +44,7 @@ from rdpass.recipes.catalogue import find_recipe
 from rdpass.recipes.keep import KEEP
 from rdpass.recipes.prune import TYPES
 from rdpass.runs.folder import held
+from rdpass.sources.image_loaders import check_labels
 from rdpass.sources.models import first_sample
 from rdpass.targets.isa import isa_of
 from rdpass.targets.lookup import find_target
@@ -167,6 +168,8 @@ def fit(
         if example is None and validate is not None:
             example = first_sample(model, validate)
         traced = trace(model, example, leaf)
+        if loss is None and metric is None:
+            check_labels(traced, train, validate)
         plan = plan_of(traced, tuple(only), tuple(skip))
         told = {
             "model": fingerprint(traced.module), "input": [list(x.shape) for x in traced.example], "recipe": recipe,

@@ -9,6 +9,7 @@
     student-int8.onnx      the student in int8 with golden numbers beside it, where that was asked for; data alone
     int8/                  history.jsonl and tensorboard/ of its training in int8, if any
     step1/ …               likewise of each step of pruning but the last
+    labels.txt             a class a line, in the order of the outputs, where it learnt from image files
 
 While training, ``<folder>.partial`` holds the state to resume from; it goes when the folder is there.
 """
@@ -39,6 +40,7 @@ from rdpass.core.comparison import Array, NumericGate, check_close
 from rdpass.core.errors import ConfigError, IntegrityError, first_line
 from rdpass.core.estimates import Compared
 from rdpass.core.files import file_digest, new_folder, tidy_up
+from rdpass.core.image_settings import ImageSettings
 from rdpass.core.places import check_free, file_names
 from rdpass.core.plan import Cost, Cut, Estimated, Outcome, Plan, Pruning
 from rdpass.core.tensors import arrays_of
@@ -57,6 +59,7 @@ WEIGHTS = "student.safetensors"
 RECORD = "conversion.json"
 SETTINGS = "config.toml"
 STATE = "checkpoint.pt"
+LABELS = "labels.txt"
 INT8, INT8_GOLDEN = "student-int8.onnx", "student-int8.golden.npz"
 STAGES = (LAST_STAGE, *(f"step{step}" for step in range(1, MOST_STEPS)))
 TRACES = tuple(f"{stage}{name}" for stage in ("", *(f"{each}/" for each in STAGES))
@@ -94,7 +97,7 @@ def written_files(folder: Path) -> set[str] | None:
     if not (folder / RECORD).is_file():
         return None
     traces = {*TRACES, *(f"{name}/" for name in TRACES)}
-    return {PROGRAM, WEIGHTS, RECORD, SETTINGS, INT8, INT8_GOLDEN, *traces}
+    return {PROGRAM, WEIGHTS, RECORD, SETTINGS, LABELS, INT8, INT8_GOLDEN, *traces}
 
 
 def _state_files(folder: Path) -> set[str]:
@@ -178,6 +181,8 @@ def write_run(conversion: Conversion, folder: Path, settings: ConvertConfig) -> 
     save_file(_separate(conversion.student.state_dict()), folder / WEIGHTS)
     (folder / WEIGHTS).chmod(0o644)  # safetensors gives its files to their owner alone
     (folder / SETTINGS).write_text(to_toml(settings.model_dump()))
+    if conversion.images is not None:
+        (folder / LABELS).write_text("".join(f"{label}\n" for label in conversion.images.labels), encoding="utf-8")
     if conversion.int8 is not None:
         conversion.int8.save(folder / INT8)
     student, _ = _read_student(folder)
@@ -245,6 +250,7 @@ class Record:
     int8: QuantizationReport | None = None
     pruning: Pruning | None = None
     estimated: Estimated | None = None
+    images: ImageSettings | None = None
 
 
 _RECORD = TypeAdapter(Record)
@@ -350,6 +356,7 @@ def _record(conversion: Conversion, settings: ConvertConfig) -> dict[str, Any]:
         "int8": None if conversion.int8 is None else asdict(conversion.int8.report),
         "pruning": None if conversion.pruning is None else asdict(conversion.pruning),
         "estimated": None if conversion.estimated is None else asdict(conversion.estimated),
+        "images": None if conversion.images is None else asdict(conversion.images),
         "config": settings.model_dump(),
         "versions": {"rdpass": __version__, "torch": torch.__version__},
     }

@@ -16,8 +16,12 @@ _KIND = "data-of-runs"
 
 
 def remember_data(folder: Path, name: str) -> None:
-    """Keep the name of the data that the run in ``folder`` was trained on, if the cache folder can be written."""
-    keep(_KIND, file_digest(folder / RECORD), name.encode())
+    """Keep the name of the data that the run in ``folder`` was trained on, if the cache folder can be written.
+
+    A folder or a table of images is found again from elsewhere too.
+    """
+    place = Path(name)
+    keep(_KIND, file_digest(folder / RECORD), (str(place.resolve()) if place.exists() else name).encode())
 
 
 def known_data(folder: Path) -> str | None:
