@@ -31,8 +31,11 @@ from rdpass.training.config import DistillConfig
 from rdpass.training.request import Request
 
 EXACT = "exact"
-PRUNED = (0.25, 0.5)
+PRUNED = (0.25, 0.5, 0.75)
 """Shares of the multiply-accumulates that leave with channels."""
+ALSO_PLAIN = (0.25, 0.5)
+"""Those of them by which networks are pruned that lose their shortcuts too. By the largest one a network keeps little to
+spare, and its peak is near that of these: probes say which of the two loses less (docs/fit.md)."""
 SHARES = (0.25, 0.5, 0.75)
 """Of the time that all shortcuts together take."""
 LEVELS = 3
@@ -123,8 +126,8 @@ def whole_drafts(traced: Traced, plan: Plan, recipe: str, request: Request) -> D
 
 
 def pruned_drafts(traced: Traced, plan: Plan, recipe: str, request: Request) -> Drafts:
-    """Networks that lose the channels that matter least, as the recipe would choose them, and keep every shortcut or
-    lose all afterwards.
+    """Networks that lose the channels that matter least, as the recipe would choose them, and keep every shortcut or,
+    those with some to spare, lose all afterwards.
 
     Args:
         traced: the model.
@@ -138,7 +141,7 @@ def pruned_drafts(traced: Traced, plan: Plan, recipe: str, request: Request) -> 
         narrow = Network(f"pruned by {100 * share:.0f} %", PRUNE.name, trains=True, pruned=share)
         networks.append(narrow)
         graphs[narrow.name] = cache(partial(_pruned, traced, narrow, request))
-        if adds and not (request.only or request.skip):
+        if share in ALSO_PLAIN and adds and not (request.only or request.skip):
             both = replace(without(f"{narrow.name} and plain", adds, recipe), pruned=share, start=narrow.name)
             networks.append(both)
             graphs[both.name] = partial(_plain, graphs[narrow.name], traced, adds)

@@ -89,6 +89,7 @@ def verdict(records: Sequence[Record]) -> Iterator[str]:
         if point.made_by in BOTH
     ]
     if not compared:
+        yield "No network that is pruned and plain has been recorded yet, so nothing is said about it here.\n"
         return
     below = [each for each in compared if each[3] < 1]
     whole = f"{len(compared)} networks (an arm in one precision each) that are pruned and plain"
