@@ -34,8 +34,8 @@ EXACT = "exact"
 PRUNED = (0.25, 0.5, 0.75)
 """Shares of the multiply-accumulates that leave with channels."""
 ALSO_PLAIN = (0.25, 0.5)
-"""Those of them by which networks are pruned that lose their shortcuts too. By the largest one a network keeps little to
-spare, and its peak is near that of these: probes say which of the two loses less (docs/fit.md)."""
+"""Those of them whose networks lose their shortcuts too. By the largest one a network keeps little to spare, and its
+peak is near that of these: probes say which of the two loses less (docs/fit.md)."""
 SHARES = (0.25, 0.5, 0.75)
 """Of the time that all shortcuts together take."""
 LEVELS = 3
