@@ -164,6 +164,19 @@ def test_networks_of_the_same_layers_are_priced_once(monkeypatch):
     assert len(priced) == 2
 
 
+def test_the_plain_network_of_the_fronts_is_the_depth_grids_student_that_auto_would_make(monkeypatch):
+    monkeypatch.undo()
+    cells = pareto.cells(SIZES["reduced"])
+    of = {cell.net.name: cell.arm.of for cell in cells if cell.arm.name == "plain"}
+    assert {name: (arm.recipe, arm.settings) for name, arm in of.items()} == {
+        "basic-56-w8": (depth.SOONER.recipe, depth.SOONER.settings),
+        "bottleneck-47-w8": (depth.MIGRATE.recipe, depth.MIGRATE.settings),
+        "inverted-29-w8": (depth.SOONER.recipe, depth.SOONER.settings),
+    }
+    staged = next(cell.arm.of for cell in cells if cell.arm.name == "pruned by 25 %, then plain")
+    assert "paths" not in staged.stages[1].settings
+
+
 def test_stages_share_the_epochs_evenly():
     assert [shared_out(epochs, 2) for epochs in (4, 5, 1)] == [[2, 2], [2, 3], [1, 1]]
 

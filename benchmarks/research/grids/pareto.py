@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from benchmarks.research.arms.arm import Maker
 from benchmarks.research.arms.narrowed_arm import NarrowedArm
@@ -12,7 +13,7 @@ from benchmarks.research.arms.residual_arm import ResidualArm
 from benchmarks.research.arms.smaller_arm import SmallerArm
 from benchmarks.research.arms.staged_arm import StagedArm
 from benchmarks.research.grids.baselines import COLD, WARM
-from benchmarks.research.grids.depth import MIXED, STREAM, nets_at
+from benchmarks.research.grids.depth import MIGRATE, SOONER, nets_at
 from benchmarks.research.grids.grid import Cell, Grid
 from benchmarks.research.networks import Net, deepest
 from benchmarks.research.protocols import Size
@@ -24,9 +25,9 @@ SHORTCUTS_AT_ONCE = 12  # partly lost ones; with more than that ``auto`` lets th
 INVERTED = 29  # layers, or as many as the size allows
 
 
-def fade_of(net: Net) -> float:
-    """What ``auto`` takes, said here so that an arm stays what it is when that changes."""
-    return 0.75 if net.block != "basic" and 3 * net.blocks > SHORTCUTS_AT_ONCE else 0.5
+def removal(net: Net) -> RecipeArm:
+    """What ``auto`` takes, as the arm of the depth grid that has the same student."""
+    return MIGRATE if net.block != "basic" and 3 * net.blocks > SHORTCUTS_AT_ONCE else SOONER
 
 
 def pruned(share: float) -> RecipeArm:
@@ -35,9 +36,9 @@ def pruned(share: float) -> RecipeArm:
 
 def makers(net: Net) -> Iterator[Maker]:
     """The main arms first."""
-    told = {"lr": WARM, "student": STREAM, "fade": fade_of(net)}
-    plain = RecipeArm("plain", "migrate", {**told, "paths": MIXED})
-    bare = RecipeArm("plain", "migrate", told)  # there are no mixed paths through another teacher
+    plain = replace(removal(net), name="plain")
+    unmixed = {name: value for name, value in plain.settings.items() if name != "paths"}
+    bare = replace(plain, settings=unmixed)  # there are no mixed paths through another teacher
     yield AsItIs()
     yield plain
     yield from (pruned(share) for share in SHARES)
@@ -49,7 +50,7 @@ def makers(net: Net) -> Iterator[Maker]:
     yield SmallerArm("narrower ResNet, its traffic", {"to": "traffic_bytes", "by": "width", "lr": COLD})
     yield SmallerArm("shallower ResNet, its traffic", {"to": "traffic_bytes", "by": "depth", "lr": COLD})
     if net.block == "bottleneck":  # the others have no 1x1 pair whose merging saves anything
-        yield RecipeArm("plain, 1x1 pairs merged", linear_pairs.NAME, {**told, "paths": MIXED})
+        yield RecipeArm("plain, 1x1 pairs merged", linear_pairs.NAME, plain.settings)
 
 
 def nets(size: Size) -> list[Net]:
