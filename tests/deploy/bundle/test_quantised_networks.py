@@ -15,7 +15,9 @@ PIXELS = 64
 def quantised(name, folder):
     images = torch.randn((6, 3, PIXELS, PIXELS), generator=torch.Generator().manual_seed(0))
     network, path = with_random_weights(architecture(name)), folder / f"{name}.onnx"
-    rdpass.quantize(network, images[:1], calibrate=images, calibrator="minmax", out=path, show_progress=False)
+    rdpass.quantize(
+        network, images[:1], calibrate=images, calibrator="minmax", rounding="nearest", out=path, show_progress=False
+    )
     return path
 
 
@@ -50,7 +52,7 @@ def lite0(tmp_path_factory):
     path = tmp_path_factory.mktemp("lite0") / "lite0.onnx"
     rdpass.quantize(
         pretrained(), images["chelsea"], calibrate=torch.cat([*images.values()]), validate=images["coffee"],
-        calibrator="minmax", out=path, show_progress=False,
+        calibrator="minmax", rounding="nearest", out=path, show_progress=False,
     )  # fmt: skip
     return path, {name: (image.numpy(), EXPECTED[name]) for name, image in images.items()}
 

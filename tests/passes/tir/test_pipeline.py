@@ -6,11 +6,17 @@ import subprocess
 import numpy as np
 import pytest
 import tvm
+from tvm.s_tir.pipeline import default_s_tir_pipeline
 
 from rdpass.deploy.lowering import tvm_target
+from rdpass.kernels.builder.function import WORKSPACE
+from rdpass.kernels.choice import build_kernels, rank_tiles
+from rdpass.kernels.machine import machine_of
 from rdpass.passes.tir.pipeline import NAME, lower_to_pointers, tir_pipeline
-from rdpass.passes.tir.stack_locals import LIMIT
+from rdpass.passes.tir.stack_locals import LIMIT, StackLocals
 from rdpass.targets.lookup import host_target
+from tests.kernels.examples import EXAMPLES, integer_examples
+from tests.kernels.numbers import constants_of
 from tests.passes.tir.doubling import BOARD, doubling, lowered
 
 
@@ -56,3 +62,29 @@ def test_locals_go_on_the_stack_before_tvms_own_lowering_of_the_host():
     names = [step.info.name for step in host().passes]
     assert names[0] == "StackLocals"
     assert len(names) == 2
+
+
+def test_the_pass_that_kernels_go_without_makes_no_other_code_of_them(tmp_path):
+    passes, host, device = default_s_tir_pipeline()
+    every = passes, lambda: tvm.transform.Sequential([StackLocals(), host()]), device
+    tvm.tirx.register_tir_pipeline("every", lambda: every)
+    target = host_target()
+    machine = machine_of(target)
+    workloads = [*EXAMPLES[::4], *integer_examples(machine.isa.byte)[::6]]
+    for work in workloads:
+        kernels = build_kernels(work, constants_of(work), rank_tiles(work, machine)[0].tile, machine)
+        functions = {f"k{i}": kernel.function.with_attr("global_symbol", f"k{i}") for i, kernel in enumerate(kernels)}
+        for name in (NAME, "every"):
+            built = tvm.tirx.build(tvm.IRModule(functions), target=tvm_target(target), pipeline=name)
+            built.write_to_file(str(tmp_path / f"{name}.o"))
+        assert (tmp_path / f"{NAME}.o").read_bytes() == (tmp_path / "every.o").read_bytes()
+    assert len(workloads) > 8
+
+
+def test_a_function_beside_a_kernel_is_not_taken_for_the_one_to_begin_with():
+    bind = tvm.tirx.transform.BindTarget(tvm_target(host_target()).with_host(tvm_target(host_target())))
+    kernel = doubling(3)["double"].with_attr("global_symbol", "kernel").with_attr(WORKSPACE, 16)
+    other = doubling(3)["double"].with_attr("global_symbol", "other")
+    ours, _, _ = tir_pipeline()
+    lowered = ours(bind(tvm.IRModule({"kernel": kernel, "other": other})))
+    assert [name.name_hint for name, f in lowered.functions_items() if "tirx.is_entry_func" in f.attrs] == []
