@@ -44,15 +44,16 @@ def print_worth(worth: Worth) -> None:
 
 def print_choices(found: Worth | Estimated) -> None:
     """The cost of each choice, and why others have none."""
-    columns = (f"one core of {found.target}, estimated", ">ms", ">peak", ">weights", ">read from memory")
+    sizes = ">peak", ">weights", ">library", ">resident", ">read from memory"
+    columns = (f"one core of {found.target}, estimated", ">ms", *sizes)
     print_table(columns, (_choice_row(choice) for choice in found.choices))
     for skipped in found.skipped:
         console().print(f"{skipped.add}: not estimated: {escape(skipped.reason)}", soft_wrap=True)
 
 
 def _choice_row(choice: Choice) -> Row:
-    sizes = map(size, (choice.peak_bytes, choice.weight_bytes, choice.dram_bytes))
-    return (choice_name(choice), f"{choice.ms:.3g}", *sizes)
+    sizes = choice.peak_bytes, choice.weight_bytes, choice.library_bytes, choice.resident_bytes, choice.dram_bytes
+    return (choice_name(choice), f"{choice.ms:.3g}", *map(size, sizes))
 
 
 def _add_rows(plan: Plan) -> Iterator[Row]:

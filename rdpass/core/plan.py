@@ -169,6 +169,8 @@ class Choice:
         dram_bytes: that come from memory, counted into ``ms``.
         peak_bytes: that the compiled network plans for activations, outputs and scratch.
         weight_bytes: of weights as the kernels want them.
+        code_bytes: of the library beside its weights: machine code and what the runtime reads. 0 in records of
+            versions that did not estimate it.
     """
 
     network: str
@@ -178,6 +180,17 @@ class Choice:
     dram_bytes: int
     peak_bytes: int
     weight_bytes: int
+    code_bytes: int = 0
+
+    @property
+    def library_bytes(self) -> int:
+        """The size of the compiled network on the disk."""
+        return self.weight_bytes + self.code_bytes
+
+    @property
+    def resident_bytes(self) -> int:
+        """Memory that the network takes while it runs: its library and the peak; TVM's runtime comes on top."""
+        return self.library_bytes + self.peak_bytes
 
 
 @dataclass(frozen=True)

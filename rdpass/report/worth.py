@@ -53,7 +53,8 @@ def choice_name(choice: Choice) -> str:
 
 
 def _cost(choice: Choice) -> str:
-    return f"{choice.ms:.3g} ms, peak {megabytes(choice.peak_bytes)}, weights {megabytes(choice.weight_bytes)}"
+    sizes = ("peak", choice.peak_bytes), ("library", choice.library_bytes), ("resident", choice.resident_bytes)
+    return ", ".join([f"{choice.ms:.3g} ms", *(f"{name} {megabytes(count)}" for name, count in sizes)])
 
 
 def _change(share: float) -> str:

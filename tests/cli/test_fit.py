@@ -20,7 +20,7 @@ RESNET, DATA = "tests.cli.given:resnet", ("--data", "tests.cli.given:data")
         (("--peak", "1M"), 2, "peak is a number and its unit"),
         (("--latency", "3ms", "--set", "train.epochs=0"), 2, "train.epochs"),
         ((), 2, "there is no budget: give latency, peak, size or drop"),
-        (("--latency", "3ms", "--target", "rpi3"), 6, "no figures of cortex-a53"),
+        (("--latency", "3ms", "--target", "host"), 6, "cores of ARM's alone"),
     ],
 )
 def test_a_wrong_call_ends_with_one_line_before_any_work(capsys, here, arguments, code, said):

@@ -128,8 +128,9 @@ def test_without_the_plain_networks_cost_there_are_no_prices(account):
 
 
 def test_a_core_without_figures_is_refused():
-    with pytest.raises(TargetError, match="no figures of cortex-a53"):
-        check_costs(find_target("rpi3"))
+    with pytest.raises(TargetError, match="no model of made-up"):
+        check_costs(replace(RPI5, cpu="made-up"))
+    check_costs(find_target("rpi3"))
     check_costs(RPI5)
 
 

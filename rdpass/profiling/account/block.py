@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -32,7 +33,9 @@ class Block:
     ``multiplies``: of floats, added to something or not. ``floats``: all else on floats. ``products``: multiplies of
     whole numbers that widen. ``integers``: all else on vectors of whole numbers. ``chain``: the longest row of
     multiplies that each wait for the one before, from one run to the next. ``divisions``: divisions and roots.
-    ``calls``: of functions of the C library, one a number. ``pointers``: arrays it reads or writes.
+    ``calls``: of functions of the C library, one a number. ``pointers``: arrays it reads or writes. ``companions``: of
+    loops written as assembly, what their authors put beside a product: loads of 64 bits, inserts, whole numbers.
+    ``halves``: of the loads, those of vectors of 64 bits or less. ``pairs``: of the integers, sums of neighbours.
     """
 
     multiplies: int = 0
@@ -45,19 +48,38 @@ class Block:
     divisions: int = 0
     calls: int = 0
     pointers: int = 0
+    companions: int = 0
+    halves: int = 0
+    pairs: int = 0
     in_loop: bool = False
+
+    @property
+    def overhead(self) -> int:
+        """An address for each array, and the counter and branch of a loop."""
+        return self.pointers + (2 if self.in_loop else 0)
+
+    @property
+    def instructions(self) -> int:
+        """All of one run, a call of the C library as one."""
+        vectors = self.multiplies + self.floats + self.products + self.integers
+        return vectors + self.loads + self.stores + self.divisions + self.calls + self.companions + self.overhead
 
 
 _FREE = (tirx.Var, tirx.IntImm, tirx.FloatImm, tirx.Ramp)
 _CALLED = ("exp", "exp2", "exp10", "log", "log2", "log1p", "tanh", "erf", "pow", "sin", "cos", "tan", "atan", "sigmoid")
 _ROOTS = ("sqrt", "rsqrt", "fdiv")
 _PRODUCTS = ("smull", "umull", "pmull", "sqdmulh", "sqrdmulh", "fmulx", "fma", "fmuladd")
-_FUSED = ("smull", "umull", "saddlp", "uaddlp")
+_PAIRS = ("saddlp", "uaddlp")
+_FUSED = ("smull", "umull", *_PAIRS)
 """What adds to a sum in the same instruction: SMLAL, SADALP."""
+_TABLE = re.compile(r"\btb[lx]([1-4])$")
+"""A look-up takes as long as there are registers in its table."""
 _NOTHING = ("reinterpret", "vector.extract", "likely", "address_of", "bitcast")
 
 
-_UNITS = ("multiplies", "floats", "products", "integers", "loads", "stores", "divisions", "calls")
+_UNITS = (
+    "multiplies", "floats", "products", "integers", "loads", "stores", "divisions", "calls", "halves", "pairs",
+)  # fmt: skip
 
 
 class Tally:
@@ -149,6 +171,7 @@ class Tally:
     def _load(self, load: Any) -> None:
         if load.source not in self.scope.registers:
             self.counts["loads"] += _registers(load)
+            self.counts["halves"] += _is_half(load)
             self._neighbours(load.source, load.indices, load)
             self.arrays.add(load.source)
 
@@ -221,8 +244,11 @@ class Tally:
             self.counts["divisions"] += _registers(call)
         elif name.rpartition(".")[2] in _PRODUCTS:
             self.counts["multiplies" if "float" in _type(call) else "products"] += _registers(call)
+        elif table := _TABLE.search(name):
+            self._work(call, int(table[1]) * _registers(call))
         elif not any(name.startswith(word) or name.endswith(word) for word in _NOTHING):
             self._work(call, max(_registers(call), *(map(_registers, operands)), 1))
+            self.counts["pairs"] += _registers(call) if name.rpartition(".")[2] in _PAIRS else 0
         for operand in operands:
             self._factor(operand)
 
@@ -308,6 +334,12 @@ def _only_wraps(cast: Any) -> bool:
 
 def _registers(expression: Any) -> int:
     return _form(_type(expression)).registers
+
+
+def _is_half(load: Any) -> bool:
+    """Tell whether it is a vector that fills no more than half a register."""
+    form = _form(_type(load))
+    return form.lanes > 1 and 2 * form.bits * form.lanes <= VECTOR
 
 
 def _lanes(expression: Any) -> int:

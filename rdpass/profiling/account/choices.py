@@ -179,8 +179,9 @@ def estimate(
     module = network_of(as_precision(source, precision), target, precision)
     account = account_of(lower_for(module, target, optimize=optimize), target)
     return Choice(
-        network, precision, account.ms, account.cycles, account.dram_bytes, account.peak_bytes, account.weight_bytes
-    )
+        network, precision, account.ms, account.cycles, account.dram_bytes, account.peak_bytes, account.weight_bytes,
+        account.code_bytes,
+    )  # fmt: skip
 
 
 def as_precision(source: OnnxSource, precision: Precision) -> OnnxSource:

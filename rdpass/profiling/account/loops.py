@@ -1,4 +1,4 @@
-"""How often the blocks of a TIR function run, from its loops.
+"""How often the blocks of a TIR function run, and how many instructions it has, from its loops.
 
 Statements in a row, with no loop between them, are a *block* (``block``). Loops multiply. Where an extent or a
 condition depends on a loop's variable (borders, shares of threads), the loop is gone through value by value, a long one
@@ -16,6 +16,7 @@ from typing import Any
 from tvm import s_tir, tirx
 from tvm_ffi import StructuralKey
 
+from rdpass.profiling.account.assembly import WRITTEN, assembly_blocks
 from rdpass.profiling.account.block import Block, Tally
 from rdpass.profiling.account.scope import Number, Scope, Values
 
@@ -25,13 +26,21 @@ _TRIED = 64
 
 def count_blocks(function: Any) -> Mapping[Block, float]:
     """The blocks of ``function``, a ``tirx.PrimFunc`` of static shapes, with how often each runs in a call."""
-    return _counted(StructuralKey(function))
+    return _read(StructuralKey(function))[0]
+
+
+def count_instructions(function: Any) -> int:
+    """The instructions that the code of ``function`` has, about: those of each block once, an unrolled loop's for every
+    turn.
+    """
+    return _read(StructuralKey(function))[1]
 
 
 @lru_cache(maxsize=512)
-def _counted(function: StructuralKey) -> Mapping[Block, float]:
+def _read(function: StructuralKey) -> tuple[Mapping[Block, float], int]:
     """A network without its shortcuts has most functions of the one with them."""
-    return _Reader().read(function.key.body).runs({})
+    read = _Reader().read(function.key.body)
+    return read.runs({}), read.instructions()
 
 
 @dataclass
@@ -50,6 +59,9 @@ class _Node:
     def _count(self, values: Values) -> Counter[Block]:
         raise NotImplementedError
 
+    def instructions(self) -> int:
+        raise NotImplementedError
+
 
 @dataclass
 class _Straight(_Node):
@@ -60,6 +72,22 @@ class _Straight(_Node):
 
     def _count(self, values: Values) -> Counter[Block]:
         return Counter({self.block: 1 / self.turns})
+
+    def instructions(self) -> int:
+        return self.block.instructions
+
+
+@dataclass
+class _Known(_Node):
+    """Blocks that run so often each time."""
+
+    blocks: Mapping[Block, float] = field(default_factory=dict)
+
+    def _count(self, values: Values) -> Counter[Block]:
+        return Counter(self.blocks)
+
+    def instructions(self) -> int:
+        return sum(block.instructions for block in self.blocks)
 
 
 @dataclass
@@ -73,13 +101,19 @@ class _Row(_Node):
                 found[block] += runs
         return found
 
+    def instructions(self) -> int:
+        return sum(part.instructions() for part in self.parts)
+
 
 @dataclass
 class _Loop(_Node):
+    """``unrolled``: its body is written out for every turn."""
+
     variable: Any = None
     first: Number = lambda values: 0
     extent: Number = lambda values: 1
     body: _Node = field(default_factory=_Node)
+    unrolled: bool = False
 
     def _count(self, values: Values) -> Counter[Block]:
         first, extent = self.first(values), max(0, self.extent(values))
@@ -92,6 +126,9 @@ class _Loop(_Node):
                 found[block] += runs
         return _times(found, extent / max(1, len(tried)))
 
+    def instructions(self) -> int:
+        return self.body.instructions() * (max(0, self.extent({})) if self.unrolled else 1)
+
 
 @dataclass
 class _Branch(_Node):
@@ -101,6 +138,9 @@ class _Branch(_Node):
 
     def _count(self, values: Values) -> Counter[Block]:
         return (self.then if self.condition(values) else self.otherwise).runs(values)
+
+    def instructions(self) -> int:
+        return self.then.instructions() + self.otherwise.instructions()
 
 
 def _times(runs: Mapping[Block, float], factor: float) -> Counter[Block]:
@@ -134,7 +174,10 @@ class _Reader:
                 first, extent = self.scope.number(statement.min), self.scope.number(statement.extent)
                 body = self.read(statement.body, statement.loop_var)
                 needs = (body.needs - {statement.loop_var}) | first[1] | extent[1]
-                return _Loop(needs, variable=statement.loop_var, first=first[0], extent=extent[0], body=body)
+                unrolled = int(statement.kind) == int(tirx.ForKind.UNROLLED)
+                return _Loop(
+                    needs, variable=statement.loop_var, first=first[0], extent=extent[0], body=body, unrolled=unrolled
+                )
             case tirx.IfThenElse():
                 condition = self.scope.number(statement.condition)
                 then = self.read(statement.then_case)
@@ -143,6 +186,8 @@ class _Reader:
                 return _Branch(needs, condition=condition[0], then=then, otherwise=otherwise)
             case tirx.While():
                 return self.read(statement.body)
+            case tirx.AttrStmt():
+                return _Known(blocks=assembly_blocks(str(statement.value.value)))
             case _:
                 return None
 
@@ -158,7 +203,7 @@ def _flat(statement: Any) -> Iterator[Any]:
         case tirx.SeqStmt():
             for part in statement.seq:
                 yield from _flat(part)
-        case tirx.AttrStmt():
+        case tirx.AttrStmt() if statement.attr_key != WRITTEN:
             yield from _flat(statement.body)
         case s_tir.SBlockRealize():
             for variable, value in zip(statement.block.iter_vars, statement.iter_values, strict=True):

@@ -24,7 +24,7 @@ from rdpass.passes.lowering.dataflow import operator_of
 from rdpass.passes.lowering.memory.planned_memory import planned_memory
 from rdpass.passes.lowering.rewrite.place_kernels import FROM_MEMORY
 from rdpass.profiling.account.core_times import core_times
-from rdpass.profiling.account.loops import count_blocks
+from rdpass.profiling.account.loops import count_blocks, count_instructions
 from rdpass.profiling.account.traffic import Span, missed_bytes
 from rdpass.targets.target import Target
 
@@ -42,6 +42,7 @@ class Account:
         peak_bytes: planned: blocks of activations, outputs and the largest workspace of one function; the input is the
             caller's.
         weight_bytes: packed constants, equal ones once.
+        code_bytes: of the library beside these.
         calls: how many functions run.
         functions: cycles of all calls of each function.
     """
@@ -51,6 +52,7 @@ class Account:
     dram_bytes: int
     peak_bytes: int
     weight_bytes: int
+    code_bytes: int
     calls: int
     functions: Mapping[str, float]
 
@@ -67,11 +69,14 @@ def account_of(lowered: tvm.IRModule, target: Target) -> Account:
     times = core_times(target)
     calls, constants = _Reader(lowered["main"]).read()
     runs = Counter(name for name, _ in calls)
-    functions = {
-        variable.name_hint: runs[variable.name_hint]
-        * sum(count * times.cycles(block) for block, count in count_blocks(function).items())
+    called = {
+        variable.name_hint: function
         for variable, function in lowered.functions_items()
         if isinstance(function, tirx.PrimFunc) and runs[variable.name_hint]
+    }
+    functions = {
+        name: runs[name] * sum(count * times.cycles(block) for block, count in count_blocks(function).items())
+        for name, function in called.items()
     }
     cycles = sum(functions.values()) + len(calls) * times.dispatch
     dram = missed_bytes([spans for _, spans in calls], target.last_cache_bytes)
@@ -83,9 +88,25 @@ def account_of(lowered: tvm.IRModule, target: Target) -> Account:
         dram_bytes=dram,
         peak_bytes=memory.activations + memory.workspace,
         weight_bytes=constants,
+        code_bytes=_code_bytes(tuple(called.values()), len(calls)),
         calls=len(calls),
         functions=functions,
     )
+
+
+_INSTRUCTION = 4
+_FUNCTION = 3900
+"""Bytes of a function beside its loops: what it checks its arguments with, and its name and constants."""
+_CALL = 840
+"""Bytes that the runtime reads of a call."""
+_EMPTY = 49_000
+"""Bytes of a library without any function."""
+
+
+def _code_bytes(functions: Sequence[Any], calls: int) -> int:
+    """Of a library beside its weights: each function once, however often it is called."""
+    loops = sum(map(count_instructions, functions))
+    return _EMPTY + _INSTRUCTION * loops + _FUNCTION * len(functions) + _CALL * calls
 
 
 def _read_again(function: Any, spans: Sequence[Span]) -> int:

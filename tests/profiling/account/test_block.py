@@ -14,6 +14,7 @@ from rdpass.kernels.builder.function import load, store
 from rdpass.kernels.choice import build_kernels, choose_default
 from rdpass.kernels.machine import machine_of
 from rdpass.kernels.workload import Convolution
+from rdpass.kernels.workload.lookup import Lookup
 from rdpass.profiling.account.block import Block
 from rdpass.profiling.account.loops import count_blocks
 from rdpass.targets.isa import Vector
@@ -70,6 +71,7 @@ def test_sums_of_bytes_take_three_instructions_for_sixteen_products() -> None:
     sixteens = 256 * 16 * 64 // 16
     assert found["products"] == 2 * sixteens
     assert sixteens <= found["integers"] <= 1.2 * sixteens
+    assert found["pairs"] == sixteens
 
 
 def test_a_convolution_multiplies_as_often_as_it_has_products() -> None:
@@ -81,3 +83,18 @@ def test_a_convolution_multiplies_as_often_as_it_has_products() -> None:
     assert found["multiplies"] == 16 * 32 * 9 * 7 // 4
     assert found["stores"] == 32 * 9 * 7 // 4
     assert Block() not in count_blocks(kernel.function)
+
+
+def test_loads_of_half_a_register_are_told_apart() -> None:
+    def body(x: Any, y: Any) -> None:
+        store(y, load(x, 0, lanes=2), 0, lanes=2)
+        store(y, load(x, 4, lanes=4), 4, lanes=4)
+
+    assert totals(written(body)) == {"loads": 2, "halves": 1, "stores": 2}
+
+
+def test_a_look_up_counts_every_register_of_its_table() -> None:
+    work = Lookup(1, 64, 64)
+    machine = machine_of(find_target("rpi4"))
+    (kernel,) = build_kernels(work, (np.arange(-128, 128).astype(INT8.value),), choose_default(work, machine), machine)
+    assert totals(kernel.function)["integers"] >= 16 * 64 * 64 // 16

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 from tvm import tirx
+from tvm.script.ir_builder import tirx as T
 
 from rdpass.kernels.builder.emit import bind, serial, tiles, when
 from rdpass.kernels.builder.function import load, store
+from rdpass.profiling.account.loops import count_instructions
 from tests.profiling.account.written import totals, written
 
 
@@ -36,3 +38,13 @@ def test_a_loop_that_ends_where_another_says_is_as_long_as_it_is() -> None:
             store(y, load(x, 0, lanes=4), 0, lanes=4)
 
     assert totals(written(body))["stores"] == 0 + 1 + 2 + 3 + 3
+
+
+@pytest.mark.parametrize(("unrolled", "times"), [(False, 1), (True, 6)])
+def test_the_code_of_a_loop_is_its_body_once_or_for_every_turn_that_is_written_out(unrolled: bool, times: int) -> None:
+    def body(x: Any, y: Any) -> None:
+        with T.unroll(6) if unrolled else serial(6) as turn:
+            store(y, load(x, turn * 4, lanes=4), turn * 4, lanes=4)
+
+    copied = 2 + 2 + 2  # a load and a store, their addresses, the loop's counter and branch
+    assert count_instructions(written(body)) == copied * times

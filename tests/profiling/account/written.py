@@ -13,7 +13,8 @@ from rdpass.profiling.account.loops import count_blocks
 def totals(written: Any) -> Counter[str]:
     found: Counter[str] = Counter()
     for block, runs in count_blocks(written).items():
-        for name in ("multiplies", "products", "floats", "integers", "loads", "stores", "divisions", "calls"):
+        for name in ("multiplies", "products", "floats", "integers", "loads", "stores", "divisions", "calls",
+                     "halves", "pairs"):  # fmt: skip
             found[name] += round(runs * getattr(block, name))
     return +found
 
