@@ -13,6 +13,7 @@ import signal
 import sys
 import traceback
 import warnings
+from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated
 
 import typer
@@ -47,7 +48,6 @@ LEAST_SPACE, LEAST_FILES = 2**31, 64
 app = typer.Typer(
     help="Take the shortcuts out of a trained residual network and deploy it on ARM.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 app.command("inspect")(inspect_command)
@@ -70,14 +70,25 @@ app.add_typer(device_app, name="device")
 
 def _print_version(asked: bool) -> None:
     if asked:
-        typer.echo(__version__)
+        typer.echo(f"rdpass {__version__}")
+        for package in ("torch", "apache-tvm", "onnxruntime"):
+            typer.echo(f"{package} {_installed(package)}")
         raise typer.Exit
+
+
+def _installed(package: str) -> str:
+    """A package's version, without importing it."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "is not installed"
 
 
 @app.callback()
 def _root(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    asked: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print versions, of torch and TVM too."),
     ] = False,
 ) -> None:
     pass

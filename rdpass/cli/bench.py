@@ -59,6 +59,8 @@ def bench_command(
 
     With --on, DIR is copied into a temporary folder of the board, checked there, timed, and removed. With --vs, DIR and
     other runtimes take turns in one process of this host instead, on --threads threads (default 1).
+
+    Example: rdpass bench student.rdp --on pi@raspberrypi.local
     """
     from rdpass.core.other_formats import check_onnx_format
     from rdpass.deploy.bundle.benchmark import bench
@@ -84,7 +86,7 @@ def bench_command(
             return
         timing = bench(bundle, runs=runs, threads=threads, on=on, timeout=timeout, key=verify_key)
     if as_json:
-        print(json.dumps({"bundle": str(source), **asdict(timing)}, indent=1))
+        print(json.dumps({"bundle": str(source), **asdict(timing), "noisy": timing.is_noisy}, indent=1))
     else:
         print_timing(source, timing)
 
@@ -169,5 +171,11 @@ def print_timing(bundle: Path, timing: Timing) -> None:
             )
         ],
     )  # fmt: skip
+    if timing.is_noisy:
+        print(
+            f"Not to be believed: from {timing.min_ms:.3f} ms over {timing.p50_ms:.3f} ms (median) to"
+            f" {timing.p95_ms:.3f} ms (95th percentile) the runs differ too much. Something else uses the machine, or"
+            " its clock moves; measure again when it is quiet."
+        )
     if timing.emulated:
         print("Under an emulator, whose memory is counted too: no measure of any board; --on USER@BOARD measures one.")

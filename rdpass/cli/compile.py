@@ -88,7 +88,10 @@ def compile_command(
     image_options: ImageOptions,
 ) -> None:
     """Build FILE.onnx, or a run folder's student, for a CPU and compare what was built with the golden output before it
-    is kept."""
+    is kept.
+
+    Example: rdpass compile run/ --target rpi5 --precision int8 -o student.rdp
+    """
     from rdpass.core.comparison import users_tolerance
     from rdpass.deploy.aot.names import PREFIX
 

@@ -94,7 +94,10 @@ def convert_command(
     as_json: Annotated[bool, _of(OUTPUT, "--json", help="Print JSON instead of a table.")] = False,
     image_options: ImageOptions,
 ) -> None:
-    """Remove the shortcuts of MODEL: exactly without --data, by distillation with it. Or prune its channels."""
+    """Remove the shortcuts of MODEL: exactly without --data, by distillation with it. Or prune its channels.
+
+    Example: rdpass convert my.model:net --data photos/ --image-size 96 --epochs 30 -o run/
+    """
     from rdpass.conversion import convert
     from rdpass.core.comparison import users_tolerance
     from rdpass.core.places import check_kept

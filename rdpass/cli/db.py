@@ -21,7 +21,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 @app.command("check")
 def check_command(folder: Folder, as_json: AsJson = False) -> None:
-    """Read every record of DIR; exit 8 if anything is damaged. Nothing is changed."""
+    """Read every record of DIR; exit 8 if anything is damaged. Nothing is changed.
+
+    Example: rdpass db check tune/
+    """
     from rdpass.database.repair import check
 
     condition = check(folder)
@@ -32,7 +35,10 @@ def check_command(folder: Folder, as_json: AsJson = False) -> None:
 
 @app.command("repair")
 def repair_command(folder: Folder, as_json: AsJson = False) -> None:
-    """Keep the intact records of DIR, each once, and put what is damaged aside (`*.damaged`)."""
+    """Keep the intact records of DIR, each once, and put what is damaged aside (`*.damaged`).
+
+    Example: rdpass db repair tune/
+    """
     from rdpass.database.repair import repair
 
     condition = repair(folder)
@@ -45,7 +51,10 @@ def merge_command(
     others: Annotated[list[Path], typer.Argument(help="Folders to copy records from.", metavar="OTHER...")],
     as_json: AsJson = False,
 ) -> None:
-    """Add the intact records of other folders to DIR."""
+    """Add the intact records of other folders to DIR.
+
+    Example: rdpass db merge tune/ elsewhere/
+    """
     from rdpass.database.repair import merge
 
     added = merge(folder, others)
@@ -54,7 +63,10 @@ def merge_command(
 
 @app.command("stats")
 def stats_command(folder: Folder, as_json: AsJson = False) -> None:
-    """Count the records of DIR by target."""
+    """Count the records of DIR by target.
+
+    Example: rdpass db stats tune/
+    """
     from rdpass.cli.tables import print_table
     from rdpass.database.repair import check
     from rdpass.database.statistics import statistics

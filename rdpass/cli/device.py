@@ -33,6 +33,8 @@ def device_doctor_command(
     """Say whether a board can run bundles and measure them fairly. Changes nothing there.
 
     Exit code 7 if it can't be reached or can't run them.
+
+    Example: rdpass device doctor pi@raspberrypi.local --target rpi4
     """
     from rdpass.cli.tables import print_table
     from rdpass.core.errors import DeviceError

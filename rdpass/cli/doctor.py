@@ -17,7 +17,10 @@ def doctor_command(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say what this machine has and what is missing, with the command to install it. Downloads only if asked."""
+    """Say what this machine has and what is missing, with the command to install it. Downloads only if asked.
+
+    Example: rdpass doctor --fetch-runtime rpi4
+    """
     from rdpass.cli.tables import print_table
     from rdpass.deploy.bundle.runtime_libraries import fetch_libraries
     from rdpass.diagnosis import diagnose

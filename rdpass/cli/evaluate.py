@@ -45,7 +45,10 @@ def evaluate_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     image_options: ImageOptions,
 ) -> None:
-    """Measure networks on the same images, with standard errors, and what each differs by from the first."""
+    """Measure networks on the same images, with standard errors, and what each differs by from the first.
+
+    Example: rdpass evaluate my.model:net run/ student-int8.onnx --data photos/
+    """
     from rdpass.evaluation import evaluate
 
     models = [source for source in sources if not (Path(source).is_dir() or source.lower().endswith(".onnx"))]

@@ -27,7 +27,10 @@ def export_command(
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     image_options: ImageOptions,
 ) -> None:
-    """Write simplified ONNX with batch norm folded, checked against torch, and golden numbers beside it."""
+    """Write simplified ONNX with batch norm folded, checked against torch, and golden numbers beside it.
+
+    Example: rdpass export run/ -o student.onnx
+    """
     from rdpass.capture.trace import as_inputs
     from rdpass.core.comparison import users_tolerance
     from rdpass.core.errors import ConfigError

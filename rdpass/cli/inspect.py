@@ -46,6 +46,8 @@ def inspect_command(
 
     It ends with the cost of every choice in milliseconds and megabytes on a board, and whether removal pays. Exit code
     0 whatever it finds: a network without shortcuts is not an error.
+
+    Example: rdpass inspect timm:resnet18 --input 1x3x224x224 --target rpi5
     """
     from rdpass.cli.forecast_tables import print_plan
     from rdpass.cli.named_model import is_run, load_student

@@ -81,7 +81,10 @@ def quantize_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
     image_options: ImageOptions,
 ) -> None:
-    """Write int8 ONNX (QDQ) of a network, its ranges calibrated on --data, and report what that costs."""
+    """Write int8 ONNX (QDQ) of a network, its ranges calibrated on --data, and report what that costs.
+
+    Example: rdpass quantize run/ --data photos/ -o student-int8.onnx
+    """
     from rdpass.core.comparison import users_tolerance
     from rdpass.core.errors import ConfigError
     from rdpass.core.places import check_free

@@ -29,7 +29,10 @@ def run_command(
     allow_nonfinite: Annotated[bool, typer.Option("--allow-nonfinite", help=NONFINITE_HELP)] = False,
     verify_key: Annotated[Path | None, typer.Option(help=KEY_HELP)] = None,
 ) -> None:
-    """Run DIR's own runner on .npy files, emulated if it is for another CPU."""
+    """Run DIR's own runner on .npy files, emulated if it is for another CPU.
+
+    Example: rdpass run student.rdp x.npy -o y.npy
+    """
     from rdpass.deploy.bundle.execution import execute
     from rdpass.deploy.bundle.manifest import opened
     from rdpass.deploy.bundle.runner import check_inputs

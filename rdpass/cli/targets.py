@@ -15,7 +15,10 @@ def targets_command(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List the targets known by name. `--target` takes a file of your own too."""
+    """List the targets known by name. `--target` takes a file of your own too.
+
+    Example: rdpass targets --toml rpi4
+    """
     from rdpass.cli.tables import print_table
     from rdpass.targets.lookup import all_targets, find_target
     from rdpass.targets.target_file import target_toml

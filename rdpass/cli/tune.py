@@ -38,7 +38,10 @@ def tune_command(
     timeout: Annotated[float | None, typer.Option(help="Longest time for one tile, in seconds.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Try tiles for the kernels of FILE.onnx, on this host, on boards or by estimates; `compile --db` uses the best."""
+    """Try tiles for the kernels of FILE.onnx, on this host, on boards or by estimates; `compile --db` uses the best.
+
+    Example: rdpass tune student.onnx --target rpi4 --model mca --db tune/
+    """
     from rdpass.tuning.tuner import tune
 
     if estimate not in (None, "mca"):

@@ -23,6 +23,8 @@ def verify_command(
     """Check every byte of DIR, run it (emulated, if it is for another CPU) and compare with its golden output.
 
     Exit code 8 if a byte differs, before anything of it has run; 4 if the output does.
+
+    Example: rdpass verify student.rdp
     """
     from rdpass.deploy.bundle.verification import verify
 

@@ -11,10 +11,15 @@ from datetime import timedelta
 from typing import Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, TaskProgressColumn, TextColumn
 from rich.progress import Progress as RichProgress
+from rich.progress import TimeRemainingColumn as TimeLeft
+from rich.text import Text
 
 LINE_EVERY = 10.0  # seconds between plain lines
+_WIDE, _LONG_BAR, _SHORT_BAR = 110, 30, 10
+_TIME = 8
+"""Columns from which on the bar is a long one; columns of the bars, and of the time left."""
 
 
 class Progress(Protocol):
@@ -43,6 +48,44 @@ class _Bar:
 
     def note(self, text: str) -> None:
         self._bar.console.print(text, highlight=False)
+
+
+class _Fields(ProgressColumn):
+    """What is told of a step, in whole fields: the first ones that fit beside the rest of the line."""
+
+    def __init__(self, columns: int) -> None:
+        super().__init__()
+        self._columns = columns
+
+    def render(self, task: Task) -> Text:
+        total = f"{task.total or 0:.0f}"
+        others = (task.description, "100%", f"{total}/{total}")
+        room = self._columns - sum(len(each) + 1 for each in others) - _bar_width(self._columns) - _TIME - 3
+        return Text(fitting(str(task.fields["text"]), room), no_wrap=True)
+
+
+def _bar_width(columns: int) -> int:
+    return _LONG_BAR if columns >= _WIDE else _SHORT_BAR
+
+
+def fitting(text: str, room: int) -> str:
+    """The fields of ``text`` (two spaces between them) that fit into ``room`` columns, none of them cut.
+
+    Of a first one that is too long what stands in parentheses is left out.
+
+    Example:
+        >>> fitting("loss 0.5 (task 0.1, teacher 0.4)  lr 0.05", 20)
+        'loss 0.5  lr 0.05'
+    """
+    first, *others = text.split("  ")
+    line = first if len(first) <= room else first.partition(" (")[0]
+    if len(line) > room:
+        return ""
+    for field in others:
+        if len(line) + 2 + len(field) > room:
+            break
+        line = f"{line}  {field}"
+    return line
 
 
 class _Lines:
@@ -75,10 +118,13 @@ def progress(title: str, total: int, show: bool = True) -> Iterator[Progress]:
     elif not sys.stderr.isatty():
         yield _Lines(title, total)
     else:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-                   TextColumn("{task.fields[text]}"))  # fmt: skip
-        with _terminal() as console, RichProgress(*columns, console=console) as bar:
-            yield _Bar(bar, title, total)
+        with _terminal() as console:
+            columns = (
+                TextColumn("{task.description}"), BarColumn(_bar_width(console.width)), TaskProgressColumn(),
+                MofNCompleteColumn(), TimeLeft(compact=True), _Fields(console.width),
+            )  # fmt: skip
+            with RichProgress(*columns, console=console) as bar:
+                yield _Bar(bar, title, total)
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from rdpass.core.errors import ConfigError
 from rdpass.core.files import check_regular
 from rdpass.core.named_code import names_code
-from rdpass.training.config import DistillConfig, explained
+from rdpass.training.config import DistillConfig, explained, setting_names
 
 RUNS_CODE = ("data", "model")
 MAY_RUN_CODE = ("loss", "distance")
@@ -73,7 +73,7 @@ def read_convert_config(file: Path | None, sets: Sequence[str], options: Mapping
     try:
         return ConvertConfig.model_validate(merged)
     except ValidationError as error:
-        raise explained(error) from error
+        raise explained(error, setting_names(ConvertConfig)) from error
 
 
 def to_toml(settings: Mapping[str, Any], prefix: str = "") -> str:

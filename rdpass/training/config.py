@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -102,10 +103,41 @@ def distill_config(**settings: Any) -> DistillConfig:
     try:
         return DistillConfig(**{key: value for key, value in settings.items() if value is not None})
     except ValidationError as error:
-        raise explained(error) from error
+        raise explained(error, setting_names(DistillConfig)) from error
 
 
-def explained(error: ValidationError) -> ConfigError:
-    """The first thing that is wrong, by the setting's name."""
+def explained(error: ValidationError, known: Sequence[str]) -> ConfigError:
+    """The first thing that is wrong, by the setting's name; ``known`` are all names, to tell one that was meant."""
     first = error.errors()[0]
-    return ConfigError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}, got {first['input']!r}")
+    name = ".".join(map(str, first["loc"]))
+    if first["type"] == "extra_forbidden":
+        return ConfigError(f"{name}: there is no such setting{_hint(name, known)}")
+    return ConfigError(f"{name}: {first['msg']}, got {first['input']!r}")
+
+
+def setting_names(model: type[BaseModel], prefix: str = "") -> list[str]:
+    """The dotted names of all settings of a model and of those in it.
+
+    Example:
+        >>> "paths.mixed" in setting_names(DistillConfig)
+        True
+    """
+    names = []
+    for name, field in model.model_fields.items():
+        kind: Any = field.annotation
+        within = isinstance(kind, type) and issubclass(kind, BaseModel)
+        names += setting_names(kind, f"{prefix}{name}.") if within else [f"{prefix}{name}"]
+    return names
+
+
+def _hint(name: str, known: Sequence[str]) -> str:
+    """``; did you mean 'train.lr'?``: a setting of that last word elsewhere, or one that is spelt nearly so."""
+    last = name.rpartition(".")[2]
+    elsewhere = [each for each in known if each.rpartition(".")[2] == last]
+    close = [each for each in known if each.rpartition(".")[2] in get_close_matches(last, _last_words(known), 1)]
+    found = elsewhere or get_close_matches(name, known, 1) or close
+    return f"; did you mean {found[0]!r}?" if found else ""
+
+
+def _last_words(known: Sequence[str]) -> list[str]:
+    return [each.rpartition(".")[2] for each in known]

@@ -1,18 +1,23 @@
 """What a user types wrong: one clear line, the right exit code, nothing half-written."""
 
+import inspect
 import os
+import re
 import resource
+import shlex
 import signal
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 import torch
+import typer
 
 import rdpass
 from benchmarks.fault_campaigns.trials import small_network
-from rdpass.cli.app import LEAST_FILES, LEAST_SPACE, run
+from rdpass.cli.app import LEAST_FILES, LEAST_SPACE, app, run
 from tests.cli.given import INPUT, RESNET, failure, resnet
 
 
@@ -136,7 +141,50 @@ def test_usage_errors_help_and_version_end_as_everywhere(capsys):
     assert run(["inspect", RESNET, "--no-such-option"]) == 2
     assert run(["--help"]) == 0
     assert run(["--version"]) == 0
-    assert capsys.readouterr().out.strip().endswith("0.1.0")
+    names = [line.split() for line in capsys.readouterr().out.splitlines()[-4:]]
+    assert names[0] == ["rdpass", "0.1.0"]
+    assert [(name, value) for name, value in names[1:]] == [
+        (name, version(name)) for name in ("torch", "apache-tvm", "onnxruntime")
+    ]
+
+
+def test_a_mistyped_command_is_met_with_the_one_that_was_meant(capsys):
+    assert run(["evalute"]) == 2
+    assert "Did you mean 'evaluate'?" in capsys.readouterr().err
+    assert run(["convert", RESNET, "--epoch", "3"]) == 2
+    assert "--epochs" in capsys.readouterr().err
+
+
+def test_a_shell_completes_commands_and_options(monkeypatch, capsys):
+    monkeypatch.setenv("_RDPASS_COMPLETE", "complete_bash")
+    for words, at, wanted in (("rdpass qua", 1, ["quantize"]), ("rdpass run --allow", 2, ["--allow-nonfinite"])):
+        monkeypatch.setenv("COMP_WORDS", words)
+        monkeypatch.setenv("COMP_CWORD", str(at))
+        with pytest.raises(SystemExit):
+            app(prog_name="rdpass")
+        assert capsys.readouterr().out.split() == wanted
+
+
+def leaves(group, words=()):
+    """Every command with the words that lead to it."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from leaves(command, (*words, name))
+        else:
+            yield (*words, name), command
+
+
+COMMANDS = dict(leaves(typer.main.get_command(app)))
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_the_help_of_a_command_ends_with_an_example_that_it_understands(words):
+    command = COMMANDS[words]
+    example = re.search(r"Example: rdpass (.+)", inspect.cleandoc(command.help)).group(1)
+    given = shlex.split(example)
+    assert tuple(given[: len(words)]) == words
+    with command.make_context(words[-1], given[len(words) :]) as context:
+        assert context.params
 
 
 def test_the_installed_command_ends_with_the_code_of_the_error():

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from rdpass.cli.app import run
+from rdpass.cli.bench import print_timing
+from rdpass.deploy.bundle.benchmark import Timing
 from rdpass.deploy.bundle.building import Bundle
 from rdpass.profiling.runtimes import side_by_side
 from rdpass.profiling.runtimes.catalogue import OURS
@@ -27,6 +29,19 @@ def test_figures_of_an_emulator_are_called_that(board_bundle: Bundle, capfd: pyt
     shown = capfd.readouterr().out
     assert "(rpi4) on this host: 3 runs after 3" in shown
     assert "no measure of any board" in shown
+
+
+@pytest.mark.parametrize(
+    ("least", "median", "high", "noisy"),
+    [(1.0, 1.1, 1.3, False), (1.0, 1.1, 1.5, True), (1.0, 1.3, 1.4, True), (0.0, 0.1, 0.1, True)],
+)
+def test_a_machine_that_is_too_noisy_is_called_that(
+    least: float, median: float, high: float, noisy: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    timing = Timing("this host", False, "rpi4", 20, 2, 1, median, high, high, least, high, median, 5.0, 1 << 20, 0, 0)
+    assert timing.is_noisy == noisy
+    print_timing(Path("student.rdp"), timing)
+    assert ("Not to be believed" in capsys.readouterr().out) == noisy
 
 
 def test_the_text_says_so_when_ours_loses_and_why_one_is_not_there(

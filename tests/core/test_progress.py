@@ -1,14 +1,19 @@
+import fcntl
 import io
 import os
 import pty
+import re
 import select
+import struct
 import subprocess
 import sys
+import termios
+from contextlib import suppress
 
 import pytest
 
 from rdpass.core import progress as module
-from rdpass.core.progress import progress
+from rdpass.core.progress import fitting, progress
 
 
 def test_off_a_terminal_lines_tell_how_far_it_is_and_how_long_it_takes(monkeypatch, capsys):
@@ -73,3 +78,46 @@ def test_the_bar_moves_on_while_what_others_write_to_stderr_is_held():
             own.wait()
     os.close(terminal)
     assert own.returncode == 0
+
+
+TRAINING = """
+import sys
+from rdpass.core.progress import progress
+with progress("distil", 1250) as shown:
+    shown.step(600, "loss 2.0712 (task 1.0110, teacher 1.0602)  lr 0.0387  faded 20%  through the teacher 13%")
+    shown._bar.refresh()
+"""
+
+
+@pytest.mark.parametrize(
+    ("columns", "told"),
+    [
+        (60, "loss 2.0712"),
+        (80, "loss 2.0712  lr 0.0387  faded 20%"),
+        (120, "loss 2.0712 (task 1.0110, teacher 1.0602)  lr 0.0387"),
+        (160, "loss 2.0712 (task 1.0110, teacher 1.0602)  lr 0.0387  faded 20%  through the teacher 13%"),
+    ],
+)
+def test_a_line_is_told_whole_on_a_terminal_of_any_width(columns, told):
+    terminal, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+    subprocess.run([sys.executable, "-c", TRAINING], stderr=theirs, env={**environment, "TERM": "xterm"}, check=True)
+    os.close(theirs)
+    shown = b""
+    with suppress(OSError):  # how a pseudo-terminal ends
+        while part := os.read(terminal, 1 << 16):
+            shown += part
+    os.close(terminal)
+    lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode()).replace("\r", "\n").split("\n")
+    last = next(line for line in reversed(lines) if "600/1250" in line)
+    assert re.fullmatch(rf"distil [━╸╺ ]+ 48% +600/1250 +\S+ +{re.escape(told)} *", last), last
+    assert len(last) <= columns
+
+
+def test_fields_that_do_not_fit_are_left_out_whole():
+    assert fitting("loss 0.5 (task 0.1)  lr 0.05", 30) == "loss 0.5 (task 0.1)  lr 0.05"
+    assert fitting("loss 0.5 (task 0.1)  lr 0.05", 27) == "loss 0.5 (task 0.1)"
+    assert fitting("loss 0.5 (task 0.1)  lr 0.05", 17) == "loss 0.5  lr 0.05"
+    assert fitting("loss 0.5 (task 0.1)  lr 0.05", 9) == "loss 0.5"
+    assert fitting("loss 0.5", 5) == ""

@@ -31,7 +31,7 @@ def test_settings_written_as_toml_read_back_as_the_same(tmp_path):
     [
         ("data = 'os:getcwd'", (), "data: a configuration runs no code"),
         ("model = 'os:getcwd'", (), "name the model on the command line"),
-        ("epochs = 3", (), "epochs: Extra inputs"),
+        ("epochs = 3", (), "epochs: there is no such setting; did you mean 'train.epochs'?"),
         ("[train]\nlr = -1", (), r"train.lr: .*greater than 0, got -1"),
         ("[train]\non_nan = 'ignore'", (), "train.on_nan"),
         ("[train", (), "can't be read"),

@@ -18,6 +18,8 @@ from rdpass.deploy.device.remote import Answer, run_on
 from rdpass.targets.toolchain import find_launcher
 
 RUNS = 200
+NOISY = 1.25
+"""The 95th percentile over the median, or the median over the least time, above which times are not to be believed."""
 TIMEOUT = 600.0
 """Seconds that a board may take, the copying aside."""
 
@@ -72,6 +74,11 @@ class Timing:
     peak_rss_bytes: int
     planned_activation_bytes: int
     planned_workspace_bytes: int
+
+    @property
+    def is_noisy(self) -> bool:
+        """Whether the runs differ so much that something else must have used the machine meanwhile."""
+        return self.p95_ms > NOISY * self.p50_ms or self.p50_ms > NOISY * self.min_ms
 
 
 def bench(
