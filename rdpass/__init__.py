@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rdpass.conversion import convert
     from rdpass.core.image_settings import ImageSettings
     from rdpass.core.plan import Cut, Plan, Region, Skipped, Traced
+    from rdpass.core.processing import Processing
     from rdpass.core.tensor_spec import TensorSpec
     from rdpass.deploy.bundle.benchmark import Timing, bench
     from rdpass.deploy.bundle.building import Bundle, compile
@@ -54,6 +55,7 @@ _HOME = {
     "Manifest": "deploy.bundle.manifest",
     "Output": "runs.grouping",
     "Plan": "core.plan",
+    "Processing": "core.processing",
     "Quantization": "quantization",
     "Region": "core.plan",
     "Runner": "deploy.bundle.runner",
@@ -93,6 +95,7 @@ __all__ = [
     "Manifest",
     "Output",
     "Plan",
+    "Processing",
     "Quantization",
     "Region",
     "Runner",

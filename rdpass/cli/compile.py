@@ -13,6 +13,8 @@ import typer
 
 from rdpass.cli.image_options import ImageOptions, with_measured_images
 from rdpass.cli.inspect import TOLERANCE_HELP
+from rdpass.cli.named_model import images_of_run
+from rdpass.cli.processing_options import INPUT_NAME, OUTPUT_NAME, POSTPROCESS, PREPROCESS, processing_by
 from rdpass.cli.student_file import student_file
 from rdpass.core.errors import ConfigError
 from rdpass.core.numeric_types import BYTES, HALF, SINGLE, Precision
@@ -75,6 +77,10 @@ def compile_command(
     precision: Annotated[PrecisionChoice | None, typer.Option(help=PRECISION_HELP)] = None,
     optimize: Annotated[OptimizeChoice, typer.Option(help=OPTIMIZE_HELP)] = OptimizeChoice.speed,
     data: Annotated[str | None, typer.Option(help=_DATA_HELP)] = None,
+    preprocess: PREPROCESS = None,
+    postprocess: POSTPROCESS = None,
+    input_name: INPUT_NAME = None,
+    output_name: OUTPUT_NAME = None,
     prefix: Annotated[
         str | None, typer.Option(help="Prefix of the C library's names.", show_default="rdpass_model")
     ] = None,
@@ -98,8 +104,10 @@ def compile_command(
     wanted = as_precision(precision)
     if source.is_dir():
         _check_run(source, target, out, runtime, wanted, force, input_size, golden)
-    elif data is not None or image_options.given:
+    elif data is not None or [option for option in image_options.given if option != "--labels"]:
         raise ConfigError("--data is for a run folder in int8; make an int8 file of another one with rdpass quantize")
+    images = images_of_run(source) if source.is_dir() else None
+    processing = processing_by(preprocess, postprocess, image_options.labels, (input_name, output_name), images)
     given = student_file(source, wanted, data, image_options) if source.is_dir() else nullcontext(source)
     with users_tolerance(tolerance), given as model:
         with _without_torch():
@@ -114,6 +122,7 @@ def compile_command(
             precision=wanted,
             optimize=optimize.value,
             prefix=prefix or PREFIX,
+            processing=processing,
             golden=golden,
             database=database,
             sign=sign,

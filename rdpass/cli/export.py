@@ -9,7 +9,8 @@ import typer
 
 from rdpass.cli.image_options import ImageOptions, load_parts, shape_of_input, with_measured_images
 from rdpass.cli.inspect import INPUT_HELP, TOLERANCE_HELP, TRUST_HELP, WEIGHTS_HELP
-from rdpass.cli.named_model import load_named_model
+from rdpass.cli.named_model import images_of_run, load_named_model
+from rdpass.cli.processing_options import INPUT_NAME, OUTPUT_NAME, POSTPROCESS, PREPROCESS, processing_by
 
 
 @with_measured_images
@@ -22,6 +23,10 @@ def export_command(
     data: Annotated[
         str | None, typer.Option(help="Images or pkg.mod:fn, to take the example from. For a MODEL.")
     ] = None,
+    preprocess: PREPROCESS = None,
+    postprocess: POSTPROCESS = None,
+    input_name: INPUT_NAME = None,
+    output_name: OUTPUT_NAME = None,
     tolerance: Annotated[float | None, typer.Option(help=TOLERANCE_HELP)] = None,
     trust_pickle: Annotated[bool, typer.Option("--trust-pickle", help=TRUST_HELP)] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
@@ -37,20 +42,26 @@ def export_command(
     from rdpass.core.places import check_kept
     from rdpass.onnx.export import export_onnx
     from rdpass.onnx.golden import golden_path
+    from rdpass.onnx.processing import save_processed
     from rdpass.runs.folder import load_run, written_files
     from rdpass.sources.models import choose_example, files_of, files_of_weights
 
+    names = (input_name, output_name)
+    processing = processing_by(preprocess, postprocess, image_options.labels, names, images_of_run(source))
     for place in (out, golden_path(out)):
         check_kept(place, [*files_of(source), *files_of_weights(weights)])
     if Path(source).is_dir():
         if weights is not None:
             raise ConfigError(f"{source} brings its student's weights along; leave out --weights {weights}")
         check_kept(out, [Path(source, name) for name in written_files(Path(source)) or ()])
-        print(load_run(source).export_onnx(out, tolerance=tolerance, force=force))
+        written = load_run(source).export_onnx(out, tolerance=tolerance, force=force)
     else:
         with users_tolerance(tolerance):
             loaded, stored = load_named_model(source, weights, trust_pickle, input_shape)
         shape = shape_of_input(input_shape, stored)
         parts = load_parts(data, image_options, shape=shape, varied=False) if data else None
         found = choose_example(loaded, input_shape, parts, stored=stored)
-        print(export_onnx(loaded, as_inputs(loaded, found), out, tolerance=tolerance, force=force))
+        written = export_onnx(loaded, as_inputs(loaded, found), out, tolerance=tolerance, force=force)
+    if processing is not None:
+        save_processed(written, processing)
+    print(written)

@@ -1,4 +1,4 @@
-"""``rdpass run``: a bundle's network on .npy files."""
+"""``rdpass run``: a bundle's network on .npy files, or on an image."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ from rdpass.core.printable import printable
 
 if TYPE_CHECKING:
     from rdpass.core.comparison import Array
+    from rdpass.deploy.bundle.manifest import Manifest
 
 
+INPUT_HELP = "A .npy file for each input, in order; or an image, of a bundle that was compiled with --preprocess."
 NONFINITE_HELP = "Take inputs with NaN or infinities, which the outputs may not show."
 
 
 def run_command(
     bundle: Annotated[Path, typer.Argument(help="The bundle's folder.", metavar="DIR")],
-    inputs: Annotated[list[Path], typer.Argument(help="One .npy file per input, in order.", metavar="INPUT.npy...")],
+    inputs: Annotated[list[Path], typer.Argument(help=INPUT_HELP, metavar="INPUT...")],
     out: Annotated[
         list[Path] | None, typer.Option("--out", "-o", help="A .npy file for each output; default: print them.")
     ] = None,
@@ -29,10 +31,11 @@ def run_command(
     allow_nonfinite: Annotated[bool, typer.Option("--allow-nonfinite", help=NONFINITE_HELP)] = False,
     verify_key: Annotated[Path | None, typer.Option(help=KEY_HELP)] = None,
 ) -> None:
-    """Run DIR's own runner on .npy files, emulated if it is for another CPU.
+    """Run DIR's own runner on .npy files or an image, emulated if it is for another CPU.
 
-    Example: rdpass run student.rdp x.npy -o y.npy
+    Example: rdpass run student.rdp cat.jpg
     """
+    from rdpass.core.processing import likeliest
     from rdpass.deploy.bundle.execution import execute
     from rdpass.deploy.bundle.manifest import opened
     from rdpass.deploy.bundle.runner import check_inputs
@@ -44,13 +47,17 @@ def run_command(
         if places and len(places) != len(manifest.outputs):
             raise ConfigError(f"{len(places)} files to write, and the model has {len(manifest.outputs)} outputs")
         _check_places(places, bundle, inputs, force)
-        given = [read_array(path) for path in inputs]
+        given = [read_input(path, index, manifest) for index, path in enumerate(inputs)]
         check_inputs(given, manifest.inputs, allow_nonfinite=allow_nonfinite)
         launcher = find_launcher(target_of(manifest))
         outputs = execute(copy, manifest, launcher, given, allow_nonfinite=allow_nonfinite)
     for place, output in zip(places, outputs, strict=False):
         write_array(place, output, force)
-    if not places:
+    classes = None if places or manifest.processing is None else likeliest(outputs[0], manifest.processing)
+    if classes:
+        for label, score in classes:
+            print(printable(label) if score is None else f"{score:.4f}  {printable(label)}")
+    elif not places:
         for spec, output in zip(manifest.outputs, outputs, strict=True):
             print(f"{printable(spec.name)} {spec.dtype} {spec.shape}\n{output}")
 
@@ -64,6 +71,29 @@ def _check_places(places: Sequence[Path], bundle: Path, inputs: Sequence[Path], 
         if place.resolve() in [other.resolve() for other in places[:index]]:
             raise ConfigError(f"{place} is given for two outputs")
         check_free(place, force, inputs=inputs)
+
+
+def read_input(path: Path, index: int, manifest: Manifest) -> Array:
+    """The array in an .npy file, or an image file as the bundle takes it.
+
+    Raises:
+        ConfigError: it can't be read, or the bundle takes no image there.
+    """
+    processing = manifest.processing
+    if path.suffix.lower() == ".npy" or index >= len(manifest.inputs):
+        return read_array(path)
+    if index or processing is None or processing.layout is None:
+        raise ConfigError(
+            f"{path} is no .npy file; a bundle takes an image where it was compiled with --preprocess uint8,nhwc,…, as"
+            " its first input"
+        )
+    from rdpass.core.images import read_image
+
+    shape = manifest.inputs[0].shape
+    if shape[0] != 1:
+        raise ConfigError(f"{path} is one image, and the bundle takes {shape[0]} at once; stack them in an .npy file")
+    height, width, channels = shape[1:] if processing.layout == "nhwc" else (*shape[2:], shape[1])
+    return processing.arranged(read_image(path, channels, (height, width), processing.crop))
 
 
 def read_array(path: Path) -> Array:

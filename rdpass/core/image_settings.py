@@ -6,11 +6,13 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from rdpass.core.comparison import Array
 from rdpass.core.errors import ConfigError
+from rdpass.core.files import check_regular
 
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Mean and standard deviation of ImageNet's colours, of values from 0 to 1."""
@@ -77,8 +79,7 @@ class ImageSettings:
 
     def normalised(self, pixels: Array) -> Array:
         """Bytes (N, H, W, C) as the network takes them: float32 (N, C, H, W), ``(x / 255 - mean) / std``."""
-        std, mean = (np.asarray(values, np.float64) for values in (self.std, self.mean))
-        scale, shift = (1 / (255 * std)).astype(np.float32), (-mean / std).astype(np.float32)
+        scale, shift = scale_and_shift(self.mean, self.std, 1 / 255)
         scaled: Array = pixels.astype(np.float32) * scale + shift
         return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2))
 
@@ -86,6 +87,12 @@ class ImageSettings:
         mean, std = (", ".join(f"{value:g}" for value in values) for values in (self.mean, self.std))
         part = "" if self.crop == 1 else f", the inner {self.crop:g}"
         return f"{self.height}x{self.width} {'grey' if self.channels == 1 else 'RGB'}{part}, mean {mean}, std {std}"
+
+
+def scale_and_shift(mean: Sequence[float], std: Sequence[float], scale: float) -> tuple[Array, Array]:
+    """``a`` and ``b`` (float32, one a channel) of ``(x * scale - mean) / std = a x + b``."""
+    means, deviations = np.asarray(mean, np.float64), np.asarray(std, np.float64)
+    return (scale / deviations).astype(np.float32), (-means / deviations).astype(np.float32)
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -140,6 +147,19 @@ def read_labels(text: str, where: str) -> tuple[str, ...]:
     if empty is not None:
         raise ConfigError(f"{where}: line {empty + 1} is empty; write the name of a class on each line")
     return tuple(lines)
+
+
+def labels_in(file: Path) -> tuple[str, ...]:
+    """The names in a file with one a line.
+
+    Raises:
+        ConfigError: it can't be read, an empty line stands between names, or there are none.
+    """
+    try:
+        check_regular(file)
+        return read_labels(file.read_text(encoding="utf-8"), str(file))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the labels {file} can't be read: {error}") from error
 
 
 def settings_of(data: object) -> ImageSettings | None:

@@ -55,10 +55,11 @@ def find_golden(model: OnnxSource, given: Path | None = None) -> Golden:
         ConfigError: the file given does not belong to the model or can't be read.
     """
     found = _found(model, given)
-    return _in_integers(model, found) if model.is_quantised else found
+    return in_integers(model, found) if model.is_quantised else found
 
 
-def _in_integers(model: OnnxSource, golden: Golden) -> Golden:
+def in_integers(model: OnnxSource, golden: Golden) -> Golden:
+    """The numbers with the outputs that the integers of a quantised network give."""
     outputs = integer_run(model.reference, golden.inputs)
     typed = (np.asarray(output, spec.dtype) for output, spec in zip(outputs, model.outputs, strict=True))
     return Golden(golden.inputs, tuple(typed), INTEGERS)

@@ -17,6 +17,7 @@ from rdpass.core.errors import ConfigError, first_line
 from rdpass.core.files import check_regular, file_digest
 from rdpass.core.input_size import InputSize
 from rdpass.core.other_formats import check_onnx_format
+from rdpass.core.processing import Processing, processing_of
 from rdpass.core.tensor_spec import TensorSpec
 from rdpass.onnx.normalise.infer_shapes import inferred_graph
 from rdpass.onnx.normalise.pin_sizes import inputs_of
@@ -27,6 +28,8 @@ log = logging.getLogger(__name__)
 
 GATES_KEY = "rdpass.gates"
 """Where in an ONNX file's metadata the gates passed on the way to it are kept, as a JSON list."""
+PROCESSING_KEY = "rdpass.processing"
+"""Likewise what is done within the network to its input and output, as JSON."""
 
 _LONG_NAME = "ai.onnx"
 _REFUSALS = (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, DecodeError)
@@ -47,6 +50,7 @@ class OnnxSource:
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     gates: tuple[NumericGate, ...]
+    processing: Processing | None = None
 
     @property
     def is_quantised(self) -> bool:
@@ -92,6 +96,7 @@ def read_onnx(
         tuple(spec_of(value, label) for value in inputs_of(normal.reference.graph)),
         tuple(spec_of(value, label) for value in graph.output),
         _recorded_gates(loaded, label),
+        _recorded_processing(loaded, label),
     )
 
 
@@ -138,3 +143,13 @@ def _recorded_gates(model: onnx.ModelProto, label: str) -> tuple[NumericGate, ..
         return tuple(map(gate_of, json.loads(text)))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ConfigError(f"{label}: its metadata {GATES_KEY!r} is damaged; export it again") from error
+
+
+def _recorded_processing(model: onnx.ModelProto, label: str) -> Processing | None:
+    text = next((entry.value for entry in model.metadata_props if entry.key == PROCESSING_KEY), None)
+    if text is None:
+        return None
+    try:
+        return processing_of(dict(json.loads(text)))
+    except (ValueError, TypeError, ConfigError) as error:
+        raise ConfigError(f"{label}: its metadata {PROCESSING_KEY!r} is damaged; export it again") from error

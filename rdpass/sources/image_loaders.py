@@ -15,8 +15,7 @@ from torch import Tensor
 from rdpass.core.agreement import run_quietly
 from rdpass.core.comparison import Array
 from rdpass.core.errors import ConfigError
-from rdpass.core.files import check_regular
-from rdpass.core.image_settings import ImageSettings, check_class_count, mean_and_std, read_labels, settings_of
+from rdpass.core.image_settings import ImageSettings, check_class_count, labels_in, mean_and_std, settings_of
 from rdpass.core.images import open_image
 from rdpass.core.plan import Traced
 from rdpass.core.tensors import tensors_in
@@ -169,10 +168,6 @@ def check_labels(model: Traced, *data: object) -> None:
 
 
 def _labels(given: str | Path | Sequence[str] | None) -> tuple[str, ...] | None:
-    if not isinstance(given, str | Path):
-        return None if given is None else tuple(given)
-    try:
-        check_regular(Path(given))
-        return read_labels(Path(given).read_text(encoding="utf-8"), str(given))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the labels {given} can't be read: {error}") from error
+    if isinstance(given, str | Path):
+        return labels_in(Path(given))
+    return None if given is None else tuple(given)

@@ -32,6 +32,7 @@ class Network:
     """All that there is to say in C: compiled functions, their calls, and where everything lies.
 
     ``fallbacks``: the functions that no kernel of ours computes. ``prefix``: what its names in C begin with.
+    ``processing``: sentences on what is done within it to an image and to scores.
     """
 
     sequence: CallSequence
@@ -44,6 +45,7 @@ class Network:
     fallbacks: tuple[Fallback, ...]
     kernels: tuple[KernelCalls, ...]
     prefix: str
+    processing: tuple[str, ...] = ()
 
     @property
     def arena_bytes(self) -> int:
@@ -75,4 +77,5 @@ def build_aot(
     return Network(
         sequence, functions, arena, source.inputs, source.outputs, target, packed_constants(lowered),
         find_fallbacks(lowered), find_kernels(lowered), prefix,
+        tuple(source.processing.words()) if source.processing else (),
     )  # fmt: skip

@@ -86,6 +86,7 @@ def _values(network: Network, weights: Sequence[int]) -> dict[str, Any]:
         "register": REGISTER,
         "inputs": [_tensor("input", index, spec) for index, spec in enumerate(network.inputs)],
         "outputs": [_tensor("output", index, spec) for index, spec in enumerate(network.outputs)],
+        "processing": network.processing,
         "functions": list(_prototypes(network)),
         "calls": list(_calls(network, weights)),
         "copies": [_copy(copy, network, weights) for copy in network.sequence.copies],

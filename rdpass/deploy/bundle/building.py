@@ -47,6 +47,7 @@ from rdpass.core.input_size import InputSizes, as_sizes
 from rdpass.core.numeric_types import BYTES, FLOAT32, HALF, INT8, SINGLE, UINT8, Precision
 from rdpass.core.optimization import SPEED, Optimize, check_optimize
 from rdpass.core.places import check_free
+from rdpass.core.processing import Processing
 from rdpass.core.progress import Progress, progress
 from rdpass.database.best import Tuned, read_best
 from rdpass.database.choice import choose_tiles
@@ -81,6 +82,7 @@ from rdpass.onnx.double_oracle import exact_of
 from rdpass.onnx.golden import RUNTIME, Golden, find_golden
 from rdpass.onnx.model_files import model_files
 from rdpass.onnx.oracle import run_onnx
+from rdpass.onnx.processing import processed
 from rdpass.onnx.source import OnnxSource, read_onnx
 from rdpass.passes.lowering.match.find_workloads import Occurrence
 from rdpass.passes.lowering.read.constants import constant_bytes
@@ -151,6 +153,7 @@ def compile(
     precision: Precision | None = None,
     optimize: Optimize = SPEED,
     prefix: str = PREFIX,
+    processing: Processing | None = None,
     golden: str | Path | None = None,
     tolerance: float | None = None,
     database: str | Path | None = None,
@@ -173,6 +176,8 @@ def compile(
         optimize: what kernels are chosen for. "speed": the shortest inference; Winograd's weights may be several times
             the model's. "size": the fewest bytes of weights. "balanced": more bytes only where each saves a cycle.
         prefix: without a runtime, what the C library's names begin with (in capitals, its macros'), its files' too.
+        processing: what is compiled around the network: an image in bytes taken as its input, probabilities or a class
+            given as its output, the names of classes and tensors.
         golden: an ``.npz`` of golden numbers; by default the one beside the file, else random ones (see ``golden``).
         tolerance: the largest relative error that every gate allows, in the place of its own; the manifest says that it
             is the user's. By default 1e-4 in float32, or what rounding in float32 costs this very network.
@@ -218,6 +223,8 @@ def compile(
         chosen = target_for(source, target)
         computed = precision_of(source, precision, chosen)
         reference = find_golden(source, Path(golden) if golden else None)
+        if processing is not None:
+            source, reference = processed(source, processing, reference)
         tuned = None if database is None else read_best(Path(database), chosen, optimize)
         with progress("compile", 4, show_progress) as shown:
             module = import_onnx(source)
@@ -365,6 +372,7 @@ def _manifest(order: _Order, code: Lowered | Network, compiler: Compiler) -> Man
         precision=order.precision,
         optimize=order.optimize,
         constants={"model": constant_bytes(order.module), **asdict(code.constants)},
+        processing=source.processing,
     )
 
 

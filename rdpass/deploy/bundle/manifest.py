@@ -21,11 +21,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from rdpass.core.comparison import NumericGate, gate_of
-from rdpass.core.errors import IntegrityError, first_line
+from rdpass.core.errors import ConfigError, IntegrityError, first_line
 from rdpass.core.files import check_regular, file_digest
 from rdpass.core.numeric_types import SINGLE, Precision
 from rdpass.core.optimization import SPEED, Optimize
 from rdpass.core.places import file_names
+from rdpass.core.processing import Processing, processing_of
 from rdpass.core.tensor_spec import TensorSpec
 from rdpass.deploy.bundle.contents import REMEDY, check_listed, digest, read_text
 from rdpass.deploy.bundle.manifest_form import check_form
@@ -72,6 +73,8 @@ class Manifest:
         optimize: what kernels were chosen for: "speed", "balanced" or "size".
         constants: bytes of all constants, equal ones once: in the ``model``, ``packed`` as kernels read them, and of
             these ``transformed`` beyond what the smallest kernels would read.
+        processing: what is done within the network to an image and to its scores, and the names of its classes; None
+            where nothing was said.
         format: version of this file's form.
 
     Example:
@@ -100,6 +103,7 @@ class Manifest:
     precision: Precision = SINGLE
     optimize: Optimize = SPEED
     constants: dict[str, int] = field(default_factory=dict)
+    processing: Processing | None = None
     format: int = FORMAT
 
 
@@ -184,6 +188,8 @@ def _sums(manifest: Manifest) -> str:
 
 def _encode(manifest: Manifest) -> bytes:
     body = asdict(manifest)
+    if manifest.processing is None:
+        del body["processing"]  # manifests of earlier versions have none
     body["sha256"] = ""
     body["sha256"] = hashlib.sha256(_text(body)).hexdigest()
     return _text(body)
@@ -202,7 +208,7 @@ def _decode(folder: Path) -> Manifest:
         intact = _encode(manifest) == raw
     except OSError as error:
         raise IntegrityError(f"{folder} is not a bundle: {NAME} can't be read ({error.strerror})") from error
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, ConfigError) as error:
         raise IntegrityError(f"{folder}: {NAME} is damaged ({first_line(error)[:_SHOWN]}); {REMEDY}") from error
     if not intact:
         raise IntegrityError(f"{folder}: {NAME} has changed since it was built; {REMEDY}")
@@ -218,4 +224,6 @@ def _from_json(body: dict[str, Any]) -> Manifest:
     fields["gates"] = tuple(map(gate_of, fields["gates"]))
     for key in ("fallbacks", "kernels", "notes"):
         fields[key] = tuple(fields[key])
+    if "processing" in fields:
+        fields["processing"] = processing_of(fields["processing"])
     return Manifest(**fields)

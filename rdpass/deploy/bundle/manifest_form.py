@@ -38,6 +38,8 @@ def check_form(body: Mapping[str, Any]) -> None:
     unlisted = next((name for name in used if name not in files), None)
     if unlisted is not None:
         raise ValueError(f"{unlisted!r} is used and not listed")
+    if not _PROCESSING(body.get("processing", {})):
+        raise ValueError("'processing' is not what a manifest says there")
     if any(len(golden[kind]) != len(body[kind]) for kind in ("inputs", "outputs")):
         raise ValueError("the golden files are not one for each input and output")
 
@@ -70,7 +72,9 @@ def _object(**fields: Check) -> Check:
 
 
 def _object_if_there(**fields: Check) -> Check:
-    return lambda value: all(is_right(value[name]) for name, is_right in fields.items() if name in value)
+    return lambda value: (
+        isinstance(value, dict) and all(is_right(value[name]) for name, is_right in fields.items() if name in value)
+    )
 
 
 def _both(first: Check, second: Check) -> Check:
@@ -90,6 +94,12 @@ _GATE_TOO = _object_if_there(
     oracle=_is_text, oracle_error=lambda value: value is None or _is_error(value), tolerance_by=_is_text
 )
 """Of a gate, that manifests of earlier versions don't have."""
+_PROCESSING = _object_if_there(
+    layout=lambda value: value is None or _is_text(value), postprocess=lambda value: value is None or _is_text(value),
+    mean=_list(_is_number), std=_list(_is_number), scale=_is_number, crop=_is_number,
+    bgr=lambda value: isinstance(value, bool), labels=_list(_is_text), input_names=_list(_is_text),
+    output_names=_list(_is_text),
+)  # fmt: skip
 _FIELDS: dict[str, Check] = {
     "source": _is_text,
     "target": _object(name=_is_text, triple=_is_text, cpu=_is_text, features=_list(_is_text)),

@@ -18,7 +18,7 @@ def write_readme(folder: Path, manifest: Manifest, needs: str) -> None:
         f"A network for {target['name']} ({target['cpu']}), built by rdpass {manifest.versions['rdpass']}.\n\n"
         f"{_program(manifest) if (folder / 'run').exists() else ''}"
         f"{_library(manifest) if manifest.runtime == 'none' else ''}"
-        f"{_list('Inputs', manifest.inputs)}{_list('Outputs', manifest.outputs)}\n"
+        f"{_list('Inputs', manifest.inputs)}{_list('Outputs', manifest.outputs)}{_processing(manifest)}\n"
         f"The board needs {needs}. CPU features: {features}.\n"
     )
 
@@ -44,6 +44,16 @@ def _program(manifest: Manifest) -> str:
         "Exit codes of ./run: 0 done, 1 failed, 2 wrong arguments or files, 4 not the golden output,\n"
         "8 wrong CPU, or a file here is not what was built.\n\n"
     )
+
+
+def _processing(manifest: Manifest) -> str:
+    """What is done within the network, a line for each end, and its classes."""
+    processing = manifest.processing
+    if processing is None:
+        return ""
+    labels = "".join(f"  {index} {label}\n" for index, label in enumerate(processing.labels))
+    lines = [*processing.words(), *(["Classes:"] if labels else [])]
+    return "".join(f"{line}\n" for line in lines) + labels
 
 
 def _list(title: str, specs: tuple[TensorSpec, ...]) -> str:
