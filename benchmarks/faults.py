@@ -19,7 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.fault_campaigns import bundles, graphs, inputs, records, same_bytes, untrusted, writing
+from benchmarks.fault_campaigns import bundles, commands, graphs, inputs, records, same_bytes, untrusted, writing
 from benchmarks.fault_campaigns.trials import Tally
 
 CAMPAIGNS: dict[str, tuple[Callable[[int, Path], Tally], int, int]] = {
@@ -31,6 +31,7 @@ CAMPAIGNS: dict[str, tuple[Callable[[int, Path], Tally], int, int]] = {
     "graphs": (graphs.campaign, 20, 500),
     "emulated": (graphs.emulated_campaign, 4, 40),
     "bytes": (same_bytes.campaign, 4, 16),
+    "commands": (commands.campaign, 20, 500),
 }
 """Each with its size, quick and long."""
 

@@ -10,7 +10,17 @@ from types import SimpleNamespace
 import onnx
 import pytest
 
-from benchmarks.fault_campaigns import bundles, graphs, inputs, random_graphs, records, same_bytes, untrusted, writing
+from benchmarks.fault_campaigns import (
+    bundles,
+    commands,
+    graphs,
+    inputs,
+    random_graphs,
+    records,
+    same_bytes,
+    untrusted,
+    writing,
+)
 from benchmarks.fault_campaigns.trials import Tally, mutated
 from benchmarks.faults import CAMPAIGNS
 from rdpass.core.errors import ConfigError
@@ -28,8 +38,9 @@ ROOT = Path(__file__).parents[2]
         pytest.param(untrusted.campaign, 15, marks=pytest.mark.slow),
         pytest.param(graphs.campaign, 6, marks=pytest.mark.slow),
         pytest.param(same_bytes.campaign, 2, marks=pytest.mark.slow),
+        pytest.param(commands.campaign, 12, marks=pytest.mark.slow),
     ],
-    ids=["records", "writing", "bundles", "inputs", "untrusted", "graphs", "bytes"],
+    ids=["records", "writing", "bundles", "inputs", "untrusted", "graphs", "bytes", "commands"],
 )
 def test_a_few_faults_of_each_campaign_survive(campaign, size, tmp_path):
     tally = campaign(size, tmp_path)
