@@ -29,12 +29,17 @@ def fronts(figure: Any, records: Sequence[Record]) -> bool:
             for precision in ACCURACY:
                 points = points_of(rows, precision)
                 for point in sorted(points, key=lambda point: point.arm):
-                    axes.plot(cost_of(point), point.accuracy, **look(arms[point.arm], precision == "float32"))
+                    spread = point.row.spread(ACCURACY[precision]) or 0.0
+                    mark = look(arms[point.arm], precision == "float32")
+                    axes.errorbar(cost_of(point), point.accuracy, yerr=spread, elinewidth=0.5, capsize=2, **mark)
                 line = sorted((cost_of(point), point.accuracy) for point in points if point.made_by in PRUNED)
                 axes.plot(*zip(*line, strict=True), color="grey", linewidth=0.6, zorder=0) if line else None
             axes.set(xlabel=label, ylabel="test, %", xscale="log", title=net_of(place))
             axes.title.set_fontsize(9)
-    legend(figure, [sample(**look(arms[arm], True), label=arm) for arm in arms])
+            axes.xaxis.set_major_formatter("{x:g}")
+            axes.xaxis.set_minor_formatter("{x:g}")
+    hollow = {**look(0, False), "color": "grey", "label": "hollow: in int8"}
+    legend(figure, [*(sample(**look(arms[arm], True), label=arm) for arm in arms), sample(**hollow)])
     return True
 
 
