@@ -65,8 +65,15 @@ def read_image(path: Path, channels: int, size: tuple[int, int], crop: float = 1
 
 
 def scaled(image: Image.Image, size: tuple[int, int], box: Box) -> Array:
-    """Bytes (H, W, C) of the part ``box`` of an image in ``size`` (height, width): bilinear, antialiased."""
-    pixels: Array = np.asarray(image.resize((size[1], size[0]), Image.Resampling.BILINEAR, box=box))
+    """Bytes (H, W, C) of the part ``box`` of an image in ``size`` (height, width): bilinear, antialiased.
+
+    Rows first, then columns: Pillow alone would choose the order, and so the rounding, by what is less work. The runner
+    on a board computes the same bytes.
+    """
+    left, top, right, bottom = box
+    (height, width), how = size, Image.Resampling.BILINEAR
+    rows = image.resize((width, image.height), how, box=(left, 0, right, image.height))
+    pixels: Array = np.asarray(rows.resize((width, height), how, box=(0, top, width, bottom)))
     return pixels[:, :, None] if pixels.ndim == 2 else pixels
 
 

@@ -39,6 +39,7 @@ def _program(manifest: Manifest) -> str:
         "                                       one inference on files of numpy.save; outputs that are\n"
         "                                       there are replaced with --force only, and inputs with NaN\n"
         "                                       or infinities taken with --allow-nonfinite only\n"
+        f"{_image(manifest)}"
         "    ./run --bench 200                  how long one takes here, as JSON\n"
         "    ./run --info                       what it takes and gives, as JSON\n\n"
         "Exit codes of ./run: 0 done, 1 failed, 2 wrong arguments or files, 4 not the golden output,\n"
@@ -54,6 +55,14 @@ def _processing(manifest: Manifest) -> str:
     labels = "".join(f"  {index} {label}\n" for index, label in enumerate(processing.labels))
     lines = [*processing.words(), *(["Classes:"] if labels else [])]
     return "".join(f"{line}\n" for line in lines) + labels
+
+
+def _image(manifest: Manifest) -> str:
+    """The line on photographs, where the network takes one."""
+    shape = manifest.inputs[0].shape
+    if manifest.processing is None or manifest.processing.layout is None or len(manifest.inputs) > 1 or shape[0] != 1:
+        return ""
+    return "    ./run PHOTO.ppm                    the likeliest classes in it (binary PPM or PGM, 8 bits)\n"
 
 
 def _list(title: str, specs: tuple[TensorSpec, ...]) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rdpass.core.files import file_digest
 from rdpass.core.places import file_names
+from rdpass.core.processing import Processing
 from rdpass.core.tensor_spec import TensorSpec
 from rdpass.deploy.bundle.c_literals import c_string
 from rdpass.deploy.bundle.manifest import Manifest
@@ -27,6 +28,7 @@ SHARED = tuple(
         "command_line.cc",
         "comparison.cc",
         "cpu_features.cc",
+        "image.cc",
         "new_file.cc",
         "npy.cc",
         "report.cc",
@@ -96,6 +98,8 @@ def description_source(manifest: Manifest, files: Mapping[str, str]) -> str:
         str(manifest.planned_activation_bytes),
         str(manifest.planned_workspace_bytes),
         _list(_list((_text(name), _text(digest))) for name, digest in sorted(files.items())),
+        _image(manifest.processing or Processing()),
+        _list(map(_text, manifest.processing.labels if manifest.processing else ())),
     )
     body = ",\n      ".join(parts)
     return (
@@ -103,6 +107,10 @@ def description_source(manifest: Manifest, files: Mapping[str, str]) -> str:
         f"  static const Description kDescription{{\n      {body}}};\n"
         "  return kDescription;\n}\n\n}  // namespace rdpass\n"
     )
+
+
+def _image(processing: Processing) -> str:
+    return _list((_text(processing.layout or ""), str(processing.bgr).lower(), repr(float(processing.crop))))
 
 
 def _list(items: Iterable[str]) -> str:

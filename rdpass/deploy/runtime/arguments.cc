@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "failure.h"
+#include "image.h"
 
 namespace rdpass {
 namespace {
@@ -56,7 +57,8 @@ int ReadOption(Arguments& arguments, char** argv, int i, const Description& desc
 }  // namespace
 
 std::string Usage(const Description& description) {
-  return "usage: run INPUT.npy... OUTPUT.npy... with " + std::to_string(description.inputs.size()) + " inputs and " +
+  const std::string image = TakesImage(description) ? "run IMAGE.ppm, which prints the likeliest classes, or " : "";
+  return "usage: " + image + "run INPUT.npy... OUTPUT.npy... with " + std::to_string(description.inputs.size()) + " inputs and " +
          std::to_string(description.outputs.size()) +
          " outputs ([--force] replaces outputs, [--allow-nonfinite] takes inputs with NaN), or run --verify | --bench RUNS | --info; [--threads N] with any";
 }
@@ -75,6 +77,10 @@ Arguments ParseArguments(int argc, char** argv, const Description& description) 
     }
   }
   const size_t wanted = description.inputs.size() + description.outputs.size();
+  if (arguments.mode == Mode::kRun && arguments.files.size() == 1 && TakesImage(description)) {
+    arguments.mode = Mode::kClassify;
+    return arguments;
+  }
   if (arguments.files.size() != (arguments.mode == Mode::kRun ? wanted : 0)) {
     throw Failure(kUsage, Usage(description));
   }

@@ -15,6 +15,7 @@
 #include "comparison.h"
 #include "cpu_features.h"
 #include "failure.h"
+#include "image.h"
 #include "new_file.h"
 #include "npy.h"
 #include "report.h"
@@ -45,6 +46,14 @@ void CheckCpu(const Description& description) {
 std::vector<Tensor> ReadAll(const std::vector<std::string>& paths, const std::vector<TensorSpec>& specs) {
   std::vector<Tensor> tensors;
   for (size_t i = 0; i < specs.size(); ++i) tensors.push_back(ReadNpy(paths.at(i), specs[i]));
+  return tensors;
+}
+
+// An image where the network takes one; else, and for golden numbers, .npy files.
+std::vector<Tensor> ReadInputs(const std::vector<std::string>& paths, const Description& description) {
+  if (!TakesImage(description) || !IsImage(paths.at(0))) return ReadAll(paths, description.inputs);
+  std::vector<Tensor> tensors;
+  tensors.push_back(ReadImage(paths[0], description));
   return tensors;
 }
 
@@ -103,13 +112,23 @@ int RunOnce(const Arguments& arguments, const Description& description, Loader l
   const auto middle = arguments.files.begin() + static_cast<std::ptrdiff_t>(description.inputs.size());
   const std::vector<std::string> given(arguments.files.begin(), middle), places(middle, arguments.files.end());
   CheckPlaces(places, given, BundleFolder(), arguments.force);
-  const std::vector<Tensor> inputs = ReadAll(given, description.inputs);
+  const std::vector<Tensor> inputs = ReadInputs(given, description);
   if (!arguments.allow_nonfinite) CheckFinite(given, description.inputs, inputs);
   std::vector<Tensor> outputs = MakeAll(description.outputs);
   const Operands operands = OperandsOf(inputs, outputs);
   BundleFiles files(description.files);
   load(files, arguments.threads)->Run(operands.inputs.data(), operands.outputs.data());
   WriteAll(places, description.outputs, outputs, arguments.force);
+  return kDone;
+}
+
+int Classify(const Arguments& arguments, const Description& description, Loader load) {
+  const std::vector<Tensor> inputs = ReadInputs(arguments.files, description);
+  std::vector<Tensor> outputs = MakeAll(description.outputs);
+  const Operands operands = OperandsOf(inputs, outputs);
+  BundleFiles files(description.files);
+  load(files, arguments.threads)->Run(operands.inputs.data(), operands.outputs.data());
+  std::fputs(ClassesText(description, outputs.at(0)).c_str(), stdout);
   return kDone;
 }
 
@@ -148,6 +167,7 @@ int Dispatch(const Arguments& arguments, const Description& description, Loader 
   CheckCpu(description);
   if (arguments.mode == Mode::kVerify) return Verify(arguments, description, load);
   if (arguments.mode == Mode::kBench) return Bench(arguments, description, load);
+  if (arguments.mode == Mode::kClassify) return Classify(arguments, description, load);
   return RunOnce(arguments, description, load);
 }
 

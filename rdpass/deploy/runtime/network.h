@@ -26,6 +26,13 @@ struct FileDigest {
   std::string sha256;
 };
 
+// How an image in bytes becomes the first input: "nhwc" or "nchw", empty where it takes none; which part of it counts.
+struct ImageInput {
+  std::string layout;
+  bool blue_first;
+  double crop;
+};
+
 // What is said of a network when it is built. Files lie in the bundle's folder; features are words of /proc/cpuinfo.
 struct Description {
   std::string target;
@@ -39,6 +46,8 @@ struct Description {
   int64_t activation_bytes;
   int64_t workspace_bytes;
   std::vector<FileDigest> files;  // all that were there when the program was linked
+  ImageInput image;
+  std::vector<std::string> labels;  // of the classes that the first output has scores of, or an index into
 };
 
 // Defined in a file that is generated when the bundle is built.

@@ -1,8 +1,12 @@
 #include "report.h"
 
+#include <algorithm>
 #include <cstdio>
+#include <numeric>
+#include <vector>
 
 #include "cpu_features.h"
+#include "failure.h"
 
 namespace rdpass {
 namespace {
@@ -52,6 +56,11 @@ std::string Planned(const Description& description) {
 }
 
 constexpr size_t kMostPrinted = 2000;
+constexpr size_t kMostClasses = 5;
+
+std::string ClassName(const Description& description, size_t index) {
+  return index < description.labels.size() ? description.labels[index] : std::to_string(index);
+}
 
 }  // namespace
 
@@ -64,6 +73,30 @@ std::string Printable(const std::string& text) {
     if (letter == 0xc2 && next >= 0x80 && next < 0xa0) line[i] = line[i + 1] = '?';  // those above ASCII, in UTF-8
   }
   return text.size() > kMostPrinted ? line + "..." : line;
+}
+
+std::string ClassesText(const Description& description, const Tensor& output) {
+  const TensorSpec& spec = description.outputs.at(0);
+  if (spec.dtype == "int64" && spec.shape.size() == 1 && spec.shape[0] == 1) {
+    const int64_t index = *static_cast<const int64_t*>(output.data());
+    return Printable(ClassName(description, static_cast<size_t>(index))) + "\n";
+  }
+  if (spec.dtype != "float32" || spec.shape.size() != 2 || spec.shape[0] != 1) {
+    throw Failure(kUsage, "'" + spec.name + "' is " + spec.dtype + " " + ShapeText(spec) +
+                              ", no scores of classes to print; name a file for each output");
+  }
+  const float* const scores = static_cast<const float*>(output.data());
+  std::vector<size_t> order(ElementCount(spec));
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(), [scores](size_t a, size_t b) { return scores[a] > scores[b]; });
+  order.resize(std::min(order.size(), kMostClasses));
+  std::string text;
+  for (const size_t index : order) {
+    char score[64];
+    std::snprintf(score, sizeof(score), "%.4f  ", scores[index]);
+    text += score + Printable(ClassName(description, index)) + "\n";
+  }
+  return text;
 }
 
 std::string InfoText(const Description& description) {

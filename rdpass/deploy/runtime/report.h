@@ -6,6 +6,7 @@
 
 #include "bench.h"
 #include "network.h"
+#include "tensor.h"
 
 namespace rdpass {
 
@@ -13,6 +14,10 @@ namespace rdpass {
 std::string Printable(const std::string& text);
 
 std::string InfoText(const Description& description);
+
+// The five likeliest classes in the first output, one a line with its score; or the class whose index it is.
+// Throws a Failure where it holds neither.
+std::string ClassesText(const Description& description, const Tensor& output);
 
 // `threads` is 0 where the runtime chose, `load_ms` how long it took to make the network ready.
 std::string BenchText(const Description& description, const Times& times, int threads, double load_ms);
