@@ -24,6 +24,7 @@ from rdpass.passes.lowering.rewrite.half_precision import HalfPrecision
 from rdpass.passes.lowering.rewrite.keep_integers import KeepIntegers, ReleaseIntegers
 from rdpass.passes.lowering.rewrite.legalize import LegalizeOpsButViews
 from rdpass.passes.lowering.rewrite.place_kernels import PlaceKernels
+from rdpass.passes.lowering.rewrite.reshape_constants import ReshapeConstants
 from rdpass.passes.lowering.rewrite.restore_extrema import RestoreExtrema
 from rdpass.passes.lowering.rewrite.widen_sums import WidenSums
 
@@ -35,6 +36,7 @@ def simplification(machine: Machine) -> tuple[Any, ...]:
         RestoreExtrema(),  # TVM's rewriting in it makes one of equal calls, which KeepIntegers takes apart
         KeepIntegers(),
         transform.CanonicalizeBindings(),
+        ReshapeConstants(),  # faster than FoldConstant
         transform.FoldConstant(),
         FoldBatchNorm(),
         ReleaseIntegers(machine),
@@ -93,8 +95,8 @@ def lowering(machine: Machine, tuned: Mapping[Workload, Tile]) -> tuple[Any, ...
 
 def halved(module: tvm.IRModule, target: tvm.target.Target) -> tvm.IRModule:
     """A network of float32 that computes in float16; ``module`` is left as it was."""
-    passes = BoundTakes(), RestoreExtrema(), transform.CanonicalizeBindings(), transform.FoldConstant(), FoldBatchNorm()
-    return _run((*passes, HalfPrecision()), module, target)
+    passes = BoundTakes(), RestoreExtrema(), transform.CanonicalizeBindings(), ReshapeConstants()
+    return _run((*passes, transform.FoldConstant(), FoldBatchNorm(), HalfPrecision()), module, target)
 
 
 def simplify(module: tvm.IRModule, target: tvm.target.Target, machine: Machine) -> tvm.IRModule:
