@@ -8,6 +8,7 @@ from rich.markup import escape
 
 from rdpass.cli.tables import console, print_table, size
 from rdpass.core.plan import BlockCost, Choice, Cost, Estimated, Forecast, Latency, Memory, Plan, Region, Worth
+from rdpass.core.printable import three_figures
 from rdpass.report.worth import choice_name
 
 Row = tuple[str, ...]
@@ -53,7 +54,7 @@ def print_choices(found: Worth | Estimated) -> None:
 
 def _choice_row(choice: Choice) -> Row:
     sizes = choice.peak_bytes, choice.weight_bytes, choice.library_bytes, choice.resident_bytes, choice.dram_bytes
-    return (choice_name(choice), f"{choice.ms:.3g}", *map(size, sizes))
+    return (choice_name(choice), three_figures(choice.ms), *map(size, sizes))
 
 
 def _add_rows(plan: Plan) -> Iterator[Row]:
@@ -131,7 +132,7 @@ def _print_latency(forecast: Forecast) -> None:
 
 def _range(latency: Latency) -> str:
     """Both ends to three figures, without an exponent: 496 to 1190."""
-    return " to ".join(f"{float(f'{ms:.3g}'):g}" for ms in (latency.low_ms, latency.high_ms))
+    return " to ".join(map(three_figures, (latency.low_ms, latency.high_ms)))
 
 
 def _counted(count: int) -> str:

@@ -1,4 +1,4 @@
-"""Text that others wrote, as a terminal may be shown it: names in models, files and records, and what boards print."""
+"""What people are shown: text that others wrote (names in models and files, what boards print), and numbers."""
 
 from __future__ import annotations
 
@@ -15,3 +15,8 @@ def printable(text: str, longest: int = LONGEST) -> str:
         return line
     kept = (longest - 1) // 2
     return f"{line[:kept]}…{line[-kept:]}"
+
+
+def three_figures(value: float) -> str:
+    """A number to three figures, without an exponent: 0.28, 57.3, 1400."""
+    return f"{float(f'{value:.3g}'):.12g}"

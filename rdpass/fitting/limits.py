@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from rdpass.core.errors import ConfigError
 from rdpass.core.plan import Choice
+from rdpass.core.printable import three_figures
 
 _QUANTITY = re.compile(r"\s*(\d+(?:\.\d*)?(?:e[+-]?\d+)?|\.\d+)\s*([a-zµ]+)\s*")
 _MILLISECONDS = {"us": 1e-3, "µs": 1e-3, "ms": 1.0, "s": 1e3, "min": 6e4, "h": 3.6e6}
@@ -73,7 +74,7 @@ def amount(limit: str, value: float) -> str:
     if limit == "drop":
         return f"{value:.2f}"
     if limit == "ms":
-        return f"{value:.3g} ms"
+        return f"{three_figures(value)} ms"
     return f"{value / 1e3:.4g} kB" if value < 1e6 else f"{value / 1e6:.4g} MB"
 
 

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from rdpass.core.files import new_file
 from rdpass.core.plan import Choice
+from rdpass.core.printable import three_figures
 from rdpass.fitting.choice import front
 from rdpass.fitting.limits import amount, misses, words
 from rdpass.fitting.record import Fit, Point
@@ -62,7 +63,7 @@ def missed_by(found: Fit, cost: Choice) -> str:
 
 def figures_of(cost: Choice) -> tuple[str, str, str]:
     """Milliseconds, peak and weights, as text."""
-    return f"{cost.ms:.3g}", amount("peak_bytes", cost.peak_bytes), amount("weight_bytes", cost.weight_bytes)
+    return three_figures(cost.ms), amount("peak_bytes", cost.peak_bytes), amount("weight_bytes", cost.weight_bytes)
 
 
 def cells_of(point: Point) -> tuple[str, ...]:

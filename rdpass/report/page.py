@@ -16,6 +16,7 @@ from rdpass.core.estimates import Estimate
 from rdpass.core.files import new_file
 from rdpass.core.places import check_free
 from rdpass.core.plan import Choice, Width
+from rdpass.core.printable import three_figures
 from rdpass.passes.quantize.report import TrainingReport
 from rdpass.report.chart import Chart
 from rdpass.report.pruning import width_rows
@@ -79,7 +80,7 @@ def _estimated(found: dict[str, Any] | None) -> dict[str, Any] | None:
     if found is None:
         return None
     rows = [
-        (choice_name(choice), f"{choice.ms:.3g}", megabytes(choice.peak_bytes), megabytes(choice.weight_bytes))
+        (choice_name(choice), three_figures(choice.ms), megabytes(choice.peak_bytes), megabytes(choice.weight_bytes))
         for choice in (Choice(**each) for each in found["choices"])
     ]
     return {"target": found["target"], "rows": rows, "skipped": found["skipped"]}

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from rdpass.core.numeric_types import SINGLE
 from rdpass.core.plan import Choice, Skipped, Worth
+from rdpass.core.printable import three_figures
 
 LESS_TIME = 0.05
 LESS_PEAK = 0.20
@@ -54,7 +55,7 @@ def choice_name(choice: Choice) -> str:
 
 def _cost(choice: Choice) -> str:
     sizes = ("peak", choice.peak_bytes), ("library", choice.library_bytes), ("resident", choice.resident_bytes)
-    return ", ".join([f"{choice.ms:.3g} ms", *(f"{name} {megabytes(count)}" for name, count in sizes)])
+    return ", ".join([f"{three_figures(choice.ms)} ms", *(f"{name} {megabytes(count)}" for name, count in sizes)])
 
 
 def _change(share: float) -> str:
@@ -64,4 +65,4 @@ def _change(share: float) -> str:
 
 def megabytes(count: int) -> str:
     """0.28 MB, 57.3 MB (powers of 1000)."""
-    return f"{count / 1e6:.3g} MB"
+    return f"{three_figures(count / 1e6)} MB"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rdpass.core.printable import printable
+from rdpass.core.printable import printable, three_figures
 
 
 @pytest.mark.parametrize("text", ["\x1b[2J", "\x9b2J", "\x07", "\x00", "a\u202eb", "\u2028", "\ud800", "\x7f"])
@@ -23,3 +23,11 @@ def test_long_text_is_shortened_in_the_middle():
     assert printable("x" * 300) == "x" * 300
     shown = printable("start" + "x" * 10_000 + "end", 21)
     assert (len(shown), shown[:5], shown[-3:], "…" in shown) == (21, "start", "end", True)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(0.2841, "0.284"), (57.349, "57.3"), (596, "596"), (1403.2, "1400"), (12_345_678.0, "12300000")],
+)
+def test_three_figures_come_without_an_exponent(value, words):
+    assert three_figures(value) == words
