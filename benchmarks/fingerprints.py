@@ -31,11 +31,12 @@ if __name__ == "__main__":
 
 import torch
 
+from benchmarks.demo import EPOCHS
 from benchmarks.fingerprinting import digests, networks
 from benchmarks.fingerprinting.comparing import Difference, differences
 from benchmarks.fingerprinting.inspections import SPECS, inspection_fingerprints
 from benchmarks.fingerprinting.libraries import library_fingerprint
-from benchmarks.fingerprinting.student import EPOCHS, THREADS, student_fingerprint
+from benchmarks.fingerprinting.student import THREADS, student_fingerprint
 
 PARTS = ("libraries", "inspections", "student")
 _PACKAGES = ("torch", "torchvision", "timm", "onnx", "onnxscript", "onnxsim", "onnxruntime", "apache-tvm", "numpy")

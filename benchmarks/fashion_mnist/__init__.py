@@ -1,1 +1,1 @@
-"""Fashion-MNIST (MIT licence, Zalando SE): a trained ResNet-20, the data it was trained on, and how."""
+"""Fashion-MNIST (MIT licence, Zalando SE): two trained networks, the data they were trained on, and how."""

@@ -1,7 +1,7 @@
 """Fashion-MNIST images: the full set from Debian's package, or the subset that lies beside this file.
 
 The subset (``subset.npz``: 10 000 training images, 2 000 held-out ones) was written by ``subset.py``. Its training
-part comes from the images the teacher was trained on, its held-out part from the official test set.
+part comes from the full set's ``train``, its held-out part from the official test set.
 """
 
 from __future__ import annotations
@@ -88,4 +88,4 @@ def loaders() -> tuple[Loader, Loader]:
         (normalise(arrays[f"{part}_images"]), torch.from_numpy(arrays[f"{part}_labels"].astype(np.int64)))
         for part in ("train", "held_out")
     ]
-    return Loader(*parts[0], augment=True), Loader(*parts[1], batch=500)
+    return Loader(*parts[0], batch=64, augment=True), Loader(*parts[1], batch=500)

@@ -19,7 +19,6 @@ from benchmarks.demo import DATA, MODEL, TRAINING
 from benchmarks.fingerprinting import digests
 
 THREADS = 1
-EPOCHS = 4
 _THREADS_OF = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
