@@ -44,7 +44,7 @@ class Evaluated:
         differences: of each figure from the first network's, paired image by image; empty for the first.
         agreement: per cent of images with the first network's top class; None where there are no logits.
         sqnr: dB, of the first network's outputs to the differences from them, 200 where they are equal; None for the
-            first, and where the outputs are of another shape.
+            first, and where the outputs are of another shape or probabilities beside scores.
 
     Example:
         >>> import rdpass
@@ -122,7 +122,8 @@ def evaluate(
     with ExitStack() as stack:
         ready = [stack.enter_context(opened(name, source)) for name, source in _named(networks).items()]
         limit = EMULATED_IMAGES if images is None and any(network.is_slow for network in ready) else images
-        tallies = [_Tally(network, new_measure()) for network in ready]
+        first_ends = ready[0].postprocess
+        tallies = [_Tally(network, new_measure(), network.postprocess == first_ends) for network in ready]
         rows = _run(tallies, data, limit, show_progress, metric is None)
     first = tallies[0].measure.figures()
     return Evaluation(rows, tuple(tally.result(first if index else None) for index, tally in enumerate(tallies)))
@@ -145,12 +146,13 @@ def _named(networks: Source | Sequence[Source] | Mapping[str, Source]) -> dict[s
 class _Tally:
     """One network, its measure, and what is told of it beside the first one."""
 
-    def __init__(self, network: Network, measure: Measure) -> None:
+    def __init__(self, network: Network, measure: Measure, comparable: bool) -> None:
+        """``comparable``: its outputs are what the first one's are, not probabilities beside scores."""
         self.network, self.measure = network, measure
         self._same: list[Array] = []
         self._signal: list[float] = []
         self._noise: list[float] = []
-        self._comparable = True
+        self._comparable = comparable
 
     def add(self, batch: Batch, index: int, reference: Any) -> Any:
         """Run one batch; ``reference`` is what the first network gave for it, None for the first itself."""

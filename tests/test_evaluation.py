@@ -1,6 +1,8 @@
 """``evaluate``: the first network is the standard, images are counted, what can't be measured is refused."""
 
 import copy
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +11,8 @@ from torch import nn
 
 import rdpass
 from rdpass.core.errors import ConfigError, DivergedError
+from rdpass.core.processing import Processing
+from rdpass.onnx.processing import save_processed
 from tests.data import batches
 from tests.models import small_resnet_of_four
 
@@ -91,6 +95,16 @@ def test_networks_of_other_outputs_are_measured_each_by_itself():
     second = evaluated([model, wider], batches(1)).networks[1]
     assert (second.agreement, second.sqnr, sorted(second.figures)) == (None, None, ["top-1", "top-5"])
     assert sorted(second.differences) == ["top-1"]
+
+
+def test_probabilities_beside_scores_have_figures_and_no_noise(tmp_path):
+    file = rdpass.convert(small_resnet_of_four(), torch.zeros(1, 3, 8, 8), recipe="keep").export_onnx(
+        tmp_path / "a.onnx"
+    )
+    other = shutil.copy(file, tmp_path / "b.onnx")
+    save_processed(Path(other), Processing(postprocess="softmax"))
+    found = rdpass.evaluate([file, other], batches(1), show_progress=False).networks[1]
+    assert (found.differences["top-1"].value, found.agreement.value, found.sqnr) == (0, 100, None)
 
 
 def test_outputs_of_several_parts_take_a_metric():

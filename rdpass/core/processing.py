@@ -20,6 +20,8 @@ LAYOUTS = ("nhwc", "nchw")
 SOFTMAX, ARGMAX = "softmax", "argmax"
 POSTPROCESSES = (SOFTMAX, ARGMAX)
 _TOP = 5
+_OF_A_STEP = 0.02
+"""How far a number may be from a byte's, in steps from byte to byte."""
 FORM = "write uint8,nhwc,mean=0.485,0.456,0.406,std=0.229,0.224,0.225 (also nchw, scale=0.00392, bgr)"
 
 
@@ -107,6 +109,25 @@ class Processing:
         scale, shift = (each[:, None, None] for each in self.factors(planes.shape[1]))
         ordered: Array = planes[:, ::-1] if self.bgr else planes
         return np.ascontiguousarray(ordered.astype(np.float32) * scale + shift)
+
+    def as_bytes(self, floats: Array, where: str) -> Array:
+        """The bytes in ``layout`` that images (N, C, H, W) were prepared from, by whatever loader.
+
+        Raises:
+            ConfigError: they are no bytes by this mean and deviation; the message begins with ``where``.
+        """
+        scale, shift = (each[:, None, None] for each in self.factors(floats.shape[1]))
+        planes = np.rint((floats - shift) / scale)
+        off = np.abs(planes * scale + shift - floats) > _OF_A_STEP * scale
+        if off.any() or planes.min() < 0 or planes.max() > 255:
+            mean, std = (", ".join(f"{value:g}" for value in values) for values in (self.mean, self.std))
+            raise ConfigError(
+                f"{where}: the network takes an image in bytes, and these are no bytes by its own mean {mean} and std"
+                f" {std}; read the images with these"
+            )
+        ordered = planes[:, ::-1] if self.bgr else planes
+        bytes_ = ordered.astype(np.uint8)
+        return np.ascontiguousarray(bytes_.transpose(0, 2, 3, 1) if self.layout == "nhwc" else bytes_)
 
     def finished(self, outputs: Sequence[Array]) -> list[Array]:
         """A network's outputs as they are given on: the first one's probabilities or class, in float64."""

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from rdpass.core.comparison import Array
 from rdpass.core.errors import ConfigError, RdpassError, first_line
+from rdpass.core.processing import Processing
 from rdpass.core.tensor_spec import TensorSpec
 from rdpass.core.tensors import plain_outputs
 from rdpass.deploy.bundle.execution import execute
@@ -38,7 +39,7 @@ class Network:
     """``call`` gives the outputs for a batch: a module's as it gives them, without classes of their own; else a tensor,
     or a tuple of them.
 
-    ``by``: what computes it; ``is_slow``: it is emulated.
+    ``by``: what computes it; ``is_slow``: it is emulated; ``postprocess``: what is done to its scores within it.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Network:
     unpacking: Unpacking
     call: Callable[[Batch, int], Any]
     is_slow: bool = False
+    postprocess: str | None = None
 
 
 @contextmanager
@@ -95,7 +97,7 @@ def _of_module(name: str, module: nn.Module) -> Iterator[Network]:
 
 def _of_file(name: str, path: Path) -> Network:
     source = read_onnx(path)
-    return _of_arrays(name, "ONNX Runtime", source.inputs, Session(source.reference).run)
+    return _of_arrays(name, "ONNX Runtime", source.inputs, Session(source.reference).run, source.processing)
 
 
 @contextmanager
@@ -108,20 +110,28 @@ def _of_folder(name: str, folder: Path) -> Iterator[Network]:
             launcher = find_launcher(target_of(manifest))
             by = f"{manifest.target['name']} bundle" + (", emulated" if launcher else "")
             run: Run = lambda arrays: execute(copy, manifest, launcher, arrays)  # noqa: E731
-            yield _of_arrays(name, by, manifest.inputs, run, is_slow=bool(launcher))
+            yield _of_arrays(name, by, manifest.inputs, run, manifest.processing, bool(launcher))
     else:
         raise ConfigError(f"{folder} is neither a run folder ({RECORD}) nor a bundle ({MANIFEST})")
 
 
-def _of_arrays(name: str, by: str, inputs: Sequence[TensorSpec], run: Run, is_slow: bool = False) -> Network:
-    """A network of static shapes: a batch goes through it in parts of its size, of which the last is filled up."""
+def _of_arrays(
+    name: str, by: str, inputs: Sequence[TensorSpec], run: Run, processing: Processing | None, is_slow: bool = False
+) -> Network:
+    """A network of static shapes: a batch goes through it in parts of its size, of which the last is filled up.
+
+    Images that a loader has prepared are given in bytes to a network that prepares them itself.
+    """
     if not inputs:
         raise ConfigError(f"{name} takes no inputs, so there is nothing to measure it on")
     size = inputs[0].shape[0] if inputs[0].shape else 1
 
     def call(batch: Batch, index: int) -> Any:
         where = f"batch {index} for {name}"
-        arrays = [fitting(x, spec, where) for x, spec in zip(batch.inputs, inputs, strict=True)]
+        given = list(batch.inputs)
+        if processing is not None and processing.layout is not None and given and given[0].is_floating_point():
+            given[0] = torch.from_numpy(processing.as_bytes(given[0].detach().cpu().numpy(), where))
+        arrays = [fitting(x, spec, where) for x, spec in zip(given, inputs, strict=True)]
         if all(x.shape == spec.shape for x, spec in zip(arrays, inputs, strict=True)):
             found = [torch.from_numpy(value) for value in run(arrays)]
         else:
@@ -129,7 +139,8 @@ def _of_arrays(name: str, by: str, inputs: Sequence[TensorSpec], run: Run, is_sl
             found = [torch.from_numpy(np.concatenate(values)[:rows]) for values in outputs]
         return found[0] if len(found) == 1 else tuple(found)
 
-    return Network(name, by, Unpacking(tuple(spec.name for spec in inputs), len(inputs)), call, is_slow)
+    ends = None if processing is None else processing.postprocess
+    return Network(name, by, Unpacking(tuple(spec.name for spec in inputs), len(inputs)), call, is_slow, ends)
 
 
 def _parts(arrays: Sequence[Array], size: int) -> Iterator[list[Array]]:

@@ -65,6 +65,17 @@ def test_an_image_is_prepared_as_the_network_was_trained(layout, bgr):
     assert (given.dtype, given.shape) == (np.float32, (1, 3, 4, 6))
 
 
+@pytest.mark.parametrize("layout", ["nhwc", "nchw"])
+def test_prepared_images_are_taken_back_to_their_bytes_and_others_are_refused(layout):
+    processing = replace(WHOLE, layout=layout, bgr=True)
+    pixels = processing.arranged(np.arange(256, dtype=np.uint8).repeat(3).reshape(16, 16, 3))
+    floats = processing.prepared(pixels)
+    np.testing.assert_array_equal(processing.as_bytes(floats, "batch 0"), pixels)
+    for wrong in (floats + np.float32(0.004), floats * 3):
+        with pytest.raises(ConfigError, match=r"batch 0: .* no bytes by its own mean 0.5, 0.25, 0.1 and std"):
+            processing.as_bytes(wrong, "batch 0")
+
+
 def test_grey_images_take_one_mean_and_no_three():
     assert Processing("nhwc", (0.5,), (0.25,)).prepared(np.full((1, 2, 2, 1), 255, np.uint8))[0, 0, 0, 0] == 2
     with pytest.raises(ConfigError, match="3 means or deviations, and the image has 1 channels"):

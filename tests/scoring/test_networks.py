@@ -7,7 +7,9 @@ import torch
 
 import rdpass
 from rdpass.core.errors import ConfigError, IntegrityError
+from rdpass.core.processing import Processing
 from rdpass.onnx.oracle import run_onnx
+from rdpass.onnx.processing import save_processed
 from rdpass.scoring.networks import first_rows, opened
 from rdpass.training.objective import Batch
 from tests.deploy.conftest import board, board_bundle, residual_net, residual_onnx, two_by_two_net  # noqa: F401
@@ -29,6 +31,22 @@ def test_a_file_of_any_batch_takes_batches_of_any_size(tmp_path, size):
     wanted = np.concatenate([run_onnx(residual_net(), [image[None].numpy()])[0] for image in IMAGES])
     assert network.by == "ONNX Runtime"
     np.testing.assert_allclose(found.numpy(), wanted, rtol=1e-5, atol=1e-5)
+
+
+def test_a_network_that_prepares_its_image_itself_is_given_the_bytes_of_what_a_loader_prepared(tmp_path):
+    onnx.save(residual_net(2), tmp_path / "net.onnx")
+    onnx.save(residual_net(2), tmp_path / "whole.onnx")
+    processing = Processing("nhwc", (0.4, 0.5, 0.6), (0.2, 0.25, 0.3))
+    save_processed(tmp_path / "whole.onnx", processing)
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 17, 15, 3), np.uint8)
+    images = torch.from_numpy(processing.prepared(pixels))
+    plain, whole = (outputs_of(tmp_path / f"{name}.onnx", images)[1] for name in ("net", "whole"))
+    np.testing.assert_allclose(whole.numpy(), plain.numpy(), rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(
+        outputs_of(tmp_path / "whole.onnx", torch.from_numpy(pixels))[1].numpy(), whole.numpy()
+    )
+    with pytest.raises(ConfigError, match=r"batch 0 for net: .* no bytes by its own mean 0.4, 0.5, 0.6"):
+        outputs_of(tmp_path / "whole.onnx", IMAGES)
 
 
 def test_several_inputs_and_outputs_go_in_and_come_out_in_order(tmp_path):
