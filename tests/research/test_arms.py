@@ -1,5 +1,6 @@
 """Every arm of every grid trains a step or two, and says truly what came out."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -26,6 +27,11 @@ from rdpass.passes.analysis.shortcuts.check_plain import find_not_plain
 from tests.research.conftest import TINY
 
 
+def size_for(grid):
+    """Half of a network of width 4 can't leave in blocks of four channels."""
+    return replace(TINY, width=8) if grid is pareto.PARETO else TINY
+
+
 def every_run():
     """All that differ, on nets of three blocks."""
     with pytest.MonkeyPatch.context() as patch:
@@ -34,7 +40,7 @@ def every_run():
         patch.setattr(small, "DEPTHS", (8,))
         patch.setattr(small, "FEW", (32,))
         patch.setattr(pareto, "INVERTED", 11)
-        found = [run for grid in GRIDS.values() for run in runs_of(grid, TINY, [0], amp=False)]
+        found = [run for grid in GRIDS.values() for run in runs_of(grid, size_for(grid), [0], amp=False)]
     return list({run.identity: run for run in reversed(found)}.values())[::-1]
 
 
