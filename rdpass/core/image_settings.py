@@ -13,6 +13,7 @@ import numpy as np
 from rdpass.core.comparison import Array
 from rdpass.core.errors import ConfigError
 from rdpass.core.files import check_regular
+from rdpass.core.numeric_types import FLOAT32
 
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Mean and standard deviation of ImageNet's colours, of values from 0 to 1."""
@@ -80,7 +81,7 @@ class ImageSettings:
     def normalised(self, pixels: Array) -> Array:
         """Bytes (N, H, W, C) as the network takes them: float32 (N, C, H, W), ``(x / 255 - mean) / std``."""
         scale, shift = scale_and_shift(self.mean, self.std, 1 / 255)
-        scaled: Array = pixels.astype(np.float32) * scale + shift
+        scaled: Array = pixels.astype(FLOAT32) * scale + shift
         return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2))
 
     def __str__(self) -> str:
@@ -92,7 +93,7 @@ class ImageSettings:
 def scale_and_shift(mean: Sequence[float], std: Sequence[float], scale: float) -> tuple[Array, Array]:
     """``a`` and ``b`` (float32, one a channel) of ``(x * scale - mean) / std = a x + b``."""
     means, deviations = np.asarray(mean, np.float64), np.asarray(std, np.float64)
-    return (scale / deviations).astype(np.float32), (-means / deviations).astype(np.float32)
+    return (scale / deviations).astype(FLOAT32), (-means / deviations).astype(FLOAT32)
 
 
 def parse_size(text: str) -> tuple[int, int]:

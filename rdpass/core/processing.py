@@ -15,6 +15,7 @@ import numpy as np
 from rdpass.core.comparison import Array
 from rdpass.core.errors import ConfigError
 from rdpass.core.image_settings import ImageSettings, scale_and_shift
+from rdpass.core.numeric_types import FLOAT32
 
 LAYOUTS = ("nhwc", "nchw")
 SOFTMAX, ARGMAX = "softmax", "argmax"
@@ -108,7 +109,7 @@ class Processing:
         planes = image.transpose(0, 3, 1, 2) if self.layout == "nhwc" else image
         scale, shift = (each[:, None, None] for each in self.factors(planes.shape[1]))
         ordered: Array = planes[:, ::-1] if self.bgr else planes
-        return np.ascontiguousarray(ordered.astype(np.float32) * scale + shift)
+        return np.ascontiguousarray(ordered.astype(FLOAT32) * scale + shift)
 
     def as_bytes(self, floats: Array, where: str) -> Array:
         """The bytes in ``layout`` that images (N, C, H, W) were prepared from, by whatever loader.

@@ -147,7 +147,7 @@ def _check(source: OnnxSource, processing: Processing) -> None:
     is_image = image.dtype == FLOAT32 and len(image.shape) == 4 and image.shape[1] in (1, 3)
     if processing.layout is not None and not is_image:
         raise ConfigError(
-            f"--preprocess is for an image (N, 1 or 3, H, W) in float32, and the input {image.name!r} is {image.dtype}"
+            f"--preprocess is for an image (N, 1 or 3, H, W) in {FLOAT32}, and the input {image.name!r} is {image.dtype}"
             f" {image.shape}"
         )
     if processing.bgr and image.shape[1] != 3:
