@@ -147,8 +147,8 @@ def _check(source: OnnxSource, processing: Processing) -> None:
     is_image = image.dtype == FLOAT32 and len(image.shape) == 4 and image.shape[1] in (1, 3)
     if processing.layout is not None and not is_image:
         raise ConfigError(
-            f"--preprocess is for an image (N, 1 or 3, H, W) in {FLOAT32}, and the input {image.name!r} is {image.dtype}"
-            f" {image.shape}"
+            f"--preprocess is for an image (N, 1 or 3, H, W) in {FLOAT32}, and the input {image.name!r} is"
+            f" {image.dtype} {image.shape}"
         )
     if processing.bgr and image.shape[1] != 3:
         raise ConfigError(f"bgr is for images of three channels, and {image.name!r} has {image.shape[1]}")
