@@ -33,10 +33,11 @@ def simplification(machine: Machine) -> tuple[Any, ...]:
     """The passes before any kernel: what these leave is what kernels are found in."""
     return (
         BoundTakes(),
-        RestoreExtrema(),  # TVM's rewriting in it makes one of equal calls, which KeepIntegers takes apart
+        # TVM's rewriting in these two makes one of equal calls, which KeepIntegers takes apart.
+        RestoreExtrema(),
+        ReshapeConstants(),  # faster than FoldConstant
         KeepIntegers(),
         transform.CanonicalizeBindings(),
-        ReshapeConstants(),  # faster than FoldConstant
         transform.FoldConstant(),
         FoldBatchNorm(),
         ReleaseIntegers(machine),
