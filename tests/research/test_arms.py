@@ -68,6 +68,14 @@ def is_slow(run):
     return block == ("basic" if run.grid in ("fade-out", "depth") else "bottleneck")
 
 
+def is_priced_here(run):
+    """Every way to a network once, by one share, on bottlenecks; both in one network on the other blocks too."""
+    name = run.cell.arm.name
+    if "50 %" in name or "75 %" in name or run.cell.arm.of.settings.get("by") == "depth":
+        return False
+    return run.cell.net.block == "bottleneck" or name.startswith("pruned by 25 %") and "plain" in name
+
+
 def is_repeated(run):
     """Whether an arm that is run on the other net takes no other way on this one; recipes of the grid of depths do."""
     if run.grid == "ablation":  # what is left out is a setting
@@ -120,7 +128,7 @@ def expected_form(run):
 
 PRICED = [
     pytest.param(run, id=f"{run.cell.net.name}-{run.cell.arm.name}")
-    for run in every_run() if run.grid == "pareto" and run.cell.arm.of.settings.get("by") != "depth"
+    for run in every_run() if run.grid == "pareto" and is_priced_here(run)
 ]  # fmt: skip
 
 
