@@ -73,7 +73,7 @@ def is_priced_here(run):
     name = run.cell.arm.name
     if "50 %" in name or "75 %" in name or run.cell.arm.of.settings.get("by") == "depth":
         return False
-    return run.cell.net.block == "bottleneck" or name.startswith("pruned by 25 %") and "plain" in name
+    return run.cell.net.block == "bottleneck" or (name.startswith("pruned by 25 %") and "plain" in name)
 
 
 def is_repeated(run):
