@@ -23,7 +23,7 @@ def test_a_few_random_shapes_give_the_values_of_the_oracle(kind, data):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=40, **UNHURRIED)
+@settings(max_examples=25, **UNHURRIED)
 @given(data=st.data())
 def test_many_random_shapes_give_the_values_of_the_oracle(kind, data):
     check(*data.draw(KINDS[kind](FLOAT32)))
