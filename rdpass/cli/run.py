@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -74,21 +75,21 @@ def _check_places(places: Sequence[Path], bundle: Path, inputs: Sequence[Path], 
 
 
 def read_input(path: Path, index: int, manifest: Manifest) -> Array:
-    """The array in an .npy file, or an image file as the bundle takes it.
+    """The array in an .npy file, whatever its name, or an image file as the bundle takes it.
 
     Raises:
         ConfigError: it can't be read, or the bundle takes no image there.
     """
+    from rdpass.core.images import SUFFIXES, read_image
+
     processing = manifest.processing
-    if path.suffix.lower() == ".npy" or index >= len(manifest.inputs):
+    if path.suffix.lower() not in SUFFIXES:
         return read_array(path)
     if index or processing is None or processing.layout is None:
         raise ConfigError(
-            f"{path} is no .npy file; a bundle takes an image where it was compiled with --preprocess uint8,nhwc,…, as"
-            " its first input"
+            f"{path} is an image; a bundle takes one where it was compiled with --preprocess uint8,nhwc,…, as its first"
+            " input"
         )
-    from rdpass.core.images import read_image
-
     shape = manifest.inputs[0].shape
     if shape[0] != 1:
         raise ConfigError(f"{path} is one image, and the bundle takes {shape[0]} at once; stack them in an .npy file")
@@ -104,12 +105,10 @@ def read_array(path: Path) -> Array:
     """
     import numpy as np
 
-    from rdpass.core.files import check_regular
-
     try:
-        check_regular(path)
         with path.open("rb") as file:
-            array: Array = np.lib.format.read_array(file, allow_pickle=False)
+            only_read: Any = SimpleNamespace(read=file.read)  # else numpy seeks, which a pipe does not let it
+            array: Array = np.lib.format.read_array(only_read, allow_pickle=False)
             whole = not file.read(1)
     except Exception as error:  # numpy parses headers with Python's own parser, which raises what it likes
         raise ConfigError(f"{path} can't be read as an .npy file ({first_line(error)})") from error

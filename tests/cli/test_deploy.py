@@ -51,7 +51,7 @@ def test_every_fault_ends_with_its_own_exit_code_and_one_line(
         (["verify", str(wrong)], 4, "differs by"),
         (["run", folder, golden, golden], 2, "2 inputs given"),
         (["run", folder, str(tmp_path / "wrong.npy")], 2, "was given float32 (1, 3, 5, 5)"),
-        (["run", folder, str(changed / "model.so")], 2, "is no .npy file"),
+        (["run", folder, str(changed / "model.so")], 2, "can't be read as an .npy file"),
         (["run", folder, golden, "-o", str(tmp_path / "there.npy")], 2, "exists already"),
         (["run", folder, golden, "-o", "a.npy", "-o", "b.npy"], 2, "2 files to write"),
         (["run", folder, mine, "-o", mine, "--force"], 2, "is an input of this command"),

@@ -85,6 +85,9 @@ def test_a_bundle_of_it_names_what_is_on_an_image(exported, labels, tmp_path, ru
     np.save(tmp_path / "x.npy", read_image(photo, 3, (8, 8))[None])
     assert run(["run", str(bundle), str(tmp_path / "x.npy"), "-o", str(tmp_path / "y.npy")]) == 0
     np.testing.assert_allclose(np.load(tmp_path / "y.npy")[0], wanted, rtol=1e-4)
+    piped = f"cat {tmp_path}/x.npy | {bundle}/run /dev/stdin {tmp_path}/z.npy"
+    subprocess.run(["sh", "-c", piped], check=True)
+    assert (tmp_path / "z.npy").read_bytes() == (tmp_path / "y.npy").read_bytes()
 
 
 def test_what_is_wrong_is_told_before_anything_is_built(exported, labels, tmp_path, capsys):

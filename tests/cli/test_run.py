@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from pathlib import Path
 from random import Random
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from rdpass.cli.app import run
 from rdpass.cli.run import read_array, write_array
@@ -19,6 +21,30 @@ def test_run_prints_what_it_is_not_told_to_write(host_bundle: Bundle, capfd: pyt
     folder = str(host_bundle.folder)
     assert run(["run", folder, f"{folder}/golden/input_0.npy"]) == 0
     assert capfd.readouterr().out.startswith("y float32 (1, 5)\n[[")
+
+
+def test_an_array_may_come_from_a_pipe_and_have_any_name(
+    host_bundle: Bundle, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    content = (host_bundle.folder / host_bundle.manifest.golden["inputs"][0]).read_bytes()
+    (tmp_path / "image.bin").write_bytes(content)
+    reading, writing = os.pipe()
+    os.write(writing, content)
+    os.close(writing)
+    printed = []
+    for place in (tmp_path / "image.bin", f"/dev/fd/{reading}"):
+        assert run(["run", str(host_bundle.folder), str(place)]) == 0
+        printed.append(capfd.readouterr().out)
+    os.close(reading)
+    assert printed[0] == printed[1] != ""
+
+
+def test_an_image_is_refused_where_the_network_takes_none(
+    host_bundle: Bundle, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    Image.new("RGB", (4, 4)).save(tmp_path / "x.png")
+    assert run(["run", str(host_bundle.folder), str(tmp_path / "x.png")]) == 2
+    assert "x.png is an image; a bundle takes one where it was compiled with --preprocess" in capfd.readouterr().err
 
 
 def test_an_array_is_written_as_it_is_and_read_back(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ SHARED = tuple(
         "comparison.cc",
         "cpu_features.cc",
         "image.cc",
+        "input_file.cc",
         "new_file.cc",
         "npy.cc",
         "report.cc",

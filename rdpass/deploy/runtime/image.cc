@@ -7,15 +7,13 @@
 #include "image.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
-#include <cstring>
-#include <memory>
 #include <vector>
 
-#include "failure.h"
+#include "file_status.h"
+#include "input_file.h"
 
 namespace rdpass {
 namespace {
@@ -23,11 +21,6 @@ namespace {
 constexpr int kLongestSide = 65535;
 constexpr int64_t kMostPixels = 100000000;
 constexpr int kFractionBits = 22;  // of a weight
-
-struct Close {
-  void operator()(std::FILE* file) const { std::fclose(file); }
-};
-using File = std::unique_ptr<std::FILE, Close>;
 
 // Bytes of pixels, row by row, `channels` for each.
 struct Pixels {
@@ -46,20 +39,10 @@ struct Span {
   float start, end;
 };
 
-[[noreturn]] void Refuse(const std::string& path, const std::string& reason) {
-  throw Failure(kUsage, path + ": " + reason);
-}
-
-File Open(const std::string& path) {
-  File file(std::fopen(path.c_str(), "rb"));
-  if (!file) Refuse(path, std::string("can't be read: ") + std::strerror(errno));
-  return file;
-}
-
 bool IsSpace(int letter) { return letter == ' ' || (letter >= '\t' && letter <= '\r'); }
 
 // The next number of the header, behind white space and comments; the one letter behind it is read too.
-int ReadNumber(const File& file, const std::string& path) {
+int ReadNumber(const InputFile& file, const std::string& path) {
   int letter = std::fgetc(file.get());
   while (IsSpace(letter) || letter == '#') {
     while (letter == '#' && letter != EOF) {
@@ -71,39 +54,39 @@ int ReadNumber(const File& file, const std::string& path) {
   int number = 0, digits = 0;
   for (; letter >= '0' && letter <= '9'; letter = std::fgetc(file.get())) {
     number = number * 10 + (letter - '0');
-    if (++digits > 5 || number > kLongestSide) Refuse(path, "its sides are longer than 65535 pixels, or its header is damaged");
+    if (++digits > 5 || number > kLongestSide) RefuseInput(path, "its sides are longer than 65535 pixels, or its header is damaged");
   }
-  if (digits == 0 || !IsSpace(letter)) Refuse(path, "its header is damaged");
+  if (digits == 0 || !IsSpace(letter)) RefuseInput(path, "its header is damaged");
   return number;
 }
 
 // How many bytes follow in the file: before memory for them is taken.
-int64_t BytesLeft(const File& file, const std::string& path) {
+int64_t BytesLeft(const InputFile& file, const std::string& path) {
   const long here = std::ftell(file.get());
-  if (here < 0 || std::fseek(file.get(), 0, SEEK_END) != 0) Refuse(path, "is no file");
+  if (here < 0 || std::fseek(file.get(), 0, SEEK_END) != 0) RefuseInput(path, "is no file");
   const long end = std::ftell(file.get());
-  if (end < 0 || std::fseek(file.get(), here, SEEK_SET) != 0) Refuse(path, "is no file");
+  if (end < 0 || std::fseek(file.get(), here, SEEK_SET) != 0) RefuseInput(path, "is no file");
   return end - here;
 }
 
 Pixels ReadPnm(const std::string& path) {
-  const File file = Open(path);
+  const InputFile file = OpenInput(path);
   const int start = std::fgetc(file.get()), kind = std::fgetc(file.get());
-  if (start != 'P' || (kind != '5' && kind != '6')) Refuse(path, "not a binary PPM or PGM image (P6, P5)");
+  if (start != 'P' || (kind != '5' && kind != '6')) RefuseInput(path, "not a binary PPM or PGM image (P6, P5)");
   Pixels image;
   image.width = ReadNumber(file, path);
   image.height = ReadNumber(file, path);
   image.channels = kind == '6' ? 3 : 1;
   const int largest = ReadNumber(file, path);
   const int64_t pixels = static_cast<int64_t>(image.width) * image.height;
-  if (pixels == 0 || pixels > kMostPixels) Refuse(path, "holds no pixel, or more than 100 million");
-  if (largest != 255) Refuse(path, "its largest value is not 255: pixels are to be of 8 bits");
+  if (pixels == 0 || pixels > kMostPixels) RefuseInput(path, "holds no pixel, or more than 100 million");
+  if (largest != 255) RefuseInput(path, "its largest value is not 255: pixels are to be of 8 bits");
   const int64_t wanted = pixels * image.channels, held = BytesLeft(file, path);
-  if (held < wanted) Refuse(path, "cut off: holds too little data");
-  if (held > wanted) Refuse(path, "holds more data than its header says");
+  if (held < wanted) RefuseInput(path, "cut off: holds too little data");
+  if (held > wanted) RefuseInput(path, "holds more data than its header says");
   image.bytes.resize(static_cast<size_t>(wanted));
   if (std::fread(image.bytes.data(), 1, image.bytes.size(), file.get()) != image.bytes.size()) {
-    Refuse(path, "can't be read to its end");
+    RefuseInput(path, "can't be read to its end");
   }
   return image;
 }
@@ -214,8 +197,10 @@ bool TakesImage(const Description& description) {
 }
 
 bool IsImage(const std::string& path) {
-  const File file(std::fopen(path.c_str(), "rb"));
-  if (!file || std::fgetc(file.get()) != 'P') return false;
+  struct stat found;
+  if (!Status(path, 0, &found) || !S_ISREG(found.st_mode)) return false;
+  const InputFile file = OpenInput(path);
+  if (std::fgetc(file.get()) != 'P') return false;
   const int kind = std::fgetc(file.get());
   return kind == '5' || kind == '6';
 }

@@ -14,7 +14,7 @@ namespace rdpass {
 // Whether the network takes an image in bytes as its only input.
 bool TakesImage(const Description& description);
 
-// Whether the file begins as such an image does.
+// Whether the file begins as such an image does. Nothing is taken from a pipe: who reads it next gets all of it.
 bool IsImage(const std::string& path);
 
 // The input that the image in the file becomes: its centre, scaled as Pillow scales (bilinear, antialiased).

@@ -1,12 +1,10 @@
 #include "npy.h"
 
-#include <cerrno>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
-#include <memory>
 
-#include "failure.h"
+#include "input_file.h"
 
 namespace rdpass {
 namespace {
@@ -16,16 +14,7 @@ constexpr size_t kMagicSize = sizeof(kMagic) - 1;
 constexpr uint32_t kLongestHeader = 65536;
 constexpr size_t kShown = 200;
 
-struct Close {
-  void operator()(std::FILE* file) const { std::fclose(file); }
-};
-using File = std::unique_ptr<std::FILE, Close>;
-
-[[noreturn]] void Refuse(const std::string& path, const std::string& reason) {
-  throw Failure(kUsage, path + ": " + reason);
-}
-
-bool ReadExactly(const File& file, void* place, size_t size) {
+bool ReadExactly(const InputFile& file, void* place, size_t size) {
   return size == 0 || std::fread(place, 1, size, file.get()) == size;
 }
 
@@ -41,20 +30,20 @@ std::string HeaderText(const TensorSpec& spec) {
 }
 
 // The header's text; the file is left at the first byte of data.
-std::string ReadHeader(const File& file, const std::string& path) {
+std::string ReadHeader(const InputFile& file, const std::string& path) {
   unsigned char start[kMagicSize + 2] = {};
   if (!ReadExactly(file, start, sizeof(start)) || std::memcmp(start, kMagic, kMagicSize) != 0) {
-    Refuse(path, "not an .npy file");
+    RefuseInput(path, "not an .npy file");
   }
   const int major = start[kMagicSize];
-  if (major < 1 || major > 3) Refuse(path, "unknown .npy format " + std::to_string(major));
+  if (major < 1 || major > 3) RefuseInput(path, "unknown .npy format " + std::to_string(major));
   unsigned char size[4] = {};
-  if (!ReadExactly(file, size, major == 1 ? 2 : 4)) Refuse(path, "cut off within its header");
+  if (!ReadExactly(file, size, major == 1 ? 2 : 4)) RefuseInput(path, "cut off within its header");
   uint32_t length = 0;
   for (int i = 3; i >= 0; --i) length = length << 8 | size[i];
-  if (length > kLongestHeader) Refuse(path, "damaged .npy header");
+  if (length > kLongestHeader) RefuseInput(path, "damaged .npy header");
   std::string text(length, '\0');
-  if (!ReadExactly(file, &text[0], length)) Refuse(path, "cut off within its header");
+  if (!ReadExactly(file, &text[0], length)) RefuseInput(path, "cut off within its header");
   return text;
 }
 
@@ -66,18 +55,17 @@ void CheckHeader(std::string text, const TensorSpec& spec, const std::string& pa
   for (char& letter : text) {
     if (letter < ' ' || letter > '~') letter = '?';
   }
-  Refuse(path, "holds " + text.substr(0, kShown) + ", but '" + spec.name + "' is " + wanted);
+  RefuseInput(path, "holds " + text.substr(0, kShown) + ", but '" + spec.name + "' is " + wanted);
 }
 
 }  // namespace
 
 Tensor ReadNpy(const std::string& path, const TensorSpec& spec) {
-  const File file(std::fopen(path.c_str(), "rb"));
-  if (!file) Refuse(path, std::string("can't be read: ") + std::strerror(errno));
+  const InputFile file = OpenInput(path);
   CheckHeader(ReadHeader(file, path), spec, path);
   Tensor tensor(spec);
-  if (!ReadExactly(file, tensor.data(), tensor.bytes())) Refuse(path, "cut off: holds too little data");
-  if (std::fgetc(file.get()) != EOF) Refuse(path, "holds more data than its header says");
+  if (!ReadExactly(file, tensor.data(), tensor.bytes())) RefuseInput(path, "cut off: holds too little data");
+  if (std::fgetc(file.get()) != EOF) RefuseInput(path, "holds more data than its header says");
   return tensor;
 }
 

@@ -19,7 +19,7 @@ _CHECKS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-O1", "
 @pytest.fixture(scope="module")
 def tool(tmp_path_factory: pytest.TempPathFactory) -> Path:
     program = tmp_path_factory.mktemp("tool") / "read_image"
-    sources = [str(RUNTIME / name) for name in ("image.cc", "tensor.cc")]
+    sources = [str(RUNTIME / name) for name in ("image.cc", "input_file.cc", "tensor.cc")]
     own = str(Path(__file__).with_name("read_image.cc"))
     command = ["g++", "-std=c++17", "-Wall", "-Wextra", "-Werror", *_CHECKS, f"-I{RUNTIME}", own, *sources]
     subprocess.run([*command, "-o", str(program)], check=True)
