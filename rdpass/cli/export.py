@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -39,29 +40,33 @@ def export_command(
     from rdpass.capture.trace import as_inputs
     from rdpass.core.comparison import users_tolerance
     from rdpass.core.errors import ConfigError
-    from rdpass.core.places import check_kept
+    from rdpass.core.places import check_free, check_kept
     from rdpass.onnx.export import export_onnx
     from rdpass.onnx.golden import golden_path
     from rdpass.onnx.processing import save_processed
     from rdpass.runs.folder import load_run, written_files
     from rdpass.sources.models import choose_example, files_of, files_of_weights
 
+    if Path(source).is_dir() and weights is not None:
+        raise ConfigError(f"{source} brings its student's weights along; leave out --weights {weights}")
     names = (input_name, output_name)
     processing = processing_by(preprocess, postprocess, image_options.labels, names, images_of_run(source))
     for place in (out, golden_path(out)):
         check_kept(place, [*files_of(source), *files_of_weights(weights)])
-    if Path(source).is_dir():
-        if weights is not None:
-            raise ConfigError(f"{source} brings its student's weights along; leave out --weights {weights}")
-        check_kept(out, [Path(source, name) for name in written_files(Path(source)) or ()])
-        written = load_run(source).export_onnx(out, tolerance=tolerance, force=force)
-    else:
-        with users_tolerance(tolerance):
-            loaded, stored = load_named_model(source, weights, trust_pickle, input_shape)
-        shape = shape_of_input(input_shape, stored)
-        parts = load_parts(data, image_options, shape=shape, varied=False) if data else None
-        found = choose_example(loaded, input_shape, parts, stored=stored)
-        written = export_onnx(loaded, as_inputs(loaded, found), out, tolerance=tolerance, force=force)
-    if processing is not None:
-        save_processed(written, processing)
-    print(written)
+        check_free(place, force)
+    with TemporaryDirectory(prefix="rdpass-") as folder:
+        # Without its processing the network never lies in the place of the one that has it.
+        written = out if processing is None else Path(folder, out.name)
+        if Path(source).is_dir():
+            check_kept(out, [Path(source, name) for name in written_files(Path(source)) or ()])
+            load_run(source).export_onnx(written, tolerance=tolerance, force=force)
+        else:
+            with users_tolerance(tolerance):
+                loaded, stored = load_named_model(source, weights, trust_pickle, input_shape)
+            shape = shape_of_input(input_shape, stored)
+            parts = load_parts(data, image_options, shape=shape, varied=False) if data else None
+            found = choose_example(loaded, input_shape, parts, stored=stored)
+            export_onnx(loaded, as_inputs(loaded, found), written, tolerance=tolerance, force=force)
+        if processing is not None:
+            save_processed(written, processing, out, force)
+    print(out)

@@ -77,16 +77,23 @@ def _joined(recorded: Processing, added: Processing) -> Processing:
     )
 
 
-def save_processed(path: Path, processing: Processing) -> None:
+def save_processed(path: Path, processing: Processing, out: Path | None = None, force: bool = False) -> None:
     """Put processing into an ONNX file, with golden numbers beside it and a record in its metadata.
 
+    Args:
+        path: the file.
+        processing: what is done before and after the network.
+        out: where the new file goes; None for the place of the old one.
+        force: replace what lies at ``out``.
+
     Raises:
-        ConfigError, ParityError: as ``processed``.
+        ConfigError: as ``processed``; or ``out`` is taken or can't be written.
+        ParityError: as ``processed``.
     """
     source = read_onnx(path)
     new, golden = processed(source, processing, find_golden(source))
     record = new.processing or processing
-    save_with_golden(with_record(new.reference, record, new.gates), golden, path, force=True)
+    save_with_golden(with_record(new.reference, record, new.gates), golden, out or path, force or out is None)
 
 
 def with_record(model: onnx.ModelProto, processing: Processing, gates: Sequence[NumericGate]) -> onnx.ModelProto:

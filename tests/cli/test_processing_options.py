@@ -101,3 +101,15 @@ def test_what_is_wrong_is_told_before_anything_is_built(exported, labels, tmp_pa
         assert code == 2
         assert said in line
     assert not (tmp_path / "out.rdp").exists()
+
+
+def test_an_export_whose_processing_does_not_fit_leaves_what_was_there(exported, labels, tmp_path, capsys):
+    (tmp_path / "three.txt").write_text("a\nb\nc\n")
+    (tmp_path / "net.onnx").write_text("mine")
+    for force in ((), ("--force",)):
+        out = tmp_path / ("net.onnx" if force else "new.onnx")
+        code, line = failure(capsys, "export", RESNET, *INPUT, "--labels", tmp_path / "three.txt", "-o", out, *force)
+        assert code == 2
+        assert "3 labels" in line
+    assert (tmp_path / "net.onnx").read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["net.onnx", "three.txt"]
