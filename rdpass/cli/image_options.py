@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rdpass.core.errors import ConfigError
+from rdpass.core.printable import printable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,6 +26,7 @@ DATA_HELP = (
     " loader, or (train, validate)."
 )
 _PANEL = "Images of --data"
+_LONGEST_LINE = 1000
 
 
 class Colour(StrEnum):
@@ -230,11 +232,8 @@ def _tell(data: str, train: ImageLoader, validate: ImageLoader | None) -> None:
     settings = train.image_settings
     labels = ", ".join(settings.labels[:4]) + (", …" if len(settings.labels) > 4 else "")
     held_out = "" if validate is None else f" and {validate.images} held out"
-    print(
-        f"rdpass: {data}: {train.images} images{held_out} ({train.parts}), {len(settings.labels)} classes ({labels});"
-        f" read as {settings}",
-        file=sys.stderr,
-    )
+    counted = f"{train.images} images{held_out} ({train.parts}), {len(settings.labels)} classes ({labels})"
+    print(f"rdpass: {printable(f'{data}: {counted}; read as {settings}', _LONGEST_LINE)}", file=sys.stderr)
 
 
 def _first_small(text: str) -> str:

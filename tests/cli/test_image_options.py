@@ -115,6 +115,14 @@ def test_loss_and_metric_beside_the_data_are_used_and_said(tmp_path, monkeypatch
     assert capsys.readouterr().err == ""
 
 
+def test_names_of_folders_are_no_commands_to_a_terminal(tmp_path, capsys):
+    photos = photographs(tmp_path / "p\x1b[2J", {"a\x1b[31m": 4, "b": 4})
+    load_parts(str(photos), ImageOptions(image_size="8"))
+    said = capsys.readouterr().err
+    assert "\x1b" not in said
+    assert "read as 8x8" in said
+
+
 def test_arrays_of_images_take_no_such_options(tmp_path, capsys):
     np.save(tmp_path / "x.npy", np.zeros((2, 3, 8, 8), np.float32))
     command = ("quantize", NET, "--data", tmp_path / "x.npy", "--mean", "0", "-o", tmp_path / "q.onnx")
