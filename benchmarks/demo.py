@@ -29,6 +29,7 @@ from rdpass.capture.trace import trace
 from rdpass.cli.tables import print_table, size
 from rdpass.core.numeric_types import BYTES, SINGLE, Precision
 from rdpass.core.plan import Choice
+from rdpass.core.printable import three_figures
 from rdpass.evaluation import Evaluated, Evaluation, evaluate
 from rdpass.inspection import plan_of
 from rdpass.kernels.builder.function import written_once
@@ -99,7 +100,7 @@ def rows(costs: Sequence[Mapping[str, Choice]], scores: Sequence[Evaluated]) -> 
             cell
             for board in BOARDS
             for cell in (
-                f"{cost[board].ms:.3g}{change(cost[board].ms, costs[0][board].ms)}",
+                f"{three_figures(cost[board].ms)}{change(cost[board].ms, costs[0][board].ms)}",
                 size(cost[board].peak_bytes) + change(cost[board].peak_bytes, costs[0][board].peak_bytes),
             )
         )
@@ -120,8 +121,8 @@ def change(now: float, before: float) -> str:
 def costs(networks: Sequence[OnnxSource]) -> list[dict[str, Choice]]:
     """What each of ``NETWORKS`` costs on each board; a file in float that is to be int8 is quantised for it."""
     found: list[dict[str, Choice]] = [{} for _ in NETWORKS]
-    for board in BOARDS:
-        with written_once():  # kernels of equal names are equal on one board alone
+    with written_once():
+        for board in BOARDS:
             for name, source, precision, of_network in zip(NETWORKS, networks, PRECISIONS, found, strict=True):
                 of_network[board] = estimate(name, source, find_target(board), precision)
     return found

@@ -81,8 +81,8 @@ def rows(graphs: Mapping[str, GraphModule], traced: Traced, targets: Sequence[st
     """
     sources = {name: read_onnx(draft_onnx(graph, traced.example)) for name, graph in graphs.items()}
     made: dict[tuple[str, Precision], OnnxSource] = {}
-    for target in map(find_target, targets):
-        with written_once():
+    with written_once():
+        for target in map(find_target, targets):
             for name, precision in product(graphs, precisions_of(target)):
                 if (name, precision) not in made:
                     made[name, precision] = as_precision(sources[name], precision)

@@ -22,6 +22,7 @@ from typing import Any
 
 from rdpass.core.errors import TargetError
 from rdpass.core.optimization import SIZE, SPEED
+from rdpass.kernels.builder.function import made_for
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.registry import all_templates
 from rdpass.kernels.template import Kernel, Template, Templates, Tile
@@ -133,7 +134,8 @@ def build_kernels(
     template = template_of(tile, templates)
     if type(work) is not template.workload:
         raise TypeError(f"{tile} is no tile for {work}")
-    return template.build(work, constants, tile, machine)
+    with made_for((machine, tile)):
+        return template.build(work, constants, tile, machine)
 
 
 def computes(work: Workload, machine: Machine, templates: Templates | None = None) -> bool:

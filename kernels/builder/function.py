@@ -6,7 +6,7 @@ blocks of L channels, P = H x W pixels, the L channels of a pixel side by side i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -32,23 +32,23 @@ def function(name: str, numeric: NumericType, body: Callable[[], None]) -> tirx.
 
     What ``body`` asks of ``scratch`` comes from one more argument, behind its own: the workspace, so many numbers of
     type ``numeric``, one line of cache at least. How much it takes shows when the function has been written once; where
-    that is more than a line, it is written again. While ``written_once`` holds, another function of that name is the
-    same one.
+    that is more than a line, it is written again. While ``written_once`` holds, another function of that name, made for
+    the same machine and tile, is the same one.
     """
     known = _known.get()
     if known is None:
         return _measured_and_written(name, numeric, body)
-    if name not in known:
-        known[name] = _measured_and_written(name, numeric, body)
-    return known[name]
+    key = _made_for.get(), name
+    if key not in known:
+        known[key] = _measured_and_written(name, numeric, body)
+    return known[key]
 
 
 @contextmanager
 def written_once() -> Iterator[None]:
-    """Write one function for each name while the block runs: a network has most of its layers several times.
+    """Write a function once while the block runs: a network has most of its layers several times.
 
-    For one machine alone, and what kernels are chosen for there: names do not tell caches, threads and every tile. An
-    outer block holds for those within.
+    An outer block holds for those within.
     """
     if _known.get() is not None:
         yield
@@ -60,7 +60,20 @@ def written_once() -> Iterator[None]:
         _known.reset(token)
 
 
-_known: ContextVar[dict[str, tirx.PrimFunc] | None] = ContextVar("functions that were written", default=None)
+_Key = tuple[Hashable, str]
+_known: ContextVar[dict[_Key, tirx.PrimFunc] | None] = ContextVar("functions that were written", default=None)
+_made_for: ContextVar[Hashable] = ContextVar("what the functions are made for", default=None)
+
+
+@contextmanager
+def made_for(what: Hashable) -> Iterator[None]:
+    """Tell what the functions of the block are made for beside their workload, which their names tell: a machine with
+    its caches and threads, and a tile."""
+    token = _made_for.set(what)
+    try:
+        yield
+    finally:
+        _made_for.reset(token)
 
 
 def _measured_and_written(name: str, numeric: NumericType, body: Callable[[], None]) -> tirx.PrimFunc:

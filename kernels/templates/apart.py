@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from rdpass.core.comparison import Array
 from rdpass.kernels import reference
+from rdpass.kernels.builder.function import made_for
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.template import Kernel, Template, Tile
 from rdpass.kernels.templates.pointwise import POINTWISE, PointwiseTile
@@ -54,7 +55,11 @@ class TwoKernels(Template[PointwisePair, T]):
 
     def build(self, work: PointwisePair, constants: Sequence[Any], tile: T, machine: Machine) -> tuple[Kernel, ...]:
         halves = zip((work.first, work.second), zip(*constants, strict=True), tile.halves, strict=True)
-        return tuple(kernel for conv, own, half in halves for kernel in self.half.build(conv, own, half, machine))
+        return tuple(kernel for conv, own, half in halves for kernel in self._built(conv, own, half, machine))
+
+    def _built(self, conv: Convolution, constants: Any, half: Tile, machine: Machine) -> tuple[Kernel, ...]:
+        with made_for((machine, half)):  # as such a convolution by itself
+            return self.half.build(conv, constants, half, machine)
 
     def _cheapest(self, conv: Convolution, machine: Machine) -> list[Tile]:
         tiles = self.half.tiles(conv, machine)

@@ -5,7 +5,17 @@ import pytest
 
 from rdpass.core.numeric_types import FLOAT16, FLOAT32
 from rdpass.kernels.builder.emit import parallel, serial
-from rdpass.kernels.builder.function import WORKSPACE, argument, function, load, passing, scratch, store
+from rdpass.kernels.builder.function import (
+    WORKSPACE,
+    argument,
+    function,
+    load,
+    made_for,
+    passing,
+    scratch,
+    store,
+    written_once,
+)
 from tests.kernels.builder.running import ran, unwritten
 
 
@@ -97,3 +107,20 @@ def test_a_function_that_fails_while_it_is_written_leaves_nothing_behind():
     with pytest.raises(ValueError, match="no"):
         function("kernel", FLOAT32, body)
     assert asked(lambda: scratch(3)) == 16
+
+
+def test_a_function_is_written_once_for_what_it_is_made_for():
+    bodies = []
+
+    def written(size):
+        return function("kernel", FLOAT32, lambda: bodies.append(scratch(size)))
+
+    with written_once():
+        with made_for("one board"):
+            first = written(16)
+            assert written(17) is first
+        with made_for("another board"), written_once():
+            assert int(written(17).attrs[WORKSPACE]) == 32
+        with made_for("one board"):
+            assert written(17) is first
+    assert written(16) is not first
