@@ -106,7 +106,7 @@ def _rounded(weights: Array, scale: Array, limits: Array, square: Array) -> Arra
 
     What a filter's sums are off by is |F @ error| with ``square`` = F^T @ F, F an upper triangle. Row by row from the
     last each integer makes its own row as small as it can, given the errors behind it. No inverse of ``square`` is
-    needed, which would take six times as long as F does.
+    needed, which would take five times as long as F does.
     """
     damped = square + np.eye(len(square)) * (DAMPING * np.mean(np.diag(square)) + 1e-30)
     order = np.argsort(-np.diag(damped), kind="stable")[::-1]

@@ -25,7 +25,7 @@ NAME = "rdpass"
 def tir_pipeline() -> tuple[Any, Any, Any]:
     """Passes for all functions, for those of the host, and for those of a device, as TVM wants them."""
     passes, host, device = tvm_pipeline.default_s_tir_pipeline()
-    return _Passes(passes), lambda: tvm.transform.Sequential([StackLocals(), host()]), device
+    return _ByMaker(passes), lambda: tvm.transform.Sequential([StackLocals(), host()]), device
 
 
 def lower_to_pointers(module: tvm.IRModule, target: tvm.target.Target, symbols: Mapping[str, str]) -> tvm.IRModule:
@@ -37,12 +37,12 @@ def lower_to_pointers(module: tvm.IRModule, target: tvm.target.Target, symbols: 
     """
     passes, host, _ = tvm_pipeline.default_s_tir_pipeline()
     bind = tirx.transform.BindTarget(target.with_host(target))
-    lowered = tvm.transform.Sequential([bind, _Passes(passes), StackLocals()])(take_pointers(module, symbols))
+    lowered = tvm.transform.Sequential([bind, _ByMaker(passes), StackLocals()])(take_pointers(module, symbols))
     return host()(lift_locals(lowered))
 
 
-@tvm.transform.module_pass(opt_level=0, name="rdpass.Passes")
-class _Passes:
+@tvm.transform.module_pass(opt_level=0, name="rdpass.ByMaker")
+class _ByMaker:
     """``passes``, for kernels without the one that does nothing to them."""
 
     def __init__(self, passes: Any) -> None:
@@ -57,11 +57,10 @@ class _Passes:
             instruments=context.instruments,
             config=dict(context.config),
         )
-        parts = [self._lowered(others, module), {}]
+        done = self._lowered(others, module)
         with without:
-            parts[1] = self._lowered(kernels, module)
-        done = parts[0] | parts[1]
-        if all(parts):  # a function that is alone in its module is taken for the one to begin with
+            done |= self._lowered(kernels, module)
+        if kernels and others:  # a function that is alone in its module is taken for the one to begin with
             done = {name: function.without_attr("tirx.is_entry_func") for name, function in done.items()}
         return tvm.IRModule(done, attrs=module.attrs)
 

@@ -132,12 +132,9 @@ def setting_names(model: type[BaseModel], prefix: str = "") -> list[str]:
 
 def _hint(name: str, known: Sequence[str]) -> str:
     """``; did you mean 'train.lr'?``: a setting of that last word elsewhere, or one that is spelt nearly so."""
+    by_last_word = {each.rpartition(".")[2]: each for each in reversed(known)}
     last = name.rpartition(".")[2]
-    elsewhere = [each for each in known if each.rpartition(".")[2] == last]
-    close = [each for each in known if each.rpartition(".")[2] in get_close_matches(last, _last_words(known), 1)]
-    found = elsewhere or get_close_matches(name, known, 1) or close
+    close = get_close_matches(last, by_last_word, 1)
+    elsewhere = [by_last_word[word] for word in (last, *close) if word in by_last_word]
+    found = elsewhere if last in by_last_word else get_close_matches(name, known, 1) or elsewhere
     return f"; did you mean {found[0]!r}?" if found else ""
-
-
-def _last_words(known: Sequence[str]) -> list[str]:
-    return [each.rpartition(".")[2] for each in known]

@@ -53,8 +53,8 @@ class Result:
     same_task: bool = True
 
 
-class Arm(Protocol):
-    """``name`` tells it apart within a table; ``recipe`` and ``settings`` say what it does."""
+class Told(Protocol):
+    """``name`` tells an arm apart within a table; ``recipe`` and ``settings`` say what it does."""
 
     @property
     def name(self) -> str: ...
@@ -64,23 +64,18 @@ class Arm(Protocol):
 
     @property
     def settings(self) -> Settings: ...
+
+
+class Arm(Told, Protocol):
+    """What makes a network and measures it."""
 
     def run(self, bench: Bench) -> Result:
         """Train and measure. What an interrupted run has left behind is gone on from."""
         ...
 
 
-class Maker(Protocol):
-    """What makes a network, before anything of it is measured; the rest is as in ``Arm``."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def recipe(self) -> str: ...
-
-    @property
-    def settings(self) -> Settings: ...
+class Maker(Told, Protocol):
+    """What makes a network, before anything of it is measured."""
 
     def make(self, bench: Bench) -> Made:
         """Train. What an interrupted run has left behind is gone on from, where the arm keeps any."""
