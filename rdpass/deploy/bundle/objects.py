@@ -58,7 +58,8 @@ def run_compiler(compiler: Compiler, command: Iterable[str], wanted: str) -> Non
     """
     done = subprocess.run(list(command), capture_output=True, text=True, check=False)
     if done.returncode:
-        reason = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr.strip())
+        told = (line for line in done.stderr.splitlines() if "error" in line or "undefined reference" in line)
+        reason = next(told, done.stderr.strip())
         raise TargetError(f"{compiler.version} could not compile {wanted}: {reason}")
 
 

@@ -19,23 +19,25 @@ from rdpass.targets.toolchain import Compiler
 RUNTIME = Path(__file__).parent.parent / "runtime"
 """The folder of the program's sources and headers."""
 
-SHARED = tuple(
-    RUNTIME / name
-    for name in (
-        "arguments.cc",
-        "bench.cc",
-        "bundle_files.cc",
-        "command_line.cc",
-        "comparison.cc",
-        "cpu_features.cc",
-        "image.cc",
-        "input_file.cc",
-        "new_file.cc",
-        "npy.cc",
-        "report.cc",
-        "sha256.cc",
-        "tensor.cc",
-    )
+ARRAYS = tuple(RUNTIME / name for name in ("input_file.cc", "new_file.cc", "npy.cc", "tensor.cc"))
+"""What reads and writes .npy files; whole by itself, so that other programs link it too."""
+
+SHARED = (
+    *ARRAYS,
+    *(
+        RUNTIME / name
+        for name in (
+            "arguments.cc",
+            "bench.cc",
+            "bundle_files.cc",
+            "command_line.cc",
+            "comparison.cc",
+            "cpu_features.cc",
+            "image.cc",
+            "report.cc",
+            "sha256.cc",
+        )
+    ),
 )
 """What every kind of bundle compiles: the command line, .npy files, the check of the CPU, comparing and timing."""
 

@@ -29,7 +29,7 @@ from rdpass.core.numeric_types import SINGLE, Precision
 from rdpass.core.optimization import SPEED, Optimize
 from rdpass.core.tvm_messages import without_tvm_lines
 from rdpass.deploy.bundle.objects import Compilation, compile_objects, run_compiler
-from rdpass.deploy.bundle.runner_program import RUNTIME
+from rdpass.deploy.bundle.runner_program import ARRAYS, RUNTIME
 from rdpass.deploy.bundle.runtime_libraries import find_libraries, tvm_versions
 from rdpass.deploy.lowering import Lowered, build, network_of
 from rdpass.kernels.template import Tile
@@ -149,7 +149,7 @@ def _link(folder: Path, lowered: Lowered, compiler: Compiler, libraries: tuple[P
     for library in libraries:
         shutil.copyfile(library, folder / "lib" / library.name)
     compilation = Compilation(compiler, ("-std=c++17", "-O2"), (RUNTIME, *map(Path, tvm_ffi.libinfo.include_paths())))
-    sources = (_DRIVER, *(RUNTIME / name for name in ("vm_network.cc", "npy.cc", "new_file.cc", "tensor.cc")))
+    sources = (_DRIVER, RUNTIME / "vm_network.cc", *ARRAYS)
     with tempfile.TemporaryDirectory() as place:
         objects = map(str, compile_objects(compilation, sources, Path(place), cache=True))
         command = [compiler.command, *objects, "-o", str(folder / "driver"), f"-L{folder / 'lib'}"]
