@@ -55,7 +55,7 @@ def take_costs(
         request: what networks are drafted with: the limit of the exact one, data and settings of the pruned ones;
             whether to show on stderr how far it is.
     """
-    drafts = (whole_drafts(traced, plan, recipe, request), pruned_drafts(traced, plan, recipe, request))
+    drafts = (whole_drafts(traced, plan, recipe, request), pruned_drafts(traced, request))
     lone, stands_for = lone_drafts(traced, plan) if len(plan.removable) > 1 else ({}, {})
     work, show = sum(len(each.networks) for each in drafts) + len(lone), request.show_progress
     with written_once(), progress("costs", work, show) as shown:

@@ -1,5 +1,5 @@
-"""The networks to choose among: shortcuts kept, gone exactly, gone all, or gone where keeping one costs most; and with
-all of them, but fewer channels.
+"""The networks to choose among: shortcuts kept, gone exactly, gone all, or gone where keeping one costs most; or kept
+all, with fewer channels.
 
 1. Every shortcut has a price: what a network that keeps it alone takes more than one that keeps none (``Price``).
 2. Time adds up over the shortcuts that are kept. So the dearest go first, until a share of all that time is saved.
@@ -13,13 +13,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import partial
 
 from torch.fx import GraphModule
 
 from rdpass.core.errors import RdpassError, first_line
 from rdpass.core.plan import Choice, Plan, Region, Skipped, Traced
-from rdpass.passes.analysis.shortcuts.census import take_census
 from rdpass.passes.distill.remove_shortcuts import remove_shortcuts
 from rdpass.passes.graph.node_kinds import kind_of, module_of, shape_of
 from rdpass.profiling.account.choices import AS_IT_IS, PLAIN
@@ -33,9 +32,6 @@ from rdpass.training.request import Request
 EXACT = "exact"
 PRUNED = (0.25, 0.5, 0.75)
 """Shares of the multiply-accumulates that leave with channels."""
-ALSO_PLAIN = (0.25, 0.5)
-"""Those of them whose networks lose their shortcuts too. By the largest one a network keeps little to spare, and its
-peak is near that of these: probes say which of the two loses less (docs/fit.md)."""
 SHARES = (0.25, 0.5, 0.75)
 """Of the time that all shortcuts together take."""
 LEVELS = 3
@@ -49,7 +45,7 @@ class Network:
     """A network that could be built: which shortcuts it is without, and how ``convert`` gets there.
 
     ``trains``: whether it takes a training before it is of any use. ``pruned``: the share of its multiply-accumulates
-    that leaves with channels. ``start``: the pruned network that loses its shortcuts afterwards, if it is made of one.
+    that leaves with channels.
     """
 
     name: str
@@ -57,12 +53,6 @@ class Network:
     removed: tuple[str, ...] = ()
     trains: bool = False
     pruned: float = 0.0
-    start: str = ""
-
-    @property
-    def first(self) -> Network:
-        """The network that it starts from."""
-        return Network(self.start, PRUNE.name, trains=True, pruned=self.pruned)
 
     def settings(self, config: DistillConfig) -> DistillConfig:
         """``config`` as ``convert`` is to have it for this network."""
@@ -125,33 +115,16 @@ def whole_drafts(traced: Traced, plan: Plan, recipe: str, request: Request) -> D
     return Drafts(tuple(networks), graphs)
 
 
-def pruned_drafts(traced: Traced, plan: Plan, recipe: str, request: Request) -> Drafts:
-    """Networks that lose the channels that matter least, as the recipe would choose them, and keep every shortcut or,
-    those with some to spare, lose all afterwards.
+def pruned_drafts(traced: Traced, request: Request) -> Drafts:
+    """Networks that lose the channels that matter least, as the recipe would choose them, and keep every shortcut.
 
     Args:
         traced: the model.
-        plan: its shortcuts.
-        recipe: what trains a network without them.
         request: data and loss that say what matters, and the settings; without data magnitudes say so. Where it selects
             shortcuts all are kept.
     """
-    networks, graphs, adds = list[Network](), dict[str, Make](), tuple(region.add for region in plan.removable)
-    for share in PRUNED:
-        narrow = Network(f"pruned by {100 * share:.0f} %", PRUNE.name, trains=True, pruned=share)
-        networks.append(narrow)
-        graphs[narrow.name] = cache(partial(_pruned, traced, narrow, request))
-        if share in ALSO_PLAIN and adds and not (request.only or request.skip):
-            both = replace(without(f"{narrow.name} and plain", adds, recipe), pruned=share, start=narrow.name)
-            networks.append(both)
-            graphs[both.name] = partial(_plain, graphs[narrow.name], traced, adds)
-    return Drafts(tuple(networks), graphs)
-
-
-def _plain(make: Make, traced: Traced, adds: Sequence[str]) -> GraphModule:
-    narrow = make()
-    regions, _ = take_census(replace(traced, module=narrow))
-    return remove_shortcuts(narrow, [region for region in regions if region.add in adds])
+    networks = [Network(f"pruned by {100 * share:.0f} %", PRUNE.name, trains=True, pruned=share) for share in PRUNED]
+    return Drafts(tuple(networks), {each.name: partial(_pruned, traced, each, request) for each in networks})
 
 
 def _pruned(traced: Traced, network: Network, request: Request) -> GraphModule:

@@ -37,7 +37,7 @@ from rdpass.fitting.limits import Limits, limits_of, milliseconds
 from rdpass.fitting.networks import Network
 from rdpass.fitting.page import PAGE, write_page
 from rdpass.fitting.record import RECORD, TRAINED, Fit, Journal, plain_record, read_fit
-from rdpass.fitting.trials import STAGES, Probed, Trials
+from rdpass.fitting.trials import Probed, Trials
 from rdpass.inspection import plan_of
 from rdpass.profiling.account.choices import choice_key, estimate_networks, precisions_of
 from rdpass.recipes.catalogue import find_recipe
@@ -234,7 +234,7 @@ def _check(limits: Limits, train: object, validate: object, out: object) -> None
 
 def written_files(folder: Path) -> set[str] | None:
     """What ``fit`` writes into its folder; None for another folder."""
-    return {RECORD, PAGE, f"{POINTS}/", f"{STAGES}/"} if (folder / RECORD).is_file() else None
+    return {RECORD, PAGE, f"{POINTS}/"} if (folder / RECORD).is_file() else None
 
 
 def _check_place(folder: Path | None, resume: str | None, force: bool) -> None:

@@ -27,7 +27,7 @@ from rdpass.profiling.account.choices import AS_IT_IS, choice_key
 from rdpass.recipes.keep import KEEP
 from rdpass.runs.folder import RECORD, load_run
 from rdpass.runs.result import Conversion
-from rdpass.training.config import DistillConfig, with_defaults
+from rdpass.training.config import DistillConfig
 from rdpass.training.loading import Loading
 
 PROBE_STEPS = 200
@@ -35,12 +35,6 @@ PROBE_STEPS = 200
 PROBE_SHARE = 0.25
 PROBE_IMAGES = 1000
 """Images that a probe is measured on, at most."""
-
-
-STAGES = "stages"
-"""The folder of run folders that points start from."""
-UNNORMALISED = {"clip": 1.0}
-"""Settings of a network whose batch norms are folded."""
 
 
 @dataclass(frozen=True)
@@ -134,15 +128,10 @@ class Trials:
     ) -> Conversion:
         if out is not None and (out / RECORD).is_file():  # it was done before the search was stopped
             return load_run(out)
-        config = network.settings(config)
-        model, teacher, leaf = self.model, None, self.leaf
-        if network.start:
-            start = self._converted(network.first, (), config, _stage(network, out), validate)
-            model, teacher, leaf, config = start.student, self.model, (), with_defaults(config, UNNORMALISED)
         conversion = convert(
-            model, self.example, recipe=network.recipe, only=() if network.start else network.removed, leaf=leaf,
-            teacher=teacher, train=self.train, validate=validate, loss=self.loss, distance=self.distance,
-            max_macs=self.max_macs, config=config, quantize=BYTES if BYTES in precisions else None, out=out,
+            self.model, self.example, recipe=network.recipe, only=network.removed, leaf=self.leaf, train=self.train,
+            validate=validate, loss=self.loss, distance=self.distance, max_macs=self.max_macs,
+            config=network.settings(config), quantize=BYTES if BYTES in precisions else None, out=out,
             resume="auto" if out is not None else None, show_progress=self.show_progress,
         )  # fmt: skip
         _check_removed(network, conversion)
@@ -177,22 +166,13 @@ class Trials:
         return Probed(tuple(measured), skipped, conversion.student)
 
 
-def _stage(network: Network, out: Path | None) -> Path | None:
-    """The folder of what a network starts from: a point of its own, if there is one, or beside the points."""
-    if out is None:
-        return None
-    point = out.with_name(network.first.folder)
-    return point if (point / RECORD).is_file() else out.parent.with_name(STAGES) / point.name
-
-
 def _check_removed(network: Network, conversion: Conversion) -> None:
     """
     Raises:
-        ConfigError: other shortcuts are gone than were meant; of a network that was made of another one, whose nodes
-            may have other names, not as many.
+        ConfigError: other shortcuts are gone than were meant.
     """
     gone, meant = {outcome.add for outcome in conversion.removed}, set(network.removed)
-    if gone != meant and not (network.start and len(gone) == len(meant)):
+    if gone != meant:
         listed = ", ".join(sorted(gone ^ meant))
         raise ConfigError(f"{network.name}: recipe {network.recipe} treated other shortcuts: {listed}")
 

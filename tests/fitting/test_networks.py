@@ -12,6 +12,7 @@ from rdpass.inspection import plan_of
 from rdpass.passes.analysis.cost import macs_of
 from rdpass.passes.analysis.shortcuts.census import take_census
 from rdpass.training.config import DistillConfig
+from rdpass.training.options import PruneOptions
 from rdpass.training.request import Request
 from tests.data import batches
 from tests.fitting.accounts import cost
@@ -101,35 +102,28 @@ def test_pruned_networks_keep_every_shortcut_and_are_as_the_recipe_makes_them(da
     model = seeded(lambda: classifier(basic_block(16, 16), basic_block(16, 16), channels=16, classes=4))
     traced = trace(model, IMAGES)
     before = Untouched(traced.module)
-    config = DistillConfig(epochs=1, lr=0.01)
-    config = config.model_copy(update={"prune": config.prune.model_copy(update={"multiple": 4})})
-    drafts = pruned_drafts(traced, plan_of(traced), "migrate", Request(train=data, config=config))
-    adds = ("add", "add_1")
-    assert [(each.folder, each.recipe, each.pruned, each.removed, each.start) for each in drafts.networks] == [
-        ("pruned-by-25", "prune", 0.25, (), ""), ("pruned-by-25-and-plain", "migrate", 0.25, adds, "pruned by 25 %"),
-        ("pruned-by-50", "prune", 0.5, (), ""), ("pruned-by-50-and-plain", "migrate", 0.5, adds, "pruned by 50 %"),
-        ("pruned-by-75", "prune", 0.75, (), ""),
+    config = DistillConfig(epochs=1, lr=0.01, prune=PruneOptions(multiple=4))
+    drafts = pruned_drafts(traced, Request(train=data, config=config))
+    assert [(each.folder, each.recipe, each.pruned, each.removed) for each in drafts.networks] == [
+        ("pruned-by-25", "prune", 0.25, ()), ("pruned-by-50", "prune", 0.5, ()), ("pruned-by-75", "prune", 0.75, ()),
     ]  # fmt: skip
-    assert drafts.networks[1].first == drafts.networks[0]
     graphs = [drafts.graphs[each.name]() for each in drafts.networks]
     before.check()
-    for share, narrow in zip(PRUNED, graphs[::2], strict=True):
+    for share, narrow in zip(PRUNED, graphs, strict=True):
         assert shortcuts(narrow) == ["add", "add_1"]
         assert macs_of(narrow) <= (1 - share) * macs_of(traced.module)
         assert all(width % 4 == 0 for width in widths(narrow))
-    for narrow, plain in zip(graphs[:-1:2], graphs[1::2], strict=True):
-        assert shortcuts(plain) == []
-        assert widths(narrow) == widths(plain)
     if data is not None:
         made = rdpass.convert(model, IMAGES, recipe="prune", train=data, config=drafts.networks[0].settings(config),
                               show_progress=False)  # fmt: skip
         assert widths(made.student) == widths(graphs[0])
 
 
-def test_where_shortcuts_are_selected_pruned_networks_keep_all():
-    traced, plan = drawn(lambda: classifier(basic_block(16, 16), basic_block(16, 16), channels=16))
-    drafts = pruned_drafts(traced, plan, "migrate", Request(skip=("add",)))
-    assert [each.name for each in drafts.networks] == ["pruned by 25 %", "pruned by 50 %", "pruned by 75 %"]
+def test_which_shortcuts_were_selected_is_nothing_to_a_pruned_network():
+    traced, _ = drawn(lambda: classifier(basic_block(16, 16), basic_block(16, 16), channels=16))
+    config = DistillConfig(prune=PruneOptions(multiple=4))
+    drafts = pruned_drafts(traced, Request(skip=("add",), config=config))
+    assert shortcuts(drafts.graphs["pruned by 50 %"]()) == ["add", "add_1"]
 
 
 PLAIN = cost("plain", "float32", 10, 1000)

@@ -84,31 +84,18 @@ def test_a_training_that_was_saved_before_the_search_stopped_is_not_repeated(tmp
     assert TRIALS.trained(PLAIN, ("float32",), out) == first
 
 
-PRUNING = replace(
-    TRIALS, train=batches(1),
-    config=DistillConfig(epochs=1, lr=0.01, prune=PruneOptions(multiple=1, importance="magnitude")),
-)  # fmt: skip
-BOTH = Network("both", "kd", ("add", "add_1"), trains=True, pruned=0.25, start="narrow")
-
-
-def test_a_pruned_network_loses_its_shortcuts_afterwards_and_learns_from_the_model_throughout(tmp_path):
-    out = tmp_path / "points" / "both"
-    found = PRUNING.trained(BOTH, ("float32",), out)
-    assert [(each.network, each.how, each.folder) for each in found.measured] == [("both", "trained", "points/both")]
-    narrow, plain = (rdpass.load_run(path) for path in (tmp_path / "stages" / "narrow", out))
-    assert narrow.pruning.share == 0.25
-    assert ([outcome.how for outcome in narrow.outcomes], len(plain.removed)) == (["kept", "kept"], 2)
-    whole = rdpass.inspect(PRUNING.model, IMAGE).forecast.model
-    assert plain.cost.parameters <= narrow.cost.parameters < whole.parameters
-    assert plain.compared[0].teacher == PRUNING.baseline()[1]
-
-
-def test_a_point_that_was_trained_already_is_what_another_starts_from(tmp_path):
-    points = tmp_path / "points"
-    PRUNING.trained(BOTH.first, ("float32",), points / "narrow")
-    PRUNING.trained(BOTH, ("float32",), points / "both")
-    assert sorted(path.name for path in points.iterdir()) == ["both", "narrow"]
-    assert not (tmp_path / "stages").exists()
+def test_a_pruned_network_keeps_its_shortcuts_and_learns_from_the_model(tmp_path):
+    options = PruneOptions(multiple=1, importance="magnitude")
+    trials = replace(TRIALS, train=batches(1), config=DistillConfig(epochs=1, lr=0.01, prune=options))
+    out = tmp_path / "points" / "narrow"
+    found = trials.trained(Network("narrow", "prune", trains=True, pruned=0.25), ("float32",), out)
+    assert [(each.network, each.how, each.folder) for each in found.measured] == [
+        ("narrow", "trained", "points/narrow")
+    ]
+    narrow = rdpass.load_run(out)
+    assert (narrow.pruning.share, [outcome.how for outcome in narrow.outcomes]) == (0.25, ["kept", "kept"])
+    assert narrow.cost.parameters < rdpass.inspect(trials.model, IMAGE).forecast.model.parameters
+    assert narrow.compared[0].teacher == trials.baseline()[1]
 
 
 def test_a_run_folder_without_an_int8_file_is_not_measured_in_int8(tmp_path):
