@@ -2,7 +2,7 @@
 
 A loader draws from a stream of its own, seeded by (seed, epoch) and swapped in while it is asked for a batch. So what
 it shuffles does not depend on what the model draws between two batches, and reading an epoch again from its beginning
-gives the same batches: that is how a run goes on in the middle of an epoch.
+gives the same batches: that is how a run goes on in the middle of an epoch, unless the loader can say where it stands.
 """
 
 from __future__ import annotations
@@ -60,19 +60,19 @@ def kept_generators(devices: bool = True) -> Iterator[None]:
 
 
 class Stream:
-    """A random stream beside the global one; ``with stream:`` draws from it."""
+    """A random stream beside the global one; ``with stream:`` draws from it. ``state``: where it stands."""
 
     def __init__(self, *seeds: int) -> None:
         with kept_generators():
             seed_generators(*seeds)
-            self._state = read_generators()
+            self.state = read_generators()
 
     def __enter__(self) -> None:
         self._outside = read_generators()
-        set_generators(self._state)
+        set_generators(self.state)
 
     def __exit__(self, *_: object) -> None:
-        self._state = read_generators()
+        self.state = read_generators()
         set_generators(self._outside)
 
 

@@ -1,20 +1,33 @@
-"""A user's loader, read epoch by epoch: its length held to, its failures named, its random numbers its own."""
+"""A user's loader, read epoch by epoch: its length held to, its failures named, its random numbers its own.
+
+A run goes on in the middle of an epoch in one of two ways:
+
+1. The loader is read again from the epoch's beginning, and what was consumed is dropped.
+2. One with ``state_dict`` and ``load_state_dict`` is put where it stood (``Place``), and nothing is read twice.
+"""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Sized
 from contextlib import AbstractContextManager, nullcontext
+from copy import deepcopy
+from io import BytesIO
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from rdpass.core.errors import ConfigError, DivergedError
+from rdpass.core.errors import ConfigError, DivergedError, first_line
 from rdpass.training.generators import Stream
 
 if TYPE_CHECKING:
     from rdpass.training.config import DistillConfig
 
+log = logging.getLogger(__name__)
+
+Place = dict[str, Any]
+"""Where a loader stands between two batches: its own state, its random stream's, and that of generators it holds."""
 _END = object()
 
 
@@ -28,6 +41,9 @@ class Loading:
         """
         self._loader, self._seed = loader, config.seed
         self._endless = config.batches is not None
+        self._is_stateful = all(callable(getattr(loader, name, None)) for name in ("state_dict", "load_state_dict"))
+        self._is_checked = False
+        self._stream: Stream | None = None  # None between an epoch that was cut short and the next
         known = len(loader) if isinstance(loader, Sized) else 0
         self.length = config.batches or known
         if not self.length:
@@ -47,20 +63,32 @@ class Loading:
                 "an iterator can't be read again, so a run on it can neither be resumed nor rolled back; give a loader"
             )
 
-    def epoch(self, epoch: int, skip: int = 0) -> Iterator[tuple[int, Any]]:
-        """The epoch's batches with their indices from ``skip`` on; those before are read and dropped.
+    def epoch(self, epoch: int, skip: int = 0, place: Place | None = None) -> Iterator[tuple[int, Any]]:
+        """The epoch's batches with their indices from ``skip`` on.
+
+        Args:
+            epoch: its number, from 0.
+            skip: batches that were consumed already. They are read and dropped.
+            place: where the loader stood after these; nothing is read again then.
 
         Raises:
             DivergedError: the loader failed, or gave fewer or more batches than its length says.
         """
-        stream = Stream(self._seed, epoch, 1)
+        stream = self._stream = Stream(self._seed, epoch, 1)
         for part in self._parts():
             if callable(set_epoch := getattr(part, "set_epoch", None)):
                 set_epoch(epoch)
         index = 0
+        if place is not None:
+            index = skip
+            stream.state = place["stream"] if skip else stream.state
+            self._go_to(place)
         with failures_named("training", index), stream:
             iterator = iter(self._loader)
-        while not (self._endless and index == self.length):
+        while True:
+            if self._endless and index == self.length:
+                self._stream = None  # the next epoch begins anew, wherever the loader stands
+                break
             with failures_named("training", index), stream:
                 raw = next(iterator, _END)
             if raw is _END:
@@ -72,6 +100,36 @@ class Loading:
             index += 1
         if index < self.length:
             raise DivergedError(f"the training loader gave {index} batches where its length says {self.length}")
+
+    def place(self) -> Place | None:
+        """Where the loader stands, to be asked between two batches or after an epoch; None where it can't tell.
+
+        A state that a checkpoint can't hold as data is of no use; a warning says so, once.
+        """
+        if not self._is_stateful or self._stream is None:
+            return None
+        with failures_named("training", "where it was asked for its state"):
+            place = {
+                "loader": deepcopy(self._loader.state_dict()),  # type: ignore[attr-defined]
+                "stream": self._stream.state,
+                "generators": [generator.get_state() for generator in self.generators()],
+            }
+        if not self._is_checked:
+            self._is_checked = True
+            if (reason := _unkept(place)) is not None:
+                self._is_stateful = False
+                log.warning(
+                    "the loader's state_dict() is more than tensors, numbers, texts and containers of them, and is not"
+                    " kept (%s): a resume reads the epoch again from its beginning", reason
+                )  # fmt: skip
+                return None
+        return place
+
+    def _go_to(self, place: Place) -> None:
+        for generator, state in zip(self.generators(), place["generators"], strict=True):
+            generator.set_state(state)
+        with failures_named("training", "where it was given its state back"):
+            self._loader.load_state_dict(place["loader"])  # type: ignore[attr-defined]
 
     def generators(self) -> list[torch.Generator]:
         """Generators that the loader or a part of it holds, beside the global ones."""
@@ -91,18 +149,30 @@ class Loading:
         return list({id(part): part for part in parts if part is not None}.values())
 
 
-class failures_named:
-    """Turns whatever the loader raises into one error that gives the batch's index."""
+def _unkept(place: Place) -> str | None:
+    """Why a checkpoint could not hold ``place``; None where it can."""
+    file = BytesIO()
+    try:
+        torch.save(place, file)
+        file.seek(0)
+        torch.load(file, weights_only=True)
+    except Exception as error:  # whatever pickling and reading meet first
+        return first_line(error)
+    return None
 
-    def __init__(self, which: str, index: int) -> None:
-        self._which, self._index = which, index
+
+class failures_named:
+    """Turns whatever the loader raises into one error that gives the batch's index, or says when it was."""
+
+    def __init__(self, which: str, index: int | str) -> None:
+        self._which, self._when = which, index if isinstance(index, str) else f"at batch {index}"
 
     def __enter__(self) -> None: ...
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, Exception) and not isinstance(error, DivergedError):
             raise DivergedError(
-                f"the {self._which} loader failed at batch {self._index}: {type(error).__name__}: {error}"
+                f"the {self._which} loader failed {self._when}: {type(error).__name__}: {error}"
             ) from error
 
 

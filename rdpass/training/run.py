@@ -18,7 +18,7 @@ from rdpass.training.evaluation import check_measurable, evaluate
 from rdpass.training.faults import NotFinite
 from rdpass.training.generators import Stream, read_generators, seed_generators, set_generators
 from rdpass.training.gradient_share import gradient_share
-from rdpass.training.loading import Loading
+from rdpass.training.loading import Loading, Place
 from rdpass.training.memory_layout import training_layout
 from rdpass.training.objective import Batch, Objective
 from rdpass.training.optimiser import learning_rate
@@ -46,7 +46,8 @@ class Run:
         self._unpacking = unpacking_for(objective.student)
         objective.to(self._config.device, memory_format=self._layout)  # type: ignore[call-overload]
         self._stepper = Stepper(objective, self._config, world)
-        self._keeper = Keeper(request.checkpoint, in_memory=self._config.on_nan == "rollback")
+        in_memory = self._config.on_nan == "rollback"
+        self._keeper, self._is_kept = Keeper(request.checkpoint, in_memory), in_memory or request.checkpoint is not None
         self._steps = self._config.epochs * math.ceil(loading.length / self._config.accumulate)
         self._position = Position()
         self._saved_at = time.monotonic()
@@ -77,6 +78,8 @@ class Run:
         seed_generators(self._config.seed, self._world.rank)
         self._generators = read_generators(devices=True)
         self._loaders_own = [generator.get_state() for generator in self._loading.generators()]
+        self._place: Place | None = None  # of the loader after the last step, where it can tell
+        self._resumed_at: Place | None = None
         if snapshot is not None:
             self._restore(snapshot)
         elif self._config.on_nan == "rollback":
@@ -86,7 +89,8 @@ class Run:
         if not self._position.consumed:
             self._loaders_own = [generator.get_state() for generator in self._loading.generators()]
         self._objective.train()
-        batches = self._loading.epoch(self._position.epoch, self._position.consumed)
+        resumed_at, self._resumed_at = self._resumed_at, None
+        batches = self._loading.epoch(self._position.epoch, self._position.consumed, resumed_at)
         while group := list(islice(batches, self._config.accumulate)):
             with self._interruption.shield():
                 stop = self._take_up(group)
@@ -99,6 +103,7 @@ class Run:
             position.epoch, position.consumed, position.rows = position.epoch + 1, 0, 0.0
             position.sums.clear()
             self._loaders_own = [generator.get_state() for generator in self._loading.generators()]
+            self._place = self._loading.place() if self._is_kept else None
             self._save()
             self._report.epoch(record, position.step)
 
@@ -122,6 +127,7 @@ class Run:
         position.consumed += len(group)
         position.step += 1
         self._generators = read_generators(devices=True)
+        self._place = self._loading.place() if self._is_kept else None
         every = self._config.checkpoint_steps
         if agreed[3] or (every and position.step % every == 0):
             self._save()
@@ -164,6 +170,8 @@ class Run:
         """Every process checks what it has; the first one writes."""
         snapshot = take_snapshot(self._objective, self._stepper, self._position, self._config, self._teacher)
         snapshot |= {"generators": self._world.gather(self._generators), "loader": self._loaders_own}
+        if self._place is not None:
+            snapshot["places"] = self._world.gather(self._place)
         if self._world.is_first or self._request.checkpoint is None:
             self._keeper.save(snapshot)
         self._saved_at = time.monotonic()
@@ -175,6 +183,9 @@ class Run:
         self._generators, self._loaders_own = read_generators(devices=True), snapshot["loader"]
         for generator, state in zip(self._loading.generators(), self._loaders_own, strict=True):
             generator.set_state(state)
+        places = snapshot.get("places", [])
+        self._place = places[self._world.rank] if len(places) == self._world.size else None
+        self._resumed_at = self._place
 
     def _leave_out(self, fault: NotFinite) -> None:
         """Inputs that are not finite have touched nothing yet: the step that would have read them is left out."""

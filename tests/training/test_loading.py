@@ -1,5 +1,7 @@
 """A user's loader: its length held to, its failures named, its random numbers its own."""
 
+import ast
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from torch.utils.data.distributed import DistributedSampler
 
 from rdpass.core.errors import ConfigError, DivergedError
+from rdpass.training.checkpoint import load_checkpoint
 from rdpass.training.config import DistillConfig
 from rdpass.training.generators import Stream
 from rdpass.training.loading import Loading, read_batches
@@ -126,3 +129,120 @@ def test_a_failure_names_the_data_and_the_batch():
 
     with pytest.raises(DivergedError, match="the test loader failed at batch 1: OSError: unplugged"):
         list(read_batches(failing(), "test"))
+
+
+class Stateful:
+    """Goes on where it stood; its order comes from a generator that its state alone has. ``read``: all it gave."""
+
+    def __init__(self, count=6, at=-1):
+        self.made, self.read, self.left = batches(count, 8), [], at
+        self.order, self.position, self._own = [], 0, np.random.Generator(np.random.PCG64(5))
+
+    def __len__(self):
+        return len(self.made)
+
+    def __iter__(self):
+        if not self.order:
+            self.order = self._own.permutation(len(self.made)).tolist()
+        while self.position < len(self.made):
+            if not self.left:
+                raise KeyboardInterrupt
+            self.left -= 1
+            images, labels = self.made[self.order[self.position]]
+            self.position += 1
+            self.read.append(self.position)
+            yield images + 0.1 * torch.randn(images.shape), labels
+        self.order, self.position = [], 0
+
+    def state_dict(self):
+        return {"order": self.order, "position": self.position, "generator": str(self._own.bit_generator.state)}
+
+    def load_state_dict(self, state):
+        self.order, self.position = list(state["order"]), state["position"]
+        self._own.bit_generator.state = ast.literal_eval(state["generator"])
+
+
+@pytest.mark.parametrize(("at", "accumulate"), [(4, 1), (6, 1), (9, 4), (11, 1)])
+def test_a_loader_that_says_where_it_stands_goes_on_there_bit_for_bit_and_reads_nothing_twice(tmp_path, at, accumulate):
+    whole, history = trained(Stateful(), epochs=3, accumulate=accumulate)
+    path = tmp_path / "checkpoint.pt"
+    with pytest.raises(KeyboardInterrupt):
+        trained(Stateful(at=at), epochs=3, checkpoint=path, accumulate=accumulate)
+    done = load_checkpoint(path)["position"]
+    loader = Stateful()
+    resumed, again = trained(loader, epochs=3, checkpoint=path, resume=True, accumulate=accumulate)
+    assert len(loader.read) == 18 - 6 * done["epoch"] - done["consumed"]
+    assert again == history
+    assert_same(whole, resumed)
+
+
+def test_an_epoch_that_is_cut_short_begins_anew_after_a_resume_too(tmp_path):
+    loader = Stateful(6)
+    loading = Loading(loader, DistillConfig(batches=4))
+    next(left := loading.epoch(0))
+    assert loading.place()["loader"]["position"] == 1
+    assert len(list(left)) == 3
+    assert loading.place() is None
+
+
+def test_a_loaders_own_generator_is_put_where_it_stood(tmp_path):
+    loader = Stateful()
+    loader.generator = torch.Generator().manual_seed(1)
+    loading = Loading(loader, DistillConfig())
+    next(loading.epoch(0))
+    place, wanted = loading.place(), torch.rand(3, generator=loader.generator)
+    list(loading.epoch(0, 1, place))
+    assert torch.equal(torch.rand(3, generator=loader.generator), wanted)
+
+
+def test_a_state_that_is_no_data_is_told_and_the_epoch_is_read_again(tmp_path, caplog):
+    class Opaque(Stateful):
+        def state_dict(self):
+            return {"itself": self}
+
+    with pytest.raises(KeyboardInterrupt):
+        trained(Opaque(at=4), checkpoint=tmp_path / "c.pt")
+    assert [record.message.count("a resume reads the epoch again") for record in caplog.records] == [1]
+    assert "places" not in load_checkpoint(tmp_path / "c.pt")
+    loader = Opaque()
+    trained(loader, checkpoint=tmp_path / "c.pt", resume=True)
+    assert len(loader.read) == 12
+
+
+def test_a_loader_that_fails_at_its_state_is_named(tmp_path):
+    class Failing(Stateful):
+        def state_dict(self):
+            raise OSError("gone")
+
+    with pytest.raises(DivergedError, match="training loader failed where it was asked for its state: OSError: gone"):
+        trained(Failing(), checkpoint=tmp_path / "c.pt")
+    trained(Failing())  # nobody asks where nothing is kept
+
+
+def test_torchdatas_loader_goes_on_in_the_middle_of_an_epoch(tmp_path):
+    stateful = pytest.importorskip("torchdata.stateful_dataloader").StatefulDataLoader
+    images, labels = (torch.cat(parts) for parts in zip(*batches(6, 8), strict=True))
+    read = []
+
+    class Counted(TensorDataset):
+        def __getitem__(self, index):
+            read.append(index)
+            if len(read) == stop:
+                raise KeyboardInterrupt
+            return super().__getitem__(index)
+
+    def loader():
+        return stateful(Counted(images, labels), 8, shuffle=True)
+
+    stop, path = -1, tmp_path / "checkpoint.pt"
+    whole, history = trained(loader())
+    read.clear()
+    stop = 70  # in the ninth batch
+    with pytest.raises(KeyboardInterrupt):
+        trained(loader(), checkpoint=path)
+    read.clear()
+    stop = -1
+    resumed, again = trained(loader(), checkpoint=path, resume=True)
+    assert len(read) == 4 * 8
+    assert again == history
+    assert_same(whole, resumed)
