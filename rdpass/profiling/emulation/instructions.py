@@ -42,6 +42,30 @@ def is_address(word: int) -> bool:
     return word & 0x1F000000 == 0x10000000
 
 
+def jump_offset(word: int) -> int | None:
+    """Bytes from a B or BL to where it always jumps; None for any other word."""
+    return 4 * _signed(word & 0x03FFFFFF, 26) if word & 0x7C000000 == 0x14000000 else None
+
+
+def page_offset(word: int) -> tuple[int, int, bool] | None:
+    """Of ADR or ADRP the register, and the bytes from the instruction (ADR) or its page (ADRP, True) to the place that
+    the register gets; None for any other word."""
+    if not is_address(word):
+        return None
+    pages = word >> 31 == 1
+    offset = _signed((word >> 5 & 0x7FFFF) << 2 | word >> 29 & 3, 21)
+    return word & 31, offset << 12 if pages else offset, pages
+
+
+def added_offset(word: int) -> tuple[int, int] | None:
+    """Of ADD Xd, Xn, #imm the register read and the number; None for any other word."""
+    return (word >> 5 & 31, word >> 10 & 0xFFF) if word & 0xFFC00000 == 0x91000000 else None
+
+
+def _signed(value: int, bits: int) -> int:
+    return value - (1 << bits) if value >> bits - 1 else value
+
+
 def vectors_moved(word: int) -> int:
     """SIMD registers that a load or store of one or a pair moves; 0 for any other word."""
     if word & 0x0A000000 != 0x08000000 or not word & 0x04000000:

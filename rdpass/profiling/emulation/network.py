@@ -20,7 +20,7 @@ from rdpass.profiling.emulation.cycles import BlockTimes, measure_blocks
 from rdpass.profiling.emulation.emulator import LINE, Caches, Profile, profile
 from rdpass.profiling.emulation.hot_loops import hot_loops
 from rdpass.profiling.emulation.network_build import Facts, built_network
-from rdpass.profiling.emulation.symbols import Symbols, read_symbols
+from rdpass.profiling.emulation.symbols import Symbols, read_symbols, with_nameless
 from rdpass.profiling.emulation.throughput import CORES
 from rdpass.targets.lookup import Target
 from rdpass.targets.toolchain import find_compiler
@@ -121,6 +121,7 @@ def _functions(
 ) -> tuple[tuple[FunctionCost, ...], BlockTimes, tuple[BasicBlock, ...]]:
     blocks = basic_blocks(seen.blocks)
     times = measure_blocks(blocks)
+    symbols = with_nameless(symbols, blocks, base)
     own: dict[str, list[BasicBlock]] = {}
     for block in blocks:
         own.setdefault(symbols.owner(block.address - base) or RUNTIME, []).append(block)

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from rdpass.profiling.emulation.instructions import classify, is_address, is_branch, vectors_moved
+from rdpass.profiling.emulation.instructions import (
+    added_offset,
+    classify,
+    is_address,
+    is_branch,
+    jump_offset,
+    page_offset,
+    vectors_moved,
+)
 
 from .words import assemble
 
@@ -44,3 +52,14 @@ def test_addresses_and_branches_are_told_from_all_else(llvm: None) -> None:
     words = {line: assemble(line) for lines in EXAMPLES.values() for line in lines}
     assert {line for line, word in words.items() if is_address(word)} == {"adr x0, #8", "adrp x0, #4096"}
     assert {line for line, word in words.items() if is_branch(word)} == set(EXAMPLES["branch"])
+
+
+def test_places_that_words_jump_to_or_make_are_read(llvm: None) -> None:
+    jumps = {"b #64": 64, "b #-4": -4, "bl #-134217728": -134217728, "bl #8": 8, "b.ne #8": None, "ret": None}
+    places = {"adr x3, #-8": (3, -8, False), "adr x0, #1048575": (0, 1048575, False), "add x0, x1, #8": None,
+              "adrp x30, #4096": (30, 4096, True), "adrp x1, #-8192": (1, -8192, True)}  # fmt: skip
+    sums = {"add x2, x1, #4095": (1, 4095), "add x2, x2, #0": (2, 0), "add x2, x1, #1, lsl #12": None,
+            "add w2, w1, #8": None, "adds x2, x1, #8": None, "sub x2, x1, #8": None}  # fmt: skip
+    assert {line: jump_offset(assemble(line)) for line in jumps} == jumps
+    assert {line: page_offset(assemble(line)) for line in places} == places
+    assert {line: added_offset(assemble(line)) for line in sums} == sums

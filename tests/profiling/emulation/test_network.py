@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,10 +17,12 @@ from benchmarks import arm_cost
 from rdpass.deploy.lowering import import_onnx, lower_for
 from rdpass.onnx.source import read_onnx
 from rdpass.profiling.account.network import account_of
+from rdpass.profiling.emulation import network
 from rdpass.profiling.emulation.boards import find_board
 from rdpass.profiling.emulation.emulator import LINE
 from rdpass.profiling.emulation.network import RUNTIME, NetworkCost, measure_network
 from rdpass.profiling.emulation.plugin import cache_folder
+from rdpass.profiling.emulation.symbols import Symbols, read_symbols
 from rdpass.profiling.emulation.throughput import CORES
 from rdpass.targets.lookup import Target
 from tests.deploy.conftest import two_by_two_net
@@ -64,6 +67,24 @@ def test_every_function_of_the_network_is_there_with_its_calls(cost: NetworkCost
     assert {function.kind for function in own} <= {"kernel", "fallback"}
     (runtime,) = (function for function in cost.functions if function.name == RUNTIME)
     assert runtime.kind == "runtime"
+
+
+def test_work_in_parallel_loops_is_that_of_their_function_with_symbols_and_without(
+    llvm: None, runtime: None, rpi4: Target, residual_onnx: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = measure_network(residual_onnx, rpi4)  # on four cores loops are nameless functions behind all others
+    products = {function.name.partition("_k")[0]: function.fmla for function in found.functions}
+    assert products["f32_stem"] == 8 * 3 * 9 * 9 * 8 // 4
+    assert products["f32_direct"] == 8 * 8 * 9 * 9 * 8 // 4
+    assert all(function.instructions > 500 for function in found.functions)
+
+    def stripped(library: Path, compiler: str) -> Symbols:
+        shutil.copyfile(library, copy := library.with_suffix(".stripped"))
+        subprocess.run([f"{rpi4.triple}-strip", copy], check=True)
+        return read_symbols(copy, compiler)
+
+    monkeypatch.setattr(network, "read_symbols", stripped)
+    assert measure_network(residual_onnx, rpi4) == found
 
 
 def test_what_tvm_lowered_itself_is_told_with_its_share(cost: NetworkCost) -> None:

@@ -13,6 +13,20 @@ FMLA = [0x4F9F13C0 | register for register in range(16)]
 
 
 SUBS, BRANCH, ADRP, SVE = 0xF1000529, 0x54FFFFC1, 0x90000000, 0x65A20020
+RET = 0xD65F03C0
+
+
+def adrp(register: int) -> int:
+    """Of the instruction's own page."""
+    return 0x90000000 | register
+
+
+def add(to: int, register: int, number: int) -> int:
+    return 0x91000000 | number << 10 | register << 5 | to
+
+
+def bl(at: int, target: int) -> int:
+    return 0x94000000 | (target - at) // 4 & 0x03FFFFFF
 
 
 def cycles_of(core: str, *words: int) -> float:
