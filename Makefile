@@ -7,7 +7,7 @@ INSTALLED := .venv/.installed
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 export QEMU_LD_PREFIX = $(shell [ ! -d .tools/root ] || echo $(CURDIR)/.tools/root/usr/aarch64-linux-gnu)
 
-.PHONY: demo test test-fast check packages runtime board clean
+.PHONY: demo test test-fast check docs packages runtime board clean
 
 demo: packages $(INSTALLED)
 	$(BIN)/python -m benchmarks.demo
@@ -23,6 +23,10 @@ check: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: $(INSTALLED)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo build/site/index.html
+
 packages:
 	@.ci/system-packages
 
@@ -31,7 +35,7 @@ runtime: packages $(INSTALLED)
 
 $(INSTALLED): pyproject.toml constraints.txt | packages
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet -c constraints.txt torch==2.13.0 -e ".[dev,zoo,train,accuracy]"
+	$(BIN)/python -m pip install --quiet -c constraints.txt torch==2.13.0 -e ".[dev,docs,zoo,train,accuracy]"
 	@touch $(INSTALLED)
 
 # An aarch64 Python under the emulator, for tuning over RPC; without a network those tests are skipped.

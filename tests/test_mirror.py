@@ -29,6 +29,7 @@ ACROSS = {
     "test_mirror": "this file",
     "test_names": "one word for one thing",
     "test_packaging": "the wheel, and what imports load",
+    "test_site": "the site of the documentation",
     "test_road": "the road from a model to a bundle, as a whole",
     "cli/test_deploy": "the exit code and the line of every fault of commands on bundles",
     "database/test_faults": "whatever is wrong in a folder, against all that reads and mends it",

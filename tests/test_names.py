@@ -8,7 +8,7 @@ from tests.test_links import PAGES, ROOT
 
 SOURCES = sorted(
     path
-    for folder in ("rdpass", "passes", "kernels", "benchmarks", "tests")
+    for folder in ("rdpass", "passes", "kernels", "benchmarks", "tests", "docs")
     for path in (ROOT / folder).rglob("*.py")
     if not any(parent.is_symlink() for parent in path.parents)
 )
@@ -16,8 +16,8 @@ FILES = {f"/{path.relative_to(ROOT)}" for path in [*PAGES, *SOURCES]}
 IN_PAGE = re.compile(r"(?<![\w/.-])(?:[\w-]+/)*[\w-]+\.py\b")
 IN_SOURCE = re.compile(r"(?<![\w/.-])(?:rdpass|passes|kernels|benchmarks|tests|docs)/[\w./-]+\.(?:py|md)\b")
 MODULE = re.compile(r"(?:python3? -m |`)((?:rdpass|benchmarks|tests)(?:\.\w+)+)")
-ELSEWHERE = {"tinyplugin.py", "pytorchcv/models/revnet.py", "rdpass.losses"}
-"""A reader's own file, one of another project, and a group of entry points."""
+ELSEWHERE = {"tinyplugin.py", "my_model.py", "pytorchcv/models/revnet.py", "rdpass.losses"}
+"""Readers' own files, one of another project, and a group of entry points."""
 
 
 def missing_files(text, pattern):
@@ -56,7 +56,7 @@ def test_a_page_names_what_is_there(page):
     assert missing_modules(page.read_text()) == []
 
 
-@pytest.mark.parametrize("folder", ["rdpass", "passes", "kernels", "benchmarks", "tests"])
+@pytest.mark.parametrize("folder", ["rdpass", "passes", "kernels", "benchmarks", "tests", "docs"])
 def test_sources_name_what_is_there(folder):
     found = {
         path.relative_to(ROOT): [*missing_files(path.read_text(), IN_SOURCE), *missing_modules(path.read_text())]

@@ -1,4 +1,5 @@
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -89,7 +90,7 @@ def test_the_extras_that_scripts_rely_on_exist_and_every_dependency_is_pinned():
             if "==" in line}  # fmt: skip
     wanted = [*PROJECT["project"]["dependencies"], *(name for extra in extras.values() for name in extra)]
     for requirement in wanted:
-        name = requirement.split("=")[0].split(">")[0].split("<")[0].strip().lower()
+        name = re.split(r"[=<>\[]", requirement)[0].strip().lower()
         assert name in pins, name
 
 

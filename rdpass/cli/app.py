@@ -112,7 +112,7 @@ def _terminate(signum: int, frame: object) -> None:
 
 
 def run(arguments: list[str] | None = None) -> int:
-    """The exit code of one command line; see the table in the README."""
+    """The exit code of one command line; see the table in docs/troubleshooting.md."""
     warnings.filterwarnings("ignore", category=FutureWarning)  # torch's to itself; a user can do nothing about them
     if not _has_current_folder():
         print("rdpass: the current folder is gone; change to one that is there", file=sys.stderr)
