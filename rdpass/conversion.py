@@ -37,7 +37,9 @@ from rdpass.scoring.held_out import compare_on_held_out
 from rdpass.sources.image_loaders import check_labels
 from rdpass.targets.lookup import Target, find_target
 from rdpass.training.config import DistillConfig, with_defaults
+from rdpass.training.learning_rate import check_schedule
 from rdpass.training.losses import find_distance, find_loss
+from rdpass.training.optimiser import check_optimiser
 from rdpass.training.request import Budget, Data, Request, Select
 from rdpass.training.world import check_device, current_world, joined_world, own_device
 
@@ -118,6 +120,9 @@ def convert(
     another = groups.data.teacher is not None
     request = _request(groups, completed(chosen, config or DistillConfig(), quantize, another))
     check_device(own_device(request.config.device))
+    if request.train is not None:
+        check_optimiser(request.config)
+        check_schedule(request.config)
     first = current_world().is_first
     with ExitStack() as stack:
         stack.enter_context(users_tolerance(tolerance))

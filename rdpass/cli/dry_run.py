@@ -25,8 +25,10 @@ from rdpass.report.pruning import pruning_words
 from rdpass.runs.settings import ConvertConfig, to_toml
 from rdpass.training.batches import rows_of, step_named, unpacking_for
 from rdpass.training.evaluation import check_measurable
+from rdpass.training.learning_rate import check_schedule
 from rdpass.training.loading import Loading
 from rdpass.training.losses import find_distance, find_loss
+from rdpass.training.optimiser import check_optimiser
 from rdpass.training.request import Request
 
 Parts = tuple[Iterable[Any], Iterable[Any] | None]
@@ -56,6 +58,8 @@ def print_dry_run(
     settings = settings.model_copy(update={"recipe": recipe.name, "train": train_settings})
     data = {}
     if parts is not None and (recipe.needs_data or settings.quantize is not None):
+        check_optimiser(settings.train)
+        check_schedule(settings.train)
         train, validate = parts
         data = _first_batch(
             plain_copy(model).module, Request(train=train, validate=validate, loss=loss, distance=distance,

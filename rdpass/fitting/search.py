@@ -49,7 +49,7 @@ from rdpass.sources.models import first_sample
 from rdpass.targets.isa import isa_of
 from rdpass.targets.lookup import find_target
 from rdpass.targets.target import Target
-from rdpass.training.config import DistillConfig
+from rdpass.training.config import DistillConfig, settings_of_now
 from rdpass.training.losses import find_distance, find_loss
 from rdpass.training.objective import Distance, Loss
 from rdpass.training.request import Request
@@ -264,7 +264,8 @@ def _journal(fresh: Fit, folder: Path | None) -> Journal:
         journal = Journal(fresh, folder)
     else:
         before, now = read_fit(folder), plain_record(fresh)
-        others = [name for name, value in now["settings"].items() if before.settings.get(name) != value]
+        written = {**before.settings, "train": settings_of_now(before.settings.get("train") or {})}
+        others = [name for name, value in now["settings"].items() if written.get(name) != value]
         others += ["target"] * (before.target != fresh.target)
         if others:
             raise ConfigError(

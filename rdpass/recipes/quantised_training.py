@@ -235,8 +235,14 @@ def _distance(module: nn.Module, request: Request, teacher: nn.Module, material:
 def _last_stage(request: Request) -> Request:
     """The request of this stage's training: its own settings, and a folder of its own to go on from."""
     options = request.config.quantize
-    # Of mixed precision's 8 significant bits nothing is left to round to integers.
-    settings = {"epochs": options.epochs, "lr": options.lr, "clip": options.clip, "amp": None}
+    # Of mixed precision's 8 significant bits nothing is left to round to integers; parameters have other names here.
+    settings: dict[str, Any] = {
+        "epochs": options.epochs,
+        "lr": options.lr,
+        "clip": options.clip,
+        "amp": None,
+        "parameters": {},
+    }
     checkpoint = None
     if request.checkpoint is not None:
         checkpoint = last_stage(request.checkpoint)

@@ -73,6 +73,23 @@ def _write(state: State, path: Path) -> None:
         raise ConfigError(f"the checkpoint {path.name} can't be written: {first_line(error)}") from error
 
 
+def unkept(value: Any) -> str | None:
+    """Why no checkpoint could hold ``value``, which is to be data alone; None where one can.
+
+    Example:
+        >>> unkept({"step": 3}) is None, unkept({"step": object()}) is None
+        (True, False)
+    """
+    file = BytesIO()
+    try:
+        torch.save(value, file)
+        file.seek(0)
+        torch.load(file, weights_only=True)
+    except Exception as error:  # whatever pickling and reading meet first
+        return first_line(error)
+    return None
+
+
 def has_checkpoint(path: Path | None) -> bool:
     """Tell whether a state to go on from lies at ``path``."""
     return path is not None and (path.exists() or previous(path).exists())

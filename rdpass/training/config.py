@@ -2,14 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any, Literal, TypeVar
+from functools import partial
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, ValidationError, model_validator
 
 from rdpass.core.errors import ConfigError
-from rdpass.training.options import PathOptions, PruneOptions, QuantizeOptions, StudentOptions
+from rdpass.training.options import (
+    ParameterOptions,
+    PathOptions,
+    PruneOptions,
+    QuantizeOptions,
+    StudentOptions,
+)
+
+
+def name_of(given: str | Callable[..., Any]) -> str:
+    """The name that was given, or that of a function, with its arguments where some are bound already.
+
+    Example:
+        >>> import math
+        >>> name_of("adamw"), name_of(math.gcd), name_of(partial(math.gcd, 2))
+        ('adamw', 'math:gcd', 'math:gcd(2)')
+    """
+    if isinstance(given, str):
+        return given
+    if isinstance(given, partial):
+        bound = [*map(repr, given.args), *(f"{name}={value!r}" for name, value in given.keywords.items())]
+        return f"{name_of(given.func)}({', '.join(bound)})"
+    named = given if hasattr(given, "__qualname__") else type(given)
+    return f"{named.__module__}:{named.__qualname__}"
+
+
+Named = Annotated[str | Callable[..., Any], PlainSerializer(name_of, return_type=str)]
+Option = bool | int | float | str | tuple[int | float | str, ...]
 
 
 class DistillConfig(BaseModel):
@@ -20,10 +48,18 @@ class DistillConfig(BaseModel):
     What is learnt:
         epochs: passes over the data.
         batches: batches of one epoch, for a loader without a length; one with a length is cut short by it.
+        optimiser: ``sgd``, or another of torch's or timm's (``adamw``, ``timm:lamb``), or a function
+            (``rdpass.training.optimiser``). The recipes' rates are for ``sgd``: with another one, say ``lr``.
+        optimiser_options: what it is given beside the rate: ``{"betas": (0.9, 0.95)}``.
         lr: peak learning rate.
-        momentum: Nesterov's; 0 is plain gradient descent.
+        momentum: of ``sgd``, Nesterov's; 0 is plain gradient descent.
         weight_decay: of the layers' weights; biases, gains and normalisation have none.
-        warmup: fraction of the steps over which the rate rises; from its peak it follows a cosine to zero.
+        parameters: other rates and weight decays for parameters by globs on their names, the later over the earlier:
+            ``{"fc.*": {"lr_scale": 0.1}}``; see ``ParameterOptions``.
+        schedule: ``cosine`` to zero, another of torch's or timm's (``onecycle``, ``timm:tanh``), or a function
+            (``rdpass.training.learning_rate``).
+        schedule_options: what it is given.
+        warmup: fraction of the steps over which the rate rises to what the schedule says.
         fade: fraction of the steps over which the shortcuts fade; None: the recipe's choice for each.
         alpha: weight of the distance to the teacher beside the task's own loss.
         temperature: of the logits whose divergence is that distance.
@@ -56,9 +92,14 @@ class DistillConfig(BaseModel):
 
     epochs: int = Field(default=10, ge=1)
     batches: int | None = Field(default=None, ge=1)
+    optimiser: Named = "sgd"
+    optimiser_options: dict[str, Option] = {}
     lr: float = Field(default=0.05, gt=0)
     momentum: float = Field(default=0.9, ge=0, lt=1)
     weight_decay: float = Field(default=5e-4, ge=0)
+    parameters: dict[str, ParameterOptions] = {}
+    schedule: Named = "cosine"
+    schedule_options: dict[str, Option] = {}
     warmup: float = Field(default=0.05, ge=0, lt=1)
     fade: float | None = Field(default=None, gt=0, le=1)
     alpha: float = Field(default=0.9, ge=0, le=1)
@@ -80,6 +121,15 @@ class DistillConfig(BaseModel):
     prune: PruneOptions = PruneOptions()
     quantize: QuantizeOptions = QuantizeOptions()
 
+    @model_validator(mode="after")
+    def _rate_is_said(self) -> Self:
+        if self.optimiser != "sgd" and "lr" not in self.model_fields_set:
+            raise ConfigError(
+                f"train.optimiser={name_of(self.optimiser)}: the default learning rate is for sgd; say one for this"
+                " optimiser (lr=, --lr, train.lr)"
+            )
+        return self
+
 
 Settings = TypeVar("Settings", bound=BaseModel)
 
@@ -92,6 +142,25 @@ def with_defaults(settings: Settings, defaults: Mapping[str, Any]) -> Settings:
         if isinstance(value, Mapping) or name not in settings.model_fields_set
     }
     return settings.model_copy(update=changed)
+
+
+def settings_of_now(written: Mapping[str, Any]) -> dict[str, Any]:
+    """Training settings that an earlier version wrote, with today's defaults for those it did not know.
+
+    A new setting's default is what was done before there was one.
+
+    Example:
+        >>> now = settings_of_now({"lr": 0.1, "paths": {"mixed": True}})
+        >>> now["lr"], now["paths"]["mixed"], now["paths"]["floor"], now["schedule"]
+        (0.1, True, 0.5, 'cosine')
+    """
+    return _filled(written, DistillConfig().model_dump())
+
+
+def _filled(written: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    within = {name: _filled(written[name], default) for name, default in defaults.items()
+              if isinstance(default, Mapping) and isinstance(written.get(name), Mapping)}  # fmt: skip
+    return {**defaults, **written, **within}
 
 
 def distill_config(**settings: Any) -> DistillConfig:
@@ -110,6 +179,10 @@ def explained(error: ValidationError, known: Sequence[str]) -> ConfigError:
     """The first thing that is wrong, by the setting's name; ``known`` are all names, to tell one that was meant."""
     first = error.errors()[0]
     name = ".".join(map(str, first["loc"]))
+    if first["type"] == "extra_forbidden" and "parameters" in first["loc"]:
+        return ConfigError(
+            f"{name}: there is no such setting; parameters have {', '.join(ParameterOptions.model_fields)}"
+        )
     if first["type"] == "extra_forbidden":
         return ConfigError(f"{name}: there is no such setting{_hint(name, known)}")
     return ConfigError(f"{name}: {first['msg']}, got {first['input']!r}")

@@ -12,13 +12,13 @@ import logging
 from collections.abc import Iterable, Iterator, Sized
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
-from io import BytesIO
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from rdpass.core.errors import ConfigError, DivergedError, first_line
+from rdpass.core.errors import ConfigError, DivergedError
+from rdpass.training.checkpoint import unkept
 from rdpass.training.generators import Stream
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class Loading:
             }
         if not self._is_checked:
             self._is_checked = True
-            if (reason := _unkept(place)) is not None:
+            if (reason := unkept(place)) is not None:
                 self._is_stateful = False
                 log.warning(
                     "the loader's state_dict() is more than tensors, numbers, texts and containers of them, and is not"
@@ -147,18 +147,6 @@ class Loading:
         parts = [loader, getattr(loader, "sampler", None), batch_sampler, getattr(batch_sampler, "sampler", None),
                  getattr(loader, "dataset", None)]  # fmt: skip
         return list({id(part): part for part in parts if part is not None}.values())
-
-
-def _unkept(place: Place) -> str | None:
-    """Why a checkpoint could not hold ``place``; None where it can."""
-    file = BytesIO()
-    try:
-        torch.save(place, file)
-        file.seek(0)
-        torch.load(file, weights_only=True)
-    except Exception as error:  # whatever pickling and reading meet first
-        return first_line(error)
-    return None
 
 
 class failures_named:

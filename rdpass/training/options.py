@@ -1,6 +1,6 @@
-"""Options of a student, of its training paths, of pruning, and of training in int8; a part of ``DistillConfig``.
+"""Options of a student, its training paths, its parameters, of pruning and of training in int8.
 
-What is not said is the recipe's own choice (``Recipe.defaults``).
+They are a part of ``DistillConfig``. What is not said is the recipe's own choice (``Recipe.defaults``).
 """
 
 from __future__ import annotations
@@ -90,6 +90,18 @@ class PruneOptions(BaseModel):
     multiple: int | None = Field(default=None, ge=1)
     target: str = DEFAULT_BOARD
     precision: Precision = SINGLE  # type: ignore[assignment]
+
+
+class ParameterOptions(BaseModel):
+    """What is different for some parameters; None leaves a value as it is for all.
+
+    ``lr_scale``: their learning rate, as a multiple of the schedule's. ``weight_decay``: theirs.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    lr_scale: float | None = Field(default=None, ge=0)
+    weight_decay: float | None = Field(default=None, ge=0)
 
 
 class QuantizeOptions(BaseModel):

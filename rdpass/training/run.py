@@ -18,10 +18,10 @@ from rdpass.training.evaluation import check_measurable, evaluate
 from rdpass.training.faults import NotFinite
 from rdpass.training.generators import Stream, read_generators, seed_generators, set_generators
 from rdpass.training.gradient_share import gradient_share
+from rdpass.training.learning_rate import learning_rates
 from rdpass.training.loading import Loading, Place
 from rdpass.training.memory_layout import training_layout
 from rdpass.training.objective import Batch, Objective
-from rdpass.training.optimiser import learning_rate
 from rdpass.training.recovery import recovered
 from rdpass.training.report import Report
 from rdpass.training.request import Request
@@ -49,6 +49,7 @@ class Run:
         in_memory = self._config.on_nan == "rollback"
         self._keeper, self._is_kept = Keeper(request.checkpoint, in_memory), in_memory or request.checkpoint is not None
         self._steps = self._config.epochs * math.ceil(loading.length / self._config.accumulate)
+        self._rate = learning_rates(self._config, self._steps)
         self._position = Position()
         self._saved_at = time.monotonic()
 
@@ -146,7 +147,7 @@ class Run:
         if every and position.step % every == 0:
             with self._stepper.autocast():
                 shares = gradient_share(self._objective, batches[0])
-        rate = position.lr_scale * learning_rate(position.step, self._steps, self._config)
+        rate = position.lr_scale * self._rate(position.step)
         taken = self._stepper.take(batches, rows, rate, first)
         position.rows += rows
         for name, value in taken.terms.items():

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from rdpass.core.errors import ConfigError
 from rdpass.training.checkpoint import has_checkpoint, load_checkpoint, save_checkpoint
-from rdpass.training.config import DistillConfig
+from rdpass.training.config import DistillConfig, settings_of_now
 from rdpass.training.faults import NotFinite
 from rdpass.training.objective import Objective
 from rdpass.training.step import Stepper
@@ -99,8 +99,8 @@ def restore_snapshot(
     """
     if snapshot.get("format") != FORMAT:
         raise ConfigError("the checkpoint comes from another version of rdpass; start anew")
-    changed = [key for key, value in config.model_dump().items()
-               if key not in FREE and snapshot["config"].get(key) != value]  # fmt: skip
+    written = settings_of_now(snapshot["config"])
+    changed = [key for key, value in config.model_dump().items() if key not in FREE and written.get(key) != value]
     if changed:
         raise ConfigError(
             f"the checkpoint was written with other settings ({', '.join(changed)}); resume with the same ones, or"

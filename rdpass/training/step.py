@@ -20,7 +20,7 @@ from rdpass.training.batches import rows_of
 from rdpass.training.config import DistillConfig
 from rdpass.training.faults import NotFinite
 from rdpass.training.objective import Batch, Objective
-from rdpass.training.optimiser import make_optimiser
+from rdpass.training.optimiser import make_optimiser, set_rate
 from rdpass.training.world import World
 
 PRECISION = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -81,8 +81,7 @@ class Stepper:
         gradients = [p.grad for group in self.optimiser.param_groups for p in group["params"] if p.grad is not None]
         norm = get_total_norm(gradients)
         taken = self._check(sums, norm, first)
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
+        set_rate(self.optimiser, rate)
         if self._config.clip is not None:
             clip_grads_with_norm_(
                 [p for g in self.optimiser.param_groups for p in g["params"]], self._config.clip, norm

@@ -26,6 +26,28 @@ def test_settings_written_as_toml_read_back_as_the_same(tmp_path):
     assert read_convert_config(file, (), {}) == settings
 
 
+def test_settings_of_parameters_are_tables_by_globs_which_stand_in_quotes(tmp_path):
+    sets = ("train.optimiser=adamw", "train.lr=1e-3", "train.optimiser_options.betas=[0.9, 0.95]",
+            'train.parameters."layer1.*".lr_scale=0.1', "train.parameters.'*.bias'.weight_decay=0")  # fmt: skip
+    settings = read_convert_config(None, sets, {})
+    assert settings.train.optimiser_options == {"betas": (0.9, 0.95)}
+    assert [(glob, each.lr_scale, each.weight_decay) for glob, each in settings.train.parameters.items()] == [
+        ("layer1.*", 0.1, None),
+        ("*.bias", None, 0.0),
+    ]
+    file = tmp_path / "c.toml"
+    file.write_text(to_toml(settings.model_dump()))
+    assert read_convert_config(file, (), {}) == settings
+
+
+def test_a_function_is_typed_and_never_taken_from_a_file(tmp_path):
+    file = tmp_path / "c.toml"
+    file.write_text('[train]\nlr = 0.1\noptimiser = "torch.optim:Adam"\nschedule = "timm:cosine"\n')
+    with pytest.raises(ConfigError, match=r"train.optimiser: .* on the command line: --set train.optimiser=torch.opt"):
+        read_convert_config(file, (), {})
+    assert read_convert_config(file, ("train.optimiser=torch.optim:AdamW",), {}).train.optimiser == "torch.optim:AdamW"
+
+
 @pytest.mark.parametrize(
     ("text", "sets", "message"),
     [
@@ -36,6 +58,10 @@ def test_settings_written_as_toml_read_back_as_the_same(tmp_path):
         ("[train]\non_nan = 'ignore'", (), "train.on_nan"),
         ("[train", (), "can't be read"),
         ("", ("train.lr",), "write --set train.lr"),
+        ("", ("train.optimizer=adamw",), "there is no such setting; did you mean 'train.optimiser'?"),
+        ("", ("schedule=linear",), "schedule: there is no such setting; did you mean 'train.schedule'?"),
+        ("", ("train.parameters.*.lr_scale=1",), "is not understood .*a glob stands in quotes"),
+        ("", ("train.parameters.'*'.lr=1",), "there is no such setting; parameters have lr_scale, weight_decay"),
         ("", ("recipe.name=1",), "recipe"),
         ("recipe = 'kd'", ("recipe.name=1",), "recipe is a value, not a table"),
     ],

@@ -102,6 +102,17 @@ def test_settings_that_say_where_and_what_is_kept_may_change():
             restore_snapshot(snapshot, made, stepper, config.model_copy(update=change), "teacher")
 
 
+def test_a_checkpoint_of_before_a_setting_was_there_is_one_with_its_default():
+    made = objective()
+    snapshot, stepper, config = snapshot_of(made)
+    for name in ("optimiser", "optimiser_options", "schedule", "schedule_options", "parameters"):
+        del snapshot["config"][name]
+    del snapshot["config"]["paths"]["transform"]
+    assert restore_snapshot(snapshot, made, stepper, config, "teacher") == Position()
+    with pytest.raises(ConfigError, match=r"other settings \(schedule\)"):
+        restore_snapshot(snapshot, made, stepper, config.model_copy(update={"schedule": "linear"}), "teacher")
+
+
 @pytest.mark.parametrize("in_memory", [True, False])
 def test_a_keeper_without_a_place_keeps_in_memory_if_asked_and_gives_copies(in_memory):
     keeper = Keeper(None, in_memory)
