@@ -20,7 +20,7 @@ from rdpass.core.numeric_types import BYTES
 from rdpass.core.plan import Plan, Traced
 from rdpass.core.tensors import tensors_in
 from rdpass.inspection import plan_of
-from rdpass.passes.analysis.cost import cost_of
+from rdpass.passes.analysis.cost import cost_of, fusion_variants_of
 from rdpass.passes.analysis.shortcuts.census import take_census
 from rdpass.passes.analysis.shortcuts.find_cuts import find_cuts
 from rdpass.profiling.account.choices import estimate_conversion
@@ -28,6 +28,7 @@ from rdpass.recipes.catalogue import find_recipe
 from rdpass.recipes.keep import KEEP
 from rdpass.recipes.prune import PRUNE
 from rdpass.recipes.recipe import Recipe, Removal
+from rdpass.report.drawing.page import draw
 from rdpass.runs.folder import check_run, drop_training_state, held, save_run, training_state
 from rdpass.runs.grouping import Flat, Groups, Output, grouped
 from rdpass.runs.rehearsal import rehearse
@@ -145,7 +146,8 @@ def convert(
 
         conversion = _converted(model, traced, chosen, request, quantize, out, save_first)
         conversion = _with_costs(conversion, traced, request, board)
-        return save_run(conversion, Path(out), settings(conversion), groups.output.force)
+        drawing = _drawing(model, traced, conversion)
+        return save_run(conversion, Path(out), settings(conversion), drawing, groups.output.force)
 
 
 def check_quantize(quantize: str | None, train: object, validate: object) -> None:
@@ -264,6 +266,13 @@ def _with_costs(conversion: Conversion, traced: Traced, request: Request, board:
         conversion,
         estimated=estimate_conversion(traced, removable, conversion.student, int8, board, request.show_progress),
     )
+
+
+def _drawing(model: nn.Module, traced: Traced, conversion: Conversion) -> str:
+    """The network with the bytes live at its kernels, and the student's where it runs the same layers."""
+    assert isinstance(conversion.student, GraphModule)
+    before, after = map(fusion_variants_of, (traced.module, conversion.student))
+    return draw(traced.module, conversion.plan, before, after, type(model).__name__, "the student")
 
 
 def _check_quantisable(student: Traced) -> None:

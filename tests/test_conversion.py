@@ -210,8 +210,8 @@ def test_a_run_that_is_killed_and_interrupted_in_its_last_stage_goes_on_bit_for_
     assert not (tmp_path / "parts.partial").exists()
     names = sorted(str(path.relative_to(whole)) for path in whole.rglob("*") if path.is_file())
     assert names == sorted([
-        "config.toml", "conversion.json", "history.jsonl", "int8/history.jsonl", "student-int8.golden.npz",
-        "student-int8.onnx", "student.pt2", "student.safetensors",
+        "config.toml", "conversion.json", "history.jsonl", "int8/history.jsonl", "network.svg",
+        "student-int8.golden.npz", "student-int8.onnx", "student.pt2", "student.safetensors",
     ])  # fmt: skip
     assert golden_path(whole / INT8).name == INT8_GOLDEN
     for name in ("student-int8.onnx", "student.safetensors", "config.toml", "history.jsonl", "int8/history.jsonl"):

@@ -10,13 +10,13 @@ import typer
 
 def report_command(
     run: Annotated[Path, typer.Argument(help="The folder that convert wrote.", metavar="DIR")],
-    html: Annotated[Path, typer.Option(help="The HTML file to write. It loads nothing from elsewhere.")],
+    html: Annotated[Path, typer.Option(help="The HTML file to write; - for stdout. It loads nothing from elsewhere.")],
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
 ) -> None:
-    """Write a page on DIR: how each shortcut went, the gates, the training curves, and the cost before and after.
+    """Write a page on DIR: accuracy, time, peak and size before and after, the network drawn, curves, layers, gates.
 
     Example: rdpass report run/ --html report.html
     """
-    from rdpass.report import write_report
+    from rdpass.report import report_page, write_report
 
-    print(write_report(run, html, force=force))
+    print(report_page(run) if str(html) == "-" else write_report(run, html, force=force))

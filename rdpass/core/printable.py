@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 LONGEST = 300
+PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
 def printable(text: str, longest: int = LONGEST) -> str:
@@ -20,3 +21,11 @@ def printable(text: str, longest: int = LONGEST) -> str:
 def three_figures(value: float) -> str:
     """A number to three figures, without an exponent: 0.28, 57.3, 1400."""
     return f"{float(f'{value:.3g}'):.12g}"
+
+
+def short_count(count: int, unit: str = "") -> str:
+    """A count to three figures with a prefix (of powers of 1000): 39.7 k, 2.05 kB, 812 B."""
+    for size, prefix in PREFIXES:
+        if count >= size:
+            return f"{count / size:.3g} {prefix}{unit}"
+    return f"{count} {unit}".rstrip()

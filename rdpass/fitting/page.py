@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from rdpass.core.files import new_file
@@ -17,6 +16,7 @@ from rdpass.fitting.limits import amount, misses, words
 from rdpass.fitting.record import Fit, Point
 from rdpass.profiling.account.choices import choice_key
 from rdpass.report.chart import Chart
+from rdpass.report.html import render
 from rdpass.report.series import Figure, Series
 
 PAGE = "front.html"
@@ -33,13 +33,9 @@ def write_page(found: Fit, folder: Path) -> Path:
     Raises:
         ConfigError: it can't be written.
     """
-    environment = Environment(
-        loader=PackageLoader("rdpass.fitting", ""), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
-    )  # fmt: skip
     path = folder / PAGE
     with new_file(path, force=True) as temporary:
-        temporary.write_text(environment.get_template(TEMPLATE).render(_facts(found)), encoding="utf-8")
+        temporary.write_text(render("rdpass.fitting", TEMPLATE, _facts(found)), encoding="utf-8")
     return path
 
 
@@ -49,10 +45,14 @@ def _facts(found: Fit) -> dict[str, Any]:
         "found": found,
         "limits": [words(name, value) for name, value in vars(found.limits).items() if value is not None],
         "charts": [Markup(Chart(figure).draw()) for figure in _figures(found, points)],
-        "points": [(point, *cells_of(point), point in front(points), point == best) for point in points],
+        "points": [(*cells_of(point), "yes" if point in front(points) else "") for point in points],
+        "best": [place for place, point in enumerate(points) if point == best],
+        "probes": [(probe.network, probe.precision, probe.how, str(probe.images), str(probe.figure),
+                    str(probe.difference)) for probe in found.probes],
         "costs": [(choice_key(cost.network, cost.precision), *figures_of(cost), missed_by(found, cost))
                   for cost in found.costs],
         "removed": [(network.name, len(network.removed), ", ".join(network.removed)) for network in found.networks],
+        "left_out": [(other.add, other.reason) for other in (*found.skipped, *found.left_out)],
     }  # fmt: skip
 
 

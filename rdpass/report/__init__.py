@@ -1,5 +1,5 @@
-"""A run folder as one page to look at: how each shortcut went, the gates, the training's curves, the cost."""
+"""A run folder as one page to look at: what it came to, the network drawn, the training's curves, layers, gates."""
 
-from rdpass.report.page import write_report
+from rdpass.report.page import report_page, write_report
 
-__all__ = ["write_report"]
+__all__ = ["report_page", "write_report"]

@@ -1,32 +1,37 @@
-"""``write_report``: the page itself, one file without anything from elsewhere."""
+"""``write_report``: the page of a run, one file without anything from elsewhere."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+from torch.fx import GraphModule
 
-from rdpass.core.comparison import gate_of, gate_words
-from rdpass.core.errors import ConfigError
-from rdpass.core.estimates import Estimate
+from rdpass.core.comparison import NumericGate, gate_words
+from rdpass.core.errors import IntegrityError
 from rdpass.core.files import new_file
 from rdpass.core.places import check_free
-from rdpass.core.plan import Choice, Width
-from rdpass.core.printable import three_figures
-from rdpass.passes.quantize.report import TrainingReport
+from rdpass.core.plan import Choice, Cost, Estimated, Outcome, Region
+from rdpass.core.printable import short_count, three_figures
+from rdpass.passes.graph.node_kinds import annotate_kinds
 from rdpass.report.chart import Chart
+from rdpass.report.drawing.inlined import inlined
+from rdpass.report.drawing.labels import times
+from rdpass.report.drawing.page import STYLE
+from rdpass.report.headline import Run, cards, gates_told, is_close, sentences
+from rdpass.report.html import render
+from rdpass.report.layers import layers_by_cost
 from rdpass.report.pruning import width_rows
 from rdpass.report.series import Figure, figures_of
-from rdpass.report.worth import choice_name, megabytes
-from rdpass.runs.folder import RECORD, SETTINGS, read_body, written_files
+from rdpass.report.worth import choice_name
+from rdpass.runs.folder import DRAWING, PROGRAM, SETTINGS, Record, read_body, read_record, read_student, written_files
 from rdpass.training.checkpoint import LAST_STAGE
 from rdpass.training.records import HISTORY, read_history
 
 TEMPLATE = "page.html.jinja"
+Row = tuple[str | Markup, ...]
 
 
 def write_report(run: str | Path, html: str | Path, *, force: bool = False) -> Path:
@@ -38,82 +43,143 @@ def write_report(run: str | Path, html: str | Path, *, force: bool = False) -> P
     """
     folder, path = Path(run), Path(html)
     check_free(path, force, inputs=[folder / name for name in written_files(folder) or ()])
-    try:
-        facts = _facts(folder, read_body(folder))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"{folder} is not the output folder of rdpass convert: {RECORD} can't be read") from error
-    environment = Environment(
-        loader=PackageLoader("rdpass.report", ""), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
-    )  # fmt: skip
+    page = report_page(folder)
     with new_file(path, force) as temporary:
-        temporary.write_text(environment.get_template(TEMPLATE).render(facts), encoding="utf-8")
+        temporary.write_text(page, encoding="utf-8")
     return path
 
 
-def _facts(folder: Path, record: dict[str, Any]) -> dict[str, Any]:
-    regions = {region["add"]: region for region in record["plan"]["regions"]}
-    figures = figures_of(read_history(folder / HISTORY))
-    told = (record.get("int8") or {}).get("training")
+def report_page(run: str | Path) -> str:
+    """The same as text.
+
+    Raises:
+        ConfigError: ``run`` is not the folder of a conversion.
+        IntegrityError: a file of the run is not what was written.
+    """
+    folder = Path(run)
+    return render("rdpass.report", TEMPLATE, _facts(folder, read_record(folder), read_body(folder)["versions"]))
+
+
+def _facts(folder: Path, record: Record, versions: dict[str, str]) -> dict[str, Any]:
+    told = None if record.int8 is None else record.int8.training
+    teacher = _teacher(record)
+    before, after = record.plan.forecast.model, record.cost
+    run = Run(record.outcomes, record.gates, record.compared, before, after, record.estimated, record.pruning, told)
     settings = folder / SETTINGS
     return {
         "name": folder.resolve().name,
-        "recipe": record["recipe"],
-        "versions": record["versions"],
-        "went": Counter(outcome["how"] for outcome in record["outcomes"]),
-        "outcomes": [{**outcome, **_place(regions[outcome["add"]])} for outcome in record["outcomes"]],
-        "skipped": record["plan"]["skipped"],
-        "int8": None if told is None else TrainingReport(**told),
-        "int8_figures": _drawn(figures_of(read_history(folder / LAST_STAGE / HISTORY))),
-        "gates": [(gate, gate_words(gate_of(gate))) for gate in record["gates"]],
-        "compared": _compared(record.get("compared", [])),
-        "costs": _costs(record["plan"]["forecast"]["model"], record["cost"]),
-        "estimated": _estimated(record.get("estimated")),
-        "figures": _drawn(figures),
-        "pruning": _pruning(record),
-        "settings": settings.read_text() if settings.exists() else "",
-    }
+        "recipe": record.recipe,
+        "versions": ", ".join(f"{package} {version}" for package, version in versions.items()),
+        "verdict": " ".join(sentences(run)),
+        "cards": list(cards(run)),
+        "drawing": _drawing(folder),
+        "drawing_style": Markup(STYLE),
+        "figures": _drawn(figures_of(read_history(folder / HISTORY), teacher)),
+        "int8": told,
+        "int8_figures": _drawn(figures_of(read_history(folder / LAST_STAGE / HISTORY), teacher)),
+        "outcomes": _outcomes(record.outcomes, record.plan.regions),
+        "skipped": [(other.add, other.reason) for other in record.plan.skipped],
+        "layers": _layers(folder),
+        "compared": [(each.name, f"{each.images:,}", str(each.teacher), str(each.student), str(each.difference))
+                     for each in record.compared],
+        "costs": _costs(before, after),
+        "estimated": None if record.estimated is None else _estimated(record.estimated),
+        "pruning": record.pruning,
+        "widths": [] if record.pruning is None else width_rows(record.pruning.widths),
+        "gates": [_gate(gate) for gate in record.gates],
+        "gates_told": gates_told(record.gates),
+        "gate_is_close": any(map(is_close, record.gates)),
+        "settings": settings.read_text(encoding="utf-8") if settings.exists() else "",
+    }  # fmt: skip
 
 
-def _estimated(found: dict[str, Any] | None) -> dict[str, Any] | None:
-    """The board, rows of network, milliseconds and sizes, and what could not be estimated; None without a board."""
-    if found is None:
+def _teacher(record: Record) -> dict[str, float]:
+    """What the teacher has in the measures of the history."""
+    measures = {"top-1": "accuracy", "loss": "validation_loss"}
+    return {measures[each.name]: each.teacher.value for each in record.compared if each.name in measures}
+
+
+def _drawing(folder: Path) -> Markup | None:
+    """The network with the bytes live before and after; None in folders of versions that drew none.
+
+    Raises:
+        IntegrityError: the file is no drawing.
+    """
+    path = folder / DRAWING
+    if not path.is_file():
         return None
-    rows = [
-        (choice_name(choice), three_figures(choice.ms), megabytes(choice.peak_bytes), megabytes(choice.weight_bytes))
-        for choice in (Choice(**each) for each in found["choices"])
-    ]
-    return {"target": found["target"], "rows": rows, "skipped": found["skipped"]}
+    try:
+        return Markup(inlined(path.read_text(encoding="utf-8")))
+    except ValueError as error:
+        raise IntegrityError(f"{folder}: {DRAWING} can't be read: {error}; convert the model again") from error
 
 
-def _pruning(record: dict[str, Any]) -> dict[str, Any] | None:
-    """The layers that lost channels and those that can lose none; None where nothing was pruned."""
-    found = record.get("pruning")
-    if found is None:
-        return None
-    return {**found, "rows": width_rows(Width(**width) for width in found["widths"])}
+def _layers(folder: Path) -> list[Row]:
+    """Rows of layer, kind, shape, multiply-accumulates and their share, weights, and what it writes."""
+    if not (folder / PROGRAM).is_file():
+        return []
+    student = read_student(folder)[0]
+    assert isinstance(student, GraphModule)
+    annotate_kinds(student)
+    layers = layers_by_cost(student)
+    total = sum(layer.macs for layer in layers)
+    return [
+        (layer.path, layer.what, layer.shape, short_count(layer.macs), _share(layer.macs / total),
+         short_count(layer.weight_bytes, "B"), short_count(layer.written_bytes, "B"))
+        for layer in layers
+    ]  # fmt: skip
 
 
-def _drawn(figures: Sequence[Figure]) -> list[tuple[str, Markup]]:
-    return [(figure.title, Markup(Chart(figure).draw())) for figure in figures]
+def _share(part: float) -> Markup:
+    bar = Markup('<span class="share"><i style="width:{:.1f}%"></i></span>').format(100 * part)
+    return Markup("<span>{:.1f} %{}</span>").format(100 * part, bar)
 
 
-def _place(region: dict[str, Any]) -> dict[str, Any]:
-    return {"path": region["path"], "kind": region["kind"], "shape": "x".join(map(str, region["shape"]))}
+def _outcomes(outcomes: Sequence[Outcome], regions: Sequence[Region]) -> list[Row]:
+    region_of = {region.add: region for region in regions}
+    rows: list[Row] = []
+    for outcome in outcomes:
+        region = region_of[outcome.add]
+        look = "kept" if outcome.how == "kept" else "gone"
+        went = Markup('<span class="{}">{}</span>').format(look, outcome.how)
+        shape = times(region.shape)
+        rows.append(
+            (outcome.add, region.path, region.kind, shape, short_count(region.bytes, "B"), went, outcome.reason)
+        )
+    return rows
 
 
-def _compared(found: list[dict[str, Any]]) -> list[tuple[str, int, str, str, str]]:
-    """Rows of name, images, teacher, student, difference."""
-    sides = ("teacher", "student", "difference")
-    return [(each["name"], each["images"], *(str(Estimate(**each[side])) for side in sides)) for each in found]  # type: ignore[misc]
+def _estimated(found: Estimated) -> dict[str, Any]:
+    """The board, rows of network, milliseconds and sizes, and what could not be estimated."""
+    return {"target": found.target, "rows": [_choice(each) for each in found.choices], "skipped": found.skipped}
 
 
-def _costs(before: dict[str, Any], after: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+def _choice(choice: Choice) -> Row:
+    sizes = (choice.peak_bytes, choice.weight_bytes, choice.library_bytes)
+    return choice_name(choice), f"{three_figures(choice.ms)} ms", *(short_count(size, "B") for size in sizes)
+
+
+def _gate(gate: NumericGate) -> Row:
+    """Name, error, tolerance, the part of it that was used, what it was compared with, how far float32 is off."""
+    name, error, tolerance, oracle, off = gate_words(gate)
+    used = f"{100 * gate.error / gate.tolerance:.2g} %" if gate.tolerance else ""
+    look = "kept" if is_close(gate) else ""
+    return name, error, tolerance, Markup('<span class="{}">{}</span>').format(look, used), oracle, off
+
+
+def _drawn(figures: Sequence[Figure]) -> list[Markup]:
+    return [Markup(Chart(figure).draw()) for figure in figures]
+
+
+def _costs(before: Cost, after: Cost) -> list[Row]:
     """Rows of name, before, after, and the change in per cent."""
-    rows = [("multiply-accumulates", before["macs"], after["macs"]),
-            ("parameters", before["parameters"], after["parameters"])]  # fmt: skip
-    for way, words in (("separate", "adds separate"), ("fused", "adds in place")):
-        rows.append((f"peak of the activations, {words}, bytes", *(c[way]["peak_bytes"] for c in (before, after))))
-    traffic = [c["fused"]["read_bytes"] + c["fused"]["written_bytes"] for c in (before, after)]
-    rows.append(("activations read and written, adds in place, bytes", *traffic))
-    return [(name, f"{a:,}", f"{b:,}", f"{100 * (b - a) / a:+.1f} %" if a else "") for name, a, b in rows]
+    counts = (("multiply-accumulates", "", before.macs, after.macs),
+              ("parameters", "", before.parameters, after.parameters),
+              ("peak of the activations, adds separate", "B", before.separate.peak_bytes, after.separate.peak_bytes),
+              ("peak of the activations, adds in place", "B", before.fused.peak_bytes, after.fused.peak_bytes),
+              ("activations read and written, adds in place", "B", before.fused.traffic_bytes,
+               after.fused.traffic_bytes))  # fmt: skip
+    return [
+        (name, short_count(a, unit), short_count(b, unit), f"{100 * (b - a) / a:+.1f} %" if a else "")
+        for name, unit, a, b in counts
+    ]

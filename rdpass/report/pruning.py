@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rdpass.core.plan import Cost, Width
-
-UNITS = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
+from rdpass.core.printable import short_count
 
 
 def pruning_words(before: Cost, after: Cost) -> str:
@@ -34,8 +33,4 @@ def width_rows(widths: Iterable[Width]) -> list[tuple[str, str, str]]:
 
 
 def _short(count: int, what: str) -> str:
-    unit = "B" if what.startswith("B") else ""
-    for size, prefix in UNITS:
-        if count >= size:
-            return f"{count / size:.3g} {prefix}{unit}"
-    return f"{count} {unit}".rstrip()
+    return short_count(count, "B" if what.startswith("B") else "")

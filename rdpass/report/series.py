@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 
@@ -11,11 +11,15 @@ from rdpass.training.records import Line
 
 @dataclass(frozen=True)
 class Series:
-    """One curve: (step, value) in the order of the steps; of a single point the value's standard ``error`` too."""
+    """One curve: (step, value) in the order of the steps; of a single point the value's standard ``error`` too.
+
+    ``is_reference``: a line to hold others against, the teacher's.
+    """
 
     name: str
     points: tuple[tuple[float, float], ...]
     error: float = 0.0
+    is_reference: bool = False
 
 
 @dataclass(frozen=True)
@@ -29,15 +33,18 @@ class Figure:
     across: str = "step"
 
 
-def figures_of(lines: Sequence[Line]) -> tuple[Figure, ...]:
-    """Loss by its terms, what was measured on held-out data, and how the training went; none empty."""
+def figures_of(lines: Sequence[Line], teacher: Mapping[str, float] | None = None) -> tuple[Figure, ...]:
+    """Loss by its terms, what was measured on held-out data, and how the training went; none empty.
+
+    ``teacher``: what a teacher has in ``accuracy`` or ``validation_loss``, drawn as a line beside the student's.
+    """
     steps = [line for line in lines if line["kind"] == "step"]
     epochs = [line for line in lines if line["kind"] == "epoch"]
     terms = _starting_with(steps, "loss.")
     figures = (
         Figure("Loss", "", _series(steps, {"loss": "sum", **(terms if len(terms) > 1 else {})})),
-        Figure("Accuracy on held-out data", " %", _series(epochs, {"accuracy": "student"})),
-        Figure("Loss on held-out data", "", _series(epochs, {"validation_loss": "student"})),
+        Figure("Accuracy on held-out data", " %", _held_out(epochs, "accuracy", teacher)),
+        Figure("Loss on held-out data", "", _held_out(epochs, "validation_loss", teacher)),
         Figure("How far the shortcuts have faded", " %", _series(steps, {"faded": "on the mean"}, factor=100.0)),
         Figure("Share of the gradient's norm that comes through the teacher, by the stage's end", " %",
                _series(steps, _starting_with(steps, "share."), factor=100.0)),
@@ -45,6 +52,15 @@ def figures_of(lines: Sequence[Line]) -> tuple[Figure, ...]:
         Figure("Learning rate", "", _series(steps, {"lr": "rate"})),
     )  # fmt: skip
     return tuple(figure for figure in figures if figure.series)
+
+
+def _held_out(epochs: Sequence[Line], measure: str, teacher: Mapping[str, float] | None) -> tuple[Series, ...]:
+    """The student's curve, and the teacher's line as long; of a single epoch both are dots."""
+    student = _series(epochs, {measure: "student"})
+    if not student or not teacher or measure not in teacher:
+        return student
+    steps = dict.fromkeys((student[0].points[0][0], student[0].points[-1][0]))
+    return (*student, Series("teacher", tuple((step, teacher[measure]) for step in steps), is_reference=True))
 
 
 def _starting_with(lines: Sequence[Line], prefix: str) -> dict[str, str]:

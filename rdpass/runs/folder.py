@@ -4,6 +4,7 @@
     student.safetensors    its weights alone
     conversion.json        plan, outcomes, gates, history, settings, versions; a digest of every file and of itself
     config.toml            the settings, all of them, as --config takes them
+    network.svg            the model with the bytes live at each kernel, before and after, where convert made it
     history.jsonl          a line per logged step and per epoch, where something was trained
     tensorboard/           the same numbers, where that was asked for
     student-int8.onnx      the student in int8 with golden numbers beside it, where that was asked for; data alone
@@ -58,6 +59,7 @@ PROGRAM = "student.pt2"
 WEIGHTS = "student.safetensors"
 RECORD = "conversion.json"
 SETTINGS = "config.toml"
+DRAWING = "network.svg"
 STATE = "checkpoint.pt"
 LABELS = "labels.txt"
 INT8, INT8_GOLDEN = "student-int8.onnx", "student-int8.golden.npz"
@@ -97,7 +99,7 @@ def written_files(folder: Path) -> set[str] | None:
     if not (folder / RECORD).is_file():
         return None
     traces = {*TRACES, *(f"{name}/" for name in TRACES)}
-    return {PROGRAM, WEIGHTS, RECORD, SETTINGS, LABELS, INT8, INT8_GOLDEN, *traces}
+    return {PROGRAM, WEIGHTS, RECORD, SETTINGS, DRAWING, LABELS, INT8, INT8_GOLDEN, *traces}
 
 
 def _state_files(folder: Path) -> set[str]:
@@ -158,8 +160,10 @@ def drop_training_state(out: str | Path | None) -> None:
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
 
 
-def save_run(conversion: Conversion, out: Path, settings: ConvertConfig, force: bool) -> Conversion:
+def save_run(conversion: Conversion, out: Path, settings: ConvertConfig, drawing: str, force: bool) -> Conversion:
     """Write the folder as a whole, then drop the training state; returns what ``load_run`` will.
+
+    ``drawing``: of the network, as SVG.
 
     Raises:
         ConfigError: the place is taken, or the student can't be saved.
@@ -167,6 +171,7 @@ def save_run(conversion: Conversion, out: Path, settings: ConvertConfig, force: 
     """
     with new_folder(out, force, written_files) as folder:
         _copy_traces(out, folder)
+        (folder / DRAWING).write_text(drawing, encoding="utf-8")
         saved = write_run(conversion, folder, settings)
     drop_training_state(out)
     return saved
@@ -185,7 +190,7 @@ def write_run(conversion: Conversion, folder: Path, settings: ConvertConfig) -> 
         (folder / LABELS).write_text("".join(f"{label}\n" for label in conversion.images.labels), encoding="utf-8")
     if conversion.int8 is not None:
         conversion.int8.save(folder / INT8)
-    student, _ = _read_student(folder)
+    student, _ = read_student(folder)
     gate = check_saved(_run(student, conversion.example), conversion)
     saved = replace(conversion, gates=(*conversion.gates, gate))
     files = {name: file_digest(folder / name) for name in file_names(folder)}
@@ -208,7 +213,8 @@ def _run(student: nn.Module, example: tuple[Tensor, ...]) -> list[Array]:
         return arrays_of(student(*(x.clone() for x in example)))
 
 
-def _read_student(folder: Path) -> tuple[nn.Module, tuple[Tensor, ...]]:
+def read_student(folder: Path) -> tuple[nn.Module, tuple[Tensor, ...]]:
+    """The student of a run folder as a graph module in eval mode, and the example."""
     program, example = load_program(folder / PROGRAM)
     return restore_layer_names(program, trace(program, example).module).eval(), example
 
@@ -327,7 +333,7 @@ def load_run(path: str | Path, *, teacher: nn.Module | None = None) -> Conversio
         raise ConfigError(f"teacher= takes the torch.nn.Module that was converted, not a {type(teacher).__name__}")
     folder = Path(path)
     record = read_record(folder)
-    student, example = _read_student(folder)
+    student, example = read_student(folder)
     int8 = None if record.int8 is None else _read_int8(folder, record.int8)
     return Conversion(teacher=teacher, student=student, example=example, **{**vars(record), "int8": int8})
 

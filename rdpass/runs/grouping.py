@@ -33,7 +33,7 @@ class Output:
         >>> import rdpass
         >>> result = rdpass.convert(model, example, output=rdpass.Output(folder="saved"))
         >>> sorted(path.name for path in Path("saved").iterdir())
-        ['config.toml', 'conversion.json', 'student.pt2', 'student.safetensors']
+        ['config.toml', 'conversion.json', 'network.svg', 'student.pt2', 'student.safetensors']
     """
 
     folder: str | Path | None = None

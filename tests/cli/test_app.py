@@ -91,7 +91,7 @@ def test_an_existing_output_is_never_overwritten_without_force(capsys, here):
     for _ in range(2):
         assert run(["convert", RESNET, *INPUT, "--max-macs", "9", "-o", str(here / "out"), "--force"]) == 0
     assert sorted(path.name for path in (here / "out").iterdir()) == [
-        "config.toml", "conversion.json", "student.pt2", "student.safetensors",
+        "config.toml", "conversion.json", "network.svg", "student.pt2", "student.safetensors",
     ]  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rdpass.core.printable import printable, three_figures
+from rdpass.core.printable import printable, short_count, three_figures
 
 
 @pytest.mark.parametrize("text", ["\x1b[2J", "\x9b2J", "\x07", "\x00", "a\u202eb", "\u2028", "\ud800", "\x7f"])
@@ -31,3 +31,10 @@ def test_long_text_is_shortened_in_the_middle():
 )
 def test_three_figures_come_without_an_exponent(value, words):
     assert three_figures(value) == words
+
+
+def test_counts_have_three_figures_and_a_prefix():
+    assert [short_count(count, "B") for count in (0, 812, 2048, 1_290_000, 4_110_000_000)] == [
+        "0 B", "812 B", "2.05 kB", "1.29 MB", "4.11 GB",
+    ]  # fmt: skip
+    assert [short_count(count) for count in (32, 39_712)] == ["32", "39.7 k"]

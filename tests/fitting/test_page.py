@@ -9,6 +9,8 @@ from rdpass.core.plan import Skipped
 from rdpass.fitting.limits import Limits
 from rdpass.fitting.page import PAGE, cells_of, write_page
 from tests.fitting.accounts import fit_of, measured
+from tests.report.browser import CHROMIUM
+from tests.report.browser import measured as measured_in_browser
 
 FOUND = replace(
     fit_of(
@@ -37,7 +39,7 @@ def test_the_page_tells_points_probes_costs_and_what_was_left_out(page):
 
 
 def test_every_chart_has_a_dot_and_a_bar_of_its_error_for_each_point(page):
-    charts = re.findall(r"<svg.*?</svg>", page, re.S)
+    charts = re.findall(r"<svg [^>]*role.*?</svg>", page, re.S)
     assert [re.search(r"<title>(.*?)</title>", chart)[1] for chart in charts] == [
         "top-1 against milliseconds", "top-1 against megabytes at the peak", "top-1 against megabytes of weights",
     ]  # fmt: skip
@@ -47,7 +49,16 @@ def test_every_chart_has_a_dot_and_a_bar_of_its_error_for_each_point(page):
 
 
 def test_nothing_on_it_comes_from_elsewhere(page):
-    assert not re.findall(r"(?:src|href)=|https?://(?!www\.w3\.org)|<script|@import", page)
+    assert not re.findall(r"(?:src|href)=|https?://(?!www\.w3\.org)|<script[^>]|@import", page)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+def test_it_is_readable_at_every_width(page, tmp_path):
+    for width, found in measured_in_browser(page, "dark", tmp_path / "browser").items():
+        assert found["overflow"] <= 0, width
+        assert {name: found[name] for name in ("clipped", "faint", "small", "outside")} == {
+            "clipped": [], "faint": [], "small": [], "outside": [],
+        }, width  # fmt: skip
 
 
 def test_a_page_is_replaced_and_stands_without_points(tmp_path):

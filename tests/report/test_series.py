@@ -1,6 +1,6 @@
 """Curves from a history: finite points, in the order of steps."""
 
-from rdpass.report.series import figures_of
+from rdpass.report.series import Series, figures_of
 
 
 def test_curves_leave_out_what_is_not_finite_and_are_in_the_order_of_steps():
@@ -40,3 +40,14 @@ def test_shares_are_in_per_cent_and_a_term_may_be_missing_in_some_lines():
 def test_of_no_lines_there_is_no_figure():
     assert figures_of([]) == ()
     assert figures_of([{"kind": "step", "step": 1, "loss": float("inf")}]) == ()
+
+
+def test_the_teachers_line_is_as_long_as_the_students_curve():
+    lines = [{"kind": "epoch", "step": step, "accuracy": 80.0 + step} for step in (2, 4, 6)]
+    (figure,) = figures_of(lines, {"accuracy": 90.0})
+    student, teacher = figure.series
+    assert teacher == Series("teacher", ((2.0, 90.0), (6.0, 90.0)), is_reference=True)
+    (one,) = figures_of(lines[:1], {"accuracy": 90.0})
+    assert one.series[1].points == ((2.0, 90.0),)
+    (other,) = figures_of(lines, {"validation_loss": 1.0})
+    assert other.series == (student,)

@@ -60,7 +60,7 @@ class Chips:
         for node in row.nodes:
             width = chip_width(self.graph_module, node)
             if left + width > self.x + CHIPS_LIMIT:
-                pieces.append(text(left + 2, y + 4, "…", class_="label"))
+                pieces.append(text(left + 2, y + 4, "…", class_="shape"))
                 break
             pieces.append(self._chip(node, left, y, width))
             left += width + 3

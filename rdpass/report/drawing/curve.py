@@ -1,4 +1,4 @@
-"""The bytes live at every kernel, as bars beside the rows, with the plain net's as lines over them."""
+"""The bytes live at every kernel, as bars beside the rows, with another network's as lines over them."""
 
 from __future__ import annotations
 
@@ -17,15 +17,20 @@ WIDTH = 420.0
 
 @dataclass(frozen=True)
 class Curve:
-    """Draws rows' live bytes from ``x`` rightwards; the first row's upper edge lies at ``y``."""
+    """Draws rows' live bytes from ``x`` rightwards; the first row's upper edge lies at ``y``. The lines are of the
+    network that ``beside`` names."""
 
     rows: list[Row]
     x: float
     y: float
+    beside: str = "strictly plain"
 
     def draw(self) -> str:
         """Grid, bars, lines, and the peak."""
-        lines = [self._line(lambda row: row.plain, PLAIN, ""), self._line(lambda row: row.tiled, TILED, "4 3")]
+        lines = [
+            self._line(lambda row: row.plain, PLAIN, "", "beside"),
+            self._line(lambda row: row.tiled, TILED, "4 3", "tiled"),
+        ]
         return group(
             self._grid(), *(self._bar(index, row) for index, row in enumerate(self.rows)), *lines, self._peak()
         )
@@ -49,7 +54,7 @@ class Curve:
         pieces = []
         for mark in range(0, end + 1, step):
             x = self._at(mark)
-            pieces.append(element("line", x1=x, y1=self.y - 4, x2=x, y2=bottom + 4, stroke=AXIS))
+            pieces.append(element("line", x1=x, y1=self.y - 4, x2=x, y2=bottom + 4, stroke=AXIS, class_="grid"))
             for y in (self.y - 9, bottom + 15):
                 pieces.append(text(x, y, _amount(mark), class_="axis", text_anchor="middle"))
         return group(*pieces)
@@ -58,13 +63,13 @@ class Curve:
         if not row.live:
             return ""
         top, free, end = self.y + index * ROW, self._at(row.live - row.held), self._at(row.live)
-        bars = [element("rect", x=self.x, y=top, width=free - self.x, height=ROW, fill=LIVE)]
+        bars = [element("rect", x=self.x, y=top, width=free - self.x, height=ROW, fill=LIVE, class_="live-bytes")]
         if row.held:
-            bars.append(element("rect", x=free, y=top, width=end - free, height=ROW, fill=HELD))
-        return group(title(_described(row)), *bars, class_="live")
+            bars.append(element("rect", x=free, y=top, width=end - free, height=ROW, fill=HELD, class_="held-bytes"))
+        return group(title(self._described(row)), *bars, class_="live")
 
-    def _line(self, value: Callable[[Row], int | None], colour: str, dashes: str) -> str:
-        """A stepped line; it has a gap where the plain net has no such layer."""
+    def _line(self, value: Callable[[Row], int | None], colour: str, dashes: str, look: str) -> str:
+        """A stepped line; it has a gap where the other network has no such layer."""
         path, drawing = "", False
         for index, row in enumerate(self.rows):
             amount = value(row)
@@ -75,7 +80,9 @@ class Curve:
             path += f"{'L' if drawing else 'M'}{x:.1f} {top:.1f}L{x:.1f} {top + ROW:.1f}"
             drawing = True
         dashed = {"stroke_dasharray": dashes} if dashes else {}
-        return element("path", d=path, fill="none", stroke=colour, stroke_width=1.6, **dashed) if path else ""
+        return (
+            element("path", d=path, fill="none", stroke=colour, stroke_width=1.6, class_=look, **dashed) if path else ""
+        )
 
     def _peak(self) -> str:
         index = max(range(len(self.rows)), key=lambda index: self.rows[index].live, default=None)
@@ -85,26 +92,25 @@ class Curve:
         x = self._at(row.live)
         label = f"peak {_amount(row.live)}"
         return group(
-            element("circle", cx=x, cy=y, r=3.5, fill="#20252b"),
+            element("circle", cx=x, cy=y, r=3.5, fill="#20252b", class_="dot"),
             text(x + 8, y + 4, label, class_="peak"),
             class_="peak",
         )
+
+    def _described(self, row: Row) -> str:
+        lines = [f"{_amount(row.live)} live while {row.nodes[0].name} runs"]
+        if row.held:
+            lines.append(f"{_amount(row.held)} of that held by shortcuts alone")
+        if row.plain is not None:
+            lines.append(f"{_amount(row.plain)} {self.beside}")
+        if row.tiled is not None:
+            lines.append(f"{_amount(row.tiled)} {self.beside}, with tiled kernels")
+        return "\n".join(lines)
 
 
 def _round_steps() -> Iterator[int]:
     """1, 2, 5, 10, 20, …"""
     return (digit * 10**power for power in count() for digit in (1, 2, 5))
-
-
-def _described(row: Row) -> str:
-    lines = [f"{_amount(row.live)} live while {row.nodes[0].name} runs"]
-    if row.held:
-        lines.append(f"{_amount(row.held)} of that held by shortcuts alone")
-    if row.plain is not None:
-        lines.append(f"{_amount(row.plain)} in the plain net")
-    if row.tiled is not None:
-        lines.append(f"{_amount(row.tiled)} in the plain net with tiled kernels")
-    return "\n".join(lines)
 
 
 def _amount(size: int) -> str:

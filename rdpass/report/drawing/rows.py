@@ -17,7 +17,7 @@ from rdpass.report.drawing.lanes import Wire
 class Row:
     """A kernel's nodes (views of its result after them) and the bytes live while it runs.
 
-    ``held`` of them are held by shortcuts alone. ``plain`` and ``tiled`` are live bytes of the strictly plain net where
+    ``held`` of them are held by shortcuts alone. ``plain`` and ``tiled`` are live bytes of the other network where
     it runs the same layer, without and with tiled kernels; None where it has no such layer. ``follows`` says whether
     the kernel reads what the row above gives.
     """
@@ -34,7 +34,7 @@ class Row:
 def rows_of(
     graph_module: GraphModule, regions: tuple[Region, ...], model: FusionVariants, plain: FusionVariants
 ) -> list[Row]:
-    """The rows of a model beside its plain net."""
+    """The rows of a model beside another network of its layers, its plain student for one."""
     nodes = {node.name: node for node in graph_module.graph.nodes}
     views = _views(model, nodes)
     live = model.fused.schedule.live

@@ -29,14 +29,14 @@ def group(*children: str, **attributes: Attribute) -> str:
 
 
 def document(width: float, height: float, style: str, *children: str, label: str) -> str:
-    """A whole file, white behind everything."""
-    background = element("rect", width="100%", height="100%", fill="#ffffff")
+    """A whole file, white behind everything; ``style`` may make that another colour."""
+    background = element("rect", width="100%", height="100%", fill="#ffffff", class_="background")
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         + element(
             "svg", title(label), element("style", escape(style)), background, *children,
             xmlns="http://www.w3.org/2000/svg", viewBox=f"0 0 {_number(width)} {_number(height)}",
-            width=width, height=height, role="img",
+            width=width, height=height, role="img", class_="network",
         )
         + "\n"
     )  # fmt: skip

@@ -36,3 +36,22 @@ def test_a_thousand_nodes_are_drawn_with_as_many_lanes_as_maps_overlap(tmp_path)
     assert len(found.regions) == 170
     root = ElementTree.parse(tmp_path / "deep.svg").getroot()
     assert float(root.get("width")) < 1500
+
+
+def test_a_heading_of_any_length_wraps_and_lies_above_the_drawing(tmp_path):
+    class Small(nn.Module):
+        def forward(self, x, y, z, u, v, w):
+            return (x + y + z + u + v + w).relu()
+
+    Small.__name__ = "VeryLong" * 30
+    inspect(Small(), [torch.randn(1, 3, 8, 8)] * 6, svg=tmp_path / "a.svg")
+    root = ElementTree.parse(tmp_path / "a.svg").getroot()
+    width = float(root.get("width"))
+    heading = [text for text in root.iter(f"{SVG}text") if text.get("class") in ("title", "line")]
+    assert len([text for text in heading if text.get("class") == "title"]) > 1
+    letters = {"title": 11.5, "line": 6.6}
+    assert all(float(text.get("x")) + letters[text.get("class")] * len(text.text) <= width for text in heading)
+    assert "".join(text.text for text in heading if text.get("class") == "title") == Small.__name__
+    below = min(float(text.get("y")) for text in root.iter(f"{SVG}text") if text.get("class") == "head")
+    assert max(float(text.get("y")) for text in heading) < below
+    assert [float(text.get("y")) for text in heading] == sorted({float(text.get("y")) for text in heading})
