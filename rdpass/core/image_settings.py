@@ -69,10 +69,10 @@ class ImageSettings:
              not 0 < self.crop <= 1),
             (f"the share held out is 0 to 0.9, not {self.held_out}", not 0 <= self.held_out <= 0.9),
             (f"a batch has one image or more, not {self.batch_size}", self.batch_size < 1),
-            ("two classes have one name", len(set(self.labels)) < len(self.labels)),
         ):  # fmt: skip
             if is_there:
                 raise ConfigError(problem)
+        check_label_names(self.labels)
 
     @property
     def channels(self) -> int:
@@ -135,6 +135,24 @@ def centre_box(width: int, height: int, wanted: tuple[int, int], crop: float) ->
     w, h = min(wanted[1] * scale, width), min(wanted[0] * scale, height)
     left, top = (width - w) / 2, (height - h) / 2
     return left, top, left + w, top + h
+
+
+def check_label_names(labels: Sequence[str]) -> None:
+    """Refuse names that would not be the same once they have been through a file with one a line.
+
+    Raises:
+        ConfigError: a name is empty, is of more than one line, has blanks at an end or letters that no text has (of a
+            folder whose name is no UTF-8), or two classes have one; the message names the class.
+    """
+    for index, label in enumerate(labels):
+        is_text = not any("\ud800" <= letter <= "\udfff" for letter in label)
+        if label.splitlines() != [label] or label != label.strip() or not is_text:
+            raise ConfigError(
+                f"class {index} is called {label!r}: names of classes are kept one a line (labels.txt), in UTF-8; write"
+                " it without line breaks, and without blanks at its ends"
+            )
+    if len(set(labels)) < len(labels):
+        raise ConfigError("two classes have one name")
 
 
 def read_labels(text: str, where: str) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from rdpass.core.comparison import Array
 from rdpass.core.errors import ConfigError
-from rdpass.core.image_settings import ImageSettings, scale_and_shift
+from rdpass.core.image_settings import ImageSettings, check_label_names, scale_and_shift
 from rdpass.core.numeric_types import FLOAT32
 
 LAYOUTS = ("nhwc", "nchw")
@@ -74,10 +74,10 @@ class Processing:
              not {len(self.mean), len(self.std)} <= {1, 3}),
             (f"the part of an image that is used (crop) is above 0 and at most 1, not {self.crop}",
              not 0 < self.crop <= 1),
-            ("two classes have one name", len(set(self.labels)) < len(self.labels)),
         ):  # fmt: skip
             if is_there:
                 raise ConfigError(problem)
+        check_label_names(self.labels)
 
     def words(self) -> list[str]:
         """What is done, a sentence for each end."""

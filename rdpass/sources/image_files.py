@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rdpass.core.errors import ConfigError
+from rdpass.core.image_settings import check_label_names
 from rdpass.core.images import SUFFIXES, check_header
 
 HELD_OUT_NAMES = ("val", "valid", "validation", "test")
@@ -69,6 +70,7 @@ def find_images(place: Path, labels: Sequence[str] | None, share: float, seed: i
     known = tuple(labels) if labels is not None else found
     if len(known) < 2:
         raise ConfigError(f"{place} has images of one class alone, {known[0]!r}; a classifier needs two or more")
+    check_label_names(known)
     _check_known(place, [*train, *others], known, labels is not None)
     parts = f"{part} of {place} is held out"
     if not others and share > 0:

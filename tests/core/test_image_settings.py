@@ -49,6 +49,11 @@ def test_settings_are_read_back_from_json_as_they_were():
         ({"held_out": 1}, "the share held out is 0 to 0.9"),
         ({"batch_size": 0}, "one image or more"),
         ({"labels": ("a", "a")}, "two classes have one name"),
+        ({"labels": ("a", "two\nlines")}, r"class 1 is called 'two\\nlines': .*without line breaks"),
+        ({"labels": ("a\u2028b", "c")}, "class 0 is called"),
+        ({"labels": ("cat ", "dog")}, "class 0 is called 'cat '"),
+        ({"labels": ("cat", "")}, "class 1 is called ''"),
+        ({"labels": ("cat", "d\udcffg")}, "class 1 is called .* in UTF-8"),
     ],
 )
 def test_what_is_out_of_range_is_named(change, said):

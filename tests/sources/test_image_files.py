@@ -113,3 +113,9 @@ def test_a_file_that_is_no_image_is_named_before_any_is_decoded(tmp_path):
     (tmp_path / "b" / "torn.jpg").write_bytes(b"\xff\xd8\xff\xe0 and no more")
     with pytest.raises(ConfigError, match=r"b/torn.jpg can't be read as an image: .*; replace or remove it"):
         find_images(tmp_path, None, 0.2, 0)
+
+
+def test_a_folder_whose_name_would_break_the_file_of_labels_is_named(tmp_path):
+    photographs(tmp_path, {"cat": 2, "two\nlines": 2})
+    with pytest.raises(ConfigError, match=r"class 1 is called 'two\\nlines': .*one a line"):
+        find_images(tmp_path, None, 0.2, 0)
