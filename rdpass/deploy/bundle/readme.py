@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rdpass.core.numeric_types import BYTES, HALF
 from rdpass.core.tensor_spec import TensorSpec
 from rdpass.deploy.bundle.manifest import Manifest
 
 NAME = "README.txt"
+INSIDE = {
+    BYTES: "Inside it computes with integers of 8 bits; what it takes and gives has the types below.\n",
+    HALF: "Inside it computes with floats of 16 bits; what it takes and gives has the types below.\n",
+}
 
 
 def write_readme(folder: Path, manifest: Manifest, needs: str) -> None:
@@ -15,7 +20,8 @@ def write_readme(folder: Path, manifest: Manifest, needs: str) -> None:
     target = manifest.target
     features = " ".join(target["features"]) or "those of every such CPU"
     (folder / NAME).write_text(
-        f"A network for {target['name']} ({target['cpu']}), built by rdpass {manifest.versions['rdpass']}.\n\n"
+        f"A network in {manifest.precision} for {target['name']} ({target['cpu']}), built by rdpass"
+        f" {manifest.versions['rdpass']}.\n{INSIDE.get(manifest.precision, '')}\n"
         f"{_program(manifest) if (folder / 'run').exists() else ''}"
         f"{_library(manifest) if manifest.runtime == 'none' else ''}"
         f"{_list('Inputs', manifest.inputs)}{_list('Outputs', manifest.outputs)}{_processing(manifest)}\n"

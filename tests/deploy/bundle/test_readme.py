@@ -26,6 +26,19 @@ def test_several_inputs_and_outputs_are_counted_in_the_command(host_bundle: Bund
     assert "The board needs nothing." in text
 
 
+def test_the_precision_is_said_and_what_it_means_for_inputs(host_bundle: Bundle, tmp_path: Path) -> None:
+    for precision, words in (
+        ("int8", "computes with integers of 8 bits; what it takes and gives has the types below"),
+        ("fp16", "computes with floats of 16 bits"),
+        ("float32", "built by rdpass"),
+    ):
+        write_readme(tmp_path, replace(host_bundle.manifest, precision=precision), "nothing")
+        text = (tmp_path / NAME).read_text()
+        assert text.startswith(f"A network in {precision} for ")
+        assert words in text
+        assert ("computes with" in text) == (precision != "float32")
+
+
 def test_without_a_program_there_is_no_word_of_it_and_a_library_is_named(host_bundle: Bundle, tmp_path: Path) -> None:
     manifest = replace(host_bundle.manifest, runtime="none", library="libcat.a")
     write_readme(tmp_path, replace(manifest, target={**manifest.target, "features": []}), "nothing")
