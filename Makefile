@@ -7,7 +7,7 @@ INSTALLED := .venv/.installed
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 export QEMU_LD_PREFIX = $(shell [ ! -d .tools/root ] || echo $(CURDIR)/.tools/root/usr/aarch64-linux-gnu)
 
-.PHONY: demo test test-fast check docs packages runtime board clean
+.PHONY: demo test test-fast check docs packages runtime runtime-wheel board clean
 
 demo: packages $(INSTALLED)
 	$(BIN)/python -m benchmarks.demo
@@ -38,9 +38,13 @@ $(INSTALLED): pyproject.toml constraints.txt | packages
 	$(BIN)/python -m pip install --quiet -c constraints.txt torch==2.13.0 -e ".[dev,docs,zoo,train,accuracy]"
 	@touch $(INSTALLED)
 
+# dist/rdpass_runtime-*.whl: what Python on a board takes to run bundles (docs/on-your-board.md).
+runtime-wheel: $(INSTALLED)
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist ./runtime
+
 # An aarch64 Python under the emulator, for tuning over RPC; without a network those tests are skipped.
 board: packages $(INSTALLED)
 	@$(BIN)/python -m benchmarks.emulated_board >/dev/null || true
 
 clean:
-	rm -rf .venv .tools demo-out build dist *.egg-info
+	rm -rf .venv .tools demo-out build dist *.egg-info runtime/build runtime/*.egg-info

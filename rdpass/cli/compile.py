@@ -31,6 +31,7 @@ OPTIMIZE_HELP = "Choose kernels for speed, for small weights (size), or for both
 _DATA_HELP = (
     "Images to calibrate a run folder in int8 with, as quantize takes them; default: those it was trained on here."
 )
+_SHARED = "With --runtime none: a shared library too, which Python loads; it has the weights once more."
 _NO_CACHE = "Compile all of the runner, without what is kept of it in the cache folder (RDPASS_CACHE)."
 _WORTH_SAYING = 0.01
 """Functions of TVM's with less of the work than this are named in the manifest alone."""
@@ -84,6 +85,7 @@ def compile_command(
     prefix: Annotated[
         str | None, typer.Option(help="Prefix of the C library's names.", show_default="rdpass_model")
     ] = None,
+    shared: Annotated[bool, typer.Option("--shared", help=_SHARED)] = False,
     golden: Annotated[Path | None, typer.Option(help="Golden numbers (.npz); default: those beside FILE.")] = None,
     tolerance: Annotated[float | None, typer.Option(help=TOLERANCE_HELP)] = None,
     database: Annotated[Path | None, typer.Option("--db", help="A folder that `rdpass tune` wrote.")] = None,
@@ -122,6 +124,7 @@ def compile_command(
             precision=wanted,
             optimize=optimize.value,
             prefix=prefix or PREFIX,
+            shared=shared,
             processing=processing,
             golden=golden,
             database=database,

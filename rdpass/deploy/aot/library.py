@@ -16,8 +16,19 @@ from rdpass.core.errors import ConfigError, TargetError
 from rdpass.deploy.aot.names import PREFIX, PUBLIC, header_of, library_of, usual_names
 from rdpass.deploy.aot.network import Network
 from rdpass.deploy.aot.source import EXAMPLE, SOURCES, write_source
+from rdpass.deploy.bundle.execution import RUNNER
 from rdpass.deploy.bundle.manifest import Manifest
-from rdpass.deploy.bundle.runner_program import RUNTIME, Parts, compile_program
+from rdpass.deploy.bundle.runner_program import (
+    LIBRARY_LINK,
+    LIBRARY_SHARED,
+    NETWORK_LIBRARY,
+    RUN,
+    RUNTIME,
+    SHARED,
+    Parts,
+    Product,
+    compile_products,
+)
 from rdpass.deploy.lowering import LINK_OPTIONS
 from rdpass.targets.toolchain import Compiler
 
@@ -25,11 +36,11 @@ _COMPILE = ("-std=c11", "-O2", "-fPIC", "-ffreestanding", "-fno-asynchronous-unw
 _JOIN = ("-r", "-nostdlib", "-Wl,--build-id=none")
 _STRIP = ("--strip-debug", "--remove-section=.comment")
 
-_CALLERS = (RUNTIME / "ahead_run.cc", RUNTIME / "ahead_network.cc")
+_CALLERS = (RUNTIME / "ahead_network.cc",)
 """They include the library's header."""
 
-RUNNER_SOURCES = (*_CALLERS, RUNTIME / "thread_pool.cc")
-"""What a program consists of besides what all bundles share."""
+NETWORK_SOURCES = (*_CALLERS, RUNTIME / "thread_pool.cc")
+"""What runs the network in a program or a shared library, besides what all bundles share."""
 
 
 def write_c_library(folder: Path, network: Network, compiler: Compiler) -> None:
@@ -69,23 +80,38 @@ def check_needs(linked: Path, compiler: Compiler) -> None:
         raise ConfigError(f"the network calls {', '.join(names)} of TVM's runtime; use --runtime vm")
 
 
-def link_program(path: Path, manifest: Manifest, prefix: str, compiler: Compiler, cache: bool) -> None:
-    """Link the static program ``path`` of the library beside it: the command line that every bundle has.
+def link_program(folder: Path, manifest: Manifest, prefix: str, compiler: Compiler, cache: bool) -> None:
+    """Link the static program ``run`` of the library in ``folder``: the command line that every bundle has.
 
     Raises:
         TargetError: the compiler failed.
     """
+    sources = (*SHARED, RUN, *NETWORK_SOURCES)
+    link = ("-static", "-Wl,--gc-sections", str(folder / library_of(prefix)), *LINK_OPTIONS)
+    product = Product(folder / RUNNER, sources, link)
+    _link(folder, product, "-ffunction-sections", manifest, prefix, compiler, cache)
+
+
+def link_library(folder: Path, manifest: Manifest, prefix: str, compiler: Compiler, cache: bool) -> None:
+    """Link the shared library that Python and other programs load, of the library in ``folder``.
+
+    Raises:
+        TargetError: the compiler failed.
+    """
+    sources = (*LIBRARY_SHARED, *NETWORK_SOURCES, RUNTIME / "old_libraries.cc")
+    link = (*LIBRARY_LINK, str(folder / library_of(prefix)), "-lm", *LINK_OPTIONS)
+    product = Product(folder / NETWORK_LIBRARY, sources, link)
+    _link(folder, product, "-fPIC", manifest, prefix, compiler, cache)
+
+
+def _link(
+    folder: Path, product: Product, flag: str, manifest: Manifest, prefix: str, compiler: Compiler, cache: bool
+) -> None:
     with tempfile.TemporaryDirectory() as place:
         if prefix != PREFIX:
             Path(place, header_of(PREFIX)).write_text(usual_names(prefix))
-        parts = Parts(
-            sources=RUNNER_SOURCES,
-            link=("-static", "-Wl,--gc-sections", str(path.parent / library_of(prefix)), *LINK_OPTIONS),
-            flags=("-ffunction-sections",),
-            own=_CALLERS,
-            own_headers=(Path(place), path.parent),
-        )
-        compile_program(path, manifest, compiler, parts, cache)
+        parts = Parts(products=(product,), flags=(flag,), own=_CALLERS, own_headers=(Path(place), folder))
+        compile_products(folder, manifest, compiler, parts, cache)
 
 
 def _run(folder: Path, compiler: Compiler, command: Sequence[str]) -> str:

@@ -9,12 +9,23 @@ from pathlib import Path
 import numpy as np
 import tvm_ffi
 
-from rdpass.deploy.aot.library import link_program, write_c_library
+from rdpass.deploy.aot.library import link_library, link_program, write_c_library
 from rdpass.deploy.aot.network import Network
 from rdpass.deploy.bundle.execution import RUNNER
 from rdpass.deploy.bundle.manifest import Manifest
 from rdpass.deploy.bundle.readme import write_readme
-from rdpass.deploy.bundle.runner_program import RUNTIME, Parts, compile_program
+from rdpass.deploy.bundle.runner_program import (
+    LIBRARY_LINK,
+    LIBRARY_SHARED,
+    NETWORK_LIBRARY,
+    PUBLIC,
+    RUN,
+    RUNTIME,
+    SHARED,
+    Parts,
+    Product,
+    compile_products,
+)
 from rdpass.deploy.lowering import LINK_OPTIONS, Lowered, write_library
 from rdpass.onnx.golden import Golden
 from rdpass.targets.toolchain import Compiler
@@ -33,10 +44,12 @@ def assemble(
     compiler: Compiler,
     libraries: Sequence[Path],
     cache: bool,
+    shared: bool,
 ) -> None:
     """Everything but the manifest, of which what is known before anything was built goes into the runner.
 
-    With ``cache``, the runner's parts that are the same in every bundle are compiled once.
+    With ``cache``, the runner's parts that are the same in every bundle are compiled once. With ``shared``, a bundle
+    without a runtime has a shared library too.
 
     Raises:
         TargetError: the compiler failed.
@@ -47,14 +60,18 @@ def assemble(
             np.save(folder / name, array)
     if isinstance(code, Network):
         write_c_library(folder, code, compiler)
+        if shared:
+            _copy_headers(folder)
+            link_library(folder, manifest, code.prefix, compiler, cache)
         if compiler.links:
-            link_program(folder / RUNNER, manifest, code.prefix, compiler, cache)
+            link_program(folder, manifest, code.prefix, compiler, cache)
         write_readme(folder, manifest, NEEDS_ANDROID if code.target.is_android else NEEDS_WITHOUT)
     else:
         write_library(code, folder / LIBRARY, compiler)
         (folder / "lib").mkdir()
         for library in libraries:
             shutil.copyfile(library, folder / "lib" / library.name)
+        _copy_headers(folder)
         compile_runner(folder, manifest, compiler, cache)
         write_readme(folder, manifest, NEEDS)
 
@@ -68,16 +85,28 @@ def golden_files(golden: Golden) -> dict[str, list[str]]:
 
 
 def compile_runner(folder: Path, manifest: Manifest, compiler: Compiler, cache: bool) -> None:
-    """Compile ``folder/run`` against the libraries in ``folder/lib``, which it looks for beside itself.
+    """Compile ``folder/run`` and the library for other programs against the libraries in ``folder/lib``, which both
+    look for beside themselves.
 
     Raises:
         TargetError: the compiler failed; the message carries the first thing it said.
     """
     # The runtime is there for what it registers when it is loaded; the runner calls nothing of it by name.
     link = (f"-L{folder / 'lib'}", "-Wl,--no-as-needed", "-ltvm_runtime", "-ltvm_ffi", "-Wl,-rpath,$ORIGIN/lib")
+    network = (RUNTIME / "vm_network.cc", RUNTIME / "old_libraries.cc")
+    program = (*SHARED, RUN, *network, RUNTIME / "old_systems.cc")
     parts = Parts(
-        sources=tuple(RUNTIME / name for name in ("run.cc", "vm_network.cc", "old_systems.cc")),
-        link=(*link, "-Wl,--wrap=__libc_start_main", *LINK_OPTIONS),
+        products=(
+            Product(folder / RUNNER, program, (*link, "-Wl,--wrap=__libc_start_main", *LINK_OPTIONS)),
+            Product(folder / NETWORK_LIBRARY, (*LIBRARY_SHARED, *network), (*LIBRARY_LINK, *link, *LINK_OPTIONS)),
+        ),
+        flags=("-fPIC",),
         headers=tuple(map(Path, tvm_ffi.libinfo.include_paths())),
     )
-    compile_program(folder / RUNNER, manifest, compiler, parts, cache)
+    compile_products(folder, manifest, compiler, parts, cache)
+
+
+def _copy_headers(folder: Path) -> None:
+    """What a program needs to call the bundle's library, and an example of one."""
+    for name in PUBLIC:
+        shutil.copyfile(RUNTIME / name, folder / name)

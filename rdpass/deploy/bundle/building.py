@@ -9,7 +9,7 @@
 2. The network is built for this machine and compared with ONNX Runtime (gate ``tvm-host``).
 3. It is built for the target and put together in a temporary folder.
    With ``runtime="none"`` there is no runtime: librdpass_model.a, rdpass_model.h (or by another prefix) and example.c
-   take the place of model.so and lib/ (see ``rdpass.deploy.aot``).
+   take the place of model.so, lib/ and these (see ``rdpass.deploy.aot``); with ``shared`` the latter are there too.
 4. The runner in that folder, emulated if need be, is compared with the golden output (gate ``bundle``).
 5. The folder is sealed and renamed to its place.
 """
@@ -153,6 +153,7 @@ def compile(
     precision: Precision | None = None,
     optimize: Optimize = SPEED,
     prefix: str = PREFIX,
+    shared: bool = False,
     processing: Processing | None = None,
     golden: str | Path | None = None,
     tolerance: float | None = None,
@@ -176,6 +177,8 @@ def compile(
         optimize: what kernels are chosen for. "speed": the shortest inference; Winograd's weights may be several times
             the model's. "size": the fewest bytes of weights. "balanced": more bytes only where each saves a cycle.
         prefix: without a runtime, what the C library's names begin with (in capitals, its macros'), its files' too.
+        shared: without a runtime, write a shared library too, which Python loads (``rdpass_runtime``); it has the
+            weights once more. With "vm" there is always one.
         processing: what is compiled around the network: an image in bytes taken as its input, probabilities or a class
             given as its output, the names of classes and tensors.
         golden: an ``.npz`` of golden numbers; by default the one beside the file, else random ones (see ``golden``).
@@ -211,8 +214,12 @@ def compile(
     check_prefix(prefix)
     if runtime == "vm" and prefix != PREFIX:
         raise ConfigError("a prefix is for the names of a C library: it goes with the runtime none")
+    if runtime == "vm" and shared:
+        raise ConfigError("with TVM's runtime there is a shared library as it is: shared goes with the runtime none")
     place = _place(onnx, out)
     chosen = find_target(target) if isinstance(target, str) else target
+    if shared and chosen.is_android:
+        raise ConfigError("no shared library is made for Android; link librdpass_model.a into one of yours")
     check_free(place, force, written_files, _input_files(onnx, target, golden, database, sign))
     key = None if sign is None else read_private_key(Path(sign))
     libraries = find_libraries(chosen) if runtime == "vm" else ()  # first: where there are none, no compiler will do
@@ -241,7 +248,7 @@ def compile(
             with new_folder(place, force, written_files) as folder:
                 shown.step(2, f"linking with {compiler.version}")
                 manifest = _manifest(order, code, compiler)
-                assemble(folder, manifest, code, order.golden, compiler, libraries, cache)
+                assemble(folder, manifest, code, order.golden, compiler, libraries, cache, shared)
                 manifest = seal(folder, replace(manifest, gates=(*source.gates, *gates)))
                 shown.step(3, "running what was built")
                 manifest = seal(folder, _run_once(folder, manifest, order), key)

@@ -7,6 +7,7 @@ from pathlib import Path
 from rdpass.core.numeric_types import BYTES, HALF
 from rdpass.core.tensor_spec import TensorSpec
 from rdpass.deploy.bundle.manifest import Manifest
+from rdpass.deploy.bundle.runner_program import NETWORK_LIBRARY
 
 NAME = "README.txt"
 INSIDE = {
@@ -24,9 +25,17 @@ def write_readme(folder: Path, manifest: Manifest, needs: str) -> None:
         f" {manifest.versions['rdpass']}.\n{INSIDE.get(manifest.precision, '')}\n"
         f"{_program(manifest) if (folder / 'run').exists() else ''}"
         f"{_library(manifest) if manifest.runtime == 'none' else ''}"
+        f"{_CALLS if (folder / NETWORK_LIBRARY).exists() else ''}"
         f"{_list('Inputs', manifest.inputs)}{_list('Outputs', manifest.outputs)}{_processing(manifest)}\n"
         f"The board needs {needs}. CPU features: {features}.\n"
     )
+
+
+_CALLS = (
+    "Python calls it with rdpass_runtime.Network (the wheel rdpass-runtime), C and C++ as\n"
+    f"rdpass_network.h and rdpass_network.hpp say; example.cc does it. They load {NETWORK_LIBRARY}, which\n"
+    "takes glibc 2.27 or newer and libstdc++ of GCC 7 or newer.\n\n"
+)
 
 
 def _library(manifest: Manifest) -> str:

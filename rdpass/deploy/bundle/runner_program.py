@@ -1,4 +1,5 @@
-"""A bundle's program ``run``: C++ that every kind of bundle shares, what is said of the network, and one kind's own."""
+"""A bundle's program ``run`` and its library for other programs (``rdpass_network.h``): C++ that every kind of bundle
+shares, what is said of the network, and one kind's own."""
 
 from __future__ import annotations
 
@@ -42,26 +43,63 @@ SHARED = (
 """What every kind of bundle compiles: the command line, .npy files, the check of the CPU, comparing and timing."""
 
 
+RUN = RUNTIME / "run.cc"
+"""The program, of the kind whose ``LoadNetwork`` is linked to it."""
+
+LIBRARY_SHARED = tuple(
+    RUNTIME / name
+    for name in (
+        "bench.cc",
+        "bundle_files.cc",
+        "cpu_features.cc",
+        "image.cc",
+        "input_file.cc",
+        "network_library.cc",
+        "report.cc",
+        "sha256.cc",
+        "tensor.cc",
+    )
+)
+"""What the library of every kind of bundle is compiled from."""
+
+NETWORK_LIBRARY = "librdpass_network.so"
+PUBLIC = ("rdpass_network.h", "rdpass_network.hpp", "example.cc")
+"""The library, and the files that say how to call it, in a bundle."""
+
+LIBRARY_LINK = (
+    "-shared", f"-Wl,-soname,{NETWORK_LIBRARY}", f"-Wl,--version-script={RUNTIME / 'rdpass_network.map'}",
+    "-Wl,-Bsymbolic",
+)  # fmt: skip
+"""Nothing but the functions of the header shows, and none of another bundle's is taken for them."""
+
+
 @dataclass(frozen=True)
-class Parts:
-    """Parts of one kind of bundle's program besides ``SHARED`` and the description of the network.
+class Product:
+    """A file that is linked: its path, its sources in order, besides the description of the network, and options."""
 
-    ``sources`` in the order in which they are linked. Those of ``own`` see, in ``own_headers``, one network's header;
-    the others are the same for every network.
-    """
-
+    path: Path
     sources: tuple[Path, ...]
     link: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What is compiled once for several products, and how.
+
+    Sources of ``own`` see, in ``own_headers``, one network's header; the others are the same for every network.
+    """
+
+    products: tuple[Product, ...]
     flags: tuple[str, ...] = ()
     headers: tuple[Path, ...] = ()
     own: tuple[Path, ...] = ()
     own_headers: tuple[Path, ...] = ()
 
 
-def compile_program(path: Path, manifest: Manifest, compiler: Compiler, parts: Parts, cache: bool) -> None:
-    """Compile and link the program ``path``; with ``cache``, what is constant is compiled once.
+def compile_products(bundle: Path, manifest: Manifest, compiler: Compiler, parts: Parts, cache: bool) -> None:
+    """Compile and link the products; with ``cache``, what is constant is compiled once.
 
-    The program knows the digests of all that lies in its folder by now, and reads nothing else there.
+    They know the digests of all that the folder ``bundle`` holds by now, and read nothing else there.
 
     Raises:
         TargetError: the compiler failed; the message carries the first thing it said.
@@ -70,15 +108,16 @@ def compile_program(path: Path, manifest: Manifest, compiler: Compiler, parts: P
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         described = folder / "description.cc"
-        described.write_text(description_source(manifest, digests_of(path.parent)))
+        described.write_text(description_source(manifest, digests_of(bundle)))
         own = replace(compilation, headers=(*compilation.headers, folder, *parts.own_headers))
-        sources = (*SHARED, *parts.sources, described)
+        sources = dict.fromkeys(source for product in parts.products for source in product.sources)
         specific = (*parts.own, described)
         constant = [source for source in sources if source not in specific]
         objects = dict(zip(constant, compile_objects(compilation, constant, folder, cache), strict=True))
         objects |= zip(specific, compile_objects(own, specific, folder, cache=False), strict=True)
-        linked = [str(objects[source]) for source in sources]
-        run_compiler(compiler, [*compiler.call, *linked, "-o", str(path), *parts.link], "the runner")
+        for product in parts.products:
+            linked = [str(objects[source]) for source in (*product.sources, described)]
+            run_compiler(compiler, [*compiler.call, *linked, "-o", str(product.path), *product.link], product.path.name)
 
 
 def digests_of(folder: Path) -> dict[str, str]:

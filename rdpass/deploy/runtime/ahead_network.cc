@@ -1,5 +1,6 @@
 #include "ahead_network.h"
 
+#include <algorithm>
 #include <stdexcept>
 
 namespace rdpass {
@@ -26,6 +27,11 @@ AheadNetwork::AheadNetwork(int threads)
 void AheadNetwork::Run(const void* const* inputs, void* const* outputs) {
   const int status = rdpass_model_run(model_, inputs, outputs);
   if (status != RDPASS_MODEL_OK) throw std::runtime_error("the network failed with status " + std::to_string(status));
+}
+
+// The calling thread does all of it unless more are asked for.
+std::unique_ptr<Network> LoadNetwork(BundleFiles&, int threads) {
+  return std::make_unique<AheadNetwork>(std::max(threads, 1));
 }
 
 }  // namespace rdpass

@@ -15,8 +15,9 @@
 namespace rdpass {
 namespace {
 
-// Written after this program was linked: it can't know their digests, and reads none of them.
-constexpr const char* kUnread[] = {"run", "README.txt", "manifest.json", "SHA256SUMS", "manifest.sig"};
+// Written after this code was linked: it can't know their digests, and reads none of them.
+constexpr const char* kUnread[] = {"run",           "librdpass_network.so", "README.txt",
+                                   "manifest.json", "SHA256SUMS",           "manifest.sig"};
 
 [[noreturn]] void Refuse(const std::string& name, const std::string& reason) {
   throw Failure(kNotAsBuilt, name + " " + reason + "; build or copy the bundle again");
@@ -105,6 +106,16 @@ std::string DigestOf(int file, const std::string& name) {
   }
 }
 
+// The loader takes a library for one that it has if that was loaded under the same path, and numbers of descriptors come
+// again: the path says what the file holds, 64 bits of its digest spelled as steps to the same folder.
+std::string PathOf(int file, const std::string& digest) {
+  std::string path = "/proc/self/fd/";
+  for (const char letter : digest.substr(0, 16)) {
+    for (int bit = 0; bit < 7; ++bit) path += letter >> bit & 1 ? ".//" : "./";
+  }
+  return path + std::to_string(file);
+}
+
 }  // namespace
 
 std::string BundleFolder() {
@@ -115,7 +126,8 @@ std::string BundleFolder() {
   return program.substr(0, program.rfind('/'));
 }
 
-BundleFiles::BundleFiles(const std::vector<FileDigest>& digests) : folder_(BundleFolder()), digests_(digests) {
+BundleFiles::BundleFiles(const std::string& folder, const std::vector<FileDigest>& digests)
+    : folder_(folder), digests_(digests) {
   CheckFolder(digests_, folder_, "");
 }
 
@@ -128,7 +140,7 @@ std::string BundleFiles::Checked(const std::string& name) {
   if (known == nullptr) Refuse(name, "is not part of the bundle");
   held_.push_back(OpenFile(folder_, name));
   if (DigestOf(held_.back(), name) != known->sha256) Refuse(name, "has changed since it was built");
-  return "/proc/self/fd/" + std::to_string(held_.back());
+  return PathOf(held_.back(), known->sha256);
 }
 
 std::vector<std::string> BundleFiles::Below(const std::string& start) const {

@@ -1,5 +1,5 @@
-// The files of the bundle that this program belongs to. It was built with their digests, so whoever trusts the program
-// can trust what it reads.
+// The files of the bundle that this code belongs to. It was built with their digests, so whoever trusts the code can
+// trust what it reads.
 #ifndef RDPASS_RUNTIME_BUNDLE_FILES_H_
 #define RDPASS_RUNTIME_BUNDLE_FILES_H_
 
@@ -12,13 +12,14 @@ namespace rdpass {
 
 class BundleFiles {
  public:
-  // Throws a Failure where the folder of this program holds anything but regular files of the bundle and their folders.
-  explicit BundleFiles(const std::vector<FileDigest>& digests);
+  // Throws a Failure where the folder holds anything but regular files of the bundle and their folders.
+  BundleFiles(const std::string& folder, const std::vector<FileDigest>& digests);
   ~BundleFiles();
   BundleFiles(const BundleFiles&) = delete;
 
   // A path to the very file whose bytes have just been hashed, whatever is put in its place: its descriptor's, which
-  // stays open as long as this object. Throws a Failure where it is not what was built.
+  // stays open as long as this object. Files that differ never have one path.
+  // Throws a Failure where it is not what was built.
   std::string Checked(const std::string& name);
 
   // The names that begin with `start`.

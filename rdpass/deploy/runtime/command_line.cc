@@ -34,15 +34,6 @@ struct Operands {
   std::vector<void*> outputs;
 };
 
-void CheckCpu(const Description& description) {
-  const std::vector<std::string> missing = MissingFeatures(description.features);
-  if (missing.empty()) return;
-  std::string names;
-  for (const std::string& name : missing) names += (names.empty() ? "" : ", ") + name;
-  throw Failure(kWrongCpu, "built for " + description.target + ", and this CPU has no " + names +
-                               "; compile the network for this board's target");
-}
-
 std::vector<Tensor> ReadAll(const std::vector<std::string>& paths, const std::vector<TensorSpec>& specs) {
   std::vector<Tensor> tensors;
   for (size_t i = 0; i < specs.size(); ++i) tensors.push_back(ReadNpy(paths.at(i), specs[i]));
@@ -116,7 +107,7 @@ int RunOnce(const Arguments& arguments, const Description& description, Loader l
   if (!arguments.allow_nonfinite) CheckFinite(given, description.inputs, inputs);
   std::vector<Tensor> outputs = MakeAll(description.outputs);
   const Operands operands = OperandsOf(inputs, outputs);
-  BundleFiles files(description.files);
+  BundleFiles files(BundleFolder(), description.files);
   load(files, arguments.threads)->Run(operands.inputs.data(), operands.outputs.data());
   WriteAll(places, description.outputs, outputs, arguments.force);
   return kDone;
@@ -126,14 +117,14 @@ int Classify(const Arguments& arguments, const Description& description, Loader 
   const std::vector<Tensor> inputs = ReadInputs(arguments.files, description);
   std::vector<Tensor> outputs = MakeAll(description.outputs);
   const Operands operands = OperandsOf(inputs, outputs);
-  BundleFiles files(description.files);
+  BundleFiles files(BundleFolder(), description.files);
   load(files, arguments.threads)->Run(operands.inputs.data(), operands.outputs.data());
   std::fputs(ClassesText(description, outputs.at(0)).c_str(), stdout);
   return kDone;
 }
 
 int Verify(const Arguments& arguments, const Description& description, Loader load) {
-  BundleFiles files(description.files);
+  BundleFiles files(BundleFolder(), description.files);
   const std::vector<Tensor> inputs = ReadGolden(files, description.golden_inputs, description.inputs);
   const std::vector<Tensor> expected = ReadGolden(files, description.golden_outputs, description.outputs);
   std::vector<Tensor> outputs = MakeAll(description.outputs);
@@ -151,7 +142,7 @@ int Verify(const Arguments& arguments, const Description& description, Loader lo
 }
 
 int Bench(const Arguments& arguments, const Description& description, Loader load) {
-  BundleFiles files(description.files);
+  BundleFiles files(BundleFolder(), description.files);
   const std::vector<Tensor> inputs = ReadGolden(files, description.golden_inputs, description.inputs);
   std::vector<Tensor> outputs = MakeAll(description.outputs);
   const Operands operands = OperandsOf(inputs, outputs);

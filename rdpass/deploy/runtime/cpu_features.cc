@@ -9,6 +9,8 @@
 #include <cstring>
 #endif
 
+#include "failure.h"
+
 namespace rdpass {
 namespace {
 
@@ -77,6 +79,15 @@ std::vector<std::string> MissingFeatures(const std::vector<std::string>& feature
     if (IsMissing(name)) missing.push_back(name);
   }
   return missing;
+}
+
+void CheckCpu(const Description& description) {
+  const std::vector<std::string> missing = MissingFeatures(description.features);
+  if (missing.empty()) return;
+  std::string names;
+  for (const std::string& name : missing) names += (names.empty() ? "" : ", ") + name;
+  throw Failure(kWrongCpu, "built for " + description.target + ", and this CPU has no " + names +
+                               "; compile the network for this board's target");
 }
 
 }  // namespace rdpass

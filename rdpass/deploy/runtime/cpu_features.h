@@ -5,11 +5,16 @@
 #include <string>
 #include <vector>
 
+#include "network.h"
+
 namespace rdpass {
 
 // Those of `features` that the system does not report. One that it could not report under that name counts as there:
 // where nothing is known, nothing is refused.
 std::vector<std::string> MissingFeatures(const std::vector<std::string>& features);
+
+// Throws a Failure that names the features of the network that this CPU lacks.
+void CheckCpu(const Description& description);
 
 }  // namespace rdpass
 

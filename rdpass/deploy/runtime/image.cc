@@ -10,6 +10,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
+#include <utility>
 #include <vector>
 
 #include "file_status.h"
@@ -21,12 +22,6 @@ namespace {
 constexpr int kLongestSide = 65535;
 constexpr int64_t kMostPixels = 100000000;
 constexpr int kFractionBits = 22;  // of a weight
-
-// Bytes of pixels, row by row, `channels` for each.
-struct Pixels {
-  int width, height, channels;
-  std::vector<uint8_t> bytes;
-};
 
 // Where of an axis an output lies: the first input that counts, and the weights from there on.
 struct Weights {
@@ -73,7 +68,7 @@ Pixels ReadPnm(const std::string& path) {
   const InputFile file = OpenInput(path);
   const int start = std::fgetc(file.get()), kind = std::fgetc(file.get());
   if (start != 'P' || (kind != '5' && kind != '6')) RefuseInput(path, "not a binary PPM or PGM image (P6, P5)");
-  Pixels image;
+  Pixels image{};
   image.width = ReadNumber(file, path);
   image.height = ReadNumber(file, path);
   image.channels = kind == '6' ? 3 : 1;
@@ -205,14 +200,14 @@ bool IsImage(const std::string& path) {
   return kind == '5' || kind == '6';
 }
 
-Tensor ReadImage(const std::string& path, const Description& description) {
+Tensor InputOf(Pixels given, const Description& description) {
   const TensorSpec& spec = description.inputs.at(0);
   const ImageInput& input = description.image;
   const bool interleaved = input.layout == "nhwc";
   const int channels = static_cast<int>(spec.shape[interleaved ? 3 : 1]);
   const int height = static_cast<int>(spec.shape[interleaved ? 1 : 2]);
   const int width = static_cast<int>(spec.shape[interleaved ? 2 : 3]);
-  const Pixels image = Scaled(WithChannels(ReadPnm(path), channels), width, height, input.crop);
+  const Pixels image = Scaled(WithChannels(std::move(given), channels), width, height, input.crop);
   Tensor tensor(spec);
   uint8_t* const out = static_cast<uint8_t*>(tensor.data());
   const size_t pixels = static_cast<size_t>(width) * height;
@@ -223,6 +218,10 @@ Tensor ReadImage(const std::string& path, const Description& description) {
     }
   }
   return tensor;
+}
+
+Tensor ReadImage(const std::string& path, const Description& description) {
+  return InputOf(ReadPnm(path), description);
 }
 
 }  // namespace rdpass

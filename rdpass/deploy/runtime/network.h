@@ -66,6 +66,9 @@ class BundleFiles;
 // Makes the network ready to run. `threads` is 0 where the caller has not chosen.
 using Loader = std::unique_ptr<Network> (*)(BundleFiles& files, int threads);
 
+// The Loader of the bundle's kind, which defines it.
+std::unique_ptr<Network> LoadNetwork(BundleFiles& files, int threads);
+
 }  // namespace rdpass
 
 #endif  // RDPASS_RUNTIME_NETWORK_H_

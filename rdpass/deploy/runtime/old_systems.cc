@@ -1,13 +1,6 @@
-// Lets a program that is linked against a new glibc and libstdc++ start on boards with older ones, back to those that
-// TVM's libraries ask for (glibc 2.27, GCC 7). Three symbols would ask for newer ones:
-//
-// 1. __libc_start_main got a new version in glibc 2.34, when running a program's constructors became its task. The
-//    first version, which every glibc has, is called instead, and told to run them. Linked with --wrap.
-// 2. std::__throw_bad_array_new_length came with GCC 11, called by every std::vector compiled with that or later.
-// 3. The constructor of std::ostringstream without arguments came with GCC 9.
-#include <new>
-#include <sstream>
-
+// Lets a program that is linked against a new glibc start on boards with older ones, back to those that TVM's libraries
+// ask for (glibc 2.27): __libc_start_main got a new version in glibc 2.34, when running a program's constructors became
+// its task. The first version, which every glibc has, is called instead, and told to run them. Linked with --wrap.
 #if defined(__aarch64__)
 #define FIRST_GLIBC "GLIBC_2.17"
 #elif defined(__x86_64__)
@@ -33,11 +26,4 @@ int __wrap___libc_start_main(Main main, int argc, char** argv, Constructor, void
   return FirstStart(main, argc, argv, RunConstructors, nullptr, at_exit, stack_end);
 }
 
-void MakeStream(void* place) __asm__("_ZNSt7__cxx1119basic_ostringstreamIcSt11char_traitsIcESaIcEEC1Ev");
-void MakeStream(void* place) { new (place) std::ostringstream(std::ios_base::out); }
-
 }  // extern "C"
-
-namespace std {
-void __throw_bad_array_new_length() { throw bad_array_new_length(); }
-}  // namespace std

@@ -1,6 +1,16 @@
 #include "thread_pool.h"
 
+#include <pthread.h>
+
 namespace rdpass {
+namespace {
+
+// As on.wait(lock), which GCC 12 made a new function of libstdc++: a shared library would not load with older ones.
+void Wait(std::condition_variable& on, std::unique_lock<std::mutex>& lock) {
+  pthread_cond_wait(on.native_handle(), lock.mutex()->native_handle());
+}
+
+}  // namespace
 
 ThreadPool::ThreadPool(int threads) {
   try {
@@ -25,13 +35,13 @@ void ThreadPool::Run(void (*task)(void*, int), void* data) {
   begun_.notify_all();
   task(data, 0);
   std::unique_lock<std::mutex> lock(mutex_);
-  ended_.wait(lock, [this] { return busy_ == 0; });
+  while (busy_ != 0) Wait(ended_, lock);
 }
 
 void ThreadPool::Work(int index) {
   std::unique_lock<std::mutex> lock(mutex_);
   for (unsigned seen = 0;;) {
-    begun_.wait(lock, [&] { return stopping_ || round_ != seen; });
+    while (!stopping_ && round_ == seen) Wait(begun_, lock);
     if (stopping_) return;
     seen = round_;
     const auto task = task_;

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from rdpass.core.errors import ConfigError, TargetError
-from rdpass.deploy.aot.library import RUNNER_SOURCES, check_needs
+from rdpass.deploy.aot.library import NETWORK_SOURCES, check_needs
 from rdpass.deploy.aot.network import build_aot
 from rdpass.deploy.aot.source import SOURCES, write_source
 from rdpass.deploy.bundle.building import Bundle, compile
-from rdpass.deploy.bundle.runner_program import RUNTIME, SHARED, description_source, digests_of
+from rdpass.deploy.bundle.runner_program import RUN, RUNTIME, SHARED, description_source, digests_of
 from rdpass.deploy.lowering import import_onnx
 from rdpass.onnx.source import read_onnx
 from rdpass.targets.lookup import find_target
@@ -120,7 +120,7 @@ def check_heap(bundle: Bundle, folder: Path, threads: Sequence[int] = (1, 4)) ->
     arena's bytes. See ``heap.cc``."""
     described = folder / "description.cc"
     described.write_text(description_source(bundle.manifest, {}))
-    sources = [*SHARED, *(path for path in RUNNER_SOURCES if path.name != "ahead_run.cc"), HERE / "heap.cc"]
+    sources = [*SHARED, *NETWORK_SOURCES, HERE / "heap.cc"]
     wraps = [f"-Wl,--wrap={name}" for name in ALLOCATORS]
     words = (*wraps, f"-I{RUNTIME}", described, *sources, bundle.folder / "librdpass_model.a")
     program = compile_with(bundle, folder / "heap", *words, standard="c++17")
@@ -169,7 +169,7 @@ def test_it_is_clean_under_sanitizers(aot_bundle: Bundle, residual_onnx: Path, t
         f"-I{RUNTIME}",
         "-I.",
         *objects,
-        *map(str, RUNNER_SOURCES),
+        *map(str, (RUN, *NETWORK_SOURCES)),
         "-o",
         "net.rdp/run",
     ]
