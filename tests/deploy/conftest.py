@@ -15,6 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from rdpass.core.errors import TargetError
 from rdpass.core.files import file_digest
+from rdpass.core.processing import Processing
 from rdpass.deploy.bundle.building import Bundle, compile
 from rdpass.deploy.bundle.runtime_libraries import find_libraries
 from rdpass.onnx.oracle import run_onnx
@@ -145,7 +146,25 @@ def aot_bundle(residual_onnx: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture(scope="session")
 def board_aot_bundle(residual_onnx: Path, board: str, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return compile(residual_onnx, board, tmp_path_factory.mktemp("board_aot") / "net.rdp", runtime="none")
+    """With a shared library too."""
+    place = tmp_path_factory.mktemp("board_aot") / "net.rdp"
+    return compile(residual_onnx, board, place, runtime="none", shared=True)
+
+
+@pytest.fixture(scope="session")
+def shared_bundle(residual_onnx: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """The host's, without a runtime, and with a shared library."""
+    return compile(residual_onnx, "host", tmp_path_factory.mktemp("shared") / "net.rdp", runtime="none", shared=True)
+
+
+@pytest.fixture(scope="session")
+def image_bundle(residual_onnx: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """The host's, of images in bytes and named classes."""
+    processing = Processing(
+        "nhwc", mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), postprocess="softmax",
+        labels=("cat", "dog", "ünusual\x1b", "d", "e"),
+    )  # fmt: skip
+    return compile(residual_onnx, "host", tmp_path_factory.mktemp("image") / "net.rdp", processing=processing)
 
 
 @pytest.fixture(scope="session")

@@ -68,6 +68,10 @@ def test_a_bundle_holds_the_network_the_runner_its_libraries_golden_numbers_and_
         "run",
         "lib/libtvm_runtime.so",
         "lib/libtvm_ffi.so",
+        "librdpass_network.so",
+        "rdpass_network.h",
+        "rdpass_network.hpp",
+        "example.cc",
         "golden/input_0.npy",
         "golden/output_0.npy",
     }
@@ -168,7 +172,7 @@ _NEWEST = {"GLIBC": (2, 27), "GLIBCXX": (3, 4, 24), "CXXABI": (1, 3, 11)}
 
 def test_nothing_in_a_board_bundle_asks_for_a_newer_system_than_its_readme_says(board_bundle: Bundle) -> None:
     """glibc 2.27 and the libstdc++ of GCC 7: Debian 10, Ubuntu 18.04 and newer, whatever the bundle was built on."""
-    for name in ("run", "model.so", "lib/libtvm_runtime.so", "lib/libtvm_ffi.so"):
+    for name in ("run", "librdpass_network.so", "model.so", "lib/libtvm_runtime.so", "lib/libtvm_ffi.so"):
         listing = subprocess.run(
             ["aarch64-linux-gnu-objdump", "-T", board_bundle.folder / name], capture_output=True, text=True, check=True
         ).stdout
@@ -183,7 +187,7 @@ def test_no_file_of_a_bundle_names_a_place_on_the_building_machine(host_bundle: 
 
     places = [str(residual_onnx.parent), str(host_bundle.folder.parent), str(Path(tvm_ffi.__file__).parent)]
     places.append(str(Path(__file__).parents[3]))
-    for name in ("manifest.json", "README.txt", "model.so", "run"):
+    for name in ("manifest.json", "README.txt", "model.so", "run", "librdpass_network.so"):
         content = (host_bundle.folder / name).read_bytes()
         assert not [place for place in places if place.encode() in content], name
 

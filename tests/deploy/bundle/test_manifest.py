@@ -34,6 +34,10 @@ FILES = (
     "run",
     "lib/libtvm_runtime.so",
     "lib/libtvm_ffi.so",
+    "librdpass_network.so",
+    "rdpass_network.h",
+    "rdpass_network.hpp",
+    "example.cc",
     "golden/input_0.npy",
     "golden/output_0.npy",
 )
