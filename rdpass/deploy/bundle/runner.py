@@ -97,9 +97,7 @@ def load(folder: str | Path, *, key: str | Path | None = None) -> Runner:
 
 def _loaded(folder: Path, copy: Path, manifest: Manifest) -> Runner:
     if manifest.runtime == "none":
-        raise ConfigError(
-            f"{folder} holds a C library, which rdpass.load does not load; use `rdpass run`, or link it in C"
-        )
+        raise ConfigError(f"{folder} holds a C library, which this does not load; use `rdpass run`, or link it in C")
     check_cpu(folder, manifest)
     _load_runtime(copy, manifest)
     return Runner(manifest, copy / manifest.library)

@@ -101,7 +101,7 @@ def test_verify_and_run_take_it_and_load_says_that_python_cant(aot_bundle: Bundl
     assert rdpass(["verify", str(folder)]) == 0
     assert rdpass(["run", str(folder), str(folder / "golden/input_0.npy"), "-o", str(tmp_path / "y.npy")]) == 0
     assert np.load(tmp_path / "y.npy").shape == (1, 5)
-    with pytest.raises(ConfigError, match="C library, which rdpass.load does not load; use `rdpass run`"):
+    with pytest.raises(ConfigError, match="C library, which this does not load; use `rdpass run`"):
         load(folder)
 
 
