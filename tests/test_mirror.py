@@ -41,6 +41,7 @@ ACROSS = {
     "deploy/bundle/test_quantised_networks": "networks in int8 and float16, as a whole",
     "deploy/bundle/test_rounding": "networks that float32 hardly holds, from torch to a bundle",
     "deploy/bundle/test_refusals": "what a build refuses, and what it leaves behind when it fails",
+    "deploy/runtime/test_examples": "the programs in examples/",
     "deploy/runtime/test_network_library": "the library of a bundle, from C and C++",
     "deploy/runtime/test_python_runtime": "the wheel that runs bundles on a board",
     "deploy/runtime/test_runner_faults": "the runner in C++ under sanitizers",
