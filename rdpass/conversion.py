@@ -37,8 +37,10 @@ from rdpass.runs.settings import ConvertConfig
 from rdpass.scoring.held_out import compare_on_held_out
 from rdpass.sources.image_loaders import check_labels
 from rdpass.targets.lookup import Target, find_target
+from rdpass.training.callbacks import check_callbacks
 from rdpass.training.config import DistillConfig, with_defaults
 from rdpass.training.learning_rate import check_schedule
+from rdpass.training.loggers import check_loggers
 from rdpass.training.losses import find_distance, find_loss
 from rdpass.training.optimiser import check_optimiser
 from rdpass.training.request import Budget, Data, Request, Select
@@ -77,7 +79,8 @@ def convert(
         data: what to learn from (``train``, ``validate``, ``teacher``), and what it is measured by (``loss``,
             ``distance``); see ``Data``.
         budget: what a student may cost (``max_macs``); see ``Budget``.
-        output: where it is saved and what is shown (``out``, ``resume``, ``force``, ``show_progress``, ``target``); see
+        output: where it is saved and what is shown (``out``, ``resume``, ``force``, ``show_progress``, ``target``,
+            ``callbacks``); see
             ``Output``.
         config: training settings; what is left unsaid is the recipe's choice.
         quantize: "int8" trains the student with fake quantisation at the end (``config.quantize``; without epochs it
@@ -121,9 +124,11 @@ def convert(
     another = groups.data.teacher is not None
     request = _request(groups, completed(chosen, config or DistillConfig(), quantize, another))
     check_device(own_device(request.config.device))
+    check_callbacks(request.callbacks)
     if request.train is not None:
         check_optimiser(request.config)
         check_schedule(request.config)
+        check_loggers(request.config, out is not None)
     first = current_world().is_first
     with ExitStack() as stack:
         stack.enter_context(users_tolerance(tolerance))
@@ -201,7 +206,7 @@ def _request(groups: Groups, config: DistillConfig) -> Request:
         only=tuple(select.only), skip=tuple(select.skip), max_macs=groups.budget.max_macs, train=data.train,
         validate=data.validate, loss=find_loss(data.loss), distance=find_distance(data.distance),
         config=config, checkpoint=training_state(output.folder), resume=output.resume == "auto",
-        show_progress=output.show_progress,
+        show_progress=output.show_progress, callbacks=tuple(output.callbacks),
     )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +12,7 @@ from rdpass.core.errors import ConfigError
 from rdpass.core.image_settings import settings_of
 from rdpass.runs.result import Conversion
 from rdpass.scoring.held_out import compare_on_held_out
+from rdpass.training.callbacks import check_callbacks
 from rdpass.training.config import DistillConfig
 from rdpass.training.engine import train as run_training
 from rdpass.training.knowledge_distillation import KnowledgeDistillation
@@ -29,6 +30,7 @@ def distill(
     loss: str | Loss | None = None,
     distance: str | Distance | None = None,
     show_progress: bool = True,
+    callbacks: Sequence[object] = (),
 ) -> Conversion:
     """Train a conversion's student further against its teacher; the conversion given is left as it is.
 
@@ -40,6 +42,7 @@ def distill(
         loss: what a task other than classification is measured by, as a function or a registered name; see ``Data``.
         distance: likewise, how far outputs are from the teacher's.
         show_progress: show on stderr how far it is.
+        callbacks: who is told how it goes; see ``rdpass.training.callbacks``.
 
     Returns:
         The conversion with the new student, and its epochs after those that were in ``history``. A student in int8 was
@@ -64,10 +67,11 @@ def distill(
             "the conversion has no teacher to learn from; a run folder holds none: load it with"
             " rdpass.load_run(path, teacher=model)"
         )
+    check_callbacks(callbacks)
     student, teacher = copy.deepcopy(conversion.student), plain_copy(conversion.teacher).module
     request = Request(
         train=train, validate=validate, loss=find_loss(loss), distance=find_distance(distance),
-        config=config or DistillConfig(), show_progress=show_progress,
+        config=config or DistillConfig(), show_progress=show_progress, callbacks=tuple(callbacks),
     )  # fmt: skip
     history = run_training(KnowledgeDistillation(student, teacher, request.criteria), request)
     compared = compare_on_held_out(teacher, student, request)

@@ -58,7 +58,6 @@ LATE = {
     "targets.lookup": "pydantic, which a board does without",
     "training.learning_rate": "the extra zoo",
     "training.optimiser": "the extra zoo",
-    "training.records": "the extra train",
     "tuning.worker": "TVM's RPC client, for boards at a tracker alone",
 }
 SOURCES = {

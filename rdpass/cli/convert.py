@@ -45,6 +45,10 @@ QUANTIZE_HELP = (
     "int8: train with fake quantisation at the end, and write student-int8.onnx too; for any network, with shortcuts or"
     " without. --set train.quantize.epochs=3."
 )
+LOG_HELP = (
+    "tensorboard (files in run/), wandb or mlflow (numbers and settings go wherever these are set up to send them);"
+    " several times for several."
+)
 TARGET_HELP = "A board: say at the end what model and student cost on one core of it, estimated."
 # How `rdpass convert --help` groups the options.
 SELECTION, TRAINING, OUTPUT = "Which shortcuts", "Training", "Output"
@@ -86,7 +90,8 @@ def convert_command(
     accumulate: Annotated[int | None, _of(TRAINING, help="Batches per step.")] = None,
     clip: Annotated[float | None, _of(TRAINING, help="Largest norm of the gradient.")] = None,
     on_nan: Annotated[str | None, _of(TRAINING, help="On numbers that are not finite: stop or rollback.")] = None,
-    tensorboard: Annotated[bool | None, _of(TRAINING, "--tensorboard", help="Write scalars for TensorBoard.")] = None,
+    log: Annotated[list[str] | None, _of(TRAINING, help=LOG_HELP)] = None,
+    tensorboard: Annotated[bool | None, _of(TRAINING, "--tensorboard", help="The same as --log tensorboard.")] = None,
     target: Annotated[str | None, _of(OUTPUT, help=TARGET_HELP)] = None,
     resume: Annotated[str | None, _of(OUTPUT, help="auto: continue an interrupted run.")] = None,
     dry_run: Annotated[bool, _of(OUTPUT, "--dry-run", help="Say what would be done, and write nothing.")] = False,
@@ -120,7 +125,7 @@ def convert_command(
         "only": only or None, "skip": skip or None, "leaf": leaf or None,
         "loss": loss, "distance": distance, "train.epochs": epochs, "train.lr": lr, "train.seed": seed,
         "train.device": device, "train.amp": amp, "train.accumulate": accumulate, "train.clip": clip,
-        "train.on_nan": on_nan, "train.tensorboard": tensorboard,
+        "train.on_nan": on_nan, "train.log": log or None, "train.tensorboard": tensorboard,
     })  # fmt: skip
     with users_tolerance(settings.tolerance):
         loaded, stored = load_named_model(model, weights, trust_pickle, input_shape)

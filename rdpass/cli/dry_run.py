@@ -27,6 +27,7 @@ from rdpass.training.batches import rows_of, step_named, unpacking_for
 from rdpass.training.evaluation import check_measurable
 from rdpass.training.learning_rate import check_schedule
 from rdpass.training.loading import Loading
+from rdpass.training.loggers import check_loggers
 from rdpass.training.losses import find_distance, find_loss
 from rdpass.training.optimiser import check_optimiser
 from rdpass.training.request import Request
@@ -60,6 +61,7 @@ def print_dry_run(
     if parts is not None and (recipe.needs_data or settings.quantize is not None):
         check_optimiser(settings.train)
         check_schedule(settings.train)
+        check_loggers(settings.train, has_folder=True)
         train, validate = parts
         data = _first_batch(
             plain_copy(model).module, Request(train=train, validate=validate, loss=loss, distance=distance,

@@ -106,7 +106,7 @@ def _part_of(request: Request, step: int) -> Request:
             checkpoint.parent.mkdir(parents=True, exist_ok=True)
     return replace(
         request, config=request.config.model_copy(update={"epochs": epochs}), checkpoint=checkpoint,
-        resume=request.resume and has_checkpoint(checkpoint),
+        resume=request.resume and has_checkpoint(checkpoint), stage=f"step{step}" if steps > 1 else "",
     )  # fmt: skip
 
 

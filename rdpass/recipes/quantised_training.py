@@ -43,7 +43,7 @@ from rdpass.passes.quantize.place_qdq import place_qdq
 from rdpass.passes.quantize.post_training import How, Material, figures, finished, material_of, rounded
 from rdpass.passes.quantize.prepare import prepare
 from rdpass.passes.quantize.report import QuantizationReport, TrainingReport
-from rdpass.training.checkpoint import has_checkpoint, last_stage
+from rdpass.training.checkpoint import LAST_STAGE, has_checkpoint, last_stage
 from rdpass.training.engine import train
 from rdpass.training.evaluation import evaluate
 from rdpass.training.knowledge_distillation import KnowledgeDistillation
@@ -250,7 +250,7 @@ def _last_stage(request: Request) -> Request:
             checkpoint.parent.mkdir(parents=True, exist_ok=True)
     return replace(
         request, config=request.config.model_copy(update=settings), checkpoint=checkpoint,
-        resume=request.resume and has_checkpoint(checkpoint),
+        resume=request.resume and has_checkpoint(checkpoint), stage=LAST_STAGE,
     )  # fmt: skip
 
 

@@ -28,6 +28,8 @@ class Output:
         target: a board, by a name that ``rdpass targets`` lists or one's own: say at the end what model and student
             cost on one core of it, estimated (``Conversion.estimated``). Takes seconds, for a large network half a
             minute.
+        callbacks: who is told how a training goes, step by step and epoch by epoch: objects with ``on_step``,
+            ``on_epoch`` or ``on_end`` (``rdpass.training.callbacks``).
 
     Example:
         >>> import rdpass
@@ -41,6 +43,7 @@ class Output:
     force: bool = False
     show_progress: bool = True
     target: str | Target | None = None
+    callbacks: Sequence[object] = ()
 
 
 class Flat(TypedDict, total=False):
@@ -60,6 +63,7 @@ class Flat(TypedDict, total=False):
     force: bool
     show_progress: bool
     target: str | Target | None
+    callbacks: Sequence[object]
 
 
 @dataclass(frozen=True)

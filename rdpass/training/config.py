@@ -76,7 +76,9 @@ class DistillConfig(BaseModel):
         checkpoint_seconds: save after the step that ends so long after the last save.
         log_steps: a line of ``history.jsonl`` every so many steps.
         share_steps: ask every so many steps how much of the gradient comes through the teacher; 0 never.
-        tensorboard: write the same numbers for TensorBoard.
+        log: where the same numbers go too: ``tensorboard`` (files), ``wandb``, ``mlflow`` (wherever these are set up
+            to send them).
+        tensorboard: the same as ``tensorboard`` in ``log``.
 
     What to do about numbers that are not finite:
         on_nan: ``stop``, or ``rollback``: leave out a batch whose inputs are not finite; else go back to the last saved
@@ -113,6 +115,7 @@ class DistillConfig(BaseModel):
     checkpoint_seconds: float = Field(default=300.0, gt=0)
     log_steps: int = Field(default=10, ge=1)
     share_steps: int = Field(default=100, ge=0)
+    log: tuple[Literal["tensorboard", "wandb", "mlflow"], ...] = ()
     tensorboard: bool = False
     on_nan: Literal["stop", "rollback"] = "stop"
     max_rollbacks: int = Field(default=3, ge=1)

@@ -1,12 +1,13 @@
-"""Records of a run: ``history.jsonl``, a line per logged step and epoch, and TensorBoard if asked for."""
+"""Records of a run: lines of numbers, one per logged step and epoch, and ``history.jsonl``, which keeps them."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol, TextIO
+from typing import Protocol, TextIO
 
-from rdpass.core.errors import ConfigError
+from rdpass.training.callbacks import End, Epoch, Step
 
 HISTORY = "history.jsonl"
 Line = dict[str, float | str]
@@ -17,7 +18,32 @@ class Sink(Protocol):
 
     def write(self, line: Line) -> None: ...
 
-    def close(self) -> None: ...
+    def close(self, finished: bool = True) -> None: ...
+
+
+class Lines:
+    """A callback that writes every ``every``-th step to a sink, the last one, those with shares, and each epoch."""
+
+    def __init__(self, sink: Sink, every: int) -> None:
+        self._sink, self._every = sink, every
+
+    def on_step(self, step: Step) -> None:
+        shares = any(name.startswith("share.") for name in step.values)
+        if shares or step.step % self._every == 0 or step.step == step.steps:
+            values = {"loss": step.loss, "lr": step.lr, "gradient_norm": step.gradient_norm, **step.values}
+            self._write("step", step.step, step.epoch, step.terms, values)
+
+    def on_epoch(self, epoch: Epoch) -> None:
+        measured = {"accuracy": epoch.accuracy, "validation_loss": epoch.validation_loss}
+        values = {name: value for name, value in measured.items() if value is not None}
+        self._write("epoch", epoch.step, epoch.epoch, epoch.terms, {"loss": epoch.loss, **values})
+
+    def on_end(self, end: End) -> None:
+        self._sink.close(end.finished)
+
+    def _write(self, kind: str, step: int, epoch: int, terms: Mapping[str, float], values: Mapping[str, float]) -> None:
+        named = {f"loss.{name}": value for name, value in terms.items()}
+        self._sink.write({"kind": kind, "step": step, "epoch": float(epoch), **named, **values})
 
 
 class History:
@@ -36,35 +62,9 @@ class History:
             self._file = self._path.open("a", buffering=1)
         self._file.write(json.dumps(line) + "\n")
 
-    def close(self) -> None:
+    def close(self, finished: bool = True) -> None:
         if self._file is not None:
             self._file.close()
-
-
-class TensorBoard:
-    """The same numbers as scalars, named as in the history."""
-
-    def __init__(self, folder: Path, step: int) -> None:
-        """
-        Raises:
-            ConfigError: the package tensorboard is missing.
-        """
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError as error:
-            raise ConfigError(
-                "tensorboard=True needs the package tensorboard: pip install 'rdpass[train]', or leave it out;"
-                f" {HISTORY} has the same numbers"
-            ) from error
-        self._writer: Any = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)  # type: ignore[no-untyped-call]
-
-    def write(self, line: Line) -> None:
-        for name, value in line.items():
-            if name != "step" and isinstance(value, int | float):
-                self._writer.add_scalar(f"{line['kind']}/{name}", value, int(line["step"]))
-
-    def close(self) -> None:
-        self._writer.close()
 
 
 def read_history(path: Path) -> list[Line]:
@@ -76,16 +76,3 @@ def read_history(path: Path) -> list[Line]:
         except ValueError:
             break
     return lines
-
-
-def open_sinks(folder: Path | None, tensorboard: bool, step: int) -> list[Sink]:
-    """Open the sinks of a record; none without a folder.
-
-    Raises:
-        ConfigError: TensorBoard is asked for, and has no folder to write to or is not installed.
-    """
-    if folder is None:
-        if tensorboard:
-            raise ConfigError("tensorboard=True needs an output folder (out=, -o)")
-        return []
-    return [*([TensorBoard(folder, step)] if tensorboard else []), History(folder, step)]

@@ -1,66 +1,76 @@
-"""Report a run while it goes on: on the screen, and in its records."""
+"""Report a run while it goes on: on the screen, in its records, and to callbacks."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, nullcontext
 from statistics import mean
 
 from rdpass.core.progress import Progress, progress
-from rdpass.training.records import open_sinks
+from rdpass.training.callbacks import End, Epoch, Step, call
+from rdpass.training.generators import kept_generators
+from rdpass.training.loggers import open_loggers
+from rdpass.training.records import History, Lines, Sink
 from rdpass.training.request import Request
 from rdpass.training.state import Position, Record
 from rdpass.training.step import Taken
 
 
 class Report:
-    """Open while its ``with`` block lasts; processes other than the first show and keep nothing."""
+    """Open while its ``with`` block lasts; processes other than the first show, keep and call nothing."""
 
     def __init__(self, request: Request, steps: int, done: int, is_first: bool) -> None:
-        self._config, self._steps, self._done = request.config, steps, done
-        self._show = request.show_progress and is_first
-        self._folder = request.checkpoint.parent if request.checkpoint is not None and is_first else None
-        self._wants_board = request.config.tensorboard and is_first
+        self._request, self._config, self._steps, self._done = request, request.config, steps, done
+        self._is_first = is_first
+        self._folder = request.checkpoint.parent if request.checkpoint is not None else None
         self._shares: dict[str, float] = {}
 
     def __enter__(self) -> Report:
-        with ExitStack() as stack:
-            self._sinks = open_sinks(self._folder, self._wants_board, self._done)
-            for sink in self._sinks:
-                stack.callback(sink.close)
-            self._shown: Progress = stack.enter_context(progress("distil", self._steps, self._show))
-            self._opened = stack.pop_all()
+        sinks: list[Sink] = []
+        if self._is_first:
+            sinks = open_loggers(self._config, self._folder, self._done, self._request.stage)
+            sinks += [History(self._folder, self._done)] if self._folder is not None else []
+        self._callbacks: list[object] = [Lines(sink, self._config.log_steps) for sink in sinks]
+        self._callbacks += self._request.callbacks if self._is_first else ()
+        self._progress = progress("distil", self._steps, self._request.show_progress and self._is_first)
+        self._shown: Progress = self._progress.__enter__()
         return self
 
-    def __exit__(self, *error: object) -> None:
-        self._opened.close()
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self._progress.__exit__(None, None, None)
+        with ExitStack() as stack:  # each is told, whatever another one raises
+            for callback in reversed(self._callbacks):
+                stack.callback(self._call, "on_end", End(self._done, error is None, self._request.stage), [callback])
 
     def step(
         self, position: Position, taken: Taken, rate: float, shares: dict[str, float], state: Mapping[str, float]
     ) -> None:
-        """A step was taken; ``position`` is the one before it, ``state`` what the objective said of itself."""
-        done = position.step + 1
+        """A step was taken; ``position`` is the one after it, ``state`` what the objective said of itself."""
+        self._done = position.step
         self._shares = shares or self._shares
-        self._shown.step(done, _step_text(taken, rate, self._shares, state))
-        if shares or done % self._config.log_steps == 0 or done == self._steps:
-            values = {f"loss.{name}": value for name, value in taken.terms.items()}
-            values |= {"loss": sum(taken.terms.values()), "lr": rate, "gradient_norm": taken.gradient_norm}
-            values |= state
-            values |= {f"share.{stage}": share for stage, share in shares.items()}
-            self._write("step", done, {"epoch": position.epoch + 1.0, **values})
+        self._shown.step(self._done, _step_text(taken, rate, self._shares, state))
+        values = {**state, **{f"share.{stage}": share for stage, share in shares.items()}}
+        loss, epoch = sum(taken.terms.values()), position.epoch + 1
+        told = Step(self._done, self._steps, epoch, loss, taken.terms, rate, taken.gradient_norm, values,
+                    self._request.stage)  # fmt: skip
+        self._call("on_step", told, self._callbacks)
 
     def epoch(self, record: Record, step: int) -> None:
         """An epoch is done, and saved."""
-        self._write("epoch", step, record)
+        terms = {name.removeprefix("loss."): value for name, value in record.items() if name.startswith("loss.")}
+        told = Epoch(int(record["epoch"]), self._config.epochs, step, record["loss"], terms, record.get("accuracy"),
+                     record.get("validation_loss"), self._request.stage)  # fmt: skip
         self.note(_epoch_text(record, self._config.epochs))
+        self._call("on_epoch", told, self._callbacks)
 
     def note(self, text: str) -> None:
         """Something worth keeping on the screen."""
         self._shown.note(text)
 
-    def _write(self, kind: str, step: int, values: Record) -> None:
-        for sink in self._sinks:
-            sink.write({"kind": kind, "step": step, **values})
+    def _call(self, method: str, told: Step | Epoch | End, callbacks: Sequence[object]) -> None:
+        # The user's may draw at random; the network's own numbers do not depend on it.
+        with kept_generators() if self._request.callbacks else nullcontext():
+            call(callbacks, method, told)
 
 
 def _step_text(taken: Taken, rate: float, shares: dict[str, float], state: Mapping[str, float]) -> str:

@@ -96,7 +96,8 @@ class Request:
     task other than classification is measured by (``criteria``). ``checkpoint``: a file to save to after each epoch
     and, with ``resume``, to go on from. ``check_saved``: what a trained recipe calls before it trains, with a student
     of the form that its own is going to have; it raises where such a student can't be saved. ``teacher``: another
-    network to learn from than the one that is converted.
+    network to learn from than the one that is converted. ``callbacks``: who is told how the training goes; ``stage``:
+    which of several trainings it is.
     """
 
     only: tuple[str, ...] = ()
@@ -112,6 +113,8 @@ class Request:
     show_progress: bool = True
     check_saved: Callable[[Traced], None] | None = None
     teacher: Traced | None = None
+    callbacks: tuple[object, ...] = ()
+    stage: str = ""
 
     @property
     def criteria(self) -> Criteria:

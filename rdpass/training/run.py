@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 import signal
 import time
+from collections.abc import Mapping
+from contextlib import suppress
 from itertools import islice
 from typing import Any
 
@@ -26,10 +28,11 @@ from rdpass.training.recovery import recovered
 from rdpass.training.report import Report
 from rdpass.training.request import Request
 from rdpass.training.state import Keeper, Position, Record, fingerprint, restore_snapshot, take_snapshot
-from rdpass.training.step import Stepper
+from rdpass.training.step import Stepper, Taken
 from rdpass.training.world import World
 
 Group = list[tuple[int, Any]]
+Told = tuple[Taken, float, dict[str, float], Mapping[str, float]]
 
 
 class Run:
@@ -110,7 +113,7 @@ class Run:
 
     def _take_up(self, group: Group) -> int:
         """Step on a group of batches, save if it is time to; the signal to stop for, if one came to any process."""
-        fault = None
+        fault = told = None
         batches: list[Batch] = []
         try:
             batches = [self._unpack(raw, index) for index, raw in group]
@@ -123,12 +126,14 @@ class Run:
             self._leave_out(fault or NotFinite("another process met inputs that are not finite", group[0][0], True))
         elif (self._position.epoch, group[0][0]) not in self._position.skipped:
             with step_named(batches, group[0][0], self._unpacking.example):
-                self._step(batches, agreed[0], group[0][0])
+                told = self._step(batches, agreed[0], group[0][0])
         position = self._position
         position.consumed += len(group)
         position.step += 1
         self._generators = read_generators(devices=True)
         self._place = self._loading.place() if self._is_kept else None
+        if told is not None:
+            self._tell(*told)
         every = self._config.checkpoint_steps
         if agreed[3] or (every and position.step % every == 0):
             self._save()
@@ -140,7 +145,7 @@ class Run:
             batch = self._world.share(batch, index)
         return placed(batch, self._config.device, self._layout)
 
-    def _step(self, batches: list[Batch], rows: float, first: int) -> None:
+    def _step(self, batches: list[Batch], rows: float, first: int) -> Told:
         position, every = self._position, self._config.share_steps
         state = self._objective.set_progress(position.step / self._steps)
         shares = {}
@@ -152,7 +157,17 @@ class Run:
         position.rows += rows
         for name, value in taken.terms.items():
             position.sums[name] = position.sums.get(name, 0.0) + value * rows
-        self._report.step(position, taken, rate, shares, state)
+        return taken, rate, shares, state
+
+    def _tell(self, taken: Taken, rate: float, shares: dict[str, float], state: Mapping[str, float]) -> None:
+        """The step is done; what a callback raises loses nothing of it."""
+        try:
+            self._report.step(self._position, taken, rate, shares, state)
+        except BaseException:
+            if self._world.size == 1:  # the others would have to be asked, and wait elsewhere
+                with suppress(NotFinite):  # such a state is never kept
+                    self._save()
+            raise
 
     def _record(self) -> Record:
         position = self._position

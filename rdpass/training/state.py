@@ -24,7 +24,7 @@ Snapshot = dict[str, Any]
 
 # Settings that a resumed run may change: they say where it runs and what is kept of it, not which numbers it computes,
 # what is to be done once those have failed, or what comes after it (a stage whose own epochs and rate are these).
-FREE = frozenset({"device", "checkpoint_steps", "checkpoint_seconds", "log_steps", "share_steps", "tensorboard",
+FREE = frozenset({"device", "checkpoint_steps", "checkpoint_seconds", "log_steps", "share_steps", "log", "tensorboard",
                   "on_nan", "max_rollbacks", "quantize"})  # fmt: skip
 
 

@@ -1,26 +1,11 @@
-"""Records of a run: whole lines, each step once, the same numbers for TensorBoard."""
+"""Records of a run: whole lines, each step once."""
 
 import pytest
 
-from rdpass.core.errors import ConfigError
-from rdpass.training.records import HISTORY, History, open_sinks, read_history
+from rdpass.training.callbacks import End, Epoch, Step
+from rdpass.training.records import HISTORY, History, Lines, read_history
 from tests.training.interrupting import Stops
 from tests.training.support import trained
-
-
-def test_tensorboard_gets_the_numbers_of_the_history(tmp_path):
-    event_accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    trained(checkpoint=tmp_path / "c.pt", tensorboard=True, log_steps=4)
-    events = event_accumulator.EventAccumulator(str(tmp_path / "tensorboard"))
-    events.Reload()
-    lines = [line for line in read_history(tmp_path / "history.jsonl") if line["kind"] == "step"]
-    scalars = events.Scalars("step/loss.task")
-    assert [(event.step, event.value) for event in scalars] == [
-        (line["step"], pytest.approx(line["loss.task"], rel=1e-6)) for line in lines
-    ]
-    assert len(events.Scalars("epoch/loss")) == 2
-    with pytest.raises(ConfigError, match="needs an output folder"):
-        trained(tensorboard=True)
 
 
 def test_the_history_has_every_logged_step_once_also_after_a_resume(tmp_path):
@@ -62,9 +47,32 @@ def test_a_history_that_is_not_there_has_no_lines_and_an_unused_one_leaves_no_fi
     assert list(tmp_path.iterdir()) == []
 
 
-def test_sinks_need_a_folder(tmp_path):
-    assert open_sinks(None, False, 0) == []
-    (history,) = open_sinks(tmp_path, False, 0)
-    assert isinstance(history, History)
-    with pytest.raises(ConfigError, match="needs an output folder"):
-        open_sinks(None, True, 0)
+class Kept:
+    def __init__(self):
+        self.lines, self.finished = [], None
+
+    def write(self, line):
+        self.lines.append(line)
+
+    def close(self, finished=True):
+        self.finished = finished
+
+
+def test_lines_are_written_every_so_many_steps_at_the_last_with_shares_and_after_each_epoch():
+    kept = Kept()
+    lines = Lines(kept, 4)
+    for step in range(1, 8):
+        values = {"share.add": 0.5} if step == 3 else {}
+        lines.on_step(Step(step, 7, 1, 0.75, {"task": 0.5, "teacher": 0.25}, 0.1, 2.0, values))
+    lines.on_epoch(Epoch(1, 1, 7, 0.75, {"task": 0.5}, validation_loss=0.25))
+    lines.on_end(End(7, finished=False))
+    assert [(line["kind"], line["step"]) for line in kept.lines] == [
+        ("step", 3),
+        ("step", 4),
+        ("step", 7),
+        ("epoch", 7),
+    ]
+    assert kept.lines[-1] == {
+        "kind": "epoch", "step": 7, "epoch": 1.0, "loss": 0.75, "loss.task": 0.5, "validation_loss": 0.25
+    }  # fmt: skip
+    assert kept.finished is False

@@ -1,6 +1,7 @@
 """What is told of a run: each logged step and epoch once, a line for people, and nothing by other processes."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -25,7 +26,7 @@ def report(folder: Path | None, is_first=True, steps=10, **settings):
 def test_every_so_many_steps_and_the_last_are_written(tmp_path):
     with report(tmp_path, log_steps=4) as told:
         for step in range(10):
-            told.step(Position(epoch=step // 5, step=step), TAKEN, 0.1, {}, {})
+            told.step(Position(epoch=step // 5, step=step + 1), TAKEN, 0.1, {}, {})
         told.epoch({"epoch": 2.0, "loss": 0.75}, 10)
     lines = read_history(tmp_path / HISTORY)
     assert [(line["kind"], line["step"]) for line in lines] == [("step", 4), ("step", 8), ("step", 10), ("epoch", 10)]
@@ -37,8 +38,8 @@ def test_every_so_many_steps_and_the_last_are_written(tmp_path):
 
 def test_a_step_whose_shares_were_asked_for_is_written_with_them(tmp_path):
     with report(tmp_path, log_steps=100) as told:
-        told.step(Position(step=0), TAKEN, 0.1, {"add": 0.25}, {"faded": 0.5})
-        told.step(Position(step=1), TAKEN, 0.1, {}, {"faded": 0.6})
+        told.step(Position(step=1), TAKEN, 0.1, {"add": 0.25}, {"faded": 0.5})
+        told.step(Position(step=2), TAKEN, 0.1, {}, {"faded": 0.6})
     (line,) = read_history(tmp_path / HISTORY)
     assert (line["step"], line["share.add"], line["faded"]) == (1, 0.25, 0.5)
 
@@ -49,6 +50,21 @@ def test_only_the_first_process_keeps_anything_and_none_without_a_folder(tmp_pat
         with report(folder, is_first) as told:
             told.epoch({"epoch": 1.0, "loss": 1.0}, 10)
     assert [path.name for path in tmp_path.iterdir()] == ([HISTORY] if is_first else [])
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_only_the_first_process_calls_anybody(is_first):
+    heard = []
+    listening = SimpleNamespace(on_step=heard.append, on_end=heard.append)
+    request = Request(config=DistillConfig(), show_progress=False, callbacks=(listening,), stage="int8")
+    with Report(request, 10, 0, is_first) as told:
+        told.step(Position(step=3), TAKEN, 0.1, {"add": 0.25}, {"faded": 0.5})
+    if is_first:
+        step, end = heard
+        assert (step.loss, step.values, step.stage) == (0.75, {"faded": 0.5, "share.add": 0.25}, "int8")
+        assert (end.step, end.finished) == (3, True)
+    else:
+        assert heard == []
 
 
 def test_tensorboard_without_a_folder_is_refused_before_the_first_step():
