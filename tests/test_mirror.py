@@ -28,6 +28,7 @@ ACROSS = {
     "test_links": "links between pages",
     "test_mirror": "this file",
     "test_names": "one word for one thing",
+    "test_pages": "commands, code and messages on the pages",
     "test_packaging": "the wheel, and what imports load",
     "test_site": "the site of the documentation",
     "test_road": "the road from a model to a bundle, as a whole",

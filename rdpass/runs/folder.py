@@ -110,7 +110,7 @@ def _state_files(folder: Path) -> set[str]:
 
 def training_state(out: str | Path | None) -> Path | None:
     """The file that a training towards ``out`` keeps its state in."""
-    return None if out is None else Path(f"{out}.partial") / STATE
+    return None if out is None else Path(f"{Path(out)}.partial") / STATE  # not in out, where that ends with a slash
 
 
 @contextmanager

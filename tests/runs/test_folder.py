@@ -235,3 +235,11 @@ def test_a_state_of_any_stage_is_an_interrupted_run_that_is_resumed_or_dropped(t
         check_run(out, None, True)
         drop_training_state(out)
         check_run(out, None, False)
+
+
+def test_a_folder_named_with_a_slash_at_its_end_is_the_same_folder(tmp_path):
+    for name in (f"{tmp_path}/run", f"{tmp_path}/run/"):
+        check_run(name, "auto", False)
+        with held(name):
+            assert [path.name for path in tmp_path.iterdir()] == ["run.partial"]
+        assert list(tmp_path.iterdir()) == []
