@@ -30,6 +30,7 @@ SHELL_NOT_RUN = {
     "docs/precision.md": "a run folder of the reader's; tests/cli/test_quantize.py runs the command",
     "docs/recipes.md": "trainings of hours; tests/recipes run every recipe",
     "docs/training.md": "a network and data of the reader's; tests/cli/test_convert.py runs the command",
+    "examples/board/README.md": "a board; tests/deploy/runtime/test_examples.py builds and runs the program",
     "docs/worth-it.md": "a network of the reader's; tests/cli/test_inspect.py runs the command",
     "docs/your-data.md": "photographs of the reader's; tests/cli/test_image_options.py runs the commands",
 }
@@ -38,6 +39,8 @@ SHELL_NOT_RUN = {
 PYTHON_NOT_RUN = {
     "docs/arm-cost.md": "a kernel and inputs; tests/profiling/emulation/test_kernel.py calls it so",
     "docs/fit.md": "trainings of hours; the docstring's example of rdpass.fit runs",
+    "docs/on-your-board.md": "a board; tests/deploy/runtime/test_python_runtime.py calls it so",
+    "runtime/README.md": "a board; tests/deploy/runtime/test_python_runtime.py calls it so",
     "docs/reference/api.md": "a board; each name's docstring has an example that runs",
     "docs/training.md": "a segmenter; tests/training runs such losses",
     "docs/worth-it.md": "a RetinaNet, whose estimate takes minutes",
@@ -51,7 +54,6 @@ FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.M | re.S)
 INLINE = re.compile(r"`(rdpass [^`]+)`")
 ENDS = {"|", "||", "&&", ";", ">", "2>", "&"}
 OMITTED = re.compile(r"\[.*?\]|…|\.\.\.")
-MAKE = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
 
 
 def name_of(page):
@@ -134,6 +136,14 @@ def script_of(words):
     return (file, [word for word in words if word.startswith("--")]) if file else None
 
 
+def targets_of_make(words, here):
+    """The targets that a ``make`` is asked for, and those of its file: in ``here``, behind ``-C``, or at the top."""
+    if words[:1] == ["-C"]:
+        here, words = ROOT / words[1], words[2:]
+    file = next(place / "Makefile" for place in (here, ROOT) if (place / "Makefile").exists())
+    return {word for word in words if "=" not in word}, set(re.findall(r"^([a-z-]+):", file.read_text(), re.M))
+
+
 each_page = pytest.mark.parametrize("page", PAGES, ids=map(name_of, PAGES))
 
 
@@ -160,7 +170,8 @@ def test_command_lines_of_a_page_parse(page):
             if arguments is not None:
                 parse(arguments)
             elif words[0] == "make":
-                assert set(words[1:]) <= MAKE, line
+                targets, known = targets_of_make(words[1:], page.parent)
+                assert targets <= known, line
             elif script is not None:
                 source = script[0].read_text()
                 assert [option for option in script[1] if f'"{option}"' not in source] == [], line
