@@ -24,7 +24,7 @@ from rdpass.passes.analysis.cost import cost_of, fusion_variants_of
 from rdpass.passes.analysis.shortcuts.census import take_census
 from rdpass.passes.analysis.shortcuts.find_cuts import find_cuts
 from rdpass.profiling.account.choices import estimate_conversion
-from rdpass.recipes.catalogue import find_recipe
+from rdpass.recipes.catalogue import RECIPES, find_recipe
 from rdpass.recipes.keep import KEEP
 from rdpass.recipes.prune import PRUNE
 from rdpass.recipes.recipe import Recipe, Removal
@@ -177,10 +177,19 @@ def completed(chosen: Recipe, config: DistillConfig, quantize: str | None, anoth
     """The settings with what the recipe chooses where nothing was said; widths are to suit the precision at the end.
 
     Of another teacher than the model there are outputs alone, and no paths through it.
+
+    Raises:
+        ConfigError: the recipe does not do what a setting asks for.
     """
     if another_teacher:
         config = with_defaults(config, {"paths": {"mixed": False}})
     complete = chosen.complete(config)
+    if complete.student.merge_pairs and not chosen.merges_pairs:
+        merging = ", ".join(recipe.name for recipe in RECIPES if recipe.merges_pairs)
+        raise ConfigError(
+            f"recipe {chosen.name} trains no student without shortcuts, so no pair can merge: take one of {merging}, or"
+            " leave student.merge_pairs out"
+        )
     return complete if quantize is None else with_defaults(complete, {"prune": {"precision": BYTES}})
 
 
@@ -269,7 +278,15 @@ def _with_costs(conversion: Conversion, traced: Traced, request: Request, board:
     int8 = None if conversion.int8 is None else conversion.int8.model
     return replace(
         conversion,
-        estimated=estimate_conversion(traced, removable, conversion.student, int8, board, request.show_progress),
+        estimated=estimate_conversion(
+            traced,
+            removable,
+            conversion.student,
+            int8,
+            board,
+            request.show_progress,
+            merges_pairs=conversion.merging is not None and bool(conversion.merging.pairs),
+        ),
     )
 
 
@@ -307,6 +324,7 @@ def _conversion(model: nn.Module, traced: Traced, plan: Plan, removal: Removal, 
         example=traced.example,
         recipe=recipe,
         pruning=removal.pruning,
+        merging=removal.merging,
     )
 
 

@@ -131,6 +131,22 @@ class FadingAdd(nn.Module):
         return body + self.strength * shortcut
 
 
+class FadingActivation(nn.Module):
+    """``activated + (1 - strength) * (linear - activated)``: an activation on its way to none.
+
+    ``linear`` is what it is applied to. ``strength`` goes from 1 to 0.
+    """
+
+    rdpass_kind = "fading"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.strength = 1.0
+
+    def forward(self, activated: Tensor, linear: Tensor) -> Tensor:
+        return activated + (1.0 - self.strength) * (linear - activated)
+
+
 class DiracConvolution(nn.Module):
     """A convolution with the weight ``alpha * delta + beta * W``, alpha and beta learnt per output channel.
 

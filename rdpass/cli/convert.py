@@ -189,13 +189,14 @@ def _summary(conversion: Conversion, out: Path) -> dict[str, object]:
         "compared": [asdict(each) for each in conversion.compared],
         "int8": None if conversion.int8 is None else asdict(conversion.int8.report),
         "pruning": None if conversion.pruning is None else asdict(conversion.pruning),
+        "merging": None if conversion.merging is None else asdict(conversion.merging),
         "estimated": None if conversion.estimated is None else choices_json(conversion.estimated),
     }
 
 
 def _print_conversion(conversion: Conversion, out: Path) -> None:
     from rdpass.cli.forecast_tables import print_choices
-    from rdpass.cli.tables import print_gates, print_pruning, print_table
+    from rdpass.cli.tables import print_gates, print_merging, print_pruning, print_table
     from rdpass.report.pruning import pruning_words
     from rdpass.runs.folder import INT8
 
@@ -205,6 +206,8 @@ def _print_conversion(conversion: Conversion, out: Path) -> None:
         print_table(("shortcut", "kind", "went", "how"), rows)
     else:
         print_pruning(conversion.pruning)
+    if conversion.merging is not None:
+        print_merging(conversion.merging)
     print_gates(conversion.gates)
     if conversion.compared:
         print_table((f"{conversion.compared[0].images} images held out", ">teacher", ">student", ">difference"), [

@@ -17,6 +17,8 @@ from rdpass.conversion import check_quantize, completed
 from rdpass.core.comparison import users_tolerance
 from rdpass.inspection import inspect
 from rdpass.passes.analysis.cost import cost_of
+from rdpass.passes.distill.find_pairs import find_pairs
+from rdpass.passes.distill.merge_pairs import plain_form
 from rdpass.recipes.catalogue import find_recipe
 from rdpass.recipes.preparation import prepared_teacher
 from rdpass.recipes.prune import PRUNE, pruned
@@ -48,7 +50,7 @@ def print_dry_run(
     Raises:
         ConfigError, TraceError, DivergedError: what the conversion itself would end with before it trains.
     """
-    from rdpass.cli.tables import print_pruning, print_table
+    from rdpass.cli.tables import print_merging, print_pruning, print_table
 
     recipe = find_recipe(settings.recipe, has_data=parts is not None)
     loss, distance = find_loss(settings.loss), find_distance(settings.distance)
@@ -72,9 +74,13 @@ def print_dry_run(
     if recipe is PRUNE and parts is not None:
         request = Request(settings.only, settings.skip, train=parts[0], loss=loss, config=settings.train)
         narrow, pruning = pruned(prepared_teacher(trace(model, example, settings.leaf)), request)
+    merging = None
+    if settings.train.student.merge_pairs:
+        merging = find_pairs(plain_form(trace(model, example, settings.leaf).module, plan.removable))
     if as_json:
         shown = {"dry_run": True, "plan": asdict(plan), "data": data, "config": settings.model_dump()}
-        print(json.dumps(shown | ({} if pruning is None else {"pruning": asdict(pruning)}), indent=1))
+        more = {"pruning": pruning, "merging": merging}
+        print(json.dumps(shown | {name: asdict(each) for name, each in more.items() if each is not None}, indent=1))
         return
     if pruning is not None:
         print_pruning(pruning)
@@ -83,6 +89,8 @@ def print_dry_run(
         ("shortcut", "module", "kind", "would be", "reason"),
         [(r.add, r.path, r.kind, _fate(r.verdict, recipe), r.reason) for r in plan.regions],
     )
+    if merging is not None:
+        print_merging(merging)
     if data:
         print(", ".join(f"{name} {value}" for name, value in data.items()), end="\n\n")
     print(to_toml(settings.model_dump()))

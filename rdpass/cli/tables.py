@@ -16,7 +16,7 @@ from rdpass.core.printable import printable
 
 if TYPE_CHECKING:
     from rdpass.core.comparison import NumericGate
-    from rdpass.core.plan import Pruning
+    from rdpass.core.plan import Merging, Pruning
 
 WIDTH_OFF_TERMINAL = 150
 LONGEST_CELL = 2000
@@ -54,6 +54,15 @@ def print_pruning(pruning: Pruning) -> None:
     print_table(("layer", ">channels", ">left"), width_rows(pruning.widths))
     if pruning.skipped:
         print_table(("keeps its channels", "because"), [(each.add, each.reason) for each in pruning.skipped])
+
+
+def print_merging(merging: Merging) -> None:
+    """The pairs of 1x1 convolutions that became one, and those that stay two, with the reason."""
+    from rdpass.report.merging import pair_rows
+
+    print_table(("1x1 convolutions", "became", ">MACs", ">left"), pair_rows(merging.pairs))
+    if merging.skipped:
+        print_table(("pair round", "stays two, because"), [(each.add, each.reason) for each in merging.skipped])
 
 
 def _cell(words: str) -> Text:

@@ -162,7 +162,7 @@ class Choice:
     that would be compiled. docs/inspect.md says how, and how far such estimates were off.
 
     Args:
-        network: 'as it is', 'plain', or 'student', the one that a conversion made.
+        network: 'as it is', 'plain', 'plain, pairs merged', or 'student', the one that a conversion made.
         precision: 'float32', 'fp16' or 'int8'.
         ms: milliseconds.
         cycles: of the core, no cache missed.
@@ -315,6 +315,36 @@ class Pruning:
     multiple: int
     importance: str
     widths: tuple[Width, ...]
+    skipped: tuple[Skipped, ...]
+
+
+@dataclass(frozen=True)
+class MergedPair:
+    """Two 1x1 convolutions that become one when the activation between them is gone.
+
+    Args:
+        first, activation, second: names of their nodes; the merged convolution has the second one's.
+        macs: multiply-accumulates of the two on the example.
+        merged_macs: of the one.
+    """
+
+    first: str
+    activation: str
+    second: str
+    macs: int
+    merged_macs: int
+
+
+@dataclass(frozen=True)
+class Merging:
+    """Which pairs of 1x1 convolutions were merged.
+
+    Args:
+        pairs: in graph order.
+        skipped: pairs that stay two, by the activation's node, and why.
+    """
+
+    pairs: tuple[MergedPair, ...]
     skipped: tuple[Skipped, ...]
 
 

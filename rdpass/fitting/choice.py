@@ -81,7 +81,8 @@ def _needless(found: Fit, worthy: Worthy) -> Iterable[Skipped]:
 def _keeps_more(one: Network, other: Network) -> bool:
     """Whether all that ``one`` loses is lost by ``other`` too, and more; what goes exactly is not lost."""
     mine, theirs = (set(network.removed) if network.trains else set() for network in (one, other))
-    return (mine, one.pruned) != (theirs, other.pruned) and mine <= theirs and one.pruned <= other.pruned
+    lost = (mine, one.pruned, one.merged), (theirs, other.pruned, other.merged)
+    return lost[0] != lost[1] and mine <= theirs and one.pruned <= other.pruned and one.merged <= other.merged
 
 
 def ranked(found: Fit, worthy: Worthy) -> list[str]:

@@ -1,5 +1,5 @@
 """The networks to choose among: shortcuts kept, gone exactly, gone all, or gone where keeping one costs most; or kept
-all, with fewer channels.
+all, with fewer channels. Of a plain network of bottlenecks there is a second form: pairs of 1x1 convolutions are one.
 
 1. Every shortcut has a price: what a network that keeps it alone takes more than one that keeps none (``Price``).
 2. Time adds up over the shortcuts that are kept. So the dearest go first, until a share of all that time is saved.
@@ -19,10 +19,12 @@ from torch.fx import GraphModule
 
 from rdpass.core.errors import RdpassError, first_line
 from rdpass.core.plan import Choice, Plan, Region, Skipped, Traced
+from rdpass.passes.distill.merge_pairs import merged_plain
 from rdpass.passes.distill.remove_shortcuts import remove_shortcuts
 from rdpass.passes.graph.node_kinds import kind_of, module_of, shape_of
-from rdpass.profiling.account.choices import AS_IT_IS, PLAIN
+from rdpass.profiling.account.choices import AS_IT_IS, MERGED, PLAIN
 from rdpass.recipes.carry import CARRY
+from rdpass.recipes.catalogue import find_recipe
 from rdpass.recipes.keep import KEEP
 from rdpass.recipes.preparation import prepared_teacher
 from rdpass.recipes.prune import PRUNE, pruned
@@ -45,7 +47,7 @@ class Network:
     """A network that could be built: which shortcuts it is without, and how ``convert`` gets there.
 
     ``trains``: whether it takes a training before it is of any use. ``pruned``: the share of its multiply-accumulates
-    that leaves with channels.
+    that leaves with channels. ``merged``: whether its pairs of 1x1 convolutions become one each.
     """
 
     name: str
@@ -53,12 +55,13 @@ class Network:
     removed: tuple[str, ...] = ()
     trains: bool = False
     pruned: float = 0.0
+    merged: bool = False
 
     def settings(self, config: DistillConfig) -> DistillConfig:
         """``config`` as ``convert`` is to have it for this network."""
-        if not self.pruned:
-            return config
-        return config.model_copy(update={"prune": config.prune.model_copy(update={"share": self.pruned})})
+        own = {"student": config.student.model_copy(update={"merge_pairs": self.merged})}
+        prune = {"prune": config.prune.model_copy(update={"share": self.pruned})} if self.pruned else {}
+        return config.model_copy(update=own | prune)
 
     @property
     def folder(self) -> str:
@@ -89,7 +92,8 @@ class Drafts:
 
 
 def whole_drafts(traced: Traced, plan: Plan, recipe: str, request: Request) -> Drafts:
-    """The network as it is, without the shortcuts that can leave exactly, and without any that can leave.
+    """The network as it is, without the shortcuts that can leave exactly, without any that can leave, and that with its
+    pairs of 1x1 convolutions merged.
 
     Args:
         traced: the model.
@@ -97,22 +101,44 @@ def whole_drafts(traced: Traced, plan: Plan, recipe: str, request: Request) -> D
         recipe: what trains a network without them.
         request: has how many multiply-accumulates an exact one may have (``max_macs``).
     """
-    networks, graphs = [Network(AS_IT_IS, KEEP.name)], dict[str, Make]({AS_IT_IS: lambda: traced.module})
+    own = Drafts((Network(AS_IT_IS, KEEP.name),), {AS_IT_IS: lambda: traced.module})
     if not plan.removable:
-        return Drafts(tuple(networks), graphs)
-    networks.append(without(PLAIN, [region.add for region in plan.removable], recipe))
-    graphs[PLAIN] = partial(remove_shortcuts, traced.module, plan.removable)
+        return own
+    plain = without(PLAIN, [region.add for region in plan.removable], recipe)
+    graphs = {PLAIN: partial(remove_shortcuts, traced.module, plan.removable)}
+    return _together(
+        own, _exact(traced, plan, request), Drafts((plain,), graphs), _merged(traced, plan.removable, plain)
+    )
+
+
+def _together(*drafts: Drafts) -> Drafts:
+    return Drafts(
+        tuple(network for each in drafts for network in each.networks),
+        {name: make for each in drafts for name, make in each.graphs.items()},
+        tuple(skipped for each in drafts for skipped in each.skipped),
+    )
+
+
+def _exact(traced: Traced, plan: Plan, request: Request) -> Drafts:
     try:
         exact = CARRY.remove(traced, plan, request)
     except RdpassError as error:
-        return Drafts(tuple(networks), graphs, (Skipped(EXACT, first_line(error)),))
+        return Drafts((), {}, (Skipped(EXACT, first_line(error)),))
     removed = tuple(outcome.add for outcome in exact.outcomes if outcome.how != "kept")
     if not removed:
         reason = next((outcome.reason for outcome in exact.outcomes), "there is no shortcut")
-        return Drafts(tuple(networks), graphs, (Skipped(EXACT, f"no shortcut leaves exactly: {reason}"),))
-    networks.insert(1, Network(EXACT, CARRY.name, removed))
-    graphs[EXACT] = lambda: exact.student.module
-    return Drafts(tuple(networks), graphs)
+        return Drafts((), {}, (Skipped(EXACT, f"no shortcut leaves exactly: {reason}"),))
+    return Drafts((Network(EXACT, CARRY.name, removed),), {EXACT: lambda: exact.student.module})
+
+
+def _merged(traced: Traced, regions: Sequence[Region], plain: Network) -> Drafts:
+    """The plain network with its pairs merged; nothing where none is worth it."""
+    graph = merged_plain(traced.module, regions)
+    if graph is None:
+        return Drafts((), {})
+    if not find_recipe(plain.recipe, has_data=True).merges_pairs:
+        return Drafts((), {}, (Skipped(MERGED, f"recipe {plain.recipe} merges no pairs"),))
+    return Drafts((replace(plain, name=MERGED, merged=True),), {MERGED: lambda: graph})
 
 
 def pruned_drafts(traced: Traced, request: Request) -> Drafts:

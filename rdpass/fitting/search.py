@@ -95,9 +95,9 @@ def fit(
 ) -> Fit:
     """Look for the network that keeps to a budget on a board and loses least accuracy.
 
-    Looked at are the model as it is, without the shortcuts that can leave exactly, without all, without those that cost
-    most, and with fewer channels, each in float32, int8 and, where the core has it, float16. docs/fit.md says how the
-    search goes.
+    Looked at are the model as it is, without the shortcuts that can leave exactly, without all, also with pairs of 1x1
+    convolutions merged, without those that cost most, and with fewer channels, each in float32, int8 and, where the
+    core has it, float16. docs/fit.md says how the search goes.
 
     Args:
         model: any module; copied, never changed.

@@ -18,4 +18,6 @@ def anneal(teacher: Traced, plan: Plan, request: Request) -> Removal:
     return remove_by_fading("anneal", teacher, plan, request, takes_over=False)
 
 
-ANNEAL = Recipe("anneal", needs_data=True, remove=anneal, defaults={"lr": 0.1, "paths": {"mixed": True}})
+ANNEAL = Recipe(
+    "anneal", needs_data=True, remove=anneal, defaults={"lr": 0.1, "paths": {"mixed": True}}, merges_pairs=True
+)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rdpass.core.plan import Plan, Region, Traced
+from rdpass.core.plan import Merging, Plan, Region, Skipped, Traced
 from rdpass.passes.analysis.shortcuts.census import take_census
 from rdpass.passes.graph.deploy_form import DEPLOY_FORM
 from rdpass.passes.graph.pass_manager import run_passes
@@ -26,6 +26,7 @@ from rdpass.recipes.recipe import Recipe, Removal
 from rdpass.training.request import Request
 
 LATER = "merged after training"
+UNTRAINED = "every shortcut merged exactly, so nothing was trained, and an activation leaves in a training alone"
 
 
 def merging_for_free(trained: Recipe) -> Recipe:
@@ -43,7 +44,8 @@ def _remove(trained: Recipe, teacher: Traced, plan: Plan, request: Request) -> R
     if training.removable:
         during = trained.remove(before.student, training, _seen_merged(request, plan, free - first))
     else:
-        during = Removal(run_passes(replace(before.student, gates=()), DEPLOY_FORM[:-1]), (), ())
+        merging = Merging((), (Skipped("all pairs", UNTRAINED),)) if request.config.student.merge_pairs else None
+        during = Removal(run_passes(replace(before.student, gates=()), DEPLOY_FORM[:-1]), (), (), merging=merging)
     after = _merged(during.student, plan, free - first, request)
     went = {outcome.add: outcome for outcome in during.outcomes}
     went |= {outcome.add: outcome for each in (before, after) for outcome in each.outcomes if outcome.how == "merged"}
@@ -53,6 +55,7 @@ def _remove(trained: Recipe, teacher: Traced, plan: Plan, request: Request) -> R
         tuple(went[region.add] for region in plan.regions),
         (*before.gates, *during.gates, *after.gates),
         during.history,
+        merging=during.merging,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import torch
 
@@ -10,15 +11,19 @@ from rdpass.core.plan import Plan, Region, Traced
 from rdpass.passes.distill.fold_scales import fold_scales, reset_scales
 from rdpass.passes.distill.initialise_student import fold_dirac, initialise_student
 from rdpass.passes.distill.remove_shortcuts import remove_shortcuts
+from rdpass.passes.graph.annotate import annotate
 from rdpass.passes.graph.editing import body_output
 from rdpass.passes.graph.pass_manager import Pass, run_passes
 from rdpass.recipes.finishing import counterpart_of, finished_student, rehearse, removal_of
 from rdpass.recipes.fresh_statistics import refresh_statistics
+from rdpass.recipes.pair_merging import FADE, PairMerging, fade_pairs, pairs_to_merge
 from rdpass.recipes.path_setup import path_objective
 from rdpass.recipes.preparation import chosen_regions, prepared_teacher
 from rdpass.recipes.recipe import Removal
 from rdpass.training.engine import train
+from rdpass.training.objective import Listener, nothing_fades
 from rdpass.training.request import Request
+from rdpass.training.schedules import FadeSchedule
 
 HOW = {"warm": "the teacher's weights", "random": "random weights", "dirac": "Dirac convolutions"}
 
@@ -34,15 +39,37 @@ def remove_by_cutting(teacher: Traced, plan: Plan, request: Request) -> Removal:
     prepared = prepared_teacher(teacher)
     regions = chosen_regions(prepared, plan, request)
     bare = prepared_teacher(prepared, Pass("reset_scales", lambda module: reset_scales(module, regions), None))
+    plain = run_passes(counterpart_of(bare, regions), (Pass("fold_scales", fold_scales, None),))
+    pairs = pairs_to_merge(plain, request)
     student = _student(bare, regions, request)
-    objective = path_objective(student.module, prepared, plan, request, ends_of_bodies(bare, regions))
-    folds, counterpart = (fold_dirac, fold_scales), counterpart_of(bare, regions)
+    student = replace(student, module=pairs.faded(student.module))
+    annotate(student.module, student.example)
+    listener, fades = _listener(student, pairs, request)
+    objective = path_objective(student.module, prepared, plan, request, ends_of_bodies(bare, regions), listener)
+    folds, counterpart = (fold_dirac, fold_scales, *pairs.folds), pairs.counterpart(plain)
+    listener(1.0)
     rehearse(student, folds, counterpart, request)
+    listener(0.0)
     history = train(objective, request)
-    refresh_statistics(student.module, request, 1.0)
+    listener(1.0)
+    refresh_statistics(student.module, request, 1 - fades)
     folded = finished_student(student, folds, counterpart)
     went = {region.add: f"cut; trained from {HOW[options.initialise]}" for region in regions}
-    return removal_of(folded, plan, went, gates=folded.gates, history=tuple(history))
+    return removal_of(folded, plan, went, gates=folded.gates, history=tuple(history), merging=pairs.merging)
+
+
+def _listener(student: Traced, pairs: PairMerging, request: Request) -> tuple[Listener, float]:
+    """What lets the activations between pairs fade as the training goes on, and over which fraction of it."""
+    if not pairs.folds:
+        return nothing_fades, 0.0
+    schedule = FadeSchedule({"pairs": request.config.fade or FADE}, request.config.student)
+
+    def listen(progress: float) -> dict[str, float]:
+        faded = schedule.faded(progress)
+        fade_pairs(student.module, faded["pairs"])
+        return {"faded": faded["pairs"]}
+
+    return listen, schedule.end
 
 
 def _student(bare: Traced, regions: tuple[Region, ...], request: Request) -> Traced:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import mean
 
 from rdpass.core.agreement import check_agreement
@@ -18,6 +18,7 @@ from rdpass.passes.graph.annotate import annotate
 from rdpass.passes.graph.pass_manager import Pass
 from rdpass.recipes.finishing import counterpart_of, finished_student, rehearse, removal_of
 from rdpass.recipes.fresh_statistics import refresh_statistics
+from rdpass.recipes.pair_merging import fade_pairs, pairs_to_merge
 from rdpass.recipes.path_setup import path_objective
 from rdpass.recipes.preparation import chosen_regions, prepared_teacher
 from rdpass.recipes.recipe import Removal
@@ -48,24 +49,28 @@ def remove_by_fading(name: str, teacher: Traced, plan: Plan, request: Request, t
     planned = [plan_reparam(prepared.module, r, request.config.student.stream != "off") for r in regions]
     refused = {r.add: why for r, why in zip(regions, planned, strict=True) if isinstance(why, str)}
     reparams = [each for each in planned if isinstance(each, Reparam)] if takes_over else []
+    plain = counterpart_of(prepared, regions)
+    pairs = pairs_to_merge(plain, request)
     fading = fade_shortcuts(prepared.module, regions, _starts(prepared, reparams, request))
     if any(fading.shifts.values()):
         calibrate_gates(fading, next(first_inputs(teacher.module, request, request.config.student.statistics_images)))
+    fading = replace(fading, module=pairs.faded(fading.module))
     annotate(fading.module, teacher.example)
     start = check_agreement(f"{name}-start", fading.module.eval(), teacher.module, teacher.example, START_TOLERANCE)
     schedule = FadeSchedule(fades_of(request.config, fading, reparams), request.config.student)
     listener = _FadeListener(fading, schedule)
     objective = path_objective(fading.module, prepared, plan, request, {}, listener)
-    student, counterpart = Traced(fading.module, teacher.example), counterpart_of(prepared, regions)
-    fading.set_faded(1.0)
-    rehearse(student, (fold_branches,), counterpart, request)
-    fading.set_faded(0.0)
+    student, counterpart, folds = Traced(fading.module, teacher.example), pairs.counterpart(plain), pairs.folds
+    listener(1.0)
+    rehearse(student, (fold_branches, *folds), counterpart, request)
+    listener(0.0)
     history = train(objective, request)
-    fading.set_faded(1.0)
+    listener(1.0)
     refresh_statistics(fading.module, request, 1 - schedule.end)
-    folded = finished_student(student, (fold_branches,), counterpart)
+    folded = finished_student(student, (fold_branches, *folds), counterpart)
     went = {region.add: _went(fading, region.add, takes_over, refused) for region in regions}
-    return removal_of(folded, plan, went, gates=(start, *folded.gates), history=tuple(history))
+    gates = (start, *folded.gates)
+    return removal_of(folded, plan, went, gates=gates, history=tuple(history), merging=pairs.merging)
 
 
 def _starts(teacher: Traced, reparams: Sequence[Reparam], request: Request) -> tuple[Start, ...]:
@@ -85,7 +90,8 @@ def fades_of(config: DistillConfig, fading: Fading, reparams: Sequence[Reparam])
 
 @dataclass(frozen=True)
 class _FadeListener:
-    """Passes the training's progress on to the shortcuts, and says how far they have faded on the mean."""
+    """Passes the training's progress on to the shortcuts, and says how far they have faded on the mean: as far as the
+    activations between pairs that merge."""
 
     fading: Fading
     schedule: FadeSchedule
@@ -93,7 +99,9 @@ class _FadeListener:
     def __call__(self, progress: float) -> dict[str, float]:
         faded = self.schedule.faded(progress)
         self.fading.set_faded(faded, self.schedule.options.growth)
-        return {"faded": mean(faded.values())}
+        on_the_mean = mean(faded.values())
+        fade_pairs(self.fading.module, on_the_mean)
+        return {"faded": on_the_mean}
 
 
 def _went(fading: Fading, add: str, takes_over: bool, refused: dict[str, str]) -> str:

@@ -13,4 +13,4 @@ from rdpass.recipes.recipe import Recipe
 # 60 of the source's 200 CIFAR epochs; its loss has no distillation of logits.
 PAPER = {"lr": 0.1, "alpha": 0.0, "paths": {"mixed": True, "average": True, "span": 0.3, "floor": 0.5}}
 
-JOINT = Recipe("joint", needs_data=True, remove=remove_by_cutting, defaults=PAPER)
+JOINT = Recipe("joint", needs_data=True, remove=remove_by_cutting, defaults=PAPER, merges_pairs=True)

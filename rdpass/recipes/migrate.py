@@ -23,4 +23,6 @@ def migrate(teacher: Traced, plan: Plan, request: Request) -> Removal:
     return remove_by_fading("migrate", teacher, plan, request, takes_over=True)
 
 
-MIGRATE = Recipe("migrate", needs_data=True, remove=migrate, defaults={"lr": 0.04, "paths": {"mixed": True}})
+MIGRATE = Recipe(
+    "migrate", needs_data=True, remove=migrate, defaults={"lr": 0.04, "paths": {"mixed": True}}, merges_pairs=True
+)

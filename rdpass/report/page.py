@@ -23,6 +23,7 @@ from rdpass.report.drawing.page import STYLE
 from rdpass.report.headline import Run, cards, gates_told, is_close, sentences
 from rdpass.report.html import render
 from rdpass.report.layers import layers_by_cost
+from rdpass.report.merging import pair_rows
 from rdpass.report.pruning import width_rows
 from rdpass.report.series import Figure, figures_of
 from rdpass.report.worth import choice_name
@@ -86,6 +87,8 @@ def _facts(folder: Path, record: Record, versions: dict[str, str]) -> dict[str, 
         "estimated": None if record.estimated is None else _estimated(record.estimated),
         "pruning": record.pruning,
         "widths": [] if record.pruning is None else width_rows(record.pruning.widths),
+        "merging": record.merging,
+        "pairs": [] if record.merging is None else pair_rows(record.merging.pairs),
         "gates": [_gate(gate) for gate in record.gates],
         "gates_told": gates_told(record.gates),
         "gate_is_close": any(map(is_close, record.gates)),

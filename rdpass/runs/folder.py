@@ -43,7 +43,7 @@ from rdpass.core.estimates import Compared
 from rdpass.core.files import file_digest, new_folder, tidy_up
 from rdpass.core.image_settings import ImageSettings
 from rdpass.core.places import check_free, file_names
-from rdpass.core.plan import Cost, Cut, Estimated, Outcome, Plan, Pruning
+from rdpass.core.plan import Cost, Cut, Estimated, Merging, Outcome, Plan, Pruning
 from rdpass.core.tensors import arrays_of
 from rdpass.passes.quantize.report import QuantizationReport
 from rdpass.runs.result import Conversion
@@ -255,6 +255,7 @@ class Record:
     compared: tuple[Compared, ...] = ()
     int8: QuantizationReport | None = None
     pruning: Pruning | None = None
+    merging: Merging | None = None
     estimated: Estimated | None = None
     images: ImageSettings | None = None
 
@@ -361,6 +362,7 @@ def _record(conversion: Conversion, settings: ConvertConfig) -> dict[str, Any]:
         "compared": [asdict(each) for each in conversion.compared],
         "int8": None if conversion.int8 is None else asdict(conversion.int8.report),
         "pruning": None if conversion.pruning is None else asdict(conversion.pruning),
+        "merging": None if conversion.merging is None else asdict(conversion.merging),
         "estimated": None if conversion.estimated is None else asdict(conversion.estimated),
         "images": None if conversion.images is None else asdict(conversion.images),
         "config": settings.model_dump(),

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from rdpass.core.comparison import NumericGate
 from rdpass.core.estimates import Compared
 from rdpass.core.image_settings import ImageSettings
-from rdpass.core.plan import Cost, Cut, Estimated, Outcome, Plan, Pruning
+from rdpass.core.plan import Cost, Cut, Estimated, Merging, Outcome, Plan, Pruning
 
 if TYPE_CHECKING:
     from rdpass.recipes.quantised_training import Int8Student
@@ -38,6 +38,8 @@ class Conversion:
         estimated: milliseconds and memory on one core of a board, forecast for model and plain student and of the
             student that was made, where a board was named (``target="rpi4"``).
         pruning: how it was pruned, by recipe ``prune``: widths of all layers before and after, and which had to stay.
+        merging: which pairs of 1x1 convolutions became one and which stay two, where that was asked for
+            (``student.merge_pairs``).
         images: how the image files were read that it learnt from (``rdpass.image_loaders``), and its classes.
 
     Example:
@@ -63,6 +65,7 @@ class Conversion:
     int8: Int8Student | None = None
     estimated: Estimated | None = None
     pruning: Pruning | None = None
+    merging: Merging | None = None
     images: ImageSettings | None = None
 
     @property

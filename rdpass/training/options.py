@@ -25,6 +25,8 @@ class StudentOptions(BaseModel):
     many of the training images the components are taken from.
     ``growth``: the identities' strength, u^(1/m) round each of m convolutions (``root``) or u (``linear``).
     ``shape``: u over the fading time. ``order``: all blocks together or one after another.
+    ``merge_pairs``: the activation between two 1x1 convolutions fades too, and the two end as one where that costs
+    less.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -36,6 +38,7 @@ class StudentOptions(BaseModel):
     growth: Literal["root", "linear"] = "root"
     shape: Literal["linear", "cosine"] = "linear"
     order: Literal["together", "output_first", "input_first"] = "together"
+    merge_pairs: bool = False
 
 
 class PathOptions(BaseModel):

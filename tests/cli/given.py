@@ -5,13 +5,17 @@ from torch import nn
 
 from rdpass.cli.app import run
 from tests.data import batches
-from tests.models import ControlFlow, small_resnet_of_four
+from tests.models import ControlFlow, bottleneck, classifier, small_resnet_of_four
 
 RESNET, INPUT = "tests.cli.given:resnet", ("--input", "1x3x8x8")
 
 
 def resnet():
     return small_resnet_of_four()
+
+
+def bottlenecks():
+    return classifier(bottleneck(8, 4), bottleneck(8, 4), classes=4)
 
 
 def vgg():

@@ -236,6 +236,18 @@ def test_with_a_board_a_conversion_says_what_was_forecast_and_what_came_out(caps
         assert f'<td>{name}</td><td class="number">{choice.ms:.3g}</td>' in page
 
 
+def test_pairs_that_merged_are_told_in_the_table_the_record_and_the_page(capsys, tmp_path):
+    out, asked = tmp_path / "run", ("--set", "train.student.merge_pairs=true", "--set", "train.lr=0.01")
+    bottlenecks = "tests.cli.given:bottlenecks"
+    assert run(["convert", bottlenecks, *DATA, *asked, "--epochs", "1", "-o", str(out)]) == 0
+    printed = capsys.readouterr().out
+    assert re.search(r"_1_body_6, _2_body_0 +_2_body_0 +4\.1 k +1\.02 k", printed)
+    (pair,) = load_run(out).merging.pairs
+    assert json.loads((out / "conversion.json").read_text())["merging"]["pairs"] == [vars(pair)]
+    page = write_report(out, tmp_path / "report.html").read_text()
+    assert "_1_body_6, _2_body_0" in page
+
+
 def test_a_board_that_is_not_known_is_refused_before_anything_is_done(capsys, tmp_path):
     code, line = failure(capsys, "convert", RESNET, *DATA, "--target", "abacus", "-o", tmp_path / "run")
     assert code == 6

@@ -42,6 +42,18 @@ def test_the_first_batch_is_looked_at(capsys, tmp_path):
     assert "batch 0 holds inputs that are not" in capsys.readouterr().err
 
 
+def test_pairs_that_would_merge_are_found(capsys, tmp_path):
+    command = ["convert", "tests.cli.given:bottlenecks", *DATA, "--set", "train.student.merge_pairs=true", "--dry-run"]
+    assert run([*command, "-o", str(tmp_path / "run"), "--json"]) == 0
+    (pair,) = json.loads(capsys.readouterr().out)["merging"]["pairs"]
+    assert (pair["macs"], pair["merged_macs"]) == (64 * 2 * 8 * 4, 64 * 4 * 4)
+    assert run([*command, "-o", str(tmp_path / "run")]) == 0
+    assert "1_body_6, _2_body_0" in capsys.readouterr().out
+    assert run([*command, "-o", str(tmp_path / "run"), "--recipe", "keep"]) == 2
+    assert "no pair can merge" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_pruning_is_tried_as_far_as_its_widths(capsys, tmp_path):
     command = ["convert", RESNET, *DATA, "--recipe", "prune", "--set", "train.prune.share=0.2", "--dry-run"]
     assert run([*command, "-o", str(tmp_path / "run"), "--json"]) == 0

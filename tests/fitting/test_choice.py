@@ -8,7 +8,7 @@ from rdpass.fitting.choice import candidates, front, ranked, settled, verdict_of
 from rdpass.fitting.limits import Limits, limits_of
 from rdpass.fitting.networks import Network
 from rdpass.fitting.record import Fit
-from tests.fitting.accounts import COSTS, cost, fit_of, measured
+from tests.fitting.accounts import COSTS, NETWORKS, cost, fit_of, measured
 
 OWN = (measured("as it is", "float32", 0.0), measured("as it is", "int8", 0.3, "rounded"))
 
@@ -59,6 +59,17 @@ def test_of_two_pruned_networks_the_wider_is_trained_and_neither_stands_for_a_pl
     worthy, needless = worth_training(replace(found, networks=(*found.networks, *narrow), costs=costs))
     assert worthy == {"some": ("int8",), "pruned 0.25": ("int8",)}
     assert [each.add for each in needless] == ["plain", "pruned 0.5"]
+
+
+def test_the_plain_network_keeps_more_than_the_one_whose_pairs_are_merged():
+    found = fit_of(Limits(ms=18))
+    merged = replace(NETWORKS[2], name="merged", merged=True)
+    also = replace(found, networks=(*NETWORKS, merged), costs=(*COSTS, cost("merged", "int8", 12, 400)))
+    worthy, needless = worth_training(also)
+    assert worthy == {"some": ("int8",)}
+    assert "merged" in {each.add for each in needless}
+    tighter = replace(also, limits=Limits(ms=13))
+    assert worth_training(tighter)[0] == {"merged": ("int8",)}
 
 
 def test_what_failed_or_could_not_be_rounded_stands_for_nothing():

@@ -14,6 +14,7 @@ from rdpass.fitting.limits import Limits
 from rdpass.fitting.networks import Drafts, Network, pruned_drafts
 from rdpass.fitting.record import Fit, Journal, read_fit
 from rdpass.inspection import plan_of
+from rdpass.profiling.account.choices import MERGED
 from rdpass.targets.lookup import find_target
 from rdpass.training.config import DistillConfig
 from rdpass.training.options import PruneOptions
@@ -70,8 +71,8 @@ def six():
 
 def test_every_network_has_its_costs_and_every_shortcut_its_price(account):
     found = taken(Journal(Fit("rpi5", Limits()), None), six)
-    assert [network.name for network in found.networks][:5] == [
-        "as it is", "plain", *NARROW, "without 1 of 6 (peak)"
+    assert [network.name for network in found.networks][:6] == [
+        "as it is", "plain", MERGED, *NARROW, "without 1 of 6 (peak)"
     ]  # fmt: skip
     assert len(found.costs) == 2 * len(found.networks)
     assert [price.add for price in found.prices] == ["add", "add_1", "add_2", "add_3", "add_4", "add_5"]
@@ -123,7 +124,7 @@ def test_without_the_plain_networks_cost_there_are_no_prices(account):
     account.broken = ("plain",)
     found = taken(Journal(Fit("rpi5", Limits()), None), six)
     assert ([network.name for network in found.networks], found.prices) == (
-        ["as it is", "plain", *NARROW], ()
+        ["as it is", "plain", MERGED, *NARROW], ()
     )  # fmt: skip
 
 

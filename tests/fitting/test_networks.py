@@ -1,18 +1,20 @@
 """The networks to choose among, on blocks alike and unlike, nested and none: structure, numbers, untouched inputs."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
 
 import rdpass
 from rdpass.capture.trace import trace
-from rdpass.core.plan import Traced
+from rdpass.core.plan import Skipped, Traced
 from rdpass.fitting.networks import PRUNED, Network, Price, lone_drafts, partial_drafts, pruned_drafts, whole_drafts
 from rdpass.inspection import plan_of
 from rdpass.passes.analysis.cost import macs_of
 from rdpass.passes.analysis.shortcuts.census import take_census
 from rdpass.training.config import DistillConfig
-from rdpass.training.options import PruneOptions
+from rdpass.training.options import PruneOptions, StudentOptions
 from rdpass.training.request import Request
 from tests.data import batches
 from tests.fitting.accounts import cost
@@ -44,6 +46,32 @@ def test_as_it_is_exact_and_plain_are_there_and_the_graph_is_left_as_it_was():
     assert [shortcuts(drafts.graphs[each.name]()) for each in drafts.networks] == [["add", "add_1"], [], []]
     assert error_between(drafts.graphs["exact"](), traced.module, IMAGES) < 1e-5
     assert error_between(drafts.graphs["plain"](), traced.module, IMAGES) > 1e-2
+
+
+def test_a_plain_network_of_bottlenecks_has_a_form_whose_pairs_are_merged():
+    traced, plan = drawn(lambda: classifier(bottleneck(8, 4), bottleneck(8, 4)))
+    before = Untouched(traced.module)
+    drafts = whole_drafts(traced, plan, "auto", Request(max_macs=1.0))
+    before.check()
+    plain, merged = drafts.networks[1:]
+    assert merged == replace(plain, name="plain, pairs merged", merged=True)
+    assert (plain.folder, merged.folder) == ("plain", "plain-pairs-merged")
+    assert shortcuts(drafts.graphs[merged.name]()) == []
+    assert macs_of(drafts.graphs[merged.name]()) < macs_of(drafts.graphs[plain.name]())
+    asked = [network.settings(DistillConfig()).student.merge_pairs for network in drafts.networks]
+    assert asked == [False, False, True]
+
+
+def test_what_merges_is_no_setting_of_the_users_but_a_network_of_its_own():
+    config = DistillConfig(student=StudentOptions(merge_pairs=True, stream="block"))
+    asked = Network("as it is", "keep").settings(config).student
+    assert (asked.merge_pairs, asked.stream) == (False, "block")
+
+
+def test_a_recipe_that_merges_nothing_is_named():
+    traced, plan = drawn(lambda: classifier(bottleneck(8, 4), bottleneck(8, 4)))
+    drafts = whole_drafts(traced, plan, "prune", Request(max_macs=1.0))
+    assert Skipped("plain, pairs merged", "recipe prune merges no pairs") in drafts.skipped
 
 
 def test_where_no_shortcut_leaves_exactly_within_the_budget_the_reason_is_kept():

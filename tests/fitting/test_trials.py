@@ -13,7 +13,7 @@ from rdpass.fitting.trials import PROBE_STEPS, Trials
 from rdpass.training.config import DistillConfig
 from rdpass.training.options import PruneOptions
 from tests.data import batches
-from tests.models import small_resnet_of_four
+from tests.models import bottleneck, classifier, seeded, small_resnet_of_four
 from tests.support import Untouched
 
 IMAGE = batches(1)[0][0][:1]
@@ -96,6 +96,19 @@ def test_a_pruned_network_keeps_its_shortcuts_and_learns_from_the_model(tmp_path
     assert (narrow.pruning.share, [outcome.how for outcome in narrow.outcomes]) == (0.25, ["kept", "kept"])
     assert narrow.cost.parameters < rdpass.inspect(trials.model, IMAGE).forecast.model.parameters
     assert narrow.compared[0].teacher == trials.baseline()[1]
+
+
+def test_a_merged_network_is_trained_with_its_pairs_in_one_and_so_is_its_probe(tmp_path, monkeypatch):
+    model = seeded(lambda: classifier(bottleneck(8, 4), bottleneck(8, 4), classes=4))
+    trials = replace(TRIALS, model=model, train=batches(2), config=DistillConfig(epochs=1, lr=0.01))
+    network = Network("merged", "migrate", ("add", "add_1"), trains=True, merged=True)
+    before = Untouched(model)
+    assert [each.how for each in trials.probe(network, ("float32",)).measured] == ["probe of 1 steps"]
+    found = trials.trained(network, ("float32",), tmp_path / "points" / "merged")
+    before.check()
+    assert len(rdpass.load_run(tmp_path / "points" / "merged").merging.pairs) == 1
+    plain = trials.probe(replace(network, name="plain", merged=False), ("float32",))
+    assert sum(p.numel() for p in found.student.parameters()) < sum(p.numel() for p in plain.student.parameters())
 
 
 def test_a_run_folder_without_an_int8_file_is_not_measured_in_int8(tmp_path):

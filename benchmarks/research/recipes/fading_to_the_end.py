@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from torch.fx import GraphModule
-
 from rdpass.core.agreement import check_agreement
 from rdpass.core.plan import Plan, Region, Traced
 from rdpass.passes.distill.calibrate_gates import calibrate_gates
@@ -24,7 +22,6 @@ from rdpass.recipes.statistics import first_inputs
 from rdpass.training.engine import train
 from rdpass.training.request import Request
 
-Fold = Callable[[GraphModule], GraphModule]
 TOLERANCE = 1e-5
 
 
@@ -41,7 +38,6 @@ def train_fading(
     request: Request,
     follow: Callable[[float], None],
     went: str,
-    after: Sequence[Fold] = (),
     fixed_gains: bool = False,
 ) -> Removal:
     """A plain student from ``fading``, which starts equal to ``prepared``.
@@ -53,7 +49,6 @@ def train_fading(
         plan, request: as a recipe is given them; the shortcuts are to be gone after ``fade`` of the steps.
         follow: sets the graph to a part of the training that is done, 0 at the start, 1 at the end.
         went: how the shortcuts went, for the record.
-        after: what else is done to the folded graph, and to the teacher without shortcuts.
         fixed_gains: leave the gains of identities round layers at what they start with.
 
     Raises:
@@ -76,15 +71,12 @@ def train_fading(
             if isinstance(module, GainedIdentity):
                 module.requires_grad_(False)
     student, counterpart = Traced(fading.module, prepared.example), counterpart_of(prepared, tuple(regions))
-    for fold in after:
-        counterpart = Traced(fold(counterpart.module), prepared.example)
-    folds = (fold_branches, *after)
     follow(1.0)
-    rehearse(student, folds, counterpart, request)
+    rehearse(student, (fold_branches,), counterpart, request)
     follow(0.0)
     history = train(objective, request)
     follow(1.0)
     refresh_statistics(fading.module, request, 1 - (request.config.fade or 1.0))
-    folded = finished_student(student, folds, counterpart)
+    folded = finished_student(student, (fold_branches,), counterpart)
     told = {region.add: went for region in regions}
     return removal_of(folded, plan, told, gates=(start, *folded.gates), history=tuple(history))

@@ -25,6 +25,7 @@ from rdpass.deploy.precision import check_computes
 from rdpass.kernels.builder.function import written_once
 from rdpass.onnx.export import draft_onnx
 from rdpass.onnx.source import OnnxSource, read_onnx
+from rdpass.passes.distill.merge_pairs import merged_plain
 from rdpass.passes.distill.remove_shortcuts import remove_shortcuts
 from rdpass.passes.quantize.calibrators import with_zero
 from rdpass.passes.quantize.histograms import take_extremes
@@ -36,6 +37,8 @@ from rdpass.targets.target import Target
 
 AS_IT_IS, PLAIN = "as it is", "plain"
 """The networks that every model has: its own, and the one without any shortcut that can leave."""
+MERGED = "plain, pairs merged"
+"""The plain one whose pairs of 1x1 convolutions are one each (``student.merge_pairs``)."""
 STUDENT = "student"
 """The network that a conversion made."""
 
@@ -68,6 +71,7 @@ def estimate_conversion(
     int8: onnx.ModelProto | None,
     target: Target,
     show_progress: bool = False,
+    merges_pairs: bool = False,
 ) -> Estimated:
     """What a conversion was to give and what it gave, on one core of ``target``, in float32 and, where the student was
     made in int8 too, in int8.
@@ -79,10 +83,13 @@ def estimate_conversion(
         int8: the student as a quantised file; None where there is none.
         target: what they would be built for.
         show_progress: show on stderr what is under way.
+        merges_pairs: whether the student's pairs of 1x1 convolutions were merged, which is forecast too then.
     """
     networks = {AS_IT_IS: traced.module}
     if removable:
         networks[PLAIN] = remove_shortcuts(traced.module, removable)
+    if merges_pairs and (merged := merged_plain(traced.module, removable)) is not None:
+        networks[MERGED] = merged
     precisions = (SINGLE,) if int8 is None else (SINGLE, BYTES)
     with written_once():
         before = estimate_networks(networks, traced.example, target, precisions, show_progress)
