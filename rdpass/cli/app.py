@@ -125,7 +125,7 @@ def run(arguments: list[str] | None = None) -> int:
         traceback.print_exc()
         return PassError.exit_code
     except RdpassError as error:
-        print(f"rdpass: {printable(' '.join(str(error).split()), LONGEST_MESSAGE)}", file=sys.stderr)
+        _complain(printable(" ".join(str(error).split()), LONGEST_MESSAGE))
         return error.exit_code
     except Exception as error:
         if isinstance(error, OSError) and error.errno in FULL and error.filename is None:
@@ -133,9 +133,20 @@ def run(arguments: list[str] | None = None) -> int:
         limit = _limit_met(error)
         if limit is None:
             raise
-        print(f"rdpass: {limit}", file=sys.stderr)
+        _complain(limit)
         return ConfigError.exit_code
     return 0
+
+
+def _complain(message: str) -> None:
+    """One line on stderr; on a terminal broken between words, its beginning in red where ``NO_COLOR`` is not set."""
+    if not sys.stderr.isatty():
+        print(f"rdpass: {message}", file=sys.stderr)
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    Console(stderr=True).print(Text.assemble(("rdpass:", "red"), f" {message}"))
 
 
 def _limit_met(error: Exception) -> str | None:

@@ -129,7 +129,7 @@ def compared(bundle: Path, onnx: Path, names: Sequence[str], threads: int, runs:
 
 def print_rows(source: Path, rows: Sequence[Row], as_json: bool) -> None:
     """Each runtime's figures; says so where ours loses."""
-    from rdpass.cli.tables import print_table
+    from rdpass.cli.tables import print_table, say
     from rdpass.profiling.runtimes.side_by_side import standings
 
     found = standings(rows)
@@ -140,7 +140,7 @@ def print_rows(source: Path, rows: Sequence[Row], as_json: bool) -> None:
     print_table(("runtime", "precision", ">threads", ">median ms", ">spread", "clock", ">error", ""), map(_cells, rows))
     for standing in found:
         verdict = "ahead" if standing.ratio >= 1 else "ours loses"
-        print(f"ours / {standing.runtime}: {standing.ratio:.2f} x as fast, {verdict}")
+        say(f"ours / {standing.runtime}: {standing.ratio:.2f} x as fast, {verdict}", standing.ratio >= 1)
     if not found:
         print("nothing to compare with: no other runtime could be timed")
 
@@ -154,7 +154,7 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 def print_timing(bundle: Path, timing: Timing) -> None:
     """The figures as a table, and what they are not."""
-    from rdpass.cli.tables import print_table, size
+    from rdpass.cli.tables import print_table, say, size
 
     threads = "threads as the runtime likes"
     if timing.threads is not None:
@@ -172,10 +172,11 @@ def print_timing(bundle: Path, timing: Timing) -> None:
         ],
     )  # fmt: skip
     if timing.is_noisy:
-        print(
+        say(
             f"Not to be believed: from {timing.min_ms:.3f} ms over {timing.p50_ms:.3f} ms (median) to"
             f" {timing.p95_ms:.3f} ms (95th percentile) the runs differ too much. Something else uses the machine, or"
-            " its clock moves; measure again when it is quiet."
+            " its clock moves; measure again when it is quiet.",
+            is_good=False,
         )
     if timing.emulated:
-        print("Under an emulator, whose memory is counted too: no measure of any board; --on USER@BOARD measures one.")
+        say("Under an emulator, whose memory is counted too: no measure of any board; --on USER@BOARD measures one.")

@@ -195,6 +195,8 @@ def _summary(conversion: Conversion, out: Path) -> dict[str, object]:
 
 
 def _print_conversion(conversion: Conversion, out: Path) -> None:
+    from rich.markup import escape
+
     from rdpass.cli.forecast_tables import print_choices
     from rdpass.cli.tables import print_gates, print_merging, print_pruning, print_table
     from rdpass.report.pruning import pruning_words
@@ -202,8 +204,9 @@ def _print_conversion(conversion: Conversion, out: Path) -> None:
 
     if conversion.pruning is None:
         kinds = {region.add: region.kind for region in conversion.plan.regions}
-        rows = [(outcome.add, kinds[outcome.add], outcome.how, outcome.reason) for outcome in conversion.outcomes]
-        print_table(("shortcut", "kind", "went", "how"), rows)
+        print_table(("shortcut", "kind", "went", "how"), [
+            (each.add, kinds[each.add], _went(each.how), escape(each.reason)) for each in conversion.outcomes
+        ])  # fmt: skip
     else:
         print_pruning(conversion.pruning)
     if conversion.merging is not None:
@@ -223,3 +226,7 @@ def _print_conversion(conversion: Conversion, out: Path) -> None:
         return
     left = len(conversion.plan.regions) - len(conversion.removed)
     print(f"{len(conversion.removed)} of {len(conversion.plan.regions)} shortcuts removed, {left} left; saved to {out}")
+
+
+def _went(how: str) -> str:
+    return f"[{'yellow' if how == 'kept' else 'green'}]{how}[/]"

@@ -138,9 +138,7 @@ def fit_command(
 
 def _print(found: Fit, out: Path | None) -> None:
     """The costs, the points, what was left out and why; the verdict stands on the last line."""
-    from rich.markup import escape
-
-    from rdpass.cli.tables import console, print_table
+    from rdpass.cli.tables import print_table, say
     from rdpass.fitting.page import PAGE, cells_of, figures_of, missed_by
     from rdpass.profiling.account.choices import choice_key
 
@@ -173,7 +171,7 @@ def _print(found: Fit, out: Path | None) -> None:
             map(cells_of, found.points),
         )
     for skipped in (*found.skipped, *found.left_out):
-        console().print(f"{skipped.add}: {escape(skipped.reason)}", soft_wrap=True)
+        say(f"{skipped.add}: {skipped.reason}")
     if out is not None and found.verdict:
         print(f"{out / PAGE} shows the points beside each other")
     if found.best is not None:
@@ -184,6 +182,8 @@ def _print(found: Fit, out: Path | None) -> None:
 
 def _print_next(found: Fit, best: Point, out: Path | None) -> None:
     """The verdict, and the command that builds the best point."""
-    print(found.verdict)
+    from rdpass.cli.tables import say
+
+    say(found.verdict, is_good=True)
     place, precision = f"{out}/{best.measured.folder}", best.cost.precision
     print(f"rdpass compile {place} --target {found.target} --precision {precision} -o student.rdp")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from rich.markup import escape
 
-from rdpass.cli.tables import console, print_table, size
+from rdpass.cli.tables import print_table, say, size
 from rdpass.core.plan import BlockCost, Choice, Cost, Estimated, Forecast, Latency, Memory, Plan, Region, Worth
 from rdpass.core.printable import three_figures
 from rdpass.report.worth import choice_name
@@ -32,7 +32,7 @@ def print_plan(plan: Plan) -> None:
     if plan.forecast.latency:
         _print_latency(plan.forecast)
     if plan.forecast.worth is None:
-        console().print(plan.forecast.verdict, soft_wrap=True)
+        say(plan.forecast.verdict)
     else:
         print_worth(plan.forecast.worth)
 
@@ -40,7 +40,7 @@ def print_plan(plan: Plan) -> None:
 def print_worth(worth: Worth) -> None:
     """The cost of each choice, why others have none, and the verdict."""
     print_choices(worth)
-    console().print(escape(worth.verdict), soft_wrap=True)
+    say(worth.verdict, worth.gains)
 
 
 def print_choices(found: Worth | Estimated) -> None:
@@ -49,7 +49,7 @@ def print_choices(found: Worth | Estimated) -> None:
     columns = (f"one core of {found.target}, estimated", ">ms", *sizes)
     print_table(columns, (_choice_row(choice) for choice in found.choices))
     for skipped in found.skipped:
-        console().print(f"{skipped.add}: not estimated: {escape(skipped.reason)}", soft_wrap=True)
+        say(f"{skipped.add}: not estimated: {skipped.reason}")
 
 
 def _choice_row(choice: Choice) -> Row:
@@ -123,10 +123,9 @@ def _print_latency(forecast: Forecast) -> None:
         (f"estimated ms on {forecast.target}", *cores),
         [(name, *(_range(found[name, n]) for n in counts)) for name in names],
     )
-    console().print(
+    say(
         "Roofline estimate, not a measurement. Low: every multiplier busy, Winograd, memory hidden behind it. High:"
-        " direct convolution at 0.6 of the peak (grouped 0.2), nothing hidden.",
-        soft_wrap=True,
+        " direct convolution at 0.6 of the peak (grouped 0.2), nothing hidden."
     )
 
 

@@ -27,6 +27,15 @@ def console() -> Console:
     return Console(width=None if sys.stdout.isatty() else WIDTH_OFF_TERMINAL, highlight=False)
 
 
+def say(words: str, is_good: bool | None = None) -> None:
+    """A sentence on stdout: one line in a file or pipe, on a terminal broken between words.
+
+    ``is_good``: of a verdict, which then is green or yellow on a terminal where ``NO_COLOR`` is not set.
+    """
+    style = "" if is_good is None else "green" if is_good else "yellow"
+    console().print(Text(printable(words, LONGEST_CELL), style), soft_wrap=not sys.stdout.isatty())
+
+
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str | None = None) -> None:
     """Print a table; columns whose name starts with ``>`` are right-aligned.
 

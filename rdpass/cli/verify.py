@@ -32,4 +32,7 @@ def verify_command(
     if as_json:
         print(json.dumps({"bundle": str(bundle), "ok": True, **asdict(gate)}, indent=1))
     else:
-        print(f"{bundle}: intact; output within {gate.error:.2e} of the golden one (tolerance {gate.tolerance:.0e})")
+        from rdpass.cli.tables import say
+
+        intact = f"{bundle}: intact; output within {gate.error:.2e} of the golden one"
+        say(f"{intact} (tolerance {gate.tolerance:.0e})", is_good=True)

@@ -304,3 +304,14 @@ def test_pipes_in_the_place_of_files_hold_nothing_up(words, tmp_path, capsys, mo
         signal.signal(signal.SIGALRM, before)
     assert "Traceback" not in capsys.readouterr().err
     assert not (tmp_path / "OUT").exists()
+
+
+def test_on_a_terminal_an_error_is_broken_between_words(monkeypatch, capsys):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "30")
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert run(["inspect", "nowhere:nothing"]) == 2
+    shown = capsys.readouterr().err
+    assert shown.startswith("rdpass: ")
+    assert max(len(line.rstrip()) for line in shown.splitlines()) <= 30
+    assert "nowhere" in shown.split() or "'nowhere'" in shown
