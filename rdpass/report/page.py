@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,7 @@ def _facts(folder: Path, record: Record, versions: dict[str, str]) -> dict[str, 
         "drawing_style": Markup(STYLE),
         "figures": _drawn(figures_of(read_history(folder / HISTORY), teacher)),
         "int8": told,
-        "int8_figures": _drawn(figures_of(read_history(folder / LAST_STAGE / HISTORY), teacher)),
+        "int8_figures": _drawn(figures_of(read_history(folder / LAST_STAGE / HISTORY), teacher), ", in int8"),
         "outcomes": _outcomes(record.outcomes, record.plan.regions),
         "skipped": [(other.add, other.reason) for other in record.plan.skipped],
         "layers": _layers(folder),
@@ -170,8 +171,9 @@ def _gate(gate: NumericGate) -> Row:
     return name, error, tolerance, Markup('<span class="{}">{}</span>').format(look, used), oracle, off
 
 
-def _drawn(figures: Sequence[Figure]) -> list[Markup]:
-    return [Markup(Chart(figure).draw()) for figure in figures]
+def _drawn(figures: Sequence[Figure], of: str = "") -> list[Markup]:
+    """Charts; ``of`` goes behind their titles."""
+    return [Markup(Chart(replace(figure, title=figure.title + of)).draw()) for figure in figures]
 
 
 def _costs(before: Cost, after: Cost) -> list[Row]:

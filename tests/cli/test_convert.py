@@ -233,7 +233,7 @@ def test_with_a_board_a_conversion_says_what_was_forecast_and_what_came_out(caps
     page = write_report(out, tmp_path / "report.html").read_text()
     for name, choice in costs.items():
         assert re.search(rf"{name} +{choice.ms:.3g} ", printed)
-        assert f'<td>{name}</td><td class="number">{choice.ms:.3g}</td>' in page
+        assert f'{name}</td><td class="number" data-label="one inference">{choice.ms:.3g} ms</td>' in page
 
 
 def test_pairs_that_merged_are_told_in_the_table_the_record_and_the_page(capsys, tmp_path):
