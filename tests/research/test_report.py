@@ -7,7 +7,8 @@ import pytest
 from benchmarks.research.grids.catalogue import GRIDS
 from benchmarks.research.report.fronts import front_peak, front_tables, points_of, verdict
 from benchmarks.research.report.pages import write_pages
-from benchmarks.research.report.plots.draw import draw
+from benchmarks.research.report.plots.draw import PLOTS, draw
+from benchmarks.research.report.plots.panels import BEHIND
 from benchmarks.research.report.plots.share_by_step import curves
 from benchmarks.research.report.rows import by_form, tables_of
 from benchmarks.research.report.shares import share_tables
@@ -154,6 +155,33 @@ def test_costs_are_drawn_and_what_there_is_nothing_of_is_not(tmp_path):
     assert draw("depth", [line(0)], tmp_path) is None  # one depth makes no curve
     assert draw("depth", [line(0), line(1, depth=56)], tmp_path).stat().st_size > 5000
     assert draw("ablation", [line(0)], tmp_path) is None
+
+
+def test_each_arm_has_a_panel_and_those_that_lose_least_come_first():
+    from matplotlib.figure import Figure
+
+    arms = [f"arm {number:02}" for number in range(12)]
+    lines = [line(2 * number + (depth > 20), arm=arm, depth=depth, gap=12.0 - number)
+             for number, arm in enumerate(arms) for depth in (20, 56)]  # fmt: skip
+    for name in ("depth", "baselines"):
+        figure = Figure(layout="constrained")
+        assert PLOTS[name](figure, lines)
+        assert [axes.get_title() for axes in figure.axes] == arms[::-1]
+        assert all({each.get_color() for each in axes.lines} - {BEHIND, "grey"} for axes in figure.axes)
+        assert len([axes for axes in figure.axes if axes.get_xlabel()]) == 4
+
+
+def test_a_front_has_two_panels_for_each_arm_and_looks_tell_precisions_apart():
+    from matplotlib.figure import Figure
+
+    figure = Figure(layout="constrained")
+    assert PLOTS["pareto"](figure, FRONT)
+    parts = figure.subfigs
+    named = [axes.get_title(loc="left") for part in parts for axes in part.axes if axes.get_title(loc="left")]
+    arms = {record["arm"] for record in FRONT}
+    assert set(named) == arms
+    assert sum(len(part.axes) for part in parts) == 2 * len(named)
+    assert {text.get_text() for text in figure.legends[0].get_texts()} >= {"float32", "int8"}
 
 
 def test_shares_are_means_over_the_seeds_stage_by_stage_in_the_networks_order(tmp_path):

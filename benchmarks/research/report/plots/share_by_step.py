@@ -18,16 +18,14 @@ def share_by_step(figure: Any, records: Sequence[Record]) -> bool:
     tables = tables_of([record for record in records if record.get("shares")])
     if not tables:
         return False
-    shown = panels(figure, {place: net_of(place) for place in tables})
+    upwards = "share of the gradient's norm through the teacher"
+    shown = panels(figure, {place: net_of(place) for place in tables}, "part of the training done", upwards, 3.3)
     arms, stages = Places(), Places()
     for place, rows in tables.items():
         for row in sorted(rows, key=lambda row: str(row.first["arm"])):
             for stage, points in enumerate(curves(row), 1):
                 steps, shares = zip(*points, strict=True)
                 shown[place].plot(steps, shares, STYLES[stages[stage]], color=f"C{arms[row.first['arm']]}")
-    for axes in shown.values():
-        axes.set(xlabel="part of the training done", ylabel="share of the gradient's norm through the teacher")
-        axes.label_outer()
     colours = [sample(color=f"C{arms[arm]}", label=arm) for arm in arms]
     styles = [sample(color="grey", linestyle=STYLES[stages[stage]], label=f"stage {stage}") for stage in stages]
     legend(figure, [*colours, *styles])
