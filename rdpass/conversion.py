@@ -44,6 +44,7 @@ from rdpass.training.loggers import check_loggers
 from rdpass.training.losses import find_distance, find_loss
 from rdpass.training.optimiser import check_optimiser
 from rdpass.training.request import Budget, Data, Request, Select
+from rdpass.training.selection import check_selection
 from rdpass.training.world import check_device, current_world, joined_world, own_device
 
 
@@ -129,6 +130,7 @@ def convert(
         check_optimiser(request.config)
         check_schedule(request.config)
         check_loggers(request.config, out is not None)
+        check_selection(request.config, request.validate)
     first = current_world().is_first
     with ExitStack() as stack:
         stack.enter_context(users_tolerance(tolerance))

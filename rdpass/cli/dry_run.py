@@ -33,6 +33,7 @@ from rdpass.training.loggers import check_loggers
 from rdpass.training.losses import find_distance, find_loss
 from rdpass.training.optimiser import check_optimiser
 from rdpass.training.request import Request
+from rdpass.training.selection import check_selection
 
 Parts = tuple[Iterable[Any], Iterable[Any] | None]
 
@@ -65,6 +66,7 @@ def print_dry_run(
         check_schedule(settings.train)
         check_loggers(settings.train, has_folder=True)
         train, validate = parts
+        check_selection(settings.train, validate)
         data = _first_batch(
             plain_copy(model).module, Request(train=train, validate=validate, loss=loss, distance=distance,
                                                     config=settings.train),

@@ -90,7 +90,7 @@ class Trials:
         steps = max(1, min(PROBE_STEPS, int(PROBE_SHARE * self.steps)))
         at_once = self.config.prune.model_copy(update={"steps": 1})
         short = {"epochs": max(1, steps // length), "batches": min(length, steps), "quantize": self._rounding,
-                 "prune": at_once, "log": (), "tensorboard": False}  # fmt: skip
+                 "prune": at_once, "log": (), "tensorboard": False, "keep_best": False, "patience": None}  # fmt: skip
         return self.config.model_copy(update=short)
 
     @property

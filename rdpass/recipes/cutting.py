@@ -24,6 +24,7 @@ from rdpass.training.engine import train
 from rdpass.training.objective import Listener, nothing_fades
 from rdpass.training.request import Request
 from rdpass.training.schedules import FadeSchedule
+from rdpass.training.selection import share_done
 
 HOW = {"warm": "the teacher's weights", "random": "random weights", "dirac": "Dirac convolutions"}
 
@@ -52,7 +53,7 @@ def remove_by_cutting(teacher: Traced, plan: Plan, request: Request) -> Removal:
     listener(0.0)
     history = train(objective, request)
     listener(1.0)
-    refresh_statistics(student.module, request, 1 - fades)
+    refresh_statistics(student.module, request, max(0.0, share_done(history, request.config) - fades))
     folded = finished_student(student, folds, counterpart)
     went = {region.add: f"cut; trained from {HOW[options.initialise]}" for region in regions}
     return removal_of(folded, plan, went, gates=folded.gates, history=tuple(history), merging=pairs.merging)

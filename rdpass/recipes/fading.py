@@ -27,6 +27,7 @@ from rdpass.training.config import DistillConfig
 from rdpass.training.engine import train
 from rdpass.training.request import Request
 from rdpass.training.schedules import FadeSchedule
+from rdpass.training.selection import share_done
 
 START_TOLERANCE = 1e-5
 # Measured (docs/recipes.md): time is better spent on the network as it ends, unless many shortcuts are partly lost, for
@@ -66,7 +67,7 @@ def remove_by_fading(name: str, teacher: Traced, plan: Plan, request: Request, t
     listener(0.0)
     history = train(objective, request)
     listener(1.0)
-    refresh_statistics(fading.module, request, 1 - schedule.end)
+    refresh_statistics(fading.module, request, max(0.0, share_done(history, request.config) - schedule.end))
     folded = finished_student(student, (fold_branches, *folds), counterpart)
     went = {region.add: _went(fading, region.add, takes_over, refused) for region in regions}
     gates = (start, *folded.gates)

@@ -34,6 +34,7 @@ from rdpass.training.engine import train
 from rdpass.training.knowledge_distillation import KnowledgeDistillation
 from rdpass.training.options import PruneOptions
 from rdpass.training.request import Request
+from rdpass.training.selection import share_done
 from rdpass.training.world import current_world
 
 TYPES = {SINGLE: FLOAT32, HALF: FLOAT16, BYTES: INT8}
@@ -67,9 +68,11 @@ def remove_channels_and_distil(teacher: Traced, plan: Plan, request: Request) ->
             gates += student.gates
         learnt_from = deepcopy((request.teacher or prepared).module)
         objective = KnowledgeDistillation(student.module, learnt_from, request.criteria)
-        history += train(objective, _part_of(request, step))
+        part = _part_of(request, step)
+        learnt = train(objective, part)
+        history += learnt
         student.module.eval()
-    refresh_statistics(student.module, _part_of(request, steps), 1.0)
+    refresh_statistics(student.module, part, share_done(learnt, part.config))
     folded = finished_student(replace(student, gates=()), (), _like(student))
     outcomes = tuple(Outcome(region.add, "kept", "prune takes channels, no shortcuts") for region in plan.regions)
     return Removal(replace(folded, gates=()), outcomes, (*gates, *folded.gates), tuple(history), pruning)

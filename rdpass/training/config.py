@@ -66,6 +66,12 @@ class DistillConfig(BaseModel):
         accumulate: batches to one step; the gradient is that of their rows together, batch norms see one at a time.
         clip: longest gradient, in its norm over all parameters; a longer one is scaled down.
 
+    What comes out of it:
+        ema: decay of an exponential moving average of the weights (0.999), which is then what is validated and
+            exported.
+        keep_best: export the epoch that does best on the held-out data; the last one otherwise.
+        patience: end after so many epochs without a better one; never otherwise.
+
     How it is computed:
         seed: of shuffling, augmentation and whatever the model draws.
         device: ``cpu``, ``cuda``, ``cuda:1``, …
@@ -108,6 +114,9 @@ class DistillConfig(BaseModel):
     temperature: float = Field(default=4.0, gt=0)
     accumulate: int = Field(default=1, ge=1)
     clip: float | None = Field(default=None, gt=0)
+    ema: float | None = Field(default=None, gt=0, lt=1)
+    keep_best: bool = False
+    patience: int | None = Field(default=None, ge=1)
     seed: int = Field(default=0, ge=-(2**63), lt=2**63)
     device: str = "cpu"
     amp: Literal["bf16", "fp16"] | None = None

@@ -1,6 +1,7 @@
 """``train``: it minimises the sum of the terms that an ``Objective`` gives, and knows no recipe.
 
-Nothing is picked by looking at the validation data: the last step's weights are the result.
+Nothing is picked by looking at the validation data unless the settings ask for it: the last step's weights are the
+result.
 """
 
 from __future__ import annotations

@@ -9,11 +9,12 @@ import math
 import signal
 import time
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from itertools import islice
 from typing import Any
 
 from rdpass.core.interruption import Interrupted, Interruption
+from rdpass.training.averaging import Average
 from rdpass.training.batches import placed, rows_of, step_named, unpacking_for
 from rdpass.training.config import DistillConfig
 from rdpass.training.evaluation import check_measurable, evaluate
@@ -27,6 +28,7 @@ from rdpass.training.objective import Batch, Objective
 from rdpass.training.recovery import recovered
 from rdpass.training.report import Report
 from rdpass.training.request import Request
+from rdpass.training.selection import EXPORTED, Selection, check_selection
 from rdpass.training.state import Keeper, Position, Record, fingerprint, restore_snapshot, take_snapshot
 from rdpass.training.step import Stepper, Taken
 from rdpass.training.world import World
@@ -44,11 +46,14 @@ class Run:
         self._objective, self._request, self._loading = objective, request, loading
         self._world, self._interruption = world, interruption
         self._config: DistillConfig = request.config
+        check_selection(self._config, request.validate)
         self._layout = training_layout(objective, self._config.device)
         self._teacher = fingerprint(objective.teacher)
         self._unpacking = unpacking_for(objective.student)
         objective.to(self._config.device, memory_format=self._layout)  # type: ignore[call-overload]
         self._stepper = Stepper(objective, self._config, world)
+        self._average = Average(objective.student, self._config.ema) if self._config.ema is not None else None
+        self._selection = Selection(self._config)
         in_memory = self._config.on_nan == "rollback"
         self._keeper, self._is_kept = Keeper(request.checkpoint, in_memory), in_memory or request.checkpoint is not None
         self._steps = self._config.epochs * math.ceil(loading.length / self._config.accumulate)
@@ -61,7 +66,7 @@ class Run:
         self._begin()
         with Report(self._request, self._steps, self._position.step, self._world.is_first) as self._report:
             try:
-                while self._position.epoch < self._config.epochs:
+                while not self._is_over():
                     try:
                         self._epoch()
                     except NotFinite as fault:
@@ -73,7 +78,22 @@ class Run:
                 if not self._interruption.shielded and self._world.size == 1:
                     self._save()
                 raise
-        return self._position.history
+            return self._result()
+
+    def _is_over(self) -> bool:
+        epochs = self._position.epoch
+        return epochs >= self._config.epochs or self._selection.is_over(epochs)
+
+    def _result(self) -> list[Record]:
+        """The history, and in the student the weights that are the result."""
+        student, history = self._objective.student, self._position.history
+        if self._average is not None:
+            self._average.put()
+        told = self._selection.result(student, history)
+        if self._selection.is_asked:
+            chosen = next((int(record["epoch"]) for record in told if EXPORTED in record), 0)
+            self._report.note(f"of {len(history)} epochs, {self._config.epochs} at most, number {chosen} is exported")
+        return told
 
     def _begin(self) -> None:
         check_measurable(self._objective.student, self._request)
@@ -154,6 +174,8 @@ class Run:
                 shares = gradient_share(self._objective, batches[0])
         rate = position.lr_scale * self._rate(position.step)
         taken = self._stepper.take(batches, rows, rate, first)
+        if self._average is not None:
+            self._average.update(position.step)
         position.rows += rows
         for name, value in taken.terms.items():
             position.sums[name] = position.sums.get(name, 0.0) + value * rows
@@ -175,8 +197,13 @@ class Run:
         record = {"epoch": position.epoch + 1.0, "loss": sum(means.values())}
         record |= {f"loss.{name}": mean for name, mean in means.items()}
         if self._request.validate is not None:
-            with Stream(self._config.seed, position.epoch, 2):
-                record |= evaluate(self._objective.student, self._request, self._world)
+            # Told anew, for a run that was interrupted while it measured has taken no step since.
+            state = self._objective.set_progress(max(0, position.step - 1) / self._steps)
+            with self._average.in_place() if self._average is not None else nullcontext():
+                with Stream(self._config.seed, position.epoch, 2):
+                    record |= evaluate(self._objective.student, self._request, self._world)
+                if self._selection.is_asked and state.get("faded", 1.0) == 1.0:
+                    self._selection.consider(record, self._objective.student)
         return record
 
     def _is_late(self) -> bool:
@@ -184,16 +211,26 @@ class Run:
 
     def _save(self) -> None:
         """Every process checks what it has; the first one writes."""
+        if self._average is not None:
+            self._average.put_back()
         snapshot = take_snapshot(self._objective, self._stepper, self._position, self._config, self._teacher)
         snapshot |= {"generators": self._world.gather(self._generators), "loader": self._loaders_own}
         if self._place is not None:
             snapshot["places"] = self._world.gather(self._place)
+        if self._average is not None:
+            snapshot["average"] = self._average.state()
+        if self._selection.is_asked:
+            snapshot["selection"] = self._selection.state()
         if self._world.is_first or self._request.checkpoint is None:
             self._keeper.save(snapshot)
         self._saved_at = time.monotonic()
 
     def _restore(self, snapshot: dict[str, Any]) -> None:
         self._position = restore_snapshot(snapshot, self._objective, self._stepper, self._config, self._teacher)
+        if self._average is not None:
+            self._average.load(snapshot["average"])
+        if self._selection.is_asked:
+            self._selection.load(snapshot["selection"])
         states = snapshot["generators"]
         set_generators(states[self._world.rank % len(states)])
         self._generators, self._loaders_own = read_generators(devices=True), snapshot["loader"]

@@ -13,6 +13,9 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from rdpass.training.checkpoint import load_checkpoint
+from rdpass.training.config import DistillConfig
+from rdpass.training.engine import train
+from rdpass.training.request import Request
 from tests.data import batches
 from tests.training.interrupting import Interrupting, Stops
 from tests.training.support import Shuffled, assert_same, objective, trained
@@ -80,6 +83,32 @@ def test_a_signal_amid_a_step_waits_for_its_end(tmp_path):
     assert_same(resumed, trained()[0])
 
 
+def test_a_run_that_was_interrupted_while_it_measured_measures_the_network_as_it_then_was(tmp_path):
+    class Asked(type(objective())):
+        def set_progress(self, progress):
+            self.asked.append(progress)
+            return {}
+
+    class Stopping(list):
+        def __iter__(self):
+            yield from super().__iter__()
+            raise KeyboardInterrupt
+
+    def run(validate, resume):
+        made = objective()
+        made.__class__, made.asked = Asked, []
+        config = DistillConfig(epochs=1, lr=0.02)
+        request = Request(train=Shuffled(), validate=validate, config=config, checkpoint=tmp_path / "c.pt",
+                          resume=resume, show_progress=False)  # fmt: skip
+        return made, train(made, request)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(Stopping(batches(2)), resume=False)
+    assert load_checkpoint(tmp_path / "c.pt")["position"]["consumed"] == 6
+    resumed, _ = run(batches(2), resume=True)
+    assert resumed.asked == [5 / 6]
+
+
 class Augmented(Dataset):
     """Disturbs its images by torch's generator, which in a worker is the worker's."""
 
@@ -111,6 +140,9 @@ import os, random, signal, sys, time
 from pathlib import Path
 import torch
 from rdpass.training.checkpoint import load_checkpoint
+from rdpass.training.config import DistillConfig
+from rdpass.training.engine import train
+from rdpass.training.request import Request
 from rdpass.core.errors import ConfigError
 from rdpass.training.records import read_history
 from tests.training.support import trained
