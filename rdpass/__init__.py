@@ -9,7 +9,7 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # ONNX Runtime from 1.29 on tells its makers names and digests of the models that it is given, unless this says not to.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

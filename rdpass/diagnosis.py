@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
 
 from rdpass.core.errors import TargetError
 from rdpass.deploy.bundle.runtime_libraries import find_libraries
@@ -13,6 +14,9 @@ from rdpass.targets.toolchain import find_compiler, find_launcher
 
 # What the project is built and tested with: the newest tvm-ffi that pip would take crashes this release of TVM.
 PINS = {"apache-tvm": "0.27.0.post1", "apache-tvm-ffi": "0.1.14.post1"}
+
+_OF_DEVELOPERS = {"accuracy", "dev", "docs", "zoo-all"}
+_REQUIREMENT = re.compile(r"([\w.-]+).*\bextra == ['\"]([\w-]+)['\"]")
 
 
 @dataclass(frozen=True)
@@ -25,14 +29,35 @@ class Finding:
 
 
 def diagnose(board: str = "rpi4") -> tuple[Finding, ...]:
-    """List what building and checking for this host and for ``board`` needs."""
+    """List what building and checking for this host and for ``board`` needs, and the extras."""
     findings = [_package(name, wanted) for name, wanted in PINS.items()]
     for target in (host_target(), find_target(board)):
         findings.append(_tool(f"C++ compiler for {target.architecture}", lambda t: find_compiler(t).version, target))
         findings.append(_tool(f"TVM runtime for {target.architecture}", _library_names, target))
         if not target.is_native:
             findings.append(_tool(f"emulator for {target.architecture}", _emulator, target))
-    return tuple(dict.fromkeys(findings))
+    return tuple(dict.fromkeys([*findings, *_extras()]))
+
+
+def _extras() -> Iterator[Finding]:
+    """What the extras of the installed package name, those of developers aside; nothing where it is not installed."""
+    try:
+        named = [found.groups() for wanted in requires("rdpass") or () if (found := _REQUIREMENT.match(wanted))]
+    except PackageNotFoundError:
+        return
+    for extra in sorted({extra for _, extra in named} - _OF_DEVELOPERS):
+        packages = [package for package, of in named if of == extra]
+        missing = [package for package in packages if not _is_installed(package)]
+        remedy = f"{', '.join(missing)} not installed; pip install 'rdpass[{extra}]'"
+        yield Finding(f"extra {extra}", not missing, remedy if missing else ", ".join(packages))
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        version(package)
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 def _package(name: str, wanted: str) -> Finding:

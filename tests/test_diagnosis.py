@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import platform
 import tomllib
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pytest
 
-from rdpass.diagnosis import PINS, diagnose
+from rdpass import diagnosis
+from rdpass.diagnosis import PINS, Finding, diagnose
 
 
 def test_tvm_is_the_version_that_the_project_is_pinned_to() -> None:
@@ -29,3 +30,21 @@ def test_the_doctor_names_what_is_missing_and_how_to_get_it(monkeypatch: pytest.
         assert "apt install qemu-user" in missing["emulator for aarch64"]
         assert "rdpass doctor --fetch-runtime rpi4" in missing["TVM runtime for aarch64"]
     assert not missing.keys() & PINS.keys()
+
+
+def test_extras_are_listed_with_what_they_lack(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = ["numpy", 'pytest; extra == "train"', "no-such-package>=2 ; extra == 'viz'", 'ruff; extra == "dev"']
+    monkeypatch.setattr(diagnosis, "requires", lambda name: wanted if name == "rdpass" else None)
+    extras = [finding for finding in diagnose() if finding.need.startswith("extra")]
+    assert extras == [
+        Finding("extra train", True, "pytest"),
+        Finding("extra viz", False, "no-such-package not installed; pip install 'rdpass[viz]'"),
+    ]
+
+
+def test_without_an_installed_package_no_extra_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def requires(name: str) -> list[str]:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(diagnosis, "requires", requires)
+    assert not any(finding.need.startswith("extra") for finding in diagnose())

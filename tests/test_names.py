@@ -12,7 +12,7 @@ SOURCES = sorted(
     for path in (ROOT / folder).rglob("*.py")
     if not any(parent.is_symlink() for parent in path.parents)
 )
-FILES = {f"/{path.relative_to(ROOT)}" for path in [*PAGES, *SOURCES]}
+FILES = {f"/{path.relative_to(ROOT)}" for path in [*PAGES, *SOURCES, *ROOT.glob("*.py")]}
 IN_PAGE = re.compile(r"(?<![\w/.-])(?:[\w-]+/)*[\w-]+\.py\b")
 IN_SOURCE = re.compile(r"(?<![\w/.-])(?:rdpass|passes|kernels|benchmarks|tests|docs)/[\w./-]+\.(?:py|md)\b")
 MODULE = re.compile(r"(?:python3? -m |`)((?:rdpass|benchmarks|tests)(?:\.\w+)+)")

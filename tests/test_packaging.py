@@ -1,12 +1,17 @@
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tarfile
 import tomllib
 import venv
+import zipfile
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
+import rdpass_runtime
 
 import rdpass
 from benchmarks.fault_campaigns.trials import small_network
@@ -92,6 +97,58 @@ def test_the_extras_that_scripts_rely_on_exist_and_every_dependency_is_pinned():
     for requirement in wanted:
         name = re.split(r"[=<>\[]", requirement)[0].strip().lower()
         assert name in pins, name
+
+
+def release():
+    """The functions of setup.py."""
+    spec = spec_from_file_location("release", ROOT / "setup.py")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_long_description_has_no_link_that_leads_nowhere():
+    readme = (ROOT / "README.md").read_text()
+    text = release().long_description(readme, None)
+    assert re.findall(r"\]\((?!https://)", text) == []
+    assert "docs/worth-it.md" in text
+    assert "make demo" in text
+    whole = release().long_description(readme, "https://forge.example/rdpass")
+    assert "[docs/worth-it.md](https://forge.example/rdpass/blob/main/docs/worth-it.md)" in whole
+    assert re.findall(r"\]\((?!https://)", whole) == []
+
+
+def test_the_parts_of_a_release_have_one_version():
+    runtime = tomllib.loads((ROOT / "runtime/pyproject.toml").read_text())["project"]["version"]
+    cited = re.search(r"^version: (.+)$", (ROOT / "CITATION.cff").read_text(), re.M).group(1)
+    assert {rdpass.__version__, runtime, rdpass_runtime.__version__, cited} == {rdpass.__version__}
+    assert PROJECT["project"]["dynamic"] == ["version", "readme"]
+
+
+@pytest.mark.slow
+def test_a_source_distribution_builds_into_the_wheel_of_the_checkout(tmp_path):
+    build = "import sys; from setuptools import build_meta; print(build_meta.build_{}(sys.argv[1]))"
+
+    def built(kind, place):
+        command = [sys.executable, "-c", build.format(kind), str(tmp_path)]
+        done = subprocess.run(command, cwd=place, capture_output=True, text=True, check=True)
+        return tmp_path / done.stdout.splitlines()[-1]
+
+    checkout = tmp_path / "checkout"
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True, text=True).stdout
+    for name in listed.split("\0")[:-1]:
+        (checkout / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, checkout / name, follow_symlinks=False)
+    files = {}
+    with tarfile.open(built("sdist", checkout)) as archive:
+        archive.extractall(tmp_path, filter="data")
+    for place in (checkout, tmp_path / f"rdpass-{rdpass.__version__}"):
+        with zipfile.ZipFile(built("wheel", place)) as wheel:
+            files[place] = {name: wheel.read(name) for name in wheel.namelist()}
+    of_checkout, of_source = files.values()
+    assert of_checkout.keys() == of_source.keys()
+    assert [name for name in of_checkout if of_checkout[name] != of_source[name]] == []
+    assert any(name.startswith("rdpass/kernels/templates/") for name in of_checkout)
 
 
 @pytest.mark.slow

@@ -21,6 +21,8 @@ def doctor_command(
 
     Example: rdpass doctor --fetch-runtime rpi4
     """
+    from rich.markup import escape
+
     from rdpass.cli.tables import print_table
     from rdpass.deploy.bundle.runtime_libraries import fetch_libraries
     from rdpass.diagnosis import diagnose
@@ -33,7 +35,7 @@ def doctor_command(
     if as_json:
         print(json.dumps([asdict(finding) for finding in findings], indent=1))
         return
-    print_table(("needed", "", "which, or how to get it"), [(f.need, _word(f.present), f.detail) for f in findings])
+    print_table(("needed", "", "which, or how to get it"), [(f.need, _word(f.present), escape(f.detail)) for f in findings])
 
 
 def _word(present: bool) -> str:

@@ -5,4 +5,4 @@ from rdpass_runtime.library import Tensor
 from rdpass_runtime.network import Class, Network
 
 __all__ = ["Class", "InputError", "IntegrityError", "Network", "NetworkError", "RuntimeFailure", "Tensor"]
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -142,7 +142,7 @@ def test_usage_errors_help_and_version_end_as_everywhere(capsys):
     assert run(["--help"]) == 0
     assert run(["--version"]) == 0
     names = [line.split() for line in capsys.readouterr().out.splitlines()[-4:]]
-    assert names[0] == ["rdpass", "0.1.0"]
+    assert names[0] == ["rdpass", rdpass.__version__]
     assert [(name, value) for name, value in names[1:]] == [
         (name, version(name)) for name in ("torch", "apache-tvm", "onnxruntime")
     ]

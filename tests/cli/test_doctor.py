@@ -26,10 +26,10 @@ def test_the_table_and_the_json_say_the_same(capfd: pytest.CaptureFixture[str]) 
 def test_what_is_missing_is_no_failure_and_comes_with_its_remedy(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    missing = diagnosis.Finding("an emulator", False, "apt-get install it")
+    missing = diagnosis.Finding("an emulator", False, "pip install 'rdpass[zoo]'")
     monkeypatch.setattr(diagnosis, "diagnose", lambda: (missing,))
     assert run(["doctor"]) == 0
-    assert "an emulator missing apt-get install it" in " ".join(capfd.readouterr().out.split())
+    assert "an emulator missing pip install 'rdpass[zoo]'" in " ".join(capfd.readouterr().out.split())
 
 
 def test_libraries_are_fetched_for_the_target_that_was_named_and_said_on_stderr(
