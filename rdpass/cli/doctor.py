@@ -35,7 +35,8 @@ def doctor_command(
     if as_json:
         print(json.dumps([asdict(finding) for finding in findings], indent=1))
         return
-    print_table(("needed", "", "which, or how to get it"), [(f.need, _word(f.present), escape(f.detail)) for f in findings])
+    rows = [(finding.need, _word(finding.present), escape(finding.detail)) for finding in findings]
+    print_table(("needed", "", "which, or how to get it"), rows)
 
 
 def _word(present: bool) -> str:
