@@ -21,7 +21,7 @@ from torch.fx import GraphModule, Node
 from rdpass.core.plan import MergedPair, Merging, Skipped
 from rdpass.passes.graph.linear.dirac import Convolution, as_pointwise
 from rdpass.passes.graph.linear.linear_layers import data_inputs
-from rdpass.passes.graph.node_kinds import CONVOLUTIONS, kind_of, module_of, shape_of
+from rdpass.passes.graph.node_kinds import BATCH_NORMS, CONVOLUTIONS, kind_of, module_of, shape_of
 
 LINEAR = ("batch_norm", "pass")
 
@@ -82,9 +82,13 @@ def _pair_at(graph_module: GraphModule, node: Node) -> MergedPair | str | None:
     for each, layer in zip((first, second), layers, strict=True):
         if as_pointwise(layer) is None:  # type: ignore[arg-type]
             return f"{each.name} has groups, or pads"
+        if len(shape_of(each) or ()) != layer.weight.ndim:  # type: ignore[union-attr]
+            return f"{each.name} gives no batch of maps"
     for each in (*before, node, *behind[:-1]):
         if len(each.users) != 1:
             return f"{each.name} is read by {len(each.users)} nodes"
+        if kind_of(each) == "batch_norm" and not isinstance(module_of(graph_module, each), BATCH_NORMS):
+            return f"{each.name} computes its scales in the graph"
     return _priced(node, (first, second), *layers)  # type: ignore[arg-type]
 
 
@@ -93,7 +97,7 @@ def _is_of_one(layer: nn.Module | None) -> bool:
 
 
 def _priced(activation: Node, ends: tuple[Node, Node], first: Convolution, second: Convolution) -> MergedPair | str:
-    shapes = [shape_of(end) or (1, 1) for end in ends]
+    shapes = [shape_of(end) or () for end in ends]
     positions = [prod(shape) // shape[1] for shape in shapes]
     own = positions[0] * first.in_channels * first.out_channels + positions[1] * second.weight.numel()
     merged = positions[1] * first.in_channels * second.out_channels

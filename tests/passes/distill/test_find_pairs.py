@@ -94,7 +94,14 @@ class ReadForItsSize(Between):
         return self.second(wide.relu()).reshape(wide.size(0), -1)
 
 
+class ScaledByTheInput(Between):
+    def forward(self, x):
+        wide, zeros = self.first(x).relu(), torch.zeros(16)
+        return self.second(nn.functional.batch_norm(wide, zeros, zeros + 1, x.mean() + zeros))
+
+
 REFUSED = {
+    "a norm that the input scales": (ScaledByTheInput(), "batch_norm computes its scales in the graph"),
     "groups": (Between(nn.ReLU(), first=nn.Conv2d(3, 15, 1, groups=3), second=nn.Conv2d(15, 4, 1)), "first has groups"),
     "padding": (Between(nn.ReLU(), second=nn.Conv2d(16, 4, 1, padding=1)), "second has groups, or pads"),
     "read before": (TwoReaders(), "first is read by 2 nodes"),
@@ -113,6 +120,12 @@ def test_a_pair_that_can_not_merge_is_data_with_the_reason(model, said):
     assert found.pairs == ()
     (skipped,) = found.skipped
     assert said in skipped.reason
+
+
+def test_one_image_without_a_batch_is_refused_and_not_counted_wrong():
+    found = find_pairs(trace(Between(nn.ReLU()).eval(), X[0]).module)
+    assert found.pairs == ()
+    assert "gives no batch of maps" in found.skipped[0].reason
 
 
 def test_an_activation_that_is_the_output_stays():
