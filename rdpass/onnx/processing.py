@@ -168,7 +168,13 @@ def _check(source: OnnxSource, processing: Processing) -> None:
 
 
 def _take_bytes(graph: onnx.GraphProto, spec: TensorSpec, processing: Processing) -> None:
-    """Put nodes before whatever reads the image; its name goes to the bytes."""
+    """Put nodes before whatever reads the image; its name goes to the bytes.
+
+    Mean and deviation are not folded into the first convolution. Its padding is the network's zero, which as bytes is
+    another value for each channel, seldom a whole number, and no kernel pads with that: behind padding the fold would
+    be wrong at the edges. Without padding it would be right but for rounding, and gain nothing: cast, product and sum
+    are one kernel, which has to turn the bytes into floats all the same.
+    """
     batch, channels, height, width = spec.shape
     inner = f"{_PREFIX}network_input"
     for node in graph.node:
