@@ -30,6 +30,7 @@ from rdpass.cli.export import export_command
 from rdpass.cli.fit import fit_command
 from rdpass.cli.inspect import inspect_command
 from rdpass.cli.quantize import quantize_command
+from rdpass.cli.recipes import recipes_command
 from rdpass.cli.report import report_command
 from rdpass.cli.run import run_command
 from rdpass.cli.targets import targets_command
@@ -62,6 +63,7 @@ app.command("run")(run_command)
 app.command("bench")(bench_command)
 app.command("verify")(verify_command)
 app.command("report")(report_command)
+app.command("recipes")(recipes_command)
 app.command("targets")(targets_command)
 app.command("doctor")(doctor_command)
 app.add_typer(db_app, name="db")

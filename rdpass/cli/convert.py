@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 RECIPE_HELP = (
     "auto, merge, carry, migrate, anneal, joint, kd, plain or keep; prune, which takes channels instead of shortcuts"
-    " (--set train.prune.share=0.3); or one of an installed package."
+    " (--set train.prune.share=0.3); or one of an installed package (rdpass recipes lists them)."
 )
 LOSS_HELP = (
     "pkg.mod:fn, a function of (outputs, batch), or a registered loss; default: cross-entropy with class indices."

@@ -36,6 +36,16 @@ class _Entry(Generic[T]):
     origin: str
 
 
+@dataclass(frozen=True)
+class Listed(Generic[T]):
+    """An entry for a listing: where it comes from, and why it can't be used where ``value`` is None."""
+
+    name: str
+    origin: str
+    value: T | None
+    unusable: str = ""
+
+
 class Registry(Generic[T]):
     """Entries of one kind by name, in order: ours, those registered in this process, those of installed packages."""
 
@@ -119,6 +129,20 @@ class Registry(Generic[T]):
                 except ConfigError as error:
                     log.warning("left out: %s", error)
         return {name: entry.value for name, entry in self._known.items()}
+
+    def listed(self) -> tuple[Listed[T], ...]:
+        """All entries with where they come from; nothing is raised for one that can't be loaded or is given twice."""
+        unusable: dict[str, Listed[T]] = {}
+        for name, points in self._offered().items():
+            try:
+                self._check_single(name, points)
+                if name not in self._known:
+                    self._load(name, points)
+            except ConfigError as error:
+                origins = dict.fromkeys(map(_package_of, points))
+                unusable[name] = Listed(name, ", ".join(origins), None, str(error))
+        known = (Listed(name, entry.origin, entry.value) for name, entry in self._known.items())
+        return (*known, *unusable.values())
 
     def loaded(self) -> tuple[T, ...]:
         """The entries that are here already: ours, those registered, and those of packages asked for before."""

@@ -119,3 +119,17 @@ def test_what_is_no_entry_is_refused(numbers, name, value, reason):
     with pytest.raises(ConfigError, match=reason):
         numbers.register(name)(value)
     assert numbers.names() == ("one", "two")
+
+
+def test_a_listing_says_where_each_comes_from_and_why_one_cannot_be_used(numbers, package):
+    numbers.register("nine")(9)
+    package("pack_listed", "three, word = 3, 'x'\n", three="three", word="word")
+    package("pack_again", "three = 3\n", three="three")
+    listed = {each.name: each for each in numbers.listed()}
+    assert [(each.name, each.origin, each.value) for each in listed.values()] == [
+        ("one", "rdpass", 1), ("two", "rdpass", 2), ("nine", __name__, 9), ("three", "pack_again, pack_listed", None),
+        ("word", "pack_listed", None),
+    ]  # fmt: skip
+    assert "is given twice, by pack_again and by pack_listed" in listed["three"].unusable
+    assert "number 'word' is to be an int" in listed["word"].unusable
+    assert listed["one"].unusable == ""
