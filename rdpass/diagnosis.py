@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 
 from rdpass.core.errors import TargetError
 from rdpass.deploy.bundle.runtime_libraries import find_libraries
+from rdpass.deploy.bundle.stb_image import STB, find_stb
 from rdpass.targets.lookup import Target, find_target, host_target
 from rdpass.targets.toolchain import find_compiler, find_launcher
 
@@ -36,6 +37,7 @@ def diagnose(board: str = "rpi4") -> tuple[Finding, ...]:
         findings.append(_tool(f"TVM runtime for {target.architecture}", _library_names, target))
         if not target.is_native:
             findings.append(_tool(f"emulator for {target.architecture}", _emulator, target))
+    findings.append(_tool("JPEG and PNG in ./run", lambda _: f"{STB} {find_stb().version}", host_target()))
     return tuple(dict.fromkeys([*findings, *_extras()]))
 
 

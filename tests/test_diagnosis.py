@@ -23,12 +23,14 @@ def test_tvm_is_the_version_that_the_project_is_pinned_to() -> None:
 def test_the_doctor_names_what_is_missing_and_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", "")
     monkeypatch.setenv("RDPASS_CACHE", str(tmp_path))
+    monkeypatch.setenv("RDPASS_STB", str(tmp_path))
     missing = {finding.need: finding.detail for finding in diagnose() if not finding.present}
     assert "apt install g++" in missing[f"C++ compiler for {platform.machine()}"]
     if platform.machine() != "aarch64":
         assert "apt install g++-aarch64-linux-gnu" in missing["C++ compiler for aarch64"]
         assert "apt install qemu-user" in missing["emulator for aarch64"]
         assert "rdpass doctor --fetch-runtime rpi4" in missing["TVM runtime for aarch64"]
+    assert "apt install libstb-dev" in missing["JPEG and PNG in ./run"]
     assert not missing.keys() & PINS.keys()
 
 

@@ -48,6 +48,7 @@ ACROSS = {
     "deploy/runtime/test_runner_faults": "the runner in C++ under sanitizers",
     "deploy/runtime/test_runner_files": "the runner in C++ on bundles that somebody spoiled",
     "deploy/runtime/test_runner_images": "the reader of images of the runner in C++",
+    "deploy/runtime/test_runner_photographs": "its reader of JPEG and PNG",
     "deploy/runtime/test_runner_program": "the command line of the runner in C++",
     "kernels/test_emulated": "kernels on an emulated core",
     "kernels/test_float16": "every kernel of floats in float16",

@@ -17,6 +17,14 @@ from rdpass.core.image_settings import centre_box
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm", ".pgm", ".tif", ".tiff", ".gif")
 Box = tuple[float, float, float, float]
 
+_READ_ON_BOARDS = ("JPEG", "MPO", "PNG")
+_ORIENTATION = 0x0112
+_TURNS: dict[object, Image.Transpose] = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}  # fmt: skip
+"""By EXIF's number."""
 _SIXTEEN_BITS = ("I;16", "I;16B", "I;16L", "I;16N")
 
 
@@ -40,7 +48,7 @@ def open_image(path: Path, channels: int) -> Image.Image:
     """
     with _failures_told(path), Image.open(path) as opened:
         _check_kind(opened, path)
-        upright = ImageOps.exif_transpose(opened)
+        upright = _upright(opened)
         if upright.mode in _SIXTEEN_BITS or upright.mode == "I":  # Pillow's own conversion clips them at 255
             upright = Image.fromarray((np.asarray(upright).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
         return upright.convert("L" if channels == 1 else "RGB")
@@ -75,6 +83,22 @@ def scaled(image: Image.Image, size: tuple[int, int], box: Box) -> Array:
     rows = image.resize((width, image.height), how, box=(left, 0, right, image.height))
     pixels: Array = np.asarray(rows.resize((width, height), how, box=(0, top, width, bottom)))
     return pixels[:, :, None] if pixels.ndim == 2 else pixels
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """An image as it is to be seen. Of JPEG and PNG, which a board reads too, EXIF alone says how, no other metadata
+    that Pillow knows; and where it is damaged it says nothing.
+    """
+    image.load()
+    if image.format not in _READ_ON_BOARDS:
+        return ImageOps.exif_transpose(image)
+    exif = Image.Exif()
+    try:
+        exif.load(image.info.get("exif", b""))
+        turn = _TURNS.get(exif.get(_ORIENTATION))
+    except Exception:  # of a parser of TIFF: whatever it meets
+        return image
+    return image if turn is None else image.transpose(turn)
 
 
 def _check_kind(image: Image.Image, path: Path) -> None:

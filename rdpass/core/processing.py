@@ -16,6 +16,7 @@ from rdpass.core.comparison import Array
 from rdpass.core.errors import ConfigError
 from rdpass.core.image_settings import ImageSettings, check_label_names, scale_and_shift
 from rdpass.core.numeric_types import FLOAT32
+from rdpass.core.tensor_spec import TensorSpec
 
 LAYOUTS = ("nhwc", "nchw")
 SOFTMAX, ARGMAX = "softmax", "argmax"
@@ -78,6 +79,10 @@ class Processing:
             if is_there:
                 raise ConfigError(problem)
         check_label_names(self.labels)
+
+    def takes_image_of(self, inputs: Sequence[TensorSpec]) -> bool:
+        """Tell whether one image in bytes is all that a network with these ``inputs`` takes."""
+        return self.layout is not None and len(inputs) == 1 and inputs[0].shape[0] == 1
 
     def words(self) -> list[str]:
         """What is done, a sentence for each end."""

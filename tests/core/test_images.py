@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from rdpass.core.errors import ConfigError
 from rdpass.core.images import check_header, open_image, read_image
@@ -35,6 +36,26 @@ def test_a_photograph_is_turned_upright(tmp_path, picture):
     exif[0x0112] = 6  # taken with the camera on its side
     path = saved(tmp_path, picture, "x.png", exif=exif)
     np.testing.assert_array_equal(np.asarray(open_image(path, 3)), np.rot90(picture, -1))
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_metadata_other_than_exif_turns_no_photograph_that_a_board_would_read(tmp_path, picture, suffix):
+    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+    written = PngInfo()
+    written.add_itxt("XML:com.adobe.xmp", xmp.decode())
+    options = {"pnginfo": written} if suffix == ".png" else {"xmp": xmp}
+    exif = Image.Exif()
+    exif[0x010F] = "a maker"  # and no orientation
+    for has_exif in ({}, {"exif": exif}):
+        path = saved(tmp_path, picture, f"x{suffix}", **options, **has_exif)
+        with Image.open(path) as opened:
+            assert opened.getexif()[0x0112] == 6  # as Pillow has it
+        assert open_image(path, 3).size == (picture.shape[1], picture.shape[0])
+
+
+def test_a_damaged_record_of_the_camera_turns_nothing(tmp_path, picture):
+    path = saved(tmp_path, picture, "x.jpg", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff")
+    assert open_image(path, 3).size == (picture.shape[1], picture.shape[0])
 
 
 def test_pixels_of_sixteen_bits_keep_their_upper_eight(tmp_path):

@@ -26,6 +26,7 @@ from rdpass.deploy.bundle.runner_program import (
     Product,
     compile_products,
 )
+from rdpass.deploy.bundle.stb_image import LICENCE, STB, find_stb
 from rdpass.deploy.lowering import LINK_OPTIONS, Lowered, write_library
 from rdpass.onnx.golden import Golden
 from rdpass.targets.toolchain import Compiler
@@ -58,6 +59,8 @@ def assemble(
     for names, arrays in zip(golden_files(golden).values(), (golden.inputs, golden.outputs), strict=True):
         for name, array in zip(names, arrays, strict=True):
             np.save(folder / name, array)
+    if STB in manifest.versions:
+        (folder / LICENCE).write_text(find_stb().licence)
     if isinstance(code, Network):
         write_c_library(folder, code, compiler)
         if shared:

@@ -58,6 +58,7 @@ from rdpass.deploy.bundle.execution import execute
 from rdpass.deploy.bundle.manifest import Manifest, Runtime, seal, written_files
 from rdpass.deploy.bundle.runtime_libraries import find_libraries, tvm_versions
 from rdpass.deploy.bundle.signature import read_private_key
+from rdpass.deploy.bundle.stb_image import STB, find_stb
 from rdpass.deploy.lowering import (
     Lowered,
     build,
@@ -371,6 +372,7 @@ def _manifest(order: _Order, code: Lowered | Network, compiler: Compiler) -> Man
             **tvm_versions(),
             **{name: version(name) for name in ("onnx", "onnxruntime")},
             "compiler": compiler.version,
+            **_reader_of_images(order.source, compiler),
         },
         notes=_notes(order, code, compiler),
         runtime=order.runtime,
@@ -381,6 +383,18 @@ def _manifest(order: _Order, code: Lowered | Network, compiler: Compiler) -> Man
         constants={"model": constant_bytes(order.module), **asdict(code.constants)},
         processing=source.processing,
     )
+
+
+def _reader_of_images(source: OnnxSource, compiler: Compiler) -> dict[str, str]:
+    """The version of what the program reads JPEG and PNG with; empty where it reads no image, or that is not here."""
+    processing = source.processing
+    if not compiler.links or processing is None or not processing.takes_image_of(source.inputs):
+        return {}
+    try:
+        return {STB: find_stb().version}
+    except TargetError as error:
+        log.warning("the bundle's program reads PPM alone: %s", error)
+        return {}
 
 
 def _notes(order: _Order, code: Lowered | Network, compiler: Compiler) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from rdpass.core.numeric_types import BYTES, HALF
 from rdpass.core.tensor_spec import TensorSpec
 from rdpass.deploy.bundle.manifest import Manifest
 from rdpass.deploy.bundle.runner_program import NETWORK_LIBRARY
+from rdpass.deploy.bundle.stb_image import STB
 
 NAME = "README.txt"
 INSIDE = {
@@ -74,9 +75,10 @@ def _processing(manifest: Manifest) -> str:
 
 def _image(manifest: Manifest) -> str:
     """The line on photographs, where the network takes one."""
-    shape = manifest.inputs[0].shape
-    if manifest.processing is None or manifest.processing.layout is None or len(manifest.inputs) > 1 or shape[0] != 1:
+    if manifest.processing is None or not manifest.processing.takes_image_of(manifest.inputs):
         return ""
+    if STB in manifest.versions:
+        return "    ./run PHOTO.jpg                    the likeliest classes in it (JPEG, PNG, binary PPM or PGM)\n"
     return "    ./run PHOTO.ppm                    the likeliest classes in it (binary PPM or PGM, 8 bits)\n"
 
 

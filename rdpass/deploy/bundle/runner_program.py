@@ -15,6 +15,7 @@ from rdpass.core.tensor_spec import TensorSpec
 from rdpass.deploy.bundle.c_literals import c_string
 from rdpass.deploy.bundle.manifest import Manifest
 from rdpass.deploy.bundle.objects import Compilation, compile_objects, run_compiler
+from rdpass.deploy.bundle.stb_image import STB, find_stb
 from rdpass.targets.toolchain import Compiler
 
 RUNTIME = Path(__file__).parent.parent / "runtime"
@@ -35,6 +36,9 @@ SHARED = (
             "comparison.cc",
             "cpu_features.cc",
             "image.cc",
+            "image_decoder.cc",
+            "image_file.cc",
+            "image_header.cc",
             "report.cc",
             "sha256.cc",
         )
@@ -42,6 +46,9 @@ SHARED = (
 )
 """What every kind of bundle compiles: the command line, .npy files, the check of the CPU, comparing and timing."""
 
+
+DECODER = RUNTIME / "image_decoder.cc"
+"""Reads JPEG and PNG, in a bundle of images and where the builder has stb_image; else it says that it does not."""
 
 RUN = RUNTIME / "run.cc"
 """The program, of the kind whose ``LoadNetwork`` is linked to it."""
@@ -71,6 +78,16 @@ LIBRARY_LINK = (
     "-Wl,-Bsymbolic",
 )  # fmt: skip
 """Nothing but the functions of the header shows, and none of another bundle's is taken for them."""
+
+
+def with_stb(compilation: Compilation) -> Compilation:
+    """How ``DECODER`` is compiled to read images.
+
+    Raises:
+        TargetError: stb_image is not here.
+    """
+    folder = find_stb().header.parent
+    return replace(compilation, flags=(*compilation.flags, "-DRDPASS_STB"), headers=(*compilation.headers, folder))
 
 
 @dataclass(frozen=True)
@@ -115,6 +132,9 @@ def compile_products(bundle: Path, manifest: Manifest, compiler: Compiler, parts
         constant = [source for source in sources if source not in specific]
         objects = dict(zip(constant, compile_objects(compilation, constant, folder, cache), strict=True))
         objects |= zip(specific, compile_objects(own, specific, folder, cache=False), strict=True)
+        if STB in manifest.versions and DECODER in objects:
+            decoding = with_stb(compilation)
+            objects[DECODER] = compile_objects(decoding, [DECODER], folder, cache)[0]
         for product in parts.products:
             linked = [str(objects[source]) for source in (*product.sources, described)]
             run_compiler(compiler, [*compiler.call, *linked, "-o", str(product.path), *product.link], product.path.name)

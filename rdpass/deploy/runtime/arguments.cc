@@ -57,7 +57,7 @@ int ReadOption(Arguments& arguments, char** argv, int i, const Description& desc
 }  // namespace
 
 std::string Usage(const Description& description) {
-  const std::string image = TakesImage(description) ? "run IMAGE.ppm, which prints the likeliest classes, or " : "";
+  const std::string image = TakesImage(description) ? "run IMAGE, which prints the likeliest classes, or " : "";
   return "usage: " + image + "run INPUT.npy... OUTPUT.npy... with " + std::to_string(description.inputs.size()) + " inputs and " +
          std::to_string(description.outputs.size()) +
          " outputs ([--force] replaces outputs, [--allow-nonfinite] takes inputs with NaN), or run --verify | --bench RUNS | --info; [--threads N] with any";

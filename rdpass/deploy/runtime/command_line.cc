@@ -16,6 +16,7 @@
 #include "cpu_features.h"
 #include "failure.h"
 #include "image.h"
+#include "image_file.h"
 #include "new_file.h"
 #include "npy.h"
 #include "report.h"
@@ -44,7 +45,7 @@ std::vector<Tensor> ReadAll(const std::vector<std::string>& paths, const std::ve
 std::vector<Tensor> ReadInputs(const std::vector<std::string>& paths, const Description& description) {
   if (!TakesImage(description) || !IsImage(paths.at(0))) return ReadAll(paths, description.inputs);
   std::vector<Tensor> tensors;
-  tensors.push_back(ReadImage(paths[0], description));
+  tensors.push_back(InputOf(ReadImage(paths[0]), description));
   return tensors;
 }
 

@@ -1,26 +1,19 @@
-// 1. The header is read: P5 (grey) or P6 (red, green, blue), sides, and 255 as the largest value.
-// 2. Grey becomes three equal channels or colours one grey, where the network has other channels than the file.
-// 3. The largest centred rectangle of the input's proportions, its inner part if so said, is scaled: along each row, then
+// 1. Grey becomes three equal channels or colours one grey, where the network has other channels than the file.
+// 2. The largest centred rectangle of the input's proportions, its inner part if so said, is scaled: along each row, then
 //    along each column. Weights are a triangle as wide as the step, in fixed point, and each pass rounds to bytes; that
 //    is how Pillow computes, whose numbers these are to be.
-// 4. Channels are put in the network's order and layout.
+// 3. Channels are put in the network's order and layout.
 #include "image.h"
 
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <cstdio>
 #include <utility>
 #include <vector>
-
-#include "file_status.h"
-#include "input_file.h"
 
 namespace rdpass {
 namespace {
 
-constexpr int kLongestSide = 65535;
-constexpr int64_t kMostPixels = 100000000;
 constexpr int kFractionBits = 22;  // of a weight
 
 // Where of an axis an output lies: the first input that counts, and the weights from there on.
@@ -33,58 +26,6 @@ struct Weights {
 struct Span {
   float start, end;
 };
-
-bool IsSpace(int letter) { return letter == ' ' || (letter >= '\t' && letter <= '\r'); }
-
-// The next number of the header, behind white space and comments; the one letter behind it is read too.
-int ReadNumber(const InputFile& file, const std::string& path) {
-  int letter = std::fgetc(file.get());
-  while (IsSpace(letter) || letter == '#') {
-    while (letter == '#' && letter != EOF) {
-      do letter = std::fgetc(file.get());
-      while (letter != '\n' && letter != EOF);
-    }
-    if (letter != EOF) letter = std::fgetc(file.get());
-  }
-  int number = 0, digits = 0;
-  for (; letter >= '0' && letter <= '9'; letter = std::fgetc(file.get())) {
-    number = number * 10 + (letter - '0');
-    if (++digits > 5 || number > kLongestSide) RefuseInput(path, "its sides are longer than 65535 pixels, or its header is damaged");
-  }
-  if (digits == 0 || !IsSpace(letter)) RefuseInput(path, "its header is damaged");
-  return number;
-}
-
-// How many bytes follow in the file: before memory for them is taken.
-int64_t BytesLeft(const InputFile& file, const std::string& path) {
-  const long here = std::ftell(file.get());
-  if (here < 0 || std::fseek(file.get(), 0, SEEK_END) != 0) RefuseInput(path, "is no file");
-  const long end = std::ftell(file.get());
-  if (end < 0 || std::fseek(file.get(), here, SEEK_SET) != 0) RefuseInput(path, "is no file");
-  return end - here;
-}
-
-Pixels ReadPnm(const std::string& path) {
-  const InputFile file = OpenInput(path);
-  const int start = std::fgetc(file.get()), kind = std::fgetc(file.get());
-  if (start != 'P' || (kind != '5' && kind != '6')) RefuseInput(path, "not a binary PPM or PGM image (P6, P5)");
-  Pixels image{};
-  image.width = ReadNumber(file, path);
-  image.height = ReadNumber(file, path);
-  image.channels = kind == '6' ? 3 : 1;
-  const int largest = ReadNumber(file, path);
-  const int64_t pixels = static_cast<int64_t>(image.width) * image.height;
-  if (pixels == 0 || pixels > kMostPixels) RefuseInput(path, "holds no pixel, or more than 100 million");
-  if (largest != 255) RefuseInput(path, "its largest value is not 255: pixels are to be of 8 bits");
-  const int64_t wanted = pixels * image.channels, held = BytesLeft(file, path);
-  if (held < wanted) RefuseInput(path, "cut off: holds too little data");
-  if (held > wanted) RefuseInput(path, "holds more data than its header says");
-  image.bytes.resize(static_cast<size_t>(wanted));
-  if (std::fread(image.bytes.data(), 1, image.bytes.size(), file.get()) != image.bytes.size()) {
-    RefuseInput(path, "can't be read to its end");
-  }
-  return image;
-}
 
 // Grey by the weights of ITU-R 601 in fixed point.
 uint8_t Grey(const uint8_t* pixel) {
@@ -191,15 +132,6 @@ bool TakesImage(const Description& description) {
          description.inputs[0].shape[0] == 1;
 }
 
-bool IsImage(const std::string& path) {
-  struct stat found;
-  if (!Status(path, 0, &found) || !S_ISREG(found.st_mode)) return false;
-  const InputFile file = OpenInput(path);
-  if (std::fgetc(file.get()) != 'P') return false;
-  const int kind = std::fgetc(file.get());
-  return kind == '5' || kind == '6';
-}
-
 Tensor InputOf(Pixels given, const Description& description) {
   const TensorSpec& spec = description.inputs.at(0);
   const ImageInput& input = description.image;
@@ -218,10 +150,6 @@ Tensor InputOf(Pixels given, const Description& description) {
     }
   }
   return tensor;
-}
-
-Tensor ReadImage(const std::string& path, const Description& description) {
-  return InputOf(ReadPnm(path), description);
 }
 
 }  // namespace rdpass

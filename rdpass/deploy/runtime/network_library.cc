@@ -22,9 +22,6 @@ namespace {
 
 using rdpass::Failure;
 
-constexpr int kLongestSide = 65535;
-constexpr int64_t kMostPixels = 100000000;
-
 thread_local char last_error[1024];
 
 int Report(const char* message, int code) {
@@ -134,8 +131,8 @@ int rdpass_network_prepare(const rdpass_network* network, const uint8_t* pixels,
     Demand(rdpass::TakesImage(rdpass::description()),
            "the network takes no image: it was not compiled with --preprocess, or takes several at once");
     Demand(channels == 1 || channels == 3, "an image has 3 channels, or 1 of grey");
-    Demand(width > 0 && height > 0 && width <= kLongestSide && height <= kLongestSide &&
-               static_cast<int64_t>(width) * height <= kMostPixels,
+    Demand(width > 0 && height > 0 && width <= rdpass::kLongestSide && height <= rdpass::kLongestSide &&
+               static_cast<int64_t>(width) * height <= rdpass::kMostPixels,
            "an image has a pixel or more, at most 65535 on a side and 100 million in all");
     const size_t bytes = static_cast<size_t>(width) * height * channels;
     const rdpass::Tensor made =

@@ -3,7 +3,7 @@
 #include <cstdlib>
 
 #include "failure.h"
-#include "image.h"
+#include "image_file.h"
 
 int main(int, char** argv) {
   const std::string layout = argv[2];
@@ -14,7 +14,7 @@ int main(int, char** argv) {
   if (layout == "nchw") about.inputs[0].shape = {1, channels, height, width};
   try {
     if (!rdpass::TakesImage(about)) return 9;
-    const rdpass::Tensor tensor = rdpass::ReadImage(argv[1], about);
+    const rdpass::Tensor tensor = rdpass::InputOf(rdpass::ReadImage(argv[1]), about);
     return std::fwrite(tensor.data(), 1, tensor.bytes(), stdout) != tensor.bytes();
   } catch (const rdpass::Failure& failure) {
     std::fprintf(stderr, "%s\n", failure.what());

@@ -13,17 +13,25 @@ from rdpass.core.images import read_image
 from rdpass.core.processing import Processing
 from rdpass.deploy.bundle.runner_program import RUNTIME
 
+_SOURCES = [
+    str(RUNTIME / name)
+    for name in ("image.cc", "image_decoder.cc", "image_file.cc", "image_header.cc", "input_file.cc", "tensor.cc")
+]
 _CHECKS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-O1", "-g")
 
 
 @pytest.fixture(scope="module")
 def tool(tmp_path_factory: pytest.TempPathFactory) -> Path:
     program = tmp_path_factory.mktemp("tool") / "read_image"
-    sources = [str(RUNTIME / name) for name in ("image.cc", "input_file.cc", "tensor.cc")]
-    own = str(Path(__file__).with_name("read_image.cc"))
-    command = ["g++", "-std=c++17", "-Wall", "-Wextra", "-Werror", *_CHECKS, f"-I{RUNTIME}", own, *sources]
-    subprocess.run([*command, "-o", str(program)], check=True)
+    _compile(program)
     return program
+
+
+def _compile(program: Path, *options: str) -> None:
+    """Of the source of the same name, with all that reads images."""
+    own = str(Path(__file__).with_name(f"{program.name}.cc"))
+    command = ["g++", "-std=c++17", "-Wall", "-Wextra", "-Werror", *_CHECKS, f"-I{RUNTIME}", own, *_SOURCES]
+    subprocess.run([*command, *options, "-o", str(program)], check=True)
 
 
 def _read(
@@ -76,10 +84,10 @@ WHOLE = b"P6 2 1 255\n" + bytes(6)
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"", b"not a binary PPM or PGM image"),
-        (b"P", b"not a binary PPM or PGM image"),
-        (b"P3 2 1 255\n0 0 0 0 0 0", b"not a binary PPM or PGM image"),
-        (b"\x93NUMPY", b"not a binary PPM or PGM image"),
+        (b"", b"not a JPEG or PNG image, nor a binary PPM or PGM one"),
+        (b"P", b"not a JPEG or PNG image, nor a binary PPM or PGM one"),
+        (b"P3 2 1 255\n0 0 0 0 0 0", b"not a JPEG or PNG image, nor a binary PPM or PGM one"),
+        (b"\x93NUMPY", b"not a JPEG or PNG image, nor a binary PPM or PGM one"),
         (b"P6", b"its header is damaged"),
         (b"P6 2 1", b"its header is damaged"),
         (b"P6 2 1 255", b"its header is damaged"),
