@@ -100,6 +100,16 @@ def test_colours_of_sixteen_bits_keep_their_upper_eight(decode: Path, tmp_path: 
     assert _differences(decode, tmp_path / "x.png").max() == 0
 
 
+def test_an_interlaced_file_is_put_together(decode: Path, photograph: Image.Image, tmp_path: Path) -> None:
+    pixels = np.asarray(photograph)
+    passes = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
+    rows = b"".join(b"\0" + row.tobytes() for y, x, down, across in passes for row in pixels[y::down, x::across])
+    header = struct.pack(">IIBBBBB", photograph.width, photograph.height, 8, 2, 0, 0, 1)
+    (tmp_path / "x.png").write_bytes(_png(header, zlib.compress(rows)))
+    assert np.array_equal(_pixels(decode, tmp_path / "x.png"), pixels)
+    assert _differences(decode, tmp_path / "x.png").max() == 0
+
+
 @pytest.mark.parametrize("progressive", [False, True])
 @pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:0"])
 @pytest.mark.parametrize("quality", [40, 92])
