@@ -106,8 +106,8 @@ std::string DigestOf(int file, const std::string& name) {
   }
 }
 
-// The loader takes a library for one that it has if that was loaded under the same path, and numbers of descriptors come
-// again: the path says what the file holds, 64 bits of its digest spelled as steps to the same folder.
+// The loader takes a library for one that it has if that was loaded under the same path, and numbers of descriptors
+// come again: the path says what the file holds, 64 bits of its digest spelled as steps to the same folder.
 std::string PathOf(int file, const std::string& digest) {
   std::string path = "/proc/self/fd/";
   for (const char letter : digest.substr(0, 16)) {

@@ -1,7 +1,7 @@
 // 1. Grey becomes three equal channels or colours one grey, where the network has other channels than the file.
-// 2. The largest centred rectangle of the input's proportions, its inner part if so said, is scaled: along each row, then
-//    along each column. Weights are a triangle as wide as the step, in fixed point, and each pass rounds to bytes; that
-//    is how Pillow computes, whose numbers these are to be.
+// 2. The largest centred rectangle of the input's proportions, its inner part if so said, is scaled: along each row,
+//    then along each column. Weights are a triangle as wide as the step, in fixed point, and each pass rounds to bytes;
+//    that is how Pillow computes, whose numbers these are to be.
 // 3. Channels are put in the network's order and layout.
 #include "image.h"
 

@@ -98,8 +98,8 @@ Pixels DecodeImage(const std::vector<uint8_t>& file, int width, int height, cons
 namespace rdpass {
 
 Pixels DecodeImage(const std::vector<uint8_t>&, int, int, const std::string& path) {
-  RefuseInput(path, "this bundle was built without a reader of JPEG and PNG: convert the file to PPM (djpeg, pngtopnm), "
-                    "or compile again where there is stb_image (apt install libstb-dev)");
+  RefuseInput(path, "this bundle was built without a reader of JPEG and PNG: convert the file to PPM (djpeg, "
+                    "pngtopnm), or compile again where there is stb_image (apt install libstb-dev)");
 }
 
 }  // namespace rdpass

@@ -31,7 +31,9 @@ int ReadNumber(const InputFile& file, const std::string& path) {
   int number = 0, digits = 0;
   for (; letter >= '0' && letter <= '9'; letter = std::fgetc(file.get())) {
     number = number * 10 + (letter - '0');
-    if (++digits > 5 || number > kLongestSide) RefuseInput(path, "its sides are longer than 65535 pixels, or its header is damaged");
+    if (++digits > 5 || number > kLongestSide) {
+      RefuseInput(path, "its sides are longer than 65535 pixels, or its header is damaged");
+    }
   }
   if (digits == 0 || !IsSpace(letter)) RefuseInput(path, "its header is damaged");
   return number;
@@ -102,7 +104,9 @@ Pixels ReadCompressed(const InputFile& file, const std::string& path) {
   const int64_t size = BytesLeft(file, path);
   if (size > kLargestFile) RefuseInput(path, "is larger than 256 MB");
   std::vector<uint8_t> bytes(static_cast<size_t>(size));
-  if (std::fread(bytes.data(), 1, bytes.size(), file.get()) != bytes.size()) RefuseInput(path, "can't be read to its end");
+  if (std::fread(bytes.data(), 1, bytes.size(), file.get()) != bytes.size()) {
+    RefuseInput(path, "can't be read to its end");
+  }
   const ImageHeader header = ReadImageHeader(bytes, path);
   CheckSize(header.width, header.height, path);
   return Upright(DecodeImage(bytes, header.width, header.height, path), header.orientation);

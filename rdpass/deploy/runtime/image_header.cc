@@ -1,11 +1,12 @@
-// JPEG (ITU-T T.81): segments, each FF and a marker and, but for a few, two bytes of length. Behind the header of a scan
-// come entropy-coded bytes, in which FF is followed by 0 or a restart marker. The file ends with EOI: one without it is cut
-// off, which the decoder would fill up with grey.
+// JPEG (ITU-T T.81): segments, each FF and a marker and, but for a few, two bytes of length. Behind the header of a
+// scan come entropy-coded bytes, in which FF is followed by 0 or a restart marker. The file ends with EOI: one without
+// it is cut off, which the decoder would fill up with grey. Tables of codes that hold too many values are refused here,
+// for stb_image 2.27 writes them down beyond their place.
 //
 // PNG (ISO/IEC 15948): chunks of length, type, data and CRC-32, from IHDR to IEND. The decoder looks at no checksum.
 //
-// EXIF (JEITA CP-3451): a TIFF structure, of whose first directory the tag 0x0112 is read, from a JPEG file's segment APP1
-// or a PNG file's chunk eXIf. A damaged one is let be.
+// EXIF (JEITA CP-3451): a TIFF structure, of whose first directory the tag 0x0112 is read, from a JPEG file's segment
+// APP1 or a PNG file's chunk eXIf. A damaged one is let be.
 #include "image_header.h"
 
 #include <array>
@@ -152,13 +153,18 @@ ImageHeader ReadPngHeader(Bytes file, const std::string& path) {
     if (left < 12 || length > left - 12) RefuseInput(path, "cut off: it does not end as a PNG file does");
     const uint8_t* const type = file.data + at + 4;
     const Bytes data{type + 4, length};
-    if (Crc({type, length + 4}) != BigEndian(data.data + length, 4)) RefuseInput(path, "damaged: a checksum does not fit");
+    if (Crc({type, length + 4}) != BigEndian(data.data + length, 4)) {
+      RefuseInput(path, "damaged: a checksum does not fit");
+    }
     at += length + 12;
     const auto is = [type](const char* name) { return std::memcmp(type, name, 4) == 0; };
     if (is("IHDR") != (header.width == 0)) RefuseInput(path, "its header is damaged");
     if (is("IHDR")) {
-      const uint32_t width = length < 13 ? 0 : BigEndian(data.data, 4), height = length < 13 ? 0 : BigEndian(data.data + 4, 4);
-      if (width == 0 || height == 0 || width > INT32_MAX || height > INT32_MAX) RefuseInput(path, "its header is damaged");
+      const uint32_t width = length < 13 ? 0 : BigEndian(data.data, 4);
+      const uint32_t height = length < 13 ? 0 : BigEndian(data.data + 4, 4);
+      if (width == 0 || height == 0 || width > INT32_MAX || height > INT32_MAX) {
+        RefuseInput(path, "its header is damaged");
+      }
       header.width = static_cast<int>(width);
       header.height = static_cast<int>(height);
     }
@@ -172,7 +178,9 @@ ImageHeader ReadPngHeader(Bytes file, const std::string& path) {
 
 }  // namespace
 
-bool IsJpeg(const uint8_t* bytes, size_t size) { return size >= 3 && bytes[0] == 0xff && bytes[1] == kSoi && bytes[2] == 0xff; }
+bool IsJpeg(const uint8_t* bytes, size_t size) {
+  return size >= 3 && bytes[0] == 0xff && bytes[1] == kSoi && bytes[2] == 0xff;
+}
 
 bool IsPng(const uint8_t* bytes, size_t size) {
   return size >= sizeof(kPngMagic) && std::memcmp(bytes, kPngMagic, sizeof(kPngMagic)) == 0;

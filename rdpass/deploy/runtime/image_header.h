@@ -17,8 +17,8 @@ struct ImageHeader {
 bool IsJpeg(const uint8_t* bytes, size_t size);
 bool IsPng(const uint8_t* bytes, size_t size);
 
-// Throws a Failure that names the file where it is damaged, cut off, or of a kind that is not read: a JPEG file with four
-// components (CMYK); a PNG file whose checksums don't fit.
+// Throws a Failure that names the file where it is damaged, cut off, or of a kind that is not read: a JPEG file with
+// four components (CMYK).
 ImageHeader ReadImageHeader(const std::vector<uint8_t>& file, const std::string& path);
 
 }  // namespace rdpass
