@@ -6,8 +6,8 @@
  *   rdpass_network_close(network);
  *
  * The library belongs to one bundle, and lies in it. It was built with the digests of what it reads there: whoever
- * trusts the library can trust the network. Where the bundle has TVM's runtime, it looks for it in lib/ beside itself. What is
- * loaded has to find TVM's functions: give dlopen RTLD_GLOBAL. C++ has rdpass_network.hpp, which does so.
+ * trusts the library can trust the network. Where the bundle has TVM's runtime, it looks for it in lib/ beside itself.
+ * What is loaded has to find TVM's functions: give dlopen RTLD_GLOBAL. C++ has rdpass_network.hpp, which does so.
  *
  * What can fail returns one of the codes, and rdpass_network_error says why. One network runs once at a time; several
  * may run at the same time.
@@ -67,8 +67,8 @@ int rdpass_network_takes_image(const rdpass_network *network);
 int rdpass_network_prepare(const rdpass_network *network, const uint8_t *pixels, int width, int height, int channels,
                            void *input);
 
-/* One inference. `inputs` and `outputs` hold a pointer to every tensor, whole and in C order; an input that begins at no
- * multiple of 64 is copied first. Inputs are not changed. NaN and infinities are not looked for: kernels drop NaN at
+/* One inference. `inputs` and `outputs` hold a pointer to every tensor, whole and in C order; an input that begins at
+ * no multiple of 64 is copied first. Inputs are not changed. NaN and infinities are not looked for: kernels drop NaN at
  * comparisons, and outputs may not show it. */
 int rdpass_network_run(rdpass_network *network, const void *const inputs[], void *const outputs[]);
 
