@@ -16,8 +16,9 @@ import fnmatch
 import json
 import logging
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import get_args
 
@@ -29,8 +30,10 @@ from tvm_ffi import structural_hash
 
 from rdpass.capture.trace import trace
 from rdpass.cli.tables import print_table
-from rdpass.core.errors import RdpassError
+from rdpass.core.errors import RdpassError, TargetError, first_line
+from rdpass.core.files import new_file
 from rdpass.core.numeric_types import SINGLE, Precision
+from rdpass.core.plan import Skipped
 from rdpass.deploy.lowering import lower_for, network_of
 from rdpass.onnx.export import draft_onnx
 from rdpass.onnx.source import OnnxSource, read_onnx
@@ -46,13 +49,15 @@ from rdpass.sources.models import load_model
 from rdpass.targets.target import Target
 
 NETWORKS = (
-    "torchvision:resnet18", "torchvision:resnet50", "torchvision:resnext50_32x4d", "torchvision:mobilenet_v2",
-    "torchvision:mobilenet_v3_small", "torchvision:mnasnet0_5", "torchvision:efficientnet_b0",
-    "torchvision:shufflenet_v2_x0_5", "torchvision:squeezenet1_1", "torchvision:densenet121", "torchvision:googlenet",
-    "torchvision:regnet_x_400mf", "torchvision:regnet_y_400mf", "torchvision:vgg11", "timm:lcnet_050",
-    "timm:tinynet_e", "timm:ghostnet_050", "timm:mobileone_s0", "timm:repvgg_a0", "timm:convnext_atto",
-    "timm:skresnet18", "timm:res2net50_26w_4s", "timm:fbnetc_100", "timm:mixnet_s", "timm:rexnet_100",
-    "timm:selecsls42b", "timm:dla34", "timm:cspresnet50",
+    "torchvision:resnet18", "torchvision:squeezenet1_1", "timm:lcnet_050", "torchvision:shufflenet_v2_x0_5",
+    "torchvision:mobilenet_v2", "timm:tinynet_e", "benchmarks.rrdb:rrdb_net", "torchvision:mobilenet_v3_small",
+    "benchmarks.fingerprinting.networks:unet", "torchvision:mnasnet0_5", "timm:ghostnet_050",
+    "timm:efficientnet_lite0", "benchmarks.fingerprinting.networks:yolo_neck", "torchvision:regnet_x_400mf",
+    "timm:mobileone_s0", "torchvision:regnet_y_400mf", "timm:fbnetc_100", "timm:repvgg_a0", "torchvision:googlenet",
+    "torchvision:efficientnet_b0", "timm:rexnet_100", "torchvision:lraspp_mobilenet_v3_large", "timm:mixnet_s",
+    "timm:convnext_atto", "torchvision:resnet50", "timm:selecsls42b", "timm:vgg11(features_only=True)",
+    "torchvision:densenet121", "timm:skresnet18", "timm:dla34", "timm:cspresnet50", "torchvision:resnext50_32x4d",
+    "timm:res2net50_26w_4s",
 )  # fmt: skip
 SIDE = 64
 TIME, PEAK, RATIO = 0.10, 0.03, 0.03
@@ -61,12 +66,13 @@ TIME, PEAK, RATIO = 0.10, 0.03, 0.03
 
 @dataclass(frozen=True)
 class Costs:
-    """One inference: milliseconds, cycles of the core, bytes from memory, bytes at the peak."""
+    """One inference: milliseconds, cycles of the core, bytes from memory, bytes at the peak; cycles by function."""
 
     ms: float
     cycles: float
     dram_bytes: int
     peak_bytes: int
+    functions: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -87,15 +93,46 @@ class Row:
 
 
 def rows(specs: Sequence[str], targets: Sequence[str], precisions: Sequence[Precision], kept: Path | None,
-         known: bool = False, side: int = SIDE) -> Iterator[Row]:  # fmt: skip
-    """One row a network, variant, precision and core; ``known``: those alone whose count is kept."""
-    for spec in specs:
+         known: bool = False, side: int = SIDE) -> Iterator[Row | Skipped]:  # fmt: skip
+    """One row a network, variant, precision and core, or why there is none; ``known``: those alone whose count is kept.
+
+    Cores and precisions take turns: a run cut short has seen every network before any in all its forms.
+    """
+    forms = list(product(precisions, targets))
+    for turn in range(len(forms)):
+        for place, spec in enumerate(specs):
+            precision, target = forms[(place + turn) % len(forms)]
+            yield from _rows_of(spec, precision, find_board(target), kept, known, side)
+
+
+def _rows_of(
+    spec: str, precision: Precision, target: Target, kept: Path | None, known: bool, side: int
+) -> Iterator[Row | Skipped]:
+    try:
         for variant, source in _variants(spec, side):
-            for precision in precisions:
-                for name in targets:
-                    row = _row(spec, variant, as_precision(source, precision), precision, find_board(name), kept, known)
-                    if row is not None:
-                        yield row
+            yield from _row_or_reason(spec, variant, source, precision, target, kept, known)
+    except TargetError:
+        raise  # a tool that is missing, for all networks alike
+    except Exception as error:  # tracer and exporter raise what they like
+        yield Skipped(_name(spec), first_line(error))
+
+
+def _row_or_reason(
+    spec: str, variant: str, source: OnnxSource, precision: Precision, target: Target, kept: Path | None, known: bool
+) -> Iterator[Row | Skipped]:
+    try:
+        row = _row(spec, variant, as_precision(source, precision), precision, target, kept, known)
+    except TargetError:
+        raise
+    except Exception as error:  # quantiser, importer and compiler too
+        yield Skipped(f"{_name(spec)} {variant} {precision} {target.name}", first_line(error))
+    else:
+        if row is not None:
+            yield row
+
+
+def _name(spec: str) -> str:
+    return spec.partition(":")[2].partition("(")[0]
 
 
 def _variants(spec: str, side: int) -> Iterator[tuple[str, OnnxSource]]:
@@ -122,17 +159,17 @@ def _row(
     else:
         counted = _counted(source, target, precision)
         if place is not None:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_text(json.dumps(asdict(counted)))
-    forecast = Costs(account.ms, account.cycles, account.dram_bytes, account.peak_bytes)
-    return Row(spec.partition(":")[2], variant, precision, target.name, forecast, counted)
+            with new_file(place, force=True) as file:
+                file.write_text(json.dumps(asdict(counted)))
+    forecast = Costs(account.ms, account.cycles, account.dram_bytes, account.peak_bytes, account.functions)
+    return Row(_name(spec), variant, precision, target.name, forecast, counted)
 
 
 def _counted(source: OnnxSource, target: Target, precision: Precision) -> Costs:
-    caches = Caches(l1=target.l1d_bytes, l2=target.last_cache_bytes)
-    cost = measure_network(source, target, caches, precision=precision)
-    cycles = cost.est_cycles[modelled_core(target)]
-    return Costs(cost.est_ms, cycles, cost.dram_bytes, cost.peak_activation_bytes)
+    caches, core = Caches(l1=target.l1d_bytes, l2=target.last_cache_bytes), modelled_core(target)
+    cost = measure_network(source, target, caches, precision=precision, cores=(core,))
+    functions = {function.name: function.est_cycles[core] for function in cost.functions}
+    return Costs(cost.est_ms, cost.est_cycles[core], cost.dram_bytes, cost.peak_activation_bytes, functions)
 
 
 def summary(found: Sequence[Row]) -> dict[str, float]:
@@ -197,22 +234,28 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
-    specs = [spec for spec in NETWORKS if fnmatch.fnmatch(spec.partition(":")[2], options.only)]
+    specs = [spec for spec in NETWORKS if fnmatch.fnmatch(_name(spec), options.only)]
     targets, precisions = options.target or ["cortex-a72", "cortex-a76"], options.precision or [SINGLE]
-    found = []
+    found: list[Row] = []
+    skipped: list[Skipped] = []
     try:
         for row in rows(specs, targets, precisions, options.kept, options.known):
-            found.append(row)
-            print(f"{row.network} {row.variant} {row.precision} {row.target}: {row.error('ms'):+.1%}", file=sys.stderr)
+            print(f"{row.add}: {row.reason}" if isinstance(row, Skipped) else _line(row), file=sys.stderr, flush=True)
+            found.append(row) if isinstance(row, Row) else skipped.append(row)
     except RdpassError as error:
         print(f"forecast_error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     if options.plot is not None:
         options.plot.write_text(plot(found), encoding="utf-8")
     if options.json:
-        print(json.dumps({"summary": summary(found), "rows": [asdict(row) for row in found]}, indent=1))
+        print(json.dumps({"summary": summary(found), "rows": [asdict(row) for row in found],
+                          "skipped": [asdict(each) for each in skipped]}, indent=1))  # fmt: skip
     else:
         _print(found)
+
+
+def _line(row: Row) -> str:
+    return f"{row.network} {row.variant} {row.precision} {row.target}: {row.error('ms'):+.1%}"
 
 
 def _print(found: Sequence[Row]) -> None:

@@ -20,6 +20,7 @@ from rdpass.passes.lowering.memory.plan_arena import PlanArena
 from rdpass.passes.lowering.memory.share_maps import ShareMaps
 from rdpass.passes.lowering.rewrite.bound_takes import BoundTakes
 from rdpass.passes.lowering.rewrite.fold_batch_norm import FoldBatchNorm
+from rdpass.passes.lowering.rewrite.fold_constants import FoldConstants
 from rdpass.passes.lowering.rewrite.half_precision import HalfPrecision
 from rdpass.passes.lowering.rewrite.keep_integers import KeepIntegers, ReleaseIntegers
 from rdpass.passes.lowering.rewrite.legalize import LegalizeOpsButViews
@@ -35,13 +36,13 @@ def simplification(machine: Machine) -> tuple[Any, ...]:
         BoundTakes(),
         # TVM's rewriting in these two makes one of equal calls, which KeepIntegers takes apart.
         RestoreExtrema(),
-        ReshapeConstants(),  # faster than FoldConstant
+        ReshapeConstants(),  # faster than to fold them
         KeepIntegers(),
         transform.CanonicalizeBindings(),
-        transform.FoldConstant(),
+        FoldConstants(),
         FoldBatchNorm(),
         ReleaseIntegers(machine),
-        transform.FoldConstant(),
+        FoldConstants(),
         transform.DeadCodeElimination(),
         OrderLayers(machine),
     )
@@ -58,12 +59,12 @@ def lowering_to_calls(machine: Machine, tuned: Mapping[Workload, Tile]) -> tuple
         WidenSums(machine),
         # 2. Our kernels, and the constants they packed
         PlaceKernels(machine, tuned),
-        transform.FoldConstant(),
+        FoldConstants(),
         # 3. TVM's own functions for the rest, fused
         relax.backend.DispatchSortScan(),
         LegalizeOpsButViews(),
         transform.AnnotateTIROpPattern(),
-        transform.FoldConstant(),
+        FoldConstants(),
         transform.FuseOps(),
         transform.FuseTIR(),
         transform.DeadCodeElimination(),
@@ -97,7 +98,7 @@ def lowering(machine: Machine, tuned: Mapping[Workload, Tile]) -> tuple[Any, ...
 def halved(module: tvm.IRModule, target: tvm.target.Target) -> tvm.IRModule:
     """A network of float32 that computes in float16; ``module`` is left as it was."""
     passes = BoundTakes(), RestoreExtrema(), transform.CanonicalizeBindings(), ReshapeConstants()
-    return _run((*passes, transform.FoldConstant(), FoldBatchNorm(), HalfPrecision()), module, target)
+    return _run((*passes, FoldConstants(), FoldBatchNorm(), HalfPrecision()), module, target)
 
 
 def simplify(module: tvm.IRModule, target: tvm.target.Target, machine: Machine) -> tvm.IRModule:

@@ -85,11 +85,12 @@ class NetworkCost:
 def measure_network(
     model: Path | OnnxSource, target: Target, caches: Caches | None = None,
     tuned: Mapping[Workload, Tile] | None = None, precision: Precision = SINGLE, optimize: Optimize = SPEED,
+    cores: Sequence[str] = CORES,
 ) -> NetworkCost:  # fmt: skip
     """Build ``model``, an ONNX file or what was read from one, for ``target`` and count one inference.
 
     A workload in ``tuned`` has its tile there. ``precision``: fp16 for a network of floats that is to compute so.
-    ``optimize``: what kernels are chosen for.
+    ``optimize``: what kernels are chosen for. ``cores``: those to estimate cycles of; the target's own always is.
 
     Raises:
         ConfigError: the model can't be built.
@@ -97,13 +98,14 @@ def measure_network(
         DeviceError: the network failed under the emulator.
     """
     core = modelled_core(target)
+    cores = tuple(dict.fromkeys((*cores, core)))
     source = model if isinstance(model, OnnxSource) else read_onnx(model)
     with built_network(source, target, tuned, precision, optimize) as (folder, facts):
         seen = profile(folder, ["./driver"], target, caches or Caches(), variables={"TVM_NUM_THREADS": "1"})
         symbols, error = read_symbols(folder / "model.so", find_compiler(target).command), _error(folder)
-    functions, times, blocks = _functions(seen, symbols, int(seen.printed.split()[1]), facts)
+    functions, times, blocks = _functions(seen, symbols, int(seen.printed.split()[1]), facts, cores)
     dram = LINE * seen.l2_misses
-    cycles = {name: times.cycles(blocks, name) for name in CORES}
+    cycles = {name: times.cycles(blocks, name) for name in cores}
     return NetworkCost(
         facts=facts,
         instructions=sum(block.instructions for block in blocks),
@@ -117,10 +119,10 @@ def measure_network(
 
 
 def _functions(
-    seen: Profile, symbols: Symbols, base: int, facts: Facts
+    seen: Profile, symbols: Symbols, base: int, facts: Facts, cores: Sequence[str]
 ) -> tuple[tuple[FunctionCost, ...], BlockTimes, tuple[BasicBlock, ...]]:
     blocks = basic_blocks(seen.blocks)
-    times = measure_blocks(blocks)
+    times = measure_blocks(blocks, cores)
     symbols = with_nameless(symbols, blocks, base)
     own: dict[str, list[BasicBlock]] = {}
     for block in blocks:
@@ -134,7 +136,7 @@ def _functions(
             calls=_runs_at(own[name], base + symbols.entries[name]) if name in symbols.entries else 1,
             instructions=sum(block.instructions for block in own[name]),
             fmla=sum(block.runs * block.fmla for block in own[name]),
-            est_cycles={core: times.cycles(own[name], core) for core in CORES},
+            est_cycles={core: times.cycles(own[name], core) for core in cores},
             l2_miss_bytes=LINE * misses.get(name, 0),
             fmla_share_of_hot_loops=tuple(round(loop.fmla_share, 4) for loop in multiplying[name]),
             fmla_bound_of_hot_loops=tuple(round(loop.fmla_bound, 4) for loop in multiplying[name]),

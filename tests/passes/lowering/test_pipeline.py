@@ -11,7 +11,7 @@ from rdpass.passes.lowering.pipeline import lowering
 
 def test_the_pipeline_puts_kernels_between_restored_operators_and_tvms_own_lowering(target: Any) -> None:
     names = [step.info.name for step in lowering(machine_of(target), {})]
-    order = ["RestoreExtrema", "FoldConstant", "OrderLayers", "PlaceKernels", "LegalizeOps", "FuseOps", "PlanArena"]
+    order = ["RestoreExtrema", "FoldConstants", "OrderLayers", "PlaceKernels", "LegalizeOps", "FuseOps", "PlanArena"]
     assert [name for name in dict.fromkeys(names) if name in order] == order
     assert names[-1] == "AttachGlobalSymbol"
 
