@@ -16,6 +16,7 @@ from tvm import tirx
 
 from rdpass.core.comparison import Array
 from rdpass.core.numeric_types import ALL_FLOAT32, FLOAT16, FLOAT32, INT8, INT32, UINT8, NumericTypes
+from rdpass.core.optimization import SIZE
 from rdpass.kernels.cost_model import preference
 from rdpass.kernels.machine import Machine
 from rdpass.kernels.workload import NO_EPILOGUE, Epilogue, Workload
@@ -114,7 +115,15 @@ class Template(ABC, Generic[W, T]):
 
     def best(self, work: W, tiles: Iterable[T], machine: Machine) -> T | None:
         """The best of ``tiles``, the first of equals."""
+        if machine.optimize == SIZE:
+            tiles = self._smallest(work, tuple(tiles), machine)
         return min(tiles, key=lambda tile: self.preference(work, tile, machine), default=None)
+
+    def _smallest(self, work: W, tiles: Sequence[T], machine: Machine) -> Sequence[T]:
+        """The tiles of fewest bytes, which are all that is to be costed where bytes come first."""
+        sizes = [self.weight_bytes(work, tile, machine) for tile in tiles]
+        least = min(sizes, default=0)
+        return [tile for tile, size in zip(tiles, sizes, strict=True) if size == least]
 
     @abstractmethod
     def build(self, work: W, constants: Sequence[Any], tile: T, machine: Machine) -> tuple[Kernel, ...]:

@@ -17,6 +17,6 @@ def report_command(
 
     Example: rdpass report run/ --html report.html
     """
-    from rdpass.report import report_page, write_report
+    from rdpass.report.page import report_page, write_report
 
     print(report_page(run) if str(html) == "-" else write_report(run, html, force=force))

@@ -9,7 +9,7 @@ import pytest
 
 from rdpass.cli.app import run
 from rdpass.cli.student_file import student_file
-from rdpass.report import write_report
+from rdpass.report.page import write_report
 from rdpass.runs.folder import load_run
 from rdpass.training.records import read_history
 from tests.cli.given import failure

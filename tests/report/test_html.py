@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from rdpass.core.checksums import sealed_object
-from rdpass.report import report_page
+from rdpass.report.page import report_page
 from rdpass.report.html import render
 from tests.report.browser import CHROMIUM, SCHEMES, measured
 

@@ -12,7 +12,7 @@ from rdpass.cli.app import run
 from rdpass.core.checksums import sealed_object
 from rdpass.core.errors import IntegrityError
 from rdpass.core.printable import short_count
-from rdpass.report import report_page, write_report
+from rdpass.report.page import report_page, write_report
 from tests.models import small_resnet_of_four
 
 

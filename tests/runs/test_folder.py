@@ -16,7 +16,7 @@ import rdpass
 from rdpass.core.checksums import sealed_object
 from rdpass.core.errors import ConfigError, IntegrityError
 from rdpass.core.tensors import plain_outputs
-from rdpass.report import write_report
+from rdpass.report.page import write_report
 from rdpass.runs.folder import check_run, drop_training_state, held
 from rdpass.training.checkpoint import LAST_STAGE
 from rdpass.training.config import DistillConfig

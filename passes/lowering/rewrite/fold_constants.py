@@ -70,8 +70,8 @@ def _constants(bindings: tuple[tuple[Any, Any], ...], module: tvm.IRModule) -> d
 
 
 def _is_known(value: Any) -> bool:
-    return (
-        isinstance(value, tvm.ir.GenericConst) or (isinstance(value, relax.Tuple) and all(map(_is_known, value.fields)))
+    return isinstance(value, tvm.ir.GenericConst) or (
+        isinstance(value, relax.Tuple) and all(map(_is_known, value.fields))
     )
 
 

@@ -24,23 +24,29 @@ _TRIED = 64
 """Values of a variable that a loop is gone through for."""
 
 
-def count_blocks(function: Any) -> Mapping[Block, float]:
-    """The blocks of ``function``, a ``tirx.PrimFunc`` of static shapes, with how often each runs in a call."""
-    return _read(StructuralKey(function))[0]
+@dataclass(frozen=True)
+class Counts:
+    """What one call of a function does.
 
-
-def count_instructions(function: Any) -> int:
-    """The instructions that the code of ``function`` has, about: those of each block once, an unrolled loop's for every
-    turn.
+    Args:
+        blocks: its blocks, with how often each runs.
+        instructions: that its code has, about: those of each block once, an unrolled loop's for every turn.
     """
-    return _read(StructuralKey(function))[1]
+
+    blocks: Mapping[Block, float]
+    instructions: int
+
+
+def count(function: Any) -> Counts:
+    """The counts of ``function``, a ``tirx.PrimFunc`` of static shapes."""
+    return _read(StructuralKey(function))
 
 
 @lru_cache(maxsize=512)
-def _read(function: StructuralKey) -> tuple[Mapping[Block, float], int]:
+def _read(function: StructuralKey) -> Counts:
     """A network without its shortcuts has most functions of the one with them."""
     read = _Reader().read(function.key.body)
-    return read.runs({}), read.instructions()
+    return Counts(read.runs({}), read.instructions())
 
 
 @dataclass

@@ -8,23 +8,24 @@ calls touch (``traffic``), the peak from the very plan of memory. The two terms 
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
 
+import numpy as np
 import tvm
 from tvm import relax, tirx
 
+from rdpass.core.comparison import Array
 from rdpass.core.errors import TargetError
 from rdpass.core.tvm_messages import without_tvm_lines
 from rdpass.passes.lowering.dataflow import operator_of
 from rdpass.passes.lowering.memory.planned_memory import planned_memory
 from rdpass.passes.lowering.rewrite.place_kernels import FROM_MEMORY
 from rdpass.profiling.account.core_times import core_times
-from rdpass.profiling.account.loops import count_blocks, count_instructions
+from rdpass.profiling.account.loops import count
 from rdpass.profiling.account.traffic import Span, missed_bytes
 from rdpass.targets.target import Target
 
@@ -69,14 +70,14 @@ def account_of(lowered: tvm.IRModule, target: Target) -> Account:
     times = core_times(target)
     calls, constants = _Reader(lowered["main"]).read()
     runs = Counter(name for name, _ in calls)
-    called = {
-        variable.name_hint: function
+    counts = {
+        variable.name_hint: count(function)
         for variable, function in lowered.functions_items()
         if isinstance(function, tirx.PrimFunc) and runs[variable.name_hint]
     }
     functions = {
-        name: runs[name] * sum(count * times.cycles(block) for block, count in count_blocks(function).items())
-        for name, function in called.items()
+        name: runs[name] * sum(often * times.cycles(block) for block, often in found.blocks.items())
+        for name, found in counts.items()
     }
     cycles = sum(functions.values()) + len(calls) * times.dispatch
     dram = missed_bytes([spans for _, spans in calls], target.last_cache_bytes)
@@ -88,11 +89,14 @@ def account_of(lowered: tvm.IRModule, target: Target) -> Account:
         dram_bytes=dram,
         peak_bytes=memory.activations + memory.workspace,
         weight_bytes=constants,
-        code_bytes=_code_bytes(tuple(called.values()), len(calls)),
+        code_bytes=_code_bytes([found.instructions for found in counts.values()], len(calls)),
         calls=len(calls),
         functions=functions,
     )
 
+
+_BEGINNING = 4096
+"""Bytes of a constant that are read first."""
 
 _INSTRUCTION = 4
 _FUNCTION = 3900
@@ -103,10 +107,9 @@ _EMPTY = 49_000
 """Bytes of a library without any function."""
 
 
-def _code_bytes(functions: Sequence[Any], calls: int) -> int:
-    """Of a library beside its weights: each function once, however often it is called."""
-    loops = sum(map(count_instructions, functions))
-    return _EMPTY + _INSTRUCTION * loops + _FUNCTION * len(functions) + _CALL * calls
+def _code_bytes(instructions: Sequence[int], calls: int) -> int:
+    """Of a library beside its weights; ``instructions``: of each function once, however often it is called."""
+    return _EMPTY + _INSTRUCTION * sum(instructions) + _FUNCTION * len(instructions) + _CALL * calls
 
 
 def _read_again(function: Any, spans: Sequence[Span]) -> int:
@@ -124,7 +127,8 @@ class _Reader:
     def __init__(self, main: Any) -> None:
         self.main = main
         self.spans: dict[Any, tuple[Span, ...]] = {}
-        self.constants: dict[bytes, int] = {}
+        self.constants: list[Array] = []
+        self.alike: dict[Hashable, list[int]] = {}
 
     def read(self) -> tuple[list[tuple[str, list[Span]]], int]:
         """Each call's function and spans, in order; and the bytes of all constants."""
@@ -138,7 +142,7 @@ class _Reader:
                     calls.append((value.op.name_hint, [span for each in value.args for span in self._of(each)]))
                 else:
                     self.spans[binding.var] = self._bound(binding.var, value)
-        return calls, sum(self.constants.values())
+        return calls, sum(array.nbytes for array in self.constants)
 
     def _bound(self, variable: Any, value: Any) -> tuple[Span, ...]:
         name = operator_of(value)
@@ -163,11 +167,16 @@ class _Reader:
         return ()
 
     def _constant(self, tensor: Any) -> Span:
-        array = tensor.numpy()
-        digest = hashlib.blake2b(repr((array.shape, array.dtype)).encode(), digest_size=16)
-        digest.update(array.data)
-        self.constants[digest.digest()] = array.nbytes
-        return Span(digest.digest(), 0, array.nbytes)
+        """Where it lies: equal ones in one place. Most differ in what they begin with; the rest is read for few."""
+        array = np.from_dlpack(tensor)
+        numbers = array.reshape(-1).view(np.uint8)
+        alike = self.alike.setdefault((array.shape, array.dtype, numbers[:_BEGINNING].tobytes()), [])
+        for place in alike:
+            if np.array_equal(self.constants[place].reshape(-1).view(np.uint8), numbers):
+                return Span(place, 0, array.nbytes)
+        alike.append(len(self.constants))
+        self.constants.append(array)
+        return Span(alike[-1], 0, array.nbytes)
 
 
 def _bytes(kind: Any) -> int:

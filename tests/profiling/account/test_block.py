@@ -16,7 +16,7 @@ from rdpass.kernels.machine import machine_of
 from rdpass.kernels.workload import Convolution
 from rdpass.kernels.workload.lookup import Lookup
 from rdpass.profiling.account.block import Block
-from rdpass.profiling.account.loops import count_blocks
+from rdpass.profiling.account.loops import count
 from rdpass.targets.isa import Vector
 from rdpass.targets.lookup import find_target
 from tests.kernels.numbers import integer_constants
@@ -37,7 +37,7 @@ def test_a_sum_of_a_product_is_one_instruction_and_registers_are_free() -> None:
                 sums[index] = sums[index] + weight * lane(value, index, 4)
         store(y, sums[0] + sums[1], 0, lanes=4)
 
-    blocks = count_blocks(written(body))
+    blocks = count(written(body)).blocks
     assert totals(written(body)) == {"multiplies": 10, "floats": 2, "loads": 6, "stores": 1}
     (loop,) = (block for block in blocks if block.multiplies)
     assert (loop.chain, blocks[loop]) == (1, 5)
@@ -57,7 +57,7 @@ def test_a_loop_over_neighbours_runs_as_vectors_and_one_over_others_does_not(ste
         with serial(64) as index:
             store(y, load(x, index * step // 2 if step == 2 else index, lanes=1), index * step, lanes=1)
 
-    ((block, found),) = count_blocks(written(body)).items()
+    ((block, found),) = count(written(body)).blocks.items()
     assert (block.loads, block.stores, found) == (1, 1, runs)
 
 
@@ -82,7 +82,7 @@ def test_a_convolution_multiplies_as_often_as_it_has_products() -> None:
     found = totals(kernel.function)
     assert found["multiplies"] == 16 * 32 * 9 * 7 // 4
     assert found["stores"] == 32 * 9 * 7 // 4
-    assert Block() not in count_blocks(kernel.function)
+    assert Block() not in count(kernel.function).blocks
 
 
 def test_loads_of_half_a_register_are_told_apart() -> None:

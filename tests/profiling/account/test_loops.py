@@ -10,7 +10,7 @@ from tvm.script.ir_builder import tirx as T
 
 from rdpass.kernels.builder.emit import bind, serial, tiles, when
 from rdpass.kernels.builder.function import load, store
-from rdpass.profiling.account.loops import count_instructions
+from rdpass.profiling.account.loops import count
 from tests.profiling.account.written import totals, written
 
 
@@ -47,4 +47,4 @@ def test_the_code_of_a_loop_is_its_body_once_or_for_every_turn_that_is_written_o
             store(y, load(x, turn * 4, lanes=4), turn * 4, lanes=4)
 
     copied = 2 + 2 + 2  # a load and a store, their addresses, the loop's counter and branch
-    assert count_instructions(written(body)) == copied * times
+    assert count(written(body)).instructions == copied * times

@@ -7,12 +7,12 @@ from typing import Any
 
 from rdpass.core.numeric_types import FLOAT32
 from rdpass.kernels.builder.function import argument, function
-from rdpass.profiling.account.loops import count_blocks
+from rdpass.profiling.account.loops import count
 
 
 def totals(written: Any) -> Counter[str]:
     found: Counter[str] = Counter()
-    for block, runs in count_blocks(written).items():
+    for block, runs in count(written).blocks.items():
         for name in ("multiplies", "products", "floats", "integers", "loads", "stores", "divisions", "calls",
                      "halves", "pairs"):  # fmt: skip
             found[name] += round(runs * getattr(block, name))
