@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import product
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -44,6 +44,7 @@ from rdpass.profiling.account.network import account_of
 from rdpass.profiling.emulation.boards import find_board, modelled_core
 from rdpass.profiling.emulation.emulator import Caches
 from rdpass.profiling.emulation.network import measure_network
+from rdpass.profiling.emulation.network_build import source_digest
 from rdpass.report.drawing.svg import document, element, group, text, title
 from rdpass.sources.models import load_model
 from rdpass.targets.target import Target
@@ -92,17 +93,25 @@ class Row:
         return float(getattr(self.forecast, figure) / counted - 1) if counted else 0.0
 
 
-def rows(specs: Sequence[str], targets: Sequence[str], precisions: Sequence[Precision], kept: Path | None,
-         known: bool = False, side: int = SIDE) -> Iterator[Row | Skipped]:  # fmt: skip
+def rows(
+    specs: Sequence[str], targets: Sequence[str], precisions: Sequence[Precision], kept: Path | None = None,
+    known: bool = False, side: int = SIDE, record: Record | None = None,
+) -> Iterator[Row | Skipped]:  # fmt: skip
     """One row a network, variant, precision and core, or why there is none; ``known``: those alone whose count is kept.
 
-    Cores and precisions take turns: a run cut short has seen every network before any in all its forms.
+    Cores and precisions take turns: a run cut short has seen every network before any in all its forms. What is in the
+    record comes from there, and what is not is added to it.
     """
     forms = list(product(precisions, targets))
     for turn in range(len(forms)):
         for place, spec in enumerate(specs):
             precision, target = forms[(place + turn) % len(forms)]
-            yield from _rows_of(spec, precision, find_board(target), kept, known, side)
+            found = () if record is None else record.rows(_name(spec), precision, target)
+            if not found:
+                found = tuple(_rows_of(spec, precision, find_board(target), kept, known, side))
+                if record is not None:
+                    record.add([row for row in found if isinstance(row, Row)])
+            yield from found
 
 
 def _rows_of(
@@ -172,6 +181,31 @@ def _counted(source: OnnxSource, target: Target, precision: Precision) -> Costs:
     return Costs(cost.est_ms, cost.est_cycles[core], cost.dram_bytes, cost.peak_activation_bytes, functions)
 
 
+class Record:
+    """Rows in a file, a line for all variants of a network on a core, with a digest of the code that they are of."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._code = path, source_digest()
+        lines = map(json.loads, path.read_text().splitlines()) if path.exists() else ()
+        self._rows = [tuple(map(_row_from, line["rows"])) for line in lines if line["code"] == self._code]
+
+    def rows(self, network: str, precision: Precision, target: str) -> tuple[Row, ...]:
+        """Those of the code of now; none where it has not come so far."""
+        wanted = network, precision, target
+        return next((found for found in self._rows if (found[0].network, found[0].precision, found[0].target) == wanted),
+                    ())  # fmt: skip
+
+    def add(self, found: Sequence[Row]) -> None:
+        """Write down the rows of one network on one core, if there are any."""
+        if found:
+            with self._path.open("a") as file:
+                file.write(json.dumps({"code": self._code, "rows": [asdict(row) for row in found]}) + "\n")
+
+
+def _row_from(figures: dict[str, Any]) -> Row:
+    return Row(**{**figures, **{name: Costs(**figures[name]) for name in ("forecast", "counted")}})
+
+
 def summary(found: Sequence[Row]) -> dict[str, float]:
     """How many rows there are, the shares of them within the errors aimed at, and the largest errors."""
     times, peaks = ([abs(row.error(figure)) for row in found] for figure in ("ms", "peak_bytes"))
@@ -229,6 +263,7 @@ def main() -> None:
     parser.add_argument("--precision", action="append", choices=get_args(Precision), help="float32 by default")
     parser.add_argument("--only", default="*", metavar="GLOB", help="names of networks")
     parser.add_argument("--kept", type=Path, metavar="FOLDER", help="where counts are kept")
+    parser.add_argument("--record", type=Path, metavar="FILE.jsonl", help="where rows are added; a run goes on there")
     parser.add_argument("--known", action="store_true", help="count nothing: only what is kept")
     parser.add_argument("--plot", type=Path, metavar="FILE.svg", help="draw the errors of time")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -239,7 +274,8 @@ def main() -> None:
     found: list[Row] = []
     skipped: list[Skipped] = []
     try:
-        for row in rows(specs, targets, precisions, options.kept, options.known):
+        record = None if options.record is None else Record(options.record)
+        for row in rows(specs, targets, precisions, options.kept, options.known, record=record):
             print(f"{row.add}: {row.reason}" if isinstance(row, Skipped) else _line(row), file=sys.stderr, flush=True)
             found.append(row) if isinstance(row, Row) else skipped.append(row)
     except RdpassError as error:
