@@ -192,8 +192,8 @@ class Record:
     def rows(self, network: str, precision: Precision, target: str) -> tuple[Row, ...]:
         """Those of the code of now; none where it has not come so far."""
         wanted = network, precision, target
-        return next((found for found in self._rows if (found[0].network, found[0].precision, found[0].target) == wanted),
-                    ())  # fmt: skip
+        same = (rows for rows in self._rows if (rows[0].network, rows[0].precision, rows[0].target) == wanted)
+        return next(same, ())
 
     def add(self, found: Sequence[Row]) -> None:
         """Write down the rows of one network on one core, if there are any."""
