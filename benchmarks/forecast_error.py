@@ -30,7 +30,7 @@ from tvm_ffi import structural_hash
 
 from rdpass.capture.trace import trace
 from rdpass.cli.tables import print_table
-from rdpass.core.errors import RdpassError, TargetError, first_line
+from rdpass.core.errors import ConfigError, RdpassError, TargetError, first_line
 from rdpass.core.files import new_file
 from rdpass.core.numeric_types import SINGLE, Precision
 from rdpass.core.plan import Skipped
@@ -130,14 +130,11 @@ def _row_or_reason(
     spec: str, variant: str, source: OnnxSource, precision: Precision, target: Target, kept: Path | None, known: bool
 ) -> Iterator[Row | Skipped]:
     try:
-        row = _row(spec, variant, as_precision(source, precision), precision, target, kept, known)
+        yield _row(spec, variant, as_precision(source, precision), precision, target, kept, known)
     except TargetError:
         raise
     except Exception as error:  # quantiser, importer and compiler too
-        yield Skipped(f"{_name(spec)} {variant} {precision} {target.name}", first_line(error))
-    else:
-        if row is not None:
-            yield row
+        yield Skipped(f"{_name(spec)}, {variant}, {precision}, {target.name}", first_line(error))
 
 
 def _name(spec: str) -> str:
@@ -157,14 +154,14 @@ def _variants(spec: str, side: int) -> Iterator[tuple[str, OnnxSource]]:
 
 def _row(
     spec: str, variant: str, source: OnnxSource, precision: Precision, target: Target, kept: Path | None, known: bool
-) -> Row | None:
+) -> Row:
     lowered = lower_for(network_of(source, target, precision), target)
     account = account_of(lowered, target)
     place = None if kept is None else kept / f"{structural_hash(lowered) & (2**64 - 1):016x}-{target.name}.json"
     if place is not None and place.exists():
         counted = Costs(**json.loads(place.read_text()))
     elif known:
-        return None
+        raise ConfigError("its count is not kept")
     else:
         counted = _counted(source, target, precision)
         if place is not None:
@@ -207,11 +204,12 @@ def _row_from(figures: dict[str, Any]) -> Row:
 
 
 def summary(found: Sequence[Row]) -> dict[str, float]:
-    """How many rows there are, the shares of them within the errors aimed at, and the largest errors."""
+    """How many networks, rows and ratios there are, the shares of them within the errors aimed at, and the largest
+    errors."""
     times, peaks = ([abs(row.error(figure)) for row in found] for figure in ("ms", "peak_bytes"))
     ratios = [abs(error) for error in _ratio_errors(found)]
     return {
-        "rows": len(found),
+        "networks": len({row.network for row in found}), "rows": len(found), "ratios": len(ratios),
         "time_within": _share(times, TIME), "time_largest": max(times, default=0.0),
         "peak_within": _share(peaks, PEAK), "peak_largest": max(peaks, default=0.0),
         "ratio_within": _share(ratios, RATIO), "ratio_largest": max(ratios, default=0.0),
@@ -219,7 +217,7 @@ def summary(found: Sequence[Row]) -> dict[str, float]:
 
 
 def _share(errors: Sequence[float], bound: float) -> float:
-    return sum(error <= bound for error in errors) / max(1, len(errors))
+    return sum(error <= bound for error in errors) / len(errors) if errors else 1.0
 
 
 def _ratio_errors(found: Sequence[Row]) -> list[float]:
@@ -233,28 +231,40 @@ def _ratio_errors(found: Sequence[Row]) -> list[float]:
     return errors
 
 
+_COLOURS = ("#1f6fb5", "#1f7a34", "#b5531f", "#7a1f6f", "#5d6670")
+
+
 def plot(found: Sequence[Row]) -> str:
-    """An SVG: for each row a bar of the error in time, the tenth that is aimed at marked."""
-    width, left, height = 820.0, 330.0, 15.0
+    """An SVG: for each network a line with a dot for every row at its error in time, the tenth that is aimed at marked.
+    A colour is a precision on a core; a ring is a plain network.
+    """
+    networks = list(dict.fromkeys(row.network for row in found))
+    forms = list(dict.fromkeys((row.precision, row.target) for row in found))
+    width, left, top, height = 820.0, 190.0, 26.0, 15.0
     scale = (width - left - 20) / 2 / max([TIME * 1.5, *(abs(row.error("ms")) for row in found)])
-    middle = left + (width - left - 20) / 2
-    bottom = height * len(found) + 10
-    pieces = [
-        element("line", x1=middle + at * scale, y1=4, x2=middle + at * scale, y2=bottom, stroke="#9aa3ad",
-                **({"stroke_dasharray": "4 3"} if at else {}))
-        for at in (-TIME, 0.0, TIME)
-    ]  # fmt: skip
-    pieces += [text(middle + at * scale, bottom + 14, f"{at:+.0%}" if at else "error of time", text_anchor="middle")
-               for at in (-TIME, 0.0, TIME)]  # fmt: skip
-    for index, row in enumerate(found):
-        error, y = row.error("ms"), 8 + index * height
-        label = f"{row.network}, {row.variant}, {row.precision}, {row.target}"
-        bar = element("rect", title(f"{label}: {error:+.1%}"), x=min(middle, middle + error * scale), y=y,
-                      width=max(1.0, abs(error) * scale), height=height - 4,
-                      fill="#1f6fb5" if row.variant == "as it is" else "#1f7a34")  # fmt: skip
-        pieces.append(group(text(left - 8, y + 9, label, text_anchor="end"), bar))
+    middle, bottom = left + (width - left - 20) / 2, top + height * len(networks)
+    legend = [group(element("circle", cx=left + 8 + 155 * place, cy=10, r=4, fill=_COLOURS[place % len(_COLOURS)]),
+                    text(left + 16 + 155 * place, 14, f"{precision}, {target}"))
+              for place, (precision, target) in enumerate(forms)]  # fmt: skip
+    marks = [element("line", x1=middle + at * scale, y1=top, x2=middle + at * scale, y2=bottom, stroke="#9aa3ad",
+                     **({"stroke_dasharray": "4 3"} if at else {})) for at in (-TIME, 0.0, TIME)]  # fmt: skip
+    below = [text(middle + at * scale, bottom + 14, f"{at:+.0%}" if at else "error of time", text_anchor="middle")
+             for at in (-TIME, 0.0, TIME)]  # fmt: skip
+    names = [text(left - 8, top + 11 + index * height, name, text_anchor="end") for index, name in enumerate(networks)]
+    dots = []
+    for row in found:
+        colour = _COLOURS[forms.index((row.precision, row.target)) % len(_COLOURS)]
+        own = title(f"{_named(row)}: {row.error('ms'):+.1%}")
+        dots.append(element("circle", own, cx=middle + row.error("ms") * scale,
+                            cy=top + 7.5 + networks.index(row.network) * height, r=4, stroke=colour, stroke_width=1.5,
+                            fill=colour if row.variant == "as it is" else "none"))  # fmt: skip
     style = "text{font:10px sans-serif;fill:#20252b}"
+    pieces = (*legend, *marks, *below, *names, *dots)
     return document(width, bottom + 20, style, *pieces, label="Error of the time that is forecast") + "\n"
+
+
+def _named(row: Row) -> str:
+    return f"{row.network}, {row.variant}, {row.precision}, {row.target}"
 
 
 def main() -> None:
@@ -276,7 +286,11 @@ def main() -> None:
     try:
         record = None if options.record is None else Record(options.record)
         for row in rows(specs, targets, precisions, options.kept, options.known, record=record):
-            print(f"{row.add}: {row.reason}" if isinstance(row, Skipped) else _line(row), file=sys.stderr, flush=True)
+            print(
+                f"{row.add}: {row.reason}" if isinstance(row, Skipped) else f"{_named(row)}: {row.error('ms'):+.1%}",
+                file=sys.stderr,
+                flush=True,
+            )
             found.append(row) if isinstance(row, Row) else skipped.append(row)
     except RdpassError as error:
         print(f"forecast_error: {error}", file=sys.stderr)
@@ -288,10 +302,6 @@ def main() -> None:
                           "skipped": [asdict(each) for each in skipped]}, indent=1))  # fmt: skip
     else:
         _print(found)
-
-
-def _line(row: Row) -> str:
-    return f"{row.network} {row.variant} {row.precision} {row.target}: {row.error('ms'):+.1%}"
 
 
 def _print(found: Sequence[Row]) -> None:
