@@ -68,6 +68,7 @@ class Block:
 _FREE = (tirx.Var, tirx.IntImm, tirx.FloatImm, tirx.Ramp)
 _CALLED = ("exp", "exp2", "exp10", "log", "log2", "log1p", "tanh", "erf", "pow", "sin", "cos", "tan", "atan", "sigmoid")
 _ROOTS = ("sqrt", "rsqrt", "fdiv")
+_EXTERN = ("call_pure_extern", "call_extern")
 _PRODUCTS = ("smull", "umull", "pmull", "sqdmulh", "sqrdmulh", "fmulx", "fma", "fmuladd")
 _PAIRS = ("saddlp", "uaddlp")
 _FUSED = ("smull", "umull", *_PAIRS)
@@ -108,11 +109,11 @@ class Tally:
 
     def _is_copy(self, value: Any) -> bool:
         """Tell whether it is one constant, or a vector that lies in a register already: what sums start from."""
-        if isinstance(value, tirx.Var):
+        if type(value) is tirx.Var:
             first = value not in self.placed
             self.placed.add(value)
             return not first
-        return isinstance(value, tirx.Broadcast) and isinstance(value.value, _FREE)
+        return type(value) is tirx.Broadcast and type(value.value) in _FREE
 
     def _work(self, expression: Any, count: int | None = None) -> None:
         """Count an operation that gives ``expression``."""
@@ -128,26 +129,24 @@ class Tally:
         self.together = min(self.together, lanes)
 
     def statement(self, statement: Any) -> None:
-        match statement:
-            case tirx.Bind():
-                if is_address(statement.value):
-                    self.scope.numbers[statement.var] = self.scope.number(statement.value)
-                else:
-                    self.any = True
-                    self.value(statement.value)
-            case tirx.BufferStore():
-                self.any = True
-                self._store(statement)
-            case tirx.Evaluate():
-                self.any = True
-                self.value(statement.value)
-            case tirx.AllocBuffer():
-                if str(statement.buffer.scope()) == "local":
-                    self.scope.registers.add(statement.buffer)
-            case _:
-                pass
+        _STATEMENTS.get(type(statement), _nothing)(self, statement)
+
+    def _bind(self, bind: Any) -> None:
+        if is_address(bind.value):
+            self.scope.numbers[bind.var] = self.scope.number(bind.value)
+        else:
+            self._evaluate(bind)
+
+    def _evaluate(self, statement: Any) -> None:
+        self.any = True
+        self.value(statement.value)
+
+    def _allocate(self, allocation: Any) -> None:
+        if str(allocation.buffer.scope()) == "local":
+            self.scope.registers.add(allocation.buffer)
 
     def _store(self, statement: Any) -> None:
+        self.any = True
         if statement.buffer in self.scope.registers:
             place = (statement.buffer, *map(_place, statement.indices))
             if _adds_product(statement.value):
@@ -231,16 +230,16 @@ class Tally:
         self._factor(product.b)
 
     def _broadcast(self, expression: Any) -> None:
-        if isinstance(expression.value, _FREE):
+        if type(expression.value) in _FREE:
             return
         self._work(expression, 1)
         self.value(expression.value)
 
     def _call(self, call: Any) -> None:
-        name, operands = _called(call)
-        if any(word == name for word in _CALLED):
+        name, operands = _name(call), _operands(call)
+        if name in _CALLED:
             self.counts["calls"] += _lanes(call)
-        elif any(word == name for word in _ROOTS):
+        elif name in _ROOTS:
             self.counts["divisions"] += _registers(call)
         elif name.rpartition(".")[2] in _PRODUCTS:
             self.counts["multiplies" if "float" in _type(call) else "products"] += _registers(call)
@@ -255,7 +254,7 @@ class Tally:
     def _factor(self, factor: Any) -> None:
         """A lane of a vector, or half of such, is taken from it as it is multiplied."""
         inner = _as_it_is(factor)
-        lane = isinstance(inner, tirx.Broadcast) and isinstance(inner.value, tirx.Shuffle)
+        lane = type(inner) is tirx.Broadcast and type(inner.value) is tirx.Shuffle
         self.value(inner.value if lane else factor)
 
 
@@ -279,48 +278,71 @@ _COUNTED: Mapping[type, Callable[[Tally, Any], None]] = {
 }
 """How each kind of expression is counted: by its class, which has no others under it."""
 
+_STATEMENTS: Mapping[type, Callable[[Tally, Any], None]] = {
+    tirx.Bind: Tally._bind,
+    tirx.BufferStore: Tally._store,
+    tirx.Evaluate: Tally._evaluate,
+    tirx.AllocBuffer: Tally._allocate,
+}
+"""How each kind of statement is counted."""
+
 
 def _place(index: Any) -> Any:
     """A name of a place in an array of registers: equal for equal ones."""
-    if isinstance(index, tirx.Ramp):
+    if type(index) is tirx.Ramp:
         return _place(index.base), _place(index.stride), _place(index.lanes)
-    return int(index.value) if isinstance(index, tirx.IntImm) else str(index)
+    return int(index.value) if type(index) is tirx.IntImm else str(index)
 
 
-def _called(call: Any) -> tuple[str, list[Any]]:
-    """A function's or an intrinsic's name without its prefix, and the operands."""
-    name = str(getattr(call.op, "name", getattr(call.op, "name_hint", "")))
-    operands = list(call.args)
+def _name(call: Any) -> str:
+    """A function's or an intrinsic's name without its prefix."""
+    name = _callee(call)
     if "call_llvm" in name:
-        return tvm.target.codegen.llvm_get_intrinsic_name(int(operands[0].value)).removeprefix("llvm."), operands[1:]
-    if name.endswith(("call_pure_extern", "call_extern")):
-        return str(operands[0].value), operands[1:]
-    return name.rpartition(".")[2], operands
+        return _intrinsic(int(call.args[0].value))
+    if name.endswith(_EXTERN):
+        return str(call.args[0].value)
+    return name.rpartition(".")[2]
+
+
+def _operands(call: Any) -> list[Any]:
+    """The operands, without a name that is the first."""
+    name = _callee(call)
+    return list(call.args)[1 if "call_llvm" in name or name.endswith(_EXTERN) else 0 :]
+
+
+def _callee(call: Any) -> str:
+    return str(getattr(call.op, "name", None) or getattr(call.op, "name_hint", ""))
+
+
+@cache
+def _intrinsic(number: int) -> str:
+    """The name of one of LLVM's."""
+    return str(tvm.target.codegen.llvm_get_intrinsic_name(number)).removeprefix("llvm.")
 
 
 def _adds_product(value: Any) -> bool:
-    if isinstance(value, tirx.Add | tirx.Sub):
+    if type(value) is tirx.Add or type(value) is tirx.Sub:
         return _is_product(value.a) or _is_product(value.b)
-    return isinstance(value, tvm.ir.Call) and _called(value)[0].rpartition(".")[2] in ("sdot", "udot", "smmla")
+    return type(value) is tvm.ir.Call and _name(value).rpartition(".")[2] in ("sdot", "udot", "smmla")
 
 
 def _is_product(expression: Any) -> bool:
-    return isinstance(expression, tirx.Mul) and "float" in _type(expression)
+    return type(expression) is tirx.Mul and "float" in _type(expression)
 
 
 def _is_fused(expression: Any) -> bool:
     inner = _as_it_is(expression)
-    return isinstance(inner, tvm.ir.Call) and _called(inner)[0].rpartition(".")[2] in _FUSED
+    return type(inner) is tvm.ir.Call and _name(inner).rpartition(".")[2] in _FUSED
 
 
 def _as_it_is(expression: Any) -> Any:
     """What an expression has the bits of: without other names of its type, and halves of it."""
     while True:
-        if isinstance(expression, tvm.ir.Call) and _called(expression)[0] == "reinterpret":
+        if type(expression) is tvm.ir.Call and _name(expression) == "reinterpret":
             expression = expression.args[0]
-        elif isinstance(expression, tirx.Shuffle) and len(expression.vectors) == 1 and len(expression.indices) > 1:
+        elif type(expression) is tirx.Shuffle and len(expression.vectors) == 1 and len(expression.indices) > 1:
             expression = expression.vectors[0]
-        elif isinstance(expression, tirx.Cast) and _only_wraps(expression):
+        elif type(expression) is tirx.Cast and _only_wraps(expression):
             expression = expression.value
         else:
             return expression

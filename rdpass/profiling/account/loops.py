@@ -175,6 +175,8 @@ class _Reader:
 
     def _structure(self, statement: Any) -> _Node | None:
         """A loop or a branch; None for what belongs to a block."""
+        if type(statement) not in _STRUCTURES:
+            return None
         match statement:
             case tirx.For():
                 first, extent = self.scope.number(statement.min), self.scope.number(statement.extent)
@@ -198,6 +200,11 @@ class _Reader:
                 return None
 
 
+_STRUCTURES = frozenset({tirx.For, tirx.IfThenElse, tirx.While, tirx.AttrStmt})
+_HOLDERS = frozenset({tirx.SeqStmt, tirx.AttrStmt, s_tir.SBlockRealize, s_tir.SBlock})
+"""Classes of statements: to look one up is faster than to ask for instances."""
+
+
 def _straight(tally: Tally) -> list[_Node]:
     found = tally.block()
     return [] if found is None else [_Straight(block=found[0], turns=found[1])]
@@ -205,6 +212,9 @@ def _straight(tally: Tally) -> list[_Node]:
 
 def _flat(statement: Any) -> Iterator[Any]:
     """Statements in a row, out of whatever holds them."""
+    if type(statement) not in _HOLDERS:
+        yield statement
+        return
     match statement:
         case tirx.SeqStmt():
             for part in statement.seq:

@@ -7,6 +7,8 @@ can't be known is 1.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from math import prod
 from typing import Any
 
 import tvm
@@ -18,51 +20,76 @@ Number = Callable[[Values], int]
 
 class Scope:
     """``numbers``: what variables bound to whole numbers are, and the loops' variables in them. ``registers``: the
-    local arrays.
+    local arrays. ``strides``: those of arrays that were asked for.
     """
 
     def __init__(self) -> None:
         self.numbers: dict[Any, tuple[Number, frozenset[Any]]] = {}
         self.registers: set[Any] = set()
+        self.strides: dict[Any, Sequence[int]] = {}
 
     def step(self, buffer: Any, indices: Sequence[Any], loop: Any) -> int | None:
         """Numbers from what one turn of a loop touches to what the next does; None where that is not known."""
         if loop is None:
             return None
-        step, stride = 0, 1
-        for index, extent in zip(reversed(indices), reversed(buffer.shape), strict=True):
-            first = index.base if isinstance(index, tirx.Ramp) else index
-            value, _ = self.number(first)
-            step += (value({loop: 1}) - value({loop: 0})) * stride
-            stride *= self.number(extent)[0]({})
+        step = 0
+        for index, stride in zip(indices, self._strides_of(buffer), strict=True):
+            value, needs = self.number(index.base if type(index) is tirx.Ramp else index)
+            if loop in needs:
+                step += (value({loop: 1}) - value({loop: 0})) * stride
         return step
+
+    def _strides_of(self, buffer: Any) -> Sequence[int]:
+        """Numbers from one index to the next, of each axis."""
+        if buffer not in self.strides:
+            extents = [self.number(extent)[0]({}) for extent in buffer.shape]
+            self.strides[buffer] = [prod(extents[axis + 1 :]) for axis in range(len(extents))]
+        return self.strides[buffer]
 
     def number(self, expression: Any) -> tuple[Number, frozenset[Any]]:
         """A whole number or a truth as a function of loops' variables, and which."""
-        match expression:
-            case int():
-                return _constant(expression)
-            case tirx.IntImm():
-                return _constant(int(expression.value))
-            case tirx.Cast():
-                return self.number(expression.value)
-            case tirx.Not():
-                value, needs = self.number(expression.a)
-                return (lambda values: not value(values)), needs
-            case tirx.Var():
-                return self.numbers.get(expression, (lambda values: values.get(expression, 0), frozenset({expression})))
-            case tirx.Select():
-                condition, then, otherwise = map(
-                    self.number, (expression.condition, expression.true_value, expression.false_value)
-                )
-                chosen: Number = lambda values: (then if condition[0](values) else otherwise)[0](values)  # noqa: E731
-                return chosen, condition[1] | then[1] | otherwise[1]
-            case _ if type(expression) in _OPERATIONS:
-                (left, left_needs), (right, right_needs) = self.number(expression.a), self.number(expression.b)
-                operation = _OPERATIONS[type(expression)]
-                return (lambda values: operation(left(values), right(values))), left_needs | right_needs
-            case _:
-                return _constant(1)
+        kind = type(expression)
+        if kind in _OPERATIONS:
+            (left, left_needs), (right, right_needs) = self.number(expression.a), self.number(expression.b)
+            operation = _OPERATIONS[kind]
+            return (lambda values: operation(left(values), right(values))), left_needs | right_needs
+        return _NUMBERS.get(kind, Scope._unknown)(self, expression)
+
+    def _whole(self, number: int) -> tuple[Number, frozenset[Any]]:
+        return _constant(number)
+
+    def _literal(self, number: Any) -> tuple[Number, frozenset[Any]]:
+        return _constant(int(number.value))
+
+    def _cast(self, cast: Any) -> tuple[Number, frozenset[Any]]:
+        return self.number(cast.value)
+
+    def _not(self, negation: Any) -> tuple[Number, frozenset[Any]]:
+        value, needs = self.number(negation.a)
+        return (lambda values: not value(values)), needs
+
+    def _variable(self, variable: Any) -> tuple[Number, frozenset[Any]]:
+        known = self.numbers.get(variable)
+        return known or ((lambda values: values.get(variable, 0)), frozenset({variable}))
+
+    def _select(self, select: Any) -> tuple[Number, frozenset[Any]]:
+        condition, then, otherwise = map(self.number, (select.condition, select.true_value, select.false_value))
+        chosen: Number = lambda values: (then if condition[0](values) else otherwise)[0](values)  # noqa: E731
+        return chosen, condition[1] | then[1] | otherwise[1]
+
+    def _unknown(self, expression: Any) -> tuple[Number, frozenset[Any]]:
+        return _constant(1)
+
+
+_NUMBERS: Mapping[type, Callable[[Scope, Any], tuple[Number, frozenset[Any]]]] = {
+    int: Scope._whole,
+    tirx.IntImm: Scope._literal,
+    tirx.Cast: Scope._cast,
+    tirx.Not: Scope._not,
+    tirx.Var: Scope._variable,
+    tirx.Select: Scope._select,
+}
+"""How each kind of expression of one operand or none is read: to look up a class is faster than to ask for instances."""
 
 
 def _constant(value: int) -> tuple[Number, frozenset[Any]]:
@@ -90,14 +117,15 @@ _OPERATIONS: Mapping[type, Callable[[int, int], int]] = {
 
 def is_address(expression: Any) -> bool:
     """Tell whether it is a whole number made of loops' variables and constants."""
-    if isinstance(expression, tirx.Cast):
-        return _is_whole(expression) and is_address(expression.value)
-    if isinstance(expression, tirx.Var | tirx.IntImm):
-        return _is_whole(expression)
-    return type(expression) in _OPERATIONS and is_address(expression.a) and is_address(expression.b)
+    kind = type(expression)
+    if kind is tirx.Cast:
+        return _is_whole(str(expression.ty.dtype)) and is_address(expression.value)
+    if kind is tirx.Var or kind is tirx.IntImm:
+        return _is_whole(str(expression.ty.dtype))
+    return kind in _OPERATIONS and is_address(expression.a) and is_address(expression.b)
 
 
-def _is_whole(expression: Any) -> bool:
-    """Tell whether it is one whole number or truth, as addresses are made of."""
-    kind = tvm.DataType(str(expression.ty.dtype))
-    return int(kind.lanes) == 1 and not str(kind).startswith(("float", "bfloat", "handle"))
+@cache
+def _is_whole(name: str) -> bool:
+    """Tell whether a type is of one whole number or truth, as addresses are made of."""
+    return int(tvm.DataType(name).lanes) == 1 and not name.startswith(("float", "bfloat", "handle"))
