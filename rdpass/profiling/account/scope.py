@@ -89,7 +89,7 @@ _NUMBERS: Mapping[type, Callable[[Scope, Any], tuple[Number, frozenset[Any]]]] =
     tirx.Var: Scope._variable,
     tirx.Select: Scope._select,
 }
-"""How each kind of expression of one operand or none is read: to look up a class is faster than to ask for instances."""
+"""How each other kind of expression is read: to look up a class is faster than to ask for instances."""
 
 
 def _constant(value: int) -> tuple[Number, frozenset[Any]]:
