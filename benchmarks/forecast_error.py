@@ -106,7 +106,7 @@ def rows(
     for turn in range(len(forms)):
         for place, spec in enumerate(specs):
             precision, target = forms[(place + turn) % len(forms)]
-            found = () if record is None else record.rows(_name(spec), precision, target)
+            found: tuple[Row | Skipped, ...] = () if record is None else record.rows(_name(spec), precision, target)
             if not found:
                 found = tuple(_rows_of(spec, precision, find_board(target), kept, known, side))
                 if record is not None:

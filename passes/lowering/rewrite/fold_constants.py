@@ -58,7 +58,7 @@ def _of_constants(function: Any) -> Iterator[tuple[Any, Any]]:
 
 def _constants(bindings: tuple[tuple[Any, Any], ...], module: tvm.IRModule) -> dict[Any, Any]:
     """The variables that TVM finds to be constants or tuples of such, with these."""
-    builder, copies = relax.BlockBuilder(), {}
+    builder, copies = relax.BlockBuilder(), dict[Any, Any]()
     with builder.function("constants", []):
         with builder.dataflow():
             for variable, value in bindings:
