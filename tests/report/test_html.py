@@ -6,8 +6,8 @@ import shutil
 import pytest
 
 from rdpass.core.checksums import sealed_object
-from rdpass.report.page import report_page
 from rdpass.report.html import render
+from rdpass.report.page import report_page
 from tests.report.browser import CHROMIUM, SCHEMES, measured
 
 HOSTILE = (
