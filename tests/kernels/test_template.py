@@ -147,3 +147,12 @@ def test_for_size_no_tile_has_smaller_weights_than_the_default(template):
         tile = template.default(work, machine)
         sizes = [template.weight_bytes(work, other, machine) for other in template.tiles(work, machine)]
         assert tile is None or template.weight_bytes(work, tile, machine) == min(sizes)
+
+
+@each_template
+def test_where_size_counts_the_default_is_least_in_bytes_then_in_cycles(template):
+    machine = replace(ARM, optimize="size")
+    for work in accepted(template, machine)[:2]:
+        tiles = list(template.tiles(work, machine))
+        least = min(tiles, key=lambda tile: template.preference(work, tile, machine), default=None)
+        assert template.best(work, tiles, machine) == least

@@ -108,6 +108,12 @@ def test_what_the_build_plans_is_reported(cost: NetworkCost) -> None:
     assert cost.peak_activation_bytes >= 4 * (8 * 9 * 8 + 5)
 
 
+def test_cycles_of_the_cores_asked_for_alone_are_those_among_all(cost: NetworkCost, residual_onnx: Path) -> None:
+    few = measure_network(residual_onnx, find_board("cortex-a72"), cores=())
+    assert few.est_cycles == {"cortex-a72": cost.est_cycles["cortex-a72"]}
+    assert few.est_ms == cost.est_ms
+
+
 def test_a_second_measurement_finds_the_build_and_counts_the_same(
     cost: NetworkCost, residual_onnx: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
