@@ -29,6 +29,7 @@ ACROSS = {
     "test_mirror": "this file",
     "test_names": "one word for one thing",
     "test_pages": "commands, code and messages on the pages",
+    "test_notebooks": "the notebooks of the documentation",
     "test_packaging": "the wheel, and what imports load",
     "test_site": "the site of the documentation",
     "test_road": "the road from a model to a bundle, as a whole",
