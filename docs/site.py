@@ -62,8 +62,8 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
 
 
 def outside_fences(markdown: str, change: Callable[[str], str]) -> str:
-    """The page with its text changed, and its blocks of code as they are."""
-    blocks = [*_FENCED.findall(markdown), ""]
+    """The page with its text changed, and its blocks of code as they are, known by their language alone."""
+    blocks = [*(re.sub(r"^```(\w+) .*", r"```\1", block) for block in _FENCED.findall(markdown)), ""]
     return "".join(change(text) + block for text, block in zip(_FENCED.split(markdown), blocks, strict=True))
 
 

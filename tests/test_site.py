@@ -90,4 +90,4 @@ def test_lists_behind_text_and_pipes_in_code_are_as_github_reads_them(hooks):
     assert hooks.as_markdown("text\n* a\n* b\n") == "text\n\n* a\n* b\n"
     assert hooks.as_markdown("* a\n  more\n* b\n") == "* a\n  more\n* b\n"
     assert hooks.as_markdown(r"| `a\|b` | x\|y |") == r"| `a|b` | x\|y |"
-    assert hooks.outside_fences("a\n```\na\n```\na", str.upper) == "A\n```\na\n```\nA"
+    assert hooks.outside_fences("a\n```c name\na\n```\na", str.upper) == "A\n```c\na\n```\nA"
