@@ -26,6 +26,7 @@ SHELL_NOT_RUN = {
     "docs/extending/sweep.md": "trainings of hours; the test of that page runs its Python",
     "docs/files.md": "files of the reader's",
     "docs/fit.md": "trainings of hours; tests/cli/test_fit.py runs the command",
+    "docs/inspect.md": "counts networks for hours; tests/benchmarks/test_forecast_error.py runs the script",
     "docs/install.md": "installs, as root or from a proxy",
     "docs/on-your-board.md": "a board",
     "docs/precision.md": "a run folder of the reader's; tests/cli/test_quantize.py runs the command",
