@@ -96,7 +96,7 @@ def compile_runner(folder: Path, manifest: Manifest, compiler: Compiler, cache: 
     """
     # The runtime is there for what it registers when it is loaded; the runner calls nothing of it by name.
     link = (f"-L{folder / 'lib'}", "-Wl,--no-as-needed", "-ltvm_runtime", "-ltvm_ffi", "-Wl,-rpath,$ORIGIN/lib")
-    network = (RUNTIME / "vm_network.cc", RUNTIME / "old_libraries.cc")
+    network = tuple(RUNTIME / name for name in ("vm_network.cc", "vm_load.cc", "old_libraries.cc"))
     program = (*SHARED, RUN, *network, RUNTIME / "old_systems.cc")
     parts = Parts(
         products=(
