@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from rdpass.fitting.record import Fit
     from rdpass.fitting.search import fit
     from rdpass.inspection import inspect
+    from rdpass.profiling.layers import Layer, Profile, profile
     from rdpass.quantization import Quantization, quantize
     from rdpass.runs.folder import load_run
     from rdpass.runs.grouping import Output
@@ -52,10 +53,12 @@ _HOME = {
     "Evaluation": "evaluation",
     "Fit": "fitting.record",
     "ImageSettings": "core.image_settings",
+    "Layer": "profiling.layers",
     "Manifest": "deploy.bundle.manifest",
     "Output": "runs.grouping",
     "Plan": "core.plan",
     "Processing": "core.processing",
+    "Profile": "profiling.layers",
     "Quantization": "quantization",
     "Region": "core.plan",
     "Runner": "deploy.bundle.runner",
@@ -76,6 +79,7 @@ _HOME = {
     "inspect": "inspection",
     "load": "deploy.bundle.runner",
     "load_run": "runs.folder",
+    "profile": "profiling.layers",
     "quantize": "quantization",
     "tune": "tuning.tuner",
     "verify": "deploy.bundle.verification",
@@ -92,10 +96,12 @@ __all__ = [
     "Evaluation",
     "Fit",
     "ImageSettings",
+    "Layer",
     "Manifest",
     "Output",
     "Plan",
     "Processing",
+    "Profile",
     "Quantization",
     "Region",
     "Runner",
@@ -117,6 +123,7 @@ __all__ = [
     "inspect",
     "load",
     "load_run",
+    "profile",
     "quantize",
     "registry",
     "tune",

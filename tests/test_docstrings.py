@@ -19,8 +19,8 @@ from tests.models import small_resnet_of_four
 
 NAMES = [name for name in rdpass.__all__ if name != "__version__"]
 FUNCTIONS = [name for name in NAMES if inspect.isfunction(getattr(rdpass, name))]
-ONCE = ("bench", "compile", "evaluate", "fit", "load", "tune", "verify", "Bundle", "Evaluation", "Fit", "Manifest",
-        "Runner", "TensorSpec", "Timing", "Tuning")  # fmt: skip
+ONCE = ("bench", "compile", "evaluate", "fit", "load", "profile", "tune", "verify", "Bundle", "Evaluation", "Fit",
+        "Layer", "Manifest", "Profile", "Runner", "TensorSpec", "Timing", "Tuning")  # fmt: skip
 """What takes a compiled bundle."""
 
 

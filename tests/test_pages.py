@@ -30,6 +30,7 @@ SHELL_NOT_RUN = {
     "docs/install.md": "installs, as root or from a proxy",
     "docs/on-your-board.md": "a board",
     "docs/precision.md": "a run folder of the reader's; tests/cli/test_quantize.py runs the command",
+    "docs/profiling.md": "a board; tests/cli/test_profile.py runs the command",
     "docs/recipes.md": "trainings of hours; tests/recipes run every recipe",
     "docs/training.md": "a network and data of the reader's; tests/cli/test_convert.py runs the command",
     "examples/board/README.md": "a board; tests/deploy/runtime/test_examples.py builds and runs the program",

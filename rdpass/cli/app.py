@@ -29,6 +29,7 @@ from rdpass.cli.evaluate import evaluate_command
 from rdpass.cli.export import export_command
 from rdpass.cli.fit import fit_command
 from rdpass.cli.inspect import inspect_command
+from rdpass.cli.profile import profile_command
 from rdpass.cli.quantize import quantize_command
 from rdpass.cli.recipes import recipes_command
 from rdpass.cli.report import report_command
@@ -61,6 +62,7 @@ app.command("compile")(compile_command)
 app.command("tune")(tune_command)
 app.command("run")(run_command)
 app.command("bench")(bench_command)
+app.command("profile")(profile_command)
 app.command("verify")(verify_command)
 app.command("report")(report_command)
 app.command("recipes")(recipes_command)

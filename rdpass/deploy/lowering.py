@@ -18,6 +18,7 @@ import tvm
 from tvm import relax
 from tvm.relax.frontend.onnx import from_onnx, onnx_frontend
 
+from rdpass.core.call_plan import CallPlan
 from rdpass.core.comparison import Array
 from rdpass.core.errors import ConfigError, TargetError, first_line
 from rdpass.core.numeric_types import HALF, SINGLE, Precision
@@ -32,6 +33,7 @@ from rdpass.passes.lowering.dataflow import operator_of, read_dataflow
 from rdpass.passes.lowering.match.find_workloads import Occurrence, find_workloads
 from rdpass.passes.lowering.memory.planned_memory import PlannedMemory, planned_memory
 from rdpass.passes.lowering.pipeline import halved, lower, lower_to_calls, simplify
+from rdpass.passes.lowering.read.call_plan import read_plan
 from rdpass.passes.lowering.read.constants import PackedConstants, packed_constants
 from rdpass.passes.lowering.read.fallbacks import Fallback, KernelCalls, find_fallbacks, find_kernels
 from rdpass.passes.tir.pipeline import NAME as TIR_PIPELINE
@@ -46,14 +48,15 @@ LINK_OPTIONS = ("-Wl,--build-id=none", "-s")
 
 @dataclass(frozen=True)
 class Lowered:
-    """Compiled code that is not yet a file, the memory it plans to use, the bytes of its constants, and what
-    computes it: kernels of ours, and what none of these computes."""
+    """Compiled code that is not yet a file, the memory it plans to use, the bytes of its constants, what computes it
+    (kernels of ours, and what none of these computes), and its calls in order."""
 
     executable: Any
     memory: PlannedMemory
     constants: PackedConstants
     fallbacks: tuple[Fallback, ...]
     kernels: tuple[KernelCalls, ...]
+    plan: CallPlan
 
 
 def tvm_target(target: Target) -> tvm.target.Target:
@@ -150,7 +153,7 @@ def build(
     lowered = lower_for(module, target, tuned, optimize)
     executable = tvm.compile(lowered, target=tvm_target(target), relax_pipeline=None, tir_pipeline=TIR_PIPELINE)
     memory, constants = planned_memory(lowered), packed_constants(lowered)
-    return Lowered(executable, memory, constants, find_fallbacks(lowered), find_kernels(lowered))
+    return Lowered(executable, memory, constants, find_fallbacks(lowered), find_kernels(lowered), read_plan(lowered))
 
 
 def run_here(lowered: Lowered, inputs: Sequence[Array]) -> tuple[Array, ...]:

@@ -13,6 +13,7 @@ is what it is for.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -51,8 +52,9 @@ class KernelCalls:
 
 
 @dataclass(frozen=True)
-class _Function:
-    """What the network calls, how often, and of one call the operations, the bytes, and the estimated cycles."""
+class CalledFunction:
+    """What the network calls, whether it is a kernel of ours, how often, and of one call the arithmetic operations, the
+    bytes of its tensors (a kernel's workspace is none), and the estimated cycles."""
 
     name: str
     ours: bool
@@ -64,7 +66,7 @@ class _Function:
 
 def find_kernels(lowered: tvm.IRModule) -> tuple[KernelCalls, ...]:
     """The kernels of a module that ``pipeline.lowering`` made, by name."""
-    functions = _functions(lowered)
+    functions = called_functions(lowered)
     every = max(1, sum(f.calls * f.operations for f in functions))
     return tuple(
         KernelCalls(f.name, f.calls, round(f.calls * f.operations / every, 6))
@@ -75,7 +77,7 @@ def find_kernels(lowered: tvm.IRModule) -> tuple[KernelCalls, ...]:
 
 def find_fallbacks(lowered: tvm.IRModule) -> tuple[Fallback, ...]:
     """The fallbacks of a module that ``pipeline.lowering`` made, those that take most time first."""
-    functions = _functions(lowered)
+    functions = called_functions(lowered)
     every = max(1.0, sum(f.calls * f.cycles for f in functions))
     found = [
         Fallback(f.name, f.calls, f.calls * f.operations, f.calls * f.bytes, round(f.calls * f.cycles / every, 6))
@@ -85,13 +87,14 @@ def find_fallbacks(lowered: tvm.IRModule) -> tuple[Fallback, ...]:
     return tuple(sorted(found, key=lambda fallback: (-fallback.share, fallback.function)))
 
 
-def _functions(module: tvm.IRModule) -> list[_Function]:
+def called_functions(module: tvm.IRModule) -> tuple[CalledFunction, ...]:
+    """The functions that a module calls, one that ``pipeline.lowering`` or ``lowering_to_calls`` made."""
     calls = _calls(module["main"])
-    return [
+    return tuple(
         _read(variable.name_hint, function, calls[variable.name_hint])
         for variable, function in module.functions_items()
         if isinstance(function, tirx.PrimFunc) and calls[variable.name_hint]
-    ]
+    )
 
 
 def _calls(main: Any) -> Counter[str]:
@@ -105,20 +108,22 @@ def _calls(main: Any) -> Counter[str]:
     return calls
 
 
-def _read(name: str, function: Any, calls: int) -> _Function:
+def _read(name: str, function: Any, calls: int) -> CalledFunction:
     """Operations and cycles are as a kernel of ours says; as TVM counts the operations, and estimated, otherwise."""
-    attributes, moved = dict(function.attrs or {}), _bytes(function)
+    attributes = dict(function.attrs or {})
     if attributes.get(SCHEDULED):
-        return _Function(name, True, calls, int(attributes[OPERATIONS]), moved, float(attributes[CYCLES]))
+        moved = _bytes(function.params[:-1])  # the last one is its workspace
+        return CalledFunction(name, True, calls, int(attributes[OPERATIONS]), moved, float(attributes[CYCLES]))
+    moved = _bytes(function.params)
     operations = int(s_tir.analysis.estimate_tir_flops(tvm.IRModule({"main": function})))
     reducing = operations * _CYCLES_AN_OPERATION if _reduces(function) else 0.0
-    return _Function(name, False, calls, operations, moved, max(reducing, moved / _BYTES_A_CYCLE))
+    return CalledFunction(name, False, calls, operations, moved, max(reducing, moved / _BYTES_A_CYCLE))
 
 
-def _bytes(function: Any) -> int:
-    """Of all tensors that a function takes and gives; those of unknown size count as nothing."""
+def _bytes(parameters: Sequence[Any]) -> int:
+    """Of tensors that a function takes and gives; those of unknown size count as nothing."""
     sizes = []
-    for buffer in function.params:
+    for buffer in parameters:
         extents = list(getattr(buffer, "shape", [0]))
         if all(isinstance(extent, int | tirx.IntImm) for extent in extents):
             kind = tvm.DataType(str(buffer.dtype))

@@ -10,10 +10,10 @@ import re
 from rdpass.core.errors import ConfigError
 
 PREFIX = "rdpass_model"
-PUBLIC = ("arena_bytes", "init", "use_threads", "run", "inputs", "outputs")
+PUBLIC = ("arena_bytes", "init", "use_threads", "run", "step", "inputs", "outputs")
 """What the header declares and a program links to, behind the prefix."""
 
-_MACROS = ("ALIGNMENT", "OK")
+_MACROS = ("ALIGNMENT", "OK", "STEPS")
 _TYPES = ("", "_launcher")
 _NAME = re.compile(r"(?!rdpass|.*__)[A-Za-z][A-Za-z0-9_]{0,63}", re.ASCII)
 _TAKEN = {

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import tvm
 
+from rdpass.core.call_plan import COPY, CallPlan, PlannedCall
 from rdpass.core.optimization import SPEED, Optimize
 from rdpass.core.tensor_spec import TensorSpec
-from rdpass.deploy.aot.arena import Arena, plan
+from rdpass.deploy.aot.arena import Arena, plan, planned_maps
 from rdpass.deploy.aot.functions import Functions, compile_functions
 from rdpass.deploy.aot.names import PREFIX
 from rdpass.deploy.lowering import calls_for
@@ -19,7 +20,13 @@ from rdpass.onnx.source import OnnxSource
 from rdpass.passes.lowering.memory.arena import ALIGNMENT
 from rdpass.passes.lowering.memory.planned_memory import PlannedMemory
 from rdpass.passes.lowering.read.constants import PackedConstants, packed_constants
-from rdpass.passes.lowering.read.fallbacks import Fallback, KernelCalls, find_fallbacks, find_kernels
+from rdpass.passes.lowering.read.fallbacks import (
+    Fallback,
+    KernelCalls,
+    called_functions,
+    find_fallbacks,
+    find_kernels,
+)
 from rdpass.passes.lowering.read.find_calls import CallSequence, find_calls
 from rdpass.targets.lookup import Target
 
@@ -44,6 +51,7 @@ class Network:
     constants: PackedConstants
     fallbacks: tuple[Fallback, ...]
     kernels: tuple[KernelCalls, ...]
+    plan: CallPlan
     prefix: str
     processing: tuple[str, ...] = ()
 
@@ -76,6 +84,24 @@ def build_aot(
     arena = plan(sequence, functions.lifted)
     return Network(
         sequence, functions, arena, source.inputs, source.outputs, target, packed_constants(lowered),
-        find_fallbacks(lowered), find_kernels(lowered), prefix,
+        find_fallbacks(lowered), find_kernels(lowered), _plan(lowered, sequence, functions.lifted, arena), prefix,
         tuple(source.processing.words()) if source.processing else (),
     )  # fmt: skip
+
+
+def _plan(
+    lowered: tvm.IRModule, sequence: CallSequence, lifted: Mapping[str, tuple[int, ...]], arena: Arena
+) -> CallPlan:
+    """The calls in order; what is copied in the end is one more."""
+    functions = {function.name: function for function in called_functions(lowered)}
+    calls = [
+        PlannedCall(
+            call.function, functions[call.function].operations, functions[call.function].bytes,
+            sum(sequence.constants[place.index].nbytes for place in call.operands if place.kind == "constant"),
+        )
+        for call in sequence.calls
+    ]  # fmt: skip
+    if sequence.copies:
+        calls.append(PlannedCall(COPY, 0, 2 * sum(copy.bytes for copy in sequence.copies), 0))
+    maps = planned_maps(sequence, lifted, arena, HEADER_BYTES)
+    return CallPlan(tuple(calls), maps, HEADER_BYTES + arena.bytes)

@@ -89,6 +89,7 @@ def _values(network: Network, weights: Sequence[int]) -> dict[str, Any]:
         "processing": network.processing,
         "functions": list(_prototypes(network)),
         "calls": list(_calls(network, weights)),
+        "steps": len(network.plan.calls),
         "copies": [_copy(copy, network, weights) for copy in network.sequence.copies],
     }
 

@@ -6,8 +6,11 @@ import json
 import math
 import tarfile
 import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from rdpass.core.errors import ConfigError, DeviceError, IntegrityError
 from rdpass.core.printable import printable
@@ -116,37 +119,95 @@ def bench(
         >>> rdpass.bench("student.rdp", runs=10).where
         'this host'
     """
+    check_measurement(runs, threads, timeout)
+    with opened(Path(folder), key=None if key is None else Path(key)) as (copy, manifest):
+        figures = run_measured(copy, manifest, "--bench", runs, threads, on, timeout)
+    with told_by(figures):
+        return timing_of(figures, figures.body)
+
+
+def check_measurement(runs: int, threads: int | None, timeout: float) -> None:
+    """
+    Raises:
+        ConfigError: one makes no sense.
+    """
     if runs < 1 or (threads is not None and threads < 1) or timeout <= 0:
         raise ConfigError("runs and threads have to be 1 or more, and the timeout more than 0")
-    arguments = ["--bench", str(runs), *(["--threads", str(threads)] if threads else [])]
-    with opened(Path(folder), key=None if key is None else Path(key)) as (copy, manifest):
-        if on is not None:
-            printed = _run_there(copy, manifest, on, arguments, timeout)
-            return _timing(printed, on, emulated=False)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What a runner printed, read as JSON (``body``, None where it is none), and where it ran."""
+
+    where: str
+    emulated: bool
+    printed: str
+    body: Any
+
+
+def run_measured(
+    folder: Path, manifest: Manifest, option: str, runs: int, threads: int | None, on: str | None, timeout: float
+) -> Figures:
+    """Run a bundle that was checked with ``option`` (``--bench``, ``--profile``), here or ``on`` a board.
+
+    Raises:
+        IntegrityError, DeviceError, TargetError: as ``bench``.
+    """
+    arguments = [option, str(runs), *(["--threads", str(threads)] if threads else [])]
+    launcher: Sequence[str] = ()
+    if on is not None:
+        printed = _run_there(folder, manifest, on, arguments, timeout)
+    else:
         launcher = find_launcher(target_of(manifest))
-        return _timing(run_for_text(copy, launcher, arguments), "this host", emulated=bool(launcher))
-
-
-def _timing(printed: str, where: str, *, emulated: bool) -> Timing:
+        printed = run_for_text(folder, launcher, arguments)
     try:
-        timing = Timing(where=where, emulated=emulated, **json.loads(printed))
-        _check_figures(timing)
-        return timing
-    except (ValueError, TypeError, RecursionError) as error:
-        raise DeviceError(f"the runner on {where} printed no figures: {printable(printed.strip(), 200)!r}") from error
+        body = json.loads(printed)
+    except (ValueError, RecursionError):
+        body = None
+    return Figures("this host" if on is None else on, bool(launcher), printed, body)
 
 
-def _check_figures(timing: Timing) -> None:
-    """A board prints what it likes: figures are finite numbers that are not negative, the target's name is text."""
+@contextmanager
+def told_by(figures: Figures) -> Iterator[None]:
+    """
+    Raises:
+        DeviceError: in the block, what a runner printed turned out to be no figures.
+    """
+    try:
+        yield
+    except (ValueError, TypeError, KeyError) as error:
+        shown = printable(figures.printed.strip(), 200)
+        raise DeviceError(f"the runner on {figures.where} printed no figures: {shown!r}") from error
+
+
+def timing_of(figures: Figures, body: Any) -> Timing:
+    """The figures of whole inferences in ``body``, a part of what was printed.
+
+    Raises:
+        ValueError, TypeError: they are none.
+    """
+    timing = Timing(where=figures.where, emulated=figures.emulated, **body)
     for field in fields(timing):
         value = getattr(timing, field.name)
         if field.name in ("where", "emulated") or (field.name == "threads" and value is None):
             continue
-        wanted = str if field.name == "target" else int | float
-        if not isinstance(value, wanted) or isinstance(value, bool):
-            raise ValueError(f"{field.name} is no figure")
-        if not isinstance(value, str) and not 0 <= value <= _LARGEST_FIGURE:
-            raise ValueError(f"{field.name} is out of range")
+        if field.name != "target":
+            check_figure(field.name, value)
+        elif not isinstance(value, str):
+            raise ValueError("target is no text")
+    return timing
+
+
+def check_figure(name: str, value: Any) -> None:
+    """A board prints what it likes: figures are finite numbers that are not negative.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise ValueError(f"{name} is no figure")
+    if not 0 <= value <= _LARGEST_FIGURE:
+        raise ValueError(f"{name} is out of range")
 
 
 def _run_there(folder: Path, manifest: Manifest, address: str, arguments: list[str], timeout: float) -> str:

@@ -382,6 +382,7 @@ def _manifest(order: _Order, code: Lowered | Network, compiler: Compiler) -> Man
         optimize=order.optimize,
         constants={"model": constant_bytes(order.module), **asdict(code.constants)},
         processing=source.processing,
+        plan=code.plan,
     )
 
 

@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from rdpass.core.call_plan import CallPlan, plan_of
 from rdpass.core.comparison import NumericGate, gate_of
 from rdpass.core.errors import ConfigError, IntegrityError, first_line
 from rdpass.core.files import check_regular, file_digest
@@ -39,6 +40,8 @@ NAME = "manifest.json"
 SUMS = "SHA256SUMS"
 FORMAT = 1
 _SHOWN = 200  # letters of what is wrong
+_LATER = ("processing", "plan")
+"""Fields that manifests of earlier versions don't have."""
 Runtime = Literal["vm", "none"]
 
 
@@ -75,6 +78,8 @@ class Manifest:
             these ``transformed`` beyond what the smallest kernels would read.
         processing: what is done within the network to an image and to its scores, and the names of its classes; None
             where nothing was said.
+        plan: the calls in order and where their maps lie in the planned memory, as ``rdpass profile`` shows them; None
+            in bundles of earlier versions, whose runners have no timers.
         format: version of this file's form.
 
     Example:
@@ -104,6 +109,7 @@ class Manifest:
     optimize: Optimize = SPEED
     constants: dict[str, int] = field(default_factory=dict)
     processing: Processing | None = None
+    plan: CallPlan | None = None
     format: int = FORMAT
 
 
@@ -188,8 +194,9 @@ def _sums(manifest: Manifest) -> str:
 
 def _encode(manifest: Manifest) -> bytes:
     body = asdict(manifest)
-    if manifest.processing is None:
-        del body["processing"]  # manifests of earlier versions have none
+    for name in _LATER:
+        if body[name] is None:
+            del body[name]
     body["sha256"] = ""
     body["sha256"] = hashlib.sha256(_text(body)).hexdigest()
     return _text(body)
@@ -226,4 +233,6 @@ def _from_json(body: dict[str, Any]) -> Manifest:
         fields[key] = tuple(fields[key])
     if "processing" in fields:
         fields["processing"] = processing_of(fields["processing"])
+    if "plan" in fields:
+        fields["plan"] = plan_of(fields["plan"])
     return Manifest(**fields)

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
+from rdpass.core.call_plan import MapKind
 from rdpass.core.numeric_types import Precision
 from rdpass.core.optimization import Optimize
 
@@ -40,6 +41,8 @@ def check_form(body: Mapping[str, Any]) -> None:
         raise ValueError(f"{unlisted!r} is used and not listed")
     if not _PROCESSING(body.get("processing", {})):
         raise ValueError("'processing' is not what a manifest says there")
+    if "plan" in body and not _is_plan(body["plan"]):
+        raise ValueError("'plan' is not what a manifest says there")
     if any(len(golden[kind]) != len(body[kind]) for kind in ("inputs", "outputs")):
         raise ValueError("the golden files are not one for each input and output")
 
@@ -100,6 +103,22 @@ _PROCESSING = _object_if_there(
     bgr=lambda value: isinstance(value, bool), labels=_list(_is_text), input_names=_list(_is_text),
     output_names=_list(_is_text),
 )  # fmt: skip
+_PLAN = _object(
+    calls=_list(_object(function=_is_text, operations=_is_count, bytes=_is_count, weights=_is_count)),
+    maps=_list(_object(offset=_is_count, bytes=_is_count, first=_is_count, last=_is_count,
+                       kind=lambda value: value in get_args(MapKind))),
+    bytes=_is_count,
+)  # fmt: skip
+
+
+def _is_plan(value: Any) -> bool:
+    """Tell whether all maps lie within the planned memory and live from one of the calls to another."""
+    return _PLAN(value) and all(
+        each["offset"] + each["bytes"] <= value["bytes"] and each["first"] <= each["last"] < len(value["calls"])
+        for each in value["maps"]
+    )
+
+
 _FIELDS: dict[str, Check] = {
     "source": _is_text,
     "target": _object(name=_is_text, triple=_is_text, cpu=_is_text, features=_list(_is_text)),

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "stopwatch.h"
+
 namespace rdpass {
 namespace {
 
@@ -11,6 +13,10 @@ static_assert(kAlignment % RDPASS_MODEL_ALIGNMENT == 0, "tensors are aligned as 
 int Launch(void* pool, void (*task)(void* data, int index), void* data, int) {
   static_cast<ThreadPool*>(pool)->Run(task, data);
   return 0;
+}
+
+void Check(int status) {
+  if (status != RDPASS_MODEL_OK) throw std::runtime_error("the network failed with status " + std::to_string(status));
 }
 
 }  // namespace
@@ -25,8 +31,20 @@ AheadNetwork::AheadNetwork(int threads)
 }
 
 void AheadNetwork::Run(const void* const* inputs, void* const* outputs) {
-  const int status = rdpass_model_run(model_, inputs, outputs);
-  if (status != RDPASS_MODEL_OK) throw std::runtime_error("the network failed with status " + std::to_string(status));
+  Check(rdpass_model_run(model_, inputs, outputs));
+}
+
+const std::vector<CallTime>& AheadNetwork::RunTimed(const void* const* inputs, void* const* outputs) {
+  calls_.resize(RDPASS_MODEL_STEPS);
+  const Stopwatch stopwatch;
+  for (int step = 0; step < RDPASS_MODEL_STEPS; ++step) {
+    CallTime& call = calls_[static_cast<size_t>(step)];
+    call.start_ms = stopwatch.ms();
+    const int status = rdpass_model_step(model_, step, inputs, outputs);
+    call.ms = stopwatch.ms() - call.start_ms;
+    Check(status);
+  }
+  return calls_;
 }
 
 // The calling thread does all of it unless more are asked for.

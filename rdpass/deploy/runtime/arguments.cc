@@ -10,6 +10,8 @@ namespace rdpass {
 namespace {
 
 constexpr int kMostRuns = 1000000, kMostThreads = 1024;
+// Every time of every call is kept.
+constexpr int kMostProfiled = 10000;
 
 [[noreturn]] void Refuse(const std::string& reason, const Description& description) {
   throw Failure(kUsage, reason + "; " + Usage(description));
@@ -42,6 +44,9 @@ int ReadOption(Arguments& arguments, char** argv, int i, const Description& desc
   } else if (word == "--bench") {
     SetMode(arguments, Mode::kBench, description);
     arguments.runs = ReadCount(word, argv[++i], kMostRuns, description);
+  } else if (word == "--profile") {
+    SetMode(arguments, Mode::kProfile, description);
+    arguments.runs = ReadCount(word, argv[++i], kMostProfiled, description);
   } else if (word == "--threads") {
     arguments.threads = ReadCount(word, argv[++i], kMostThreads, description);
   } else if (word == "--force") {
@@ -60,7 +65,7 @@ std::string Usage(const Description& description) {
   const std::string image = TakesImage(description) ? "run IMAGE, which prints the likeliest classes, or " : "";
   return "usage: " + image + "run INPUT.npy... OUTPUT.npy... with " + std::to_string(description.inputs.size()) + " inputs and " +
          std::to_string(description.outputs.size()) +
-         " outputs ([--force] replaces outputs, [--allow-nonfinite] takes inputs with NaN), or run --verify | --bench RUNS | --info; [--threads N] with any";
+         " outputs ([--force] replaces outputs, [--allow-nonfinite] takes inputs with NaN), or run --verify | --bench RUNS | --profile RUNS | --info; [--threads N] with any";
 }
 
 Arguments ParseArguments(int argc, char** argv, const Description& description) {

@@ -9,7 +9,7 @@
 
 namespace rdpass {
 
-enum class Mode { kRun, kClassify, kVerify, kBench, kInfo, kHelp };
+enum class Mode { kRun, kClassify, kVerify, kBench, kProfile, kInfo, kHelp };
 
 struct Arguments {
   Mode mode = Mode::kRun;

@@ -1,20 +1,24 @@
 #include "bench.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <numeric>
-#include <vector>
+#include <stdexcept>
+#include <utility>
+
+#include "stopwatch.h"
 
 namespace rdpass {
 namespace {
 
 double TimedRun(Network& network, const void* const* inputs, void* const* outputs) {
-  const auto start = std::chrono::steady_clock::now();
+  const Stopwatch stopwatch;
   network.Run(inputs, outputs);
-  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+  return stopwatch.ms();
 }
+
+int Warmup(int runs) { return std::max(3, runs / 10); }
 
 // Of sorted times.
 double Percentile(const std::vector<double>& times, double percent) {
@@ -22,17 +26,51 @@ double Percentile(const std::vector<double>& times, double percent) {
   return times[std::max<size_t>(rank, 1) - 1];
 }
 
+Times TimesOf(std::vector<double> times, int warmup) {
+  std::sort(times.begin(), times.end());
+  const auto runs = static_cast<double>(times.size());
+  const double mean = std::accumulate(times.begin(), times.end(), 0.0) / runs;
+  return {static_cast<int>(times.size()), warmup, Percentile(times, 50), Percentile(times, 95), Percentile(times, 99),
+          times.front(), times.back(), mean};
+}
+
 }  // namespace
 
 Times Measure(Network& network, const void* const* inputs, void* const* outputs, int runs) {
-  const int warmup = std::max(3, runs / 10);
+  const int warmup = Warmup(runs);
   for (int i = 0; i < warmup; ++i) network.Run(inputs, outputs);
   std::vector<double> times(static_cast<size_t>(runs));
   for (double& time : times) time = TimedRun(network, inputs, outputs);
-  std::sort(times.begin(), times.end());
-  const double mean = std::accumulate(times.begin(), times.end(), 0.0) / runs;
-  return {runs, warmup, Percentile(times, 50), Percentile(times, 95), Percentile(times, 99),
-          times.front(), times.back(), mean};
+  return TimesOf(std::move(times), warmup);
+}
+
+LayerTimes MeasureLayers(Network& network, const void* const* inputs, void* const* outputs, int runs) {
+  const int warmup = Warmup(runs);
+  for (int i = 0; i < warmup; ++i) network.RunTimed(inputs, outputs);
+  std::vector<double> whole;
+  std::vector<std::string> functions;
+  std::vector<std::vector<double>> starts, times;
+  for (int i = 0; i < runs; ++i) {
+    const Stopwatch stopwatch;
+    const std::vector<CallTime>& calls = network.RunTimed(inputs, outputs);
+    whole.push_back(stopwatch.ms());
+    if (i == 0) {
+      for (const CallTime& call : calls) functions.push_back(call.function);
+      starts.resize(calls.size());
+      times.resize(calls.size());
+    }
+    if (calls.size() != functions.size()) throw std::runtime_error("two inferences made different calls");
+    for (size_t j = 0; j < calls.size(); ++j) {
+      starts[j].push_back(calls[j].start_ms);
+      times[j].push_back(calls[j].ms);
+    }
+  }
+  LayerTimes found{TimesOf(std::move(whole), warmup), {}};
+  for (size_t j = 0; j < functions.size(); ++j) {
+    std::sort(starts[j].begin(), starts[j].end());
+    found.calls.push_back({functions[j], Percentile(starts[j], 50), TimesOf(std::move(times[j]), warmup)});
+  }
+  return found;
 }
 
 // Not getrusage, whose figure starts with what the process had before it became this program.

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <exception>
 #include <new>
 
@@ -153,12 +154,30 @@ int Bench(const Arguments& arguments, const Description& description, Loader loa
   return kDone;
 }
 
+int Profile(const Arguments& arguments, const Description& description, Loader load) {
+  BundleFiles files(BundleFolder(), description.files);
+  const std::vector<Tensor> inputs = ReadGolden(files, description.golden_inputs, description.inputs);
+  std::vector<Tensor> outputs = MakeAll(description.outputs), timed = MakeAll(description.outputs);
+  const Operands operands = OperandsOf(inputs, outputs), again = OperandsOf(inputs, timed);
+  const Loaded loaded = LoadTimed(load, files, arguments.threads);
+  const Times times = Measure(*loaded.network, operands.inputs.data(), operands.outputs.data(), arguments.runs);
+  const LayerTimes layers = MeasureLayers(*loaded.network, again.inputs.data(), again.outputs.data(), arguments.runs);
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    if (std::memcmp(outputs[i].data(), timed[i].data(), outputs[i].bytes()) != 0) {
+      throw Failure(kFailed, "under timers the network gave another output '" + description.outputs[i].name + "'");
+    }
+  }
+  std::fputs(ProfileText(description, times, layers, arguments.threads, loaded.load_ms).c_str(), stdout);
+  return kDone;
+}
+
 int Dispatch(const Arguments& arguments, const Description& description, Loader load) {
   if (arguments.mode == Mode::kHelp) return std::puts(Usage(description).c_str()) < 0;
   if (arguments.mode == Mode::kInfo) return std::fputs(InfoText(description).c_str(), stdout) < 0;
   CheckCpu(description);
   if (arguments.mode == Mode::kVerify) return Verify(arguments, description, load);
   if (arguments.mode == Mode::kBench) return Bench(arguments, description, load);
+  if (arguments.mode == Mode::kProfile) return Profile(arguments, description, load);
   if (arguments.mode == Mode::kClassify) return Classify(arguments, description, load);
   return RunOnce(arguments, description, load);
 }

@@ -53,12 +53,22 @@ struct Description {
 // Defined in a file that is generated when the bundle is built.
 const Description& description();
 
+// A call of a function of the network: its name, empty where it is not known, when it began after the inference did, and
+// how long it took.
+struct CallTime {
+  std::string function;
+  double start_ms;
+  double ms;
+};
+
 class Network {
  public:
   virtual ~Network() = default;
   // One inference: pointers to whole tensors in C order, one for each input and output, aligned to kAlignment.
   // Throws a std::exception when it fails.
   virtual void Run(const void* const* inputs, void* const* outputs) = 0;
+  // The same, with a timer around each call. From the first of these on, Run may be slower.
+  virtual const std::vector<CallTime>& RunTimed(const void* const* inputs, void* const* outputs) = 0;
 };
 
 class BundleFiles;

@@ -40,9 +40,9 @@ std::string SpecText(const TensorSpec& spec) {
          List(spec.shape, [](int64_t extent) { return std::to_string(extent); }) + "}";
 }
 
-std::string Millis(const char* name, double value) {
+std::string Millis(const char* name, double value, const char* before = ", ") {
   char text[64];
-  std::snprintf(text, sizeof(text), ", \"%s\": %.4f", name, value);
+  std::snprintf(text, sizeof(text), "%s\"%s\": %.6f", before, name, value);
   return text;
 }
 
@@ -60,6 +60,21 @@ constexpr size_t kMostClasses = 5;
 
 std::string ClassName(const Description& description, size_t index) {
   return index < description.labels.size() ? description.labels[index] : std::to_string(index);
+}
+
+std::string Spread(const Times& times) {
+  return Millis("p50_ms", times.p50_ms, "") + Millis("p95_ms", times.p95_ms) + Millis("p99_ms", times.p99_ms) +
+         Millis("min_ms", times.min_ms) + Millis("max_ms", times.max_ms) + Millis("mean_ms", times.mean_ms);
+}
+
+std::string Figures(const Description& description, const Times& times, int threads, double load_ms) {
+  return "\"target\": " + Quoted(description.target) + Whole("runs", times.runs) + Whole("warmup", times.warmup) +
+         ", \"threads\": " + (threads ? std::to_string(threads) : "null") + ", " + Spread(times) +
+         Millis("load_ms", load_ms) + Whole("peak_rss_bytes", PeakResidentBytes()) + Planned(description);
+}
+
+std::string CallText(const LayerTime& call) {
+  return "{\"function\": " + Quoted(call.function) + Millis("start_ms", call.start_ms) + ", " + Spread(call.times) + "}";
 }
 
 }  // namespace
@@ -108,11 +123,13 @@ std::string InfoText(const Description& description) {
 }
 
 std::string BenchText(const Description& description, const Times& times, int threads, double load_ms) {
-  return "{\"target\": " + Quoted(description.target) + Whole("runs", times.runs) + Whole("warmup", times.warmup) +
-         ", \"threads\": " + (threads ? std::to_string(threads) : "null") + Millis("p50_ms", times.p50_ms) +
-         Millis("p95_ms", times.p95_ms) + Millis("p99_ms", times.p99_ms) + Millis("min_ms", times.min_ms) +
-         Millis("max_ms", times.max_ms) + Millis("mean_ms", times.mean_ms) + Millis("load_ms", load_ms) +
-         Whole("peak_rss_bytes", PeakResidentBytes()) + Planned(description) + "}\n";
+  return "{" + Figures(description, times, threads, load_ms) + "}\n";
+}
+
+std::string ProfileText(const Description& description, const Times& times, const LayerTimes& layers, int threads,
+                        double load_ms) {
+  return "{\"whole\": {" + Figures(description, times, threads, load_ms) + "}, \"timed\": {" + Spread(layers.whole) +
+         "}, \"calls\": " + List(layers.calls, CallText) + "}\n";
 }
 
 }  // namespace rdpass

@@ -22,6 +22,10 @@ std::string ClassesText(const Description& description, const Tensor& output);
 // `threads` is 0 where the runtime chose, `load_ms` how long it took to make the network ready.
 std::string BenchText(const Description& description, const Times& times, int threads, double load_ms);
 
+// Whole inferences without timers, then with them, then each call.
+std::string ProfileText(const Description& description, const Times& times, const LayerTimes& layers, int threads,
+                        double load_ms);
+
 }  // namespace rdpass
 
 #endif  // RDPASS_RUNTIME_REPORT_H_

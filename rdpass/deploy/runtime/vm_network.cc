@@ -18,6 +18,9 @@ namespace ffi = tvm::ffi;
 // Relax's number for an allocator that keeps freed memory for the next call.
 constexpr int kPooledAllocator = 2;
 
+// What the names of the machine's own functions begin with, which allocate and free.
+constexpr char kOwn[] = "vm.builtin.";
+
 // Keeps std::cerr silent: while it loads, TVM 0.27 warns of every constant's memory scope, which is no fault.
 class Silence {
  public:
@@ -74,6 +77,42 @@ VmNetwork::VmNetwork(const std::string& library, std::vector<TensorSpec> inputs,
 
 void VmNetwork::Run(const void* const* inputs, void* const* outputs) {
   InOneLine([&] { Call(inputs, outputs); });
+}
+
+const std::vector<CallTime>& VmNetwork::RunTimed(const void* const* inputs, void* const* outputs) {
+  InOneLine([&] {
+    if (!stopwatch_) SetTimers();
+    begun_ = 0;
+    stopwatch_.emplace();
+    Call(inputs, outputs);
+  });
+  calls_.resize(begun_);
+  return calls_;
+}
+
+// The machine calls what is set before and after each of its calls, with the function, its name, whether it is before,
+// the result and the arguments. It can't be unset.
+void VmNetwork::SetTimers() {
+  machine_.value()->GetFunction("set_instrument").value()(
+      ffi::Function::FromPacked([this](const ffi::AnyView* arguments, int32_t, ffi::Any* result) {
+        const double now = stopwatch_->ms();
+        *result = 0;  // go on
+        const std::string name = arguments[1].cast<ffi::String>();
+        if (name.compare(0, sizeof(kOwn) - 1, kOwn) != 0) Note(name, arguments[2].cast<bool>(), now);
+      }));
+}
+
+// What is done here is no part of the call's time.
+void VmNetwork::Note(const std::string& function, bool begins, double now) {
+  if (begins) {
+    if (begun_ == calls_.size()) calls_.push_back({});
+    CallTime& call = calls_[begun_++];
+    call.function = function;
+    call.start_ms = stopwatch_->ms();
+  } else {
+    CallTime& call = calls_.at(begun_ - 1);
+    call.ms = now - call.start_ms;
+  }
 }
 
 void VmNetwork::Load(const std::string& library) {

@@ -9,27 +9,22 @@ calls touch (``traffic``), the peak from the very plan of memory. The two terms 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import prod
 from typing import Any
 
-import numpy as np
 import tvm
-from tvm import relax, tirx
+from tvm import tirx
 
-from rdpass.core.comparison import Array
 from rdpass.core.errors import TargetError
 from rdpass.core.tvm_messages import without_tvm_lines
-from rdpass.passes.lowering.dataflow import operator_of
 from rdpass.passes.lowering.memory.planned_memory import planned_memory
+from rdpass.passes.lowering.read.operands import Span, read_operands
 from rdpass.passes.lowering.rewrite.place_kernels import FROM_MEMORY
 from rdpass.profiling.account.core_times import core_times
 from rdpass.profiling.account.loops import count
-from rdpass.profiling.account.traffic import Span, missed_bytes
+from rdpass.profiling.account.traffic import missed_bytes
 from rdpass.targets.target import Target
-
-_TENSOR, _STORAGE, _VIEW = "relax.vm.alloc_tensor", "relax.vm.alloc_storage", "relax.memory.view"
 
 
 @dataclass(frozen=True)
@@ -68,7 +63,8 @@ def account_of(lowered: tvm.IRModule, target: Target) -> Account:
     if not (target.clock_ghz and target.dram_gbps):
         raise TargetError(f"target {target.name} has no clock_ghz or dram_gbps to estimate times with")
     times = core_times(target)
-    calls, constants = _Reader(lowered["main"]).read()
+    read = read_operands(lowered["main"])
+    calls = read.calls
     runs = Counter(name for name, _ in calls)
     counts = {
         variable.name_hint: count(function)
@@ -88,15 +84,12 @@ def account_of(lowered: tvm.IRModule, target: Target) -> Account:
         cycles=cycles,
         dram_bytes=dram,
         peak_bytes=memory.activations + memory.workspace,
-        weight_bytes=constants,
+        weight_bytes=read.constant_bytes,
         code_bytes=_code_bytes([found.instructions for found in counts.values()], len(calls)),
         calls=len(calls),
         functions=functions,
     )
 
-
-_BEGINNING = 4096
-"""Bytes of a constant that are read first."""
 
 _INSTRUCTION = 4
 _FUNCTION = 3900
@@ -119,72 +112,3 @@ def _read_again(function: Any, spans: Sequence[Span]) -> int:
         return 0
     once = sum(span.bytes for span in spans[:-1])  # the last one is the workspace
     return max(0, int(attributes[FROM_MEMORY]) - once)
-
-
-class _Reader:
-    """Reads the calls of a lowered function, and where in memory each operand lies."""
-
-    def __init__(self, main: Any) -> None:
-        self.main = main
-        self.spans: dict[Any, tuple[Span, ...]] = {}
-        self.constants: list[Array] = []
-        self.alike: dict[Hashable, list[int]] = {}
-
-    def read(self) -> tuple[list[tuple[str, list[Span]]], int]:
-        """Each call's function and spans, in order; and the bytes of all constants."""
-        for parameter in self.main.params:
-            self.spans[parameter] = (Span(parameter, 0, _bytes(parameter.ty)),)
-        calls = []
-        for block in self.main.body.blocks:
-            for binding in block.bindings:
-                value = binding.value
-                if isinstance(value, relax.Call) and isinstance(value.op, relax.GlobalVar):
-                    calls.append((value.op.name_hint, [span for each in value.args for span in self._of(each)]))
-                else:
-                    self.spans[binding.var] = self._bound(binding.var, value)
-        return calls, sum(array.nbytes for array in self.constants)
-
-    def _bound(self, variable: Any, value: Any) -> tuple[Span, ...]:
-        name = operator_of(value)
-        if name == _TENSOR:
-            return (Span(value.args[0], int(value.args[1].value), _bytes(variable.ty)),)
-        if isinstance(value, relax.Call) and name not in (_STORAGE,) and value.args:
-            spans = self._of(value.args[0])  # what the runtime gives is a view of its first operand
-            size = _bytes(variable.ty)
-            return tuple(Span(span.place, span.offset, size or span.bytes) for span in spans[:1])
-        return self._of(value)
-
-    def _of(self, value: Any) -> tuple[Span, ...]:
-        if isinstance(value, relax.Var):
-            return self.spans.get(value, ())
-        if isinstance(value, relax.Tuple):
-            return tuple(span for each in value.fields for span in self._of(each))
-        if isinstance(value, relax.TupleGetItem):
-            spans = self._of(value.tuple_value)
-            return spans[value.index : value.index + 1]
-        if isinstance(value, tvm.ir.GenericConst) and isinstance(value.value, tvm.runtime.Tensor):
-            return (self._constant(value.value),)
-        return ()
-
-    def _constant(self, tensor: Any) -> Span:
-        """Where it lies: equal ones in one place. Most differ in what they begin with; the rest is read for few."""
-        array = np.from_dlpack(tensor)
-        numbers = array.reshape(-1).view(np.uint8)
-        alike = self.alike.setdefault((array.shape, array.dtype, numbers[:_BEGINNING].tobytes()), [])
-        for place in alike:
-            if np.array_equal(self.constants[place].reshape(-1).view(np.uint8), numbers):
-                return Span(place, 0, array.nbytes)
-        alike.append(len(self.constants))
-        self.constants.append(array)
-        return Span(alike[-1], 0, array.nbytes)
-
-
-def _bytes(kind: Any) -> int:
-    """Of a tensor of static shape; 0 for anything else."""
-    if not isinstance(kind, relax.TensorType) or kind.shape is None:
-        return 0
-    extents = list(getattr(kind.shape, "values", ()))
-    if not all(isinstance(extent, int | tirx.IntImm) for extent in extents):
-        return 0
-    dtype = tvm.DataType(str(kind.dtype))
-    return prod(int(extent) for extent in extents) * int(dtype.bits) * int(dtype.lanes) // 8

@@ -9,18 +9,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass
+
+from rdpass.passes.lowering.read.operands import Span
 
 _PART = 4096
-
-
-@dataclass(frozen=True)
-class Span:
-    """``bytes`` bytes of the memory called ``place``, from ``offset`` on."""
-
-    place: Hashable
-    offset: int
-    bytes: int
 
 
 def missed_bytes(calls: Sequence[Sequence[Span]], cache: int) -> int:

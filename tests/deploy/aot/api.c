@@ -7,6 +7,7 @@
 // 4. Runs repeat bit for bit: on the same model, with loops split into any number of tasks in any order, and on two
 //    models in two threads at once. Inputs stay what they were.
 // 5. 128 KB of stack are enough.
+// 6. A run step by step gives the same bits; there are no other steps.
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -120,6 +121,19 @@ static void CheckTasks(rdpass_model *model, const Side *own, const Side *first) 
   fprintf(stderr, "%d parallel loops\n", loops / 9);
 }
 
+// Step by step a run is the same, whatever the caller does in between.
+static void CheckSteps(rdpass_model *model, const Side *own, const Side *first) {
+  for (int i = 0; i < RDPASS_MODEL_OUTPUTS; ++i) memset(own->outputs[i], 0xff, rdpass_model_outputs[i].bytes);
+  for (int step = 0; step < RDPASS_MODEL_STEPS; ++step) {
+    CHECK(rdpass_model_step(model, step, inputs, own->outputs) == RDPASS_MODEL_OK);
+    CHECK(rdpass_model_step(model, -1, inputs, own->outputs) == RDPASS_MODEL_BAD_ARGUMENT);
+    CHECK(rdpass_model_step(model, RDPASS_MODEL_STEPS, inputs, own->outputs) == RDPASS_MODEL_BAD_ARGUMENT);
+    CHECK(rdpass_model_step(model, step, NULL, own->outputs) == RDPASS_MODEL_BAD_ARGUMENT);
+    CHECK(rdpass_model_step(NULL, step, inputs, own->outputs) == RDPASS_MODEL_BAD_ARGUMENT);
+  }
+  CheckSame(own, first);
+}
+
 static void *RunMany(void *given) {
   Side *side = given;
   rdpass_model *model = rdpass_model_init(side->arena, RDPASS_MODEL_ARENA_BYTES);
@@ -144,6 +158,7 @@ int main(void) {
   CHECK(rdpass_model_run(other, inputs, second.outputs) == RDPASS_MODEL_OK);
   CheckSame(&second, &first);
   CheckTasks(other, &second, &first);
+  CheckSteps(other, &second, &first);
   CHECK(allocations == so_far);
 
   Side sides[2] = {MakeSide(), MakeSide()};

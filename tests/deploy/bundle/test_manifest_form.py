@@ -23,7 +23,8 @@ def test_what_is_built_is_of_the_form(body: dict[str, Any], aot_bundle: Bundle, 
     check_form(body)
     for bundle in (aot_bundle, board_bundle):
         check_form(json.loads((bundle.folder / "manifest.json").read_text()))
-    assert set(_FIELDS) == body.keys() - {"sha256"}
+    assert {*_FIELDS, "plan"} == body.keys() - {"sha256"}
+    check_form({key: value for key, value in body.items() if key != "plan"})  # as earlier versions wrote it
 
 
 @pytest.mark.parametrize("name", sorted(_FIELDS))
@@ -67,6 +68,15 @@ def test_names_of_files_are_plain(body: dict[str, Any], name: str) -> None:
         (lambda body: body["target"].update(features=[None]), "target"),
         (lambda body: body.update(planned_activation_bytes=10**30), "planned_activation_bytes"),
         (lambda body: body.update(runtime="python"), "runtime"),
+        (lambda body: body.update(plan=None), "plan"),
+        (lambda body: body.update(plan=[]), "plan"),
+        (lambda body: body["plan"].update(bytes=-1), "plan"),
+        (lambda body: body["plan"]["calls"][0].update(function=7), "plan"),
+        (lambda body: body["plan"]["calls"][0].update(operations=1.5), "plan"),
+        (lambda body: body["plan"]["maps"][0].update(kind="<b>"), "plan"),
+        (lambda body: body["plan"]["maps"][0].update(last=99), "plan"),
+        (lambda body: body["plan"]["maps"][0].update(first=2, last=1), "plan"),
+        (lambda body: body["plan"]["maps"][0].update(offset=body["plan"]["bytes"]), "plan"),
     ],
 )
 def test_what_is_out_of_bounds_or_does_not_fit_together_is_named(

@@ -178,6 +178,19 @@ def test_bench_prints_times_and_memory_as_json(host_bundle: Bundle, threads: int
     assert figures["planned_activation_bytes"] == host_bundle.manifest.planned_activation_bytes
 
 
+def test_profile_prints_inferences_without_and_with_timers_and_each_call_as_json(host_bundle: Bundle) -> None:
+    done = _call(host_bundle, "--profile", "12", "--threads", "1")
+    assert (done.returncode, done.stderr) == (0, "")
+    figures = json.loads(done.stdout)
+    assert (figures["whole"]["runs"], figures["whole"]["warmup"], figures["whole"]["threads"]) == (12, 3, 1)
+    spread = {"p50_ms", "p95_ms", "p99_ms", "min_ms", "max_ms", "mean_ms"}
+    assert figures["timed"].keys() == spread
+    assert all(call.keys() == {"function", "start_ms", *spread} for call in figures["calls"])
+    plan = host_bundle.manifest.plan
+    assert plan is not None
+    assert [call["function"] for call in figures["calls"]] == [call.function for call in plan.calls]
+
+
 def test_it_ends_without_waiting_for_threads_that_are_idle(host_bundle: Bundle) -> None:
     """They give their turn away so many times before they look up, which on a busy machine takes minutes."""
     idle_long = {"TVM_THREAD_POOL_SPIN_COUNT": str(2 * 10**9)}
@@ -206,6 +219,9 @@ def test_info_says_what_the_network_takes_and_gives(two_bundle: Bundle) -> None:
         (["--bench", "-5"], "--bench takes a number from 1"),
         (["--bench", "10x"], "--bench takes a number from 1"),
         (["--bench", "99999999999999999999"], "--bench takes a number from 1"),
+        (["--profile"], "--profile takes a number from 1 to 10000"),
+        (["--profile", "10001"], "--profile takes a number from 1 to 10000"),
+        (["--profile", "5", "--bench", "5"], "one thing at a time"),
         (["--threads", "0", "--verify"], "--threads takes a number from 1"),
         (["--verify", "--info"], "one thing at a time"),
         (["--verify", "x.npy"], "usage: run INPUT.npy"),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from rdpass.profiling.account.traffic import Span, missed_bytes
+from rdpass.passes.lowering.read.operands import Span
+from rdpass.profiling.account.traffic import missed_bytes
 
 KB = 1024
 
