@@ -81,7 +81,7 @@ def test_a_bundle_of_it_names_what_is_on_an_image(exported, labels, tmp_path, ru
     Image.open(photo).save(tmp_path / "cat.ppm")
     done = subprocess.run([bundle / "run", tmp_path / "cat.ppm"], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == ["  ".join(line) for line in lines]
-    assert "./run PHOTO.ppm" in (bundle / "README.txt").read_text()
+    assert "./run PHOTO." in (bundle / "README.txt").read_text()
     np.save(tmp_path / "x.npy", read_image(photo, 3, (8, 8))[None])
     assert run(["run", str(bundle), str(tmp_path / "x.npy"), "-o", str(tmp_path / "y.npy")]) == 0
     np.testing.assert_allclose(np.load(tmp_path / "y.npy")[0], wanted, rtol=1e-4)

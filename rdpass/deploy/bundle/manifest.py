@@ -85,8 +85,8 @@ class Manifest:
     Example:
         >>> import rdpass
         >>> manifest = rdpass.load("student.rdp").manifest
-        >>> manifest.runtime, sorted(name for name in manifest.files if "/" not in name)
-        ('vm', ['README.txt', 'model.so', 'run'])
+        >>> manifest.runtime, sorted(name for name in manifest.files if name.endswith(".so") and "/" not in name)
+        ('vm', ['librdpass_network.so', 'model.so'])
     """
 
     source: str

@@ -24,7 +24,7 @@ from rdpass.targets.toolchain import find_compiler, find_launcher
 HERE = Path(__file__).parent
 STRICT = ("-Wall", "-Wextra", "-Wpedantic", "-Werror")
 ALLOCATORS = ("malloc", "calloc", "realloc", "posix_memalign")
-SHOWN = {f"rdpass_model_{name}" for name in ("arena_bytes", "init", "inputs", "outputs", "run", "use_threads")}
+SHOWN = {f"rdpass_model_{name}" for name in ("arena_bytes", "init", "inputs", "outputs", "run", "step", "use_threads")}
 
 
 def test_code_that_would_call_tvms_runtime_is_refused_by_name(tmp_path: Path) -> None:
