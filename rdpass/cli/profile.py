@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from rdpass.cli.verify import KEY_HELP
 from rdpass.core.errors import ConfigError
+from rdpass.core.places import STDOUT, check_free
 from rdpass.core.printable import printable, three_figures
 
 if TYPE_CHECKING:
@@ -29,10 +30,11 @@ def profile_command(
         float, typer.Option(help="Longest time on the board in seconds, copying excluded.", min=1)
     ] = 600,
     html: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a page: layers by cost, and the map of memory.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Write a page: layers by cost, and the map of memory; - for stdout."),
     ] = None,
     chrome_trace: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a trace for chrome://tracing or Perfetto.")
+        Path | None, typer.Option(metavar="FILE", help="Write a trace for chrome://tracing or Perfetto; - for stdout.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
     verify_key: Annotated[Path | None, typer.Option(help=KEY_HELP)] = None,
@@ -50,22 +52,26 @@ def profile_command(
     from rdpass.profiling.layers import profile
     from rdpass.report.profile_page import profile_page
 
-    _check_places(bundle, [place for place in (html, chrome_trace) if place is not None], verify_key, force)
+    written = [place for place in (html, chrome_trace) if place is not None]
+    shown = [place for place in written if str(place) == STDOUT]
+    if len(shown) + as_json > 1:
+        raise ConfigError("of --html, --chrome-trace and --json one can go to stdout; give the others a file")
+    _check_places(bundle, [place for place in written if place not in shown], verify_key, force)
     found = profile(bundle, runs=runs, threads=threads, on=on, timeout=timeout, key=verify_key)
     name = bundle.resolve().name
     for place, text in ((html, profile_page), (chrome_trace, trace_of)):
-        if place is not None:
+        if place in shown:
+            print(text(found, name))
+        elif place is not None:
             with new_file(place, force) as temporary:
                 temporary.write_text(text(found, name), encoding="utf-8")
     if as_json:
         print(json.dumps(_body(bundle, found), indent=1))
-    else:
+    elif not shown:
         _print(bundle, found)
 
 
 def _check_places(bundle: Path, places: list[Path], key: Path | None, force: bool) -> None:
-    from rdpass.core.places import check_free
-
     for index, place in enumerate(places):
         if bundle.resolve() in place.resolve().parents:
             raise ConfigError(f"{place} lies in the bundle, which is to stay as it was built; give another place")

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from rdpass.core.places import STDOUT
+
 
 def report_command(
     run: Annotated[Path, typer.Argument(help="The folder that convert wrote.", metavar="DIR")],
@@ -19,4 +21,4 @@ def report_command(
     """
     from rdpass.report.page import report_page, write_report
 
-    print(report_page(run) if str(html) == "-" else write_report(run, html, force=force))
+    print(report_page(run) if str(html) == STDOUT else write_report(run, html, force=force))

@@ -2,7 +2,8 @@
 
 1. Nothing is replaced that is not told to (``--force``).
 2. Then a file replaces a file, and a folder a folder in which everything was written by rdpass (``Written``).
-3. Never replaced are links, devices and pipes, an input of the same command, a folder that one lies in, and the current
+3. ``-`` is the name of no output: it stands for stdout.
+4. Never replaced are links, devices and pipes, an input of the same command, a folder that one lies in, and the current
    folder.
 """
 
@@ -19,6 +20,9 @@ Written = Callable[[Path], Collection[str] | None]
 """Names of the files that rdpass wrote into a folder, with slashes; one that ends with a slash stands for all below it.
 None for a folder that is no output of the kind."""
 
+STDOUT = "-"
+"""What stands for stdout where a command can write one of its outputs there."""
+
 _ANOTHER = "remove it yourself, or give another place"
 
 
@@ -34,6 +38,8 @@ def check_free(path: Path, force: bool, written: Written | None = None, inputs: 
     Raises:
         ConfigError: the message says what is in the way.
     """
+    if path == Path(STDOUT):
+        raise ConfigError(f"{STDOUT} stands for stdout, where this can't be written; give a place for it")
     taken = _is_taken(path)
     check_kept(path, inputs)
     if taken:

@@ -51,11 +51,25 @@ def test_json_page_and_trace_say_the_same(
     assert run([*words, "--force"]) == 0
 
 
+def test_a_dash_is_stdout_and_no_file(
+    host_bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["profile", str(host_bundle.folder), "--runs", "2"]
+    assert run([*words, "--html", "-"]) == 0
+    assert capfd.readouterr().out.startswith("<!doctype html>")
+    assert run([*words, "--chrome-trace", "-"]) == 0
+    assert json.loads(capfd.readouterr().out)["traceEvents"]
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("places", "reason"),
     [
         (["--html", "net.rdp/page.html"], "lies in the bundle"),
         (["--html", "a", "--chrome-trace", "./a"], "is given for two files"),
+        (["--html", "-", "--json"], "one can go to stdout"),
+        (["--html", "-", "--chrome-trace", "-"], "one can go to stdout"),
         (["--runs", "10001"], "at most 10000 runs"),
         (["--runs", "0"], "runs"),
     ],

@@ -2,6 +2,7 @@
 
 import os
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -78,6 +79,14 @@ def test_neither_are_devices_pipes_and_sockets(tmp_path):
         for path in ("/dev/null", tmp_path / "pipe", tmp_path / "socket"):
             for folder in (True, False):
                 refused(tmp_path / path, "is a device, a pipe or a socket", folder=folder)
+
+
+def test_a_dash_is_no_name_of_an_output(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder in (False, True):
+        for force in (False, True):
+            refused(Path("-"), "- stands for stdout, where this can't be written", folder=folder, force=force)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_is_no_place_for_a_file_and_a_file_none_for_a_folder(tmp_path):
